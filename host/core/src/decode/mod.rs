@@ -1,0 +1,144 @@
+//! From what a log holds to typed columns: the one place where bytes become events.
+//!
+//! A [`Plan`] is compiled once per run from the declarations of one or several reducers; it reads a
+//! [`Slab`] (lines of JSON, or Arrow rows) and writes one [`Events`] per reducer. The steps of judgement
+//! that need no memory happen here (input, key, id, time, fields); the others in [`crate::reduce`].
+
+mod code;
+
+pub use code::Code;
+
+use crate::log::{Micros, PartitionIndex};
+use crate::schema::{Column, Spans};
+use std::sync::Arc;
+
+/// Where in an event its key, id and time lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressing {
+    /// Parts of the key: one, or several for a composite key.
+    pub key: Vec<Address>,
+    /// The id.
+    pub id: Address,
+    /// The time.
+    pub time: Address,
+    /// Unit of times that are numbers.
+    pub time_unit: Option<TimeUnit>,
+}
+
+/// Where one value lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`).
+    Path(String),
+    /// `@position`: the event's position as text, `partition:offset`.
+    Position,
+}
+
+/// Unit of a time that is a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+}
+
+/// A piece of a partition as its source reads it: consecutive events without gaps in their offsets.
+#[derive(Debug)]
+pub enum Slab {
+    /// Lines of JSON.
+    Lines(Lines),
+    /// Rows of a Parquet file (or from Python, Spark).
+    Rows(arrow_array::RecordBatch),
+}
+
+impl Slab {
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.ends.len(),
+            Self::Rows(rows) => rows.num_rows(),
+        }
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Lines of text, not looked into yet.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines, each with its line end (`\n` or `\r\n`) if it has one.
+    pub bytes: Vec<u8>,
+    /// Where each line ends in `bytes`, behind its line end.
+    pub ends: Vec<u32>,
+    /// Lines that were longer than [`crate::limits::LINE_MAX_BYTES`] and are cut to
+    /// [`crate::limits::LINE_KEPT_BYTES`]: number of the line and its full length in bytes. Ascending.
+    pub cut: Vec<(u32, u64)>,
+}
+
+impl Lines {
+    /// The line at `row` without its line end.
+    pub fn get(&self, row: usize) -> &[u8] {
+        let start = if row == 0 {
+            0
+        } else {
+            self.ends[row - 1] as usize
+        };
+        let line = &self.bytes[start..self.ends[row] as usize];
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+}
+
+/// A slab and its place in the log.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The partition's number in this run.
+    pub partition: PartitionIndex,
+    /// The partition's name.
+    pub name: Arc<str>,
+    /// Offset of the slab's first event.
+    pub first_offset: u64,
+    /// The events.
+    pub slab: Arc<Slab>,
+}
+
+/// How far an event came before anything that needs memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything was read.
+    Ready,
+    /// No input takes it; nothing of it was read.
+    Ignored,
+    /// No valid record, or key, id or time could not be read: has no key.
+    Unreadable(Code),
+    /// Key, id and time are known; a field could not be read.
+    BadField(Code),
+}
+
+/// The decoded events of one slab, for one reducer.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// One per event.
+    pub verdicts: Vec<Verdict>,
+    /// Each event's input; 255 where none took it.
+    pub inputs: Vec<u8>,
+    /// Each ready event's row in the columns of its input; 0 for others.
+    pub rows: Vec<u32>,
+    /// Each event's key; empty where it was not read.
+    pub keys: Spans,
+    /// Each event's id; empty where it was not read.
+    pub ids: Spans,
+    /// Each event's time; 0 where it was not read.
+    pub times: Vec<Micros>,
+    /// For each input one column per declared field, over its ready events.
+    pub columns: Vec<Vec<Column>>,
+    /// What a person should know of a malformed event (which field, which value), by number of event,
+    /// ascending; each cut to [`crate::limits::DETAIL_MAX_BYTES`]. Never in a digest.
+    pub details: Vec<(u32, String)>,
+}

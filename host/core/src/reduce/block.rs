@@ -1,0 +1,113 @@
+//! What a stretch of the log came to, in log order: the one shape from which digests are computed and
+//! outputs are written.
+
+use crate::decode::Code;
+use crate::log::{Micros, PartitionIndex};
+use crate::schema::{Column, Spans};
+
+/// What became of one event. The order of judgement stands in docs/determinism.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It reached the reducer, which took it.
+    Applied,
+    /// It reached the reducer, which refused it: number of the declared code.
+    Rejected(u16),
+    /// It reached the reducer, which trapped, and the job says `on_trap = "reject"`.
+    Trapped,
+    /// Key, id and content were seen before.
+    Duplicate,
+    /// Key and id were seen before with other content.
+    Conflict,
+    /// No valid record, or a value that could not be decoded.
+    Malformed(Code),
+    /// No input recognises it.
+    Ignored,
+    /// An entry in the ledger takes it out.
+    Quarantined,
+    /// Outside the range or subset: leaves no record.
+    Filtered,
+}
+
+/// Consecutive events of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// Offset of the first event; the others follow without gap.
+    pub first_offset: u64,
+    /// How many events.
+    pub events: u32,
+}
+
+/// Outcomes of a batch of the log.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Block {
+    /// Which events, in log order.
+    pub stretches: Vec<Stretch>,
+    /// One per event of all stretches.
+    pub outcomes: Vec<What>,
+    /// One per emit kind.
+    pub emits: Vec<EmitRows>,
+    /// Ascending by event.
+    pub refused: Vec<Refused>,
+}
+
+/// Records of one emit kind, in log order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EmitRows {
+    /// Number of the event in [`Block::outcomes`].
+    pub events: Vec<u32>,
+    /// Partition of the event.
+    pub partitions: Vec<PartitionIndex>,
+    /// Offset of the event.
+    pub offsets: Vec<u64>,
+    /// Number of the record among those of its kind and event, from 0.
+    pub seqs: Vec<u32>,
+    /// Time of the event.
+    pub times: Vec<Micros>,
+    /// Key of the event.
+    pub keys: Spans,
+    /// Id of the event.
+    pub ids: Spans,
+    /// One column per field of the emit kind.
+    pub columns: Vec<Column>,
+}
+
+/// An event that was refused (malformed, conflict, rejected, quarantined), with all that it takes to
+/// act on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// Number of the event in [`Block::outcomes`].
+    pub event: u32,
+    /// Partition of the event.
+    pub partition: PartitionIndex,
+    /// Offset of the event.
+    pub offset: u64,
+    /// Why.
+    pub what: What,
+    /// Declared or decoder's code; empty for conflicts and quarantined events.
+    pub code: String,
+    /// Free text for a person, cut to [`crate::limits::DETAIL_MAX_BYTES`].
+    pub detail: String,
+    /// Its key, if it was read.
+    pub key: Option<Vec<u8>>,
+    /// The event's original bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Keys in byte order, with all that the end of a run knows of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Finals {
+    /// The keys; only those with a state.
+    pub keys: Spans,
+    /// Their states.
+    pub states: Spans,
+    /// Events applied to each.
+    pub applied: Vec<u64>,
+    /// Time of the last applied event of each.
+    pub times: Vec<Micros>,
+    /// Their view rows; owners count within this block.
+    pub viewed: super::Viewed,
+    /// Their violations; owners count within this block.
+    pub violated: Vec<super::Violated>,
+}

@@ -1,0 +1,284 @@
+//! What a reducer returned, held against what it promised. Everything is checked before any of it is
+//! used, so that a lying guest can stop a run but never bend one.
+
+use super::{Batch, Emitted, Fault, Keyed, Outcome, Rejected, Viewed, Violated};
+use crate::schema::{Column, ColumnError, Description, Field};
+
+/// How an outcome breaks the contract; a fragment that fits behind "the reducer ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutcomeError {
+    /// Not one state per key.
+    #[error("returned {states} states for {keys} keys")]
+    States {
+        /// States returned.
+        states: usize,
+        /// Keys in the batch.
+        keys: usize,
+    },
+    /// The list of states is not well-formed.
+    #[error("returned a list of states that {0}")]
+    StateSpans(ColumnError),
+    /// Not one list per emit kind.
+    #[error("returned {lists} lists of emits for {kinds} kinds")]
+    EmitKinds {
+        /// Lists returned.
+        lists: usize,
+        /// Kinds declared.
+        kinds: usize,
+    },
+    /// Wrong number of columns.
+    #[error("returned {columns} columns for the {fields} fields of {place}")]
+    Columns {
+        /// Columns returned.
+        columns: usize,
+        /// Fields declared.
+        fields: usize,
+        /// Emit kind or view.
+        place: String,
+    },
+    /// A column that does not keep its promises.
+    #[error("returned a column `{field}` of {place} that {error}")]
+    Column {
+        /// Its field.
+        field: String,
+        /// Emit kind or view.
+        place: String,
+        /// What is wrong.
+        error: ColumnError,
+    },
+    /// A required field without a value.
+    #[error("left the required field `{field}` of {place} out in row {row}")]
+    Required {
+        /// The field.
+        field: String,
+        /// Emit kind or view.
+        place: String,
+        /// The first such row.
+        row: usize,
+    },
+    /// Rows or owners that go back, or beyond the batch.
+    #[error("names {what} {row} out of order or beyond {bound} in {place}")]
+    Rows {
+        /// Rows, owners.
+        what: &'static str,
+        /// The offender.
+        row: u32,
+        /// How many there are.
+        bound: usize,
+        /// Emit kind, view, rejects.
+        place: String,
+    },
+    /// A code that was not declared.
+    #[error("used {what} code {code} of {declared} declared")]
+    Code {
+        /// Reject or violation.
+        what: &'static str,
+        /// The offender.
+        code: u16,
+        /// How many are declared.
+        declared: usize,
+    },
+    /// A rejected event with an emit.
+    #[error("emitted for the event in row {row}, which it rejected")]
+    EmitOfRejected {
+        /// Row of the batch.
+        row: u32,
+    },
+}
+
+impl From<OutcomeError> for Fault {
+    fn from(error: OutcomeError) -> Self {
+        Self::Contract {
+            message: format!("the reducer {error}"),
+        }
+    }
+}
+
+/// Checks the result of `apply`.
+///
+/// # Errors
+/// The first broken promise.
+pub fn check_outcome(
+    description: &Description,
+    batch: &Batch,
+    outcome: &Outcome,
+) -> Result<(), OutcomeError> {
+    let keys = batch.keys.len();
+    if outcome.states.len() != keys {
+        return Err(OutcomeError::States {
+            states: outcome.states.len(),
+            keys,
+        });
+    }
+    outcome.states.check().map_err(OutcomeError::StateSpans)?;
+    let kinds = description.emits.len();
+    if outcome.emits.len() != kinds {
+        return Err(OutcomeError::EmitKinds {
+            lists: outcome.emits.len(),
+            kinds,
+        });
+    }
+    for (kind, emitted) in description.emits.iter().zip(&outcome.emits) {
+        let place = || format!("emit `{}`", kind.name);
+        ascending("rows", &emitted.rows, batch.len(), place)?;
+        check_columns(&kind.fields, &emitted.columns, emitted.rows.len(), place)?;
+    }
+    check_rejects(description, batch, &outcome.rejects)?;
+    for reject in &outcome.rejects {
+        if outcome
+            .emits
+            .iter()
+            .any(|e: &Emitted| e.rows.binary_search(&reject.row).is_ok())
+        {
+            return Err(OutcomeError::EmitOfRejected { row: reject.row });
+        }
+    }
+    if batch.trace {
+        check_viewed(description, batch.len(), &outcome.trace)?;
+    }
+    Ok(())
+}
+
+fn check_rejects(
+    description: &Description,
+    batch: &Batch,
+    rejects: &[Rejected],
+) -> Result<(), OutcomeError> {
+    let mut next = 0;
+    for reject in rejects {
+        if reject.row < next || reject.row as usize >= batch.len() {
+            let (row, bound, place) = (reject.row, batch.len(), "rejects".to_owned());
+            return Err(OutcomeError::Rows {
+                what: "row",
+                row,
+                bound,
+                place,
+            });
+        }
+        next = reject.row + 1;
+        code("reject", reject.code, description.rejects.len())?;
+    }
+    Ok(())
+}
+
+/// Checks the result of `view` for `owners` keys (or of a trace for so many events).
+///
+/// # Errors
+/// The first broken promise.
+pub fn check_viewed(
+    description: &Description,
+    owners: usize,
+    viewed: &Viewed,
+) -> Result<(), OutcomeError> {
+    let place = || "the view".to_owned();
+    // A guest that was not asked for any row may leave the columns out altogether.
+    if viewed.owners.is_empty() && viewed.columns.is_empty() {
+        return Ok(());
+    }
+    ascending("owner", &viewed.owners, owners, place)?;
+    check_columns(
+        &description.view.fields,
+        &viewed.columns,
+        viewed.owners.len(),
+        place,
+    )
+}
+
+/// Checks the result of `check` for `keys` keys: owners in order, codes declared.
+///
+/// # Errors
+/// The first broken promise.
+pub fn check_violated(
+    description: &Description,
+    keys: usize,
+    violated: &[Violated],
+) -> Result<(), OutcomeError> {
+    let owners: Vec<u32> = violated.iter().map(|v| v.owner).collect();
+    ascending("owner", &owners, keys, || "violations".to_owned())?;
+    violated
+        .iter()
+        .try_for_each(|v| code("violation", v.code, description.violations.len()))
+}
+
+/// Checks that a list of states is well-formed and has one entry per key: the result of `migrate`.
+///
+/// # Errors
+/// The first broken promise.
+pub fn check_keyed(keyed: &Keyed, states: &crate::schema::Spans) -> Result<(), OutcomeError> {
+    let keys = keyed.keys.len();
+    if states.len() != keys {
+        return Err(OutcomeError::States {
+            states: states.len(),
+            keys,
+        });
+    }
+    states.check().map_err(OutcomeError::StateSpans)
+}
+
+fn check_columns(
+    fields: &[Field],
+    columns: &[Column],
+    rows: usize,
+    place: impl Fn() -> String,
+) -> Result<(), OutcomeError> {
+    if columns.len() != fields.len() {
+        let (columns, fields) = (columns.len(), fields.len());
+        return Err(OutcomeError::Columns {
+            columns,
+            fields,
+            place: place(),
+        });
+    }
+    for (field, column) in fields.iter().zip(columns) {
+        column
+            .check(field.kind, rows)
+            .map_err(|error| OutcomeError::Column {
+                field: field.name.clone(),
+                place: place(),
+                error,
+            })?;
+        if field.required
+            && let Some(&row) = column.missing.first()
+        {
+            let (field, row) = (field.name.clone(), row as usize);
+            return Err(OutcomeError::Required {
+                field,
+                place: place(),
+                row,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn ascending(
+    what: &'static str,
+    rows: &[u32],
+    bound: usize,
+    place: impl Fn() -> String,
+) -> Result<(), OutcomeError> {
+    let mut last = 0;
+    for &row in rows {
+        if row < last || row as usize >= bound {
+            return Err(OutcomeError::Rows {
+                what,
+                row,
+                bound,
+                place: place(),
+            });
+        }
+        last = row;
+    }
+    Ok(())
+}
+
+fn code(what: &'static str, code: u16, declared: usize) -> Result<(), OutcomeError> {
+    if code as usize >= declared {
+        return Err(OutcomeError::Code {
+            what,
+            code,
+            declared,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Reducers as the fold sees them: [`Reducer`] is the artifact, [`Instance`] one running copy of it,
+//! [`Batch`] and [`Outcome`] what goes in and comes out.
+//!
+//! The sandbox makes a `Reducer` of a wasm component; [`native`] makes one of plain Rust for tests. A
+//! call is a pure function of its arguments, so any instance may be dropped at any time.
+
+mod block;
+mod check;
+pub mod native;
+
+pub use block::{Block, EmitRows, Finals, Refused, Stretch, What};
+pub use check::{OutcomeError, check_keyed, check_outcome, check_viewed, check_violated};
+
+use crate::digest::Hash;
+use crate::schema::{Column, Description, Spans};
+use std::sync::Arc;
+
+/// A reducer that is loaded and checked.
+pub trait Reducer: Send + Sync {
+    /// What it declares; already checked.
+    fn description(&self) -> &Description;
+
+    /// SHA-256 of the artifact.
+    fn digest(&self) -> Hash;
+
+    /// A fresh instance.
+    ///
+    /// # Errors
+    /// [`Fault::Trap`] or [`Fault::Limit`] when it does not start.
+    fn open(&self) -> Result<Box<dyn Instance>, Fault>;
+}
+
+/// One running copy of a reducer. After an error it must be dropped.
+pub trait Instance: Send {
+    /// Folds a batch: new states, emits, rejects.
+    ///
+    /// # Errors
+    /// See [`Fault`]. The result is not checked yet: see [`check_outcome`].
+    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault>;
+
+    /// Derives the view rows of keys.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault>;
+
+    /// Finds the violations in the states of keys.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    fn check(&mut self, keyed: &Keyed) -> Result<Vec<Violated>, Fault>;
+
+    /// Turns states of an older version into states of this one.
+    ///
+    /// # Errors
+    /// The outer error as above; the inner one is the reducer's own refusal.
+    fn migrate(&mut self, version: u32, keyed: &Keyed) -> Result<Result<Spans, String>, Fault>;
+}
+
+/// Events for one call of `apply`: grouped by key, in log order within a key.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The keys touched, each once.
+    pub keys: Spans,
+    /// Each key's state; empty: none yet.
+    pub states: Spans,
+    /// Where each key's events end in the lists below.
+    pub key_ends: Vec<u32>,
+    /// Each event's input.
+    pub inputs: Vec<u8>,
+    /// Each event's id.
+    pub ids: Spans,
+    /// Each event's time.
+    pub times: Vec<i64>,
+    /// For each input one column per field, over that input's events in batch order.
+    pub columns: Vec<Vec<Column>>,
+    /// One column of one row per param.
+    pub params: Arc<Vec<Column>>,
+    /// Whether the view after every event is wanted too.
+    pub trace: bool,
+}
+
+impl Batch {
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+}
+
+/// What a reducer made of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    /// The new state of every key of the batch, in its order; empty: none.
+    pub states: Spans,
+    /// For each emit kind the records.
+    pub emits: Vec<Emitted>,
+    /// Rejected events, ascending by row.
+    pub rejects: Vec<Rejected>,
+    /// View rows after every event, owners being rows of the batch; only when asked for.
+    pub trace: Viewed,
+}
+
+/// Records of one emit kind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Emitted {
+    /// The event (row of the batch) of each record, never decreasing.
+    pub rows: Vec<u32>,
+    /// One column per field.
+    pub columns: Vec<Column>,
+}
+
+/// An event that a business rule refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The event's row in the batch.
+    pub row: u32,
+    /// Number of the declared reject code.
+    pub code: u16,
+    /// Free text; in the refused table, never in a digest.
+    pub detail: String,
+}
+
+/// View rows and to whom they belong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Viewed {
+    /// For each row the number of its key in the call (or of its event in a trace), never decreasing.
+    pub owners: Vec<u32>,
+    /// One column per field of the view.
+    pub columns: Vec<Column>,
+}
+
+/// Keys with their states.
+#[derive(Debug, Clone, Default)]
+pub struct Keyed {
+    /// The keys, each once.
+    pub keys: Spans,
+    /// Their states.
+    pub states: Spans,
+    /// Time of each key's last applied event.
+    pub times: Vec<i64>,
+    /// As in [`Batch`].
+    pub params: Arc<Vec<Column>>,
+}
+
+/// A broken business rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violated {
+    /// Number of the key in the call.
+    pub owner: u32,
+    /// Number of the declared violation code.
+    pub code: u16,
+    /// Free text; in the violations table, never in a digest.
+    pub detail: String,
+}
+
+/// Why a call did not return. The three are kept apart because they mean different things for a run:
+/// see docs/determinism.md.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The reducer trapped or panicked: the event's own doing if it repeats.
+    #[error("trap: {message}")]
+    Trap {
+        /// The panic's message with file and line, or the engine's name of the trap; never in a digest.
+        message: String,
+    },
+    /// A bound of the machine was met: never decides a result.
+    #[error("limit: {which}: {message}")]
+    Limit {
+        /// Which bound.
+        which: Limit,
+        /// For a person.
+        message: String,
+    },
+    /// The reducer returned something that its contract forbids.
+    #[error("broken contract: {message}")]
+    Contract {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The bounds of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// CPU time of one call.
+    Deadline,
+    /// Memory of one instance.
+    Memory,
+    /// Depth of the call stack.
+    Stack,
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! A reducer of plain Rust, for tests of the fold without wasm.

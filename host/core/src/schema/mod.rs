@@ -1,0 +1,57 @@
+//! What crosses every boundary: the kinds of values, the fields, inputs and records that a reducer
+//! declares ([`Description`]), and the typed columns that carry them ([`Column`]).
+//!
+//! The same words stand in `wit/reducer.wit`; the sandbox translates one into the other.
+
+mod columns;
+mod description;
+
+pub use columns::{Column, ColumnError, Spans, Value, Values};
+pub use description::{
+    Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
+};
+
+use std::fmt;
+
+/// What a value is. Decimals carry their scale, so that two kinds are equal only if their columns can
+/// stand for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `true` or `false`; one byte, 0 or 1.
+    Boolean,
+    /// A whole number of 64 bits with sign.
+    Integer,
+    /// A whole number of 64 bits with sign, in units of 10^-scale.
+    Decimal {
+        /// Digits after the point, at most [`crate::limits::DECIMAL_SCALE_MAX`].
+        scale: u8,
+    },
+    /// An IEEE 754 double; every NaN is the canonical one.
+    Float,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Timestamp,
+    /// Days since 1970-01-01.
+    Date,
+    /// UTF-8.
+    Text,
+    /// Bytes; base64 in JSON.
+    Bytes,
+    /// A JSON subtree as it stood in the event.
+    Json,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Decimal { scale } => return write!(f, "decimal({scale})"),
+            Self::Float => "float",
+            Self::Timestamp => "timestamp",
+            Self::Date => "date",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+            Self::Json => "json",
+        })
+    }
+}
