@@ -84,11 +84,7 @@ pub struct Lines {
 impl Lines {
     /// The line at `row` without its line end.
     pub fn get(&self, row: usize) -> &[u8] {
-        let start = if row == 0 {
-            0
-        } else {
-            self.ends[row - 1] as usize
-        };
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         let line = &self.bytes[start..self.ends[row] as usize];
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)

@@ -88,9 +88,7 @@ pub enum OutcomeError {
 
 impl From<OutcomeError> for Fault {
     fn from(error: OutcomeError) -> Self {
-        Self::Contract {
-            message: format!("the reducer {error}"),
-        }
+        Self::Contract { message: format!("the reducer {error}") }
     }
 }
 
@@ -105,18 +103,12 @@ pub fn check_outcome(
 ) -> Result<(), OutcomeError> {
     let keys = batch.keys.len();
     if outcome.states.len() != keys {
-        return Err(OutcomeError::States {
-            states: outcome.states.len(),
-            keys,
-        });
+        return Err(OutcomeError::States { states: outcome.states.len(), keys });
     }
     outcome.states.check().map_err(OutcomeError::StateSpans)?;
     let kinds = description.emits.len();
     if outcome.emits.len() != kinds {
-        return Err(OutcomeError::EmitKinds {
-            lists: outcome.emits.len(),
-            kinds,
-        });
+        return Err(OutcomeError::EmitKinds { lists: outcome.emits.len(), kinds });
     }
     for (kind, emitted) in description.emits.iter().zip(&outcome.emits) {
         let place = || format!("emit `{}`", kind.name);
@@ -125,11 +117,7 @@ pub fn check_outcome(
     }
     check_rejects(description, batch, &outcome.rejects)?;
     for reject in &outcome.rejects {
-        if outcome
-            .emits
-            .iter()
-            .any(|e: &Emitted| e.rows.binary_search(&reject.row).is_ok())
-        {
+        if outcome.emits.iter().any(|e: &Emitted| e.rows.binary_search(&reject.row).is_ok()) {
             return Err(OutcomeError::EmitOfRejected { row: reject.row });
         }
     }
@@ -148,12 +136,7 @@ fn check_rejects(
     for reject in rejects {
         if reject.row < next || reject.row as usize >= batch.len() {
             let (row, bound, place) = (reject.row, batch.len(), "rejects".to_owned());
-            return Err(OutcomeError::Rows {
-                what: "row",
-                row,
-                bound,
-                place,
-            });
+            return Err(OutcomeError::Rows { what: "row", row, bound, place });
         }
         next = reject.row + 1;
         code("reject", reject.code, description.rejects.len())?;
@@ -176,12 +159,7 @@ pub fn check_viewed(
         return Ok(());
     }
     ascending("owner", &viewed.owners, owners, place)?;
-    check_columns(
-        &description.view.fields,
-        &viewed.columns,
-        viewed.owners.len(),
-        place,
-    )
+    check_columns(&description.view.fields, &viewed.columns, viewed.owners.len(), place)
 }
 
 /// Checks the result of `check` for `keys` keys: owners in order, codes declared.
@@ -195,9 +173,7 @@ pub fn check_violated(
 ) -> Result<(), OutcomeError> {
     let owners: Vec<u32> = violated.iter().map(|v| v.owner).collect();
     ascending("owner", &owners, keys, || "violations".to_owned())?;
-    violated
-        .iter()
-        .try_for_each(|v| code("violation", v.code, description.violations.len()))
+    violated.iter().try_for_each(|v| code("violation", v.code, description.violations.len()))
 }
 
 /// Checks that a list of states is well-formed and has one entry per key: the result of `migrate`.
@@ -207,10 +183,7 @@ pub fn check_violated(
 pub fn check_keyed(keyed: &Keyed, states: &crate::schema::Spans) -> Result<(), OutcomeError> {
     let keys = keyed.keys.len();
     if states.len() != keys {
-        return Err(OutcomeError::States {
-            states: states.len(),
-            keys,
-        });
+        return Err(OutcomeError::States { states: states.len(), keys });
     }
     states.check().map_err(OutcomeError::StateSpans)
 }
@@ -223,29 +196,19 @@ fn check_columns(
 ) -> Result<(), OutcomeError> {
     if columns.len() != fields.len() {
         let (columns, fields) = (columns.len(), fields.len());
-        return Err(OutcomeError::Columns {
-            columns,
-            fields,
-            place: place(),
-        });
+        return Err(OutcomeError::Columns { columns, fields, place: place() });
     }
     for (field, column) in fields.iter().zip(columns) {
-        column
-            .check(field.kind, rows)
-            .map_err(|error| OutcomeError::Column {
-                field: field.name.clone(),
-                place: place(),
-                error,
-            })?;
+        column.check(field.kind, rows).map_err(|error| OutcomeError::Column {
+            field: field.name.clone(),
+            place: place(),
+            error,
+        })?;
         if field.required
             && let Some(&row) = column.missing.first()
         {
             let (field, row) = (field.name.clone(), row as usize);
-            return Err(OutcomeError::Required {
-                field,
-                place: place(),
-                row,
-            });
+            return Err(OutcomeError::Required { field, place: place(), row });
         }
     }
     Ok(())
@@ -260,12 +223,7 @@ fn ascending(
     let mut last = 0;
     for &row in rows {
         if row < last || row as usize >= bound {
-            return Err(OutcomeError::Rows {
-                what,
-                row,
-                bound,
-                place: place(),
-            });
+            return Err(OutcomeError::Rows { what, row, bound, place: place() });
         }
         last = row;
     }
@@ -274,11 +232,7 @@ fn ascending(
 
 fn code(what: &'static str, code: u16, declared: usize) -> Result<(), OutcomeError> {
     if code as usize >= declared {
-        return Err(OutcomeError::Code {
-            what,
-            code,
-            declared,
-        });
+        return Err(OutcomeError::Code { what, code, declared });
     }
     Ok(())
 }

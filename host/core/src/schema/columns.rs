@@ -26,11 +26,7 @@ impl Spans {
     /// The string at `row`. Panics when there is none, as a slice would.
     #[inline]
     pub fn get(&self, row: usize) -> &[u8] {
-        let start = if row == 0 {
-            0
-        } else {
-            self.ends[row - 1] as usize
-        };
+        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         &self.bytes[start..self.ends[row] as usize]
     }
 
@@ -69,10 +65,7 @@ impl Spans {
             last = end;
         }
         if last as usize != self.bytes.len() {
-            return Err(ColumnError::LastEnd {
-                end: last,
-                bytes: self.bytes.len(),
-            });
+            return Err(ColumnError::LastEnd { end: last, bytes: self.bytes.len() });
         }
         Ok(())
     }
@@ -242,10 +235,7 @@ pub struct Column {
 impl Column {
     /// An empty column of `kind`.
     pub fn new(kind: Kind) -> Self {
-        Self {
-            values: Values::new(kind),
-            missing: Vec::new(),
-        }
+        Self { values: Values::new(kind), missing: Vec::new() }
     }
 
     /// Number of rows.
@@ -292,23 +282,15 @@ impl Column {
             return Err(ColumnError::WrongKind);
         }
         if self.len() != rows {
-            return Err(ColumnError::WrongLength {
-                rows: self.len(),
-                expected: rows,
-            });
+            return Err(ColumnError::WrongLength { rows: self.len(), expected: rows });
         }
         if let Some(row) = self.missing.windows(2).position(|w| w[0] >= w[1]) {
-            return Err(ColumnError::MissingOutOfOrder {
-                row: self.missing[row + 1] as usize,
-            });
+            return Err(ColumnError::MissingOutOfOrder { row: self.missing[row + 1] as usize });
         }
         if let Some(&last) = self.missing.last()
             && last as usize >= rows
         {
-            return Err(ColumnError::MissingBeyond {
-                row: last as usize,
-                rows,
-            });
+            return Err(ColumnError::MissingBeyond { row: last as usize, rows });
         }
         match &self.values {
             Values::Boolean(v) if v.iter().any(|&b| b > 1) => Err(ColumnError::NotBoolean),
@@ -330,12 +312,8 @@ impl Spans {
         if whole {
             return Ok(());
         }
-        let bad = self
-            .iter()
-            .position(|row| std::str::from_utf8(row).is_err());
-        Err(ColumnError::NotUtf8 {
-            row: bad.unwrap_or(0),
-        })
+        let bad = self.iter().position(|row| std::str::from_utf8(row).is_err());
+        Err(ColumnError::NotUtf8 { row: bad.unwrap_or(0) })
     }
 }
 

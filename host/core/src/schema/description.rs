@@ -111,10 +111,7 @@ impl Description {
         name("reducer", &self.name)?;
         if self.version.is_empty() || self.version.len() > 64 || self.version.contains(['\n', '/'])
         {
-            return Err(DescriptionError(format!(
-                "version {:?} is not a version",
-                self.version
-            )));
+            return Err(DescriptionError(format!("version {:?} is not a version", self.version)));
         }
         if self.inputs.is_empty() {
             return Err(DescriptionError("it declares no input".into()));
@@ -132,10 +129,7 @@ impl Description {
         }
         self.check_view()?;
         unique("reject code", self.rejects.iter().map(|r| r.code.as_str()))?;
-        unique(
-            "violation code",
-            self.violations.iter().map(|r| r.code.as_str()),
-        )?;
+        unique("violation code", self.violations.iter().map(|r| r.code.as_str()))?;
         Ok(())
     }
 
@@ -169,24 +163,14 @@ impl Description {
 }
 
 fn fields(place: &str, list: &[Field], with_paths: bool) -> Result<(), DescriptionError> {
-    at_most(
-        &format!("fields of {place}"),
-        list.len(),
-        limits::FIELDS_MAX,
-    )?;
-    unique(
-        &format!("field of {place}"),
-        list.iter().map(|f| f.name.as_str()),
-    )?;
+    at_most(&format!("fields of {place}"), list.len(), limits::FIELDS_MAX)?;
+    unique(&format!("field of {place}"), list.iter().map(|f| f.name.as_str()))?;
     for field in list {
         if let Kind::Decimal { scale } = field.kind
             && scale > limits::DECIMAL_SCALE_MAX
         {
             let max = limits::DECIMAL_SCALE_MAX;
-            let text = format!(
-                "field `{}` of {place} has scale {scale}, above {max}",
-                field.name
-            );
+            let text = format!("field `{}` of {place} has scale {scale}, above {max}", field.name);
             return Err(DescriptionError(text));
         }
         if with_paths && field.paths.is_empty() {
