@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod decode;
+pub mod dedup;
 pub mod digest;
 pub mod limits;
 pub mod log;

@@ -7,9 +7,15 @@
 mod block;
 mod check;
 pub mod native;
+mod probe;
+mod rules;
+mod stop;
 
 pub use block::{Block, EmitRows, Finals, Refused, Stretch, What};
 pub use check::{OutcomeError, check_keyed, check_outcome, check_viewed, check_violated};
+pub use probe::{NoProbe, Probe, Step};
+pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
+pub use stop::{Stop, StopCause};
 
 use crate::digest::Hash;
 use crate::schema::{Column, Description, Spans};
