@@ -1,0 +1,318 @@
+//! The trees over keys in byte order: views, states, violations.
+//!
+//! ```text
+//! view row       2 | key: bytes | number of rows: u32 | for each row the value of each field
+//! state row      3 | key: bytes | events applied: u64 | state: bytes
+//! violation row  4 | key: bytes | number: u32 | for each the code: text
+//! row digest     SHA-256(row)
+//! leaf           0x00 | row digests
+//! ```
+//!
+//! (`bytes`: a length of 4 bytes, then the bytes.) A leaf ends behind a key for which
+//! SHA-256("retally leaf" | key) begins with eight zero bits, or behind its 4,096th key: so a key that
+//! comes or goes changes its own leaf and hardly ever another. Each tree holds only the keys that have
+//! something in it: a key without view rows is not in the views, one without violations not in the
+//! violations.
+
+use super::canonical::{put_bytes, put_value, scale};
+use super::tree::{LEAF, Tree};
+use super::{Canonical, Hash};
+use crate::limits::KEY_LEAF_MAX_KEYS;
+use crate::reduce::{Finals, Viewed, Violated};
+use crate::schema::{Column, Description, Field, Spans};
+use sha2::{Digest, Sha256};
+
+const VIEW: u8 = 2;
+const STATE: u8 = 3;
+const VIOLATION: u8 = 4;
+
+/// A leaf and the rows of its table that it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its hash.
+    pub hash: Hash,
+    /// Number of its first row in the table.
+    pub first_row: u64,
+    /// Its rows in the table: one per state, view row or violation.
+    pub rows: u64,
+}
+
+/// A finished tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedDigest {
+    /// The digest: over shape, number of keys and tree hash.
+    pub digest: Hash,
+    /// Number of keys in the tree.
+    pub keys: u64,
+    /// Number of rows in its table.
+    pub rows: u64,
+    /// Its leaves.
+    pub leaves: Vec<Leaf>,
+}
+
+/// What all three trees have in common.
+#[derive(Debug, Default)]
+struct KeyTree {
+    tree: Tree,
+    leaves: Vec<Leaf>,
+    /// [`LEAF`], then the row digests of the open leaf.
+    open: Vec<u8>,
+    keys: u64,
+    rows: u64,
+    last: Option<Vec<u8>>,
+    row: Vec<u8>,
+}
+
+impl KeyTree {
+    /// Begins the row of `key`, which must lie behind the last one.
+    fn begin(&mut self, tag: u8, key: &[u8]) -> Result<&mut Vec<u8>, KeyTreeError> {
+        let last = self.last.get_or_insert_default();
+        if self.keys > 0 && last.as_slice() >= key {
+            let shown = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
+            return Err(KeyTreeError::Order { before: shown(last), key: shown(key) });
+        }
+        last.clear();
+        last.extend_from_slice(key);
+        self.row.clear();
+        self.row.push(tag);
+        put_bytes(&mut self.row, key);
+        Ok(&mut self.row)
+    }
+
+    /// Ends the row that was begun; it covers `rows` rows of the table.
+    fn end(&mut self, rows: u64) {
+        if self.open.is_empty() {
+            self.open.push(LEAF);
+        }
+        self.open.extend_from_slice(&Hash::of(&self.row).0);
+        self.keys += 1;
+        self.rows += rows;
+        let full = self.open.len() > 32 * KEY_LEAF_MAX_KEYS as usize;
+        if full || self.last.as_deref().is_some_and(ends_leaf) {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let hash = Hash::of(&self.open);
+        self.open.clear();
+        let first_row = self.leaves.last().map_or(0, |leaf| leaf.first_row + leaf.rows);
+        self.leaves.push(Leaf { hash, first_row, rows: self.rows - first_row });
+        self.tree.push(hash);
+    }
+
+    fn finish(mut self, mut canonical: Canonical) -> KeyedDigest {
+        if !self.open.is_empty() {
+            self.close();
+        }
+        canonical.number(self.keys).hash(&self.tree.root());
+        let Self { keys, rows, leaves, .. } = self;
+        KeyedDigest { digest: canonical.finish(), keys, rows, leaves }
+    }
+}
+
+/// Whether a leaf ends behind `key`.
+fn ends_leaf(key: &[u8]) -> bool {
+    Sha256::new_with_prefix(b"retally leaf").chain_update(key).finalize()[0] == 0
+}
+
+/// The tree over keys and their view rows.
+#[derive(Debug)]
+pub struct ViewTree {
+    fields: Vec<Field>,
+    tree: KeyTree,
+}
+
+impl ViewTree {
+    /// An empty tree over rows of `fields`.
+    pub fn new(fields: &[Field]) -> Self {
+        Self { fields: fields.to_vec(), tree: KeyTree::default() }
+    }
+
+    /// Appends keys, in byte order and behind those before, and all their view rows.
+    ///
+    /// # Errors
+    /// When keys or rows are out of order.
+    pub fn add(&mut self, keys: &Spans, viewed: &Viewed) -> Result<(), KeyTreeError> {
+        let fits = viewed.columns.len() == self.fields.len()
+            && (self.fields.iter().zip(&viewed.columns))
+                .all(|(f, c)| c.values.is(f.kind) && c.len() == viewed.owners.len());
+        if !fits {
+            return Err(KeyTreeError::Columns);
+        }
+        let mut passed = vec![0; viewed.columns.len()];
+        let mut start = 0;
+        while let Some(&owner) = viewed.owners.get(start) {
+            let rows = viewed.owners[start..].iter().take_while(|&&o| o == owner).count();
+            if owner as usize >= keys.len() {
+                return Err(KeyTreeError::Owner { owner, keys: keys.len() });
+            }
+            let bytes = self.tree.begin(VIEW, keys.get(owner as usize))?;
+            bytes.extend_from_slice(&(rows as u32).to_le_bytes());
+            for row in start..start + rows {
+                put_row(bytes, &self.fields, &viewed.columns, row, &mut passed);
+            }
+            self.tree.end(rows as u64);
+            start += rows;
+        }
+        Ok(())
+    }
+
+    /// The digest and the leaves.
+    pub fn finish(self) -> KeyedDigest {
+        let mut canonical = Canonical::new("retally views v1");
+        canonical.shape(&self.fields);
+        self.tree.finish(canonical)
+    }
+}
+
+fn put_row(
+    bytes: &mut Vec<u8>,
+    fields: &[Field],
+    columns: &[Column],
+    row: usize,
+    passed: &mut [usize],
+) {
+    for ((field, column), passed) in fields.iter().zip(columns).zip(passed) {
+        let missing = column.missing.get(*passed) == Some(&(row as u32));
+        *passed += usize::from(missing);
+        let value = (!missing).then(|| column.values.get(row));
+        put_value(bytes, scale(field.kind), value);
+    }
+}
+
+/// The tree over keys, their states, and how many events were applied to each.
+#[derive(Debug, Default)]
+pub struct StateTree {
+    tree: KeyTree,
+}
+
+impl StateTree {
+    /// Appends keys, in byte order and behind those before.
+    ///
+    /// # Errors
+    /// When keys are out of order, or the lists of different length.
+    pub fn add(
+        &mut self,
+        keys: &Spans,
+        states: &Spans,
+        applied: &[u64],
+    ) -> Result<(), KeyTreeError> {
+        if states.len() != keys.len() || applied.len() != keys.len() {
+            return Err(KeyTreeError::Columns);
+        }
+        for ((key, state), applied) in keys.iter().zip(states.iter()).zip(applied) {
+            let bytes = self.tree.begin(STATE, key)?;
+            bytes.extend_from_slice(&applied.to_le_bytes());
+            put_bytes(bytes, state);
+            self.tree.end(1);
+        }
+        Ok(())
+    }
+
+    /// The digest and the leaves.
+    pub fn finish(self) -> KeyedDigest {
+        self.tree.finish(Canonical::new("retally states v1"))
+    }
+}
+
+/// The tree over keys and the violations found in their states.
+#[derive(Debug, Default)]
+pub struct ViolationTree {
+    codes: Vec<String>,
+    tree: KeyTree,
+}
+
+impl ViolationTree {
+    /// An empty tree. `codes`: the declared codes in their order.
+    pub fn new(codes: Vec<String>) -> Self {
+        Self { codes, tree: KeyTree::default() }
+    }
+
+    /// Appends keys, in byte order and behind those before, and all their violations.
+    ///
+    /// # Errors
+    /// When keys or violations are out of order, or a code is unknown.
+    pub fn add(&mut self, keys: &Spans, violated: &[Violated]) -> Result<(), KeyTreeError> {
+        for group in violated.chunk_by(|a, b| a.owner == b.owner) {
+            let Some(&Violated { owner, .. }) = group.first() else { continue };
+            if owner as usize >= keys.len() {
+                return Err(KeyTreeError::Owner { owner, keys: keys.len() });
+            }
+            let bytes = self.tree.begin(VIOLATION, keys.get(owner as usize))?;
+            bytes.extend_from_slice(&(group.len() as u32).to_le_bytes());
+            for violation in group {
+                let code = self.codes.get(violation.code as usize);
+                put_bytes(bytes, code.ok_or(KeyTreeError::Code(violation.code))?.as_bytes());
+            }
+            self.tree.end(group.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// The digest and the leaves.
+    pub fn finish(self) -> KeyedDigest {
+        self.tree.finish(Canonical::new("retally violations v1"))
+    }
+}
+
+/// The three trees of a run, fed together.
+#[derive(Debug)]
+pub struct Tables {
+    /// Keys and their view rows.
+    pub views: ViewTree,
+    /// Keys and their states.
+    pub states: StateTree,
+    /// Keys and their violations.
+    pub violations: ViolationTree,
+}
+
+impl Tables {
+    /// Empty trees for what a reducer declares.
+    pub fn new(description: &Description) -> Self {
+        let codes = description.violations.iter().map(|reason| reason.code.clone()).collect();
+        Self {
+            views: ViewTree::new(&description.view.fields),
+            states: StateTree::default(),
+            violations: ViolationTree::new(codes),
+        }
+    }
+
+    /// Appends keys, in byte order and behind those before.
+    ///
+    /// # Errors
+    /// When something is out of order or does not fit; the trees are then of no use any more.
+    pub fn add(&mut self, finals: &Finals) -> Result<(), KeyTreeError> {
+        self.states.add(&finals.keys, &finals.states, &finals.applied)?;
+        self.views.add(&finals.keys, &finals.viewed)?;
+        self.violations.add(&finals.keys, &finals.violated)
+    }
+}
+
+/// Keys or rows that do not fit together: a fault of whoever made them, or of a file. A fragment that
+/// fits behind "the keys cannot be digested: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyTreeError {
+    /// Keys that are not in byte order, or twice.
+    #[error("key {key:?} stands behind {before:?}, out of byte order")]
+    Order {
+        /// The key before.
+        before: String,
+        /// The key that should lie behind it.
+        key: String,
+    },
+    /// A row of a key that is not there.
+    #[error("a row belongs to key {owner} of {keys}")]
+    Owner {
+        /// The key's number.
+        owner: u32,
+        /// How many there are.
+        keys: usize,
+    },
+    /// Columns of the wrong kind or length.
+    #[error("columns do not fit their declaration or each other")]
+    Columns,
+    /// A violation code that was not declared.
+    #[error("violation code {0} is not declared")]
+    Code(u16),
+}

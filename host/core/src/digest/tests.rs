@@ -1,0 +1,344 @@
+//! The digests as wholes: literal hashes that Python's hashlib gave for the layouts in docs/digest.md,
+//! and what must never move a root.
+
+use super::*;
+use crate::decode::Code;
+use crate::reduce::{Block, EmitRows, Finals, Stretch, Viewed, Violated, What};
+use crate::schema::{Column, EmitKind, Field, Kind, Spans, Value};
+use proptest::prelude::*;
+
+fn field(name: &str, kind: Kind) -> Field {
+    Field { name: name.into(), paths: Vec::new(), kind, required: false }
+}
+
+fn shape() -> OutcomeShape {
+    let net = field("net", Kind::Decimal { scale: 2 });
+    let kind = |name: &str, fields| EmitKind { name: name.into(), fields };
+    OutcomeShape {
+        emits: vec![
+            kind("balance", vec![net, field("tier", Kind::Text)]),
+            kind("flag", vec![field("on", Kind::Boolean)]),
+        ],
+        rejects: vec!["refund-too-large".into(), "unknown".into()],
+    }
+}
+
+fn empty_emits() -> Vec<EmitRows> {
+    let columns = |kind: &EmitKind| kind.fields.iter().map(|f| Column::new(f.kind)).collect();
+    let rows = |kind| EmitRows { columns: columns(kind), ..EmitRows::default() };
+    shape().emits.iter().map(rows).collect()
+}
+
+fn emit(rows: &mut EmitRows, event: u32, values: &[Option<Value<'_>>]) {
+    rows.events.push(event);
+    for (column, &value) in rows.columns.iter_mut().zip(values) {
+        column.push(value).unwrap();
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn pinned_outcomes() -> Outcomes {
+    let mut outcomes = vec![
+        What::Applied,
+        What::Rejected(0),
+        What::Trapped,
+        What::Duplicate,
+        What::Conflict,
+        What::Malformed(Code::KeyMissing),
+        What::Ignored,
+        What::Quarantined,
+        What::Filtered,
+    ];
+    outcomes.resize(9 + 1020 + 1, What::Applied);
+    let mut emits = empty_emits();
+    emit(&mut emits[0], 0, &[Some(Value::Decimal(1234)), Some(Value::Text(b"gold"))]);
+    emit(&mut emits[0], 0, &[Some(Value::Decimal(-5)), None]);
+    emit(&mut emits[1], 0, &[Some(Value::Boolean(true))]);
+    let stretches = vec![
+        Stretch { partition: 1, first_offset: 0, events: 1029 },
+        Stretch { partition: 0, first_offset: 7, events: 1 },
+    ];
+    let mut trees = Outcomes::new(shape(), &names(&["p1", "p0"]));
+    trees.add(&Block { stretches, outcomes, emits, refused: Vec::new() }).unwrap();
+    trees
+}
+
+fn pinned_tables() -> Tables {
+    let fields = [field("currency", Kind::Text), field("net", Kind::Decimal { scale: 2 })];
+    let mut tables = Tables {
+        views: ViewTree::new(&fields),
+        states: StateTree::default(),
+        violations: ViolationTree::new(vec!["net-wrong".into()]),
+    };
+    for block in 0..6u32 {
+        let columns = fields.iter().map(|f| Column::new(f.kind)).collect();
+        let viewed = Viewed { owners: Vec::new(), columns };
+        let mut finals = Finals { viewed, ..Finals::default() };
+        for owner in 0..100 {
+            let n = block * 100 + owner;
+            finals.keys.push(format!("k{n:03}").as_bytes());
+            finals.states.push(&vec![n as u8; n as usize % 5 + 1]);
+            finals.applied.push(u64::from(n));
+            finals.times.push(0);
+            for row in 0..n % 3 {
+                let currency: &[u8] = if row == 0 { b"EUR" } else { b"USD" };
+                finals.viewed.owners.push(owner);
+                finals.viewed.columns[0].push(Some(Value::Text(currency))).unwrap();
+                let net = i64::from(n * 100 + row);
+                finals.viewed.columns[1].push(Some(Value::Decimal(net))).unwrap();
+            }
+            let violations = u32::from(n % 10 == 0) + u32::from(n % 20 == 0);
+            let violation = |_| Violated { owner, code: 0, detail: "free".into() };
+            finals.violated.extend((0..violations).map(violation));
+        }
+        tables.add(&finals).unwrap();
+    }
+    tables
+}
+
+#[test]
+fn a_hash_is_shown_and_read_as_hexadecimal_digits() {
+    let hash = Hash::of(b"abc");
+    let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(hash.to_string(), text);
+    assert_eq!(Hash::parse(text), Some(hash));
+    assert_eq!(Hash::parse(&text.to_uppercase()), None);
+    assert_eq!(Hash::parse(&text[1..]), None);
+}
+
+#[test]
+fn the_digests_are_what_hashlib_says() {
+    let partitions = pinned_outcomes().digests();
+    let counts: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
+    assert_eq!(counts[0], PartitionCount { partition: "p0".into(), events: 1028 });
+    let tables = pinned_tables();
+    let (views, states) = (tables.views.finish(), tables.states.finish());
+    let violations = tables.violations.finish();
+    let digests = Digests {
+        outcomes: outcomes_digest(&shape().emits, &partitions),
+        views: views.digest,
+        states: states.digest,
+        violations: violations.digest,
+    };
+    assert_eq!((views.keys, views.rows), (400, 600));
+    assert_eq!(states.leaves.iter().map(|leaf| leaf.rows).sum::<u64>(), 600);
+    assert!(states.leaves.len() > 1, "the keys must make more than one leaf");
+    let shown = |hash: Hash| hash.to_string();
+    assert_eq!(
+        shown(digests.outcomes),
+        "30e0b3e465ac215ae050cc3012147e7739abea75db7fe2dcfe6e8a9c20576656"
+    );
+    assert_eq!(
+        shown(digests.views),
+        "2fbb103829ac9b967e8b34699bf64861e3b45c56669d301cfbaf0bc0723e0f8b"
+    );
+    assert_eq!(
+        shown(digests.states),
+        "f66d58dc06aa3e04d19553ada193d7389fc120a8c9c1972472b3557d8faf46bc"
+    );
+    assert_eq!(
+        shown(digests.violations),
+        "35095a39edf4f74a24676bd591ecc0df56c039ab9434279e421b6bc0b5855e71"
+    );
+    assert_eq!(
+        shown(run_digest(&digests, &counts)),
+        "4f6958f77d445f7fdea0fd26729c41cd44b87e059c178c90172cc4755de81b9e"
+    );
+}
+
+/// The events `from..to` of a block as a block of its own.
+fn cut(block: &Block, from: usize, to: usize) -> Block {
+    let mut part = Block { outcomes: block.outcomes[from..to].to_vec(), ..Block::default() };
+    let mut at = 0;
+    for stretch in &block.stretches {
+        let (start, end) = (at.max(from), (at + stretch.events as usize).min(to));
+        if start < end {
+            part.stretches.push(Stretch {
+                first_offset: stretch.first_offset + (start - at) as u64,
+                events: (end - start) as u32,
+                ..*stretch
+            });
+        }
+        at += stretch.events as usize;
+    }
+    part.emits = empty_emits();
+    for (rows, cut) in block.emits.iter().zip(&mut part.emits) {
+        for (row, &event) in rows.events.iter().enumerate() {
+            if (from..to).contains(&(event as usize)) {
+                let values: Vec<_> = rows.columns.iter().map(|c| c.get(row)).collect();
+                emit(cut, event - from as u32, &values);
+            }
+        }
+    }
+    part
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        20 => Just(What::Applied),
+        1 => (0u16..2).prop_map(What::Rejected),
+        1 => Just(What::Duplicate),
+        1 => Just(What::Malformed(Code::NotJson)),
+        3 => Just(What::Filtered),
+    ]
+}
+
+prop_compose! {
+    /// About three leaves in two partitions that take turns.
+    fn block()(
+        outcomes in prop::collection::vec(what(), 2000..3500),
+        turns in prop::collection::vec(1u32..900, 8),
+        emitting in prop::collection::vec((0u32..3500, any::<i64>(), any::<bool>()), 0..200),
+    ) -> Block {
+        let mut left = outcomes.len() as u32;
+        let mut next = [0u64; 2];
+        let mut stretches = Vec::new();
+        for (turn, &events) in turns.iter().cycle().enumerate() {
+            let events = events.min(left);
+            let partition = (turn % 2) as u32;
+            let first_offset = next[turn % 2];
+            stretches.push(Stretch { partition, first_offset, events });
+            next[turn % 2] += u64::from(events);
+            left -= events;
+            if left == 0 {
+                break;
+            }
+        }
+        let mut emits = empty_emits();
+        let mut emitting = emitting;
+        emitting.sort_by_key(|(event, ..)| *event);
+        for (event, net, whole) in emitting {
+            if outcomes.get(event as usize) == Some(&What::Applied) {
+                emit(&mut emits[0], event, &[Some(Value::Decimal(net)), None]);
+                if whole {
+                    emit(&mut emits[1], event, &[Some(Value::Boolean(net > 0))]);
+                }
+            }
+        }
+        Block { stretches, outcomes, emits, refused: Vec::new() }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn neither_splits_nor_restarts_nor_filtered_events_move_a_root(
+        block in block(),
+        cuts in prop::collection::vec((0usize..3500, any::<bool>()), 0..8),
+    ) {
+        let partitions = names(&["a", "b"]);
+        let mut whole = Outcomes::new(shape(), &partitions);
+        whole.add(&block).unwrap();
+
+        let mut cuts = cuts;
+        cuts.push((block.outcomes.len(), false));
+        cuts.sort();
+        let mut parts = Outcomes::new(shape(), &partitions);
+        let mut from = 0;
+        for (to, restart) in cuts {
+            let to = to.min(block.outcomes.len());
+            parts.add(&cut(&block, from, to)).unwrap();
+            from = to;
+            if restart {
+                parts = Outcomes::restore(shape(), &partitions, parts.save()).unwrap();
+            }
+        }
+        prop_assert_eq!(parts.digests(), whole.digests());
+
+        let mut kept = block.clone();
+        let mut number = 0;
+        let numbers: Vec<u32> = block.outcomes.iter().map(|what| {
+            number += u32::from(*what != What::Filtered);
+            number.saturating_sub(1)
+        }).collect();
+        let mut event = 0;
+        for stretch in &mut kept.stretches {
+            let end = event + stretch.events as usize;
+            let stay = |what: &&What| **what != What::Filtered;
+            stretch.events = block.outcomes[event..end].iter().filter(stay).count() as u32;
+            event = end;
+        }
+        kept.outcomes.retain(|what| *what != What::Filtered);
+        for rows in &mut kept.emits {
+            rows.events.iter_mut().for_each(|event| *event = numbers[*event as usize]);
+        }
+        let mut without = Outcomes::new(shape(), &partitions);
+        without.add(&kept).unwrap();
+        prop_assert_eq!(without.digests(), whole.digests());
+    }
+
+    #[test]
+    fn one_other_outcome_moves_the_root(block in block(), at in 0usize..2000) {
+        let digests = |block: &Block| {
+            let mut trees = Outcomes::new(shape(), &names(&["a", "b"]));
+            trees.add(block).unwrap();
+            trees.digests()
+        };
+        let mut other = block.clone();
+        let applied = other.outcomes[at] == What::Applied;
+        other.outcomes[at] = if applied { What::Ignored } else { What::Applied };
+        other.emits = empty_emits();
+        let mut same = block;
+        same.emits = empty_emits();
+        prop_assert_ne!(digests(&other), digests(&same));
+    }
+}
+
+#[test]
+fn a_history_that_does_not_fit_is_refused() {
+    let histories = pinned_outcomes().save();
+    let restore = |histories| Outcomes::restore(shape(), &names(&["p0"]), histories).map(|_| ());
+    assert_eq!(restore(histories.clone()), Ok(()));
+    let mut cut = histories.clone();
+    cut[0].edge.clear();
+    assert_eq!(
+        restore(cut).unwrap_err().to_string(),
+        "the saved outcomes of partition \"p0\" cannot be taken up: \
+         it has an edge that does not fit its count"
+    );
+    let mut cut = histories.clone();
+    cut[0].open.clear();
+    assert!(restore(cut).is_err());
+    assert!(restore([&histories[..1], &histories[..1]].concat()).is_err());
+}
+
+#[test]
+fn a_partition_that_is_not_read_again_keeps_its_events() {
+    let histories = pinned_outcomes().save();
+    let trees = Outcomes::restore(shape(), &names(&["p9", "p1"]), histories).unwrap();
+    assert_eq!(trees.digests(), pinned_outcomes().digests());
+}
+
+#[test]
+fn an_emit_of_an_event_that_was_not_applied_is_an_error() {
+    let mut emits = empty_emits();
+    emit(&mut emits[1], 0, &[Some(Value::Boolean(true))]);
+    let stretches = vec![Stretch { partition: 0, first_offset: 0, events: 1 }];
+    let block = Block { stretches, outcomes: vec![What::Ignored], emits, refused: Vec::new() };
+    let error = Outcomes::new(shape(), &names(&["a"])).add(&block).unwrap_err();
+    assert_eq!(error, BlockError::EmitWithoutEvent { event: 0 });
+}
+
+#[test]
+fn keys_out_of_order_are_an_error() {
+    let keys: Spans = [b"b".as_slice(), b"a"].into_iter().collect();
+    let error = StateTree::default().add(&keys, &keys, &[1, 1]).unwrap_err();
+    assert_eq!(error.to_string(), "key \"a\" stands behind \"b\", out of byte order");
+}
+
+#[test]
+fn a_leaf_ends_after_4096_keys_at_the_latest() {
+    let mut tree = StateTree::default();
+    for n in 0..20_000u32 {
+        let key: Spans = [n.to_be_bytes().as_slice()].into_iter().collect();
+        tree.add(&key, &key, &[1]).unwrap();
+    }
+    let leaves = tree.finish().leaves;
+    assert!(leaves.iter().all(|leaf| leaf.rows <= 4096));
+    // 1 key in 256 ends a leaf: about 78 leaves.
+    assert!((50..120).contains(&leaves.len()), "{} leaves", leaves.len());
+}
