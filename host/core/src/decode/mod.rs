@@ -4,9 +4,28 @@
 //! [`Slab`] (lines of JSON, or Arrow rows) and writes one [`Events`] per reducer. The steps of judgement
 //! that need no memory happen here (input, key, id, time, fields); the others in [`crate::reduce`].
 
+mod arrow;
+mod assemble;
+mod bytes;
 mod code;
+pub mod convert;
+mod decoder;
+mod detail;
+mod fault;
+mod json;
+mod number;
+mod plan;
+mod raw;
+mod render;
+mod scan;
+mod table;
+mod time;
 
 pub use code::Code;
+pub use decoder::Decoder;
+pub use fault::{DecodeError, Wanted};
+pub use plan::{Plan, PlanError};
+pub use render::original;
 
 use crate::log::{Micros, PartitionIndex};
 use crate::schema::{Column, Spans};

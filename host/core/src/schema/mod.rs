@@ -3,13 +3,18 @@
 //!
 //! The same words stand in `wit/reducer.wit`; the sandbox translates one into the other.
 
+pub(crate) mod base64;
+mod civil;
 mod columns;
 mod description;
+mod text;
 
+pub(crate) use civil::{days_from_civil, days_in_month};
 pub use columns::{Column, ColumnError, Spans, Value, Values};
 pub use description::{
     Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
 };
+pub use text::{display, write_text};
 
 use std::fmt;
 

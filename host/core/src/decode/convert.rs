@@ -1,0 +1,236 @@
+//! The one place where a value becomes a kind, or a code. The table in docs/decode.md is this file in
+//! words.
+//!
+//! What a value is allowed to be depends on its kind alone, never on the format that it came from.
+
+use super::number::{self, Beyond};
+use super::raw::Raw;
+use super::scan;
+use super::table::Shape;
+use super::time::{self, NoTime};
+use super::{Code, TimeUnit};
+use crate::schema::{Column, Kind, Values, base64};
+
+/// Every NaN becomes this one.
+pub(super) const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
+
+/// Converts a text that a person wrote (a param of the job) by the rules that hold for events, and
+/// appends it to `values`, which must be of `kind`. Numbers, `true` and `false` are written without
+/// quotes, a float may also be `NaN`, `Infinity` or `-Infinity`, and text stands as it is.
+///
+/// # Errors
+/// [`Code::FieldKind`], [`Code::FieldRange`] or [`Code::FieldScale`]; then nothing was appended.
+pub fn from_text(kind: Kind, text: &str, values: &mut Values) -> Result<(), Code> {
+    let plain = Raw::Plain(text.as_bytes());
+    let number = || json_number(text.as_bytes()).ok_or(Code::FieldKind);
+    match values {
+        Values::Boolean(v) => v.push(match text {
+            "true" => 1,
+            "false" => 0,
+            _ => return Err(Code::FieldKind),
+        }),
+        Values::Integer(v) => v.push(integer(number()?)?),
+        Values::Decimal(v) => v.push(decimal(plain, scale(kind))?),
+        Values::Float(v) => v.push(match text {
+            "NaN" => NAN,
+            "Infinity" => f64::INFINITY,
+            "-Infinity" => f64::NEG_INFINITY,
+            _ => float(number()?)?,
+        }),
+        Values::Timestamp(v) => v.push(timestamp(plain, None)?),
+        Values::Date(v) => v.push(date(plain)?),
+        Values::Text(v) => v.push(text.as_bytes()),
+        Values::Bytes(v) => {
+            let from = v.bytes.len();
+            if let Err(code) = bytes(plain, &mut v.bytes) {
+                v.bytes.truncate(from);
+                return Err(code);
+            }
+            v.close();
+        }
+        Values::Json(v) => {
+            scan::check(text.as_bytes()).map_err(|_| Code::FieldKind)?;
+            v.push(text.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// A column of one row: see [`from_text`].
+///
+/// # Errors
+/// As [`from_text`].
+pub fn column_from_text(kind: Kind, text: &str) -> Result<Column, Code> {
+    let mut column = Column::new(kind);
+    from_text(kind, text, &mut column.values)?;
+    Ok(column)
+}
+
+/// Digits after the point of a decimal; 0 for other kinds.
+pub(super) fn scale(kind: Kind) -> u8 {
+    match kind {
+        Kind::Decimal { scale } => scale,
+        _ => 0,
+    }
+}
+
+/// `text` as a number, if it is one of JSON's grammar and nothing else.
+#[inline]
+fn json_number(text: &[u8]) -> Option<Raw<'_>> {
+    match scan::number(text, 0) {
+        Ok((end, Shape::Digits)) if end == text.len() => Some(Raw::Digits(text)),
+        Ok((end, _)) if end == text.len() => Some(Raw::Number(text)),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+pub(super) fn boolean(raw: Raw<'_>) -> Result<u8, Code> {
+    match raw {
+        Raw::Bool(value) => Ok(value.into()),
+        _ => Err(Code::FieldKind),
+    }
+}
+
+#[inline(always)]
+pub(super) fn integer(raw: Raw<'_>) -> Result<i64, Code> {
+    match raw {
+        Raw::Digits(text) => number::integer(text).ok_or(Code::FieldRange),
+        Raw::Int(value) => Ok(value),
+        Raw::Unsigned(value) => i64::try_from(value).map_err(|_| Code::FieldRange),
+        Raw::Decimal(value, scale) if scale <= 0 => number::rescale(value, scale, 0),
+        _ => Err(Code::FieldKind),
+    }
+}
+
+#[inline(always)]
+pub(super) fn decimal(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
+    match raw {
+        Raw::Digits(text) | Raw::Number(text) => number::decimal(text, scale, Beyond::Refuse),
+        Raw::Plain(text) => match json_number(text) {
+            Some(_) => number::decimal(text, scale, Beyond::Refuse),
+            None => Err(Code::FieldKind),
+        },
+        other => decimal_slow(other, scale),
+    }
+}
+
+fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
+    match raw {
+        Raw::Escaped(_) => decimal(Raw::Plain(&raw.string().unwrap_or_default()), scale),
+        Raw::Int(value) => number::rescale(value.into(), 0, scale),
+        Raw::Unsigned(value) => number::rescale(value.into(), 0, scale),
+        Raw::Decimal(value, from) => number::rescale(value, from, scale),
+        Raw::Float(_) | Raw::Single(_) => {
+            let text = float_text(raw).ok_or(Code::FieldRange)?;
+            number::decimal(text.as_bytes(), scale, Beyond::Refuse)
+        }
+        _ => Err(Code::FieldKind),
+    }
+}
+
+/// The shortest number that means this float and no other: what JSON would say. None for what JSON
+/// cannot say.
+pub(super) fn float_text(raw: Raw<'_>) -> Option<String> {
+    match raw {
+        Raw::Float(value) if value.is_finite() => Some(format!("{value:?}")),
+        Raw::Single(value) if value.is_finite() => Some(format!("{value:?}")),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
+    match raw {
+        Raw::Digits(text) | Raw::Number(text) => {
+            let text = std::str::from_utf8(text).map_err(|_| Code::FieldKind)?;
+            let value: f64 = text.parse().map_err(|_| Code::FieldKind)?;
+            if value.is_finite() { Ok(value) } else { Err(Code::FieldRange) }
+        }
+        // Through the text, so that it is rounded once.
+        Raw::Decimal(value, scale) => {
+            let text = format!("{value}e{}", -i32::from(scale));
+            text.parse().map_err(|_| Code::FieldKind)
+        }
+        Raw::Int(value) => Ok(value as f64),
+        Raw::Unsigned(value) => Ok(value as f64),
+        Raw::Single(value) => Ok(canonical(value.into())),
+        Raw::Float(value) => Ok(canonical(value)),
+        _ => Err(Code::FieldKind),
+    }
+}
+
+fn canonical(value: f64) -> f64 {
+    if value.is_nan() { NAN } else { value }
+}
+
+/// A time: RFC 3339, or a number if there is a unit.
+#[inline(always)]
+pub(super) fn time(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
+    match raw {
+        Raw::Plain(text) => time::rfc3339(text),
+        other => time_slow(other, unit),
+    }
+}
+
+fn time_slow(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
+    match raw {
+        Raw::Escaped(_) => time::rfc3339(&raw.string().unwrap_or_default()),
+        Raw::Micros(time) => time::within(time.ok_or(NoTime::Range)?),
+        Raw::Digits(text) | Raw::Number(text) => time::epoch(text, unit.ok_or(NoTime::Kind)?),
+        Raw::Int(value) => epoch(&value.to_string(), unit),
+        Raw::Unsigned(value) => epoch(&value.to_string(), unit),
+        Raw::Decimal(value, scale) => epoch(&format!("{value}e{}", -i32::from(scale)), unit),
+        Raw::Float(_) | Raw::Single(_) => match float_text(raw) {
+            Some(text) => epoch(&text, unit),
+            None => Err(if unit.is_some() { NoTime::Range } else { NoTime::Kind }),
+        },
+        _ => Err(NoTime::Kind),
+    }
+}
+
+fn epoch(text: &str, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
+    time::epoch(text.as_bytes(), unit.ok_or(NoTime::Kind)?)
+}
+
+#[inline(always)]
+pub(super) fn timestamp(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, Code> {
+    time(raw, unit).map_err(|no| match no {
+        NoTime::Kind => Code::FieldKind,
+        NoTime::Range => Code::FieldRange,
+    })
+}
+
+pub(super) fn date(raw: Raw<'_>) -> Result<i32, Code> {
+    match raw {
+        Raw::Days(days) => Ok(days),
+        Raw::Plain(text) => time::date(text).ok_or(Code::FieldKind),
+        Raw::Escaped(_) => time::date(&raw.string().unwrap_or_default()).ok_or(Code::FieldKind),
+        _ => Err(Code::FieldKind),
+    }
+}
+
+/// Appends a text; on an error perhaps nothing, perhaps a part.
+#[inline(always)]
+pub(super) fn text(raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
+    match raw {
+        Raw::Plain(text) => out.extend_from_slice(text),
+        Raw::Escaped(content) => scan::unescape(content, out),
+        _ => return Err(Code::FieldKind),
+    }
+    Ok(())
+}
+
+/// Appends bytes; on an error perhaps a part.
+pub(super) fn bytes(raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
+    match raw {
+        Raw::Bytes(bytes) => {
+            out.extend_from_slice(bytes);
+            Ok(())
+        }
+        other => {
+            let text = other.string().ok_or(Code::FieldKind)?;
+            base64::decode(&text, out).ok_or(Code::FieldKind)
+        }
+    }
+}

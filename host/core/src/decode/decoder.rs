@@ -1,0 +1,97 @@
+//! The decoder: what one thread needs to turn slabs into events.
+
+use super::assemble::{self, Place, assemble};
+use super::plan::Plan;
+use super::{DecodeError, Events, Placed, Slab, json};
+use crate::schema::{Column, Values};
+use std::sync::Arc;
+
+/// Decodes slabs by a [`Plan`]. Each thread has its own: it keeps memory from slab to slab, and nothing
+/// that could change a result.
+#[derive(Debug)]
+pub struct Decoder {
+    plan: Arc<Plan>,
+    lines: json::Reader,
+    scratch: assemble::Scratch,
+}
+
+impl Decoder {
+    /// A decoder for slabs of the run that `plan` was made for.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let lines = json::Reader::new(&plan);
+        Self { plan, lines, scratch: assemble::Scratch::default() }
+    }
+
+    /// Decodes a slab: afterwards `out` holds one [`Events`] per reader, in their order. Whatever `out`
+    /// held before is gone, but its memory is used again.
+    ///
+    /// # Errors
+    /// What concerns the whole slab; what concerns a single event is its [`super::Verdict`].
+    pub fn decode(&mut self, placed: &Placed, out: &mut Vec<Events>) -> Result<(), DecodeError> {
+        let plan = &*self.plan;
+        out.resize_with(plan.readers.len(), Events::default);
+        for (reader, events) in plan.readers.iter().zip(&mut *out) {
+            let inputs = reader.inputs.iter();
+            let kinds = inputs.map(|i| i.fields.iter().map(|f| f.kind));
+            events.reset(kinds, placed.slab.len());
+        }
+        let place = Place { partition: &placed.name, offset: placed.first_offset };
+        let scratch = &mut self.scratch;
+        scratch.begin(plan);
+        match &*placed.slab {
+            Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
+                for (reader, events) in out.iter_mut().enumerate() {
+                    assemble(plan, reader, block, place, events, scratch)?;
+                }
+                Ok(())
+            }),
+            Slab::Rows(rows) => Err(DecodeError::Column {
+                column: rows.schema().field(0).name().clone(),
+                found: "Arrow".into(),
+                wanted: super::Wanted::Key,
+            }),
+        }
+    }
+}
+
+impl Events {
+    /// Empties everything, keeps the memory where the columns are of the same kinds, and makes room.
+    fn reset<I: Iterator<Item = crate::schema::Kind>>(
+        &mut self,
+        kinds: impl Iterator<Item = I>,
+        events: usize,
+    ) {
+        self.verdicts.clear();
+        self.inputs.clear();
+        self.rows.clear();
+        self.keys.clear();
+        self.ids.clear();
+        self.times.clear();
+        self.details.clear();
+        self.verdicts.reserve(events);
+        self.inputs.reserve(events);
+        self.rows.reserve(events);
+        self.times.reserve(events);
+        let mut old = std::mem::take(&mut self.columns).into_iter();
+        for kinds in kinds {
+            let mut columns = old.next().unwrap_or_default().into_iter();
+            let next = |kind| match columns.next() {
+                Some(column) if column.values.is(kind) => emptied(column),
+                _ => Column::new(kind),
+            };
+            self.columns.push(kinds.map(next).collect());
+        }
+    }
+}
+
+fn emptied(mut column: Column) -> Column {
+    column.missing.clear();
+    match &mut column.values {
+        Values::Boolean(v) => v.clear(),
+        Values::Integer(v) | Values::Decimal(v) | Values::Timestamp(v) => v.clear(),
+        Values::Float(v) => v.clear(),
+        Values::Date(v) => v.clear(),
+        Values::Text(v) | Values::Bytes(v) | Values::Json(v) => v.clear(),
+    }
+    column
+}

@@ -1,0 +1,71 @@
+//! What stops the decoding of a whole slab. What concerns one event alone is a [`super::Code`].
+
+use super::Code;
+use crate::schema::Kind;
+use std::fmt;
+
+/// Why an event is no valid record, and at which byte of it that shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) code: Code,
+    pub(super) at: u32,
+}
+
+/// A slab of which no event could ever be read as declared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A column of a type that cannot become what is declared.
+    #[error("column `{column}` is of type {found}, which cannot be read as {wanted}{}", .wanted.hint())]
+    Column {
+        /// The column, as a pointer.
+        column: String,
+        /// Its type.
+        found: String,
+        /// What is declared.
+        wanted: Wanted,
+    },
+}
+
+/// What a value is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A key or a part of one.
+    Key,
+    /// An id.
+    Id,
+    /// An event's time; whether the job gives a unit for numbers.
+    Time {
+        /// Whether numbers count.
+        unit: bool,
+    },
+    /// A field.
+    Field {
+        /// Its kind.
+        kind: Kind,
+        /// Whether the job gives a unit for times that are numbers.
+        unit: bool,
+    },
+}
+
+impl Wanted {
+    /// Whether a number in the place of a time only lacks its unit.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Time { unit: false } | Self::Field { kind: Kind::Timestamp, unit: false } => {
+                " (numbers are times only with `time_unit` in the job's [source])"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => f.write_str("a key (text or integer)"),
+            Self::Id => f.write_str("an id (text or integer)"),
+            Self::Time { .. } => f.write_str("a time"),
+            Self::Field { kind, .. } => write!(f, "{kind}"),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What is read of an event, compiled once per run: all declared pointers of all readers in one trie,
+//! so that one parse serves every reader.
+
+use super::{Address, Addressing, TimeUnit};
+use crate::schema::{Description, Input, Kind};
+
+/// Number of a node of the trie. The root, an event as a whole, is 0.
+pub(super) type Node = u32;
+
+/// No node: nothing below is declared.
+pub(super) const NOWHERE: Node = Node::MAX;
+
+/// Everything that decoding needs to know of a run. Made once, shared by all decoders.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) trie: Trie,
+    pub(super) readers: Vec<Reader>,
+    pub(super) id: Part,
+    pub(super) time: Node,
+    pub(super) time_unit: Option<TimeUnit>,
+}
+
+/// Why no plan can be made; a fragment that names what to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Neither a pointer nor a name.
+    #[error(
+        "{place} is read from {path:?}, which is no JSON pointer: write it like \"/account/id\""
+    )]
+    NotAPointer {
+        /// Whose path it is.
+        place: String,
+        /// The path.
+        path: String,
+    },
+    /// A `~` without 0 or 1 behind it.
+    #[error(
+        "{place} is read from {path:?}, where `~` stands alone: in a JSON pointer `~0` means `~` \
+         and `~1` means `/`"
+    )]
+    Escape {
+        /// Whose path it is.
+        place: String,
+        /// The path.
+        path: String,
+    },
+    /// A position is no time.
+    #[error("the time cannot be `@position`: name the path of a time, such as \"/ts\"")]
+    TimeIsPosition,
+    /// Nobody says what the key is.
+    #[error(
+        "the key of input `{input}` of reducer `{reader}` is not known: give `key` in the job's \
+         [source] or in the input"
+    )]
+    NoKey {
+        /// The reducer.
+        reader: String,
+        /// Its input.
+        input: String,
+    },
+}
+
+/// What one reducer reads.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) inputs: Vec<InputPlan>,
+}
+
+#[derive(Debug)]
+pub(super) struct InputPlan {
+    pub(super) when: Vec<When>,
+    pub(super) key: Vec<Part>,
+    pub(super) fields: Vec<FieldPlan>,
+}
+
+/// A condition of a selector.
+#[derive(Debug)]
+pub(super) struct When {
+    pub(super) node: Node,
+    /// Empty: presence is enough.
+    pub(super) any_of: Vec<Box<[u8]>>,
+}
+
+/// Where a part of a key, or an id, comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Node(Node),
+    Position,
+}
+
+#[derive(Debug)]
+pub(super) struct FieldPlan {
+    pub(super) name: String,
+    pub(super) nodes: Vec<Node>,
+    pub(super) kind: Kind,
+    pub(super) required: bool,
+}
+
+impl Plan {
+    /// Compiles what `readers` declare and where the job says that key, id and time lie.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn new(readers: &[&Description], addressing: &Addressing) -> Result<Self, PlanError> {
+        let mut trie = Trie::new();
+        let mut part = |place: &str, address: &Address| match address {
+            Address::Position => Ok(Part::Position),
+            Address::Path(path) => trie.declare(place, path).map(Part::Node),
+        };
+        let job_key: Vec<Part> =
+            addressing.key.iter().map(|a| part("the key", a)).collect::<Result<_, _>>()?;
+        let id = part("the id", &addressing.id)?;
+        let Part::Node(time) = part("the time", &addressing.time)? else {
+            return Err(PlanError::TimeIsPosition);
+        };
+        let mut plans = Vec::new();
+        for reader in readers {
+            let inputs = reader.inputs.iter().map(|input| {
+                let plan = InputPlan::new(&mut trie, input, &job_key)?;
+                if plan.key.is_empty() {
+                    let (reader, input) = (reader.name.clone(), input.name.clone());
+                    return Err(PlanError::NoKey { reader, input });
+                }
+                Ok(plan)
+            });
+            plans.push(Reader { inputs: inputs.collect::<Result<_, _>>()? });
+        }
+        Ok(Self { trie, readers: plans, id, time, time_unit: addressing.time_unit })
+    }
+}
+
+impl InputPlan {
+    fn new(trie: &mut Trie, input: &Input, job_key: &[Part]) -> Result<Self, PlanError> {
+        let mut when = Vec::new();
+        for condition in &input.when {
+            let node = trie.declare(&format!("input `{}`", input.name), &condition.path)?;
+            let any_of = condition.any_of.iter().map(|v| v.as_bytes().into()).collect();
+            when.push(When { node, any_of });
+        }
+        let mut key = Vec::new();
+        for path in &input.key {
+            let place = format!("the key of input `{}`", input.name);
+            key.push(Part::Node(trie.declare(&place, path)?));
+        }
+        if key.is_empty() {
+            key.extend_from_slice(job_key);
+        }
+        let mut fields = Vec::new();
+        for field in &input.fields {
+            let place = format!("field `{}` of input `{}`", field.name, input.name);
+            let nodes = field.paths.iter().map(|p| trie.declare(&place, p));
+            let nodes = nodes.collect::<Result<_, _>>()?;
+            let (name, kind, required) = (field.name.clone(), field.kind, field.required);
+            fields.push(FieldPlan { name, nodes, kind, required });
+        }
+        Ok(Self { when, key, fields })
+    }
+}
+
+/// All declared pointers.
+#[derive(Debug)]
+pub(super) struct Trie {
+    nodes: Vec<TrieNode>,
+}
+
+#[derive(Debug)]
+struct TrieNode {
+    /// The member's name, unescaped.
+    name: Box<str>,
+    parent: Node,
+    /// Sorted by name.
+    children: Vec<Node>,
+    /// Whether somebody reads the value itself, not only something inside it.
+    read: bool,
+}
+
+impl Trie {
+    /// Only the root.
+    pub(super) fn new() -> Self {
+        let root = TrieNode { name: "".into(), parent: NOWHERE, children: Vec::new(), read: false };
+        Self { nodes: vec![root] }
+    }
+
+    /// Number of nodes.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether the value itself is read.
+    pub(super) fn is_read(&self, node: Node) -> bool {
+        self.nodes[node as usize].read
+    }
+
+    /// Whether anything below is declared.
+    pub(super) fn is_leaf(&self, node: Node) -> bool {
+        self.nodes[node as usize].children.is_empty()
+    }
+
+    /// The nodes directly below, and their names.
+    pub(super) fn children(&self, node: Node) -> impl Iterator<Item = (Node, &str)> {
+        let children = &self.nodes[node as usize].children;
+        children.iter().map(|&child| (child, &*self.nodes[child as usize].name))
+    }
+
+    /// The member `name` of the object at `node`.
+    #[inline]
+    pub(super) fn child(&self, node: Node, name: &[u8]) -> Node {
+        let children = &self.nodes[node as usize].children;
+        if children.len() <= 8 {
+            let found = children.iter().find(|&&c| self.nodes[c as usize].name.as_bytes() == name);
+            return found.copied().unwrap_or(NOWHERE);
+        }
+        let found =
+            children.binary_search_by(|&c| self.nodes[c as usize].name.as_bytes().cmp(name));
+        found.map_or(NOWHERE, |at| children[at])
+    }
+
+    /// The element at `index` of the array at `node` (RFC 6901: digits without leading zeros).
+    pub(super) fn element(&self, node: Node, index: u32) -> Node {
+        if self.is_leaf(node) {
+            return NOWHERE;
+        }
+        let mut digits = [0; 20];
+        self.child(node, super::number::digits_of(index.into(), &mut digits))
+    }
+
+    /// The node and all below it.
+    pub(super) fn below(&self, node: Node) -> Vec<Node> {
+        let mut found = vec![node];
+        let mut at = 0;
+        while at < found.len() {
+            found.extend_from_slice(&self.nodes[found[at] as usize].children);
+            at += 1;
+        }
+        found
+    }
+
+    /// The node's JSON pointer.
+    pub(super) fn path(&self, node: Node) -> String {
+        let mut names = Vec::new();
+        let mut at = node;
+        while at != 0 {
+            names.push(self.nodes[at as usize].name.replace('~', "~0").replace('/', "~1"));
+            at = self.nodes[at as usize].parent;
+        }
+        names.iter().rev().flat_map(|name| ["/", name]).collect()
+    }
+
+    fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
+        let owned = || (place.to_owned(), path.to_owned());
+        // A name without any slash is the member (or column) of that name.
+        let names = match path.strip_prefix('/') {
+            Some(names) => names,
+            None if path.is_empty() || path.contains('/') || path.starts_with('@') => {
+                let (place, path) = owned();
+                return Err(PlanError::NotAPointer { place, path });
+            }
+            None => path,
+        };
+        let mut node = 0;
+        for name in names.split('/') {
+            if name.replace("~0", "").replace("~1", "").contains('~') {
+                let (place, path) = owned();
+                return Err(PlanError::Escape { place, path });
+            }
+            node = self.enter(node, &name.replace("~1", "/").replace("~0", "~"));
+        }
+        self.nodes[node as usize].read = true;
+        Ok(node)
+    }
+
+    fn enter(&mut self, parent: Node, name: &str) -> Node {
+        let nodes = &self.nodes;
+        let children = &nodes[parent as usize].children;
+        match children.binary_search_by(|&c| (*nodes[c as usize].name).cmp(name)) {
+            Ok(at) => children[at],
+            Err(at) => {
+                let new = self.nodes.len() as Node;
+                self.nodes[parent as usize].children.insert(at, new);
+                let children = Vec::new();
+                self.nodes.push(TrieNode { name: name.into(), parent, children, read: false });
+                new
+            }
+        }
+    }
+}
