@@ -1,0 +1,127 @@
+//! Parts of JSON lines: ranges of plain objects, whole compressed ones.
+
+use super::error::SourceError;
+use super::lines::LineReader;
+use super::objects::Compression;
+use super::stored::Stored;
+use super::{Part, Piece, Shared};
+use flate2::bufread::MultiGzDecoder;
+use retally_core::decode::Lines;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Compressed bytes that a decompressor is handed at a time.
+const COMPRESSED_CHUNK_BYTES: usize = 128 << 10;
+
+/// Reads the lines of one part.
+pub(super) struct JsonReader {
+    shared: Arc<Shared>,
+    object: usize,
+    lines: LineReader<Box<dyn Read + Send>>,
+    /// How far the object's stored bytes have been read.
+    seen: Arc<AtomicU64>,
+    from: u64,
+    bytes: u64,
+}
+
+/// The parts of an object of `bytes` bytes: a plain one is cut into ranges of about the same length.
+pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u64, Piece)> {
+    let count = match compression {
+        Compression::None => bytes.div_ceil(split.max(1)),
+        // A decompressor begins at the beginning. An object of no bytes is read too, as it is damaged.
+        Compression::Gzip | Compression::Zstd => 1,
+    };
+    let at = |n: u64| (u128::from(bytes) * u128::from(n) / u128::from(count)) as u64;
+    let range = |n: u64| (at(n + 1) - at(n), Piece::Bytes { from: at(n), to: at(n + 1) });
+    (0..count).map(range).collect()
+}
+
+impl JsonReader {
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        part: &Part,
+        from: u64,
+        to: u64,
+    ) -> Result<Self, SourceError> {
+        let about = &shared.objects[part.object];
+        if about.bytes == 0 {
+            return Err(corrupt(shared, part.object, "has no bytes at all", 0, 0, 0));
+        }
+        // A line begins behind a line end: so the byte before the range is looked at too.
+        let start = from.saturating_sub(1);
+        let stored = Stored::open(shared, part.object, start)?;
+        let seen = stored.seen();
+        let (input, own): (Box<dyn Read + Send>, u64) = match about.compression {
+            Compression::None => (Box::new(stored), to - start),
+            Compression::Gzip => (Box::new(MultiGzDecoder::new(buffered(stored))), u64::MAX),
+            Compression::Zstd => {
+                let decoder = zstd::stream::read::Decoder::with_buffer(buffered(stored));
+                (Box::new(decoder.map_err(|e| SourceError::io(&about.shown, &e))?), u64::MAX)
+            }
+        };
+        let lines = LineReader::new(input, shared.options.chunk_bytes, own);
+        let (shared, object, bytes) = (shared.clone(), part.object, part.bytes);
+        let mut reader = Self { shared, object, lines, seen, from, bytes };
+        if from > 0 {
+            reader.lines.skip_line().map_err(|e| reader.explain(e))?;
+        }
+        Ok(reader)
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Lines>, SourceError> {
+        match self.lines.next() {
+            Ok(Some(lines)) => Ok(Some(lines)),
+            Ok(None) => self.shared.unchanged(self.object).map(|()| None),
+            Err(e) => Err(self.explain(e)),
+        }
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed).saturating_sub(self.from).min(self.bytes)
+    }
+
+    /// What an error of the decompressor, or of the stored bytes below it, means for the person.
+    fn explain(&self, error: io::Error) -> SourceError {
+        let error = match error.downcast::<SourceError>() {
+            Ok(of_store) => return of_store,
+            Err(error) => error,
+        };
+        // What looks damaged may have been replaced while it was read.
+        if let Err(changed) = self.shared.unchanged(self.object) {
+            return changed;
+        }
+        let problem = if error.kind() == io::ErrorKind::UnexpectedEof {
+            "ends in the middle".to_owned()
+        } else {
+            format!("is damaged ({error})")
+        };
+        let seen = self.seen.load(Ordering::Relaxed);
+        let (lines, bytes) = (self.lines.lines(), self.lines.bytes());
+        corrupt(&self.shared, self.object, &problem, seen, lines, bytes)
+    }
+}
+
+fn buffered(stored: Stored) -> BufReader<Stored> {
+    BufReader::with_capacity(COMPRESSED_CHUNK_BYTES, stored)
+}
+
+fn corrupt(
+    shared: &Shared,
+    object: usize,
+    problem: &str,
+    stored_at: u64,
+    good_lines: u64,
+    good_bytes: u64,
+) -> SourceError {
+    let about = &shared.objects[object];
+    SourceError::Corrupt {
+        path: about.shown.clone(),
+        format: about.compression.as_str(),
+        problem: problem.to_owned(),
+        stored_at,
+        stored_bytes: about.bytes,
+        good_lines,
+        good_bytes,
+    }
+}

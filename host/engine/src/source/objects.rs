@@ -1,0 +1,337 @@
+//! Which objects of a place are the log, and what their partitions are called.
+//!
+//! A partition's name is the object's path below the URL's folder without format and compression
+//! suffix, so that recompressing a file or adding a late one renames nothing. What is left out is
+//! remembered with its reason: a log must not shrink unseen.
+
+use super::error::SourceError;
+use super::locate::{Pick, Place};
+use super::{Format, Io};
+use object_store::path::Path as StorePath;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use std::fmt;
+
+/// One object of a log: one partition.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The partition's name.
+    pub partition: String,
+    /// Path below the URL's folder.
+    pub path: String,
+    /// Path as the person wrote the URL, for messages.
+    pub shown: String,
+    /// Stored size.
+    pub bytes: u64,
+    /// The store's ETag. Files have none: what stands for it there changes with every copy.
+    pub etag: Option<String>,
+    /// How it is compressed as a whole.
+    pub compression: Compression,
+    /// What the store said of it when the source was opened.
+    pub(super) meta: ObjectMeta,
+}
+
+/// How an object is compressed as a whole (a Parquet file is not: its pages are).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not.
+    None,
+    /// gzip, one member or several.
+    Gzip,
+    /// zstd, one frame or several.
+    Zstd,
+}
+
+impl Compression {
+    /// What the first bytes of an object say.
+    pub(super) fn of_magic(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // Either a frame, or one that is to be skipped, which some tools put in front.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// Its name in messages.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "uncompressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// An object or folder that lies below the URL but is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Path below the URL's folder; a folder ends in a slash.
+    pub path: String,
+    /// Why.
+    pub why: WhyLeftOut,
+}
+
+/// Why an object is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyLeftOut {
+    /// Its name or that of a folder above begins with `_` or `.`.
+    Hidden,
+    /// Its suffix is not one of the format's.
+    Suffix,
+    /// A link that leads nowhere, a pipe, a device, or a name like those of unfinished uploads.
+    NoObject,
+}
+
+impl fmt::Display for WhyLeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hidden => "begins with `_` or `.`",
+            Self::Suffix => "another suffix",
+            Self::NoObject => "no regular file",
+        })
+    }
+}
+
+/// The objects of `place` in the order of their partitions, and what was left out.
+pub(super) fn list(
+    io: &Io,
+    place: &Place,
+    format: Format,
+) -> Result<(Vec<Object>, Vec<LeftOut>), SourceError> {
+    let mut walk = Walk { io, place, format, found: Vec::new(), left_out: Vec::new() };
+    match &place.pick {
+        Pick::One(name) => walk.one(name)?,
+        Pick::All | Pick::Matching(_) => walk.folder(&place.root, "")?,
+    }
+    let Walk { mut found, mut left_out, .. } = walk;
+    left_out.sort_by(|a, b| a.path.cmp(&b.path));
+    found.sort_by(|a, b| (&a.partition, &a.path).cmp(&(&b.partition, &b.path)));
+    if let Some(pair) = found.windows(2).find(|pair| pair[0].partition == pair[1].partition) {
+        return Err(SourceError::SameName {
+            partition: pair[0].partition.clone(),
+            first: pair[0].shown.clone(),
+            second: pair[1].shown.clone(),
+        });
+    }
+    if found.is_empty() {
+        return Err(SourceError::Empty {
+            url: place.url.clone(),
+            looked_for: looked_for(place, format),
+            left_out: describe(&left_out),
+        });
+    }
+    Ok((found, left_out))
+}
+
+fn looked_for(place: &Place, format: Format) -> String {
+    match &place.pick {
+        Pick::Matching(pattern) if pattern.names_a_suffix() => "names that match".into(),
+        Pick::Matching(_) => format!("names that match and end in {}", suffixes(format)),
+        Pick::One(_) | Pick::All => format!("names that end in {}", suffixes(format)),
+    }
+}
+
+fn suffixes(format: Format) -> &'static str {
+    match format {
+        Format::Json => "`.json`, `.jsonl` or `.ndjson` (also with `.gz` or `.zst`)",
+        Format::Parquet => "`.parquet`",
+    }
+}
+
+/// What was left out, in one line that stays readable when it was much.
+fn describe(left_out: &[LeftOut]) -> String {
+    const SHOWN: usize = 5;
+    if left_out.is_empty() {
+        return "nothing lies there".into();
+    }
+    let mut text = String::from("left out: ");
+    for (i, one) in left_out.iter().take(SHOWN).enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        text += &format!("{comma}`{}` ({})", one.path, one.why);
+    }
+    if left_out.len() > SHOWN {
+        text += &format!(" and {} more", left_out.len() - SHOWN);
+    }
+    text
+}
+
+struct Walk<'a> {
+    io: &'a Io,
+    place: &'a Place,
+    format: Format,
+    found: Vec<Object>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Walk<'_> {
+    /// The one object that the URL names: taken whatever it is called.
+    fn one(&mut self, name: &str) -> Result<(), SourceError> {
+        let shown = format!("{}{name}", self.place.shown);
+        let path = StorePath::parse(name)
+            .map_err(|e| SourceError::BadUrl { url: self.place.url.clone(), why: e.to_string() })?;
+        let meta = self.io.wait(self.place.store.head(&path));
+        let meta = meta.map_err(|e| SourceError::store(&shown, e))?;
+        let suffix = Suffix::of(name, self.format);
+        let compression = match (self.format, suffix.compression) {
+            // A suffix that says nothing: the content decides.
+            (Format::Json, Compression::None) if !suffix.is_known && meta.size > 0 => {
+                self.magic(&shown, &meta)?
+            }
+            (_, compression) => compression,
+        };
+        self.take(name.to_owned(), meta, suffix.stem, compression);
+        Ok(())
+    }
+
+    fn magic(&self, shown: &str, meta: &ObjectMeta) -> Result<Compression, SourceError> {
+        let range = 0..meta.size.min(4);
+        let start = self.io.wait(self.place.store.get_range(&meta.location, range));
+        Ok(Compression::of_magic(&start.map_err(|e| SourceError::store(shown, e))?))
+    }
+
+    /// What lies in `folder`, whose path below the URL's folder is `below` (empty or ending in `/`).
+    fn folder(&mut self, folder: &StorePath, below: &str) -> Result<(), SourceError> {
+        let shown = format!("{}{below}", self.place.shown);
+        let listed = self.io.wait(self.place.store.list_with_delimiter(Some(folder)));
+        let listed = listed.map_err(|e| SourceError::store(&shown, e))?;
+        let mut names = Vec::new();
+        for meta in listed.objects {
+            let Some(name) = meta.location.filename().map(str::to_owned) else { continue };
+            self.object(format!("{below}{name}"), &name, meta);
+            names.push(name);
+        }
+        let mut folders = Vec::new();
+        for path in listed.common_prefixes {
+            let Some(name) = path.filename().map(str::to_owned) else { continue };
+            folders.push((path, name.clone()));
+            names.push(name);
+        }
+        self.note_unlisted(below, &names)?;
+        for (path, name) in folders {
+            let below = format!("{below}{name}/");
+            if let Pick::Matching(pattern) = &self.place.pick
+                && !pattern.reaches_below(&below)
+            {
+                continue;
+            }
+            if is_hidden(&name) {
+                self.leave_out(below, WhyLeftOut::Hidden);
+            } else {
+                self.folder(&path, &below)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, path: String, name: &str, meta: ObjectMeta) {
+        let mut any_suffix = false;
+        if let Pick::Matching(pattern) = &self.place.pick {
+            if !pattern.matches(&path) {
+                return;
+            }
+            any_suffix = pattern.names_a_suffix();
+        }
+        if is_hidden(name) {
+            return self.leave_out(path, WhyLeftOut::Hidden);
+        }
+        if self.is_irregular(&path) {
+            return self.leave_out(path, WhyLeftOut::NoObject);
+        }
+        let suffix = Suffix::of(&path, self.format);
+        if !suffix.is_known && !any_suffix {
+            return self.leave_out(path, WhyLeftOut::Suffix);
+        }
+        self.take(path, meta, suffix.stem, suffix.compression);
+    }
+
+    /// Whether a name leads to a pipe or a device, which stores list as empty objects.
+    fn is_irregular(&self, path: &str) -> bool {
+        let Some(local) = &self.place.local else { return false };
+        std::fs::metadata(local.join(path)).is_ok_and(|meta| !meta.is_file())
+    }
+
+    /// The local store passes over links that lead nowhere and some names without a word.
+    fn note_unlisted(&mut self, below: &str, listed: &[String]) -> Result<(), SourceError> {
+        let Some(local) = &self.place.local else { return Ok(()) };
+        let folder = local.join(below);
+        let shown = format!("{}{below}", self.place.shown);
+        for entry in std::fs::read_dir(folder).map_err(|e| SourceError::io(&shown, &e))? {
+            let entry = entry.map_err(|e| SourceError::io(&shown, &e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{below}{name}");
+            let wanted = match &self.place.pick {
+                Pick::Matching(pattern) => pattern.matches(&path),
+                Pick::One(_) | Pick::All => true,
+            };
+            if wanted && !listed.contains(&name) {
+                self.leave_out(path, WhyLeftOut::NoObject);
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, path: String, why: WhyLeftOut) {
+        self.left_out.push(LeftOut { path, why });
+    }
+
+    fn take(&mut self, path: String, meta: ObjectMeta, stem: usize, compression: Compression) {
+        let compression = match self.format {
+            Format::Json => compression,
+            Format::Parquet => Compression::None,
+        };
+        self.found.push(Object {
+            partition: path[..stem].to_owned(),
+            shown: format!("{}{path}", self.place.shown),
+            path,
+            bytes: meta.size,
+            etag: if self.place.local.is_some() { None } else { meta.e_tag.clone() },
+            compression,
+            meta,
+        });
+    }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+/// What the end of a name says.
+struct Suffix {
+    /// How many bytes of the name are left without suffixes.
+    stem: usize,
+    compression: Compression,
+    /// Whether format and compression are ones that are read.
+    is_known: bool,
+}
+
+impl Suffix {
+    fn of(name: &str, format: Format) -> Self {
+        let (stem, compression) = match format {
+            Format::Parquet => (name, Compression::None),
+            Format::Json => match (without(name, &[".gz"]), without(name, &[".zst"])) {
+                (Some(stem), _) => (stem, Compression::Gzip),
+                (_, Some(stem)) => (stem, Compression::Zstd),
+                _ => (name, Compression::None),
+            },
+        };
+        let formats: &[&str] = match format {
+            Format::Json => &[".json", ".jsonl", ".ndjson"],
+            Format::Parquet => &[".parquet"],
+        };
+        match without(stem, formats) {
+            Some(stem) => Self { stem: stem.len(), compression, is_known: true },
+            None => Self { stem: stem.len(), compression, is_known: false },
+        }
+    }
+}
+
+/// `name` without the first of `suffixes` that it ends in, whatever the case; something must be left.
+fn without<'a>(name: &'a str, suffixes: &[&str]) -> Option<&'a str> {
+    suffixes.iter().find_map(|suffix| {
+        let at = name.len().checked_sub(suffix.len())?;
+        let end = name.get(at..)?;
+        let stem = &name[..at];
+        let is_name = !stem.is_empty() && !stem.ends_with('/');
+        (is_name && end.eq_ignore_ascii_case(suffix)).then_some(stem)
+    })
+}
