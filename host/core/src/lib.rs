@@ -15,3 +15,4 @@ pub mod manifest;
 pub mod reduce;
 pub mod schema;
 pub mod seed;
+pub mod snapshot;

@@ -1,3 +1,4 @@
-//! Skeleton.
+//! The library that others embed: logs in, runs, snapshots and run directories out.
 
+pub mod job;
 pub mod source;

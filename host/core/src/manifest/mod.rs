@@ -1,1 +1,246 @@
 //! What ran, on what, with what result: the manifest of a run, version 1.
+//!
+//! The same run makes the same bytes: nothing here tells of a clock, a thread or a path of the machine;
+//! all that varies lies in `audit.jsonl` beside it. What made the results (the engine) is named outside
+//! the digests, so that equal digests from different engines are worth showing.
+
+mod counts;
+mod input;
+mod settings;
+mod span;
+mod words;
+
+pub use counts::{Counts, CountsError};
+pub use input::{Input, Object, Taken, Xxh3};
+pub use settings::{Bound, Difference, Entry, Param, Range, Settings};
+pub use span::{parse_span, span_text};
+
+use crate::digest::{Canonical, Digests, Hash, PartitionCount, run_digest};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the manifest's format. Raise it when a reader of today would misread a manifest of
+/// tomorrow: a field that changes its meaning, or one that must not be overlooked. Readers refuse what
+/// is newer than they are; old versions stay readable for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ManifestFormat(pub u32);
+
+impl ManifestFormat {
+    /// What this version writes.
+    pub const CURRENT: Self = Self(1);
+}
+
+/// What ran, on what, with what result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: ManifestFormat,
+    /// Version of Retally.
+    pub retally: String,
+    /// What a reader must know before anything else.
+    pub marks: Marks,
+    /// What came out, as one value.
+    pub run_digest: Hash,
+    /// What ran, on what, with what result, as one value.
+    pub seal: Hash,
+    /// What came out.
+    pub digests: Digests,
+    /// What became of this run's events.
+    pub counts: Counts,
+    /// The same since the history began; only after a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_start: Option<Counts>,
+    /// Events with a record since the history began, per partition in the order of their names: with
+    /// the digests they make the run digest.
+    pub partitions: Vec<PartitionCount>,
+    /// Where this run went on from; none: from the start of the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_snapshot: Option<FromSnapshot>,
+    /// The reducer.
+    pub reducer: ReducerId,
+    /// What was asked for.
+    pub job: Job,
+    /// Digest of `input`.
+    pub input_digest: Hash,
+    /// What was read.
+    pub input: Input,
+    /// What computed it.
+    pub engine: Engine,
+    /// What it takes to recompute the digests from the run's files, by what: written and read by
+    /// whoever writes and checks run directories.
+    pub control: serde_json::Value,
+}
+
+/// What a reader must know before anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// The run took a part of the log only (`--from`, `--to`, `--limit`).
+    pub partial: bool,
+    /// The run took some keys only (`--keys`).
+    pub subset: bool,
+    /// The history began without the state that belonged to its first position (`--empty-state`).
+    pub empty_state: bool,
+}
+
+/// The snapshot from which a run went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromSnapshot {
+    /// Its name within its folder.
+    pub name: String,
+    /// SHA-256 of its manifest.
+    pub sha256: Hash,
+    /// First offset of each partition that it does not hold.
+    pub next: Vec<Bound>,
+}
+
+/// Which reducer it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReducerId {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the artifact.
+    pub sha256: Hash,
+    /// Version of the contract that it was built for.
+    pub contract: String,
+    /// Version of its state.
+    pub state_version: u32,
+    /// Layout of its state.
+    pub layout: String,
+}
+
+/// What was asked for: all that can decide a result, and what it takes to ask again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Digest of `settings`.
+    pub digest: Hash,
+    /// All that can decide a result.
+    pub settings: Settings,
+    /// The rest of the job as a person wrote it, by key (`source.url`): enough to run it again from the
+    /// folder of its job file.
+    pub written: BTreeMap<String, serde_json::Value>,
+}
+
+/// What computed a run: outside all digests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Name and version of what ran the reducer, such as `wasmtime 48.0.8`.
+    pub name: String,
+    /// Its switches.
+    pub settings: BTreeMap<String, String>,
+    /// What it was compiled for, such as `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// CPU features that it used.
+    pub cpu_features: Vec<String>,
+}
+
+/// The seal: SHA-256 over `"retally seal v1"` as a text and four hashes: of the run, of the reducer, of
+/// the job, of the input description.
+pub fn seal(run: &Hash, reducer: &Hash, job: &Hash, input: &Hash) -> Hash {
+    let mut canonical = Canonical::new("retally seal v1");
+    canonical.hash(run).hash(reducer).hash(job).hash(input);
+    canonical.finish()
+}
+
+impl Manifest {
+    /// The bytes of `manifest.json`.
+    ///
+    /// # Errors
+    /// Never: every map in it has text keys.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        let unwritable = |error: serde_json::Error| ManifestError::NotAManifest(error.to_string());
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(unwritable)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads `manifest.json`. Whether what it says holds together is for [`Manifest::check`].
+    ///
+    /// # Errors
+    /// A newer format, or no manifest at all.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Probe {
+            format: ManifestFormat,
+        }
+        let wrong = |error: serde_json::Error| ManifestError::NotAManifest(error.to_string());
+        let Probe { format } = serde_json::from_slice(bytes).map_err(wrong)?;
+        if format > ManifestFormat::CURRENT {
+            return Err(ManifestError::Newer { found: format.0, known: ManifestFormat::CURRENT.0 });
+        }
+        serde_json::from_slice(bytes).map_err(wrong)
+    }
+
+    /// Recomputes all that follows from the manifest alone: the sum of the counts, the job digest, the
+    /// input description's digest, the run digest and the seal. That the digests fit the run's files is
+    /// for whoever has the files.
+    ///
+    /// # Errors
+    /// The first value that does not follow from the others.
+    pub fn check(&self) -> Result<(), ManifestError> {
+        for counts in [Some(&self.counts), self.since_start.as_ref()].into_iter().flatten() {
+            counts.check()?;
+        }
+        let job = self.job.settings.digest().ok_or(ManifestError::Params)?;
+        let run = run_digest(&self.digests, &self.partitions);
+        let input = self.input.digest();
+        let seal = seal(&run, &self.reducer.sha256, &job, &input);
+        for (what, stands, follows) in [
+            ("job digest", self.job.digest, job),
+            ("digest of the input description", self.input_digest, input),
+            ("run digest", self.run_digest, run),
+            ("seal", self.seal, seal),
+        ] {
+            if stands != follows {
+                return Err(ManifestError::DoesNotFollow { what, stands, follows });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a manifest. A fragment that fits behind the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Written by a later version.
+    #[error(
+        "has format {found}, and this version of retally reads formats up to {known}; use the \
+         version that wrote it or a later one"
+    )]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The latest format that can be read.
+        known: u32,
+    },
+    /// Not JSON, or not of the shape of its format.
+    #[error("is no manifest: {0}")]
+    NotAManifest(String),
+    /// Counts that do not add up.
+    #[error(transparent)]
+    Counts(#[from] CountsError),
+    /// A param that is no value of its kind.
+    #[error("holds a param that is no value of its kind")]
+    Params,
+    /// A digest that does not follow from what it covers.
+    #[error("says that the {what} is {stands}, but what it covers gives {follows}")]
+    DoesNotFollow {
+        /// Which.
+        what: &'static str,
+        /// What it says.
+        stands: Hash,
+        /// What it should say.
+        follows: Hash,
+    },
+}
+
+#[cfg(test)]
+mod tests;

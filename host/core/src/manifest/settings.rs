@@ -1,0 +1,292 @@
+//! The settings of a job that can decide a result: what the job digest covers, and what a snapshot is
+//! bound to. Names, places, formats, threads, batches and limits are not here.
+//!
+//! ```text
+//! job digest  SHA-256 over, in the canonical writing of crate::digest::canonical:
+//!   "retally job v1": text
+//!   order: text ("log", "path")
+//!   window: text ("all", "off", or a span in its shortest form, such as "1d12h")
+//!   on_conflict: text ("keep-first", "stop") | on_trap: text ("stop", "reject")
+//!   params: shape of the fields that the reducer declares, then the value of each or its absence
+//!   subset: option (list of the keys: text, in byte order, each once)
+//!   from:   list of (partition: text, offset: number), in byte order of the partitions
+//!   to:     the same, offsets being the first that are not taken
+//!   limit:  option (number)
+//!   ledger: list of (partition: text, offset: number), in that order, each once
+//! ```
+//!
+//! Of a ledger's entry the position alone can decide a result: key and id are checked against the
+//! event, author and reason are for people.
+
+use super::words::{kind, on_conflict, on_trap, order, window};
+use crate::decode::convert::from_text;
+use crate::dedup::Window;
+use crate::digest::{Canonical, Hash};
+use crate::log::Order;
+use crate::reduce::{OnConflict, OnTrap};
+use crate::schema::{Column, Field, Kind, display};
+use crate::snapshot::Reached;
+use serde::{Deserialize, Serialize};
+
+/// All settings that can decide a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How events of several partitions follow one another.
+    #[serde(with = "order")]
+    pub order: Order,
+    /// How long an id is remembered.
+    #[serde(with = "window")]
+    pub window: Window,
+    /// What happens when key and id were seen with other content.
+    #[serde(with = "on_conflict")]
+    pub on_conflict: OnConflict,
+    /// What happens when an event makes the reducer trap, every time.
+    #[serde(with = "on_trap")]
+    pub on_trap: OnTrap,
+    /// Every param that the reducer declares, in its order.
+    pub params: Vec<Param>,
+    /// Only these keys, in byte order, each once; none: all.
+    pub keys: Option<Vec<String>>,
+    /// Where outputs begin and end.
+    pub range: Range,
+    /// Events that the ledger takes out, by partition and offset.
+    pub ledger: Vec<Entry>,
+}
+
+/// A param as the reducer gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    #[serde(with = "kind")]
+    pub kind: Kind,
+    /// The value, as [`display`] writes it; none: the job sets none.
+    pub value: Option<String>,
+}
+
+/// Which events of the log a run takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// Where outputs begin, for each partition that does not begin at its first event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<Bound>,
+    /// The first event that is not taken, for each partition that is not taken to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<Bound>,
+    /// Only so many events of each partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// A position where a range begins or ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// The partition's name.
+    pub partition: String,
+    /// The offset.
+    pub offset: u64,
+}
+
+/// An entry of the ledger that takes an event out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The partition's name.
+    pub partition: String,
+    /// The event's offset.
+    pub offset: u64,
+    /// The key that the event must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The id that the event must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// Something in which two runs, or a snapshot and a run, differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What differs: `order`, `param gold_from`.
+    pub what: String,
+    /// How it was.
+    pub held: String,
+    /// How it is needed.
+    pub needed: String,
+}
+
+impl Range {
+    /// Whether it takes the whole log.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Param {
+    /// The params of a reducer: what it declares, and the one row of columns that it gets.
+    pub fn all(fields: &[Field], columns: &[Column]) -> Vec<Self> {
+        let param = |(field, column): (&Field, &Column)| Self {
+            name: field.name.clone(),
+            kind: field.kind,
+            value: column.get(0).map(|value| display(value, field.kind)),
+        };
+        fields.iter().zip(columns).map(param).collect()
+    }
+
+    /// The column of one row that the reducer gets; none if the text is no value of this kind, which
+    /// only a manifest that was tampered with can hold.
+    pub fn column(&self) -> Option<Column> {
+        let mut column = Column::new(self.kind);
+        match &self.value {
+            Some(text) => from_text(self.kind, text, &mut column.values).ok()?,
+            None => column.push(None).ok()?,
+        }
+        Some(column)
+    }
+}
+
+impl Settings {
+    /// The job digest; none if a param is no value of its kind.
+    pub fn digest(&self) -> Option<Hash> {
+        let mut canonical = Canonical::new("retally job v1");
+        canonical
+            .text(&order::text(&self.order))
+            .text(&window::text(&self.window))
+            .text(&on_conflict::text(&self.on_conflict))
+            .text(&on_trap::text(&self.on_trap));
+        let field = |p: &Param| {
+            let (name, kind) = (p.name.clone(), p.kind);
+            Field { name, kind, paths: Vec::new(), required: false }
+        };
+        canonical.shape(&self.params.iter().map(field).collect::<Vec<_>>());
+        for param in &self.params {
+            canonical.value(param.kind, param.column()?.get(0));
+        }
+        canonical.flag(self.keys.is_some());
+        if let Some(keys) = &self.keys {
+            canonical.number(keys.len() as u64);
+            keys.iter().for_each(|key| _ = canonical.text(key));
+        }
+        for bounds in [&self.range.from, &self.range.to] {
+            canonical.number(bounds.len() as u64);
+            bounds.iter().for_each(|b| _ = canonical.text(&b.partition).number(b.offset));
+        }
+        canonical.flag(self.range.limit.is_some());
+        if let Some(limit) = self.range.limit {
+            canonical.number(limit);
+        }
+        canonical.number(self.ledger.len() as u64);
+        self.ledger.iter().for_each(|e| _ = canonical.text(&e.partition).number(e.offset));
+        Some(canonical.finish())
+    }
+
+    /// What of these settings could decide the state at a position: no range, and of the ledger only
+    /// what lies before it.
+    #[must_use]
+    pub fn up_to(mut self, reached: &[Reached]) -> Self {
+        self.range = Range::default();
+        let before = |entry: &Entry| {
+            reached.iter().any(|r| r.partition == entry.partition && entry.offset < r.next)
+        };
+        self.ledger.retain(before);
+        self
+    }
+
+    /// The first setting in which `self` and `needed` differ, in the order in which they are declared.
+    /// Ranges count.
+    pub fn difference(&self, needed: &Self) -> Option<Difference> {
+        let words = |s: &Self| {
+            [
+                ("order", order::text(&s.order)),
+                ("window", window::text(&s.window)),
+                ("on_conflict", on_conflict::text(&s.on_conflict)),
+                ("on_trap", on_trap::text(&s.on_trap)),
+            ]
+        };
+        words(self)
+            .into_iter()
+            .zip(words(needed))
+            .find(|(held, needed)| held != needed)
+            .map(|((what, held), (_, needed))| Difference { what: what.to_owned(), held, needed })
+            .or_else(|| self.param_difference(needed))
+            .or_else(|| self.subset_difference(needed))
+            .or_else(|| self.range_difference(needed))
+            .or_else(|| self.ledger_difference(needed))
+    }
+
+    fn param_difference(&self, needed: &Self) -> Option<Difference> {
+        let find = |all: &[Param], name: &str| all.iter().find(|p| p.name == name).cloned();
+        let show = |param: Option<Param>| match param {
+            None => "not declared".to_owned(),
+            Some(Param { value: None, .. }) => "not set".to_owned(),
+            Some(Param { value: Some(value), .. }) => value,
+        };
+        self.params.iter().chain(&needed.params).find_map(|param| {
+            let (a, b) = (find(&self.params, &param.name), find(&needed.params, &param.name));
+            let kinds = |p: &Option<Param>| p.as_ref().map(|p| p.kind);
+            if a == b {
+                return None;
+            }
+            let what = format!("param {}", param.name);
+            let (held, needed) = match (kinds(&a), kinds(&b)) {
+                (Some(x), Some(y)) if x != y => (x.to_string(), y.to_string()),
+                _ => (show(a), show(b)),
+            };
+            Some(Difference { what, held, needed })
+        })
+    }
+
+    fn subset_difference(&self, needed: &Self) -> Option<Difference> {
+        if self.keys == needed.keys {
+            return None;
+        }
+        let show = |mine: &Option<Vec<String>>, other: &Option<Vec<String>>| {
+            let Some(mine) = mine else { return "all keys".to_owned() };
+            let only = mine.iter().find(|key| other.as_ref().is_none_or(|o| !o.contains(key)));
+            let only = only.map_or_else(String::new, |key| format!(", among them {key:?}"));
+            format!("{} keys{only}", mine.len())
+        };
+        Some(Difference {
+            what: "subset of keys".to_owned(),
+            held: show(&self.keys, &needed.keys),
+            needed: show(&needed.keys, &self.keys),
+        })
+    }
+
+    fn range_difference(&self, needed: &Self) -> Option<Difference> {
+        let show = |range: &Range| {
+            let bounds = |bounds: &[Bound]| {
+                let list: Vec<_> =
+                    bounds.iter().map(|b| format!("{}:{}", b.partition, b.offset)).collect();
+                list.join(", ")
+            };
+            let limit = range.limit.map_or_else(String::new, |l| format!(" limit {l}"));
+            format!("from [{}] to [{}]{limit}", bounds(&range.from), bounds(&range.to))
+        };
+        (self.range != needed.range).then(|| Difference {
+            what: "range".to_owned(),
+            held: show(&self.range),
+            needed: show(&needed.range),
+        })
+    }
+
+    fn ledger_difference(&self, needed: &Self) -> Option<Difference> {
+        let has = |all: &[Entry], e: &Entry| {
+            all.iter().any(|o| o.partition == e.partition && o.offset == e.offset)
+        };
+        let only = |a: &[Entry], b: &[Entry]| a.iter().find(|e| !has(b, e)).cloned();
+        let says = |quarantined: bool| if quarantined { "quarantined" } else { "not quarantined" };
+        let missing = only(&self.ledger, &needed.ledger).map(|e| (e, true));
+        let (entry, held) =
+            missing.or_else(|| only(&needed.ledger, &self.ledger).map(|e| (e, false)))?;
+        Some(Difference {
+            what: format!("ledger entry for {}:{}", entry.partition, entry.offset),
+            held: says(held).to_owned(),
+            needed: says(!held).to_owned(),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Values of `[params]`, typed by what the reducer declares.
+
+use super::authored::{Authored, Raw, Written};
+use super::error::{JobError, near};
+use retally_core::decode::Code;
+use retally_core::decode::convert::column_from_text;
+use retally_core::schema::{Column, Description, Field, Kind};
+use std::collections::BTreeMap;
+
+/// The params of a job as written, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Params {
+    origin: String,
+    values: BTreeMap<String, Written>,
+}
+
+impl Params {
+    /// Those of a job.
+    pub(super) fn new(authored: &Authored) -> Self {
+        let values = authored.params().map(|(name, value)| (name.to_owned(), value.clone()));
+        Self { origin: authored.origin().to_owned(), values: values.collect() }
+    }
+
+    /// Names and texts, as written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, written)| (name.as_str(), written.text()))
+    }
+}
+
+/// The params as the reducer gets them: for each that it declares a column of one row.
+///
+/// # Errors
+/// A name that it does not declare (with the nearest that it does), a value of another kind, or a
+/// required param that the job does not set.
+pub fn columns(reducer: &Description, params: &Params) -> Result<Vec<Column>, JobError> {
+    for (name, written) in &params.values {
+        if !reducer.params.iter().any(|field| field.name == *name) {
+            let near = near(name, reducer.params.iter().map(|field| field.name.as_str()));
+            let near = near.or_else(|| declared(reducer));
+            let what = format!("param {name:?} of reducer {}", reducer.name);
+            return Err(JobError::Unknown { place: written.place.clone(), what, near });
+        }
+    }
+    reducer.params.iter().map(|field| column(reducer, field, params)).collect()
+}
+
+/// The one param that there is, when nothing is near: then it must have been meant.
+fn declared(reducer: &Description) -> Option<String> {
+    match reducer.params.as_slice() {
+        [only] => Some(only.name.clone()),
+        _ => None,
+    }
+}
+
+fn column(reducer: &Description, field: &Field, params: &Params) -> Result<Column, JobError> {
+    let Some(written) = params.values.get(&field.name) else {
+        if field.required {
+            return Err(JobError::ParamMissing {
+                origin: params.origin.clone(),
+                name: field.name.clone(),
+                reducer: reducer.name.clone(),
+                kind: field.kind.to_string(),
+            });
+        }
+        let mut column = Column::new(field.kind);
+        column.values.push_zero();
+        column.missing.push(0);
+        return Ok(column);
+    };
+    let wrong = |why| JobError::Value {
+        place: written.place.clone(),
+        key: format!("params.{}", field.name),
+        why,
+    };
+    // In a file a number is not a text that happens to look like one; the command line has no quotes.
+    let in_file = matches!(written.place, super::Place::File { .. });
+    let texts = matches!(field.kind, Kind::Text | Kind::Json | Kind::Bytes);
+    if in_file && texts && matches!(written.raw, Raw::Bare(_)) {
+        let text = written.text();
+        return Err(wrong(format!("it is {}: write \"{text}\" in quotes", field.kind)));
+    }
+    let text = written.text();
+    column_from_text(field.kind, text).map_err(|code| wrong(explain(code, field.kind, text)))
+}
+
+fn explain(code: Code, kind: Kind, text: &str) -> String {
+    match (code, kind) {
+        (Code::FieldRange, _) => format!("{text:?} does not fit {kind}"),
+        (Code::FieldScale, Kind::Decimal { scale }) => {
+            format!("{text:?} has more than {scale} digits after the point")
+        }
+        (_, Kind::Boolean) => format!("{text:?} is neither true nor false"),
+        (_, Kind::Timestamp) => {
+            format!("{text:?} is no timestamp; write it as \"2026-01-31T00:00:00Z\"")
+        }
+        (_, Kind::Date) => format!("{text:?} is no date; write it as \"2026-01-31\""),
+        _ => format!("{text:?} is no {kind}"),
+    }
+}
