@@ -1,0 +1,42 @@
+//! The hashes of a slab's events: each event on its own, so that slabs can be hashed in parallel.
+
+use super::content;
+use crate::decode::{Events, Verdict};
+use crate::seed::Seed;
+
+/// Keyed hashes, one of each per event; 0 where there is nothing to hash.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prints {
+    /// [`Seed::key`] of every event with a key.
+    pub key: Vec<u64>,
+    /// [`Seed::id`] of every event with a key.
+    pub id: Vec<u128>,
+    /// [`content()`] of every event whose fields could be read.
+    pub content: Vec<u64>,
+}
+
+/// Hashes all events that have a key.
+pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
+    let len = events.verdicts.len();
+    out.key.clear();
+    out.id.clear();
+    out.content.clear();
+    out.key.reserve(len);
+    out.id.reserve(len);
+    out.content.reserve(len);
+    let mut scratch = Vec::new();
+    for (event, verdict) in events.verdicts.iter().enumerate() {
+        let (mut key_hash, mut id, mut contents) = (0, 0, 0);
+        if matches!(verdict, Verdict::Ready | Verdict::BadField(_)) {
+            let key = events.keys.get(event);
+            key_hash = seed.key(key);
+            id = seed.id(key_hash, key, events.ids.get(event));
+        }
+        if *verdict == Verdict::Ready {
+            contents = content(events, event, seed, &mut scratch);
+        }
+        out.key.push(key_hash);
+        out.id.push(id);
+        out.content.push(contents);
+    }
+}
