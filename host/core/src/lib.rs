@@ -15,4 +15,6 @@ pub mod manifest;
 pub mod reduce;
 pub mod schema;
 pub mod seed;
+pub mod shard;
 pub mod snapshot;
+pub mod state;

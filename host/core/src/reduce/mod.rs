@@ -6,6 +6,13 @@
 
 mod block;
 mod check;
+mod finals;
+mod fold;
+mod gather;
+mod isolate;
+mod judge;
+mod memory;
+mod merge;
 pub mod native;
 mod probe;
 mod rules;
@@ -13,6 +20,9 @@ mod stop;
 
 pub use block::{Block, EmitRows, Finals, Refused, Stretch, What};
 pub use check::{OutcomeError, check_keyed, check_outcome, check_viewed, check_violated};
+pub use finals::{KeyFault, KeyRef, finals, sorted_keys};
+pub use fold::{Folded, Shard};
+pub use merge::merge;
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
 pub use stop::{Stop, StopCause};

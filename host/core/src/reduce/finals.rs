@@ -1,0 +1,114 @@
+//! The end of a run: every key with a state, in byte order, with its view rows and violations.
+
+use super::isolate::append;
+use super::{
+    Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_viewed,
+    check_violated,
+};
+use crate::schema::Column;
+use crate::state::Slot;
+
+/// Where a key lies: shard and slot.
+pub type KeyRef = (u32, Slot);
+
+/// All keys with a state, in byte order.
+pub fn sorted_keys(shards: &[&Shard]) -> Vec<KeyRef> {
+    let mut keys: Vec<KeyRef> = Vec::new();
+    for (number, shard) in shards.iter().enumerate() {
+        keys.extend(shard.keys.with_state().map(|slot| (number as u32, slot)));
+    }
+    let bytes = |key: &KeyRef| shards[key.0 as usize].keys.key(key.1);
+    keys.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
+    keys
+}
+
+/// Derives the view rows and finds the violations of `keys` (a piece of [`sorted_keys`]).
+///
+/// # Errors
+/// A fault that repeats, with the first key that gives it alone.
+pub fn finals(
+    shards: &[&Shard],
+    keys: &[KeyRef],
+    reducer: &dyn Reducer,
+    rules: &Rules,
+    instance: &mut Option<Box<dyn Instance>>,
+) -> Result<Finals, KeyFault> {
+    let keyed = keyed(shards, keys, rules);
+    let called = match call(reducer, &keyed, instance) {
+        Ok(called) => called,
+        Err(fault) => singly(shards, keys, reducer, rules, fault)?,
+    };
+    let (viewed, violated) = called;
+    let applied = keys.iter().map(|k| shards[k.0 as usize].keys.get(k.1).applied).collect();
+    let Keyed { keys, states, times, .. } = keyed;
+    Ok(Finals { keys, states, applied, times, viewed, violated })
+}
+
+fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {
+    let mut keyed = Keyed { params: rules.params.clone(), ..Keyed::default() };
+    for &(shard, slot) in keys {
+        let table = &shards[shard as usize].keys;
+        keyed.keys.push(table.key(slot));
+        keyed.states.push(&table.get(slot).state);
+        keyed.times.push(table.get(slot).last);
+    }
+    keyed
+}
+
+fn call(
+    reducer: &dyn Reducer,
+    keyed: &Keyed,
+    instance: &mut Option<Box<dyn Instance>>,
+) -> Result<(Viewed, Vec<Violated>), Fault> {
+    let mut running = match instance.take() {
+        Some(running) => running,
+        None => reducer.open()?,
+    };
+    let viewed = running.view(keyed)?;
+    check_viewed(reducer.description(), keyed.keys.len(), &viewed)?;
+    let violated = running.check(keyed)?;
+    check_violated(reducer.description(), keyed.keys.len(), &violated)?;
+    *instance = Some(running);
+    Ok((viewed, violated))
+}
+
+/// Asks for each key alone: to name the one that a fault is about, or, where many keys together met a
+/// limit that none meets alone, to go on without them.
+fn singly(
+    shards: &[&Shard],
+    keys: &[KeyRef],
+    reducer: &dyn Reducer,
+    rules: &Rules,
+    first: Fault,
+) -> Result<(Viewed, Vec<Violated>), KeyFault> {
+    let fields = &reducer.description().view.fields;
+    let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
+    let mut all = (Viewed { owners: Vec::new(), columns }, Vec::new());
+    let mut instance = None;
+    for (owner, key) in keys.iter().enumerate() {
+        let one = keyed(shards, std::slice::from_ref(key), rules);
+        let called = call(reducer, &one, &mut instance);
+        let named = || Some((one.keys.get(0).to_vec(), one.states.get(0).to_vec()));
+        let (viewed, violated) = called.map_err(|fault| KeyFault { key: named(), fault })?;
+        all.0.owners.extend(viewed.owners.iter().map(|_| owner as u32));
+        append(&mut all.0.columns, &viewed.columns);
+        all.1.extend(violated.into_iter().map(|v| Violated { owner: owner as u32, ..v }));
+    }
+    match first {
+        Fault::Limit { .. } => Ok(all),
+        fault => Err(KeyFault { key: None, fault }),
+    }
+}
+
+/// A fault in `view` or `check`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{fault}", .key.as_ref().map_or(String::new(), |(key, _)| {
+    format!("key {:?}: ", String::from_utf8_lossy(key))
+}))]
+pub struct KeyFault {
+    /// The key that gives it alone, with its state; none: no key does, so the reducer keeps something
+    /// between calls.
+    pub key: Option<(Vec<u8>, Vec<u8>)>,
+    /// What happened.
+    pub fault: Fault,
+}

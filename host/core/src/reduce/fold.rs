@@ -1,0 +1,198 @@
+//! The fold of one shard: judge, group, call the reducer, keep the new states.
+
+use super::gather::{Grouped, gather};
+use super::isolate::isolate;
+use super::judge::{Taken, judge};
+use super::{
+    Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop, StopCause,
+    Viewed, What, check_outcome,
+};
+use crate::dedup::IdTable;
+use crate::shard::Decoded;
+use crate::state::KeyTable;
+
+/// Keys, states and ids of one shard.
+#[derive(Debug)]
+pub struct Shard {
+    /// Its number.
+    pub number: usize,
+    /// Its keys.
+    pub keys: KeyTable,
+    /// Ids seen.
+    pub ids: IdTable,
+}
+
+/// What one shard made of a batch of the log. Events are known by their number in the batch.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// Outcomes other than "applied".
+    pub(crate) settled: Vec<(u32, What)>,
+    /// Free text beside rejects.
+    pub(crate) details: Vec<(u32, String)>,
+    /// For each emit kind the records, grouped as the batch was, and the event of each.
+    pub(crate) emits: Vec<Emitted>,
+    /// View rows after each event, and the event of each; empty unless asked for.
+    pub trace: Viewed,
+    /// Limits that were met and not met again by a fresh instance.
+    pub passing_limits: u64,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(number: usize, rules: &Rules) -> Self {
+        Self { number, keys: KeyTable::default(), ids: IdTable::new(&rules.window) }
+    }
+
+    /// Memory held, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes() + self.ids.bytes()
+    }
+
+    /// Folds this shard's events of a batch. `instance` is reused, and left empty after a fault.
+    ///
+    /// # Errors
+    /// [`Stop`] at the first event, in log order, with which the run cannot go on; the shard is of no
+    /// use then.
+    pub fn fold(
+        &mut self,
+        slabs: &[Decoded],
+        reducer: &dyn Reducer,
+        rules: &Rules,
+        instance: &mut Option<Box<dyn Instance>>,
+        probe: &mut impl Probe,
+    ) -> Result<Folded, Stop> {
+        let result = self.steps(slabs, reducer, rules, instance, probe);
+        probe.enter(None);
+        result
+    }
+
+    fn steps(
+        &mut self,
+        slabs: &[Decoded],
+        reducer: &dyn Reducer,
+        rules: &Rules,
+        instance: &mut Option<Box<dyn Instance>>,
+        probe: &mut impl Probe,
+    ) -> Result<Folded, Stop> {
+        let mut taken = Vec::new();
+        let mut folded = Folded::default();
+        let (keys, ids) = (&mut self.keys, &mut self.ids);
+        probe.enter(Some(Step::Judge));
+        let stopped =
+            judge(slabs, self.number, rules, keys, ids, &mut taken, &mut folded.settled).err();
+        if ids.wants_tidy() {
+            ids.tidy(&keys.highest());
+        }
+        // Events before a stop are folded all the same: one of them may stop the run earlier.
+        if !taken.is_empty() {
+            let bases = bases(slabs);
+            let number = |t: &Taken| bases[t.slab as usize] + t.row;
+            probe.enter(Some(Step::Gather));
+            let grouped = gather(reducer.description(), slabs, rules, keys, &taken);
+            probe.enter(Some(Step::Call));
+            let (outcome, trapped) =
+                call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded)
+                    .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
+            probe.enter(Some(Step::Keep));
+            self.keep(&grouped, &outcome, &trapped);
+            let event = |row: u32| number(&taken[grouped.order[row as usize] as usize]);
+            folded.take(outcome, &trapped, event);
+        }
+        stopped.map_or(Ok(folded), Err)
+    }
+
+    /// Keeps the new states, and counts what was applied.
+    fn keep(&mut self, grouped: &Grouped, outcome: &Outcome, trapped: &[u32]) {
+        let mut refused: Vec<u32> = outcome.rejects.iter().map(|r| r.row).collect();
+        refused.extend_from_slice(trapped);
+        refused.sort_unstable();
+        let mut refused = refused.into_iter().peekable();
+        let mut row = 0;
+        for (number, &slot) in grouped.slots.iter().enumerate() {
+            self.keys.set_state(slot, outcome.states.get(number));
+            let key = self.keys.get_mut(slot);
+            for row in row..grouped.batch.key_ends[number] {
+                if refused.next_if_eq(&row).is_none() {
+                    key.applied += 1;
+                    key.last = grouped.batch.times[row as usize];
+                }
+            }
+            row = grouped.batch.key_ends[number];
+        }
+    }
+}
+
+/// Number of each slab's first event in the batch.
+pub(crate) fn bases(slabs: &[Decoded]) -> Vec<u32> {
+    let mut next = 0;
+    slabs
+        .iter()
+        .map(|slab| {
+            next += slab.len() as u32;
+            next - slab.len() as u32
+        })
+        .collect()
+}
+
+/// One call for the whole batch; event by event if that fails.
+fn call(
+    reducer: &dyn Reducer,
+    slabs: &[Decoded],
+    rules: &Rules,
+    instance: &mut Option<Box<dyn Instance>>,
+    taken: &[Taken],
+    grouped: &Grouped,
+    folded: &mut Folded,
+) -> Result<(Outcome, Vec<u32>), (u32, StopCause)> {
+    let fault = match apply(reducer, instance, grouped) {
+        Ok(outcome) => return Ok((outcome, Vec::new())),
+        Err(Fault::Contract { message }) => return Err((0, StopCause::Contract { message })),
+        Err(fault) => fault,
+    };
+    let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;
+    folded.passing_limits = isolated.passing_limits;
+    Ok((isolated.outcome, isolated.trapped))
+}
+
+fn apply(
+    reducer: &dyn Reducer,
+    instance: &mut Option<Box<dyn Instance>>,
+    grouped: &Grouped,
+) -> Result<Outcome, Fault> {
+    let mut running = match instance.take() {
+        Some(running) => running,
+        None => reducer.open()?,
+    };
+    let outcome = running.apply(&grouped.batch)?;
+    check_outcome(reducer.description(), &grouped.batch, &outcome)?;
+    *instance = Some(running);
+    Ok(outcome)
+}
+
+impl Folded {
+    fn take(&mut self, mut outcome: Outcome, trapped: &[u32], event: impl Fn(u32) -> u32) {
+        self.settled.extend(trapped.iter().map(|&row| (event(row), What::Trapped)));
+        for Rejected { row, code, detail } in outcome.rejects {
+            self.settled.push((event(row), What::Rejected(code)));
+            if !detail.is_empty() {
+                self.details.push((event(row), cut(detail)));
+            }
+        }
+        for emitted in &mut outcome.emits {
+            emitted.rows.iter_mut().for_each(|row| *row = event(*row));
+        }
+        outcome.trace.owners.iter_mut().for_each(|row| *row = event(*row));
+        self.emits = outcome.emits;
+        self.trace = outcome.trace;
+    }
+}
+
+/// Cuts free text to its bound, at a character.
+pub(crate) fn cut(mut text: String) -> String {
+    let mut end = text.len().min(crate::limits::DETAIL_MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

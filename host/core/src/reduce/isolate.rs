@@ -1,0 +1,182 @@
+//! After a fault: the batch's events one call each, so that a trap is laid at the right door.
+//!
+//! A trap and a limit are different things. A trap that a fresh instance repeats is the event's own; one
+//! that it does not repeat means that the reducer keeps something between calls; a limit depends on the
+//! machine and never decides a result. See docs/determinism.md.
+
+use super::gather::{Grouped, fill};
+use super::judge::Taken;
+use super::{
+    Batch, Emitted, Fault, Instance, OnTrap, Outcome, Reducer, Rejected, Rules, StopCause, Viewed,
+    check_outcome,
+};
+use crate::schema::{Column, Description, Spans};
+use crate::shard::Decoded;
+
+/// What came of a batch that was folded event by event.
+pub(crate) struct Isolated {
+    /// As if the batch had been folded in one call.
+    pub outcome: Outcome,
+    /// Rows of events that trapped and are rejected for it.
+    pub trapped: Vec<u32>,
+    /// Limits that were met and not met again.
+    pub passing_limits: u64,
+}
+
+/// Folds the events of `grouped` one call each, in log order.
+///
+/// # Errors
+/// The number among `taken` of the first event with which the run cannot go on, and why.
+pub(crate) fn isolate(
+    reducer: &dyn Reducer,
+    slabs: &[Decoded],
+    rules: &Rules,
+    taken: &[Taken],
+    grouped: &Grouped,
+    first: &Fault,
+) -> Result<Isolated, (u32, StopCause)> {
+    let mut one = OneByOne { reducer, rules, instance: None, passing_limits: 0, trapped: 0 };
+    let mut states: Vec<Vec<u8>> = grouped.batch.states.iter().map(<[u8]>::to_vec).collect();
+    let mut results: Vec<Option<Outcome>> = Vec::new();
+    results.resize_with(taken.len(), || None);
+    let mut row_of = vec![0u32; taken.len()];
+    let mut key_of = vec![0u32; taken.len()];
+    let mut key = 0;
+    for (row, &number) in grouped.order.iter().enumerate() {
+        while grouped.batch.key_ends[key] as usize <= row {
+            key += 1;
+        }
+        (row_of[number as usize], key_of[number as usize]) = (row as u32, key as u32);
+    }
+    for number in 0..taken.len() {
+        let key = key_of[number] as usize;
+        let mut batch = Batch { key_ends: vec![1], trace: rules.trace, ..Batch::default() };
+        batch.params = rules.params.clone();
+        batch.keys.push(grouped.batch.keys.get(key));
+        batch.states.push(&states[key]);
+        fill(&mut batch, reducer.description(), slabs, taken, &[number as u32]);
+        let outcome = one.fold(&batch).map_err(|cause| (number as u32, cause))?;
+        if let Some(outcome) = &outcome {
+            states[key] = outcome.states.get(0).to_vec();
+        }
+        results[number] = outcome;
+    }
+    one.verdict(first).map_err(|cause| (0, cause))?;
+    let (outcome, trapped) = join(reducer.description(), grouped, &states, &results);
+    Ok(Isolated { outcome, trapped, passing_limits: one.passing_limits })
+}
+
+struct OneByOne<'a> {
+    reducer: &'a dyn Reducer,
+    rules: &'a Rules,
+    instance: Option<Box<dyn Instance>>,
+    passing_limits: u64,
+    trapped: u64,
+}
+
+impl OneByOne<'_> {
+    /// The outcome of one event, or none if it traps and is rejected for it.
+    fn fold(&mut self, batch: &Batch) -> Result<Option<Outcome>, StopCause> {
+        let first = match self.call(batch) {
+            Ok(outcome) => return Ok(Some(outcome)),
+            Err(Fault::Contract { message }) => return Err(StopCause::Contract { message }),
+            Err(fault) => fault,
+        };
+        let state = || batch.states.get(0).to_vec();
+        match (first, self.call(batch)) {
+            (_, Err(Fault::Contract { message })) => Err(StopCause::Contract { message }),
+            (Fault::Trap { message }, Err(Fault::Trap { .. })) => {
+                if self.rules.on_trap == OnTrap::Stop {
+                    return Err(StopCause::Trap { message, state: state() });
+                }
+                self.trapped += 1;
+                Ok(None)
+            }
+            (Fault::Trap { message }, Ok(_)) => Err(StopCause::Unrepeatable { message }),
+            (Fault::Limit { .. }, Ok(outcome)) => {
+                self.passing_limits += 1;
+                Ok(Some(outcome))
+            }
+            (Fault::Limit { which, message }, Err(_))
+            | (_, Err(Fault::Limit { which, message })) => {
+                Err(StopCause::Limit { which, message, state: state() })
+            }
+            (Fault::Contract { message }, _) => Err(StopCause::Contract { message }),
+        }
+    }
+
+    /// One call; after a fault the instance is gone.
+    fn call(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.reducer.open()?,
+        };
+        let outcome = instance.apply(batch)?;
+        check_outcome(self.reducer.description(), batch, &outcome)?;
+        self.instance = Some(instance);
+        Ok(outcome)
+    }
+
+    /// What the fault of the whole batch means, now that every event was folded alone.
+    fn verdict(&mut self, first: &Fault) -> Result<(), StopCause> {
+        match first {
+            Fault::Trap { message } if self.trapped == 0 => {
+                Err(StopCause::Unrepeatable { message: message.clone() })
+            }
+            Fault::Limit { .. } if self.passing_limits == 0 => {
+                self.passing_limits = 1;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Joins the outcomes of single events as one call would have given them.
+fn join(
+    description: &Description,
+    grouped: &Grouped,
+    states: &[Vec<u8>],
+    results: &[Option<Outcome>],
+) -> (Outcome, Vec<u32>) {
+    let columns = |fields: &[crate::schema::Field]| -> Vec<Column> {
+        fields.iter().map(|field| Column::new(field.kind)).collect()
+    };
+    let empty = |kind: &crate::schema::EmitKind| Emitted {
+        rows: Vec::new(),
+        columns: columns(&kind.fields),
+    };
+    let mut joined = Outcome {
+        states: states.iter().map(Vec::as_slice).collect::<Spans>(),
+        emits: description.emits.iter().map(empty).collect(),
+        rejects: Vec::new(),
+        trace: Viewed { owners: Vec::new(), columns: columns(&description.view.fields) },
+    };
+    let mut trapped = Vec::new();
+    for (row, &number) in grouped.order.iter().enumerate() {
+        let row = row as u32;
+        let Some(outcome) = &results[number as usize] else {
+            trapped.push(row);
+            continue;
+        };
+        for (into, from) in joined.emits.iter_mut().zip(&outcome.emits) {
+            into.rows.extend(from.rows.iter().map(|_| row));
+            append(&mut into.columns, &from.columns);
+        }
+        let reject = |r: &Rejected| Rejected { row, code: r.code, detail: r.detail.clone() };
+        joined.rejects.extend(outcome.rejects.iter().map(reject));
+        joined.trace.owners.extend(outcome.trace.owners.iter().map(|_| row));
+        append(&mut joined.trace.columns, &outcome.trace.columns);
+    }
+    (joined, trapped)
+}
+
+/// Appends the rows of columns of the same fields.
+pub(crate) fn append(into: &mut [Column], from: &[Column]) {
+    for (into, from) in into.iter_mut().zip(from) {
+        for row in 0..from.len() {
+            let pushed = into.push(from.get(row));
+            debug_assert!(pushed.is_ok(), "outcomes were checked against the same fields");
+        }
+    }
+}

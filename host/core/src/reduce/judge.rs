@@ -1,0 +1,120 @@
+//! The steps of judgement that need memory, in their order: order, range and subset, quarantine, fields,
+//! de-duplication. What is left goes to the reducer.
+
+use super::{OnConflict, Quarantine, Rules, Stop, StopCause, What};
+use crate::decode::Verdict;
+use crate::dedup::{IdTable, Seen};
+use crate::log::Order;
+use crate::shard::Decoded;
+use crate::state::{KeyTable, Slot};
+
+/// An event that reaches the reducer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// Its key.
+    pub slot: Slot,
+    /// Number of its slab in the batch.
+    pub slab: u32,
+    /// Its row in the slab.
+    pub row: u32,
+}
+
+/// Judges the events of `shard` in log order. Those that reach the reducer are appended to `taken`, what
+/// became of the others to `settled` as (number in the batch, outcome).
+///
+/// # Errors
+/// [`Stop`] at the first event with which the run cannot go on.
+pub(crate) fn judge(
+    slabs: &[Decoded],
+    shard: usize,
+    rules: &Rules,
+    keys: &mut KeyTable,
+    ids: &mut IdTable,
+    taken: &mut Vec<Taken>,
+    settled: &mut Vec<(u32, What)>,
+) -> Result<(), Stop> {
+    let mut base = 0;
+    let mut touched = Vec::new();
+    for (number, slab) in slabs.iter().enumerate() {
+        let rows = slab.rows_of(shard);
+        touched.clear();
+        touched.extend(rows.iter().map(|&row| slab.prints.id[row as usize]));
+        ids.touch(&touched);
+        for &row in rows {
+            let stop = |cause| Stop { event: base + row, cause };
+            let (slot, what) = judge_one(slab, row, rules, keys, ids).map_err(stop)?;
+            match what {
+                None => taken.push(Taken { slot, slab: number as u32, row }),
+                Some(what) => settled.push((base + row, what)),
+            }
+        }
+        base += slab.len() as u32;
+    }
+    Ok(())
+}
+
+#[inline]
+fn judge_one(
+    slab: &Decoded,
+    row: u32,
+    rules: &Rules,
+    keys: &mut KeyTable,
+    ids: &mut IdTable,
+) -> Result<(Slot, Option<What>), StopCause> {
+    let at = row as usize;
+    let key = slab.events.keys.get(at);
+    let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
+    let partition = slab.placed.partition;
+    let slot = keys.slot(slab.prints.key[at], key, partition, chosen);
+    let known = keys.get_mut(slot);
+    if rules.order == Order::Log && known.home != partition {
+        return Err(StopCause::KeyInTwoPartitions { first: known.home });
+    }
+    if !known.chosen {
+        return Ok((slot, Some(What::Filtered)));
+    }
+    if let Some(entry) = quarantine(slab, row, rules)? {
+        let _: &Quarantine = entry;
+        return Ok((slot, Some(What::Quarantined)));
+    }
+    if let Verdict::BadField(code) = slab.events.verdicts[at] {
+        return Ok((slot, Some(What::Malformed(code))));
+    }
+    let after = known.highest.max(slab.events.times[at]);
+    let (id, content) = (slab.prints.id[at], slab.prints.content[at]);
+    match ids.see(id, content, slot, known.highest, after) {
+        Seen::New => known.highest = after,
+        Seen::Duplicate => return Ok((slot, Some(What::Duplicate))),
+        Seen::Conflict if rules.on_conflict == OnConflict::Stop => return Err(StopCause::Conflict),
+        Seen::Conflict => return Ok((slot, Some(What::Conflict))),
+    }
+    Ok((slot, None))
+}
+
+/// The entry that takes the event out, if there is one and what it says of the event holds.
+fn quarantine<'a>(
+    slab: &Decoded,
+    row: u32,
+    rules: &'a Rules,
+) -> Result<Option<&'a Quarantine>, StopCause> {
+    if rules.quarantine.is_empty() {
+        return Ok(None);
+    }
+    let offset = slab.placed.first_offset + u64::from(row);
+    let Some(entry) = rules.quarantine.get(&slab.placed.partition).and_then(|p| p.get(&offset))
+    else {
+        return Ok(None);
+    };
+    let at = row as usize;
+    let pairs = [(&entry.key, "key", &slab.events.keys), (&entry.id, "id", &slab.events.ids)];
+    for (said, name, found) in pairs {
+        let found = found.get(at);
+        if let Some(said) = said
+            && said.as_bytes() != found
+        {
+            let found = String::from_utf8_lossy(found).into_owned();
+            return Err(StopCause::OtherEvent { name, said: said.clone(), found });
+        }
+    }
+    Ok(Some(entry))
+}

@@ -1,0 +1,100 @@
+//! A shard's memory to and from a snapshot.
+//!
+//! Under order "log" keys come in one piece per partition; ids do not know their partition (16 bytes tell
+//! no more than their key's shard), so under a window without end they come in a piece of their own.
+
+use super::{Rules, Shard};
+use crate::dedup::{Remembered, Window};
+use crate::log::{Order, PartitionIndex};
+use crate::seed::Seed;
+use crate::shard::{shard_of, shard_of_id};
+use crate::snapshot::{KeyRows, Piece};
+use crate::state::Slot;
+use std::collections::BTreeMap;
+
+impl Shard {
+    /// All keys, and the ids seen since the last export.
+    pub fn export(&mut self, rules: &Rules) -> Vec<Piece> {
+        let mut pieces: BTreeMap<Option<PartitionIndex>, Piece> = BTreeMap::new();
+        let mut row_of = Vec::with_capacity(self.keys.len());
+        let of = |home| (rules.order == Order::Log).then_some(home);
+        for slot in 0..self.keys.len() as Slot {
+            let key = self.keys.get(slot);
+            let piece = pieces.entry(of(key.home)).or_default();
+            row_of.push(piece.keys.len() as u32);
+            push_key(&mut piece.keys, self, slot);
+        }
+        let ids = self.ids.export_new();
+        let spanned = matches!(rules.window, Window::Span(_));
+        for row in 0..ids.digests.len() {
+            let partition = if spanned { of(self.keys.get(ids.slots[row]).home) } else { None };
+            let into = &mut pieces.entry(partition).or_default().ids;
+            into.digests.push(ids.digests[row]);
+            into.content.push(ids.content[row]);
+            if spanned {
+                into.keys.push(row_of[ids.slots[row] as usize]);
+                into.highest.push(ids.highest[row]);
+            }
+        }
+        let named = |(partition, piece)| Piece { partition, ..piece };
+        pieces.into_iter().map(named).collect()
+    }
+
+    /// Takes a piece of a snapshot into the shards to which its keys and ids belong. `homes` gives
+    /// this run's number for each partition of the snapshot.
+    pub fn import(
+        shards: &mut [Self],
+        piece: &Piece,
+        homes: &[PartitionIndex],
+        rules: &Rules,
+        seed: &Seed,
+    ) {
+        let slots = import_keys(shards, &piece.keys, homes, rules, seed);
+        let mut split: Vec<Remembered> = shards.iter().map(|_| Remembered::default()).collect();
+        let ids = &piece.ids;
+        for (row, &digest) in ids.digests.iter().enumerate() {
+            let into = &mut split[shard_of_id(digest, shards.len())];
+            into.digests.push(digest);
+            into.content.push(ids.content[row]);
+            into.highest.extend(ids.highest.get(row));
+            into.slots.extend(ids.keys.get(row).map(|&key| slots[key as usize]));
+        }
+        for (shard, ids) in shards.iter_mut().zip(&split) {
+            shard.ids.import(ids);
+        }
+    }
+}
+
+fn push_key(rows: &mut KeyRows, shard: &Shard, slot: Slot) {
+    let key = shard.keys.get(slot);
+    rows.keys.push(shard.keys.key(slot));
+    rows.states.push(&key.state);
+    rows.applied.push(key.applied);
+    rows.highest.push(key.highest);
+    rows.last.push(key.last);
+    rows.home.push(key.home);
+}
+
+/// Gives each key's slot in its shard.
+fn import_keys(
+    shards: &mut [Shard],
+    rows: &KeyRows,
+    homes: &[PartitionIndex],
+    rules: &Rules,
+    seed: &Seed,
+) -> Vec<Slot> {
+    let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
+    let count = shards.len();
+    let one = |row: usize| {
+        let bytes = rows.keys.get(row);
+        let hash = seed.key(bytes);
+        let keys = &mut shards[shard_of(hash, count)].keys;
+        let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize], chosen);
+        keys.set_state(slot, rows.states.get(row));
+        let key = keys.get_mut(slot);
+        (key.applied, key.highest, key.last) =
+            (rows.applied[row], rows.highest[row], rows.last[row]);
+        slot
+    };
+    (0..rows.len()).map(one).collect()
+}

@@ -1,0 +1,211 @@
+//! From what the shards made of a batch back to one block in log order.
+//!
+//! The records of one event come from one shard and lie there side by side, so they are found through a
+//! table of events rather than sorted.
+
+use super::fold::bases;
+use super::{Block, EmitRows, Folded, Refused, Stretch, What};
+use crate::decode::{Verdict, original};
+use crate::schema::{Column, Description, Spans, Value, Values};
+use crate::shard::Decoded;
+
+/// Joins what the shards made of a batch.
+pub fn merge(description: &Description, slabs: &[Decoded], folded: &[Folded]) -> Block {
+    let bases = bases(slabs);
+    let outcomes = outcomes(slabs, folded);
+    let emits = (0..description.emits.len())
+        .map(|kind| emits_of(description, kind, slabs, &bases, &outcomes, folded))
+        .collect();
+    let refused = refused(description, slabs, &bases, &outcomes, folded);
+    let stretch = |slab: &Decoded| Stretch {
+        partition: slab.placed.partition,
+        first_offset: slab.placed.first_offset,
+        events: slab.len() as u32,
+    };
+    Block { stretches: slabs.iter().map(stretch).collect(), outcomes, emits, refused }
+}
+
+fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<What> {
+    let mut outcomes = Vec::with_capacity(slabs.iter().map(Decoded::len).sum());
+    for slab in slabs {
+        outcomes.extend(slab.events.verdicts.iter().map(|verdict| match verdict {
+            Verdict::Ready => What::Applied,
+            Verdict::Ignored => What::Ignored,
+            Verdict::Unreadable(code) | Verdict::BadField(code) => What::Malformed(*code),
+        }));
+    }
+    for &(event, what) in folded.iter().flat_map(|shard| &shard.settled) {
+        outcomes[event as usize] = what;
+    }
+    outcomes
+}
+
+/// A run of records of one event: where it begins in which shard.
+#[derive(Clone, Copy)]
+struct Run {
+    shard: u32,
+    first: u32,
+    records: u32,
+}
+
+fn emits_of(
+    description: &Description,
+    kind: usize,
+    slabs: &[Decoded],
+    bases: &[u32],
+    outcomes: &[What],
+    folded: &[Folded],
+) -> EmitRows {
+    let mut runs: Vec<Run> = Vec::new();
+    // Number of an event's run plus one; 0: it has none.
+    let mut run_of = vec![0u32; outcomes.len()];
+    for (shard, folded) in folded.iter().enumerate() {
+        let Some(emitted) = folded.emits.get(kind) else { continue };
+        let mut last = None;
+        for (row, &event) in emitted.rows.iter().enumerate() {
+            if last == Some(event) {
+                let open = runs.len() - 1;
+                runs[open].records += 1;
+                continue;
+            }
+            last = Some(event);
+            runs.push(Run { shard: shard as u32, first: row as u32, records: 1 });
+            run_of[event as usize] = runs.len() as u32;
+        }
+    }
+    let total = runs.iter().map(|run| run.records as usize).sum();
+    let mut rows = EmitRows { ..EmitRows::default() };
+    let mut sources: Vec<(u32, u32)> = Vec::with_capacity(total);
+    for (slab, &base) in slabs.iter().zip(bases) {
+        for row in 0..slab.len() {
+            let event = base + row as u32;
+            let run = run_of[event as usize];
+            if run == 0 {
+                continue;
+            }
+            let run = runs[run as usize - 1];
+            for seq in 0..run.records {
+                sources.push((run.shard, run.first + seq));
+                push_head(&mut rows, slab, row, event, seq);
+            }
+        }
+    }
+    let fields = description.emits[kind].fields.iter().enumerate();
+    rows.columns =
+        fields.map(|(field, shape)| gather(shape.kind, kind, field, folded, &sources)).collect();
+    rows
+}
+
+#[inline]
+fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, event: u32, seq: u32) {
+    rows.events.push(event);
+    rows.partitions.push(slab.placed.partition);
+    rows.offsets.push(slab.placed.first_offset + row as u64);
+    rows.seqs.push(seq);
+    rows.times.push(slab.events.times[row]);
+    rows.keys.push(slab.events.keys.get(row));
+    rows.ids.push(slab.events.ids.get(row));
+}
+
+fn gather(
+    kind: crate::schema::Kind,
+    emit: usize,
+    field: usize,
+    folded: &[Folded],
+    sources: &[(u32, u32)],
+) -> Column {
+    let empty = Column::new(kind);
+    let columns: Vec<&Column> =
+        folded.iter().map(|f| f.emits.get(emit).map_or(&empty, |e| &e.columns[field])).collect();
+    let mut values = Values::new(kind);
+    macro_rules! copy {
+        ($into:ident, $kind:ident) => {{
+            let lists: Vec<_> = columns
+                .iter()
+                .map(|column| match &column.values {
+                    Values::$kind(list) => list.as_slice(),
+                    _ => &[],
+                })
+                .collect();
+            $into.extend(sources.iter().map(|&(shard, row)| lists[shard as usize][row as usize]));
+        }};
+    }
+    match &mut values {
+        Values::Boolean(into) => copy!(into, Boolean),
+        Values::Integer(into) => copy!(into, Integer),
+        Values::Decimal(into) => copy!(into, Decimal),
+        Values::Float(into) => copy!(into, Float),
+        Values::Timestamp(into) => copy!(into, Timestamp),
+        Values::Date(into) => copy!(into, Date),
+        Values::Text(into) | Values::Bytes(into) | Values::Json(into) => {
+            gather_spans(into, &columns, sources);
+        }
+    }
+    let mut missing = Vec::new();
+    if columns.iter().any(|column| !column.missing.is_empty()) {
+        let is_missing = |&(shard, row): &(u32, u32)| {
+            columns[shard as usize].missing.binary_search(&row).is_ok()
+        };
+        let rows = sources.iter().enumerate().filter(|(_, source)| is_missing(source));
+        missing = rows.map(|(row, _)| row as u32).collect();
+    }
+    Column { values, missing }
+}
+
+fn gather_spans(into: &mut Spans, columns: &[&Column], sources: &[(u32, u32)]) {
+    into.ends.reserve(sources.len());
+    for &(shard, row) in sources {
+        match columns[shard as usize].values.get(row as usize) {
+            Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => into.push(bytes),
+            // The columns were checked against the description.
+            _ => into.close(),
+        }
+    }
+}
+
+fn refused(
+    description: &Description,
+    slabs: &[Decoded],
+    bases: &[u32],
+    outcomes: &[What],
+    folded: &[Folded],
+) -> Vec<Refused> {
+    let mut details: Vec<(u32, &String)> =
+        folded.iter().flat_map(|f| f.details.iter().map(|(event, text)| (*event, text))).collect();
+    for (slab, &base) in slabs.iter().zip(bases) {
+        details.extend(slab.events.details.iter().map(|(row, text)| (base + row, text)));
+    }
+    details.sort_unstable_by_key(|&(event, _)| event);
+    let mut refused = Vec::new();
+    for (slab, &base) in slabs.iter().zip(bases) {
+        for row in 0..slab.len() {
+            let event = base + row as u32;
+            let what = outcomes[event as usize];
+            let Some(code) = code(description, what) else { continue };
+            let detail = details.binary_search_by_key(&event, |&(event, _)| event);
+            let unread = matches!(slab.events.verdicts[row], Verdict::Unreadable(_));
+            refused.push(Refused {
+                event,
+                partition: slab.placed.partition,
+                offset: slab.placed.first_offset + row as u64,
+                what,
+                code: code.to_owned(),
+                detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
+                key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
+                bytes: original(&slab.placed.slab, row).into_owned(),
+            });
+        }
+    }
+    refused
+}
+
+/// The code of a refused event; none: the event is not refused.
+fn code(description: &Description, what: What) -> Option<&str> {
+    match what {
+        What::Rejected(code) => Some(&description.rejects[code as usize].code),
+        What::Trapped => Some("trap"),
+        What::Malformed(code) => Some(code.as_str()),
+        What::Conflict | What::Quarantined => Some(""),
+        What::Applied | What::Duplicate | What::Ignored | What::Filtered => None,
+    }
+}

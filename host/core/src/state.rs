@@ -1,0 +1,156 @@
+//! Every key's state, counts and times: the memory of one shard.
+//!
+//! Keys are told apart by their bytes; the hash only finds them.
+
+use crate::log::{Micros, PartitionIndex};
+use hashbrown::HashTable;
+
+/// A key's number within its shard; never reused.
+pub type Slot = u32;
+
+/// What the host keeps of one key.
+#[derive(Debug)]
+pub struct KeyState {
+    hash: u64,
+    key_start: u64,
+    key_bytes: u32,
+    /// The partition in which the key lives (order "log") or was first seen.
+    pub home: PartitionIndex,
+    /// Whether the subset of this run takes the key.
+    pub chosen: bool,
+    /// Number within the batch at hand; [`KeyState::UNTOUCHED`] outside one.
+    pub(crate) mark: u32,
+    /// Events that the reducer applied.
+    pub applied: u64,
+    /// Highest time of events seen; [`Micros::MIN`] before the first.
+    pub highest: Micros,
+    /// Time of the last applied event.
+    pub last: Micros,
+    /// The reducer's bytes; empty: no state.
+    pub state: Vec<u8>,
+}
+
+impl KeyState {
+    pub(crate) const UNTOUCHED: u32 = u32::MAX;
+}
+
+/// Keys of one shard.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    index: HashTable<Slot>,
+    slots: Vec<KeyState>,
+    bytes: Vec<u8>,
+    state_bytes: usize,
+}
+
+impl KeyTable {
+    /// The slot of `key`, made if it is new: then `chosen` says whether the subset takes it.
+    #[inline]
+    pub fn slot(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        home: PartitionIndex,
+        chosen: impl FnOnce(&[u8]) -> bool,
+    ) -> Slot {
+        let (slots, bytes) = (&self.slots, &self.bytes);
+        let same = |&slot: &Slot| {
+            let known = &slots[slot as usize];
+            known.hash == hash && key_of(bytes, known) == key
+        };
+        if let Some(&slot) = self.index.find(spread(hash), same) {
+            return slot;
+        }
+        self.insert(hash, key, home, chosen(key))
+    }
+
+    fn insert(&mut self, hash: u64, key: &[u8], home: PartitionIndex, chosen: bool) -> Slot {
+        let slot = self.slots.len() as Slot;
+        self.slots.push(KeyState {
+            hash,
+            key_start: self.bytes.len() as u64,
+            key_bytes: key.len() as u32,
+            home,
+            chosen,
+            mark: KeyState::UNTOUCHED,
+            applied: 0,
+            highest: Micros::MIN,
+            last: 0,
+            state: Vec::new(),
+        });
+        self.bytes.extend_from_slice(key);
+        let slots = &self.slots;
+        self.index.insert_unique(spread(hash), slot, |&slot| spread(slots[slot as usize].hash));
+        slot
+    }
+
+    /// What is kept of `slot`.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> &KeyState {
+        &self.slots[slot as usize]
+    }
+
+    /// What is kept of `slot`, to be changed; states through [`KeyTable::set_state`].
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> &mut KeyState {
+        &mut self.slots[slot as usize]
+    }
+
+    /// The bytes of the key.
+    #[inline]
+    pub fn key(&self, slot: Slot) -> &[u8] {
+        key_of(&self.bytes, &self.slots[slot as usize])
+    }
+
+    /// Replaces a state, keeping its memory where it fits.
+    #[inline]
+    pub fn set_state(&mut self, slot: Slot, state: &[u8]) {
+        let held = &mut self.slots[slot as usize].state;
+        let before = held.capacity();
+        held.clear();
+        held.extend_from_slice(state);
+        self.state_bytes = self.state_bytes - before + held.capacity();
+    }
+
+    /// Number of keys ever seen, chosen or not.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no key was seen.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Slots whose keys have a state, unordered.
+    pub fn with_state(&self) -> impl Iterator<Item = Slot> + '_ {
+        let held =
+            |(slot, key): (usize, &KeyState)| (!key.state.is_empty()).then_some(slot as Slot);
+        self.slots.iter().enumerate().filter_map(held)
+    }
+
+    /// Highest times by slot, for what is forgotten by them.
+    pub fn highest(&self) -> Vec<Micros> {
+        self.slots.iter().map(|key| key.highest).collect()
+    }
+
+    /// Memory held, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.index.allocation_size()
+            + self.slots.capacity() * size_of::<KeyState>()
+            + self.bytes.capacity()
+            + self.state_bytes
+    }
+}
+
+/// The upper bits of a hash are the same for all keys of a shard; a table wants them to differ.
+#[inline]
+fn spread(hash: u64) -> u64 {
+    hash.rotate_left(16)
+}
+
+#[inline]
+fn key_of<'a>(bytes: &'a [u8], key: &KeyState) -> &'a [u8] {
+    let start = key.key_start as usize;
+    &bytes[start..start + key.key_bytes as usize]
+}
