@@ -1,1 +1,164 @@
-//! Skeleton.
+//! What the integration tests share: a project in a folder of its own, the built binary, and logs.
+//!
+//! The binary and the reducers are those that `cargo xtask test` builds before it runs the tests.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The built binary.
+pub fn retally() -> PathBuf {
+    root().join("target/release/retally")
+}
+
+/// A built reducer or guest, by name.
+pub fn reducer(name: &str) -> PathBuf {
+    root().join(format!("target/reducers/{name}.wasm"))
+}
+
+/// A folder with a job and a log.
+#[derive(Debug)]
+pub struct Project {
+    dir: TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit code; -1 after a signal.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it told the person.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The object printed under `--json`.
+    ///
+    /// # Errors
+    /// When stdout is not one JSON object, with what the command said.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.stdout)
+            .with_context(|| format!("exit {}: {}{}", self.code, self.stdout, self.stderr))
+    }
+
+    /// The object printed under `--json` by a command that succeeded.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn ok(&self) -> Result<Value> {
+        ensure!(self.code == 0, "exit {}: {}{}", self.code, self.stdout, self.stderr);
+        self.json()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Project {
+    /// A project for `reducer` whose events have `/account_id`, `/event_id` and `/ts`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(reducer_name: &str) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let project = Self { dir };
+        let path = reducer(reducer_name);
+        ensure!(path.exists(), "{} is missing: run `cargo xtask test`", path.display());
+        project.write("retally.toml", job(&path))?;
+        std::fs::create_dir(project.path("log"))?;
+        Ok(project)
+    }
+
+    /// A path in the project.
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, below: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let path = self.path(below);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(&path, bytes).with_context(|| path.display().to_string())
+    }
+
+    /// Replaces text in the job file.
+    ///
+    /// # Errors
+    /// When the text is not there.
+    pub fn edit_job(&self, from: &str, to: &str) -> Result<()> {
+        let text = std::fs::read_to_string(self.path("retally.toml"))?;
+        ensure!(text.contains(from), "the job has no {from:?}");
+        self.write("retally.toml", text.replace(from, to))
+    }
+
+    /// The command `retally` in this project, its cache inside.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(retally());
+        command.args(args).current_dir(self.dir.path());
+        command.env("XDG_CACHE_HOME", self.dir.path().join("cache"));
+        command
+    }
+
+    /// Runs `retally`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, args: &[&str]) -> Result<Ran> {
+        let output = self.command(args).output();
+        Ok(output.with_context(|| retally().display().to_string())?.into())
+    }
+
+    /// Runs `retally replay --json` and reads what it printed.
+    ///
+    /// # Errors
+    /// When it did not succeed.
+    pub fn replay(&self, args: &[&str]) -> Result<Value> {
+        let all: Vec<&str> = ["replay", "--json"].iter().chain(args).copied().collect();
+        self.run(&all)?.ok()
+    }
+}
+
+fn job(reducer: &Path) -> String {
+    format!(
+        "[job]\nname = \"test\"\nreducer = {:?}\norder = \"log\"\n\n[source]\nurl = \"file:log/\"\n\
+         format = \"json\"\nkey = \"/account_id\"\nid = \"/event_id\"\ntime = \"/ts\"\n\n\
+         [output]\ndir = \"runs\"\n",
+        reducer.display().to_string()
+    )
+}
+
+/// A payment as `orders` reads it, one line.
+pub fn payment(id: u64, account: &str, amount: &str) -> String {
+    let (minute, second) = (id / 60 % 60, id % 60);
+    format!(
+        "{{\"event_id\":\"evt-{id:08}\",\"type\":\"payment\",\
+         \"ts\":\"2026-03-01T12:{minute:02}:{second:02}Z\",\"account_id\":\"{account}\",\
+         \"amount\":\"{amount}\",\"currency\":\"EUR\",\"order_id\":\"ord-{id:08}\"}}\n"
+    )
+}
+
+/// So many payments over a few accounts whose names begin with `prefix`.
+pub fn payments(events: u64, prefix: &str) -> String {
+    (0..events).map(|n| payment(n, &format!("{prefix}-{:03}", n % 17), "10.00")).collect()
+}
