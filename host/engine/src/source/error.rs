@@ -1,4 +1,5 @@
-//! Why a log could not be found or read: each error names the file, the place in it and the next step.
+//! Why a log could not be found or read: each error names the file, the place in it and the next
+//! step.
 
 use std::fmt;
 
@@ -148,8 +149,8 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether the job names something that is not there or cannot be meant (bad usage), as opposed to
-    /// a log that failed while it was read.
+    /// Whether the job names something that is not there or cannot be meant (bad usage), as opposed
+    /// to a log that failed while it was read.
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
@@ -181,7 +182,8 @@ impl SourceError {
     }
 }
 
-/// A chain of causes as one line of text, each cause once: stores nest the same words several times.
+/// A chain of causes as one line of text, each cause once: stores nest the same words several
+/// times.
 #[derive(Debug)]
 pub struct Cause(String);
 

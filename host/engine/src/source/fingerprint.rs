@@ -1,9 +1,10 @@
 //! XXH3-128 (and SHA-256 if attested) of the stored bytes of an object, for the input description.
 //!
 //! Hashing costs little, reading twice costs much where a store is far away. So whoever reads bytes
-//! offers them here, and they are taken if they are the next ones; [`super::Source::fingerprint`] reads
-//! only what nobody offered in order. An object read by one reader from its beginning (compressed, or
-//! not split) is never read twice; one read by several readers at once, or Parquet, is.
+//! offers them here, and they are taken if they are the next ones; [`super::Source::fingerprint`]
+//! reads only what nobody offered in order. An object read by one reader from its beginning
+//! (compressed, or not split) is never read twice; one read by several readers at once, or Parquet,
+//! is.
 
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,8 +35,8 @@ impl Hashing {
         Self(Mutex::new(State { next: 0, xxh3: Box::new(Xxh3::new()), sha256 }))
     }
 
-    /// Takes what of `bytes`, which lie at `at`, comes next. Never waits: a reader that finds another
-    /// one here leaves its bytes to the pass that fills the gaps.
+    /// Takes what of `bytes`, which lie at `at`, comes next. Never waits: a reader that finds
+    /// another one here leaves its bytes to the pass that fills the gaps.
     pub(super) fn offer(&self, at: u64, bytes: &[u8]) {
         if let Ok(mut state) = self.0.try_lock() {
             state.take(at, bytes);
@@ -44,7 +45,8 @@ impl Hashing {
 
     /// The state for a pass that reads the rest.
     pub(super) fn lock(&self) -> HashingRest<'_> {
-        // A panic inside a hash function would leave at worst a wrong hash behind, and there is none.
+        // A panic inside a hash function would leave at worst a wrong hash behind, and there is
+        // none.
         HashingRest(self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,7 +1,8 @@
 //! Patterns of paths: `*`, `?`, `[a-z]`, `[!a]` within one name, `**` for any number of folders.
 //!
-//! Written here because listing needs two questions that matchers for whole paths do not answer: does
-//! this path match, and can anything below this folder match. It is not a shell: no braces, no tilde.
+//! Written here because listing needs two questions that matchers for whole paths do not answer:
+//! does this path match, and can anything below this folder match. It is not a shell: no braces, no
+//! tilde.
 
 /// A pattern, name by name.
 #[derive(Debug, Clone)]

@@ -25,11 +25,13 @@ pub(super) struct JsonReader {
     bytes: u64,
 }
 
-/// The parts of an object of `bytes` bytes: a plain one is cut into ranges of about the same length.
+/// The parts of an object of `bytes` bytes: a plain one is cut into ranges of about the same
+/// length.
 pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u64, Piece)> {
     let count = match compression {
         Compression::None => bytes.div_ceil(split.max(1)),
-        // A decompressor begins at the beginning. An object of no bytes is read too, as it is damaged.
+        // A decompressor begins at the beginning. An object of no bytes is read too, as it is
+        // damaged.
         Compression::Gzip | Compression::Zstd => 1,
     };
     let at = |n: u64| (u128::from(bytes) * u128::from(n) / u128::from(count)) as u64;

@@ -1,9 +1,9 @@
 //! Bytes to lines: where lines end, and nothing about what is in them.
 //!
 //! A line ends behind `\n`, or at the end of the bytes if anything stands there; `\r` is left to
-//! whoever takes the line. Empty lines are lines, and a byte order mark is part of the first line: what
-//! is no event is the decoder's to say. How the bytes arrive changes nothing: where slabs end depends on
-//! the lines alone.
+//! whoever takes the line. Empty lines are lines, and a byte order mark is part of the first line:
+//! what is no event is the decoder's to say. How the bytes arrive changes nothing: where slabs end
+//! depends on the lines alone.
 //!
 //! ```text
 //!   bytes   [ line \n | line \n | ... | li      ]
@@ -24,7 +24,8 @@ pub(super) const SLAB_BYTES: usize = 4 << 20;
 /// `\r\n`.
 const LINE_END_MAX_BYTES: usize = 2;
 
-// A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit `u32`.
+// A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit
+// `u32`.
 const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);
 // A line that may have to be cut lies in a slab of its own.
 const _: () = assert!(LINE_MAX_BYTES > SLAB_BYTES);
@@ -67,8 +68,8 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Drops bytes up to and with the first line end, if one stands before byte `own`: the stream begins
-    /// in the middle of a line, which belongs to the part before.
+    /// Drops bytes up to and with the first line end, if one stands before byte `own`: the stream
+    /// begins in the middle of a line, which belongs to the part before.
     pub(super) fn skip_line(&mut self) -> io::Result<()> {
         while self.base < self.own {
             let mut chunk = std::mem::take(&mut self.pending);
@@ -100,7 +101,8 @@ impl<R: Read> LineReader<R> {
         self.base
     }
 
-    /// The next slab: never empty. Lines that were complete before reading failed come before the error.
+    /// The next slab: never empty. Lines that were complete before reading failed come before the
+    /// error.
     pub(super) fn next(&mut self) -> io::Result<Option<Lines>> {
         if self.base >= self.own {
             return Ok(None);
@@ -179,8 +181,8 @@ impl<R: Read> LineReader<R> {
         Lines { bytes, ends, cut: Vec::new() }
     }
 
-    /// A line that is too long, of which `bytes` is the beginning: its end is looked for, but what comes
-    /// until then is only counted.
+    /// A line that is too long, of which `bytes` is the beginning: its end is looked for, but what
+    /// comes until then is only counted.
     fn endless_line(&mut self, bytes: Vec<u8>) -> io::Result<Lines> {
         let mut length = bytes.len() as u64;
         let mut ends_in_cr = bytes.ends_with(b"\r");
@@ -242,4 +244,163 @@ fn cut(mut bytes: Vec<u8>, length: u64) -> Lines {
     bytes.truncate(LINE_KEPT_BYTES);
     bytes.shrink_to_fit();
     Lines { bytes, ends: vec![LINE_KEPT_BYTES as u32], cut: vec![(0, length)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Gives bytes in pieces of the given sizes, over and over; then fails or ends.
+    struct Drip<'a> {
+        bytes: &'a [u8],
+        sizes: Vec<usize>,
+        turn: usize,
+        fails: bool,
+    }
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.bytes.is_empty() && self.fails {
+                return Err(io::Error::other("the wire was cut"));
+            }
+            let size = self.sizes[self.turn % self.sizes.len()];
+            self.turn += 1;
+            let count = size.min(buffer.len()).min(self.bytes.len());
+            buffer[..count].copy_from_slice(&self.bytes[..count]);
+            self.bytes = &self.bytes[count..];
+            Ok(count)
+        }
+    }
+
+    fn drip(bytes: &[u8], size: usize) -> Drip<'_> {
+        Drip { bytes, sizes: vec![size], turn: 0, fails: false }
+    }
+
+    fn all(reader: &mut LineReader<impl Read>) -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        while let Some(slab) = reader.next().unwrap() {
+            lines.extend((0..slab.ends.len()).map(|row| slab.get(row).to_vec()));
+        }
+        lines
+    }
+
+    #[test]
+    fn line_ends_are_found_and_nothing_else_is_judged() {
+        for (text, expected) in [
+            (&b""[..], &[][..]),
+            (b"\n", &[&b""[..]][..]),
+            (b"a", &[b"a"]),
+            (b"a\n", &[b"a"]),
+            (b"a\r\nb\r\n", &[b"a", b"b"]),
+            (b"\n\na", &[b"", b"", b"a"]),
+            (b"a\rb\n", &[b"a\rb"]),
+            (b"\xef\xbb\xbf{}\n", &[b"\xef\xbb\xbf{}"]),
+        ] {
+            let mut reader = LineReader::new(drip(text, 2), 3, u64::MAX);
+            assert_eq!(all(&mut reader), expected);
+            assert_eq!(reader.lines(), expected.len() as u64);
+            assert_eq!(reader.bytes(), text.len() as u64);
+        }
+    }
+
+    #[test]
+    fn what_was_complete_comes_before_an_error_and_the_rest_never() {
+        let input = Drip { bytes: b"a\nb\nc", sizes: vec![2], turn: 0, fails: true };
+        let mut reader = LineReader::new(input, 16, u64::MAX);
+        let slab = reader.next().unwrap().unwrap();
+        assert_eq!((slab.get(0), slab.get(1), slab.ends.len()), (&b"a"[..], &b"b"[..], 2));
+        assert_eq!(reader.next().unwrap_err().to_string(), "the wire was cut");
+        assert_eq!((reader.lines(), reader.bytes()), (2, 4));
+    }
+
+    #[test]
+    fn a_line_is_cut_only_beyond_the_bound_whatever_its_end() {
+        let mut text = vec![b'x'; LINE_MAX_BYTES + 1];
+        for (end, length, is_cut) in [
+            (&b""[..], LINE_MAX_BYTES, false),
+            (b"\n", LINE_MAX_BYTES, false),
+            (b"\r\n", LINE_MAX_BYTES, false),
+            (b"", LINE_MAX_BYTES + 1, true),
+            (b"\n", LINE_MAX_BYTES + 1, true),
+            (b"\r\n", LINE_MAX_BYTES + 1, true),
+        ] {
+            text.truncate(LINE_MAX_BYTES);
+            text.resize(length, b'x');
+            text.extend_from_slice(end);
+            if !end.is_empty() {
+                text.extend_from_slice(b"next\n");
+            }
+            let mut reader = LineReader::new(&text[..], 1 << 20, u64::MAX);
+            let slab = reader.next().unwrap().unwrap();
+            assert_eq!(slab.ends.len(), 1, "{end:?} {length}");
+            let (kept, cut) = match is_cut {
+                true => (LINE_KEPT_BYTES, vec![(0, length as u64)]),
+                false => (length, vec![]),
+            };
+            assert_eq!((slab.get(0).len(), slab.cut), (kept, cut), "{end:?} {length}");
+            let rest: &[&[u8]] = if end.is_empty() { &[] } else { &[b"next"] };
+            assert_eq!(all(&mut reader), rest);
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_takes_bounded_memory() {
+        let length = 3 * LINE_MAX_BYTES as u64 + 5;
+        let input = io::repeat(b'x').take(length).chain(&b"\r\nnext"[..]);
+        let input = (&b"before\n"[..]).chain(input);
+        let mut reader = LineReader::new(input, 1 << 16, u64::MAX);
+        assert_eq!(reader.next().unwrap().unwrap().get(0), b"before");
+        let slab = reader.next().unwrap().unwrap();
+        assert_eq!(slab.cut, [(0, length)]);
+        assert!(slab.bytes.capacity() <= LINE_KEPT_BYTES + 64);
+        assert_eq!(all(&mut reader), [b"next"]);
+        assert_eq!(reader.bytes(), 7 + length + 2 + 4);
+    }
+
+    #[test]
+    fn long_lines_lie_alone_and_slabs_end_where_lines_say() {
+        let mut text = b"a\nb\n".to_vec();
+        text.resize(text.len() + SLAB_BYTES + 10, b'x');
+        text.extend_from_slice(b"\nc\nd");
+        for size in [1000, 1 << 22] {
+            let mut reader = LineReader::new(drip(&text, size), 1 << 20, u64::MAX);
+            let slabs: Vec<_> =
+                std::iter::from_fn(|| reader.next().unwrap()).map(|slab| slab.ends.len()).collect();
+            assert_eq!(slabs, [2, 1, 2]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn neither_pieces_nor_ranges_change_the_lines(
+            text in prop::collection::vec(prop::sample::select(b"\n\rx".to_vec()), 0..200),
+            sizes in prop::collection::vec(1usize..20, 1..5),
+            chunk in 1usize..40,
+            cuts in prop::collection::vec(0usize..200, 0..4),
+        ) {
+            let mut expected: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+            for line in &mut expected {
+                *line = &line[..without_line_end(line)];
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let mut found = Vec::new();
+            for range in cuts.windows(2) {
+                // As a part reads its range: from the byte before it.
+                let start = range[0].saturating_sub(1);
+                let bytes = &text[start..];
+                let input = Drip { bytes, sizes: sizes.clone(), turn: 0, fails: false };
+                let mut reader = LineReader::new(input, chunk, (range[1] - start) as u64);
+                if range[0] > 0 {
+                    reader.skip_line().unwrap();
+                }
+                if range[1] > range[0] {
+                    found.extend(all(&mut reader));
+                }
+            }
+            prop_assert_eq!(found, expected);
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! From a URL to a store and the place in it: the one file that knows schemes.
 //!
 //! A bare path and `file:path` are relative to the folder of the job file and taken literally; only
-//! `file://` is a real URL whose percent signs are decoded. A path that exists wins over the same text
-//! read as a pattern.
+//! `file://` is a real URL whose percent signs are decoded. A path that exists wins over the same
+//! text read as a pattern.
 
 use super::error::SourceError;
 use super::glob::{Pattern, first_wildcard};
@@ -210,8 +210,8 @@ mod tests {
         let error = |url: &str| locate(url, Path::new("/nonexistent")).unwrap_err().to_string();
         assert_eq!(
             error("s3://bucket/orders/"),
-            "`s3://bucket/orders/`: sources of the scheme `s3:` are not built yet; copy the log to a \
-             folder and name it by its path or as `file:`"
+            "`s3://bucket/orders/`: sources of the scheme `s3:` are not built yet; copy the log to \
+             a folder and name it by its path or as `file:`"
         );
         assert_eq!(
             error("htp:x"),

@@ -1,9 +1,10 @@
 //! The sources of a log: from a URL to partitions, their parts, and slabs of events.
 //!
-//! [`Source::open`] finds the objects and cuts them into parts; [`Source::read`] reads one part on the
-//! thread that asks. Parts may be read at the same time and in any order: the events of a partition are
-//! those of its parts, one part after another. Readers know nothing of offsets: how many lines lie
-//! before a part is only known once they are read, so whoever takes parts in order counts.
+//! [`Source::open`] finds the objects and cuts them into parts; [`Source::read`] reads one part on
+//! the thread that asks. Parts may be read at the same time and in any order: the events of a
+//! partition are those of its parts, one part after another. Readers know nothing of offsets: how
+//! many lines lie before a part is only known once they are read, so whoever takes parts in order
+//! counts.
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
@@ -14,12 +15,23 @@ mod json;
 mod lines;
 mod locate;
 mod objects;
+mod parquet;
+mod ranges;
 mod stored;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod parquet_tests;
 
 pub use error::{Cause, SourceError};
 pub use fingerprint::Fingerprint;
 pub use objects::{Compression, LeftOut, Object, WhyLeftOut};
 
+use self::parquet::ParquetReader;
+use arrow_array::RecordBatch;
 use fingerprint::Hashing;
 use json::JsonReader;
 use locate::Place;
@@ -47,8 +59,8 @@ pub enum Format {
 pub enum Projection {
     /// All.
     All,
-    /// The top-level columns of these names, with all that is inside them. Those that an object does not
-    /// have are absent from its rows, which is the decoder's to judge.
+    /// The top-level columns of these names, with all that is inside them. Those that an object
+    /// does not have are absent from its rows, which is the decoder's to judge.
     Columns(Vec<String>),
 }
 
@@ -61,12 +73,12 @@ pub struct Options {
     pub projection: Projection,
     /// Whether fingerprints have a SHA-256.
     pub attest: bool,
-    /// A plain object longer than this is read in several parts. Parts of one object that are read at
-    /// the same time cost a second reading for its fingerprint, and lines are found far faster than they
-    /// are decoded; so only large objects gain.
+    /// A plain object longer than this is read in several parts. Parts of one object that are read
+    /// at the same time cost a second reading for its fingerprint, and lines are found far faster
+    /// than they are decoded; so only large objects gain.
     pub split_bytes: u64,
-    /// Bytes that are asked for at a time: as many as stay in a core's cache until lines are found in
-    /// them.
+    /// Bytes that are asked for at a time: as many as stay in a core's cache until lines are found
+    /// in them.
     pub chunk_bytes: usize,
 }
 
@@ -87,6 +99,7 @@ impl Options {
 #[derive(Clone)]
 pub struct Source {
     shared: Arc<Shared>,
+    parts: Arc<[Part]>,
 }
 
 /// What all readers of a source use.
@@ -96,7 +109,6 @@ struct Shared {
     options: Options,
     objects: Vec<Object>,
     left_out: Vec<LeftOut>,
-    parts: Vec<Part>,
     /// One for each object.
     hashes: Vec<Hashing>,
 }
@@ -116,6 +128,8 @@ pub struct Part {
 enum Piece {
     /// The lines that begin in this range of a plain object; the whole of a compressed one.
     Bytes { from: u64, to: u64 },
+    /// Row groups of a Parquet object.
+    RowGroups { from: usize, to: usize },
 }
 
 impl Source {
@@ -127,21 +141,22 @@ impl Source {
     fn over(place: Place, options: &Options) -> Result<Self, SourceError> {
         let io = Io::start()?;
         let (objects, left_out) = objects::list(&io, &place, options.format)?;
-        let mut parts = Vec::new();
-        for (object, about) in objects.iter().enumerate() {
-            let partition = object as PartitionIndex;
-            let pieces = json::pieces(about.bytes, about.compression, options.split_bytes);
-            parts.extend(pieces.into_iter().map(|(bytes, piece)| Part {
-                partition,
-                bytes,
-                object,
-                piece,
-            }));
-        }
         let hashes = objects.iter().map(|_| Hashing::new(options.attest)).collect();
         let options = options.clone();
-        let shared = Shared { io, place, options, objects, left_out, parts, hashes };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(Shared { io, place, options, objects, left_out, hashes });
+        let mut parts = Vec::new();
+        for (object, about) in shared.objects.iter().enumerate() {
+            let pieces = match shared.options.format {
+                Format::Json => {
+                    json::pieces(about.bytes, about.compression, shared.options.split_bytes)
+                }
+                Format::Parquet => parquet::pieces(&shared, object)?,
+            };
+            let partition = object as PartitionIndex;
+            let part = |(bytes, piece)| Part { partition, bytes, object, piece };
+            parts.extend(pieces.into_iter().map(part));
+        }
+        Ok(Self { shared, parts: parts.into() })
     }
 
     /// The objects, in the order of their partitions.
@@ -161,7 +176,7 @@ impl Source {
 
     /// All parts, in the order of the log. A partition without bytes has none.
     pub fn parts(&self) -> &[Part] {
-        &self.shared.parts
+        &self.parts
     }
 
     /// Stored bytes of the whole log.
@@ -171,15 +186,34 @@ impl Source {
 
     /// Begins to read a part of this source.
     pub fn read(&self, part: &Part) -> Result<PartReader, SourceError> {
-        match part.piece {
+        Ok(PartReader(match part.piece {
             Piece::Bytes { from, to } => {
-                JsonReader::open(&self.shared, part, from, to).map(|r| PartReader(Reader::Json(r)))
+                Reader::Json(JsonReader::open(&self.shared, part, from, to)?)
             }
+            Piece::RowGroups { from, to } => {
+                Reader::Parquet(ParquetReader::open(&self.shared, part, from..to)?)
+            }
+        }))
+    }
+
+    /// Whole rows of a Parquet log, with all columns whatever the projection: those at `offsets` of
+    /// a partition, ascending, in as many batches as it takes. It is how events that are refused
+    /// are kept with what was never read of them; so ask for many at a time, a page at a time is
+    /// decoded.
+    pub fn rows(
+        &self,
+        partition: PartitionIndex,
+        offsets: &[u64],
+    ) -> Result<Vec<RecordBatch>, SourceError> {
+        match self.shared.options.format {
+            Format::Parquet => parquet::rows(&self.shared, partition as usize, offsets),
+            // Lines are always whole.
+            Format::Json => Ok(Vec::new()),
         }
     }
 
-    /// The fingerprint of the stored bytes of a partition's object. Reads what was not read in order
-    /// before; so ask when its parts are done, on any thread.
+    /// The fingerprint of the stored bytes of a partition's object. Reads what was not read in
+    /// order before; so ask when its parts are done, on any thread.
     pub fn fingerprint(&self, partition: PartitionIndex) -> Result<Fingerprint, SourceError> {
         let object = partition as usize;
         let bytes = self.shared.objects[object].bytes;
@@ -220,14 +254,17 @@ pub struct PartReader(Reader);
 
 enum Reader {
     Json(JsonReader),
+    Parquet(ParquetReader),
 }
 
 impl PartReader {
     /// The next slab, never empty; `None` at the end. What comes before an error is good; after one
     /// there is nothing more to ask for.
+    #[expect(clippy::should_implement_trait, reason = "after an error there is no next item")]
     pub fn next(&mut self) -> Result<Option<Slab>, SourceError> {
         match &mut self.0 {
             Reader::Json(reader) => Ok(reader.next()?.map(Slab::Lines)),
+            Reader::Parquet(reader) => Ok(reader.next()?.map(Slab::Rows)),
         }
     }
 
@@ -235,6 +272,7 @@ impl PartReader {
     pub fn bytes_read(&self) -> u64 {
         match &self.0 {
             Reader::Json(reader) => reader.bytes_read(),
+            Reader::Parquet(reader) => reader.bytes_read(),
         }
     }
 }

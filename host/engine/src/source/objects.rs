@@ -189,7 +189,8 @@ impl Walk<'_> {
         Ok(Compression::of_magic(&start.map_err(|e| SourceError::store(shown, e))?))
     }
 
-    /// What lies in `folder`, whose path below the URL's folder is `below` (empty or ending in `/`).
+    /// What lies in `folder`, whose path below the URL's folder is `below` (empty or ending in
+    /// `/`).
     fn folder(&mut self, folder: &StorePath, below: &str) -> Result<(), SourceError> {
         let shown = format!("{}{below}", self.place.shown);
         let listed = self.io.wait(self.place.store.list_with_delimiter(Some(folder)));
@@ -325,7 +326,8 @@ impl Suffix {
     }
 }
 
-/// `name` without the first of `suffixes` that it ends in, whatever the case; something must be left.
+/// `name` without the first of `suffixes` that it ends in, whatever the case; something must be
+/// left.
 fn without<'a>(name: &'a str, suffixes: &[&str]) -> Option<&'a str> {
     suffixes.iter().find_map(|suffix| {
         let at = name.len().checked_sub(suffix.len())?;

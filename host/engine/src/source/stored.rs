@@ -1,7 +1,7 @@
 //! The stored bytes of an object, read in order and blocking, whatever the store.
 //!
-//! Checked on the way: that the object is the one that was listed, that as many bytes come as it has,
-//! and that its first bytes are what its name says.
+//! Checked on the way: that the object is the one that was listed, that as many bytes come as it
+//! has, and that its first bytes are what its name says.
 
 use super::error::SourceError;
 use super::objects::{Compression, Object};
@@ -139,8 +139,8 @@ pub(super) fn differs(about: &Object, now: &object_store::ObjectMeta) -> Result<
     Err(SourceError::Changed { path: about.shown.clone(), what })
 }
 
-/// Refuses an object whose first bytes cannot be what its name says: read as lines it would only give
-/// as many malformed events.
+/// Refuses an object whose first bytes cannot be what its name says: read as lines it would only
+/// give as many malformed events.
 fn check_magic(about: &Object, format: Format, start: &[u8]) -> Result<(), SourceError> {
     let wrong = |found: String, hint: &str| {
         Err(SourceError::WrongFormat { path: about.shown.clone(), found, hint: hint.to_owned() })

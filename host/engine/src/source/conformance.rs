@@ -1,0 +1,253 @@
+//! What every source must do, whatever the store and the format: one suite, called with a log and a
+//! place where it lies.
+//!
+//! The same events give the same partitions and the same sequences, however parts are cut, in
+//! whatever order or at the same time they are read, and however few bytes come at a time.
+
+use super::locate::{Pick, Place};
+use super::*;
+use object_store::chunked::ChunkedStore;
+use object_store::memory::InMemory;
+use object_store::path::Path as StorePath;
+use object_store::{ObjectStore, PutPayload};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+
+/// A log as it should be told: for each partition its events as text.
+pub(super) type Log = BTreeMap<String, Vec<String>>;
+
+/// The objects that hold a log: path and stored bytes.
+pub(super) type Objects = Vec<(String, Vec<u8>)>;
+
+/// Stores that a suite runs on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum On {
+    /// Files.
+    Folder,
+    /// A store that gives streams, so many bytes at a time: what S3 will be like.
+    Stream(usize),
+}
+
+/// A source over `objects`, and the folder that must live as long.
+pub(super) fn place(on: On, objects: &Objects, options: &Options) -> (Source, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = match on {
+        On::Folder => {
+            for (path, bytes) in objects {
+                let path = folder.path().join("log").join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+            Source::open("log/", folder.path(), options)
+        }
+        On::Stream(bytes) => {
+            let store = InMemory::new();
+            let io = Io::start().unwrap();
+            for (path, bytes) in objects {
+                let path = StorePath::from(format!("bucket/{path}"));
+                io.wait(store.put(&path, PutPayload::from(bytes.clone()))).unwrap();
+            }
+            Source::over(over(Arc::new(ChunkedStore::new(Arc::new(store), bytes))), options)
+        }
+    };
+    (source.unwrap(), folder)
+}
+
+/// The place `bucket/` of a store.
+pub(super) fn over(store: Arc<dyn ObjectStore>) -> Place {
+    let (root, shown) = (StorePath::from("bucket"), "mem:bucket/".to_owned());
+    Place { store, root, url: shown.clone(), shown, pick: Pick::All, local: None }
+}
+
+/// All events, parts read one after another.
+pub(super) fn told(source: &Source) -> Log {
+    let parts: Vec<_> = source.parts().iter().map(|part| read(source, part)).collect();
+    assemble(source, parts)
+}
+
+/// All events, parts read by several threads from the last to the first.
+fn told_at_once(source: &Source) -> Log {
+    let waiting = Mutex::new(source.parts().iter().enumerate().collect::<Vec<_>>());
+    let done = Mutex::new(vec![Vec::new(); source.parts().len()]);
+    let next = || waiting.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some((number, part)) = next() {
+                    let events = read(source, part);
+                    done.lock().unwrap()[number] = events;
+                }
+            });
+        }
+    });
+    assemble(source, done.into_inner().unwrap())
+}
+
+fn assemble(source: &Source, parts: Vec<Vec<String>>) -> Log {
+    let names = source.partitions();
+    assert!(names.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()));
+    let mut log: Log = names.iter().map(|name| (name.clone(), Vec::new())).collect();
+    for (part, events) in source.parts().iter().zip(parts) {
+        log.get_mut(&names[part.partition as usize]).unwrap().extend(events);
+    }
+    log
+}
+
+/// The events of one part as text; asserts what holds for every slab.
+fn read(source: &Source, part: &Part) -> Vec<String> {
+    let mut reader = source.read(part).unwrap();
+    let (mut events, mut seen) = (Vec::new(), 0);
+    while let Some(slab) = reader.next().unwrap() {
+        assert!(!slab.is_empty() && slab.len() <= lines::SLAB_EVENTS);
+        assert!(reader.bytes_read() >= seen && reader.bytes_read() <= part.bytes);
+        seen = reader.bytes_read();
+        match slab {
+            Slab::Lines(lines) => {
+                assert!(lines.bytes.len() <= lines::SLAB_BYTES || lines.ends.len() == 1);
+                assert_eq!(lines.bytes.len(), *lines.ends.last().unwrap() as usize);
+                let line = |row| String::from_utf8_lossy(lines.get(row)).into_owned();
+                events.extend((0..lines.ends.len()).map(line));
+            }
+            Slab::Rows(rows) => events.extend(texts(&rows)),
+        }
+    }
+    assert!(reader.next().unwrap().is_none());
+    events
+}
+
+/// The column `text` of rows.
+pub(super) fn texts(rows: &arrow_array::RecordBatch) -> Vec<String> {
+    let column = rows.column_by_name("text").unwrap();
+    let column = column.as_any().downcast_ref::<arrow_array::StringArray>().unwrap();
+    column.iter().map(|text| text.unwrap().to_owned()).collect()
+}
+
+/// The suite: `objects` hold `log`.
+pub(super) fn conforms(format: Format, log: &Log, objects: &Objects) {
+    for on in [On::Folder, On::Stream(1 << 20), On::Stream(3)] {
+        for (split_bytes, chunk_bytes) in
+            [(256 << 20, 128 << 10), (1 << 20, 1 << 20), (64, 7), (7, 1)]
+        {
+            let attest = split_bytes == 64;
+            let options = Options { split_bytes, chunk_bytes, attest, ..Options::new(format) };
+            let (source, _folder) = place(on, objects, &options);
+            let at = format!("{on:?}, split {split_bytes}, chunk {chunk_bytes}");
+            sizes_add_up(&source);
+            if split_bytes == 7 {
+                fingerprints_are_right(&source, objects, &at);
+            }
+            assert!(told(&source) == *log, "{at}");
+            assert!(told_at_once(&source) == *log, "{at}, at once");
+            fingerprints_are_right(&source, objects, &at);
+        }
+    }
+}
+
+fn sizes_add_up(source: &Source) {
+    for (object, about) in source.objects().iter().enumerate() {
+        let parts = source.parts().iter().filter(|part| part.partition as usize == object);
+        assert_eq!(parts.map(|part| part.bytes).sum::<u64>(), about.bytes, "{}", about.path);
+    }
+    assert!(source.parts().is_sorted_by_key(|part| part.partition));
+}
+
+fn fingerprints_are_right(source: &Source, objects: &Objects, at: &str) {
+    for (partition, about) in source.objects().iter().enumerate() {
+        let (_, bytes) = objects.iter().find(|(path, _)| *path == about.path).unwrap();
+        let fingerprint = source.fingerprint(partition as PartitionIndex).unwrap();
+        assert_eq!(fingerprint.xxh3, xxhash_rust::xxh3::xxh3_128(bytes), "{at}, {}", about.path);
+        let sha256 = <sha2::Sha256 as sha2::Digest>::digest(bytes);
+        assert!(fingerprint.sha256.is_none_or(|given| given == *sha256), "{at}");
+    }
+}
+
+/// `bytes` as one gzip member.
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+/// `bytes` as one zstd frame.
+pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ::zstd::encode_all(bytes, 1).unwrap()
+}
+
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Ways to store text whose lines are the same.
+    fn stored_as(path: &str, text: &str) -> Vec<(String, Vec<u8>)> {
+        let bytes = text.as_bytes();
+        // Members and frames need not end where lines do.
+        let halves = bytes.split_at(bytes.len() / 2);
+        let two = |pack: fn(&[u8]) -> Vec<u8>| [pack(halves.0), pack(halves.1)].concat();
+        vec![
+            (format!("{path}.jsonl"), bytes.to_vec()),
+            (format!("{path}.json.gz"), gzip(bytes)),
+            (format!("{path}.ndjson.gz"), two(gzip)),
+            (format!("{path}.json.zst"), zstd(bytes)),
+            (format!("{path}.jsonl.zst"), two(zstd)),
+        ]
+    }
+
+    fn conforms_in_all_encodings(files: &[(&str, Vec<String>, &str)], last_line_end: bool) {
+        for way in 0..5 {
+            let (mut log, mut objects) = (Log::new(), Objects::new());
+            for (path, lines, line_end) in files {
+                let mut text = lines.join(line_end);
+                // Without a line end, a last line of no bytes would not be there.
+                if last_line_end || lines.last().is_some_and(String::is_empty) {
+                    text += if lines.is_empty() { "" } else { line_end };
+                }
+                objects.push(stored_as(path, &text).swap_remove(way));
+                log.insert((*path).to_owned(), lines.clone());
+            }
+            conforms(Format::Json, &log, &objects);
+        }
+    }
+
+    #[test]
+    fn json_conforms_in_all_encodings() {
+        let numbered = |count: usize| (0..count).map(|n| format!("{{\"n\":{n}}}")).collect();
+        for last_line_end in [true, false] {
+            conforms_in_all_encodings(
+                &[
+                    ("b", numbered(100), "\n"),
+                    ("a/b/c", numbered(33), "\r\n"),
+                    ("empty", Vec::new(), "\n"),
+                    ("gaps", ["", "", "x", "", "é", ""].map(str::to_owned).to_vec(), "\n"),
+                    ("a.b", numbered(1), "\n"),
+                ],
+                last_line_end,
+            );
+        }
+    }
+
+    #[test]
+    fn slabs_are_full_and_bounded() {
+        let short: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+        let text = short.join("\n");
+        let objects = vec![("a.jsonl".to_owned(), text.into_bytes())];
+        let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+        let mut reader = source.read(&source.parts()[0]).unwrap();
+        let lengths: Vec<_> =
+            std::iter::from_fn(|| reader.next().unwrap()).map(|slab| slab.len()).collect();
+        assert_eq!(lengths, [8192, 8192, 3616]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #[test]
+        fn any_lines_conform(
+            lines in prop::collection::vec("[a-z\u{e9}]{0,40}", 0..60),
+            crlf: bool,
+            last_line_end: bool,
+        ) {
+            let line_end = if crlf { "\r\n" } else { "\n" };
+            conforms_in_all_encodings(&[("p", lines, line_end)], last_line_end);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Logs that are damaged, absent or not what they are called: each is refused with a message that a
+//! person can act on, and what was good before is not lost.
+
+use super::conformance::{On, gzip, over, place, zstd};
+use super::*;
+use object_store::PutPayload;
+use object_store::memory::InMemory;
+use object_store::path::Path as StorePath;
+use std::fs;
+use tempfile::TempDir;
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, bytes) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+fn open(url: &str, folder: &TempDir) -> Result<Source, SourceError> {
+    Source::open(url, folder.path(), &Options::new(Format::Json))
+}
+
+fn refused(url: &str, folder: &TempDir) -> String {
+    open(url, folder).err().unwrap().to_string()
+}
+
+/// Reads everything; the number of events that were good, and the error.
+fn read_until_error(source: &Source) -> (usize, String) {
+    let mut good = 0;
+    for part in source.parts() {
+        let mut reader = match source.read(part) {
+            Ok(reader) => reader,
+            Err(e) => return (good, e.to_string()),
+        };
+        loop {
+            match reader.next() {
+                Ok(Some(slab)) => good += slab.len(),
+                Ok(None) => break,
+                Err(e) => return (good, e.to_string()),
+            }
+        }
+    }
+    (good, String::new())
+}
+
+fn lines(count: usize) -> Vec<u8> {
+    (0..count)
+        .flat_map(|n| format!("{{\"n\":{n},\"x\":\"{}\"}}\n", n * 7919).into_bytes())
+        .collect()
+}
+
+#[test]
+fn a_folder_a_pattern_and_a_file_are_found() {
+    let all: &[(&str, &[u8])] = &[
+        ("d/a.jsonl", b"1"),
+        ("d/b/c.json.gz", b""),
+        ("d/b/_tmp/x.jsonl", b""),
+        ("d/.hidden/x.jsonl", b""),
+        ("d/_SUCCESS", b""),
+        ("d/readme.txt", b""),
+        ("d/x.parquet", b""),
+        ("d/x.log", b"1"),
+        ("d/UP.JSONL", b""),
+    ];
+    let folder = folder(all);
+    for (url, partitions, left_out) in [
+        (
+            "d",
+            &["UP", "a", "b/c"][..],
+            &[".hidden/", "_SUCCESS", "b/_tmp/", "readme.txt", "x.log", "x.parquet"][..],
+        ),
+        (
+            "file:d/",
+            &["UP", "a", "b/c"],
+            &[".hidden/", "_SUCCESS", "b/_tmp/", "readme.txt", "x.log", "x.parquet"],
+        ),
+        ("d/*", &["UP", "a"], &["_SUCCESS", "readme.txt", "x.log", "x.parquet"]),
+        ("d/*.jsonl", &["a"], &[]),
+        ("d/*.log", &["x.log"], &[]),
+        ("d/**/*.gz", &["b/c"], &[".hidden/", "b/_tmp/"]),
+        ("d/a.jsonl", &["a"], &[]),
+        ("d/x.log", &["x.log"], &[]),
+        ("d/.hidden/x.jsonl", &["x"], &[]),
+        ("d/.hidden", &["x"], &[]),
+    ] {
+        let source = open(url, &folder).unwrap();
+        assert_eq!(source.partitions(), partitions, "{url}");
+        let paths: Vec<_> = source.left_out().iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, left_out, "{url}");
+    }
+    let absolute = format!("file://{}/d", folder.path().display());
+    assert_eq!(open(&absolute, &folder).unwrap().partitions().len(), 3);
+}
+
+#[test]
+fn a_name_with_a_wildcard_in_it_is_a_name_first() {
+    let folder = folder(&[("a[1].jsonl", b"1"), ("a1.jsonl", b"1")]);
+    assert_eq!(open("a[1].jsonl", &folder).unwrap().partitions(), ["a[1]"]);
+    assert_eq!(open("a[12].jsonl", &folder).unwrap().partitions(), ["a1"]);
+}
+
+#[test]
+fn places_without_a_log_say_what_was_looked_for() {
+    let folder = folder(&[("e/_x.jsonl", b""), ("e/a.csv", b""), ("f/_/a.jsonl", b"")]);
+    fs::create_dir(folder.path().join("nothing")).unwrap();
+    assert_eq!(
+        refused("e", &folder),
+        "no log in `e`: looked for names that end in `.json`, `.jsonl` or `.ndjson` (also with \
+         `.gz` or `.zst`); left out: `_x.jsonl` (begins with `_` or `.`), `a.csv` (another suffix)"
+    );
+    assert!(refused("nothing", &folder).ends_with("; nothing lies there"));
+    assert!(refused("f", &folder).ends_with("; left out: `_/` (begins with `_` or `.`)"));
+    assert_eq!(
+        refused("e/*.log", &folder),
+        "no log in `e/*.log`: looked for names that match; nothing lies there"
+    );
+    let message = refused("e/none.jsonl", &folder);
+    assert!(message.starts_with("`e/none.jsonl` does not exist (looked for /"), "{message}");
+    assert!(open("e/none.jsonl", &folder).err().unwrap().is_usage());
+}
+
+#[test]
+fn two_objects_of_one_name_are_refused() {
+    let folder = folder(&[("d/a.jsonl", b""), ("d/a.json.gz", b"")]);
+    assert_eq!(
+        refused("d", &folder),
+        "`d/a.json.gz` and `d/a.jsonl` would both be partition `a` (a partition is named by its \
+         path without suffix); remove or rename one of them"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_are_not_passed_over_in_silence() {
+    let folder = folder(&[("d/a.jsonl", b"1\n")]);
+    std::os::unix::fs::symlink("gone.jsonl", folder.path().join("d/b.jsonl")).unwrap();
+    std::os::unix::fs::symlink("a.jsonl", folder.path().join("d/c.jsonl")).unwrap();
+    let source = open("d", &folder).unwrap();
+    assert_eq!(source.partitions(), ["a", "c"]);
+    let left_out = LeftOut { path: "b.jsonl".into(), why: WhyLeftOut::NoObject };
+    assert_eq!(source.left_out(), [left_out]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_log() {
+    let folder = folder(&[]);
+    assert_eq!(
+        refused("/dev/null", &folder),
+        "`/dev/null` is no regular file; a log is read more than once: write a pipe or device to a \
+         file first"
+    );
+}
+
+#[test]
+fn damaged_compression_names_the_place_and_keeps_what_was_good() {
+    let text = lines(3000);
+    for (name, whole, word) in
+        [("a.jsonl.gz", gzip(&text), "gzip"), ("a.jsonl.zst", zstd(&text), "zstd")]
+    {
+        let shorter = &whole[..whole.len() / 2];
+        let objects = vec![(name.to_owned(), shorter.to_vec())];
+        let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+        let (good, message) = read_until_error(&source);
+        let expected = format!("`log/{name}`: {word} stream ends in the middle, near byte ");
+        assert!(message.starts_with(&expected), "{message}");
+        assert!(message.contains(&format!("; the {good} lines before (")), "{message}");
+        // Where a stream has blocks, what came before the last is good.
+        assert!(word == "zstd" || good > 0, "{good}");
+
+        let mut longer = whole.clone();
+        longer.extend_from_slice(b"garbage, more than a header of gzip is long");
+        let objects = vec![(name.to_owned(), longer)];
+        let (source, _folder) = place(On::Stream(100), &objects, &Options::new(Format::Json));
+        let (good, message) = read_until_error(&source);
+        assert_eq!(good, 3000);
+        assert!(message.contains(" stream is damaged ("), "{message}");
+
+        let objects = vec![(name.to_owned(), Vec::new())];
+        let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+        let (_, message) = read_until_error(&source);
+        assert!(message.contains(" stream has no bytes at all, near byte 0 of 0"), "{message}");
+    }
+}
+
+#[test]
+fn every_byte_of_a_gzip_stream_is_checked() {
+    let text = lines(50);
+    let whole = gzip(&text);
+    // The header holds a time and a system that nobody reads.
+    for at in (10..whole.len()).step_by(7) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        let objects = vec![("a.json.gz".to_owned(), damaged)];
+        let (source, _folder) = place(On::Stream(64), &objects, &Options::new(Format::Json));
+        let (_, message) = read_until_error(&source);
+        assert!(message.contains(" stream "), "byte {at}: {message}");
+    }
+}
+
+#[test]
+fn content_that_is_not_what_the_name_says_is_refused() {
+    let text = lines(10);
+    for (name, bytes, expected) in [
+        (
+            "a.jsonl",
+            gzip(&text),
+            "`log/a.jsonl` begins like gzip but has no suffix that says so; give it the suffix \
+             `.gz` or `.zst`",
+        ),
+        (
+            "a.json.gz",
+            text.clone(),
+            "`log/a.json.gz` has the suffix of gzip but does not begin like it; give it the suffix \
+             that fits, or write it again",
+        ),
+        (
+            "a.json",
+            b"PAR1....".to_vec(),
+            "`log/a.json` is a Parquet file; set `[source] format = \"parquet\"`",
+        ),
+    ] {
+        let objects = vec![(name.to_owned(), bytes)];
+        let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+        assert_eq!(read_until_error(&source), (0, expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_file_that_is_named_may_have_any_suffix() {
+    let text = lines(10);
+    for (name, bytes) in
+        [("events", text.clone()), ("events.log", zstd(&text)), ("events.bak", gzip(&text))]
+    {
+        let folder = folder(&[(name, &bytes)]);
+        let source = open(name, &folder).unwrap();
+        assert_eq!(source.partitions(), [name]);
+        assert_eq!(read_until_error(&source), (10, String::new()));
+    }
+}
+
+#[test]
+fn a_file_that_changes_is_noticed() {
+    let folder = folder(&[("a.jsonl", &lines(100)), ("b.jsonl", &lines(100))]);
+    let source = open(".", &folder).unwrap();
+    let mut reader = source.read(&source.parts()[0]).unwrap();
+    let path = folder.path().join("a.jsonl");
+    fs::write(&path, lines(101)).unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().len(), 100);
+    let error = reader.next().err().unwrap().to_string();
+    let expected = "`./a.jsonl` changed while it was read (";
+    assert!(error.starts_with(expected), "{error}");
+    let error = source.read(&source.parts()[0]).err().unwrap().to_string();
+    assert!(error.starts_with(expected), "{error}");
+    let error = source.fingerprint(0).unwrap_err().to_string();
+    assert!(error.starts_with(expected), "{error}");
+    fs::remove_file(folder.path().join("b.jsonl")).unwrap();
+    let error = source.read(&source.parts()[1]).err().unwrap().to_string();
+    assert!(error.starts_with("`./b.jsonl` changed while it was read (it is gone)"), "{error}");
+    assert!(!source.read(&source.parts()[1]).err().unwrap().is_usage());
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_noticed() {
+    let folder = folder(&[("a.jsonl", &lines(100_000))]);
+    let source = open("a.jsonl", &folder).unwrap();
+    let mut reader = source.read(&source.parts()[0]).unwrap();
+    reader.next().unwrap().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(folder.path().join("a.jsonl")).unwrap();
+    file.set_len(1_000_000).unwrap();
+    let error = loop {
+        match reader.next() {
+            Ok(slab) => assert!(slab.is_some()),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.starts_with("`a.jsonl` changed while it was read ("), "{error}");
+}
+
+#[test]
+fn an_object_replaced_in_a_store_is_noticed() {
+    let store = Arc::new(InMemory::new());
+    let io = Io::start().unwrap();
+    let path = StorePath::from("bucket/a.jsonl");
+    io.wait(store.put(&path, PutPayload::from(lines(10)))).unwrap();
+    let source = Source::over(over(store.clone()), &Options::new(Format::Json)).unwrap();
+    assert!(source.objects()[0].etag.is_some());
+    io.wait(store.put(&path, PutPayload::from(lines(10)))).unwrap();
+    let (_, error) = read_until_error(&source);
+    assert!(error.starts_with("`mem:bucket/a.jsonl` changed while it was read ("), "{error}");
+}
+
+#[test]
+fn a_bomb_takes_constant_memory() {
+    use std::io::Write;
+    // 256 MiB of one line in 256 KiB.
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..256 {
+        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let objects = vec![("a.json.gz".to_owned(), bomb.finish().unwrap())];
+    let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+    let mut reader = source.read(&source.parts()[0]).unwrap();
+    let Some(Slab::Lines(lines)) = reader.next().unwrap() else { panic!("no lines") };
+    assert_eq!(lines.cut, [(0, 256 << 20)]);
+    assert_eq!(lines.bytes.len(), retally_core::limits::LINE_KEPT_BYTES);
+    assert!(reader.next().unwrap().is_none());
+}

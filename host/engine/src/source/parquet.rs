@@ -1,0 +1,313 @@
+//! Parts of Parquet objects: row groups, read as Arrow rows.
+//!
+//! Types come from the Parquet schema alone, not from the Arrow schema that some writers put beside
+//! it: every reader of the file sees the former, so a result cannot depend on who wrote the file.
+
+use super::error::SourceError;
+use super::ranges::Ranges;
+use super::{Part, Piece, Projection, Shared};
+use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::lines::{SLAB_BYTES, SLAB_EVENTS};
+
+/// Small row groups are read together until a part has this many stored bytes.
+const PART_BYTES: u64 = 64 << 20;
+
+/// The shortest file: magic, an empty footer, its length, magic.
+const FILE_BYTES_MIN: u64 = 12;
+
+/// Reads the rows of one part.
+pub(super) struct ParquetReader {
+    shared: Arc<Shared>,
+    object: usize,
+    rows: ParquetRecordBatchReader,
+    groups: Groups,
+    /// Rows given out.
+    given: u64,
+    bytes: u64,
+}
+
+/// Row groups of a part: their numbers and where each ends, counted in rows from the first.
+struct Groups {
+    first: usize,
+    ends: Vec<u64>,
+    /// Row of the object that the first begins with.
+    first_row: u64,
+}
+
+/// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last.
+pub(super) fn pieces(
+    shared: &Arc<Shared>,
+    object: usize,
+) -> Result<Vec<(u64, Piece)>, SourceError> {
+    let ranges = Ranges::open(shared, object, 0)?;
+    let metadata = load(shared, object, &ranges)?;
+    let sizes = metadata.metadata().row_groups().iter();
+    let sizes = sizes.map(|group| u64::try_from(group.compressed_size()).unwrap_or(0));
+    let mut pieces: Vec<(u64, Piece)> = Vec::new();
+    let (mut from, mut bytes, mut left) = (0, 0_u64, shared.objects[object].bytes);
+    let count = sizes.len();
+    for (group, size) in sizes.enumerate() {
+        bytes = bytes.saturating_add(size);
+        let is_last = group + 1 == count;
+        if bytes >= PART_BYTES.min(shared.options.split_bytes) || is_last {
+            let counted = if is_last { left } else { bytes.min(left) };
+            pieces.push((counted, Piece::RowGroups { from, to: group + 1 }));
+            left -= counted;
+            (from, bytes) = (group + 1, 0);
+        }
+    }
+    if pieces.is_empty() {
+        pieces.push((left, Piece::RowGroups { from: 0, to: 0 }));
+    }
+    Ok(pieces)
+}
+
+/// Reads the footer.
+fn load(
+    shared: &Shared,
+    object: usize,
+    ranges: &Ranges,
+) -> Result<ArrowReaderMetadata, SourceError> {
+    let about = &shared.objects[object];
+    let bad = |problem: String| {
+        shared.unchanged(object).err().unwrap_or_else(|| SourceError::Parquet {
+            path: about.shown.clone(),
+            place: "footer".into(),
+            problem,
+        })
+    };
+    if about.bytes < FILE_BYTES_MIN {
+        return Err(bad(format!("{} bytes are too few for a Parquet file", about.bytes)));
+    }
+    let end = ranges.get(about.bytes - 4..about.bytes, false)?;
+    if &end[..] != b"PAR1" && &end[..] != b"PARE" {
+        return Err(
+            bad("it does not end in `PAR1`: the file was cut off, or is no Parquet".into()),
+        );
+    }
+    let metadata = guarded(|| {
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        ArrowReaderMetadata::load(ranges, options)
+    });
+    let metadata = metadata.map_err(|failure| match failure {
+        Failure::Source(error) => *error,
+        Failure::Problem(problem) => bad(problem),
+    })?;
+    check(metadata.metadata()).map_err(bad)?;
+    Ok(metadata)
+}
+
+/// What the readers of row groups take for granted.
+fn check(metadata: &ParquetMetaData) -> Result<(), String> {
+    let mut rows = 0_u64;
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let own = u64::try_from(group.num_rows());
+        let own = own.map_err(|_| format!("row group {number} has {} rows", group.num_rows()))?;
+        rows = rows.saturating_add(own);
+    }
+    let whole = metadata.file_metadata().num_rows();
+    if u64::try_from(whole) != Ok(rows) {
+        return Err(format!("it speaks of {whole} rows, its row groups of {rows}"));
+    }
+    Ok(())
+}
+
+impl ParquetReader {
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        part: &Part,
+        groups: Range<usize>,
+    ) -> Result<Self, SourceError> {
+        let (object, bytes) = (part.object, part.bytes);
+        let (metadata, mask, ranges) = prepare(shared, object, &shared.options.projection)?;
+        let all = metadata.metadata().row_groups();
+        // The footer was read before, when the parts were made; it may have been replaced since.
+        let Some(own) = all.get(groups.clone()) else {
+            shared.unchanged(object)?;
+            return Err(changed(shared, object));
+        };
+        let rows_of = |group: &parquet::file::metadata::RowGroupMetaData| group.num_rows() as u64;
+        let ends = own.iter().scan(0, |sum, group| {
+            *sum += rows_of(group);
+            Some(*sum)
+        });
+        let first_row = all[..groups.start].iter().map(rows_of).sum();
+        let groups_ = Groups { first: groups.start, ends: ends.collect(), first_row };
+        let batch = slab_rows(&metadata, &mask, groups.clone());
+        let rows = guarded(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(ranges, metadata)
+                .with_projection(mask)
+                .with_row_groups(groups.collect())
+                .with_batch_size(batch)
+                .build()
+        });
+        let shared = shared.clone();
+        match rows {
+            Ok(rows) => Ok(Self { shared, object, rows, groups: groups_, given: 0, bytes }),
+            Err(failure) => Err(explain(&shared, object, failure, groups_.place(0))),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        let rows = &mut self.rows;
+        let next = guarded(|| rows.next().transpose().map_err(ParquetError::from));
+        let total = self.groups.ends.last().copied().unwrap_or(0);
+        let failure = match next {
+            Ok(Some(rows)) => {
+                self.given += rows.num_rows() as u64;
+                return Ok(Some(rows));
+            }
+            Ok(None) if self.given == total => {
+                return self.shared.unchanged(self.object).map(|()| None);
+            }
+            Ok(None) => Failure::Problem(format!("ends {} rows early", total - self.given)),
+            Err(failure) => failure,
+        };
+        Err(explain(&self.shared, self.object, failure, self.groups.place(self.given)))
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        let total = self.groups.ends.last().copied().unwrap_or(0).max(1);
+        (u128::from(self.bytes) * u128::from(self.given) / u128::from(total)) as u64
+    }
+}
+
+impl Groups {
+    /// Where row `given` of the part lies, for a message.
+    fn place(&self, given: u64) -> String {
+        let group = self.ends.partition_point(|end| *end <= given);
+        let group = group.min(self.ends.len().saturating_sub(1));
+        format!("row group {}, at or behind row {}", self.first + group, self.first_row + given)
+    }
+}
+
+/// Whole rows of an object: those at `offsets`, ascending, with all columns.
+pub(super) fn rows(
+    shared: &Arc<Shared>,
+    object: usize,
+    offsets: &[u64],
+) -> Result<Vec<RecordBatch>, SourceError> {
+    let (metadata, mask, ranges) = prepare(shared, object, &Projection::All)?;
+    // Only groups that are asked for are touched; rows are counted over these.
+    let (mut groups, mut wanted) = (Vec::new(), Vec::new());
+    let (mut first, mut selected, mut left) = (0_u64, 0_usize, offsets);
+    for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
+        let rows = group.num_rows() as u64;
+        let (own, later) = left.split_at(left.partition_point(|offset| *offset < first + rows));
+        if !own.is_empty() {
+            groups.push(number);
+            wanted.extend(own.iter().map(|offset| {
+                let at = selected + (offset - first) as usize;
+                at..at + 1
+            }));
+            selected += rows as usize;
+        }
+        (first, left) = (first + rows, later);
+    }
+    let batch = slab_rows(&metadata, &mask, 0..metadata.metadata().num_row_groups());
+    let selection = RowSelection::from_consecutive_ranges(wanted.into_iter(), selected);
+    let batches = guarded(|| {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(ranges, metadata)
+            .with_row_groups(groups)
+            .with_row_selection(selection)
+            .with_batch_size(batch)
+            .build()?;
+        reader.collect::<Result<Vec<_>, _>>().map_err(ParquetError::from)
+    });
+    let place = || format!("rows {offsets:?}");
+    let batches = batches.map_err(|failure| explain(shared, object, failure, place()))?;
+    let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    if found != offsets.len() {
+        let problem = Failure::Problem(format!("only {found} of {} rows found", offsets.len()));
+        return Err(explain(shared, object, problem, place()));
+    }
+    Ok(batches)
+}
+
+type Prepared = (ArrowReaderMetadata, ProjectionMask, Ranges);
+
+fn prepare(
+    shared: &Arc<Shared>,
+    object: usize,
+    projection: &Projection,
+) -> Result<Prepared, SourceError> {
+    let footer = Ranges::open(shared, object, 0)?;
+    let metadata = load(shared, object, &footer)?;
+    let schema = metadata.parquet_schema();
+    let mask = match projection {
+        Projection::All => ProjectionMask::all(),
+        Projection::Columns(names) => {
+            let roots = schema.root_schema().get_fields().iter().enumerate();
+            let wanted = roots.filter(|(_, root)| names.iter().any(|name| name == root.name()));
+            ProjectionMask::roots(schema, wanted.map(|(number, _)| number))
+        }
+    };
+    let places = (0..schema.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
+    let ranges = Ranges::open(shared, object, places)?;
+    Ok((metadata, mask, ranges))
+}
+
+/// Rows of a slab: fewer than usual where rows are long.
+fn slab_rows(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, groups: Range<usize>) -> usize {
+    let groups = &metadata.metadata().row_groups()[groups];
+    let fits = groups.iter().map(|group| {
+        let columns = group.columns().iter().enumerate();
+        let read = columns.filter(|(leaf, _)| mask.leaf_included(*leaf));
+        let sizes = read.map(|(_, column)| column.uncompressed_size().max(0) as u64);
+        let bytes = sizes.fold(0_u64, u64::saturating_add).max(1);
+        let rows = u128::from(group.num_rows().max(0) as u64);
+        (rows * SLAB_BYTES as u128 / u128::from(bytes)) as usize
+    });
+    fits.min().unwrap_or(SLAB_EVENTS).clamp(1, SLAB_EVENTS)
+}
+
+/// Why the reader of Parquet failed.
+enum Failure {
+    /// The bytes could not be had.
+    Source(Box<SourceError>),
+    /// They cannot be what they should.
+    Problem(String),
+}
+
+/// Calls the reader of Parquet. Damaged files have made it panic before: to a run that is damage
+/// like any other. Whatever panicked is dropped and never asked again.
+fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(ParquetError::External(error))) => Err(match error.downcast::<SourceError>() {
+            Ok(error) => Failure::Source(error),
+            Err(other) => Failure::Problem(other.to_string()),
+        }),
+        Ok(Err(other)) => Err(Failure::Problem(other.to_string())),
+        Err(_) => Err(Failure::Problem("its content makes no sense to the reader".into())),
+    }
+}
+
+fn explain(shared: &Shared, object: usize, failure: Failure, place: String) -> SourceError {
+    match failure {
+        Failure::Source(error) => *error,
+        Failure::Problem(problem) => match shared.unchanged(object) {
+            Err(changed) => changed,
+            Ok(()) => {
+                let path = shared.objects[object].shown.clone();
+                SourceError::Parquet { path, place, problem }
+            }
+        },
+    }
+}
+
+fn changed(shared: &Shared, object: usize) -> SourceError {
+    let path = shared.objects[object].shown.clone();
+    SourceError::Changed { path, what: "its footer differs".into() }
+}

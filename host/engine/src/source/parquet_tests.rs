@@ -1,0 +1,169 @@
+//! Parquet as a source: the suite, projections, single rows, and damage.
+
+use super::conformance::{Log, Objects, On, conforms, place, texts};
+use super::*;
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression as Codec;
+use ::parquet::file::properties::WriterProperties;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_schema::{DataType, Field};
+
+/// Rows `n`, `text`, `wide` and a struct `s` with `s.a`; written in row groups of `group` rows.
+fn table(events: &[String], group: usize, codec: Codec) -> Vec<u8> {
+    let count = events.len();
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..count as i64));
+    let text: ArrayRef = Arc::new(StringArray::from_iter_values(events));
+    let wide: Vec<String> = (0..count).map(|n| format!("{:0>40}", n * 7919)).collect();
+    let wide: ArrayRef = Arc::new(StringArray::from(wide));
+    let inner = Arc::new(Field::new("a", DataType::Int64, true));
+    let inner: ArrayRef = Arc::new(StructArray::from(vec![(inner, numbers.clone())]));
+    let rows =
+        RecordBatch::try_from_iter([("n", numbers), ("text", text), ("wide", wide), ("s", inner)])
+            .unwrap();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(group))
+        .set_data_page_row_count_limit(100)
+        .set_write_batch_size(50)
+        .set_compression(codec)
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{{\"n\":{n}}}")).collect()
+}
+
+fn one(bytes: Vec<u8>) -> Objects {
+    vec![("a.parquet".to_owned(), bytes)]
+}
+
+fn read_all(source: &Source) -> Result<Vec<RecordBatch>, SourceError> {
+    let mut all = Vec::new();
+    for part in source.parts() {
+        let mut reader = source.read(part)?;
+        while let Some(slab) = reader.next()? {
+            let Slab::Rows(rows) = slab else { panic!("lines from Parquet") };
+            all.push(rows);
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn parquet_conforms() {
+    let (mut log, mut objects) = (Log::new(), Objects::new());
+    for (path, count, group, codec) in [
+        ("a", 1000, 300, Codec::SNAPPY),
+        ("b/c", 20_000, 1 << 20, Codec::ZSTD(Default::default())),
+        ("d", 0, 10, Codec::UNCOMPRESSED),
+        ("e", 5, 1, Codec::LZ4_RAW),
+    ] {
+        objects.push((format!("{path}.parquet"), table(&numbered(count), group, codec)));
+        log.insert(path.to_owned(), numbered(count));
+    }
+    conforms(Format::Parquet, &log, &objects);
+}
+
+#[test]
+fn only_columns_that_are_asked_for_are_read() {
+    let objects = one(table(&numbered(500), 100, Codec::SNAPPY));
+    for (columns, expected) in
+        [(&["s", "n", "absent"][..], &["n", "s"][..]), (&["text"], &["text"]), (&["absent"], &[])]
+    {
+        let names = columns.iter().map(|name| (*name).to_owned()).collect();
+        let projection = Projection::Columns(names);
+        let options = Options { projection, ..Options::new(Format::Parquet) };
+        let (source, _folder) = place(On::Folder, &objects, &options);
+        let batches = read_all(&source).unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 500);
+        for batch in batches {
+            let schema = batch.schema();
+            let names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+            assert_eq!(names, expected);
+        }
+    }
+}
+
+#[test]
+fn single_rows_are_found_with_all_their_columns() {
+    let events = numbered(10_000);
+    let objects = one(table(&events, 700, Codec::SNAPPY));
+    let projection = Projection::Columns(vec!["n".into()]);
+    let options = Options { projection, ..Options::new(Format::Parquet) };
+    let (source, _folder) = place(On::Folder, &objects, &options);
+    for offsets in [
+        &[][..],
+        &[0],
+        &[9_999],
+        &[0, 1, 2, 699, 700, 701, 1399, 1400, 5000, 9998, 9999],
+        &(0..10_000).collect::<Vec<_>>(),
+    ] {
+        let batches = source.rows(0, offsets).unwrap();
+        assert!(batches.iter().all(|batch| batch.num_columns() == 4));
+        let found: Vec<_> = batches.iter().flat_map(texts).collect();
+        let expected: Vec<_> = offsets.iter().map(|at| events[*at as usize].clone()).collect();
+        assert_eq!(found, expected);
+    }
+    let error = source.rows(0, &[10_000]).unwrap_err().to_string();
+    assert!(error.contains("only 0 of 1 rows found"), "{error}");
+}
+
+#[test]
+fn long_rows_make_short_slabs() {
+    let events: Vec<String> = (0..200_u32).map(|n| format!("{n}").repeat(60_000)).collect();
+    let objects = one(table(&events, 1 << 20, Codec::UNCOMPRESSED));
+    let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Parquet));
+    let most = read_all(&source).unwrap().iter().map(RecordBatch::num_rows).max().unwrap();
+    assert!((5..100).contains(&most), "{most}");
+}
+
+/// Damage to the bytes of a table, and what is said of it.
+fn said_of(damage: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut bytes = table(&numbered(1000), 300, Codec::SNAPPY);
+    damage(&mut bytes);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.parquet"), bytes).unwrap();
+    let options = Options::new(Format::Parquet);
+    match Source::open("a.parquet", folder.path(), &options).and_then(|source| read_all(&source)) {
+        Ok(_) => "nothing".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn damage_names_the_file_and_the_place() {
+    let cut = said_of(|bytes| bytes.truncate(bytes.len() - 100));
+    assert_eq!(
+        cut,
+        "`a.parquet`: footer: it does not end in `PAR1`: the file was cut off, or is no Parquet; \
+         fetch or write the file again"
+    );
+    let short = said_of(|bytes| bytes.truncate(5));
+    assert_eq!(
+        short,
+        "`a.parquet`: footer: 5 bytes are too few for a Parquet file; fetch or write the file again"
+    );
+    let footer = said_of(|bytes| {
+        let at = bytes.len() - 60;
+        bytes[at..at + 40].fill(0xff);
+    });
+    assert!(footer.starts_with("`a.parquet`: footer: "), "{footer}");
+    let page = said_of(|bytes| bytes[4..3000].fill(0xff));
+    assert!(page.starts_with("`a.parquet`: row group 0, at or behind row 0: "), "{page}");
+    assert!(page.ends_with("; fetch or write the file again"), "{page}");
+}
+
+#[test]
+fn no_damage_panics() {
+    let length = table(&numbered(1000), 300, Codec::SNAPPY).len();
+    let mut noticed = 0;
+    for turn in 0..400 {
+        let at = (turn * 104_729) % length;
+        let said = said_of(|bytes| bytes[at] ^= 1 << (turn % 8));
+        noticed += usize::from(said != "nothing");
+    }
+    // Values can be changed without anything being wrong: Parquet need not have checksums.
+    assert!(noticed > 40, "{noticed}");
+}

@@ -1,0 +1,172 @@
+//! Random access to the stored bytes of an object, for formats with an index at the end.
+//!
+//! Parquet is read column by column, so a reader jumps between as many places as there are columns
+//! and goes forward at each. A window of bytes is kept at each place: few requests, bounded memory.
+
+use super::Shared;
+use super::error::SourceError;
+use super::stored::{differs, same};
+use bytes::{Buf, Bytes};
+use object_store::{GetOptions, GetRange, GetResultPayload};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes read at a time, unless more are asked for.
+const WINDOW_BYTES: u64 = 256 << 10;
+
+/// Windows kept beyond one per column.
+const SPARE_WINDOWS: usize = 2;
+
+/// Reads ranges of one object.
+#[derive(Clone)]
+pub(super) struct Ranges(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    object: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The file, if the store has files.
+    file: Option<File>,
+    /// Where they begin, and their bytes; the one used last in front.
+    windows: Vec<(u64, Bytes)>,
+    windows_max: usize,
+}
+
+impl Ranges {
+    /// Makes an object ready to be read at about `places` places at a time.
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        object: usize,
+        places: usize,
+    ) -> Result<Self, SourceError> {
+        let about = &shared.objects[object];
+        // Local stores give the file itself whatever the range; others are asked for ranges later.
+        let file = match &shared.place.local {
+            Some(_) => {
+                let opened =
+                    shared.io.wait(shared.place.store.get_opts(&about.meta.location, same(about)));
+                match opened.map_err(|e| SourceError::store(&about.shown, e))?.payload {
+                    GetResultPayload::File(file, _) => Some(file),
+                    GetResultPayload::Stream(_) => None,
+                }
+            }
+            None => None,
+        };
+        let windows_max = places + SPARE_WINDOWS;
+        let state = Mutex::new(State { file, windows: Vec::new(), windows_max });
+        Ok(Self(Arc::new(Inner { shared: shared.clone(), object, state })))
+    }
+
+    /// The bytes of `range`, and what more is at hand behind them if `and_more`.
+    pub(super) fn get(&self, range: Range<u64>, and_more: bool) -> Result<Bytes, SourceError> {
+        let about = &self.0.shared.objects[self.0.object];
+        if range.end > about.bytes {
+            return Err(SourceError::Parquet {
+                path: about.shown.clone(),
+                place: format!("bytes {} to {}", range.start, range.end),
+                problem: format!("the file has only {} bytes", about.bytes),
+            });
+        }
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds =
+            |(at, bytes): &(u64, Bytes)| *at <= range.start && range.end <= at + bytes.len() as u64;
+        match state.windows.iter().position(holds) {
+            Some(place) => state.windows[..=place].rotate_right(1),
+            None => {
+                let length = (range.end - range.start).max(WINDOW_BYTES);
+                let end = range.start.saturating_add(length).min(about.bytes);
+                let bytes = self.0.fetch(&mut state.file, range.start..end)?;
+                let kept = state.windows_max - 1;
+                state.windows.truncate(kept);
+                state.windows.insert(0, (range.start, bytes));
+            }
+        }
+        let (at, bytes) = &state.windows[0];
+        let from = (range.start - at) as usize;
+        let to = if and_more { bytes.len() } else { (range.end - at) as usize };
+        Ok(bytes.slice(from..to))
+    }
+}
+
+impl Inner {
+    fn fetch(&self, file: &mut Option<File>, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let about = &self.shared.objects[self.object];
+        let length = range.end - range.start;
+        let bytes = match file {
+            Some(file) => {
+                let mut bytes = Vec::with_capacity(length as usize);
+                file.seek(SeekFrom::Start(range.start))
+                    .and_then(|_| file.take(length).read_to_end(&mut bytes))
+                    .map_err(|e| SourceError::io(&about.shown, &e))?;
+                Bytes::from(bytes)
+            }
+            None => {
+                let wanted = Some(GetRange::Bounded(range.clone()));
+                let options = GetOptions { range: wanted, ..same(about) };
+                let store = &self.shared.place.store;
+                let result = self.shared.io.wait(async {
+                    let result = store.get_opts(&about.meta.location, options).await?;
+                    let meta = result.meta.clone();
+                    Ok((meta, result.bytes().await?))
+                });
+                let (meta, bytes) = result.map_err(|e| SourceError::store(&about.shown, e))?;
+                differs(about, &meta)?;
+                bytes
+            }
+        };
+        if bytes.len() as u64 != length {
+            self.shared.unchanged(self.object)?;
+            return Err(SourceError::Short {
+                path: about.shown.clone(),
+                expected: about.bytes,
+                got: range.start + bytes.len() as u64,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+impl Length for Ranges {
+    fn len(&self) -> u64 {
+        self.0.shared.objects[self.0.object].bytes
+    }
+}
+
+impl ChunkReader for Ranges {
+    type T = Forward;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Forward> {
+        Ok(Forward { ranges: self.clone(), at: start, rest: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let end = start.saturating_add(length as u64);
+        self.get(start..end, false).map_err(|e| ParquetError::External(Box::new(e)))
+    }
+}
+
+/// Reads forward from some byte, for headers whose length is not known.
+pub(super) struct Forward {
+    ranges: Ranges,
+    at: u64,
+    rest: Bytes,
+}
+
+impl Read for Forward {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.rest.is_empty() && self.at < self.ranges.len() && !buffer.is_empty() {
+            self.rest = self.ranges.get(self.at..self.at + 1, true).map_err(io::Error::other)?;
+        }
+        let count = self.rest.len().min(buffer.len());
+        self.rest.copy_to_slice(&mut buffer[..count]);
+        self.at += count as u64;
+        Ok(count)
+    }
+}
