@@ -1,1 +1,1 @@
-//! Skeleton.
+//! The benchmark with its native baseline.
