@@ -1,4 +1,5 @@
 //! What counts as a JSON line: a corpus of known traps, and `serde_json` as oracle for mutated texts.
+#![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use proptest::prelude::*;
 use retally_core::decode::{

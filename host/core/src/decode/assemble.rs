@@ -159,7 +159,7 @@ impl<S: Source> Judge<'_, S> {
     }
 
     /// Appends a key, a part of one, or an id.
-    #[inline]
+    #[inline(always)]
     fn name(&self, part: Part, row: usize, wanted: Wanted, out: &mut Vec<u8>) -> Result<(), Stop> {
         let Part::Node(node) = part else {
             out.extend_from_slice(self.place.partition.as_bytes());
@@ -333,13 +333,14 @@ impl<S: Source> Loop<'_, S> {
         convert: impl Fn(Raw<'_>) -> Result<T, Code>,
     ) {
         values.reserve(self.taken.len());
-        self.each(missing, values.len(), |value| {
-            let value = match value {
-                Some((_, _, raw)) => convert(raw)?,
-                None => T::default(),
+        self.each(missing, values.len(), |_, _, raw| {
+            let value = raw.map_or(Ok(T::default()), &convert);
+            let (value, result) = match value {
+                Ok(value) => (value, Ok(())),
+                Err(code) => (T::default(), Err(code)),
             };
             values.push(value);
-            Ok(())
+            result
         });
     }
 
@@ -351,43 +352,40 @@ impl<S: Source> Loop<'_, S> {
         convert: impl Fn(Node, usize, Raw<'_>, &mut Vec<u8>) -> Result<(), Code>,
     ) {
         spans.ends.reserve(self.taken.len());
-        self.each(missing, spans.len(), |value| {
-            if let Some((node, row, raw)) = value {
-                let from = spans.bytes.len();
-                if let Err(code) = convert(node, row, raw, &mut spans.bytes) {
-                    spans.bytes.truncate(from);
-                    return Err(code);
-                }
+        self.each(missing, spans.len(), |node, row, raw| {
+            let from = spans.bytes.len();
+            let result = raw.map_or(Ok(()), |raw| convert(node, row, raw, &mut spans.bytes));
+            if result.is_err() {
+                spans.bytes.truncate(from);
             }
             spans.close();
-            Ok(())
+            result
         });
     }
 
-    /// Puts the field's value for each event; where there is none, the zero that stands for it.
+    /// Has the field's value put for each event. Where there is none, or a bad one, the zero is put that
+    /// keeps the column as long as the others.
     #[inline(always)]
     fn each(
         self,
         missing: &mut Vec<u32>,
         first: usize,
-        mut put: impl FnMut(Option<(Node, usize, Raw<'_>)>) -> Result<(), Code>,
+        mut put: impl FnMut(Node, usize, Option<Raw<'_>>) -> Result<(), Code>,
     ) {
         for (at, &event) in self.taken.iter().enumerate() {
             let row = event as usize;
             let (node, raw) = self.present(row);
-            let result = match raw {
-                Raw::Absent if self.field.required => Err(Code::FieldMissing),
+            let (raw, judged) = match raw {
+                Raw::Absent if self.field.required => (None, Err(Code::FieldMissing)),
                 Raw::Absent => {
                     missing.push((first + at) as u32);
-                    put(None)
+                    (None, Ok(()))
                 }
-                Raw::Twice => Err(Code::NameTwice),
-                raw => put(Some((node, row, raw))),
+                Raw::Twice => (None, Err(Code::NameTwice)),
+                raw => (Some(raw), Ok(())),
             };
-            if let Err(code) = result {
+            if let Err(code) = put(node, row, raw).and(judged) {
                 self.fails.push(Fail { event, field: self.number as u16, code, node });
-                // The zero keeps the column as long as the others until it is made again.
-                let _ = put(None);
             }
         }
     }

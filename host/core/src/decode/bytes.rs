@@ -1,7 +1,11 @@
-//! Finding the byte that ends a run of plain ones, sixteen at a time.
+//! Finding the byte that ends a run of plain ones, many at a time.
 
-/// How many bytes one look takes in.
+/// How many bytes one look at digits takes in.
 pub(super) const CHUNK: usize = 16;
+
+/// How many bytes one look at a string takes in: most strings end within, so that the branch behind it
+/// can be foreseen.
+pub(super) const WIDE: usize = 32;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use vector::{first_not_digit, first_special};
@@ -10,18 +14,25 @@ pub(super) use vector::{first_not_digit, first_special};
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "calls that need a target feature which x86-64 always has")]
 mod vector {
-    use super::CHUNK;
+    use super::{CHUNK, WIDE};
     use std::arch::x86_64::{
         __m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
         _mm_set1_epi8, _mm_sub_epi8,
     };
 
     /// Where in `chunk` the first byte lies that a JSON string cannot hold as it stands: `"`, `\` or a
-    /// control character; [`CHUNK`] if there is none.
+    /// control character; [`WIDE`] if there is none.
     #[inline(always)]
-    pub(in super::super) fn first_special(chunk: &[u8; CHUNK]) -> usize {
-        // SAFETY: SSE2, all that the function asks for, is part of every x86-64; it touches no memory.
-        (unsafe { special(u128::from_le_bytes(*chunk)) } | 1 << CHUNK).trailing_zeros() as usize
+    pub(in super::super) fn first_special(chunk: &[u8; WIDE]) -> usize {
+        let (low, high) = chunk.split_at(CHUNK);
+        let mask = |half: &[u8]| {
+            let half = half.first_chunk().copied().unwrap_or_default();
+            // SAFETY: SSE2, all that the function asks for, is part of every x86-64; it takes its
+            // bytes by value.
+            unsafe { special(u128::from_le_bytes(half)) }
+        };
+        let found = u64::from(mask(low)) | u64::from(mask(high)) << CHUNK;
+        (found | 1 << WIDE).trailing_zeros() as usize
     }
 
     /// Where in `chunk` the first byte lies that is no decimal digit; [`CHUNK`] if there is none.
@@ -62,18 +73,25 @@ pub(super) use portable::{first_not_digit, first_special};
 /// The same in words of eight bytes.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable {
-    use super::CHUNK;
+    use super::{CHUNK, WIDE};
 
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-    pub(in super::super) fn first_special(chunk: &[u8; CHUNK]) -> usize {
-        first(chunk, |word| {
-            zero(word ^ (ONES * u64::from(b'"')))
-                | zero(word ^ (ONES * u64::from(b'\\')))
-                // Below 32: the three high bits are all zero.
-                | zero(word & (ONES * 0xe0))
-        })
+    pub(in super::super) fn first_special(chunk: &[u8; WIDE]) -> usize {
+        let (low, high) = chunk.split_at(CHUNK);
+        let special = |half: &[u8]| {
+            first(&half.first_chunk().copied().unwrap_or_default(), |word| {
+                zero(word ^ (ONES * u64::from(b'"')))
+                    | zero(word ^ (ONES * u64::from(b'\\')))
+                    // Below 32: the three high bits are all zero.
+                    | zero(word & (ONES * 0xe0))
+            })
+        };
+        match special(low) {
+            CHUNK => CHUNK + special(high),
+            found => found,
+        }
     }
 
     pub(in super::super) fn first_not_digit(chunk: &[u8; CHUNK]) -> usize {
@@ -103,12 +121,12 @@ mod portable {
 /// of `bytes` if there is none.
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<CHUNK>) {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDE>) {
         let found = first_special(chunk);
-        if found < CHUNK {
+        if found < WIDE {
             return at + found;
         }
-        at += CHUNK;
+        at += WIDE;
     }
     while let Some(&byte) = bytes.get(at) {
         if byte == b'"' || byte == b'\\' || byte < 0x20 {
@@ -142,27 +160,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_a_plain_loop_finds(bytes in proptest::array::uniform16(any::<u8>())) {
+        fn finds_what_a_plain_loop_finds(bytes in proptest::array::uniform32(any::<u8>())) {
             let special = |b: &u8| *b == b'"' || *b == b'\\' || *b < 0x20;
-            let expected = bytes.iter().position(special).unwrap_or(CHUNK);
+            let expected = bytes.iter().position(special).unwrap_or(WIDE);
             prop_assert_eq!(first_special(&bytes), expected);
             prop_assert_eq!(portable::first_special(&bytes), expected);
-            let expected = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(CHUNK);
-            prop_assert_eq!(first_not_digit(&bytes), expected);
-            prop_assert_eq!(portable::first_not_digit(&bytes), expected);
+            let half = bytes.first_chunk::<CHUNK>().unwrap();
+            let expected = half.iter().position(|b| !b.is_ascii_digit()).unwrap_or(CHUNK);
+            prop_assert_eq!(first_not_digit(half), expected);
+            prop_assert_eq!(portable::first_not_digit(half), expected);
         }
 
         #[test]
-        fn finds_each_byte_at_each_place(byte: u8, place in 0..CHUNK, fill in b'0'..=b'9') {
-            let mut bytes = [fill; CHUNK];
+        fn finds_each_byte_at_each_place(byte: u8, place in 0..WIDE, fill in b'0'..=b'9') {
+            let mut bytes = [fill; WIDE];
             bytes[place] = byte;
             let special = byte == b'"' || byte == b'\\' || byte < 0x20;
-            let expected = if special { place } else { CHUNK };
+            let expected = if special { place } else { WIDE };
             prop_assert_eq!(first_special(&bytes), expected);
             prop_assert_eq!(portable::first_special(&bytes), expected);
-            let expected = if byte.is_ascii_digit() { CHUNK } else { place };
-            prop_assert_eq!(first_not_digit(&bytes), expected);
-            prop_assert_eq!(portable::first_not_digit(&bytes), expected);
+            let half = bytes.last_chunk::<CHUNK>().unwrap();
+            let digit = byte.is_ascii_digit() || place < CHUNK;
+            let expected = if digit { CHUNK } else { place - CHUNK };
+            prop_assert_eq!(first_not_digit(half), expected);
+            prop_assert_eq!(portable::first_not_digit(half), expected);
         }
 
         #[test]

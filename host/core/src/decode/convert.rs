@@ -98,7 +98,8 @@ pub(super) fn integer(raw: Raw<'_>) -> Result<i64, Code> {
         Raw::Digits(text) => number::integer(text).ok_or(Code::FieldRange),
         Raw::Int(value) => Ok(value),
         Raw::Unsigned(value) => i64::try_from(value).map_err(|_| Code::FieldRange),
-        Raw::Decimal(value, scale) if scale <= 0 => number::rescale(value, scale, 0),
+        Raw::Decimal(value, scale) if scale <= 0 => number::rescale(value.get(), scale, 0),
+        Raw::Huge => Err(Code::FieldRange),
         _ => Err(Code::FieldKind),
     }
 }
@@ -120,7 +121,8 @@ fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
         Raw::Escaped(_) => decimal(Raw::Plain(&raw.string().unwrap_or_default()), scale),
         Raw::Int(value) => number::rescale(value.into(), 0, scale),
         Raw::Unsigned(value) => number::rescale(value.into(), 0, scale),
-        Raw::Decimal(value, from) => number::rescale(value, from, scale),
+        Raw::Huge => Err(Code::FieldRange),
+        Raw::Decimal(value, from) => number::rescale(value.get(), from, scale),
         Raw::Float(_) | Raw::Single(_) => {
             let text = float_text(raw).ok_or(Code::FieldRange)?;
             number::decimal(text.as_bytes(), scale, Beyond::Refuse)
@@ -147,9 +149,10 @@ pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
             let value: f64 = text.parse().map_err(|_| Code::FieldKind)?;
             if value.is_finite() { Ok(value) } else { Err(Code::FieldRange) }
         }
+        Raw::Huge => Err(Code::FieldRange),
         // Through the text, so that it is rounded once.
         Raw::Decimal(value, scale) => {
-            let text = format!("{value}e{}", -i32::from(scale));
+            let text = format!("{}e{}", value.get(), -i32::from(scale));
             text.parse().map_err(|_| Code::FieldKind)
         }
         Raw::Int(value) => Ok(value as f64),
@@ -178,9 +181,12 @@ fn time_slow(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
         Raw::Escaped(_) => time::rfc3339(&raw.string().unwrap_or_default()),
         Raw::Micros(time) => time::within(time.ok_or(NoTime::Range)?),
         Raw::Digits(text) | Raw::Number(text) => time::epoch(text, unit.ok_or(NoTime::Kind)?),
+        Raw::Huge => Err(NoTime::Range),
         Raw::Int(value) => epoch(&value.to_string(), unit),
         Raw::Unsigned(value) => epoch(&value.to_string(), unit),
-        Raw::Decimal(value, scale) => epoch(&format!("{value}e{}", -i32::from(scale)), unit),
+        Raw::Decimal(value, scale) => {
+            epoch(&format!("{}e{}", value.get(), -i32::from(scale)), unit)
+        }
         Raw::Float(_) | Raw::Single(_) => match float_text(raw) {
             Some(text) => epoch(&text, unit),
             None => Err(if unit.is_some() { NoTime::Range } else { NoTime::Kind }),
@@ -204,6 +210,7 @@ pub(super) fn timestamp(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, Cod
 pub(super) fn date(raw: Raw<'_>) -> Result<i32, Code> {
     match raw {
         Raw::Days(days) => Ok(days),
+        Raw::Huge => Err(Code::FieldRange),
         Raw::Plain(text) => time::date(text).ok_or(Code::FieldKind),
         Raw::Escaped(_) => time::date(&raw.string().unwrap_or_default()).ok_or(Code::FieldKind),
         _ => Err(Code::FieldKind),

@@ -2,7 +2,8 @@
 
 use super::assemble::{self, Place, assemble};
 use super::plan::Plan;
-use super::{DecodeError, Events, Placed, Slab, json};
+use super::raw::Source;
+use super::{DecodeError, Events, Placed, Slab, arrow, json};
 use crate::schema::{Column, Values};
 use std::sync::Arc;
 
@@ -39,19 +40,28 @@ impl Decoder {
         let scratch = &mut self.scratch;
         scratch.begin(plan);
         match &*placed.slab {
-            Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
-                for (reader, events) in out.iter_mut().enumerate() {
-                    assemble(plan, reader, block, place, events, scratch)?;
-                }
-                Ok(())
-            }),
-            Slab::Rows(rows) => Err(DecodeError::Column {
-                column: rows.schema().field(0).name().clone(),
-                found: "Arrow".into(),
-                wanted: super::Wanted::Key,
+            Slab::Lines(lines) => self
+                .lines
+                .read(plan, lines, place, |block, place| take(plan, block, place, out, scratch)),
+            Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
+                take(plan, block, place, out, scratch)
             }),
         }
     }
+}
+
+fn take<S: Source>(
+    plan: &Plan,
+    block: &S,
+    place: Place<'_>,
+    out: &mut [Events],
+    scratch: &mut assemble::Scratch,
+) -> Result<(), DecodeError> {
+    let readers = out.iter_mut().enumerate();
+    for (reader, events) in readers {
+        assemble(plan, reader, block, place, events, scratch)?;
+    }
+    Ok(())
 }
 
 impl Events {

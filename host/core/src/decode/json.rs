@@ -5,6 +5,7 @@ use super::fault::Bad;
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
 use super::scan::{Scratch, scan};
+use super::shape::Shapes;
 use super::table::{Shape, Table};
 use super::{Code, DecodeError, Lines, Wanted};
 use crate::limits::LINE_MAX_BYTES;
@@ -15,12 +16,13 @@ pub(super) struct Reader {
     table: Table,
     bads: Vec<Option<Bad>>,
     scratch: Scratch,
+    shapes: Shapes,
 }
 
 impl Reader {
     pub(super) fn new(plan: &Plan) -> Self {
         let table = Table::new(&plan.trie);
-        Self { table, bads: Vec::new(), scratch: Scratch::default() }
+        Self { table, bads: Vec::new(), scratch: Scratch::default(), shapes: Shapes::new() }
     }
 
     /// Scans `lines` block by block and hands each to `take`.
@@ -66,7 +68,14 @@ impl Reader {
         if !utf8 || inside(start) || inside(behind) {
             utf8_line(&lines.bytes[start..end])?;
         }
-        scan(&plan.trie, &lines.bytes, (start, end), row, &mut self.scratch)
+        if self.shapes.walk(&lines.bytes, (start, end), row) {
+            return Ok(());
+        }
+        let row = self.table.begin(line);
+        scan(&plan.trie, &lines.bytes, (start, end), row, &mut self.scratch)?;
+        let unread = plan.trie.len() as u32;
+        self.shapes.learn(&lines.bytes, (start, end), &self.scratch.trace, unread);
+        Ok(())
     }
 }
 

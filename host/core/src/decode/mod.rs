@@ -13,11 +13,13 @@ mod decoder;
 mod detail;
 mod fault;
 mod json;
+mod leaf;
 mod number;
 mod plan;
 mod raw;
 mod render;
 mod scan;
+mod shape;
 mod table;
 mod time;
 
@@ -102,6 +104,7 @@ pub struct Lines {
 
 impl Lines {
     /// The line at `row` without its line end.
+    #[inline]
     pub fn get(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         let line = &self.bytes[start..self.ends[row] as usize];

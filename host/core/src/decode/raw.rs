@@ -31,8 +31,10 @@ pub(super) enum Raw<'a> {
     Int(i64),
     /// The same without sign.
     Unsigned(u64),
-    /// So many units of ten to the minus second.
-    Decimal(i128, i8),
+    /// So many units of ten to the minus scale.
+    Decimal(Wide, i8),
+    /// A number of more than 38 digits, or a day beyond all calendars.
+    Huge,
     /// A float that has no text.
     Float(f64),
     /// A narrow float that has no text.
@@ -43,6 +45,23 @@ pub(super) enum Raw<'a> {
     Micros(Option<i64>),
     /// Days since 1970.
     Days(i32),
+}
+
+/// An `i128` that is aligned like other numbers, which keeps [`Raw`] small.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wide {
+    high: i64,
+    low: u64,
+}
+
+impl Wide {
+    pub(super) fn new(value: i128) -> Self {
+        Self { high: (value >> 64) as i64, low: value as u64 }
+    }
+
+    pub(super) fn get(self) -> i128 {
+        i128::from(self.high) << 64 | i128::from(self.low)
+    }
 }
 
 /// A block of events in some format.
@@ -114,6 +133,7 @@ impl<'a> Raw<'a> {
             }
             Self::Unsigned(value) => out.extend_from_slice(digits_of(value, &mut room)),
             Self::Decimal(value, scale) if scale <= 0 => {
+                let value = value.get();
                 out.extend_from_slice(value.to_string().as_bytes());
                 let zeros = if value == 0 { 0 } else { usize::from(scale.unsigned_abs()) };
                 out.resize(out.len() + zeros, b'0');

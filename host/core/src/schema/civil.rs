@@ -2,6 +2,7 @@
 //! or an `i32` of days can name.
 
 /// Days since 1970-01-01 of a civil date. `month` is 1 to 12, `day` at least 1.
+#[inline]
 pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     // Years begin in March here, so that the leap day is the last of its year.
     let year = if month <= 2 { year - 1 } else { year };
@@ -25,6 +26,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
 }
 
 /// Days of a month.
+#[inline]
 pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,

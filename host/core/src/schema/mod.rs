@@ -7,7 +7,7 @@ pub(crate) mod base64;
 mod civil;
 mod columns;
 mod description;
-mod text;
+pub(crate) mod text;
 
 pub(crate) use civil::{days_from_civil, days_in_month};
 pub use columns::{Column, ColumnError, Spans, Value, Values};

@@ -1,0 +1,132 @@
+//! How long an event takes to decode, beside `serde_json` on the same lines. Not a check: run it with
+//! `cargo test --release -p retally-core --test decode_speed -- --ignored --nocapture`.
+#![expect(clippy::unwrap_used, reason = "a test may end so")]
+
+use retally_core::decode::{Address, Addressing, Decoder, Events, Lines, Placed, Plan, Slab};
+use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
+use std::sync::Arc;
+use std::time::Instant;
+
+const EVENTS: usize = 8192;
+const ROUNDS: usize = 60;
+
+fn field(name: &str, kind: Kind, required: bool) -> Field {
+    Field { name: name.into(), paths: vec![format!("/{name}")], kind, required }
+}
+
+fn input(name: &str, fields: Vec<Field>) -> Input {
+    let when = Condition { path: "/type".into(), any_of: vec![name.into()] };
+    Input { name: name.into(), when: vec![when], key: vec![], fields }
+}
+
+fn description() -> Description {
+    let amount = || field("amount", Kind::Decimal { scale: 2 }, true);
+    let currency = || field("currency", Kind::Text, true);
+    let quantity = || field("quantity", Kind::Integer, true);
+    let payment = input("payment", vec![amount(), currency(), quantity()]);
+    let refund = input("refund", vec![amount(), currency(), field("of", Kind::Text, true)]);
+    let chargeback = input("chargeback", vec![amount(), currency()]);
+    Description {
+        name: "orders".into(),
+        version: "1".into(),
+        inputs: vec![payment, refund, chargeback],
+        params: vec![],
+        emits: vec![],
+        view: ViewShape::default(),
+        state: StateShape::default(),
+        rejects: vec![],
+        violations: vec![],
+    }
+}
+
+fn plan() -> Arc<Plan> {
+    let path = |path: &str| Address::Path(path.into());
+    let addressing = Addressing {
+        key: vec![path("/account_id")],
+        id: path("/event_id"),
+        time: path("/ts"),
+        time_unit: None,
+    };
+    Arc::new(Plan::new(&[&description()], &addressing).unwrap())
+}
+
+/// One type of event when `types` is 1, else a mix in no order.
+fn lines(types: u64) -> Lines {
+    let mut lines = Lines::default();
+    let mut seed = 7u64;
+    for number in 0..EVENTS {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let kind = (seed >> 40) % types;
+        let (name, extra) = match kind {
+            0 | 3 | 4 => ("payment", format!("\"quantity\":{}", seed >> 60)),
+            1 => ("refund", format!("\"of\":\"evt-{:012}\"", seed >> 45)),
+            _ => ("chargeback", "\"by\":\"bank\"".to_owned()),
+        };
+        let amount =
+            format!("{}.{:02}", (seed >> 33) % 10u64.pow(1 + (seed >> 20) as u32 % 4), seed % 100);
+        let line = format!(
+            "{{\"event_id\":\"evt-{number:012}\",\"type\":\"{name}\",\"account_id\":\"acct-{:06}\",\
+             \"amount\":\"{amount}\",\"currency\":\"EUR\",\"ts\":\"2024-01-{:02}T{:02}:00:00.123Z\",\
+             {extra},\"channel\":\"web\",\"merchant\":\"m-{:05}\",\"note\":\"{}\"}}\n",
+            seed % 100_000,
+            seed % 28 + 1,
+            seed % 24,
+            seed % 9999,
+            &"abcdefghijkl"[..(seed >> 50) as usize % 12],
+        );
+        lines.bytes.extend_from_slice(line.as_bytes());
+        lines.ends.push(lines.bytes.len() as u32);
+    }
+    lines
+}
+
+/// The best of several rounds, in nanoseconds an event: what the machine can do undisturbed.
+fn best(mut round: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        round();
+        best = best.min(start.elapsed().as_nanos() as f64 / EVENTS as f64);
+    }
+    best
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn json() {
+    for types in [1, 5] {
+        let lines = lines(types);
+        let bytes = lines.bytes.len() as f64 / EVENTS as f64;
+        let serde = best(|| {
+            for row in 0..EVENTS {
+                let value: serde_json::Value = serde_json::from_slice(lines.get(row)).unwrap();
+                std::hint::black_box(value);
+            }
+        });
+        let utf8 = best(|| {
+            std::hint::black_box(simdutf8::basic::from_utf8(&lines.bytes).is_ok());
+        });
+        let slab = Arc::new(Slab::Lines(lines));
+        let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+        let mut decoder = Decoder::new(plan());
+        let mut out: Vec<Events> = Vec::new();
+        let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
+        println!(
+            "{types} types, {bytes:.0} bytes: {ours:.0} ns/event (of it UTF-8 {utf8:.0}), serde_json \
+             Value {serde:.0} ns, ratio {:.1}",
+            serde / ours
+        );
+    }
+}
+
+#[test]
+#[ignore = "for a profiler"]
+fn json_alone() {
+    let slab = Arc::new(Slab::Lines(lines(5)));
+    let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+    let mut decoder = Decoder::new(plan());
+    let mut out: Vec<Events> = Vec::new();
+    for _ in 0..20 {
+        println!("{:.0} ns/event", best(|| decoder.decode(&placed, &mut out).unwrap()));
+    }
+}

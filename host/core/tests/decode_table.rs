@@ -1,0 +1,326 @@
+//! The table of docs/decode.md: each value under each kind, through every decoder. A row is written as
+//! JSON and as every Arrow type that can say the same; both must come to the same.
+#![expect(clippy::unwrap_used, reason = "a test may end so")]
+
+mod decode_common;
+
+use arrow_array::builder::{Decimal128Builder, Decimal256Builder};
+use arrow_array::types::{Int8Type, Int32Type, UInt16Type};
+use arrow_array::*;
+use arrow_buffer::i256;
+use decode_common::{addressing, decode, field, input, lines, reader, rows};
+use retally_core::decode::{Code, DecodeError, Events, Slab, TimeUnit, Verdict};
+use retally_core::schema::{Kind, display};
+use std::sync::Arc;
+
+const DECIMAL: Kind = Kind::Decimal { scale: 2 };
+
+use Code::{FieldKind as KIND, FieldMissing as MISSING, FieldRange as RANGE, FieldScale as SCALE};
+
+/// Kind, JSON value, and the text of what becomes of it or the code.
+const TABLE: &[(Kind, &str, Result<&str, Code>)] = &[
+    (Kind::Boolean, "true", Ok("true")),
+    (Kind::Boolean, "false", Ok("false")),
+    (Kind::Boolean, "1", Err(KIND)),
+    (Kind::Boolean, "\"true\"", Err(KIND)),
+    (Kind::Boolean, "null", Err(MISSING)),
+    (Kind::Boolean, "[]", Err(KIND)),
+    (Kind::Integer, "0", Ok("0")),
+    (Kind::Integer, "-0", Ok("0")),
+    (Kind::Integer, "42", Ok("42")),
+    (Kind::Integer, "-128", Ok("-128")),
+    (Kind::Integer, "9223372036854775807", Ok("9223372036854775807")),
+    (Kind::Integer, "-9223372036854775808", Ok("-9223372036854775808")),
+    (Kind::Integer, "9223372036854775808", Err(RANGE)),
+    (Kind::Integer, "18446744073709551615", Err(RANGE)),
+    (Kind::Integer, "-9223372036854775809", Err(RANGE)),
+    (Kind::Integer, "1.0", Err(KIND)),
+    (Kind::Integer, "1e3", Err(KIND)),
+    (Kind::Integer, "\"1\"", Err(KIND)),
+    (Kind::Integer, "true", Err(KIND)),
+    (Kind::Integer, "{}", Err(KIND)),
+    (DECIMAL, "0", Ok("0.00")),
+    (DECIMAL, "12", Ok("12.00")),
+    (DECIMAL, "12.3", Ok("12.30")),
+    (DECIMAL, "-12.34", Ok("-12.34")),
+    (DECIMAL, "12.3400", Ok("12.34")),
+    (DECIMAL, "12.345", Err(SCALE)),
+    (DECIMAL, "1.5e1", Ok("15.00")),
+    (DECIMAL, "1e-3", Err(SCALE)),
+    (DECIMAL, "92233720368547758.07", Ok("92233720368547758.07")),
+    (DECIMAL, "92233720368547758.08", Err(RANGE)),
+    (DECIMAL, "1e400", Err(RANGE)),
+    (DECIMAL, "0e400", Ok("0.00")),
+    (DECIMAL, "\"12.34\"", Ok("12.34")),
+    (DECIMAL, "\"1\\u0032.34\"", Ok("12.34")),
+    (DECIMAL, "\"-1.5E+1\"", Ok("-15.00")),
+    (DECIMAL, "\"12.345\"", Err(SCALE)),
+    (DECIMAL, "\"\"", Err(KIND)),
+    (DECIMAL, "\" 1\"", Err(KIND)),
+    (DECIMAL, "\"+1\"", Err(KIND)),
+    (DECIMAL, "\"01\"", Err(KIND)),
+    (DECIMAL, "\".5\"", Err(KIND)),
+    (DECIMAL, "\"1,5\"", Err(KIND)),
+    (DECIMAL, "\"NaN\"", Err(KIND)),
+    (DECIMAL, "true", Err(KIND)),
+    (DECIMAL, "null", Err(MISSING)),
+    (Kind::Float, "0", Ok("0.0")),
+    (Kind::Float, "-0.0", Ok("-0.0")),
+    (Kind::Float, "0.1", Ok("0.1")),
+    (Kind::Float, "1e22", Ok("1e22")),
+    (Kind::Float, "12.50", Ok("12.5")),
+    (Kind::Float, "9007199254740993", Ok("9007199254740992.0")),
+    (Kind::Float, "1e999", Err(RANGE)),
+    (Kind::Float, "-1e999", Err(RANGE)),
+    (Kind::Float, "1e-999", Ok("0.0")),
+    (Kind::Float, "\"0.1\"", Err(KIND)),
+    (Kind::Float, "\"NaN\"", Err(KIND)),
+    (Kind::Timestamp, "\"2024-01-01T00:00:00Z\"", Ok("2024-01-01T00:00:00Z")),
+    (Kind::Timestamp, "\"2024-01-01T01:00:00.1234567+01:00\"", Ok("2024-01-01T00:00:00.123456Z")),
+    (Kind::Timestamp, "\"2024-01-01T00:00\\u003a00Z\"", Ok("2024-01-01T00:00:00Z")),
+    (Kind::Timestamp, "\"2024-01-01T00:00:00\"", Err(KIND)),
+    (Kind::Timestamp, "\"2024-01-01\"", Err(KIND)),
+    (Kind::Timestamp, "\"1969-12-31T23:59:59Z\"", Err(RANGE)),
+    (Kind::Timestamp, "\"2200-01-01T00:00:00Z\"", Err(RANGE)),
+    (Kind::Timestamp, "1704067200123", Ok("2024-01-01T00:00:00.123000Z")),
+    (Kind::Timestamp, "1704067200123.4567", Ok("2024-01-01T00:00:00.123456Z")),
+    (Kind::Timestamp, "1704067200123000", Err(RANGE)),
+    (Kind::Timestamp, "-1", Err(RANGE)),
+    (Kind::Timestamp, "\"1704067200123\"", Err(KIND)),
+    (Kind::Timestamp, "false", Err(KIND)),
+    (Kind::Date, "\"2024-02-29\"", Ok("2024-02-29")),
+    (Kind::Date, "\"1900-01-01\"", Ok("1900-01-01")),
+    (Kind::Date, "\"2024-02-2\\u0039\"", Ok("2024-02-29")),
+    (Kind::Date, "\"2023-02-29\"", Err(KIND)),
+    (Kind::Date, "\"2024-2-29\"", Err(KIND)),
+    (Kind::Date, "\"2024-02-29T00:00:00Z\"", Err(KIND)),
+    (Kind::Date, "19782", Err(KIND)),
+    (Kind::Text, "\"\"", Ok("")),
+    (Kind::Text, "\"grün\"", Ok("grün")),
+    (Kind::Text, "\"a\\u0000\\n\\\"\\ud83d\\ude00\"", Ok("a\0\n\"😀")),
+    (Kind::Text, "1", Err(KIND)),
+    (Kind::Text, "true", Err(KIND)),
+    (Kind::Text, "{}", Err(KIND)),
+    (Kind::Text, "null", Err(MISSING)),
+    (Kind::Bytes, "\"\"", Ok("")),
+    (Kind::Bytes, "\"AP8=\"", Ok("AP8=")),
+    (Kind::Bytes, "\"A\\u00508=\"", Ok("AP8=")),
+    (Kind::Bytes, "\"AP8\"", Err(KIND)),
+    (Kind::Bytes, "\"A_8=\"", Err(KIND)),
+    (Kind::Bytes, "7", Err(KIND)),
+    (Kind::Json, "7", Ok("7")),
+    (Kind::Json, "1.50", Ok("1.50")),
+    (Kind::Json, "\"x\"", Ok("\"x\"")),
+    (Kind::Json, "true", Ok("true")),
+    (Kind::Json, "null", Err(MISSING)),
+];
+
+fn events(kind: Kind, slab: Slab) -> Result<Events, DecodeError> {
+    let reader = reader(vec![input("any", &[], vec![field("x", "/x", kind, true)])]);
+    let addressing = addressing(&["@position"], "@position", "/t", Some(TimeUnit::Millis));
+    decode(&reader, &addressing, slab)
+}
+
+/// What became of the only field of the first event; all are the same.
+fn outcome(kind: Kind, events: &Events) -> Result<String, Code> {
+    assert!(events.verdicts.iter().all(|verdict| *verdict == events.verdicts[0]));
+    match events.verdicts[0] {
+        Verdict::Ready => Ok(display(events.columns[0][0].get(0).unwrap(), kind)),
+        Verdict::BadField(code) => {
+            assert_eq!(events.details.len(), events.verdicts.len());
+            assert!(events.details[0].1.contains("field `x`"), "{}", events.details[0].1);
+            Err(code)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Every column of one row that says what the JSON value says.
+fn columns(json: &str) -> Vec<ArrayRef> {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or(serde_json::Value::Null);
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    if let Some(text) = value.as_str() {
+        columns.push(Arc::new(StringArray::from(vec![text])));
+        columns.push(Arc::new(LargeStringArray::from(vec![text])));
+        columns.push(Arc::new(StringViewArray::from(vec![text])));
+        columns.push(Arc::new([text].into_iter().collect::<DictionaryArray<Int8Type>>()));
+        columns.push(Arc::new([text].into_iter().collect::<DictionaryArray<UInt16Type>>()));
+    } else if let Some(value) = value.as_bool() {
+        columns.push(Arc::new(BooleanArray::from(vec![value])));
+    } else if json == "null" {
+        columns.push(Arc::new(NullArray::new(1)));
+        columns.push(Arc::new(Int64Array::from(vec![None])));
+        columns.push(Arc::new(StringArray::from(vec![None::<&str>])));
+        columns.push(Arc::new([None].into_iter().collect::<DictionaryArray<Int32Type>>()));
+    } else if json.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+        numbers(json, &mut columns);
+    }
+    columns
+}
+
+fn numbers(json: &str, columns: &mut Vec<ArrayRef>) {
+    if let Ok(value) = json.parse::<i64>()
+        && json != "-0"
+    {
+        // A number that does not fit makes no row.
+        let arrays: [ArrayRef; 9] = [
+            Arc::new(Int8Array::from_iter_values(i8::try_from(value))),
+            Arc::new(Int16Array::from_iter_values(i16::try_from(value))),
+            Arc::new(Int32Array::from_iter_values(i32::try_from(value))),
+            Arc::new(Int64Array::from_iter_values([value])),
+            Arc::new(UInt8Array::from_iter_values(u8::try_from(value))),
+            Arc::new(UInt16Array::from_iter_values(u16::try_from(value))),
+            Arc::new(UInt32Array::from_iter_values(u32::try_from(value))),
+            Arc::new(
+                Decimal32Array::from_iter_values(i32::try_from(value))
+                    .with_precision_and_scale(9, 0)
+                    .unwrap(),
+            ),
+            Arc::new(
+                Decimal64Array::from_iter_values([value]).with_precision_and_scale(18, 0).unwrap(),
+            ),
+        ];
+        columns.extend(arrays.into_iter().filter(|array| array.len() == 1));
+    }
+    if let Ok(value) = json.parse::<u64>() {
+        columns.push(Arc::new(UInt64Array::from(vec![value])));
+    }
+    let places = json.split_once('.').map_or(0, |(_, places)| places.len()) as i8;
+    if let Ok(value) = json.replace('.', "").parse::<i128>()
+        && !json.starts_with("-0")
+    {
+        let mut builder = Decimal128Builder::new();
+        builder.append_value(value);
+        columns.push(Arc::new(builder.finish().with_precision_and_scale(38, places).unwrap()));
+        let mut builder = Decimal256Builder::new();
+        builder.append_value(i256::from_i128(value));
+        columns.push(Arc::new(builder.finish().with_precision_and_scale(76, places).unwrap()));
+    }
+    if let Ok(value) = json.parse::<f64>()
+        && format!("{value:?}") == json
+    {
+        columns.push(Arc::new(Float64Array::from(vec![value])));
+    }
+}
+
+#[test]
+fn every_row_through_every_decoder() {
+    let mut arrow = 0;
+    for &(kind, json, expected) in TABLE {
+        let time = "\"t\":\"2024-01-01T00:00:00Z\"";
+        let line = format!("{{{time},\"x\":{json}}}");
+        let got = outcome(kind, &events(kind, lines(&[&line, &line, &line])).unwrap());
+        assert_eq!(got.as_deref().map_err(|c| *c), expected, "{kind} from {json}");
+        for column in columns(json) {
+            let found = column.data_type().clone();
+            let time: ArrayRef = Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z"]));
+            match events(kind, rows(vec![("t", time), ("x", column)])) {
+                Ok(events) => {
+                    let got = outcome(kind, &events);
+                    let got = got.as_deref().map_err(|c| *c);
+                    assert_eq!(got, expected, "{kind} from {json} as {found}");
+                }
+                // A column that can never be of the kind stops the slab instead of every event.
+                Err(error) => {
+                    assert_eq!(expected, Err(KIND), "{kind} from {json}: {error}");
+                    assert!(error.to_string().starts_with("column `/x` is of type"), "{error}");
+                }
+            }
+            arrow += 1;
+        }
+    }
+    assert!(arrow > 150, "{arrow}");
+}
+
+/// What only Arrow can say.
+#[test]
+fn native_types() {
+    let of = |kind: Kind, column: ArrayRef| {
+        let time: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1_704_067_200]));
+        let events = events(kind, rows(vec![("t", time), ("x", column)]))?;
+        assert_eq!(events.times, [1_704_067_200_000_000]);
+        Ok::<_, DecodeError>(outcome(kind, &events))
+    };
+    let ok = |text: &str| Ok(Ok(text.to_owned()));
+    let stamp = |micros: i64| TimestampMicrosecondArray::from(vec![micros]);
+    for (kind, column, expected) in [
+        (Kind::Timestamp, Arc::new(stamp(1)) as ArrayRef, ok("1970-01-01T00:00:00.000001Z")),
+        (
+            Kind::Timestamp,
+            Arc::new(stamp(1).with_timezone("+02:00")),
+            ok("1970-01-01T00:00:00.000001Z"),
+        ),
+        (Kind::Timestamp, Arc::new(stamp(-1)), Ok(Err(RANGE))),
+        (
+            Kind::Timestamp,
+            Arc::new(TimestampNanosecondArray::from(vec![1999])),
+            ok("1970-01-01T00:00:00.000001Z"),
+        ),
+        (
+            Kind::Timestamp,
+            Arc::new(TimestampMillisecondArray::from(vec![5])),
+            ok("1970-01-01T00:00:00.005000Z"),
+        ),
+        (Kind::Timestamp, Arc::new(TimestampSecondArray::from(vec![i64::MAX])), Ok(Err(RANGE))),
+        (
+            Kind::Timestamp,
+            Arc::new(Float64Array::from(vec![1.5])),
+            ok("1970-01-01T00:00:00.001500Z"),
+        ),
+        (Kind::Timestamp, Arc::new(Float64Array::from(vec![f64::NAN])), Ok(Err(RANGE))),
+        (Kind::Date, Arc::new(Date32Array::from(vec![-1])), ok("1969-12-31")),
+        (Kind::Date, Arc::new(Date64Array::from(vec![-1])), ok("1969-12-31")),
+        (Kind::Bytes, Arc::new(BinaryArray::from(vec![&b"\x00\xff"[..]])), ok("AP8=")),
+        (Kind::Bytes, Arc::new(LargeBinaryArray::from(vec![&b"\x00\xff"[..]])), ok("AP8=")),
+        (Kind::Bytes, Arc::new(BinaryViewArray::from(vec![&b"\x00\xff"[..]])), ok("AP8=")),
+        (
+            Kind::Bytes,
+            Arc::new(FixedSizeBinaryArray::try_from_iter([b"\x00\xff"].into_iter()).unwrap()),
+            ok("AP8="),
+        ),
+        (Kind::Float, Arc::new(Float64Array::from(vec![-f64::NAN])), ok("NaN")),
+        (Kind::Float, Arc::new(Float64Array::from(vec![f64::INFINITY])), ok("Infinity")),
+        (Kind::Float, Arc::new(Float32Array::from(vec![0.1])), ok("0.10000000149011612")),
+        (DECIMAL, Arc::new(Float32Array::from(vec![0.1])), ok("0.10")),
+        (DECIMAL, Arc::new(Float64Array::from(vec![f64::NAN])), Ok(Err(RANGE))),
+        (DECIMAL, Arc::new(Float64Array::from(vec![0.1 + 0.2])), Ok(Err(SCALE))),
+        (Kind::Json, Arc::new(stamp(0)), ok("\"1970-01-01T00:00:00Z\"")),
+    ] {
+        let found = column.data_type().clone();
+        assert_eq!(of(kind, column), expected, "{kind} from {found}");
+    }
+    if let Ok(Ok(_)) = of(Kind::Float, Arc::new(Float64Array::from(vec![-f64::NAN]))) {
+        let events = events(
+            Kind::Float,
+            rows(vec![
+                ("t", Arc::new(stamp(0)) as ArrayRef),
+                ("x", Arc::new(Float64Array::from(vec![f64::from_bits(0xfff8_0000_0000_1234)]))),
+            ]),
+        );
+        let column = &events.unwrap().columns[0][0];
+        let retally_core::schema::Values::Float(v) = &column.values else { panic!() };
+        assert_eq!(v[0].to_bits(), 0x7ff8_0000_0000_0000);
+    }
+}
+
+#[test]
+fn a_column_of_a_hopeless_type_is_named() {
+    let time: ArrayRef = Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z"]));
+    let x: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+    let error = events(DECIMAL, rows(vec![("t", time), ("x", x.clone())])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column `/x` is of type Boolean, which cannot be read as decimal(2)"
+    );
+    let error = events(DECIMAL, rows(vec![("t", x.clone()), ("x", x)])).unwrap_err();
+    assert_eq!(error.to_string(), "column `/t` is of type Boolean, which cannot be read as a time");
+    let reader = reader(vec![input("any", &[], vec![])]);
+    let t: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let unitless = addressing(&["@position"], "@position", "/t", None);
+    let error = decode(&reader, &unitless, rows(vec![("t", t)])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column `/t` is of type Int64, which cannot be read as a time (numbers are times only with \
+         `time_unit` in the job's [source])"
+    );
+}
