@@ -8,7 +8,7 @@ use crate::dedup::{Remembered, Window};
 use crate::log::{Order, PartitionIndex};
 use crate::seed::Seed;
 use crate::shard::{shard_of, shard_of_id};
-use crate::snapshot::{KeyRows, Piece};
+use crate::snapshot::{IdRows, KeyRows, Piece};
 use crate::state::Slot;
 use std::collections::BTreeMap;
 
@@ -40,18 +40,35 @@ impl Shard {
         pieces.into_iter().map(named).collect()
     }
 
-    /// Takes a piece of a snapshot into the shards to which its keys and ids belong. `homes` gives
-    /// this run's number for each partition of the snapshot.
-    pub fn import(
+    /// Takes keys of a snapshot into the shards to which they belong, and gives their slots. `homes`
+    /// gives this run's number for each partition of the snapshot.
+    pub fn import_keys(
         shards: &mut [Self],
-        piece: &Piece,
+        rows: &KeyRows,
         homes: &[PartitionIndex],
         rules: &Rules,
         seed: &Seed,
-    ) {
-        let slots = import_keys(shards, &piece.keys, homes, rules, seed);
+    ) -> Vec<Slot> {
+        let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
+        let count = shards.len();
+        let one = |row: usize| {
+            let bytes = rows.keys.get(row);
+            let hash = seed.key(bytes);
+            let keys = &mut shards[shard_of(hash, count)].keys;
+            let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize], chosen);
+            keys.set_state(slot, rows.states.get(row));
+            let key = keys.get_mut(slot);
+            (key.applied, key.highest, key.last) =
+                (rows.applied[row], rows.highest[row], rows.last[row]);
+            slot
+        };
+        (0..rows.len()).map(one).collect()
+    }
+
+    /// Takes ids of a snapshot into the shards of their keys, the oldest first. `slots` are those of the
+    /// keys that the ids name.
+    pub fn import_ids(shards: &mut [Self], ids: &IdRows, slots: &[Slot]) {
         let mut split: Vec<Remembered> = shards.iter().map(|_| Remembered::default()).collect();
-        let ids = &piece.ids;
         for (row, &digest) in ids.digests.iter().enumerate() {
             let into = &mut split[shard_of_id(digest, shards.len())];
             into.digests.push(digest);
@@ -73,28 +90,4 @@ fn push_key(rows: &mut KeyRows, shard: &Shard, slot: Slot) {
     rows.highest.push(key.highest);
     rows.last.push(key.last);
     rows.home.push(key.home);
-}
-
-/// Gives each key's slot in its shard.
-fn import_keys(
-    shards: &mut [Shard],
-    rows: &KeyRows,
-    homes: &[PartitionIndex],
-    rules: &Rules,
-    seed: &Seed,
-) -> Vec<Slot> {
-    let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
-    let count = shards.len();
-    let one = |row: usize| {
-        let bytes = rows.keys.get(row);
-        let hash = seed.key(bytes);
-        let keys = &mut shards[shard_of(hash, count)].keys;
-        let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize], chosen);
-        keys.set_state(slot, rows.states.get(row));
-        let key = keys.get_mut(slot);
-        (key.applied, key.highest, key.last) =
-            (rows.applied[row], rows.highest[row], rows.last[row]);
-        slot
-    };
-    (0..rows.len()).map(one).collect()
 }

@@ -185,7 +185,8 @@ impl Memory {
             self.saved.extend(shard.export(rules));
         }
         for piece in &self.saved {
-            Shard::import(&mut next.shards, piece, &homes, rules, seed);
+            let slots = Shard::import_keys(&mut next.shards, &piece.keys, &homes, rules, seed);
+            Shard::import_ids(&mut next.shards, &piece.ids, &slots);
         }
         next.saved = self.saved;
         let shape = OutcomeShape::of(&description());
