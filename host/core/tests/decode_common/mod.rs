@@ -1,4 +1,6 @@
 //! What the tests of decoding share: a reader of chosen fields, and slabs made of lines or rows.
+#![allow(dead_code, reason = "each test uses its part")]
+#![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use arrow_array::{ArrayRef, RecordBatch};
 use retally_core::decode::{
