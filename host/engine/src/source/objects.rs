@@ -207,6 +207,7 @@ impl Walk<'_> {
             folders.push((path, name.clone()));
             names.push(name);
         }
+        names.sort_unstable();
         self.note_unlisted(below, &names)?;
         for (path, name) in folders {
             let below = format!("{below}{name}/");
@@ -252,6 +253,7 @@ impl Walk<'_> {
     }
 
     /// The local store passes over links that lead nowhere and some names without a word.
+    /// `listed` is sorted: a folder may have a hundred thousand names.
     fn note_unlisted(&mut self, below: &str, listed: &[String]) -> Result<(), SourceError> {
         let Some(local) = &self.place.local else { return Ok(()) };
         let folder = local.join(below);
@@ -264,7 +266,7 @@ impl Walk<'_> {
                 Pick::Matching(pattern) => pattern.matches(&path),
                 Pick::One(_) | Pick::All => true,
             };
-            if wanted && !listed.contains(&name) {
+            if wanted && listed.binary_search(&name).is_err() {
                 self.leave_out(path, WhyLeftOut::NoObject);
             }
         }
