@@ -1,0 +1,27 @@
+//! Run directories: what a run leaves behind, readable by any tool, complete or not at all.
+//!
+//! ```text
+//! manifest.json             what ran, on what, with what result; written last
+//! view.parquet              key, then the view's fields; by key
+//! states.parquet            key, state, applied, time of the last applied event; by key
+//! violations.parquet        key, code, detail; by key
+//! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, then the fields; in log order
+//! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
+//! outcomes.parquet          partition, offset, events, what, code: stretches of one fate; in log order
+//! leaves.parquet            tree, first_row, rows, hash: the leaves of the trees over keys
+//! history.parquet           partition, events, edge, open: only after a snapshot
+//! ```
+//!
+//! [`RunWriter`] writes one. How the digests follow from the files stands in docs/digest.md.
+
+mod columns;
+mod emits;
+mod error;
+mod folder;
+mod shape;
+mod table;
+mod writer;
+
+pub use error::RunDirError;
+pub use shape::Table;
+pub use writer::{KeyedDigests, RunWriter};

@@ -1,0 +1,253 @@
+//! What lies in a run directory: the tables, their columns, and the note in the manifest that tells
+//! how to read them.
+
+use super::columns::{Digits, arrow_type, timestamp_type};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use retally_core::limits::DECIMAL_SCALE_MAX;
+use retally_core::schema::{self, Description, EmitKind, Kind};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The manifest, which is written last.
+pub(super) const MANIFEST: &str = "manifest.json";
+
+/// Columns that every emit has in front of its fields.
+const EMIT_COLUMNS: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
+
+/// A table of a run directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Keys and their view rows.
+    Views,
+    /// Keys, their states, events applied, time of the last.
+    States,
+    /// Keys and the violations found in their states.
+    Violations,
+    /// Events that were refused, with their bytes.
+    Refused,
+    /// What became of the events, one row for a run of events with the same fate.
+    Outcomes,
+    /// Leaves of the three trees over keys.
+    Leaves,
+    /// The outcome trees as the snapshot left them from which the run went on.
+    History,
+    /// Emits of the kind with this number.
+    Emits(usize),
+}
+
+/// A field as it stands in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FieldNote {
+    name: String,
+    kind: String,
+    required: bool,
+}
+
+/// An emit kind as it stands in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmitNote {
+    name: String,
+    fields: Vec<FieldNote>,
+}
+
+/// What stands under `control` in the manifest: the shapes that enter the digests, in declared order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    emits: Vec<EmitNote>,
+    view: Vec<FieldNote>,
+    /// Whether `history.parquet` is there: the run went on from a snapshot.
+    pub(super) history: bool,
+}
+
+/// Which tables there are and what their columns are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) emits: Vec<EmitKind>,
+    pub(super) view: Vec<schema::Field>,
+}
+
+impl Shape {
+    pub(super) fn of(description: &Description) -> Self {
+        Self { emits: description.emits.clone(), view: description.view.fields.clone() }
+    }
+
+    pub(super) fn note(&self, history: bool) -> Control {
+        let emit =
+            |kind: &EmitKind| EmitNote { name: kind.name.clone(), fields: notes(&kind.fields) };
+        let emits = self.emits.iter().map(emit).collect();
+        Control { emits, view: notes(&self.view), history }
+    }
+
+    /// The shape that a manifest notes; none if it names a kind that does not exist.
+    pub(super) fn read(control: &Control) -> Option<Self> {
+        let kind = |note: &EmitNote| {
+            Some(EmitKind { name: note.name.clone(), fields: fields(&note.fields)? })
+        };
+        let emits = control.emits.iter().map(kind).collect::<Option<_>>()?;
+        Some(Self { emits, view: fields(&control.view)? })
+    }
+
+    /// The file or, for emits, the first file of a table, from the run directory.
+    pub(super) fn file(&self, table: Table) -> String {
+        match table {
+            Table::Views => "view.parquet".into(),
+            Table::States => "states.parquet".into(),
+            Table::Violations => "violations.parquet".into(),
+            Table::Refused => "refused.parquet".into(),
+            Table::Outcomes => "outcomes.parquet".into(),
+            Table::Leaves => "leaves.parquet".into(),
+            Table::History => "history.parquet".into(),
+            Table::Emits(kind) => self.emit_file(kind, 0),
+        }
+    }
+
+    /// A file of the emits of a kind.
+    pub(super) fn emit_file(&self, kind: usize, part: u32) -> String {
+        format!("{}/{part:05}.parquet", self.emit_folder(kind))
+    }
+
+    /// The folder of the emits of a kind.
+    pub(super) fn emit_folder(&self, kind: usize) -> String {
+        format!("emits/{}", self.emits[kind].name)
+    }
+
+    /// The columns of a table.
+    pub(super) fn schema(&self, table: Table) -> SchemaRef {
+        let column = |name: &str, data_type| Field::new(name, data_type, false);
+        let text = |name| column(name, DataType::Utf8);
+        let number = |name| column(name, DataType::Int64);
+        let binary = |name| column(name, DataType::Binary);
+        let code = Field::new("code", DataType::Utf8, true);
+        let columns = match table {
+            Table::Views => {
+                let own = self.view.iter().map(|f| own_column(f, &["key"], Digits::Wide));
+                std::iter::once(text("key")).chain(own).collect()
+            }
+            Table::States => {
+                let time = column("time", timestamp_type());
+                vec![text("key"), binary("state"), number("applied"), time]
+            }
+            Table::Violations => vec![text("key"), text("code"), text("detail")],
+            Table::Refused => {
+                let key = Field::new("key", DataType::Utf8, true);
+                let (what, detail) = (text("what"), text("detail"));
+                vec![text("partition"), number("offset"), what, code, detail, key, binary("bytes")]
+            }
+            Table::Outcomes => {
+                vec![text("partition"), number("offset"), number("events"), text("what"), code]
+            }
+            Table::Leaves => {
+                let hash = column("hash", DataType::FixedSizeBinary(32));
+                vec![text("tree"), number("first_row"), number("rows"), hash]
+            }
+            Table::History => {
+                vec![text("partition"), number("events"), binary("edge"), binary("open")]
+            }
+            Table::Emits(kind) => return self.emit_schema(kind, Digits::Narrow),
+        };
+        Arc::new(Schema::new(columns))
+    }
+
+    /// The columns of the emits of a kind.
+    pub(super) fn emit_schema(&self, kind: usize, digits: Digits) -> SchemaRef {
+        let own = self.emits[kind].fields.iter();
+        let own = own.map(|field| own_column(field, &EMIT_COLUMNS, digits));
+        Arc::new(Schema::new(emit_columns().into_iter().chain(own).collect::<Vec<_>>()))
+    }
+}
+
+/// The columns in front of an emit's fields.
+fn emit_columns() -> Vec<Field> {
+    let [partition, offset, seq, time, key, event_id] = EMIT_COLUMNS;
+    vec![
+        Field::new(partition, partition_type(), false),
+        Field::new(offset, DataType::Int64, false),
+        Field::new(seq, DataType::Int32, false),
+        Field::new(time, timestamp_type(), false),
+        Field::new(key, DataType::Utf8, false),
+        Field::new(event_id, DataType::Utf8, false),
+    ]
+}
+
+/// Names of partitions in memory: each once, and its number for every row.
+pub(super) fn partition_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+/// The column of a reducer's own field. A name that the table has already (whatever the case of its
+/// letters, for which many tools do not care) gets `field.` in front: no declared name has a dot, so
+/// no other column can be called so.
+fn own_column(field: &schema::Field, taken: &[&str], digits: Digits) -> Field {
+    let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
+    let name = if clash { format!("field.{}", field.name) } else { field.name.clone() };
+    Field::new(name, arrow_type(field.kind, digits), !field.required)
+}
+
+fn notes(fields: &[schema::Field]) -> Vec<FieldNote> {
+    let note = |field: &schema::Field| FieldNote {
+        name: field.name.clone(),
+        kind: field.kind.to_string(),
+        required: field.required,
+    };
+    fields.iter().map(note).collect()
+}
+
+fn fields(notes: &[FieldNote]) -> Option<Vec<schema::Field>> {
+    let field = |note: &FieldNote| {
+        let (name, required) = (note.name.clone(), note.required);
+        Some(schema::Field { name, paths: Vec::new(), kind: kind(&note.kind)?, required })
+    };
+    notes.iter().map(field).collect()
+}
+
+/// The kind that is shown as `text`.
+fn kind(text: &str) -> Option<Kind> {
+    let plain = [
+        Kind::Boolean,
+        Kind::Integer,
+        Kind::Float,
+        Kind::Timestamp,
+        Kind::Date,
+        Kind::Text,
+        Kind::Bytes,
+        Kind::Json,
+    ];
+    let decimals = (0..=DECIMAL_SCALE_MAX).map(|scale| Kind::Decimal { scale });
+    plain.into_iter().chain(decimals).find(|kind| kind.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, kind: Kind) -> schema::Field {
+        schema::Field { name: name.into(), paths: Vec::new(), kind, required: true }
+    }
+
+    #[test]
+    fn a_shape_is_read_from_its_note() {
+        let kinds = [Kind::Decimal { scale: 3 }, Kind::Json, Kind::Date];
+        let view = kinds.iter().map(|&kind| field("a", kind)).collect();
+        let emits = vec![EmitKind { name: "e".into(), fields: vec![field("b", Kind::Bytes)] }];
+        let shape = Shape { emits, view };
+        let text = serde_json::to_string(&shape.note(false)).unwrap();
+        assert_eq!(Shape::read(&serde_json::from_str(&text).unwrap()), Some(shape));
+    }
+
+    #[test]
+    fn a_field_never_hides_a_column_of_the_table() {
+        let fields = ["offset", "Key", "net"].map(|name| field(name, Kind::Integer));
+        let emits = vec![EmitKind { name: "e".into(), fields: fields.to_vec() }];
+        let shape = Shape { emits, view: fields.to_vec() };
+        let names = |table| {
+            let schema = shape.schema(table);
+            schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(" ")
+        };
+        let emit = "partition offset seq time key event_id field.offset field.Key net";
+        assert_eq!(names(Table::Emits(0)), emit);
+        assert_eq!(names(Table::Views), "key offset field.Key net");
+    }
+}
