@@ -1,0 +1,107 @@
+//! From bytes to a reducer: checked, bounded, hashed, compiled or taken from the cache, and asked
+//! what it declares.
+
+use crate::bindings::ReducerPre;
+use crate::cache::CacheUse;
+use crate::check::{self, CheckError};
+use crate::fault::printable;
+use crate::imports;
+use crate::instance::{WasmInstance, WasmReducer};
+use crate::sandbox::Shared;
+use retally_core::digest::Hash;
+use retally_core::reduce::Fault;
+use retally_core::schema::{Description, DescriptionError};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use wasmtime::component::Component;
+
+/// Why bytes are no reducer for this host; a fragment that fits behind "reducer is refused: ".
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Refused before anything was compiled.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// Not valid WebAssembly, or of a feature that is off.
+    #[error("it is not valid here: {0}")]
+    Invalid(String),
+    /// Its exports or imports have other types than the contract's.
+    #[error(
+        "it does not fit version {expected} of the contract: {0}; build it again with an SDK of \
+         that version",
+        expected = imports::CONTRACT_VERSION
+    )]
+    Contract(String),
+    /// It could not be asked what it declares.
+    #[error("its `describe` failed: {0}")]
+    Describe(Fault),
+    /// What it declares changes.
+    #[error("its `describe` gives another answer when asked again ({0})")]
+    Unsteady(&'static str),
+    /// What it declares makes no sense.
+    #[error("its `describe` is wrong: {0}")]
+    Description(#[from] DescriptionError),
+}
+
+/// See [`crate::Sandbox::load`].
+pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8]) -> Result<WasmReducer, LoadError> {
+    check::check(bytes)?;
+    let digest = Hash(Sha256::digest(bytes).into());
+    let (component, cache) = compile(shared, bytes, &digest)?;
+    let contract = |error: wasmtime::Error| LoadError::Contract(text(&error));
+    let linker = imports::linker(&shared.engine).map_err(contract)?;
+    let pre = linker.instantiate_pre(&component).map_err(contract)?;
+    let pre = ReducerPre::new(pre).map_err(contract)?;
+    let description = describe(shared, &pre)?;
+    Ok(WasmReducer { shared: Arc::clone(shared), pre, description, digest, cache })
+}
+
+fn compile(
+    shared: &Shared,
+    bytes: &[u8],
+    digest: &Hash,
+) -> Result<(Component, CacheUse), LoadError> {
+    let engine = &shared.engine;
+    let Some(cache) = &shared.cache else {
+        return Ok((from_binary(engine, bytes)?, CacheUse::Off));
+    };
+    let found = match cache.get(engine, digest) {
+        Ok(Some(component)) => return Ok((component, CacheUse::Hit)),
+        Ok(None) => None,
+        Err(reason) => Some(reason),
+    };
+    let component = from_binary(engine, bytes)?;
+    let used = match (found, cache.put(&component, digest)) {
+        (None, Ok(())) => CacheUse::Stored,
+        (Some(reason), Ok(())) => CacheUse::Rebuilt { reason },
+        (_, Err(reason)) => CacheUse::NotStored { reason },
+    };
+    Ok((component, used))
+}
+
+fn from_binary(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+    Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(text(&error)))
+}
+
+/// Asks twice on one instance and once on a fresh one: a reducer that keeps something between calls
+/// shows itself, and one that cannot be opened twice.
+fn describe(
+    shared: &Arc<Shared>,
+    pre: &ReducerPre<crate::instance::Host>,
+) -> Result<Description, LoadError> {
+    let open = || WasmInstance::new(shared, pre, "reducer".into()).map_err(LoadError::Describe);
+    let ask = |i: &mut WasmInstance| i.describe().map_err(LoadError::Describe);
+    let mut instance = open()?;
+    let description = ask(&mut instance)?;
+    if ask(&mut instance)? != description {
+        return Err(LoadError::Unsteady("on the same instance"));
+    }
+    if ask(&mut open()?)? != description {
+        return Err(LoadError::Unsteady("on a fresh instance"));
+    }
+    description.check()?;
+    Ok(description)
+}
+
+fn text(error: &wasmtime::Error) -> String {
+    printable(&format!("{error:#}"), 500)
+}

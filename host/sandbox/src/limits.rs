@@ -1,0 +1,70 @@
+//! Every bound on what is loaded and what a guest may do, in one place, each with its unit (last in
+//! the name) and its reason. They bound the time of a compilation too: the compiler is not
+//! interrupted, but its work grows with functions, their size and their locals, and all of these
+//! are bounded before it starts. The counts follow CosmWasm's, which has had hostile uploads for
+//! years, with room above what reducers of Rust, JavaScript and Python need.
+
+/// A component's bytes. A Rust reducer has 0.05 to 1 MiB; an embedded JavaScript engine about 12.
+pub const COMPONENT_MAX_BYTES: usize = 32 << 20;
+
+/// Functions of all core modules together (imported ones count too).
+pub const FUNCTIONS_MAX: u32 = 50_000;
+
+/// One function's code: the register allocator's time grows faster than the function.
+pub const FUNCTION_MAX_BYTES: usize = 512 << 10;
+
+/// Locals of one function, parameters not counted: four bytes of code can declare 2^32 of them.
+pub const LOCALS_MAX: u64 = 10_000;
+
+/// Parameters of one function type.
+pub const PARAMS_MAX: usize = 100;
+
+/// Results of one function type.
+pub const RESULTS_MAX: usize = 16;
+
+/// Types of all core modules together.
+pub const TYPES_MAX: u32 = 10_000;
+
+/// Core modules: wit-component makes one, a shim, a fix-up and an adapter or two.
+pub const MODULES_MAX: u32 = 16;
+
+/// Components inside components.
+pub const NESTING_MAX: usize = 4;
+
+/// Imports of one core module.
+pub const CORE_IMPORTS_MAX: u32 = 1_000;
+
+/// Exports of one core module.
+pub const CORE_EXPORTS_MAX: u32 = 1_000;
+
+/// Globals of one core module.
+pub const GLOBALS_MAX: u32 = 1_000;
+
+/// Element and data segments of one core module.
+pub const SEGMENTS_MAX: u32 = 100_000;
+
+/// Linear memories of one component.
+pub const MEMORIES_MAX: u32 = 4;
+
+/// Tables of one component.
+pub const TABLES_MAX: u32 = 16;
+
+/// Elements of all tables of an instance together, also after growth: 8 bytes each in the host.
+pub const TABLE_ELEMENTS_MAX: u64 = 1 << 20;
+
+/// Core instances of one component: each may have a memory of its own.
+pub const INSTANCES_MAX: usize = 64;
+
+/// One line of a guest's log; what is longer is cut.
+pub const LOG_LINE_MAX_BYTES: usize = 4 << 10;
+
+/// Lines of a guest's log kept from one call; the rest is counted.
+pub const LOG_LINES_MAX: usize = 100;
+
+/// What a guest may hand over in one call beyond its memory's limit: a host's value can be larger
+/// than the guest's (a column of four bytes is a structure of a hundred here), and lists may
+/// overlap.
+pub const HANDOVER_EXTRA_BYTES: usize = 16 << 20;
+
+const _: () = assert!(FUNCTION_MAX_BYTES < COMPONENT_MAX_BYTES);
+const _: () = assert!(LOG_LINE_MAX_BYTES * LOG_LINES_MAX < 1 << 20);

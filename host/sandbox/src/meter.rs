@@ -1,0 +1,116 @@
+//! What an instance has used of its limits: memory, table elements, CPU time. A bound that is met
+//! ends the call in the host; the guest never learns of it, because what it would do then is no
+//! result.
+
+use crate::cpu;
+use crate::limits::{INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use retally_core::reduce::Limit;
+use std::time::Duration;
+use wasmtime::ResourceLimiter;
+
+/// A bound that was met, as it travels through wasmtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{which}: {message}")]
+pub(crate) struct LimitHit {
+    pub(crate) which: Limit,
+    pub(crate) message: String,
+}
+
+/// Use and bounds of one instance.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    memory_max: usize,
+    memory_used: usize,
+    elements_used: u64,
+    deadline: Duration,
+    began: Duration,
+}
+
+impl Meter {
+    pub(crate) fn new(memory_max: usize, deadline: Duration) -> Self {
+        Self { memory_max, memory_used: 0, elements_used: 0, deadline, began: Duration::ZERO }
+    }
+
+    /// A call begins on this thread.
+    pub(crate) fn begin(&mut self) {
+        self.began = cpu::thread_time();
+    }
+
+    /// Whether the call that runs on this thread may go on.
+    pub(crate) fn tick(&self) -> Result<(), LimitHit> {
+        let used = cpu::thread_time().saturating_sub(self.began);
+        if used < self.deadline {
+            return Ok(());
+        }
+        let message = format!("one call took more than {:?} of CPU time", self.deadline);
+        Err(LimitHit { which: Limit::Deadline, message })
+    }
+
+    fn out_of_memory(&self, wanted: usize) -> LimitHit {
+        let message = format!("{} wanted, {} allowed", mib(wanted), mib(self.memory_max));
+        LimitHit { which: Limit::Memory, message }
+    }
+}
+
+fn mib(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // The module's own maximum is part of the guest: the same everywhere, so it may see it.
+        if maximum.is_some_and(|m| desired > m) {
+            return Ok(false);
+        }
+        let wanted = self.memory_used.saturating_add(desired.saturating_sub(current));
+        if wanted > self.memory_max {
+            return Err(self.out_of_memory(wanted).into());
+        }
+        self.memory_used = wanted;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        let message = format!("the machine gave no more memory: {error:#}");
+        Err(LimitHit { which: Limit::Memory, message }.into())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|m| desired > m) {
+            return Ok(false);
+        }
+        let wanted = self.elements_used.saturating_add(desired.saturating_sub(current) as u64);
+        if wanted > TABLE_ELEMENTS_MAX {
+            let message = format!("{wanted} table elements wanted, {TABLE_ELEMENTS_MAX} allowed");
+            return Err(LimitHit { which: Limit::Memory, message }.into());
+        }
+        self.elements_used = wanted;
+        Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES_MAX
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}
