@@ -209,3 +209,6 @@ impl Tier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

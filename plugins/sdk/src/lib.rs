@@ -2,7 +2,7 @@
 //! and proved.
 //!
 //! A reducer declares the events that it reads, the state that it keeps per key and the rows that it
-//! gives out, and folds one event at a time. It is tested natively and compiled to a wasm
+//! gives out, and folds one event at a time. It is tested natively (module `testing`) and compiled to a wasm
 //! component, in which nothing exists but its arguments.
 //!
 //! ```
@@ -90,6 +90,8 @@ mod reason;
 mod reducer;
 mod slot;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 
 pub use decimal::{Decimal, ParseDecimalError, Rounding};
