@@ -1,2 +1,57 @@
-//! Skeleton.
-fn main() {}
+//! What a developer types: `cargo xtask setup|demo|test|bench|ci`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
+
+mod check;
+mod demo;
+mod setup;
+mod steps;
+#[path = "../../host/cli/src/toolchain.rs"]
+#[expect(dead_code, reason = "the binary `retally` uses all of it, this tool only the search")]
+mod toolchain;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask COMMAND
+
+  setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow; says what it does
+  demo    build everything, write a log of 1,000,000 order events, replay it, say where to look
+  test    everything: format, clippy, tests of host and plugins, docs, the Python recheck
+  bench   the benchmark against the native baseline
+  ci      what .ci/run does: `test`, with snapshots frozen";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = args.split_first() else { bail!("{USAGE}") };
+    std::env::set_current_dir(steps::root())?;
+    match command.as_str() {
+        "setup" => setup::run(),
+        "demo" => demo::run(),
+        "test" | "ci" => check::run(),
+        "bench" => bench(rest),
+        "help" | "-h" | "--help" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("no command `{other}`\n\n{USAGE}"),
+    }
+}
+
+/// Reducers first: the benchmark replays through them.
+fn bench(args: &[String]) -> Result<()> {
+    setup::wasm()?;
+    demo::build()?;
+    let mut bench = steps::cargo(&["run", "--release", "--package", "retally-bench", "--"]);
+    bench.args(args);
+    steps::run("bench", &mut bench)
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it fails soonest.
+
+use crate::{demo, setup, steps};
+use anyhow::Result;
+use std::process::Command;
+
+/// The guests' workspace: another lock file, tested natively.
+const PLUGINS: &str = "plugins/Cargo.toml";
+
+/// All of it.
+pub(crate) fn run() -> Result<()> {
+    setup::run()?;
+    format()?;
+    lint()?;
+    demo::build()?;
+    tests()?;
+    docs()
+}
+
+fn format() -> Result<()> {
+    steps::run("format", &mut steps::cargo(&["fmt", "--all", "--check"]))?;
+    let plugins = ["fmt", "--all", "--check", "--manifest-path", PLUGINS];
+    steps::run("format of plugins", &mut steps::cargo(&plugins))
+}
+
+/// In release like all else, so that build scripts and macros are compiled once.
+fn lint() -> Result<()> {
+    let host = ["clippy", "--locked", "--release", "--workspace", "--all-targets"];
+    steps::run("clippy", denying(&mut steps::cargo(&host)))?;
+    let mut plugins = steps::cargo(&["clippy", "--locked", "--release", "--workspace"]);
+    plugins.args(["--all-targets", "--manifest-path", PLUGINS]);
+    steps::run("clippy of plugins", denying(&mut plugins))
+}
+
+fn denying(clippy: &mut Command) -> &mut Command {
+    clippy.args(["--", "--deny", "warnings"])
+}
+
+fn tests() -> Result<()> {
+    let mut host = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
+    // A snapshot that differs is a failure, never a new file; and digests are recomputed in Python.
+    host.env("INSTA_UPDATE", "no").env("RETALLY_PYTHON", setup::python()?);
+    steps::run("tests", &mut host)?;
+    let mut plugins = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
+    plugins.args(["--manifest-path", PLUGINS]).env("INSTA_UPDATE", "no");
+    steps::run("tests of plugins", &mut plugins)
+}
+
+fn docs() -> Result<()> {
+    let mut host = steps::cargo(&["doc", "--locked", "--release", "--workspace", "--no-deps"]);
+    host.args(["--document-private-items"]).env("RUSTDOCFLAGS", "--deny warnings");
+    steps::run("docs", &mut host)?;
+    let mut plugins = steps::cargo(&["doc", "--locked", "--release", "--workspace", "--no-deps"]);
+    plugins.args(["--manifest-path", PLUGINS]).env("RUSTDOCFLAGS", "--deny warnings");
+    steps::run("docs of plugins", &mut plugins)
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask demo`: from a fresh checkout to a replayed log of a million events.
+
+use crate::{setup, steps};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Events of the demo's log.
+const EVENTS: u64 = 1_000_000;
+
+/// The reducers of this checkout.
+const REDUCERS: [&str; 2] = ["plugins/orders", "plugins/orders-v2"];
+
+/// The demo's job; see examples/orders/README.md.
+const JOB: &str = "examples/orders/retally.toml";
+
+/// All of it.
+pub(crate) fn run() -> Result<()> {
+    setup::wasm()?;
+    build()?;
+    let log = Path::new("target/demo/log");
+    println!("== log: {EVENTS} order events in {}", log.display());
+    xtask::orders_log::write_demo(log, EVENTS)
+        .with_context(|| format!("cannot write the demo's log in {}", log.display()))?;
+    steps::run("replay", Command::new(binary()).args(["replay", "--job", JOB]))?;
+    print_next();
+    Ok(())
+}
+
+/// The binary and the reducers, from source. Of the whole workspace, as tests and lints are: cargo
+/// chooses features by what is selected, and with others all dependencies would be compiled again.
+pub(crate) fn build() -> Result<()> {
+    let args = ["build", "--locked", "--release", "--workspace", "--bin", "retally"];
+    steps::run("host", &mut steps::cargo(&args))?;
+    steps::run("reducers", Command::new(binary()).args(["reducer", "build"]).args(REDUCERS))
+}
+
+/// The binary `retally` of this checkout.
+pub(crate) fn binary() -> PathBuf {
+    steps::root().join("target/release/retally")
+}
+
+fn print_next() {
+    let run = newest("target/demo/runs").unwrap_or_else(|| PathBuf::from("target/demo/runs/RUN"));
+    let run = run.display();
+    println!(
+        "
+Where to look next
+  target/release/retally results show {run} | head     every account's result
+  target/release/retally results check {run}           recompute every digest from the files
+  target/release/retally replay --job {JOB} --manifest {run}/manifest.json
+                                                       do it again and compare the digests
+  target/release/retally reducer inspect target/reducers/orders.wasm
+  target/release/retally reducer new fees              a reducer of your own
+  {run}                                                manifest.json and Parquet, for any tool
+  plugins/orders/src/lib.rs                            the calculation itself
+  examples/orders/README.md                            what the log holds"
+    );
+}
+
+/// The run directory that was finished last.
+fn newest(folder: &str) -> Option<PathBuf> {
+    let runs = std::fs::read_dir(folder).ok()?.flatten();
+    let finished = runs.filter_map(|run| {
+        let manifest = run.path().join("manifest.json").metadata().ok()?;
+        Some((manifest.modified().ok()?, run.path()))
+    });
+    finished.max().map(|(_, path)| path)
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask setup`: installs what is missing and says so; a second call does nothing.
+
+use crate::steps;
+use crate::toolchain::{Toolchain, Ways};
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// All of it.
+pub(crate) fn run() -> Result<()> {
+    wasm()?;
+    component("rustfmt", &["fmt", "--version"])?;
+    component("clippy", &["clippy", "--version"])?;
+    println!("python   {}", python()?.display());
+    fetch()
+}
+
+/// What compiles reducers: the toolchain's own target, else Debian's compiler with its sources.
+pub(crate) fn wasm() -> Result<()> {
+    let mut say = |line: &str| println!("wasm     {line}");
+    if let Ok(found) = Toolchain::find(&steps::root(), Ways::Any, &mut say) {
+        say(&found.describe());
+        return Ok(());
+    }
+    say("neither this toolchain's target nor a compiler with its sources: asking Debian");
+    apt_install(&["rustc-web", "rust-web-src"])?;
+    let found = Toolchain::find(&steps::root(), Ways::Sources, &mut say)?;
+    say(&found.describe());
+    Ok(())
+}
+
+fn component(name: &str, probe: &[&str]) -> Result<()> {
+    if steps::succeeds("cargo", probe) {
+        println!("{name:<8} is there");
+        return Ok(());
+    }
+    steps::run(name, Command::new("rustup").args(["component", "add", name]))
+        .with_context(|| format!("cargo has no {name}, and rustup cannot add it"))
+}
+
+/// A Python that has pyarrow, for the recheck of digests in another language: the system's if it has
+/// it, else one in target/python.
+pub(crate) fn python() -> Result<PathBuf> {
+    let own = steps::root().join("target/python/bin/python");
+    for candidate in [Path::new("python3"), &own] {
+        if steps::succeeds(&candidate.to_string_lossy(), &["-c", "import pyarrow.parquet"]) {
+            return Ok(candidate.to_owned());
+        }
+    }
+    let folder = steps::root().join("target/python");
+    if !steps::succeeds("python3", &["-c", "import ensurepip, venv"]) {
+        apt_install(&["python3", "python3-venv"])?;
+    }
+    // An earlier attempt may have left half of one.
+    let make = ["-m", "venv", "--clear"];
+    steps::run("python", Command::new("python3").args(make).arg(&folder))?;
+    let mut pip = Command::new(&own);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pyarrow"]);
+    steps::run("pyarrow", &mut pip)?;
+    Ok(own)
+}
+
+/// What reducers depend on, so that later builds, new reducers included, need no network.
+fn fetch() -> Result<()> {
+    if !Path::new("plugins/Cargo.lock").is_file() {
+        return Ok(());
+    }
+    let args = ["fetch", "--quiet", "--locked", "--manifest-path", "plugins/Cargo.toml"];
+    steps::run("fetch", &mut steps::cargo(&args))
+}
+
+fn apt_install(packages: &[&str]) -> Result<()> {
+    if !steps::succeeds("apt-get", &["--version"]) {
+        bail!(
+            "this system has no apt-get: `rustup target add wasm32-unknown-unknown`, and python3 \
+             with pyarrow, are all that Retally needs"
+        );
+    }
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");
+    let apt = || {
+        let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
+        if !is_root {
+            command.arg("apt-get");
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    steps::run("apt-get", apt().args(["update", "-qq"]))?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    steps::run("apt-get", apt().args(install).args(packages))
+}

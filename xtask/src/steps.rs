@@ -1,0 +1,53 @@
+//! Running programs one after another: what runs is said before, how long it took after.
+
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// The checkout's root.
+pub(crate) fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
+
+/// Cargo as a developer would call it: what cargo set for this tool itself is not handed on.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo.args(args);
+    cargo
+}
+
+/// Runs a step; its output goes where ours goes.
+pub(crate) fn run(name: &str, command: &mut Command) -> Result<()> {
+    println!("== {name}: {}", shown(command));
+    let begin = Instant::now();
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {}", command.get_program().to_string_lossy()))?;
+    let seconds = begin.elapsed().as_secs_f64();
+    if !status.success() {
+        bail!("{name} failed after {seconds:.1} s: {}", shown(command));
+    }
+    println!("== {name}: done in {seconds:.1} s");
+    Ok(())
+}
+
+/// Whether a program runs and ends well; nothing is shown.
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
