@@ -1,4 +1,5 @@
-//! The same events as JSON lines and as Parquet's columns come to the same, whatever the events are.
+//! The same events as JSON lines and as Parquet's columns come to the same, whatever the events
+//! are.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 mod decode_common;
@@ -252,7 +253,9 @@ proptest! {
     }
 
     #[test]
-    fn the_original_of_a_row_is_its_json(events in prop::collection::vec(event(), 1..5), style: u8) {
+    fn the_original_of_a_row_is_its_json(
+        events in prop::collection::vec(event(), 1..5), style: u8,
+    ) {
         let slab = as_rows(&events, style);
         for (row, event) in events.iter().enumerate() {
             let original = String::from_utf8(original(&slab, row).into_owned()).unwrap();

@@ -1,4 +1,5 @@
-//! What counts as a JSON line: a corpus of known traps, and `serde_json` as oracle for mutated texts.
+//! What counts as a JSON line: a corpus of known traps, and `serde_json` as oracle for mutated
+//! texts.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use proptest::prelude::*;
@@ -287,8 +288,8 @@ fn a_line_that_was_cut_is_too_long() {
     assert_eq!(out[0].details[1].1, "the line is 99 bytes long, above 67108864");
 }
 
-/// Whether serde_json takes a line; none where it cannot say: it refuses a float beyond the largest,
-/// which is a valid number here, and so does not look at what stands behind.
+/// Whether serde_json takes a line; none where it cannot say: it refuses a float beyond the
+/// largest, which is a valid number here, and so does not look at what stands behind.
 fn oracle(line: &[u8]) -> Option<bool> {
     let Ok(text) = std::str::from_utf8(line) else { return Some(false) };
     if serde_json::from_str::<&serde_json::value::RawValue>(text).is_err() {

@@ -1,5 +1,5 @@
-//! Lines that look alike take a shortcut: it must never show. Every line is decoded among many others
-//! by a decoder that has seen them all, and alone by a fresh one.
+//! Lines that look alike take a shortcut: it must never show. Every line is decoded among many
+//! others by a decoder that has seen them all, and alone by a fresh one.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 mod decode_common;
@@ -58,7 +58,9 @@ fn value() -> impl Strategy<Value = String> {
         4 => "\"[a-c]{0,40}\"",
         2 => "\"([a-c é😀]|\\\\n|\\\\\"|\\\\u00e9){0,6}\"",
         3 => "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,2})?(e[0-9])?",
-        1 => prop::sample::select(vec!["true", "false", "null", "{}", "[]", "[ ]", "tru", "01", "\"\\x\""])
+        1 => prop::sample::select(vec![
+            "true", "false", "null", "{}", "[]", "[ ]", "tru", "01", "\"\\x\"",
+        ])
             .prop_map(str::to_owned),
         1 => "\\{\"leaf\":(1|\"x\"|\\{\\}|\\[1\\])(,\"leaf\":2)?\\}",
         1 => "\\[(1|\"x\"|\\{\\}),(2|\"y\"|\\[\\])( ,3)?\\]",
@@ -77,7 +79,10 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     });
     let fixed = (value(), value(), value(), 0u8..4).prop_map(|(x, y, z, shape)| match shape {
         0 => format!("{{\"type\":\"a\",\"k\":\"key\",\"n\":7,\"t\":8,\"s\":{x},\"tree\":{y}}}"),
-        1 => format!("{{\"type\":\"a\",\"k\":\"key\",\"n\":7,\"t\":8,\"tree\":{{\"leaf\":{x}}},\"list\":[{y},{z}]}}"),
+        1 => format!(
+            "{{\"type\":\"a\",\"k\":\"key\",\"n\":7,\"t\":8,\"tree\":{{\"leaf\":{x}}},\
+             \"list\":[{y},{z}]}}"
+        ),
         2 => format!("{{ \"k\": {x}, \"n\": 17, \"t\": 8, \"unread\": [{y}, {{\"k\": {z}}}] }}"),
         _ => format!("{{\"k\":\"key\",\"n\":{x},\"t\":{y},\"a long name that nobody reads\":{z}}}"),
     });

@@ -1,8 +1,14 @@
-//! How long an event takes to decode, beside `serde_json` on the same lines. Not a check: run it with
-//! `cargo test --release -p retally-core --test decode_speed -- --ignored --nocapture`.
+//! How long an event takes to decode, beside `serde_json` into a borrowed struct on the same lines.
+//! Not a check: run it with `cargo test --release -p retally-core --test decode_speed -- --ignored
+//! --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
-use retally_core::decode::{Address, Addressing, Decoder, Events, Lines, Placed, Plan, Slab};
+use arrow_array::{
+    ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use retally_core::decode::{
+    Address, Addressing, Decoder, Events, Lines, Placed, Plan, Slab, Verdict,
+};
 use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,7 +72,8 @@ fn lines(types: u64) -> Lines {
             format!("{}.{:02}", (seed >> 33) % 10u64.pow(1 + (seed >> 20) as u32 % 4), seed % 100);
         let line = format!(
             "{{\"event_id\":\"evt-{number:012}\",\"type\":\"{name}\",\"account_id\":\"acct-{:06}\",\
-             \"amount\":\"{amount}\",\"currency\":\"EUR\",\"ts\":\"2024-01-{:02}T{:02}:00:00.123Z\",\
+             \"amount\":\"{amount}\",\"currency\":\"EUR\",\
+             \"ts\":\"2024-01-{:02}T{:02}:00:00.123Z\",\
              {extra},\"channel\":\"web\",\"merchant\":\"m-{:05}\",\"note\":\"{}\"}}\n",
             seed % 100_000,
             seed % 28 + 1,
@@ -99,7 +106,7 @@ fn json() {
         let bytes = lines.bytes.len() as f64 / EVENTS as f64;
         let serde = best(|| {
             for row in 0..EVENTS {
-                let value: serde_json::Value = serde_json::from_slice(lines.get(row)).unwrap();
+                let value: Borrowed<'_> = serde_json::from_slice(lines.get(row)).unwrap();
                 std::hint::black_box(value);
             }
         });
@@ -112,10 +119,63 @@ fn json() {
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
         println!(
-            "{types} types, {bytes:.0} bytes: {ours:.0} ns/event (of it UTF-8 {utf8:.0}), serde_json \
-             Value {serde:.0} ns, ratio {:.1}",
+            "{types} types, {bytes:.0} bytes: {ours:.0} ns/event, of it UTF-8 {utf8:.0}; \
+             serde_json {serde:.0}, ratio {:.1}",
             serde / ours
         );
+    }
+}
+
+/// The declared fields and nothing converted.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "read for the time that it takes")]
+struct Borrowed<'a> {
+    event_id: &'a str,
+    r#type: &'a str,
+    account_id: &'a str,
+    amount: &'a str,
+    currency: &'a str,
+    ts: &'a str,
+    quantity: Option<u64>,
+    of: Option<&'a str>,
+}
+
+/// The same events as columns: text, but for the numbers and the time.
+fn rows(lines: &Lines) -> RecordBatch {
+    let events: Vec<serde_json::Value> =
+        (0..EVENTS).map(|row| serde_json::from_slice(lines.get(row)).unwrap()).collect();
+    let text = |name: &'static str| -> (&str, ArrayRef) {
+        (name, Arc::new(events.iter().map(|e| e[name].as_str()).collect::<StringArray>()))
+    };
+    let cents = events.iter().map(|e| e["amount"].as_str().unwrap().replace('.', "").parse().ok());
+    let amount = cents.collect::<Decimal128Array>().with_precision_and_scale(18, 2).unwrap();
+    let times = (0..EVENTS as i64).map(|n| 1_704_067_200_000_000 + n);
+    let quantity: Int64Array = events.iter().map(|e| e["quantity"].as_i64()).collect();
+    RecordBatch::try_from_iter([
+        text("event_id"),
+        text("type"),
+        text("account_id"),
+        text("currency"),
+        text("of"),
+        ("amount", Arc::new(amount)),
+        ("ts", Arc::new(TimestampMicrosecondArray::from_iter_values(times))),
+        ("quantity", Arc::new(quantity)),
+    ])
+    .unwrap()
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn arrow() {
+    for types in [1, 5] {
+        let slab = Arc::new(Slab::Rows(rows(&lines(types))));
+        let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+        let mut decoder = Decoder::new(plan());
+        let mut out: Vec<Events> = Vec::new();
+        let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
+        let ready = out[0].verdicts.iter().filter(|v| **v == Verdict::Ready).count();
+        assert_eq!(ready, EVENTS);
+        println!("{types} types as Arrow rows: {ours:.0} ns/event");
     }
 }
 

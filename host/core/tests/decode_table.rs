@@ -1,5 +1,5 @@
-//! The table of docs/decode.md: each value under each kind, through every decoder. A row is written as
-//! JSON and as every Arrow type that can say the same; both must come to the same.
+//! The table of docs/decode.md: each value under each kind, through every decoder. A row is written
+//! as JSON and as every Arrow type that can say the same; both must come to the same.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 mod decode_common;

@@ -2,7 +2,8 @@
 //! event, its key, id and time, then field by field the columns.
 //!
 //! Fields are converted column by column, not event by event: a loop that does one thing is faster.
-//! Should a field of an event turn out bad, the block's part of the columns is made again without it.
+//! Should a field of an event turn out bad, the block's part of the columns is made again without
+//! it.
 
 use super::plan::{FieldPlan, InputPlan, Node, Part, Plan};
 use super::raw::{Raw, Source};
@@ -363,8 +364,8 @@ impl<S: Source> Loop<'_, S> {
         });
     }
 
-    /// Has the field's value put for each event. Where there is none, or a bad one, the zero is put that
-    /// keeps the column as long as the others.
+    /// Has the field's value put for each event. Where there is none, or a bad one, the zero is put
+    /// that keeps the column as long as the others.
     #[inline(always)]
     fn each(
         self,

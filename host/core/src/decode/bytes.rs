@@ -3,8 +3,8 @@
 /// How many bytes one look at digits takes in.
 pub(super) const CHUNK: usize = 16;
 
-/// How many bytes one look at a string takes in: most strings end within, so that the branch behind it
-/// can be foreseen.
+/// How many bytes one look at a string takes in: most strings end within, so that the branch behind
+/// it can be foreseen.
 pub(super) const WIDE: usize = 32;
 
 #[cfg(target_arch = "x86_64")]
@@ -20,8 +20,8 @@ mod vector {
         _mm_set1_epi8, _mm_sub_epi8,
     };
 
-    /// Where in `chunk` the first byte lies that a JSON string cannot hold as it stands: `"`, `\` or a
-    /// control character; [`WIDE`] if there is none.
+    /// Where in `chunk` the first byte lies that a JSON string cannot hold as it stands: `"`, `\`
+    /// or a control character; [`WIDE`] if there is none.
     #[inline(always)]
     pub(in super::super) fn first_special(chunk: &[u8; WIDE]) -> usize {
         let (low, high) = chunk.split_at(CHUNK);
@@ -117,8 +117,8 @@ mod portable {
     }
 }
 
-/// Where at or behind `at` the first byte lies that a JSON string cannot hold as it stands; the length
-/// of `bytes` if there is none.
+/// Where at or behind `at` the first byte lies that a JSON string cannot hold as it stands; the
+/// length of `bytes` if there is none.
 #[inline(always)]
 pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDE>) {
@@ -137,7 +137,8 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// Where at or behind `at` the first byte lies that is no digit; the length of `bytes` if there is none.
+/// Where at or behind `at` the first byte lies that is no digit; the length of `bytes` if there is
+/// none.
 #[inline(always)]
 pub(super) fn digits_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<CHUNK>) {

@@ -1,5 +1,5 @@
-//! The closed list of codes of malformed events. A code enters a digest, so the list only grows; the
-//! table in docs/decode.md says when each is given.
+//! The closed list of codes of malformed events. A code enters a digest, so the list only grows;
+//! the table in docs/decode.md says when each is given.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The one place where a value becomes a kind, or a code. The table in docs/decode.md is this file in
-//! words.
+//! The one place where a value becomes a kind, or a code. The table in docs/decode.md is this file
+//! in words.
 //!
 //! What a value is allowed to be depends on its kind alone, never on the format that it came from.
 

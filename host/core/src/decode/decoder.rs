@@ -7,8 +7,8 @@ use super::{DecodeError, Events, Placed, Slab, arrow, json};
 use crate::schema::{Column, Values};
 use std::sync::Arc;
 
-/// Decodes slabs by a [`Plan`]. Each thread has its own: it keeps memory from slab to slab, and nothing
-/// that could change a result.
+/// Decodes slabs by a [`Plan`]. Each thread has its own: it keeps memory from slab to slab, and
+/// nothing that could change a result.
 #[derive(Debug)]
 pub struct Decoder {
     plan: Arc<Plan>,
@@ -23,8 +23,8 @@ impl Decoder {
         Self { plan, lines, scratch: assemble::Scratch::default() }
     }
 
-    /// Decodes a slab: afterwards `out` holds one [`Events`] per reader, in their order. Whatever `out`
-    /// held before is gone, but its memory is used again.
+    /// Decodes a slab: afterwards `out` holds one [`Events`] per reader, in their order. Whatever
+    /// `out` held before is gone, but its memory is used again.
     ///
     /// # Errors
     /// What concerns the whole slab; what concerns a single event is its [`super::Verdict`].
@@ -65,7 +65,8 @@ fn take<S: Source>(
 }
 
 impl Events {
-    /// Empties everything, keeps the memory where the columns are of the same kinds, and makes room.
+    /// Empties everything, keeps the memory where the columns are of the same kinds, and makes
+    /// room.
     fn reset<I: Iterator<Item = crate::schema::Kind>>(
         &mut self,
         kinds: impl Iterator<Item = I>,

@@ -1,5 +1,5 @@
-//! What a person is told of a malformed event: where, what stood there, what would be right. Made only
-//! for malformed events, never part of a digest.
+//! What a person is told of a malformed event: where, what stood there, what would be right. Made
+//! only for malformed events, never part of a digest.
 
 use super::plan::{FieldPlan, Node};
 use super::raw::{Raw, Source};

@@ -15,7 +15,10 @@ pub(super) struct Bad {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A column of a type that cannot become what is declared.
-    #[error("column `{column}` is of type {found}, which cannot be read as {wanted}{}", .wanted.hint())]
+    #[error(
+        "column `{column}` is of type {found}, which cannot be read as {wanted}{}",
+        .wanted.hint()
+    )]
     Column {
         /// The column, as a pointer.
         column: String,

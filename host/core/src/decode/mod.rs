@@ -1,8 +1,9 @@
 //! From what a log holds to typed columns: the one place where bytes become events.
 //!
 //! A [`Plan`] is compiled once per run from the declarations of one or several reducers; it reads a
-//! [`Slab`] (lines of JSON, or Arrow rows) and writes one [`Events`] per reducer. The steps of judgement
-//! that need no memory happen here (input, key, id, time, fields); the others in [`crate::reduce`].
+//! [`Slab`] (lines of JSON, or Arrow rows) and writes one [`Events`] per reducer. The steps of
+//! judgement that need no memory happen here (input, key, id, time, fields); the others in
+//! [`crate::reduce`].
 
 mod arrow;
 mod assemble;
@@ -98,7 +99,8 @@ pub struct Lines {
     /// Where each line ends in `bytes`, behind its line end.
     pub ends: Vec<u32>,
     /// Lines that were longer than [`crate::limits::LINE_MAX_BYTES`] and are cut to
-    /// [`crate::limits::LINE_KEPT_BYTES`]: number of the line and its full length in bytes. Ascending.
+    /// [`crate::limits::LINE_KEPT_BYTES`]: number of the line and its full length in bytes.
+    /// Ascending.
     pub cut: Vec<(u32, u64)>,
 }
 
@@ -156,7 +158,7 @@ pub struct Events {
     pub times: Vec<Micros>,
     /// For each input one column per declared field, over its ready events.
     pub columns: Vec<Vec<Column>>,
-    /// What a person should know of a malformed event (which field, which value), by number of event,
-    /// ascending; each cut to [`crate::limits::DETAIL_MAX_BYTES`]. Never in a digest.
+    /// What a person should know of a malformed event (which field, which value), by number of
+    /// event, ascending; each cut to [`crate::limits::DETAIL_MAX_BYTES`]. Never in a digest.
     pub details: Vec<(u32, String)>,
 }

@@ -1,5 +1,5 @@
-//! What is read of an event, compiled once per run: all declared pointers of all readers in one trie,
-//! so that one parse serves every reader.
+//! What is read of an event, compiled once per run: all declared pointers of all readers in one
+//! trie, so that one parse serves every reader.
 
 use super::{Address, Addressing, TimeUnit};
 use crate::schema::{Description, Input, Kind};

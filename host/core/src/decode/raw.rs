@@ -1,5 +1,6 @@
-//! A value as its format gives it, before it becomes a kind: the one shape in which every decoder shows
-//! values to [`super::convert`] and [`super::assemble`], so that the rules cannot differ by format.
+//! A value as its format gives it, before it becomes a kind: the one shape in which every decoder
+//! shows values to [`super::convert`] and [`super::assemble`], so that the rules cannot differ by
+//! format.
 
 use super::fault::Bad;
 use super::number::digits_of;
@@ -81,8 +82,8 @@ pub(super) trait Source {
     /// Appends the JSON text of the value at a declared place, which is there.
     fn json(&self, node: Node, row: usize, out: &mut Vec<u8>);
 
-    /// Whether no value at this place of this slab can ever be what is wanted: then it is no matter of
-    /// single events.
+    /// Whether no value at this place of this slab can ever be what is wanted: then it is no matter
+    /// of single events.
     fn unfit(&self, node: Node, wanted: Wanted) -> Option<DecodeError>;
 
     /// The name of the place for a person.

@@ -1,4 +1,5 @@
-//! Events as their original bytes: a line as it stands, an Arrow row as the JSON that says the same.
+//! Events as their original bytes: a line as it stands, an Arrow row as the JSON that says the
+//! same.
 
 use super::Slab;
 use super::convert::float_text;
@@ -14,10 +15,10 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use std::borrow::Cow;
 
-/// The original bytes of the event at `row`: a line without its line end, or an Arrow row as compact
-/// JSON, members in the order of the columns and nulls left out. Decimals and floats are numbers,
-/// timestamps RFC 3339 in UTC, bytes base64; what JSON cannot say (NaN, infinities, types without a
-/// meaning here) is a string.
+/// The original bytes of the event at `row`: a line without its line end, or an Arrow row as
+/// compact JSON, members in the order of the columns and nulls left out. Decimals and floats are
+/// numbers, timestamps RFC 3339 in UTC, bytes base64; what JSON cannot say (NaN, infinities, types
+/// without a meaning here) is a string.
 pub fn original(slab: &Slab, row: usize) -> Cow<'_, [u8]> {
     match slab {
         Slab::Lines(lines) => Cow::Borrowed(lines.get(row)),

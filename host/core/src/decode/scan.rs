@@ -1,8 +1,9 @@
-//! The scanner: checks that a line is one JSON text (RFC 8259) as a whole and notes where the declared
-//! values lie. It converts nothing.
+//! The scanner: checks that a line is one JSON text (RFC 8259) as a whole and notes where the
+//! declared values lie. It converts nothing.
 //!
-//! It is given UTF-8. It looks at every byte: a value that nobody reads is checked like any other. What
-//! it learns of a line's shape it leaves behind as [`Trace`], of which [`super::shape`] makes a shortcut.
+//! It is given UTF-8. It looks at every byte: a value that nobody reads is checked like any other.
+//! What it learns of a line's shape it leaves behind as [`Trace`], of which [`super::shape`] makes
+//! a shortcut.
 
 use super::Code;
 use super::bytes::{digits_end, plain_end};
@@ -312,7 +313,8 @@ impl Scan<'_> {
     }
 }
 
-/// The end of the number that begins at `at`, and whether it is of digits only; else where it breaks.
+/// The end of the number that begins at `at`, and whether it is of digits only; else where it
+/// breaks.
 #[inline]
 pub(super) fn number(bytes: &[u8], mut at: usize) -> Result<(usize, Shape), usize> {
     if bytes.get(at) == Some(&b'-') {
@@ -350,7 +352,8 @@ fn fraction(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     Ok(at)
 }
 
-/// The closing quote of the string whose content goes on at `at`, with escapes; else where it breaks.
+/// The closing quote of the string whose content goes on at `at`, with escapes; else where it
+/// breaks.
 #[cold]
 pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     loop {

@@ -1,13 +1,13 @@
 //! The shortcut for lines that look like earlier ones.
 //!
-//! A log's lines differ in their values and hardly ever in what stands between them. So a line that the
-//! scanner took is remembered as what stands between its values, *glue*: `{"id":"`, `","amount":`, `,"of":"`,
-//! `"}`. Remembered lines form a tree: an edge is a glue and the kind of value behind it. A later line that
-//! can walk the tree to its very end is valid, with the same names in the same places: each glue was
-//! compared byte by byte, each value checked by the scanner's own functions, and a place in the tree is
-//! reached by one sequence of glues only, so it stands for one state of the scanner (what is open, which
-//! names were seen). A line that cannot is scanned, and remembered in turn. So the tree never decides
-//! anything but time.
+//! A log's lines differ in their values and hardly ever in what stands between them. So a line that
+//! the scanner took is remembered as what stands between its values, *glue*: `{"id":"`,
+//! `","amount":`, `,"of":"`, `"}`. Remembered lines form a tree: an edge is a glue and the kind of
+//! value behind it. A later line that can walk the tree to its very end is valid, with the same
+//! names in the same places: each glue was compared byte by byte, each value checked by the
+//! scanner's own functions, and a place in the tree is reached by one sequence of glues only, so it
+//! stands for one state of the scanner (what is open, which names were seen). A line that cannot is
+//! scanned, and remembered in turn. So the tree never decides anything but time.
 
 use super::bytes::plain_end;
 use super::plan::{NOWHERE, Node};
@@ -104,8 +104,8 @@ impl Shapes {
         }
     }
 
-    /// Walks the line `bytes[start..end]`; whether it came to the end, with all slots noted. If not, the
-    /// row's slots hold nothing of worth.
+    /// Walks the line `bytes[start..end]`; whether it came to the end, with all slots noted. If
+    /// not, the row's slots hold nothing of worth.
     #[inline]
     pub(super) fn walk(
         &mut self,
@@ -113,8 +113,8 @@ impl Shapes {
         (start, end): (usize, usize),
         row: Row<'_>,
     ) -> bool {
-        // What lies behind `end` may be looked at, and then the last comparison fails: a walk only goes
-        // forward, so if it ends at `end` it never was beyond.
+        // What lies behind `end` may be looked at, and then the last comparison fails: a walk only
+        // goes forward, so if it ends at `end` it never was beyond.
         let done = self.steps(bytes, start, row) == Some(end);
         self.hits += u64::from(done);
         self.misses += u64::from(!done);
@@ -173,8 +173,8 @@ impl Shapes {
         }
     }
 
-    /// Remembers the line `bytes[start..end]`, which was scanned with `trace` to show for it. Slots that
-    /// nobody reads are at `unread`.
+    /// Remembers the line `bytes[start..end]`, which was scanned with `trace` to show for it. Slots
+    /// that nobody reads are at `unread`.
     pub(super) fn learn(
         &mut self,
         bytes: &[u8],
@@ -212,8 +212,8 @@ impl Shapes {
         }
     }
 
-    /// Whether there is room for another line. A full tree that no longer fits the log is begun again,
-    /// each time after twice as many misses.
+    /// Whether there is room for another line. A full tree that no longer fits the log is begun
+    /// again, each time after twice as many misses.
     fn has_room(&mut self) -> bool {
         if self.edges.len() + STEPS_MAX < EDGES_MAX {
             return true;

@@ -1,5 +1,5 @@
-//! Where in a slab's bytes the declared values of a block of lines lie. Nothing is copied and nothing
-//! is cleared between lines: a slot belongs to a line if it bears the line's stamp.
+//! Where in a slab's bytes the declared values of a block of lines lie. Nothing is copied and
+//! nothing is cleared between lines: a slot belongs to a line if it bears the line's stamp.
 
 use super::plan::{Node, Trie};
 
@@ -68,8 +68,8 @@ impl Slot {
 
 const STAMP_MAX: u32 = (1 << 28) - 1;
 
-/// Slots of a block of lines: for each line one slot per node of the trie and one that nobody reads,
-/// where undeclared values go.
+/// Slots of a block of lines: for each line one slot per node of the trie and one that nobody
+/// reads, where undeclared values go.
 #[derive(Debug)]
 pub(super) struct Table {
     slots: Vec<Slot>,

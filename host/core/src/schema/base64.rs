@@ -1,5 +1,5 @@
-//! Base64 with the standard alphabet and padding (RFC 4648 section 4), in its canonical form only: one
-//! text for one sequence of bytes.
+//! Base64 with the standard alphabet and padding (RFC 4648 section 4), in its canonical form only:
+//! one text for one sequence of bytes.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,5 +1,5 @@
-//! Days and civil dates of the proleptic Gregorian calendar, for every day that an `i64` of microseconds
-//! or an `i32` of days can name.
+//! Days and civil dates of the proleptic Gregorian calendar, for every day that an `i64` of
+//! microseconds or an `i32` of days can name.
 
 /// Days since 1970-01-01 of a civil date. `month` is 1 to 12, `day` at least 1.
 #[inline]

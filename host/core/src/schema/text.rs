@@ -1,5 +1,5 @@
-//! Values as a person reads them: the one text of each value, used wherever a value is shown or written
-//! as text. Its inverse is [`crate::decode::convert::from_text`].
+//! Values as a person reads them: the one text of each value, used wherever a value is shown or
+//! written as text. Its inverse is [`crate::decode::convert::from_text`].
 
 use super::{Kind, Value, base64, civil};
 use std::fmt::Write as _;
@@ -16,9 +16,9 @@ pub fn display(value: Value<'_>, kind: Kind) -> String {
 
 /// Appends the text of `value`, which is of `kind` (only a decimal's scale is taken from there).
 ///
-/// Decimals have all digits of their scale, timestamps are RFC 3339 in UTC with six digits of a second
-/// where they are not zero, bytes are base64, floats the shortest text that means the same float. Text
-/// and JSON stand as they are, with U+FFFD where a guest broke UTF-8.
+/// Decimals have all digits of their scale, timestamps are RFC 3339 in UTC with six digits of a
+/// second where they are not zero, bytes are base64, floats the shortest text that means the same
+/// float. Text and JSON stand as they are, with U+FFFD where a guest broke UTF-8.
 pub fn write_text(value: Value<'_>, kind: Kind, out: &mut String) {
     match value {
         Value::Boolean(value) => out.push_str(if value { "true" } else { "false" }),
