@@ -1,2 +1,13 @@
-//! Skeleton.
-fn main() {}
+//! The binary `retally`: it speaks to a person, the libraries below it never do.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one crate that prints")]
+
+mod args;
+mod commands;
+mod error;
+mod exit;
+mod report;
+mod toolchain;
+
+fn main() -> std::process::ExitCode {
+    args::run(std::env::args_os()).into()
+}

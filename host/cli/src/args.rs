@@ -1,0 +1,85 @@
+//! The shapes of the command line, and the way from arguments to an exit code.
+
+use crate::commands::reducer;
+use crate::error::Failure;
+use crate::exit::Exit;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+/// Re-tally the books from the event log.
+///
+/// Streams events into a sandboxed WebAssembly reducer, so that a business calculation is a versioned
+/// artifact that can be replayed over history and proved deterministic by hashes.
+#[derive(Debug, Parser)]
+#[command(name = "retally", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 as asked; 1 a check failed; 2 bad usage, job or reducer; \
+                        3 the run could not finish.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(subcommand)]
+    Reducer(reducer::Verb),
+}
+
+/// Verbs that the design names and nobody has built yet: asking for one is no typing error.
+const TO_COME: [&str; 8] =
+    ["run", "compare", "explain", "verify", "log", "snapshot", "audit", "correct"];
+
+/// Parses, runs, prints what failed.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error, &args),
+    };
+    let result = match cli.verb {
+        Verb::Reducer(verb) => reducer::run(verb),
+    };
+    result.unwrap_or_else(|failure| {
+        if failure.is_broken_pipe() {
+            return Exit::Ok;
+        }
+        eprint!("{}", failure.render());
+        failure.exit()
+    })
+}
+
+/// What clap has to say, help and version included.
+fn explain(error: &clap::Error, args: &[OsString]) -> Exit {
+    let asked = args.get(1).and_then(|arg| arg.to_str());
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(verb) = asked.filter(|verb| TO_COME.contains(verb))
+    {
+        let failure = Failure::usage(anyhow::anyhow!("`retally {verb}` is not built yet"))
+            .hint("retally --help lists what is");
+        eprint!("{}", failure.render());
+        return failure.exit();
+    }
+    // Help that nobody reads to its end is no failure.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_shapes_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_to_come_is_built() {
+        let command = Cli::command();
+        for verb in command.get_subcommands() {
+            assert!(!TO_COME.contains(&verb.get_name()), "{} is built", verb.get_name());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! A file per verb, each beginning with its arguments.
+
+pub(crate) mod reducer;

@@ -1,0 +1,103 @@
+//! `retally reducer build`: package -> core module -> component, written where jobs look for it.
+
+use super::package::Package;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::report::reducer::Inspected;
+use crate::toolchain::{Toolchain, Ways};
+use anyhow::{Context as _, anyhow};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Compile a reducer's package to a component.
+///
+/// The component is written to target/reducers/NAME.wasm of the Cargo workspace that you stand in,
+/// or, where there is none, of the package's own. NAME is the package's.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folders of the packages.
+    #[arg(value_name = "PATH", default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Write the component here instead (one PATH only).
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Which compiler to take: `target` the active toolchain's wasm32-unknown-unknown, `sources` a
+    /// compiler that has its standard library's sources, `any` the first that is found.
+    #[arg(long, value_name = "WAY", default_value = "any", value_parser = ["any", "target", "sources"])]
+    toolchain: String,
+    /// Print one JSON object (for several PATHs one a line).
+    #[arg(long)]
+    json: bool,
+    /// Say nothing on stderr but what is wrong.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    if args.out.is_some() && args.paths.len() > 1 {
+        return Err(Failure::usage(anyhow!("--out takes one PATH, {} given", args.paths.len())));
+    }
+    for (number, path) in args.paths.iter().enumerate() {
+        if number > 0 && !args.json {
+            writeln!(std::io::stdout())?;
+        }
+        build(args, path)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn build(args: &Args, path: &Path) -> Result<(), Failure> {
+    let ways = match args.toolchain.as_str() {
+        "target" => Ways::Target,
+        "sources" => Ways::Sources,
+        _ => Ways::Any,
+    };
+    let mut say = |line: &str| {
+        if !args.quiet {
+            eprintln!("{line}");
+        }
+    };
+    let package = Package::find(path).map_err(Failure::usage)?;
+    let toolchain = Toolchain::find(&package.folder, ways, &mut say).map_err(Failure::usage)?;
+    say(&format!("compiling {} with {}", package.name, toolchain.describe()));
+    let module = package.compile(&toolchain, args.quiet).map_err(Failure::usage)?;
+    let bytes = std::fs::read(&module)
+        .with_context(|| format!("cannot read what the compiler made, {}", module.display()))
+        .map_err(Failure::unfinished)?;
+    let component = retally_sandbox::componentize(&bytes)
+        .with_context(|| format!("package {} makes no reducer", package.name))
+        .map_err(|e| {
+            Failure::usage(e).hint("does its lib.rs end with the SDK's `retally::export!(...)`?")
+        })?;
+    let inspected = Inspected::of(&component)
+        .with_context(|| format!("package {} makes no reducer", package.name))
+        .map_err(Failure::usage)?;
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => package.place().map_err(Failure::usage)?,
+    };
+    write(&out, &component).map_err(Failure::unfinished)?;
+    inspected.print(below_here(&out), args.json)?;
+    Ok(())
+}
+
+/// The path as short as it can be written here.
+fn below_here(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+/// Writes the component whole or not at all: a job that runs meanwhile must not see half of it.
+fn write(out: &Path, component: &[u8]) -> anyhow::Result<()> {
+    let context = || format!("cannot write {}", out.display());
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).with_context(context)?;
+    }
+    let beside = out.with_extension(format!("wasm.{}.tmp", std::process::id()));
+    let written = std::fs::write(&beside, component).and_then(|()| std::fs::rename(&beside, out));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.with_context(context)
+}

@@ -1,0 +1,4 @@
+//! What a person or a program reads: text for the first, JSON for the second.
+
+pub(crate) mod reducer;
+pub(crate) mod text;

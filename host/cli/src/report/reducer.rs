@@ -1,0 +1,184 @@
+//! What a reducer declares, as text and as JSON.
+
+use anyhow::Result;
+use retally_core::reduce::Reducer as _;
+use retally_core::schema::{Condition, Description, Field, Kind, Reason};
+use retally_sandbox::{Sandbox, SandboxConfig};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::text::{harmless_lines, size};
+
+/// A component that was loaded and asked for what it declares.
+pub(crate) struct Inspected {
+    description: Description,
+    digest: String,
+    bytes: u64,
+}
+
+impl Inspected {
+    /// Loads a component as a run would.
+    pub(crate) fn of(component: &[u8]) -> Result<Self> {
+        let sandbox = Sandbox::new(SandboxConfig::default())?;
+        let reducer = sandbox.load(component)?;
+        let description = reducer.description().clone();
+        let digest = reducer.digest().to_string();
+        Ok(Self { description, digest, bytes: component.len() as u64 })
+    }
+
+    /// Prints it to stdout.
+    pub(crate) fn print(&self, path: &Path, as_json: bool) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match as_json {
+            true => writeln!(out, "{}", self.json(path)),
+            false => out.write_all(harmless_lines(&self.text(path)).as_bytes()),
+        }
+    }
+
+    fn text(&self, path: &Path) -> String {
+        let d = &self.description;
+        let mut t = format!("{}@{}\n", d.name, d.version);
+        let _ = writeln!(t, "file     {} ({})", path.display(), size(self.bytes));
+        let _ = writeln!(t, "sha-256  {}", self.digest);
+        t.push_str("inputs\n");
+        for input in &d.inputs {
+            let when: Vec<String> = input.when.iter().map(condition).collect();
+            let when = if when.is_empty() { "any event".to_owned() } else { when.join(" and ") };
+            let key = match input.key.as_slice() {
+                [] => String::new(),
+                parts => format!(", key {}", parts.join(" + ")),
+            };
+            let _ = writeln!(t, "  {}: {when}{key}", input.name);
+            fields(&mut t, &input.fields);
+        }
+        section(&mut t, "params", &d.params);
+        for emit in &d.emits {
+            section(&mut t, &format!("emit {}", emit.name), &emit.fields);
+        }
+        let names = d.view.row_key.iter().filter_map(|&i| d.view.fields.get(usize::from(i)));
+        let names: Vec<&str> = names.map(|f| f.name.as_str()).collect();
+        let view = match names.as_slice() {
+            [] => "view (at most one row a key)".to_owned(),
+            names => format!("view (one row for each {})", names.join(", ")),
+        };
+        section(&mut t, &view, &d.view.fields);
+        let _ = writeln!(t, "state version {}", d.state.version);
+        for line in d.state.layout.lines() {
+            let _ = writeln!(t, "  {line}");
+        }
+        for old in &d.state.migrates {
+            let _ = writeln!(t, "  migrates from version {old}");
+        }
+        reasons(&mut t, "rejects", &d.rejects);
+        reasons(&mut t, "violations", &d.violations);
+        t
+    }
+
+    fn json(&self, path: &Path) -> Value {
+        let d = &self.description;
+        let inputs: Vec<Value> = d
+            .inputs
+            .iter()
+            .map(|input| {
+                let when: Vec<Value> = input
+                    .when
+                    .iter()
+                    .map(|c| json!({ "path": c.path, "any_of": c.any_of }))
+                    .collect();
+                json!({
+                    "name": input.name, "when": when, "key": input.key,
+                    "fields": fields_json(&input.fields),
+                })
+            })
+            .collect();
+        let emits: Vec<Value> = d
+            .emits
+            .iter()
+            .map(|e| json!({ "name": e.name, "fields": fields_json(&e.fields) }))
+            .collect();
+        json!({
+            "file": path.to_string_lossy(),
+            "bytes": self.bytes,
+            "sha256": self.digest,
+            "name": d.name,
+            "version": d.version,
+            "inputs": inputs,
+            "params": fields_json(&d.params),
+            "emits": emits,
+            "view": { "fields": fields_json(&d.view.fields), "row_key": d.view.row_key },
+            "state": {
+                "version": d.state.version, "layout": d.state.layout,
+                "migrates": d.state.migrates,
+            },
+            "rejects": reasons_json(&d.rejects),
+            "violations": reasons_json(&d.violations),
+        })
+    }
+}
+
+fn condition(c: &Condition) -> String {
+    match c.any_of.as_slice() {
+        [] => format!("{} is present", c.path),
+        [one] => format!("{} = {one}", c.path),
+        many => format!("{} = {}", c.path, many.join(" | ")),
+    }
+}
+
+fn section(t: &mut String, title: &str, list: &[Field]) {
+    if !list.is_empty() {
+        let _ = writeln!(t, "{title}");
+        fields(t, list);
+    }
+}
+
+fn fields(t: &mut String, list: &[Field]) {
+    let width = list.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    for field in list {
+        let kind = match field.required {
+            true => field.kind.to_string(),
+            false => format!("{}, optional", field.kind),
+        };
+        let paths = field.paths.join(", else ");
+        let line = format!("    {:width$}  {kind:<22}  {paths}", field.name);
+        let _ = writeln!(t, "{}", line.trim_end());
+    }
+}
+
+fn reasons(t: &mut String, title: &str, list: &[Reason]) {
+    if list.is_empty() {
+        return;
+    }
+    let _ = writeln!(t, "{title}");
+    let width = list.iter().map(|r| r.code.len()).max().unwrap_or(0);
+    for reason in list {
+        let line = format!("    {:width$}  {}", reason.code, reason.says);
+        let _ = writeln!(t, "{}", line.trim_end());
+    }
+}
+
+fn fields_json(list: &[Field]) -> Vec<Value> {
+    list.iter()
+        .map(|field| {
+            let kind = match field.kind {
+                Kind::Decimal { .. } => "decimal".to_owned(),
+                kind => kind.to_string(),
+            };
+            let mut value = json!({
+                "name": field.name, "kind": kind, "required": field.required,
+            });
+            if let Kind::Decimal { scale } = field.kind {
+                value["scale"] = json!(scale);
+            }
+            if !field.paths.is_empty() {
+                value["paths"] = json!(field.paths);
+            }
+            value
+        })
+        .collect()
+}
+
+fn reasons_json(list: &[Reason]) -> Vec<Value> {
+    list.iter().map(|r| json!({ "code": r.code, "says": r.says })).collect()
+}
