@@ -4,9 +4,9 @@
 //! chooses ids knows. No result depends on it. The engine draws it (the core has no chance of its own)
 //! and a snapshot carries it on.
 
-use siphasher::sip::SipHasher13;
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher;
+mod sip;
+
+use sip::Sip;
 
 /// 32 secret bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,19 +18,25 @@ impl std::fmt::Debug for Seed {
     }
 }
 
+/// Hashes an event's content; see [`Seed::content`].
+pub(crate) type Content = Sip<1, 3>;
+
 impl Seed {
-    fn half(&self, at: usize) -> [u8; 16] {
-        let mut half = [0; 16];
-        half.copy_from_slice(&self.0[at..at + 16]);
-        half
+    fn part(&self, part: usize) -> [u64; 2] {
+        let word = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&self.0[at..at + 8]);
+            u64::from_le_bytes(bytes)
+        };
+        [word(part), word(part + 8)]
     }
 
-    /// Place of a key in tables, and its shard.
+    /// Place of a key in tables, and its shard: SipHash-1-3.
     #[inline]
     pub fn key(&self, key: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.half(0));
-        hasher.write(key);
-        hasher.finish()
+        let mut sip = Sip::<1, 3>::new(self.part(0));
+        sip.text(key);
+        sip.finish()
     }
 
     /// 128 bits that stand for (key, id), where `key_hash` is [`Seed::key`] of the key: 112 bits of
@@ -39,19 +45,16 @@ impl Seed {
     /// an id in a snapshot still tells its shard.
     #[inline]
     pub fn id(&self, key_hash: u64, key: &[u8], id: &[u8]) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.half(16));
-        hasher.write_u32(key.len() as u32);
-        hasher.write(key);
-        hasher.write(id);
-        hasher.finish128().as_u128() & !0xffff | u128::from(key_hash >> 48)
+        let mut sip = Sip::<2, 4>::new_wide(self.part(16));
+        sip.text(key);
+        sip.text(id);
+        sip.finish_wide() & !0xffff | u128::from(key_hash >> 48)
     }
 
-    /// 64 bits that stand for an event's content.
+    /// Begins 64 bits that stand for an event's content.
     #[inline]
-    pub fn content(&self, canonical: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_key(&self.half(8));
-        hasher.write(canonical);
-        hasher.finish()
+    pub(crate) fn content(&self) -> Content {
+        Sip::new(self.part(8))
     }
 }
 

@@ -8,7 +8,6 @@ mod ids;
 mod prints;
 mod slots;
 
-pub use content::content;
 pub use ids::{IdTable, Remembered};
 pub use prints::{Prints, prints};
 

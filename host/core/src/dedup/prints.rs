@@ -1,6 +1,6 @@
 //! The hashes of a slab's events: each event on its own, so that slabs can be hashed in parallel.
 
-use super::content;
+use super::content::Contents;
 use crate::decode::{Events, Verdict};
 use crate::seed::Seed;
 
@@ -11,7 +11,7 @@ pub struct Prints {
     pub key: Vec<u64>,
     /// [`Seed::id`] of every event with a key.
     pub id: Vec<u128>,
-    /// [`content()`] of every event whose fields could be read.
+    /// 64 bits that stand for the content of every event whose fields could be read.
     pub content: Vec<u64>,
 }
 
@@ -24,19 +24,23 @@ pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
     out.key.reserve(len);
     out.id.reserve(len);
     out.content.reserve(len);
-    let mut scratch = Vec::new();
+    let mut contents = Contents::new(events, seed);
     for (event, verdict) in events.verdicts.iter().enumerate() {
-        let (mut key_hash, mut id, mut contents) = (0, 0, 0);
+        let (mut key_hash, mut id, mut content) = (0, 0, 0);
         if matches!(verdict, Verdict::Ready | Verdict::BadField(_)) {
             let key = events.keys.get(event);
             key_hash = seed.key(key);
             id = seed.id(key_hash, key, events.ids.get(event));
         }
         if *verdict == Verdict::Ready {
-            contents = content(events, event, seed, &mut scratch);
+            content = contents.of(event);
         }
         out.key.push(key_hash);
         out.id.push(id);
-        out.content.push(contents);
+        out.content.push(content);
     }
 }
+
+#[cfg(test)]
+#[path = "prints_tests.rs"]
+mod tests;
