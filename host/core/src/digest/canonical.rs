@@ -1,5 +1,5 @@
-//! Canonical bytes: the one way in which numbers, texts and typed values are laid out before they are
-//! hashed. Fixed for ever and injective: other values, other bytes.
+//! Canonical bytes: the one way in which numbers, texts and typed values are laid out before they
+//! are hashed. Fixed for ever and injective: other values, other bytes.
 //!
 //! ```text
 //! byte    1 byte                          text    length: u32 | UTF-8
@@ -22,8 +22,8 @@ const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 /// Bytes that are gathered before they go through the hash.
 const BUFFER_BYTES: usize = 4096;
 
-/// Writes canonical bytes straight into SHA-256. Every use has its own label, so that no two kinds of
-/// digest can ever be mistaken for each other.
+/// Writes canonical bytes straight into SHA-256. Every use has its own label, so that no two kinds
+/// of digest can ever be mistaken for each other.
 #[derive(Debug)]
 pub struct Canonical {
     hasher: Sha256,
@@ -80,7 +80,8 @@ impl Canonical {
         self.drain()
     }
 
-    /// Names and kinds of fields: what a table's columns are, as a list of name, kind byte and scale.
+    /// Names and kinds of fields: what a table's columns are, as a list of name, kind byte and
+    /// scale.
     pub fn shape(&mut self, fields: &[Field]) -> &mut Self {
         self.number(fields.len() as u64);
         for field in fields {
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_canonical_hash_is_sha256_over_the_drawn_bytes() {
-        // hashlib: b"\x03\0\0\0abc" + b"\x01" + (5).to_bytes(8) + (-1).to_bytes(8) + b"\x02\0\0\0xy"
+        // text "abc" | flag 1 | number 5 | signed -1 | text "xy"
         let mut canonical = Canonical::new("abc");
         canonical.flag(true).number(5).signed(-1).text("xy");
         let by_hand =

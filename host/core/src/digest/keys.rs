@@ -9,10 +9,10 @@
 //! ```
 //!
 //! (`bytes`: a length of 4 bytes, then the bytes.) A leaf ends behind a key for which
-//! SHA-256("retally leaf" | key) begins with eight zero bits, or behind its 4,096th key: so a key that
-//! comes or goes changes its own leaf and hardly ever another. Each tree holds only the keys that have
-//! something in it: a key without view rows is not in the views, one without violations not in the
-//! violations.
+//! SHA-256("retally leaf" | key) begins with eight zero bits, or behind its 4,096th key: so a key
+//! that comes or goes changes its own leaf and hardly ever another. Each tree holds only the keys
+//! that have something in it: a key without view rows is not in the views, one without violations
+//! not in the violations.
 
 use super::canonical::{put_bytes, put_value, scale};
 use super::tree::{LEAF, Tree};
@@ -239,21 +239,36 @@ impl ViolationTree {
             if owner as usize >= keys.len() {
                 return Err(KeyTreeError::Owner { owner, keys: keys.len() });
             }
-            let bytes = self.tree.begin(VIOLATION, keys.get(owner as usize))?;
-            bytes.extend_from_slice(&(group.len() as u32).to_le_bytes());
-            for violation in group {
+            let code = |violation: &Violated| {
                 let code = self.codes.get(violation.code as usize);
-                put_bytes(bytes, code.ok_or(KeyTreeError::Code(violation.code))?.as_bytes());
-            }
-            self.tree.end(group.len() as u64);
+                code.map(String::as_str).ok_or(KeyTreeError::Code(violation.code))
+            };
+            let codes = group.iter().map(code).collect::<Result<Vec<_>, _>>()?;
+            push_codes(&mut self.tree, keys.get(owner as usize), &codes)?;
         }
         Ok(())
+    }
+
+    /// Appends one key with the codes of its violations.
+    ///
+    /// # Errors
+    /// When the key is out of order.
+    pub fn push(&mut self, key: &[u8], codes: &[&str]) -> Result<(), KeyTreeError> {
+        push_codes(&mut self.tree, key, codes)
     }
 
     /// The digest and the leaves.
     pub fn finish(self) -> KeyedDigest {
         self.tree.finish(Canonical::new("retally violations v1"))
     }
+}
+
+fn push_codes(tree: &mut KeyTree, key: &[u8], codes: &[&str]) -> Result<(), KeyTreeError> {
+    let bytes = tree.begin(VIOLATION, key)?;
+    bytes.extend_from_slice(&(codes.len() as u32).to_le_bytes());
+    codes.iter().for_each(|code| put_bytes(bytes, code.as_bytes()));
+    tree.end(codes.len() as u64);
+    Ok(())
 }
 
 /// The three trees of a run, fed together.
@@ -289,8 +304,8 @@ impl Tables {
     }
 }
 
-/// Keys or rows that do not fit together: a fault of whoever made them, or of a file. A fragment that
-/// fits behind "the keys cannot be digested: ".
+/// Keys or rows that do not fit together: a fault of whoever made them, or of a file. A fragment
+/// that fits behind "the keys cannot be digested: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyTreeError {
     /// Keys that are not in byte order, or twice.

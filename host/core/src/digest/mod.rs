@@ -1,8 +1,8 @@
-//! Hashes over what came out of a run: canonical bytes, RFC 9162 trees, and the values made of them.
-//! docs/digest.md specifies every byte.
+//! Hashes over what came out of a run: canonical bytes, RFC 9162 trees, and the values made of
+//! them. docs/digest.md specifies every byte.
 //!
-//! A digest says what came out and nothing else: no name of a place, no time of day, no text that an
-//! engine made, no seed.
+//! A digest says what came out and nothing else: no name of a place, no time of day, no text that
+//! an engine made, no seed.
 
 pub mod canonical;
 mod keys;

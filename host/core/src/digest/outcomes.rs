@@ -10,8 +10,8 @@
 //! leaf      0x00 | records of 1,024 events     (of fewer only at the end of the history)
 //! ```
 //!
-//! An event that is filtered leaves no record and counts for nothing, so neither batches nor gaps nor
-//! subsets move a leaf. No key, id, offset or free text is in a record.
+//! An event that is filtered leaves no record and counts for nothing, so neither batches nor gaps
+//! nor subsets move a leaf. No key, id, offset or free text is in a record.
 
 use super::canonical::{put_bytes, put_value, scale};
 use super::tree::{LEAF, Tree};
@@ -49,8 +49,8 @@ impl OutcomeShape {
     }
 }
 
-/// The outcomes of one partition so far: what a snapshot carries so that the next run goes on in the
-/// same tree.
+/// The outcomes of one partition so far: what a snapshot carries so that the next run goes on in
+/// the same tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     /// The partition's name.
@@ -106,8 +106,8 @@ impl Outcomes {
         Self { shape, places: (0..growths.len()).collect(), growths }
     }
 
-    /// Takes up the trees where [`Outcomes::save`] left them. A partition that this run does not read
-    /// keeps its tree, because the history holds its events all the same.
+    /// Takes up the trees where [`Outcomes::save`] left them. A partition that this run does not
+    /// read keeps its tree, because the history holds its events all the same.
     ///
     /// # Errors
     /// When a history does not fit together.
@@ -172,8 +172,8 @@ impl Outcomes {
         Ok(())
     }
 
-    /// The trees as they stand, in the order of the partitions' names; partitions without an event are
-    /// left out.
+    /// The trees as they stand, in the order of the partitions' names; partitions without an event
+    /// are left out.
     pub fn save(&self) -> Vec<History> {
         let mut all: Vec<_> =
             self.growths.iter().filter(|g| g.events > 0).map(Growth::save).collect();
@@ -341,8 +341,8 @@ impl Walk<'_> {
     }
 }
 
-/// A block that does not fit together: a fault of whoever made it, never of the log. A fragment that
-/// fits behind "the outcomes cannot be digested: ".
+/// A block that does not fit together: a fault of whoever made it, never of the log. A fragment
+/// that fits behind "the outcomes cannot be digested: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     /// A partition that the run does not have.

@@ -25,7 +25,8 @@ pub struct PartitionCount {
     pub events: u64,
 }
 
-/// The outcomes' digest over the trees of all partitions, which are given in the order of their names.
+/// The outcomes' digest over the trees of all partitions, which are given in the order of their
+/// names.
 pub fn outcomes_digest(emits: &[EmitKind], partitions: &[PartitionDigest]) -> Hash {
     debug_assert!(partitions.is_sorted_by(|a, b| a.partition < b.partition));
     let mut canonical = Canonical::new("retally outcomes v1");

@@ -1,5 +1,5 @@
-//! The digests as wholes: literal hashes that Python's hashlib gave for the layouts in docs/digest.md,
-//! and what must never move a root.
+//! The digests as wholes: literal hashes that Python's hashlib gave for the layouts in
+//! docs/digest.md, and what must never move a root.
 
 use super::*;
 use crate::decode::Code;

@@ -1,8 +1,8 @@
-//! The Merkle tree hash of RFC 9162 (section 2.1.1), grown leaf by leaf. Only the tree's right edge is
-//! kept, so that it takes 32 bytes a level however many leaves there are.
+//! The Merkle tree hash of RFC 9162 (section 2.1.1), grown leaf by leaf. Only the tree's right edge
+//! is kept, so that it takes 32 bytes a level however many leaves there are.
 //!
 //! ```text
-//! leaf  = SHA-256(0x00 | bytes)      node = SHA-256(0x01 | left | right)      no leaf = SHA-256("")
+//! leaf  SHA-256(0x00 | bytes)    node  SHA-256(0x01 | left | right)    no leaf  SHA-256("")
 //! ```
 
 use super::Hash;
@@ -21,7 +21,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Takes up a tree where [`Tree::leaves`] and [`Tree::edge`] left it; nothing if they do not fit.
+    /// Takes up a tree where [`Tree::leaves`] and [`Tree::edge`] left it; nothing if they do not
+    /// fit.
     pub fn restore(leaves: u64, edge: Vec<Hash>) -> Option<Self> {
         (edge.len() == leaves.count_ones() as usize).then_some(Self { leaves, edge })
     }

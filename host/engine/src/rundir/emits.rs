@@ -10,8 +10,8 @@ use arrow_buffer::{Buffer, ScalarBuffer};
 use retally_core::reduce::EmitRows;
 use std::sync::Arc;
 
-/// The files of one emit kind. There is one, unless a decimal needs more digits than the file has: then
-/// another begins, with wider columns.
+/// The files of one emit kind. There is one, unless a decimal needs more digits than the file has:
+/// then another begins, with wider columns.
 pub(super) struct EmitWriter {
     kind: usize,
     digits: Digits,

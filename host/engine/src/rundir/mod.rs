@@ -5,23 +5,32 @@
 //! view.parquet              key, then the view's fields; by key
 //! states.parquet            key, state, applied, time of the last applied event; by key
 //! violations.parquet        key, code, detail; by key
-//! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, then the fields; in log order
+//! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, the fields; in log order
 //! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
-//! outcomes.parquet          partition, offset, events, what, code: stretches of one fate; in log order
+//! outcomes.parquet          partition, offset, events, what, code: runs of one fate; in log order
 //! leaves.parquet            tree, first_row, rows, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
 //! ```
 //!
-//! [`RunWriter`] writes one. How the digests follow from the files stands in docs/digest.md.
+//! [`RunWriter`] writes one, [`RunReader`] reads one, [`check()`] recomputes every digest from the
+//! files alone. How the digests follow from the files stands in docs/digest.md.
 
+mod check;
 mod columns;
 mod emits;
 mod error;
+mod fates;
 mod folder;
+mod reader;
+mod recompute;
 mod shape;
 mod table;
+#[cfg(test)]
+mod tests;
 mod writer;
 
+pub use check::{CheckReport, Checked, check};
 pub use error::RunDirError;
+pub use reader::{Keys, Rows, RunReader};
 pub use shape::Table;
 pub use writer::{KeyedDigests, RunWriter};

@@ -52,7 +52,8 @@ pub(super) struct EmitNote {
     fields: Vec<FieldNote>,
 }
 
-/// What stands under `control` in the manifest: the shapes that enter the digests, in declared order.
+/// What stands under `control` in the manifest: the shapes that enter the digests, in declared
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Control {
@@ -178,8 +179,8 @@ pub(super) fn partition_type() -> DataType {
 }
 
 /// The column of a reducer's own field. A name that the table has already (whatever the case of its
-/// letters, for which many tools do not care) gets `field.` in front: no declared name has a dot, so
-/// no other column can be called so.
+/// letters, for which many tools do not care) gets `field.` in front: no declared name has a dot,
+/// so no other column can be called so.
 fn own_column(field: &schema::Field, taken: &[&str], digits: Digits) -> Field {
     let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
     let name = if clash { format!("field.{}", field.name) } else { field.name.clone() };

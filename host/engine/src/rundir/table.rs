@@ -1,5 +1,5 @@
-//! One Parquet file: written a batch at a time with settings that are fixed, so that the same rows make
-//! the same bytes.
+//! One Parquet file: written a batch at a time with settings that are fixed, so that the same rows
+//! make the same bytes.
 //!
 //! The settings are measured, one thread, per row (ns, bytes), snappy unless said otherwise:
 //!
@@ -14,9 +14,9 @@
 //! | event id of 16 bytes | 72, 5.4 | 45, 5.0 | **34, 4.9** | 15, 20.0 |
 //! | text of three values | 25, 0.3 | 23, 1.6 | **18, 0.9** | 11, 7.0 |
 //!
-//! zstd(1) makes texts half as large and costs 10 to 30 ns more for each; lz4 is like snappy. Statistics
-//! of texts cost 15 to 30 ns a value and help nobody in log order. So: no dictionaries (which also
-//! bounds memory), deltas, snappy, statistics of sorted keys only.
+//! zstd(1) makes texts half as large and costs 10 to 30 ns more for each; lz4 is like snappy.
+//! Statistics of texts cost 15 to 30 ns a value and help nobody in log order. So: no dictionaries
+//! (which also bounds memory), deltas, snappy, statistics of sorted keys only.
 
 use super::RunDirError;
 use super::columns::NARROW_DIGITS;

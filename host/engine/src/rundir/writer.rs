@@ -56,9 +56,9 @@ pub struct KeyedDigests<'a> {
 }
 
 impl RunWriter {
-    /// Makes the folder and every file in it but the manifest. `partitions`: the names, in the order of
-    /// the run's numbers. `history`: the outcome trees of the snapshot from which the run goes on, else
-    /// empty.
+    /// Makes the folder and every file in it but the manifest. `partitions`: the names, in the
+    /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
+    /// goes on, else empty.
     ///
     /// # Errors
     /// When the folder holds something already or cannot be written.
@@ -103,8 +103,8 @@ impl RunWriter {
         serde_json::to_value(self.shape.note(self.history)).unwrap_or_default()
     }
 
-    /// Appends what became of a stretch of the log. The block is taken, because its columns become the
-    /// files' without being copied.
+    /// Appends what became of a stretch of the log. The block is taken, because its columns become
+    /// the files' without being copied.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -150,7 +150,8 @@ impl RunWriter {
         self.bound_memory()
     }
 
-    /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a run.
+    /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a
+    /// run.
     ///
     /// # Errors
     /// When a file cannot be written; the directory then stays half-written.

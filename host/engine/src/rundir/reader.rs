@@ -1,0 +1,241 @@
+//! Reading a run directory: only one that is complete, and never more of it than asked for.
+
+use super::RunDirError;
+use super::columns::Digits;
+use super::folder::Folder;
+use super::shape::{Control, MANIFEST, Shape, Table, partition_type};
+use super::table::failed;
+use arrow_array::cast::AsArray;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowFilter,
+};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+use retally_core::manifest::{Manifest, ManifestError};
+use retally_core::schema;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Rows of a batch that is read.
+const BATCH_ROWS: usize = 8192;
+
+/// A finished run.
+#[derive(Debug)]
+pub struct RunReader {
+    folder: Folder,
+    manifest: Manifest,
+    shape: Shape,
+    history: bool,
+}
+
+/// Which keys' rows are wanted.
+#[derive(Debug, Clone, Default)]
+pub enum Keys {
+    /// Every key's.
+    #[default]
+    All,
+    /// These keys'.
+    These(BTreeSet<String>),
+}
+
+impl RunReader {
+    /// Opens a run directory.
+    ///
+    /// # Errors
+    /// When it is half-written, of a newer format, or no run directory at all.
+    pub fn open(dir: &Path) -> Result<Self, RunDirError> {
+        let folder = Folder::open(dir)?;
+        let path = folder.at(MANIFEST);
+        let Some(bytes) = folder.bytes(MANIFEST)? else {
+            let begun = folder.at("outcomes.parquet").exists();
+            let dir = dir.to_path_buf();
+            return Err(if begun {
+                RunDirError::HalfWritten(dir)
+            } else {
+                RunDirError::NoRun(dir)
+            });
+        };
+        let manifest = Manifest::from_bytes(&bytes)
+            .map_err(|error| RunDirError::Manifest { path: path.clone(), error })?;
+        let unusable = || RunDirError::Manifest {
+            path: path.clone(),
+            error: ManifestError::NotAManifest("its `control` names no tables".into()),
+        };
+        let control: Control =
+            serde_json::from_value(manifest.control.clone()).map_err(|_| unusable())?;
+        let shape = Shape::read(&control).ok_or_else(unusable)?;
+        Ok(Self { folder, manifest, shape, history: control.history })
+    }
+
+    /// What ran, on what, with what result.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether the run went on from a snapshot.
+    pub fn has_history(&self) -> bool {
+        self.history
+    }
+
+    /// The fields of the view.
+    pub fn view(&self) -> &[schema::Field] {
+        &self.shape.view
+    }
+
+    /// The emit kinds in declared order: what [`Table::Emits`] counts.
+    pub fn emits(&self) -> &[schema::EmitKind] {
+        &self.shape.emits
+    }
+
+    /// The rows of a table in its order. `keys` is for tables with a column of that name; others
+    /// are read whole.
+    ///
+    /// # Errors
+    /// When the file is missing or not as it was written.
+    pub fn rows(&self, table: Table, keys: &Keys) -> Result<Rows<'_>, RunDirError> {
+        let names = match table {
+            Table::Emits(kind) => self.emit_files(kind)?,
+            _ => vec![self.shape.file(table)],
+        };
+        let mut rows = Rows { run: self, table, names, keys: keys.clone(), open: None };
+        rows.next_file()?;
+        Ok(rows)
+    }
+
+    /// An error about the content of a table.
+    pub(super) fn wrong(&self, table: Table, what: impl Into<String>) -> RunDirError {
+        RunDirError::Table { path: self.folder.at(&self.shape.file(table)), what: what.into() }
+    }
+
+    /// The files of a kind, the first last.
+    fn emit_files(&self, kind: usize) -> Result<Vec<String>, RunDirError> {
+        let mut names = vec![self.shape.emit_file(kind, 0)];
+        for part in 1.. {
+            let name = self.shape.emit_file(kind, part);
+            if !self.folder.at(&name).exists() {
+                break;
+            }
+            names.push(name);
+        }
+        names.reverse();
+        Ok(names)
+    }
+
+    fn open_file(
+        &self,
+        table: Table,
+        name: &str,
+        keys: &Keys,
+    ) -> Result<ParquetRecordBatchReader, RunDirError> {
+        let fail = |error| failed("read", &self.folder, name, error);
+        let file = self.folder.read(name)?;
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
+        let mut builder = builder.map_err(fail)?.with_batch_size(BATCH_ROWS);
+        self.check_columns(table, name, builder.schema())?;
+        let key = builder.schema().index_of("key").ok();
+        if let (Keys::These(keys), Some(key)) = (keys, key) {
+            let groups = builder.metadata().row_groups().iter().enumerate();
+            let groups = groups.filter(|(_, group)| may_hold(group, key, keys)).map(|(n, _)| n);
+            let groups = groups.collect();
+            let mask = ProjectionMask::leaves(builder.parquet_schema(), [key]);
+            builder = builder.with_row_groups(groups).with_row_filter(among(keys.clone(), mask));
+        }
+        builder.build().map_err(fail)
+    }
+
+    /// A file with other columns than its table has is not read: nothing in it would mean what it
+    /// says.
+    fn check_columns(&self, table: Table, name: &str, found: &Schema) -> Result<(), RunDirError> {
+        let same = |expected: &Schema| {
+            let found = found.fields().iter().map(|field| field.as_ref());
+            found.eq(expected.fields().iter().map(as_read).collect::<Vec<_>>().iter())
+        };
+        let fits = match table {
+            Table::Emits(kind) => [Digits::Narrow, Digits::Wide]
+                .into_iter()
+                .any(|digits| same(&self.shape.emit_schema(kind, digits))),
+            _ => same(&self.shape.schema(table)),
+        };
+        if fits {
+            return Ok(());
+        }
+        let what = "its columns are not those that the manifest names".to_owned();
+        Err(RunDirError::Table { path: self.folder.at(name), what })
+    }
+}
+
+/// A column as it is read: the dictionary of a column is not in its file.
+fn as_read(field: &Arc<Field>) -> Field {
+    let field = field.as_ref().clone();
+    let dictionary = *field.data_type() == partition_type();
+    if dictionary { field.with_data_type(DataType::Utf8) } else { field }
+}
+
+/// Whether one of `keys` can be in a group. Bounds may be cut short, and then still hold.
+fn may_hold(group: &RowGroupMetaData, column: usize, keys: &BTreeSet<String>) -> bool {
+    let Some(Statistics::ByteArray(bounds)) = group.column(column).statistics() else {
+        return true;
+    };
+    let (min, max) = (bounds.min_bytes_opt(), bounds.max_bytes_opt());
+    keys.iter()
+        .map(String::as_bytes)
+        .any(|key| min.is_none_or(|min| min <= key) && max.is_none_or(|max| key <= max))
+}
+
+/// Takes the rows of `keys` only.
+fn among(keys: BTreeSet<String>, mask: ProjectionMask) -> RowFilter {
+    let wanted = move |batch: RecordBatch| -> Result<BooleanArray, ArrowError> {
+        let column = batch.column(0).as_string::<i32>();
+        Ok(column.iter().map(|key| Some(key.is_some_and(|key| keys.contains(key)))).collect())
+    };
+    RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, wanted))])
+}
+
+/// Rows of a table, a batch at a time.
+pub struct Rows<'a> {
+    run: &'a RunReader,
+    table: Table,
+    /// Files to come, the next one last.
+    names: Vec<String>,
+    keys: Keys,
+    open: Option<(String, ParquetRecordBatchReader)>,
+}
+
+impl Rows<'_> {
+    fn next_file(&mut self) -> Result<(), RunDirError> {
+        self.open = None;
+        if let Some(name) = self.names.pop() {
+            let reader = self.run.open_file(self.table, &name, &self.keys)?;
+            self.open = Some((name, reader));
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch, RunDirError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (name, reader) = self.open.as_mut()?;
+            match reader.next() {
+                Some(batch) => {
+                    let fail =
+                        |error: ArrowError| failed("read", &self.run.folder, name, error.into());
+                    return Some(batch.map_err(fail));
+                }
+                None => {
+                    if let Err(error) = self.next_file() {
+                        return Some(Err(error));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,476 @@
+#!/usr/bin/env python3
+"""Recomputes every digest of a run directory from its files alone.
+
+Written from docs/digest.md, with pyarrow and hashlib and nothing of Retally:
+
+    python3 tests/python/recheck.py RUN
+
+Prints one line a digest. Exits with 1 if one differs, with 2 if the directory is no run.
+"""
+
+import hashlib
+import json
+import struct
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+LEAF_EVENTS = 1024
+LEAF_KEYS = 4096
+PLAIN = {"duplicate": 4, "conflict": 5, "ignored": 7, "quarantined": 8}
+KINDS = {
+    "boolean": 1,
+    "integer": 2,
+    "decimal": 3,
+    "float": 4,
+    "timestamp": 5,
+    "date": 6,
+    "text": 7,
+    "bytes": 8,
+    "json": 9,
+}
+
+
+def sha(data):
+    return hashlib.sha256(data).digest()
+
+
+# Canonical bytes
+
+
+def u32(n):
+    return struct.pack("<I", n)
+
+
+def number(n):
+    return struct.pack("<Q", n)
+
+
+def i64(n):
+    return struct.pack("<q", n)
+
+
+def blob(data):
+    return u32(len(data)) + data
+
+
+def text(string):
+    return blob(string.encode())
+
+
+def listed(items):
+    return number(len(items)) + b"".join(items)
+
+
+def option(data):
+    return b"\0" if data is None else b"\1" + data
+
+
+class Field:
+    """A declared field: its name, kind and scale."""
+
+    def __init__(self, note):
+        kind, _, scale = note["kind"].partition("(")
+        self.name = note["name"]
+        self.kind = kind
+        self.scale = int(scale.rstrip(")")) if scale else 0
+
+    def shape(self):
+        return text(self.name) + bytes([KINDS[self.kind], self.scale])
+
+    def value(self, value):
+        """A value as `plain` or `parse` gives it."""
+        if value is None:
+            return b"\0"
+        tag = bytes([KINDS[self.kind]])
+        if self.kind == "boolean":
+            return tag + bytes([value])
+        if self.kind == "decimal":
+            return tag + bytes([self.scale]) + i64(value)
+        if self.kind == "float":
+            bits = b"\0\0\0\0\0\0\xf8\x7f" if value != value else struct.pack("<d", value)
+            return tag + bits
+        if self.kind == "date":
+            return tag + struct.pack("<i", value)
+        if self.kind in ("integer", "timestamp"):
+            return tag + i64(value)
+        return tag + (blob(value) if self.kind == "bytes" else text(value))
+
+    def plain(self, column):
+        """A column of a table as plain numbers, texts and bytes."""
+        if self.kind == "timestamp":
+            column = column.cast("int64")
+        elif self.kind == "date":
+            column = column.cast("int32")
+        values = column.to_pylist()
+        if self.kind == "decimal":
+            values = [None if v is None else units(v, self.scale) for v in values]
+        return values
+
+    def parse(self, words):
+        """A param as the manifest writes it."""
+        if words is None:
+            return None
+        if self.kind == "boolean":
+            return words == "true"
+        if self.kind == "integer":
+            return int(words)
+        if self.kind == "decimal":
+            from decimal import Decimal
+
+            return units(Decimal(words), self.scale)
+        if self.kind == "float":
+            return float(words)
+        if self.kind in ("timestamp", "date"):
+            return moment(words, self.kind)
+        if self.kind == "bytes":
+            import base64
+
+            return base64.b64decode(words)
+        return words
+
+
+def units(decimal, scale):
+    """Exact: a context would round."""
+    sign, digits, exponent = decimal.as_tuple()
+    whole = int("".join(map(str, digits))) * 10 ** (exponent + scale)
+    return -whole if sign else whole
+
+
+def moment(words, kind):
+    from datetime import datetime, timedelta, timezone
+
+    start = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    when = datetime.fromisoformat(words.replace("Z", "+00:00"))
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=timezone.utc)
+    since = when - start
+    return since.days if kind == "date" else since // timedelta(microseconds=1)
+
+
+def shape(fields):
+    return listed([field.shape() for field in fields])
+
+
+# Trees
+
+
+def leaf_hash(data):
+    return sha(b"\0" + data)
+
+
+class Tree:
+    """RFC 9162, with the edge that a history may have left."""
+
+    def __init__(self, count=0, edge=b""):
+        self.edge = []
+        sizes = [1 << bit for bit in reversed(range(64)) if count >> bit & 1]
+        assert len(sizes) * 32 == len(edge), "an edge that does not fit its count"
+        for place, size in enumerate(sizes):
+            self.edge.append((size, edge[32 * place : 32 * place + 32]))
+
+    def push(self, digest):
+        size = 1
+        while self.edge and self.edge[-1][0] == size:
+            digest = sha(b"\1" + self.edge.pop()[1] + digest)
+            size *= 2
+        self.edge.append((size, digest))
+
+    def root(self):
+        if not self.edge:
+            return sha(b"")
+        digest = self.edge[-1][1]
+        for _, left in reversed(self.edge[:-1]):
+            digest = sha(b"\1" + left + digest)
+        return digest
+
+
+class Outcomes:
+    """The tree of one partition."""
+
+    def __init__(self, events=0, edge=b"", records=b""):
+        self.events = events
+        self.tree = Tree(events // LEAF_EVENTS, edge)
+        self.open = [records] if records else []
+
+    def add(self, record):
+        self.open.append(record)
+        self.events += 1
+        if self.events % LEAF_EVENTS == 0:
+            self.close()
+
+    def close(self):
+        if self.open:
+            self.tree.push(leaf_hash(b"".join(self.open)))
+            self.open = []
+
+    def root(self):
+        self.close()
+        return self.tree.root()
+
+
+class Keys:
+    """A tree over keys, and its leaves as (first row, rows, hash)."""
+
+    def __init__(self):
+        self.tree = Tree()
+        self.leaves = []
+        self.open = []
+        self.keys = self.rows = self.first = 0
+        self.last = None
+
+    def add(self, key, row, rows):
+        assert self.last is None or self.last < key, f"{key} is out of order"
+        self.last = key
+        self.open.append(sha(row))
+        self.keys += 1
+        self.rows += rows
+        if sha(b"retally leaf" + key)[0] == 0 or len(self.open) == LEAF_KEYS:
+            self.close()
+
+    def close(self):
+        if self.open:
+            digest = leaf_hash(b"".join(self.open))
+            self.tree.push(digest)
+            self.leaves.append((self.first, self.rows - self.first, digest))
+            self.first = self.rows
+            self.open = []
+
+    def digest(self, label, head=b""):
+        self.close()
+        return sha(text(label) + head + number(self.keys) + self.tree.root())
+
+
+# The files of a run
+
+
+def batches(path):
+    return pq.ParquetFile(path).iter_batches(batch_size=16384)
+
+
+def rows(path, names):
+    for batch in batches(path):
+        yield from zip(*(batch.column(name).to_pylist() for name in names))
+
+
+def own(batch, fields, first):
+    """The values of a reducer's own columns, row by row."""
+    columns = [field.plain(batch.column(first + at)) for at, field in enumerate(fields)]
+    return [[column[row] for column in columns] for row in range(batch.num_rows)]
+
+
+class Emits:
+    """The emits of one kind, taken event by event."""
+
+    def __init__(self, run, number_of_kind, name, fields):
+        files = sorted((run / "emits" / name).glob("*.parquet"))
+        assert files, f"emits/{name} has no file"
+        self.records = self.read(files, number_of_kind, fields)
+        self.next = next(self.records, None)
+
+    @staticmethod
+    def read(files, number_of_kind, fields):
+        head = bytes([0x10, number_of_kind])
+        for path in files:
+            for batch in batches(path):
+                partitions = batch.column("partition").to_pylist()
+                offsets = batch.column("offset").to_pylist()
+                for place, values in enumerate(own(batch, fields, 6)):
+                    record = b"".join(f.value(v) for f, v in zip(fields, values))
+                    yield (partitions[place], offsets[place]), head + record
+
+    def take(self, position):
+        taken = []
+        while self.next is not None and self.next[0] == position:
+            taken.append(self.next[1])
+            self.next = next(self.records, None)
+        return b"".join(taken)
+
+
+def outcomes(run, control, kinds):
+    partitions = {}
+    if control["history"]:
+        columns = ["partition", "events", "edge", "open"]
+        for name, events, edge, records in rows(run / "history.parquet", columns):
+            partitions[name] = Outcomes(events, edge, records)
+    emits = [Emits(run, n, name, fields) for n, (name, fields) in enumerate(kinds)]
+    columns = ["partition", "offset", "events", "what", "code"]
+    for partition, offset, events, what, code in rows(run / "outcomes.parquet", columns):
+        tree = partitions.setdefault(partition, Outcomes())
+        for at in range(offset, offset + events):
+            if what == "applied":
+                record = b"\1" + b"".join(kind.take((partition, at)) for kind in emits)
+            elif what == "rejected":
+                record = b"\2" + text(code)
+            elif what == "trapped":
+                record = b"\3" + text("trap")
+            elif what == "malformed":
+                record = b"\6" + text(code)
+            else:
+                record = bytes([PLAIN[what]])
+            tree.add(record)
+    left = [kind.next[0] for kind in emits if kind.next is not None]
+    assert not left, f"emits of events that were not applied: {left}"
+    taken = sorted(partitions.items(), key=lambda item: item[0].encode())
+    taken = [(name, tree.events, tree.root()) for name, tree in taken if tree.events]
+    digest = sha(
+        text("retally outcomes v1")
+        + listed([text(name) + shape(fields) for name, fields in kinds])
+        + listed([text(name) + number(events) + root for name, events, root in taken])
+    )
+    return digest, [(name, events) for name, events, _ in taken]
+
+
+def grouped(pairs):
+    """(key, thing) pairs as (key, list of things)."""
+    last, things = None, []
+    for key, thing in pairs:
+        if key != last and last is not None:
+            yield last, things
+            things = []
+        last = key
+        things.append(thing)
+    if last is not None:
+        yield last, things
+
+
+def views(run, fields):
+    def pairs():
+        for batch in batches(run / "view.parquet"):
+            values = own(batch, fields, 1)
+            for key, row in zip(batch.column("key").to_pylist(), values):
+                yield key, b"".join(f.value(v) for f, v in zip(fields, row))
+
+    tree = Keys()
+    for key, things in grouped(pairs()):
+        row = b"\2" + text(key) + u32(len(things)) + b"".join(things)
+        tree.add(key.encode(), row, len(things))
+    return tree.digest("retally views v1", shape(fields)), tree.leaves
+
+
+def states(run):
+    tree = Keys()
+    for key, state, applied in rows(run / "states.parquet", ["key", "state", "applied"]):
+        tree.add(key.encode(), b"\3" + text(key) + number(applied) + blob(state), 1)
+    return tree.digest("retally states v1"), tree.leaves
+
+
+def violations(run):
+    tree = Keys()
+    for key, codes in grouped(rows(run / "violations.parquet", ["key", "code"])):
+        row = b"\4" + text(key) + u32(len(codes)) + b"".join(map(text, codes))
+        tree.add(key.encode(), row, len(codes))
+    return tree.digest("retally violations v1"), tree.leaves
+
+
+def job_digest(settings):
+    params = [Field(param) for param in settings["params"]]
+    values = [f.value(f.parse(p["value"])) for f, p in zip(params, settings["params"])]
+    keys = settings["keys"]
+    limit = settings["range"].get("limit")
+
+    def positions(entries):
+        return listed([text(e["partition"]) + number(e["offset"]) for e in entries])
+
+    return sha(
+        text("retally job v1")
+        + b"".join(text(settings[k]) for k in ("order", "window", "on_conflict", "on_trap"))
+        + shape(params)
+        + b"".join(values)
+        + option(None if keys is None else listed([text(key) for key in keys]))
+        + positions(settings["range"].get("from", []))
+        + positions(settings["range"].get("to", []))
+        + option(None if limit is None else number(limit))
+        + positions(settings["ledger"])
+    )
+
+
+def input_digest(described):
+    partitions = []
+    for taken in described["partitions"]:
+        ends = b""
+        if taken["first"] is not None:
+            ends = number(taken["first"]) + number(taken["last"])
+        partitions.append(text(taken["partition"]) + number(taken["events"]) + ends)
+    objects = []
+    for stored in described["objects"]:
+        xxh3, sha256 = stored["xxh3_128"], stored.get("sha256")
+        objects.append(
+            text(stored["path"])
+            + number(stored["size_bytes"])
+            + option(None if xxh3 is None else blob(bytes.fromhex(xxh3)))
+            + option(None if sha256 is None else bytes.fromhex(sha256))
+        )
+    return sha(text("retally input v1") + listed(partitions) + listed(objects))
+
+
+def recheck(run, manifest):
+    """Pairs of what the manifest records and what the files give, by name."""
+    control = manifest["control"]
+    kinds = [(e["name"], [Field(f) for f in e["fields"]]) for e in control["emits"]]
+    outcome, taken = outcomes(run, control, kinds)
+    view, view_leaves = views(run, [Field(f) for f in control["view"]])
+    state, state_leaves = states(run)
+    violation, violation_leaves = violations(run)
+    whole = sha(
+        text("retally run v1")
+        + outcome
+        + view
+        + state
+        + violation
+        + listed([text(name) + number(events) for name, events in taken])
+    )
+    job = job_digest(manifest["job"]["settings"])
+    described = input_digest(manifest["input"])
+    reducer = bytes.fromhex(manifest["reducer"]["sha256"])
+    kept = {}
+    columns = ["tree", "first_row", "rows", "hash"]
+    for tree, first, count, digest in rows(run / "leaves.parquet", columns):
+        kept.setdefault(tree, []).append((first, count, digest))
+    leaves = {"views": view_leaves, "states": state_leaves, "violations": violation_leaves}
+    recorded = manifest["digests"]
+    result = {
+        "outcomes": (recorded["outcomes"], outcome.hex()),
+        "views": (recorded["views"], view.hex()),
+        "states": (recorded["states"], state.hex()),
+        "violations": (recorded["violations"], violation.hex()),
+        "run digest": (manifest["run_digest"], whole.hex()),
+        "job digest": (manifest["job"]["digest"], job.hex()),
+        "input description": (manifest["input_digest"], described.hex()),
+        "seal": (
+            manifest["seal"],
+            sha(text("retally seal v1") + whole + reducer + job + described).hex(),
+        ),
+    }
+    for tree, found in leaves.items():
+        listing = [sha(repr(each).encode()).hex() for each in (kept.get(tree, []), found)]
+        result[f"leaves of the {tree}"] = tuple(listing)
+    return result
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    run = Path(sys.argv[1])
+    path = run / "manifest.json"
+    if not path.exists():
+        print(f"{run} is half-written or no run directory", file=sys.stderr)
+        return 2
+    manifest = json.loads(path.read_text())
+    if manifest["format"] != 1:
+        print(f"{path} has format {manifest['format']}, this script reads 1", file=sys.stderr)
+        return 2
+    try:
+        result = recheck(run, manifest)
+    except (AssertionError, KeyError) as error:
+        print(f"different: {error}")
+        return 1
+    for name, (recorded, found) in result.items():
+        print(f"{'equal    ' if recorded == found else 'different'}  {found}  {name}")
+    return 0 if all(a == b for a, b in result.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
