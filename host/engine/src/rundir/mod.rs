@@ -21,8 +21,11 @@ mod emits;
 mod error;
 mod fates;
 mod folder;
+mod named;
 mod reader;
 mod recompute;
+#[cfg(test)]
+mod sample;
 mod shape;
 mod table;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod writer;
 
 pub use check::{CheckReport, Checked, check};
 pub use error::RunDirError;
+pub use named::Named;
 pub use reader::{Keys, Rows, RunReader};
 pub use shape::Table;
 pub use writer::{KeyedDigests, RunWriter};
