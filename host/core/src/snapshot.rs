@@ -1,13 +1,13 @@
 //! What a snapshot holds: everything that decides how a run goes on from a position of the log, and
 //! nothing else. Who writes, finds and reads it lies in the engine.
 //!
-//! A snapshot is bound: [`Binding`] names all that could have decided its content, and a run whose own
-//! binding differs does not go on from it. Rows come unordered, in as many pieces as the fold has
-//! shards; they are put in order when they are saved, so that neither shards nor threads show.
+//! A snapshot is bound: [`Binding`] names all that could have decided its content, and a run whose
+//! own binding differs does not go on from it. Rows come unordered, in as many pieces as the fold
+//! has shards; they are put in order when they are saved, so that neither shards nor threads show.
 
 use crate::digest::{Hash, History};
 use crate::log::{Micros, PartitionIndex};
-use crate::manifest::{Counts, Difference, Settings};
+use crate::manifest::{Counts, Difference, ReducerId, Settings};
 use crate::schema::{Description, Spans};
 use crate::seed::Seed;
 
@@ -28,27 +28,26 @@ pub struct KeyRows {
     pub home: Vec<PartitionIndex>,
 }
 
-/// Ids seen. A list that is "empty unless" has one entry per id or none at all.
+/// Ids seen; their digests tell the shards of their keys ([`Seed::id`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdRows {
     /// [`Seed::id`] of key and id.
     pub digests: Vec<u128>,
-    /// [`Seed::content`] of the event that counts.
+    /// What is kept of the content of the event that counts.
     pub content: Vec<u64>,
-    /// The key of each: its row in the [`KeyRows`] of the same piece. Empty unless the window is a span.
+    /// The key of each: its row in the [`KeyRows`] that come with it. Empty unless the window is a
+    /// span.
     pub keys: Vec<u32>,
     /// The key's highest time when the id was seen. Empty unless the window is a span.
     pub highest: Vec<Micros>,
-    /// Upper 16 bits of the hash of each id's key, from which its shard follows. Empty where the
-    /// digests tell the shard themselves.
-    pub places: Vec<u16>,
 }
 
-/// A piece of the fold's memory: one shard's, or of whatever part keys and ids stay together in.
+/// A piece of the fold's memory, such as one shard's: keys, and ids of no other keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Piece {
-    /// The partition to which all of it belongs, by its number in [`Head::partitions`]; none under
-    /// order "path", or where ids are not told apart by partition.
+    /// The partition to which all of it belongs, by its number in [`Head::partitions`], where the
+    /// fold tells ids apart by partition. (Keys know their homes, and under a span ids know their
+    /// keys.)
     pub partition: Option<PartitionIndex>,
     /// Keys: all of them, whether or not a snapshot before held them.
     pub keys: KeyRows,
@@ -87,34 +86,16 @@ pub struct Reached {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
-    /// The reducer's name, for messages.
-    pub reducer: String,
-    /// The reducer's version, for messages.
-    pub version: String,
-    /// SHA-256 of the artifact.
-    pub digest: Hash,
-    /// Version of the contract that it was built for.
-    pub contract: String,
-    /// Version of its state.
-    pub state_version: u32,
-    /// Layout of its state.
-    pub layout: String,
+    /// The reducer.
+    pub reducer: ReducerId,
     /// The job's settings that can decide a result.
     pub settings: Settings,
 }
 
 impl Binding {
-    /// The binding of a run: its reducer and its settings.
-    pub fn new(reducer: &Description, digest: Hash, contract: &str, settings: Settings) -> Self {
-        Self {
-            reducer: reducer.name.clone(),
-            version: reducer.version.clone(),
-            digest,
-            contract: contract.to_owned(),
-            state_version: reducer.state.version,
-            layout: reducer.state.layout.clone(),
-            settings,
-        }
+    /// The binding of a run: its reducer, known by the hash of its bytes, and its settings.
+    pub fn new(reducer: &Description, sha256: Hash, contract: &str, settings: Settings) -> Self {
+        Self { reducer: ReducerId::new(reducer, sha256, contract), settings }
     }
 
     /// The binding of a snapshot at a position: ranges bind nothing, because a range can end and
@@ -125,31 +106,11 @@ impl Binding {
         self
     }
 
-    /// The first thing in which a snapshot with this binding differs from what a run needs. `reached`
-    /// is the snapshot's position.
+    /// The first thing in which a snapshot with this binding differs from what a run needs.
+    /// `reached` is the snapshot's position.
     pub fn difference(&self, needed: &Self, reached: &[Reached]) -> Option<Difference> {
-        let differ = |what: &str, held: &dyn ToString, needed: &dyn ToString| {
-            let (held, needed) = (held.to_string(), needed.to_string());
-            Difference { what: what.to_owned(), held, needed }
-        };
-        if self.contract != needed.contract {
-            return Some(differ("contract", &self.contract, &needed.contract));
-        }
-        // Said before the digest: it is the more helpful of the two, and a change of the layout under
-        // the same version is a mistake of the reducer's author.
-        if self.reducer == needed.reducer && self.state_version == needed.state_version {
-            if self.layout != needed.layout {
-                let what = format!("layout of state version {}", self.state_version);
-                return Some(differ(&what, &self.layout, &needed.layout));
-            }
-        } else if self.reducer == needed.reducer {
-            return Some(differ("state version", &self.state_version, &needed.state_version));
-        }
-        if self.digest != needed.digest {
-            let name = |b: &Self| format!("{}@{} ({})", b.reducer, b.version, b.digest);
-            return Some(differ("reducer", &name(self), &name(needed)));
-        }
-        self.settings.difference(&needed.settings.clone().up_to(reached))
+        let of_reducer = self.reducer.difference(&needed.reducer);
+        of_reducer.or_else(|| self.settings.difference(&needed.settings.clone().up_to(reached)))
     }
 }
 
@@ -188,6 +149,5 @@ impl IdRows {
         self.content.len() == self.len()
             && self.keys.len() == spanned
             && self.highest.len() == spanned
-            && (self.places.is_empty() || self.places.len() == self.len())
     }
 }

@@ -1,5 +1,8 @@
 //! The library that others embed: logs in, runs, snapshots and run directories out.
 
+pub mod audit;
 pub mod job;
+pub mod ledger;
 pub mod rundir;
+pub mod snapshot;
 pub mod source;

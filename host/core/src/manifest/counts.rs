@@ -57,8 +57,8 @@ impl Counts {
         self.applied += block.outcomes.len() as u64 - others;
     }
 
-    /// Counts since the history began: `self` before this run, `run` of this run. Keys and violations
-    /// are not sums: what stands at the end counts.
+    /// Counts since the history began: `self` before this run, `run` of this run. Keys and
+    /// violations are not sums: what stands at the end counts.
     #[must_use]
     pub fn then(&self, run: &Self) -> Self {
         Self {

@@ -10,10 +10,10 @@
 //!     | XXH3-128: option (bytes, big-endian) | SHA-256: option (hash)
 //! ```
 //!
-//! An ETag is recorded for whoever wants to fetch the same object again, and is not in the digest: two
-//! copies of the same bytes have two of them. XXH3-128 finds accidents; only a run with `--attest`,
-//! which adds SHA-256, says that nobody exchanged the bytes. So the seals of an attested run and of one
-//! that is not differ.
+//! An ETag is recorded for whoever wants to fetch the same object again, and is not in the digest:
+//! two copies of the same bytes have two of them. XXH3-128 finds accidents; only a run with
+//! `--attest`, which adds SHA-256, says that nobody exchanged the bytes. So the seals of an
+//! attested run and of one that is not differ.
 
 use crate::digest::{Canonical, Hash};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -51,8 +51,8 @@ pub struct Object {
     pub path: String,
     /// Size as stored.
     pub size_bytes: u64,
-    /// The store's own word for this version of it; none for local files, where it would tell of the
-    /// machine.
+    /// The store's own word for this version of it; none for local files, where it would tell of
+    /// the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// XXH3-128 of the stored bytes; none if the run did not need all of them.

@@ -1,8 +1,8 @@
 //! What ran, on what, with what result: the manifest of a run, version 1.
 //!
-//! The same run makes the same bytes: nothing here tells of a clock, a thread or a path of the machine;
-//! all that varies lies in `audit.jsonl` beside it. What made the results (the engine) is named outside
-//! the digests, so that equal digests from different engines are worth showing.
+//! The same run makes the same bytes: nothing here tells of a clock, a thread or a path of the
+//! machine; all that varies lies in `audit.jsonl` beside it. What made the results (the engine) is
+//! named outside the digests, so that equal digests from different engines are worth showing.
 
 mod counts;
 mod input;
@@ -16,12 +16,13 @@ pub use settings::{Bound, Difference, Entry, Param, Range, Settings};
 pub use span::{parse_span, span_text};
 
 use crate::digest::{Canonical, Digests, Hash, PartitionCount, run_digest};
+use crate::schema::Description;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Version of the manifest's format. Raise it when a reader of today would misread a manifest of
-/// tomorrow: a field that changes its meaning, or one that must not be overlooked. Readers refuse what
-/// is newer than they are; old versions stay readable for ever.
+/// tomorrow: a field that changes its meaning, or one that must not be overlooked. Readers refuse
+/// what is newer than they are; old versions stay readable for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ManifestFormat(pub u32);
@@ -52,8 +53,8 @@ pub struct Manifest {
     /// The same since the history began; only after a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_start: Option<Counts>,
-    /// Events with a record since the history began, per partition in the order of their names: with
-    /// the digests they make the run digest.
+    /// Events with a record since the history began, per partition in the order of their names:
+    /// with the digests they make the run digest.
     pub partitions: Vec<PartitionCount>,
     /// Where this run went on from; none: from the start of the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +116,48 @@ pub struct ReducerId {
     pub layout: String,
 }
 
+impl ReducerId {
+    /// What a reducer says of itself, and the hash of its bytes.
+    pub fn new(reducer: &Description, sha256: Hash, contract: &str) -> Self {
+        Self {
+            name: reducer.name.clone(),
+            version: reducer.version.clone(),
+            sha256,
+            contract: contract.to_owned(),
+            state_version: reducer.state.version,
+            layout: reducer.state.layout.clone(),
+        }
+    }
+
+    /// The first thing in which two reducers differ; names and versions are for people and decide
+    /// nothing.
+    pub fn difference(&self, needed: &Self) -> Option<Difference> {
+        let differ = |what: &str, held: &dyn ToString, needed: &dyn ToString| {
+            let (held, needed) = (held.to_string(), needed.to_string());
+            (held != needed).then(|| Difference { what: what.to_owned(), held, needed })
+        };
+        let full = |id: &Self| format!("{}@{} ({})", id.name, id.version, id.sha256);
+        if self.sha256 == needed.sha256 && self.contract == needed.contract {
+            return None;
+        }
+        // Of one reducer the state is named rather than the hash, which says nothing to anybody:
+        // the same version with another layout is its author's mistake.
+        let layout = format!("layout of state version {}", self.state_version);
+        let same_name = self.name == needed.name;
+        differ("contract", &self.contract, &needed.contract)
+            .or_else(|| {
+                same_name
+                    .then(|| {
+                        let (held, need) = (&self.state_version, &needed.state_version);
+                        differ("state version", held, need)
+                            .or_else(|| differ(&layout, &self.layout, &needed.layout))
+                    })
+                    .flatten()
+            })
+            .or_else(|| differ("reducer", &full(self), &full(needed)))
+    }
+}
+
 /// What was asked for: all that can decide a result, and what it takes to ask again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,8 +166,8 @@ pub struct Job {
     pub digest: Hash,
     /// All that can decide a result.
     pub settings: Settings,
-    /// The rest of the job as a person wrote it, by key (`source.url`): enough to run it again from the
-    /// folder of its job file.
+    /// The rest of the job as a person wrote it, by key (`source.url`): enough to run it again from
+    /// the folder of its job file.
     pub written: BTreeMap<String, serde_json::Value>,
 }
 
@@ -142,8 +185,8 @@ pub struct Engine {
     pub cpu_features: Vec<String>,
 }
 
-/// The seal: SHA-256 over `"retally seal v1"` as a text and four hashes: of the run, of the reducer, of
-/// the job, of the input description.
+/// The seal: SHA-256 over `"retally seal v1"` as a text and four hashes: of the run, of the
+/// reducer, of the job, of the input description.
 pub fn seal(run: &Hash, reducer: &Hash, job: &Hash, input: &Hash) -> Hash {
     let mut canonical = Canonical::new("retally seal v1");
     canonical.hash(run).hash(reducer).hash(job).hash(input);
@@ -179,9 +222,9 @@ impl Manifest {
         serde_json::from_slice(bytes).map_err(wrong)
     }
 
-    /// Recomputes all that follows from the manifest alone: the sum of the counts, the job digest, the
-    /// input description's digest, the run digest and the seal. That the digests fit the run's files is
-    /// for whoever has the files.
+    /// Recomputes all that follows from the manifest alone: the sum of the counts, the job digest,
+    /// the input description's digest, the run digest and the seal. That the digests fit the run's
+    /// files is for whoever has the files.
     ///
     /// # Errors
     /// The first value that does not follow from the others.

@@ -1,5 +1,5 @@
-//! The settings of a job that can decide a result: what the job digest covers, and what a snapshot is
-//! bound to. Names, places, formats, threads, batches and limits are not here.
+//! The settings of a job that can decide a result: what the job digest covers, and what a snapshot
+//! is bound to. Names, places, formats, threads, batches and limits are not here.
 //!
 //! ```text
 //! job digest  SHA-256 over, in the canonical writing of crate::digest::canonical:
@@ -137,8 +137,8 @@ impl Param {
         fields.iter().zip(columns).map(param).collect()
     }
 
-    /// The column of one row that the reducer gets; none if the text is no value of this kind, which
-    /// only a manifest that was tampered with can hold.
+    /// The column of one row that the reducer gets; none if the text is no value of this kind,
+    /// which only a manifest that was tampered with can hold.
     pub fn column(&self) -> Option<Column> {
         let mut column = Column::new(self.kind);
         match &self.value {
@@ -184,8 +184,8 @@ impl Settings {
         Some(canonical.finish())
     }
 
-    /// What of these settings could decide the state at a position: no range, and of the ledger only
-    /// what lies before it.
+    /// What of these settings could decide the state at a position: no range, and of the ledger
+    /// only what lies before it.
     #[must_use]
     pub fn up_to(mut self, reached: &[Reached]) -> Self {
         self.range = Range::default();
@@ -196,8 +196,8 @@ impl Settings {
         self
     }
 
-    /// The first setting in which `self` and `needed` differ, in the order in which they are declared.
-    /// Ranges count.
+    /// The first setting in which `self` and `needed` differ, in the order in which they are
+    /// declared. Ranges count.
     pub fn difference(&self, needed: &Self) -> Option<Difference> {
         let words = |s: &Self| {
             [

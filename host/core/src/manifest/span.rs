@@ -12,8 +12,8 @@ const UNITS: &[(&str, Micros)] = &[
     ("us", 1),
 ];
 
-/// Microseconds of a span such as "7d" or "12h30m": whole numbers with units, the largest first, each
-/// at most once, more than nothing in all.
+/// Microseconds of a span such as "7d" or "12h30m": whole numbers with units, the largest first,
+/// each at most once, more than nothing in all.
 pub fn parse_span(text: &str) -> Option<Micros> {
     let mut rest = text;
     let mut total: Micros = 0;

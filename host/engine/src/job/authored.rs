@@ -1,5 +1,5 @@
-//! What a person wrote: the keys of a job file and of the command line, each with its place, none of
-//! them judged yet beyond its name and type.
+//! What a person wrote: the keys of a job file and of the command line, each with its place, none
+//! of them judged yet beyond its name and type.
 
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
@@ -123,9 +123,17 @@ impl Authored {
     }
 
     /// A job of which nothing is written yet: for programs that embed the engine, and for runs that
-    /// have no job file. `origin` names it in messages; relative paths start at the working directory.
+    /// have no job file. `origin` names it in messages; relative paths start at the working
+    /// directory.
     pub fn empty(origin: &str) -> Self {
         Self { origin: origin.to_owned(), ..Self::default() }
+    }
+
+    /// The same job with relative paths that start at `base`.
+    #[must_use]
+    pub fn at(mut self, base: &Path) -> Self {
+        self.base = base.to_path_buf();
+        self
     }
 
     /// The defaults, as [`DEFAULT_TOML`] writes them.
@@ -136,15 +144,23 @@ impl Authored {
         Self::parse(DEFAULT_TOML, "default.toml", Path::new(""))
     }
 
-    /// Sets one key in place of what the file says: `set("source.url", "file:data/")`. The value of a
-    /// key that takes a list may be written as in TOML: `["/a", "/b"]`.
+    /// Sets one key in place of what the file says: `set("source.url", "file:data/")`. The value of
+    /// a key that takes a list may be written as in TOML: `["/a", "/b"]`.
     ///
     /// # Errors
     /// An unknown key, or a list where none is taken.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), JobError> {
         let place = Place::Set { key: key.to_owned() };
-        let raw = parse_set(value);
-        self.put(key, raw, place)
+        self.put(key, parse_set(value), place)
+    }
+
+    /// As [`Authored::set`], for a value that is this text and nothing else.
+    ///
+    /// # Errors
+    /// An unknown key.
+    pub fn set_text(&mut self, key: &str, value: &str) -> Result<(), JobError> {
+        let place = Place::Set { key: key.to_owned() };
+        self.put(key, Raw::Bare(value.to_owned()), place)
     }
 
     /// As [`Authored::set`], from one argument of the form `key=value`.
@@ -260,6 +276,12 @@ impl fmt::Display for Place {
     }
 }
 
+/// Every key that exists, but for params.
+#[cfg(test)]
+pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(key, _)| *key)
+}
+
 /// What the key takes, or the error that names the nearest one.
 fn known(key: &str, place: &Place) -> Result<Takes, JobError> {
     if let Some((_, takes)) = KEYS.iter().find(|(known, _)| *known == key) {
@@ -299,7 +321,8 @@ fn raw(value: &DeValue<'_>) -> Option<Raw> {
     Some(match value {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Boolean(b) => Raw::Bare(b.to_string()),
-        // `as_str` is free of underscores; another base than ten is kept visible, and refused later.
+        // `as_str` is free of underscores; another base than ten is kept visible, and refused
+        // later.
         DeValue::Integer(i) if i.radix() == 10 => Raw::Bare(i.as_str().to_owned()),
         DeValue::Integer(i) => Raw::Bare(i.to_string()),
         DeValue::Float(x) => Raw::Bare(x.as_str().to_owned()),

@@ -1,18 +1,23 @@
 //! The job: from what a person wrote (`retally.toml`, the command line) to what will run.
 //!
-//! [`Authored`] holds what was written, every value optional and with its place; [`Resolved`] what will
-//! run, fully typed, nothing optional that decides anything. Neither looks at the log or the reducer.
+//! [`Authored`] holds what was written, every value optional and with its place; [`Resolved`] what
+//! will run, fully typed, nothing optional that decides anything. Neither looks at the log or the
+//! reducer.
 
 mod authored;
 mod error;
 pub mod params;
 mod resolved;
 mod units;
+mod written;
+
+#[cfg(test)]
+mod tests;
 
 pub use crate::source::Format;
 pub use authored::{Authored, Place, Raw, Written};
 pub use error::JobError;
-pub use params::Params;
+pub use params::{Params, columns};
 pub use resolved::{Every, Limits, ReducerFile, Resolved, Snapshots, Source};
 
 /// The reference of all keys, with their defaults: parsed, not only shown.

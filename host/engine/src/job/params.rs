@@ -72,7 +72,8 @@ fn column(reducer: &Description, field: &Field, params: &Params) -> Result<Colum
         key: format!("params.{}", field.name),
         why,
     };
-    // In a file a number is not a text that happens to look like one; the command line has no quotes.
+    // In a file a number is not a text that happens to look like one; the command line has no
+    // quotes.
     let in_file = matches!(written.place, super::Place::File { .. });
     let texts = matches!(field.kind, Kind::Text | Kind::Json | Kind::Bytes);
     if in_file && texts && matches!(written.raw, Raw::Bare(_)) {
@@ -97,3 +98,7 @@ fn explain(code: Code, kind: Kind, text: &str) -> String {
         _ => format!("{text:?} is no {kind}"),
     }
 }
+
+#[cfg(test)]
+#[path = "params_tests.rs"]
+mod tests;

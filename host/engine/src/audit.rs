@@ -1,0 +1,165 @@
+//! `audit.jsonl`: everything about a run that is not the same the next time. One JSON object a
+//! line, each with the time at which it was written; nothing in it enters a digest or a manifest.
+//!
+//! ```text
+//! {"at":"2026-01-31T09:00:00Z","event":"started","retally":"0.1.0","job":"retally.toml",...}
+//! {"at":"...","event":"step","step":"replay","seconds":4.2}
+//! {"at":"...","event":"finished","seconds":5.0,"events":1000000}
+//! ```
+
+use retally_core::log::Micros;
+use retally_core::schema::{Kind, Value, display};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// The audit's file in a run directory.
+pub const AUDIT: &str = "audit.jsonl";
+
+/// Writes an audit, line by line: what is in it stays in it, whatever happens to the run.
+#[derive(Debug)]
+pub struct Audit<W: Write> {
+    out: W,
+}
+
+/// A line of an audit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// When it was written.
+    pub at: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: AuditEvent,
+}
+
+/// What an audit tells of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum AuditEvent {
+    /// The run began.
+    Started {
+        /// Version of Retally.
+        retally: String,
+        /// The job, as the person named it.
+        job: String,
+        /// Folder at which its relative paths start: what it takes to run the manifest again.
+        base: PathBuf,
+        /// The command, as it was given.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        command: Vec<String>,
+        /// Threads that folded.
+        threads: usize,
+        /// Events of a batch.
+        batch_events: usize,
+        /// Where it ran.
+        machine: Machine,
+    },
+    /// A part of the work is done.
+    Step {
+        /// Which: `open`, `replay`, `snapshot`, `finish`.
+        step: String,
+        /// How long it took.
+        seconds: f64,
+        /// What there is to say of it: the name of the snapshot.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// A limit was met and not met again by a fresh instance: it decided nothing.
+    PassingLimit {
+        /// How often.
+        count: u64,
+    },
+    /// The run is complete.
+    Finished {
+        /// How long it all took.
+        seconds: f64,
+        /// Events taken from the log.
+        events: u64,
+        /// Most memory that ids and states held, in bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_bytes: Option<u64>,
+    },
+    /// The run could not finish.
+    Stopped {
+        /// How long it took until then.
+        seconds: f64,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Where a run ran.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Processors that could be used.
+    pub cpus: usize,
+}
+
+impl Machine {
+    /// This one.
+    pub fn this() -> Self {
+        Self {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+}
+
+impl<W: Write> Audit<W> {
+    /// An audit that goes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    /// Writes what happened `at` this time, at once.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(&mut self, at: Micros, event: AuditEvent) -> io::Result<()> {
+        let line = Line { at: display(Value::Timestamp(at), Kind::Timestamp), event };
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        self.out.write_all(&text)?;
+        self.out.flush()
+    }
+}
+
+/// The lines of an audit that can be read: one that was cut off by a crash is passed over.
+pub fn read(text: &str) -> Vec<Line> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_and_read() {
+        let mut bytes = Vec::new();
+        let mut audit = Audit::new(&mut bytes);
+        let started = AuditEvent::Started {
+            retally: "0.1.0".into(),
+            job: "retally.toml".into(),
+            base: "/jobs".into(),
+            command: Vec::new(),
+            threads: 2,
+            batch_events: 65_536,
+            machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
+        };
+        audit.record(0, started.clone()).unwrap();
+        let step = AuditEvent::Step { step: "replay".into(), seconds: 0.5, detail: None };
+        audit.record(1_500_000, step.clone()).unwrap();
+        let text = String::from_utf8(bytes).unwrap() + "{\"at\":\"1970-01";
+        let lines = read(&text);
+        assert_eq!(lines.iter().map(|l| &l.event).collect::<Vec<_>>(), [&started, &step]);
+        assert_eq!(
+            text.lines().nth(1).unwrap(),
+            r#"{"at":"1970-01-01T00:00:01.500000Z","event":"step","step":"replay","seconds":0.5}"#
+        );
+    }
+}

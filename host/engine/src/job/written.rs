@@ -1,0 +1,93 @@
+//! A job as it goes into a manifest, and back: what decides a result stands there typed, the rest
+//! as a person would write it.
+
+use super::authored::Authored;
+use super::error::JobError;
+use super::resolved::Resolved;
+use crate::source::Format;
+use retally_core::decode::{Address, TimeUnit};
+use retally_core::manifest;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+impl Resolved {
+    /// What of this job decides no result but is needed to ask for the run again, by key.
+    pub fn written(&self) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        let mut put = |key: &str, value: Value| _ = all.insert(key.to_owned(), value);
+        let text = |path: &Path| Value::String(path.display().to_string());
+        put("job.name", self.name.clone().into());
+        put("job.reducer", text(&self.reducer.path));
+        if let Some(ledger) = &self.ledger {
+            put("job.ledger", text(ledger));
+        }
+        put("source.url", self.source.url.clone().into());
+        let format = match self.source.format {
+            Format::Json => "json",
+            Format::Parquet => "parquet",
+        };
+        put("source.format", format.into());
+        let addressing = &self.source.addressing;
+        if !addressing.key.is_empty() {
+            put("source.key", addressing.key.iter().map(address).collect());
+        }
+        put("source.id", address(&addressing.id));
+        put("source.time", address(&addressing.time));
+        if let Some(unit) = addressing.time_unit {
+            let unit = match unit {
+                TimeUnit::Seconds => "s",
+                TimeUnit::Millis => "ms",
+                TimeUnit::Micros => "us",
+            };
+            put("source.time_unit", unit.into());
+        }
+        all
+    }
+}
+
+impl Authored {
+    /// The job of a run, from its manifest, to ask for the run again; relative paths start at
+    /// `base`, which the manifest does not tell. The reducer must be the same bytes. Which keys and
+    /// which range of the log were taken is not part of a job.
+    ///
+    /// # Errors
+    /// When the manifest names a key that this version does not know.
+    pub fn of_run(run: &manifest::Manifest, base: &Path) -> Result<Self, JobError> {
+        let mut authored = Self::empty("manifest.json").at(base);
+        for (key, value) in &run.job.written {
+            match value {
+                Value::String(text) => authored.set_text(key, text)?,
+                // A list of texts is written in TOML as in JSON.
+                list => authored.set(key, &list.to_string())?,
+            }
+        }
+        let settings = serde_json::to_value(&run.job.settings).unwrap_or_default();
+        for (key, name) in [
+            ("job.order", "order"),
+            ("dedup.window", "window"),
+            ("dedup.on_conflict", "on_conflict"),
+            ("limits.on_trap", "on_trap"),
+        ] {
+            authored.set(key, settings[name].as_str().unwrap_or_default())?;
+        }
+        for param in &run.job.settings.params {
+            if let Some(value) = &param.value {
+                authored.set_text(&format!("params.{}", param.name), value)?;
+            }
+        }
+        let path = authored.get("job.reducer").map(|written| written.text().to_owned());
+        if let Some(path) = path {
+            authored.set_text("job.reducer.path", &path)?;
+        }
+        authored.set_text("job.reducer.sha256", &run.reducer.sha256.to_string())?;
+        Ok(authored)
+    }
+}
+
+fn address(address: &Address) -> Value {
+    match address {
+        Address::Path(path) => path.clone().into(),
+        Address::Position => "@position".into(),
+    }
+}

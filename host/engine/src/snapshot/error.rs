@@ -1,0 +1,99 @@
+//! What can be wrong with a snapshot: always which file, and what to do.
+
+use super::SnapshotRef;
+use retally_core::manifest::Difference;
+
+/// A snapshot that cannot be saved or used.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The store cannot be read or written.
+    #[error("cannot {what} {file}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        file: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A URL that cannot be a folder of snapshots.
+    #[error("snapshots at {url:?}: {why}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// Why not.
+        why: String,
+    },
+    /// No complete snapshot.
+    #[error("there is no complete snapshot in {folder}; a run with --snapshot saves one")]
+    None {
+        /// The folder.
+        folder: String,
+    },
+    /// A file that its manifest names is not there.
+    #[error("{file} is missing, though a complete snapshot needs it; use another snapshot")]
+    Missing {
+        /// The file.
+        file: String,
+    },
+    /// A file is not what was written.
+    #[error("{file} was changed since it was written; use another snapshot")]
+    Changed {
+        /// The file.
+        file: String,
+    },
+    /// A later version wrote it.
+    #[error(
+        "{file} has snapshot format {found}, and this version of retally reads formats up to \
+         {known}; use the version that wrote it or a later one"
+    )]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its format.
+        found: u32,
+        /// The latest format that can be read.
+        known: u32,
+    },
+    /// A file is as it was written, and still makes no sense.
+    #[error("{file} is broken: {why}")]
+    Broken {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The snapshot is of another reducer, or of a job that would have decided otherwise.
+    #[error(
+        "snapshot {name} cannot be gone on from: its {} is {}, this run's is {}; replay from the \
+         start, or name another snapshot",
+        .difference.what, .difference.held, .difference.needed
+    )]
+    Differs {
+        /// The snapshot.
+        name: String,
+        /// In what it differs.
+        difference: Difference,
+    },
+    /// What the fold handed over does not fit together: a fault of this program.
+    #[error("the fold's memory does not fit together: {0}")]
+    Rows(&'static str),
+    /// Parquet could not be written.
+    #[error("cannot write {file}: {source}")]
+    Parquet {
+        /// The file.
+        file: String,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+}
+
+impl SnapshotError {
+    pub(super) fn differs(reference: &SnapshotRef, difference: Difference) -> Self {
+        Self::Differs { name: reference.name.clone(), difference }
+    }
+
+    pub(super) fn broken(file: &str, why: impl ToString) -> Self {
+        Self::Broken { file: file.to_owned(), why: why.to_string() }
+    }
+}

@@ -1,0 +1,148 @@
+//! A snapshot's `manifest.json`: which files it is made of, and all that is not rows.
+
+use super::files::Files;
+use super::{SnapshotError, SnapshotRef};
+use retally_core::digest::Hash;
+use retally_core::manifest::Counts;
+use retally_core::seed::Seed;
+use retally_core::snapshot::{Binding, Reached};
+use serde::{Deserialize, Serialize};
+
+/// The file that makes a snapshot complete.
+pub(super) const MANIFEST: &str = "manifest.json";
+
+/// Version of the format of snapshots. Raise it when a reader of today would misread a snapshot of
+/// tomorrow. What is newer is refused; what is older may be refused too: a snapshot can always be
+/// made again from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SnapshotFormat(pub u32);
+
+impl SnapshotFormat {
+    /// What this version writes.
+    pub const CURRENT: Self = Self(1);
+}
+
+/// All that a manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    pub(super) format: SnapshotFormat,
+    /// Version of Retally, for people.
+    pub(super) retally: String,
+    pub(super) empty_state: bool,
+    pub(super) counts: Counts,
+    pub(super) partitions: Vec<Reached>,
+    pub(super) binding: Binding,
+    #[serde(with = "secret")]
+    pub(super) seed: Seed,
+    pub(super) groups: Vec<GroupFiles>,
+    pub(super) outcomes: Part,
+}
+
+/// The files of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupFiles {
+    /// The partition; none: all.
+    pub(super) partition: Option<String>,
+    /// None: it has ids only.
+    pub(super) keys: Option<Part>,
+    /// Segments, the oldest first; some lie in the folders of earlier snapshots.
+    pub(super) ids: Vec<Part>,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Part {
+    /// Its path in the store: the snapshot's name, `/`, the file's name.
+    pub(super) path: String,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: Hash,
+}
+
+impl Body {
+    /// The bytes of the manifest: the body behind a hash of itself.
+    pub(super) fn render(&self) -> Result<String, serde_json::Error> {
+        let body = serde_json::to_string_pretty(self)?;
+        Ok(envelope(&body))
+    }
+
+    /// Reads and checks the manifest of a snapshot.
+    pub(super) fn read(files: &Files, name: &str) -> Result<(Self, SnapshotRef), SnapshotError> {
+        let path = format!("{name}/{MANIFEST}");
+        let (bytes, file) = (files.read(&path)?, files.show(&path));
+        let changed = || SnapshotError::Changed { file: file.clone() };
+        let text = std::str::from_utf8(&bytes).map_err(|_| changed())?;
+        let body = text.get(PREFIX.len() + 64 + MIDDLE.len()..).ok_or_else(changed)?;
+        let body = body.strip_suffix(SUFFIX).ok_or_else(changed)?;
+        if envelope(body) != text {
+            return Err(changed());
+        }
+        let broken = |error: serde_json::Error| SnapshotError::broken(&file, error);
+        let probe: Probe = serde_json::from_str(body).map_err(broken)?;
+        if probe.format > SnapshotFormat::CURRENT {
+            let (found, known) = (probe.format.0, SnapshotFormat::CURRENT.0);
+            return Err(SnapshotError::Newer { file, found, known });
+        }
+        let body: Self = serde_json::from_str(body).map_err(broken)?;
+        body.check().map_err(|why| SnapshotError::broken(&file, why))?;
+        let sha256 = Hash::of(&bytes);
+        Ok((body, SnapshotRef { name: name.to_owned(), sha256, files: files.clone() }))
+    }
+
+    /// Whether it holds together, and no path leads out of the store.
+    fn check(&self) -> Result<(), String> {
+        self.counts.check().map_err(|error| error.to_string())?;
+        if !self.partitions.is_sorted_by(|a, b| a.partition < b.partition) {
+            return Err("its partitions are out of order".into());
+        }
+        let parts = self.groups.iter().flat_map(|g| g.ids.iter().chain(&g.keys));
+        for part in parts.chain([&self.outcomes]) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
+            let good = |name: &str| !name.starts_with('.') && name.chars().all(plain);
+            match part.path.split_once('/') {
+                Some((folder, file)) if good(folder) && good(file) => {}
+                _ => return Err(format!("path {:?} is not of the form snapshot/file", part.path)),
+            }
+        }
+        for group in self.groups.iter().filter_map(|group| group.partition.as_ref()) {
+            if !self.partitions.iter().any(|reached| reached.partition == *group) {
+                return Err(format!(
+                    "it has a group for partition {group:?}, which it does not name"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+const PREFIX: &str = "{\n\"sha256\": \"";
+const MIDDLE: &str = "\",\n\"snapshot\": ";
+const SUFFIX: &str = "\n}\n";
+
+/// The one way in which a manifest is written, so that no byte of it can change unseen.
+fn envelope(body: &str) -> String {
+    format!("{PREFIX}{}{MIDDLE}{body}{SUFFIX}", Hash::of(body.as_bytes()))
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    format: SnapshotFormat,
+}
+
+/// A seed as hexadecimal digits.
+mod secret {
+    use super::{Hash, Seed};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(seed: &Seed, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&Hash(seed.0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Seed, D::Error> {
+        Hash::deserialize(d).map(|hash| Seed(hash.0))
+    }
+}

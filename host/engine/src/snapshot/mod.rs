@@ -1,0 +1,148 @@
+//! Snapshots on disk: saved, found and read. What one holds is [`retally_core::snapshot`]'s
+//! business.
+//!
+//! ```text
+//! snapshots/                   the folder that a job names; many jobs may share it
+//!   000000001000000-3f9a0c…/   events since the history began, and a digest of what it is of
+//!     keys-0000.parquet        one group per partition, by key; one group for order "path"
+//!     ids-0000.parquet         a segment: ids that no snapshot before it holds
+//!     outcomes.parquet         the outcome trees so far
+//!     manifest.json            written last: what has none is no snapshot
+//! ```
+//!
+//! A manifest names every file with its SHA-256, also the segments of earlier snapshots that it
+//! builds on, and carries a hash of itself. It holds the seed of the history: who can read a
+//! snapshot can choose ids that look the same, so it is to be kept as the results are. Nothing is
+//! ever deleted here.
+
+mod error;
+mod files;
+mod format;
+mod load;
+mod merge;
+mod rows;
+mod save;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::SnapshotError;
+pub use format::SnapshotFormat;
+pub use load::{IdSegments, Loaded, LoadedGroup};
+
+use files::Files;
+use format::{Body, MANIFEST};
+use retally_core::digest::Hash;
+use retally_core::manifest::Counts;
+use retally_core::snapshot::{Binding, Reached};
+use std::path::Path;
+
+/// A folder of snapshots.
+#[derive(Debug, Clone)]
+pub struct Store {
+    files: Files,
+    /// Set when the URL names one snapshot and not the folder of all.
+    only: Option<String>,
+}
+
+/// One snapshot of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRef {
+    /// Its name in the store.
+    pub name: String,
+    /// SHA-256 of its manifest.
+    pub sha256: Hash,
+    /// Where it lies.
+    files: Files,
+}
+
+/// What a snapshot says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Which snapshot.
+    pub reference: SnapshotRef,
+    /// What it is bound to.
+    pub binding: Binding,
+    /// How far each partition was read.
+    pub partitions: Vec<Reached>,
+    /// Counts since the history began.
+    pub counts: Counts,
+    /// Whether the history began without the state that belonged to its first position.
+    pub empty_state: bool,
+}
+
+impl Store {
+    /// The store at `url` (a folder, or one snapshot in it); a relative path starts at `base`.
+    /// Nothing is made before something is saved.
+    ///
+    /// # Errors
+    /// A scheme that is unknown or not built yet.
+    pub fn open(url: &str, base: &Path) -> Result<Self, SnapshotError> {
+        let files = Files::open(url, base)?;
+        if files.exists(MANIFEST)
+            && let Some((parent, name)) = files.split()
+        {
+            return Ok(Self { files: parent, only: Some(name) });
+        }
+        Ok(Self { files, only: None })
+    }
+
+    /// The complete snapshots, fewest events first. One that is broken stands in its place as an
+    /// error, so that nobody goes on from an older one without being told.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; one that does not exist is empty.
+    #[allow(clippy::type_complexity)]
+    pub fn list(&self) -> Result<Vec<(String, Result<Summary, SnapshotError>)>, SnapshotError> {
+        let mut names = match &self.only {
+            Some(only) => vec![only.clone()],
+            None => self.files.folders()?,
+        };
+        names.retain(|name| self.files.exists(&format!("{name}/{MANIFEST}")));
+        // Names begin with the number of events, in digits of equal length.
+        names.sort();
+        let summary = |name: String| {
+            let summary = self.summary(&name);
+            (name, summary)
+        };
+        Ok(names.into_iter().map(summary).collect())
+    }
+
+    /// The snapshot of this name.
+    ///
+    /// # Errors
+    /// When it is not there, not complete, or broken.
+    pub fn summary(&self, name: &str) -> Result<Summary, SnapshotError> {
+        let (body, reference) = Body::read(&self.files, name)?;
+        Ok(Summary {
+            reference,
+            binding: body.binding,
+            partitions: body.partitions,
+            counts: body.counts,
+            empty_state: body.empty_state,
+        })
+    }
+
+    /// The snapshot with the most events from which a run that is bound by `needed` can go on.
+    ///
+    /// # Errors
+    /// When there is none: then the error says in what the newest differs. Also when a newer one is
+    /// broken, because then an older one may not be what is wanted.
+    pub fn latest(&self, needed: &Binding) -> Result<Summary, SnapshotError> {
+        let mut newest = None;
+        for (_, summary) in self.list()?.into_iter().rev() {
+            let summary = summary?;
+            match summary.binding.difference(needed, &summary.partitions) {
+                None => return Ok(summary),
+                Some(difference) if newest.is_none() => {
+                    newest = Some((summary.reference, difference));
+                }
+                Some(_) => {}
+            }
+        }
+        Err(match newest {
+            None => SnapshotError::None { folder: self.files.shown() },
+            Some((reference, difference)) => SnapshotError::differs(&reference, difference),
+        })
+    }
+}
