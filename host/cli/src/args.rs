@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::reducer;
+use crate::commands::{reducer, results};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 enum Verb {
     #[command(subcommand)]
     Reducer(reducer::Verb),
+    #[command(subcommand)]
+    Results(results::Verb),
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
@@ -39,6 +41,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let result = match cli.verb {
         Verb::Reducer(verb) => reducer::run(verb),
+        Verb::Results(verb) => results::run(verb),
     };
     result.unwrap_or_else(|failure| {
         if failure.is_broken_pipe() {

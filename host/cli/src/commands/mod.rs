@@ -1,3 +1,20 @@
 //! A file per verb, each beginning with its arguments.
 
 pub(crate) mod reducer;
+pub(crate) mod results;
+
+use crate::error::Failure;
+use anyhow::{Context as _, anyhow};
+use std::path::Path;
+
+/// The keys in a file, one a line.
+pub(crate) fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the keys in {}", file.display()))
+        .map_err(Failure::usage)?;
+    let keys: Vec<String> = text.lines().filter(|l| !l.is_empty()).map(str::to_owned).collect();
+    if keys.is_empty() {
+        return Err(Failure::usage(anyhow!("{} holds no key", file.display())));
+    }
+    Ok(keys)
+}

@@ -1,4 +1,5 @@
 //! What a person or a program reads: text for the first, JSON for the second.
 
 pub(crate) mod reducer;
+pub(crate) mod rows;
 pub(crate) mod text;

@@ -2,7 +2,7 @@
 
 mod build;
 mod inspect;
-
+mod new;
 mod package;
 
 use crate::error::Failure;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 pub(crate) enum Verb {
     Build(build::Args),
     Inspect(inspect::Args),
-
+    New(new::Args),
 }
 
 /// Runs a verb.
@@ -21,6 +21,6 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Build(args) => build::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
-
+        Verb::New(args) => new::run(&args),
     }
 }

@@ -127,8 +127,12 @@ impl Package {
             Some((self.workspace.clone(), "workspace".to_owned())),
             Some((library, "rust".to_owned())),
         ];
+        // Crates of the standard library lie here too; how cargo calls the folder depends on the mirror.
+        let indexes = cargo_home().and_then(|home| home.join("registry/src").read_dir().ok());
+        let indexes = indexes.into_iter().flatten().flatten();
+        let registry = indexes.map(|index| (index.path(), "registry".to_owned()));
         let own = self.sources.iter().map(|(folder, name)| (folder.clone(), name.clone()));
-        let all = general.into_iter().flatten().chain(own);
+        let all = general.into_iter().flatten().chain(registry).chain(own);
         all.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
             .collect()
     }

@@ -1,0 +1,86 @@
+//! `retally results show`: the view rows of one key, some keys or all.
+
+use super::unreadable;
+use crate::commands::keys_of;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::report::rows::{Csv, Format, Json, Printer, Table as Aligned, cells};
+use retally_engine::rundir::{Keys, RunReader, Table};
+use std::collections::BTreeSet;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+/// Show the results of a run: the view rows of one key, some keys or all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run directory.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Only these keys.
+    #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "keys_file")]
+    key: Vec<String>,
+    /// Only the keys in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<PathBuf>,
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// In CSV, put `'` before text that a spreadsheet would take for a formula. Without it values stand
+    /// exactly as they are.
+    #[arg(long)]
+    spreadsheet: bool,
+}
+
+/// Keys without a result that are named one by one.
+const MISSING_NAMED: usize = 10;
+
+/// Runs the verb.
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let run = RunReader::open(&args.run).map_err(unreadable)?;
+    let wanted: Option<BTreeSet<String>> = match &args.keys_file {
+        Some(file) => Some(keys_of(file)?.into_iter().collect()),
+        None if args.key.is_empty() => None,
+        None => Some(args.key.iter().cloned().collect()),
+    };
+    tell_marks(&run);
+    let mut missing = wanted.clone().unwrap_or_default();
+    let keys = wanted.clone().map_or(Keys::All, Keys::These);
+    let out = BufWriter::new(std::io::stdout().lock());
+    let mut printer: Box<dyn Printer + '_> = match args.format {
+        Format::Table => Box::new(Aligned::new(out, run.view())),
+        Format::Json => Box::new(Json::new(out, run.view(), run.manifest().run_digest)),
+        Format::Csv => Box::new(Csv::new(out, run.view(), args.spreadsheet)),
+    };
+    for batch in run.rows(Table::Views, &keys).map_err(unreadable)? {
+        let batch = batch.map_err(unreadable)?;
+        let columns = run.columns(Table::Views, &batch).map_err(unreadable)?;
+        for row in 0..batch.num_rows() {
+            let cells = cells(&columns, row);
+            missing.remove(&cells.key);
+            printer.row(&cells)?;
+        }
+    }
+    printer.finish()?;
+    for key in missing.iter().take(MISSING_NAMED) {
+        eprintln!("note: key {key:?} has no result in this run");
+    }
+    if let more @ 1.. = missing.len().saturating_sub(MISSING_NAMED) {
+        eprintln!("note: nor have {more} others");
+    }
+    // Asked for some keys and none of them there: more likely wrong keys than as asked.
+    let is_vain = wanted.is_some_and(|wanted| wanted.len() == missing.len());
+    Ok(if is_vain { Exit::CheckFailed } else { Exit::Ok })
+}
+
+/// Whoever looks at a part must know that it is one.
+fn tell_marks(run: &RunReader) {
+    let marks = &run.manifest().marks;
+    let told = [
+        (marks.empty_state, "this run began without the state of its first position"),
+        (marks.partial, "this run took a part of the log only"),
+        (marks.subset, "this run took some keys only"),
+    ];
+    for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
+        eprintln!("note: {text}");
+    }
+}
