@@ -1,8 +1,10 @@
 //! The library that others embed: logs in, runs, snapshots and run directories out.
 
 pub mod audit;
+pub mod clock;
 pub mod job;
 pub mod ledger;
+pub mod run;
 pub mod rundir;
 pub mod snapshot;
 pub mod source;

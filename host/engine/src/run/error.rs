@@ -1,0 +1,165 @@
+//! Why a run could not begin, or could not finish.
+
+use crate::job::JobError;
+use crate::ledger::LedgerError;
+use crate::rundir::RunDirError;
+use crate::snapshot::SnapshotError;
+use crate::source::SourceError;
+use retally_core::decode::{DecodeError, PlanError};
+use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
+use retally_core::log::Position;
+use retally_core::manifest::{CountsError, ManifestError};
+use retally_core::reduce::KeyFault;
+use retally_sandbox::{LoadError, SandboxError};
+use std::path::PathBuf;
+
+/// Why a run could not begin, or could not finish. Each says what, where and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The job makes no sense.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The ledger makes no sense.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The reducer's file cannot be read.
+    #[error("cannot read the reducer {path}: {error}; build it with `retally reducer build`")]
+    ReducerFile {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is another reducer than the job asks for.
+    #[error("the reducer {path} has SHA-256 {found}, but the job asks for {expected}")]
+    OtherReducer {
+        /// Its file.
+        path: PathBuf,
+        /// What was asked for.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The file is no reducer.
+    #[error("the reducer {path} is refused: {error}")]
+    Reducer {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
+    /// The sandbox cannot be set up.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The log cannot be found or read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The reducer and the job do not go together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A piece of the log cannot be decoded at all.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The run directory cannot be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The audit cannot be written.
+    #[error("cannot write {path}: {error}")]
+    Audit {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A snapshot cannot be saved or loaded.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// An entry of the ledger names a partition that the log does not have.
+    #[error(
+        "the ledger quarantines {partition}:{offset}, but the log has no partition {partition}; its \
+         partitions are {known}"
+    )]
+    LedgerPartition {
+        /// The partition named.
+        partition: String,
+        /// The offset named.
+        offset: u64,
+        /// Partitions of the log, the first few.
+        known: String,
+    },
+    /// The run stopped at an event.
+    #[error("stopped at event {position} (key {key:?}, id {id:?}): {cause}{help}")]
+    Stopped {
+        /// Where.
+        position: Position,
+        /// The event's key.
+        key: String,
+        /// The event's id.
+        id: String,
+        /// Why.
+        cause: String,
+        /// The event's bytes, the key's state before it, and what to do next, a line each.
+        help: String,
+    },
+    /// The run stopped at a key's view or check.
+    #[error("cannot derive the results: {0}")]
+    Key(#[from] KeyFault),
+    /// States and ids no longer fit.
+    #[error(
+        "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} MiB; \
+         {advice}",
+        .keys >> 20, .ids >> 20, .limit >> 20
+    )]
+    HostMemory {
+        /// Events folded so far.
+        events: u64,
+        /// Memory of keys and states, in bytes.
+        keys: usize,
+        /// Memory of ids, in bytes.
+        ids: usize,
+        /// What they may hold together, in bytes.
+        limit: usize,
+        /// What to do.
+        advice: String,
+    },
+    /// Somebody asked the run to stop.
+    #[error("stopped on request; nothing that looks finished is left behind")]
+    Cancelled,
+    /// A thread of the run panicked.
+    #[error("a thread of the run panicked: this is a fault of Retally; please report it")]
+    Panicked,
+    /// Something that cannot be, was.
+    #[error("{0}: this is a fault of Retally; please report it")]
+    Internal(String),
+}
+
+/// Turns errors of the core that only a fault of ours can cause into [`RunError::Internal`].
+macro_rules! internal {
+    ($($error:ty),+) => {$(
+        impl From<$error> for RunError {
+            fn from(error: $error) -> Self {
+                Self::Internal(error.to_string())
+            }
+        }
+    )+};
+}
+
+internal!(BlockError, KeyTreeError, HistoryError, CountsError, ManifestError);
+
+impl RunError {
+    /// Whether job, reducer or usage is to blame, so that nothing was run (exit code 2, else 3).
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_usage(),
+            Self::Job(_)
+            | Self::Ledger(_)
+            | Self::ReducerFile { .. }
+            | Self::OtherReducer { .. }
+            | Self::Reducer { .. }
+            | Self::LedgerPartition { .. }
+            | Self::Plan(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Runs: the pass over a log from its first batch to a complete run directory.
+
+mod audit;
+mod commit;
+mod error;
+mod finish;
+mod lane;
+mod memory;
+mod pipeline;
+mod prepare;
+mod progress;
+mod replay;
+mod resume;
+mod schedule;
+mod sequence;
+mod stages;
+mod stopped;
+
+pub use error::RunError;
+pub use progress::{Observer, Progress, Silent};
+pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay};

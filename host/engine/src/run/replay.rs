@@ -1,0 +1,148 @@
+//! A replay: recompute a log, or a part of it, into a run directory.
+//!
+//! The steps, each in a file of its own: [`prepare`](super::prepare) (job, reducer, log, ledger and
+//! snapshot become what the pipeline needs), [`pipeline`](super::pipeline) (the pass over the log),
+//! [`finish`](super::finish) (views, violations, digests, manifest). Nothing is published.
+
+use super::commit::Replaying;
+use super::error::RunError;
+use super::finish::finish;
+use super::pipeline::Pipeline;
+use super::prepare::{Prepared, prepare};
+use super::progress::Observer;
+use super::schedule::Ended;
+use super::stopped::describe;
+use crate::clock::Stopwatch;
+use crate::job::Resolved;
+use retally_core::manifest::Manifest;
+use retally_sandbox::LogSink;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What of a replay is not the job's: how it is done, and which part of the log it takes.
+#[derive(Clone)]
+pub struct ReplayOptions {
+    /// Threads that share the work; 0: as many as the machine has cores.
+    pub threads: usize,
+    /// Events of a batch: decides where snapshots lie and how much memory is on its way, no result.
+    pub batch_events: u64,
+    /// Only these keys.
+    pub keys: Option<Vec<String>>,
+    /// Only the first so many events of each partition.
+    pub limit: Option<u64>,
+    /// Go on from a snapshot: a folder of snapshots (its newest) or one snapshot in it.
+    pub from_snapshot: Option<String>,
+    /// Save a snapshot at the end to this URL, whatever the job says.
+    pub snapshot: Option<String>,
+    /// Whether the input description has a SHA-256 of every object.
+    pub attest: bool,
+    /// Set by somebody else when the run shall stop.
+    pub cancel: Arc<AtomicBool>,
+    /// Folder for compiled reducers; none: they are compiled each time.
+    pub cache: Option<PathBuf>,
+    /// Where lines that a reducer logs go: to a person, never into a result.
+    pub log: LogSink,
+    /// The command as it was given, for the audit.
+    pub command: Vec<String>,
+    /// The run directory; none: a new one in the job's output folder.
+    pub dir: Option<PathBuf>,
+}
+
+/// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them, few
+/// enough that the batches on their way fit into tens of megabytes.
+pub const BATCH_EVENTS: u64 = 65_536;
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            batch_events: BATCH_EVENTS,
+            keys: None,
+            limit: None,
+            from_snapshot: None,
+            snapshot: None,
+            attest: false,
+            cancel: Arc::default(),
+            cache: None,
+            log: Arc::new(|_| {}),
+            command: Vec::new(),
+            dir: None,
+        }
+    }
+}
+
+impl ReplayOptions {
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The run directory.
+    pub dir: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Snapshots saved, by name.
+    pub snapshots: Vec<String>,
+    /// Time that it took, in seconds.
+    pub seconds: f64,
+    /// Stages and the time spent in each, in seconds, summed over threads.
+    pub stages: Vec<(&'static str, f64)>,
+}
+
+/// Replays a job.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn replay(
+    job: &Resolved,
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    let watch = Stopwatch::start();
+    let prepared = prepare(job, options, observer)?;
+    let report = pass(job, options, observer, &prepared, &watch);
+    if report.is_err() {
+        // It was made by this run and holds no manifest: nobody can have use for it.
+        let _ = std::fs::remove_dir_all(&prepared.dir);
+    }
+    report
+}
+
+fn pass(
+    job: &Resolved,
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+    prepared: &Prepared,
+    watch: &Stopwatch,
+) -> Result<Report, RunError> {
+    let commit = Replaying::new(job, prepared, options, observer)?;
+    let pipeline = Pipeline {
+        source: &prepared.source,
+        plan: prepared.plan.clone(),
+        lanes: std::slice::from_ref(&prepared.lane),
+        commit: &commit,
+        threads: options.threads(),
+        cancel: &options.cancel,
+        bytes_read: &prepared.bytes_read,
+    };
+    let (extents, mut stages, outcome) = pipeline.run(prepared.cuts.clone());
+    outcome.map_err(|ended| match ended {
+        Ended::Failed(error) => error,
+        Ended::Stopped(at) => describe(&at, &prepared.names),
+    })?;
+    let done = finish(job, options, prepared, &commit, &extents, &mut stages, watch)?;
+    Ok(Report {
+        dir: done.dir,
+        manifest: done.manifest,
+        snapshots: done.snapshots,
+        seconds: watch.elapsed().as_secs_f64(),
+        stages: stages.seconds(),
+    })
+}

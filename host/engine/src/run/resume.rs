@@ -1,0 +1,129 @@
+//! Between a run's memory and a snapshot: what is saved, and how a run goes on from it.
+
+use super::commit::Kept;
+use super::error::RunError;
+use super::lane::{Lane, lock};
+use super::prepare::Prepared;
+use super::sequence::Extent;
+use crate::snapshot::{SnapshotRef, Store};
+use retally_core::digest::{OutcomeShape, Outcomes};
+use retally_core::log::PartitionIndex;
+use retally_core::manifest::{Bound, Counts, FromSnapshot};
+use retally_core::reduce::{Reducer, Rules, Shard};
+use retally_core::seed::Seed;
+use retally_core::shard::SHARDS;
+use retally_core::snapshot::{Binding, Head, Reached};
+use std::path::Path;
+
+/// Where a run begins.
+pub(crate) struct Resumed {
+    pub outcomes: Outcomes,
+    /// Counts before this run.
+    pub counts: Counts,
+    pub seed: Seed,
+    pub shards: Vec<Shard>,
+    /// For each partition of the run the first offset to take.
+    pub from: Vec<u64>,
+    pub snapshot: Option<(FromSnapshot, SnapshotRef)>,
+    /// Partitions of the history that this log does not have; their numbers follow those it has.
+    pub beyond: Vec<Reached>,
+}
+
+/// Saves what a lane holds now. `parent` is the snapshot whose ids the lane no longer counts as new.
+pub(crate) fn save(
+    store: &Store,
+    prepared: &Prepared,
+    lane: &Lane<Kept>,
+    extents: &[Extent],
+    parent: Option<&SnapshotRef>,
+) -> Result<SnapshotRef, RunError> {
+    let reached =
+        |(name, extent): (&String, &Extent)| Reached { partition: name.clone(), next: extent.next };
+    let mut partitions: Vec<Reached> =
+        prepared.names.iter().zip(extents).map(reached).chain(prepared.beyond.clone()).collect();
+    let places = sort(&mut partitions);
+    let mut pieces = Vec::new();
+    for mut shard in lane.lock_shards() {
+        pieces.extend(shard.export(&lane.rules));
+    }
+    for piece in &mut pieces {
+        piece.partition = piece.partition.map(|number| places[number as usize]);
+        piece.keys.home.iter_mut().for_each(|home| *home = places[*home as usize]);
+    }
+    let kept = lock(&lane.commit);
+    let head = Head {
+        binding: prepared.binding.clone(),
+        seed: lane.seed,
+        partitions,
+        outcomes: kept.outcomes.save(),
+        counts: kept.before.then(&kept.counts),
+        empty_state: false,
+    };
+    drop(kept);
+    Ok(store.save(&head, &pieces, parent)?)
+}
+
+/// Goes on from the snapshot at `url`: a folder of snapshots (its newest that fits) or one of them.
+pub(crate) fn load(
+    url: &str,
+    base: &Path,
+    binding: &Binding,
+    names: &[String],
+    reducer: &dyn Reducer,
+    rules: &Rules,
+) -> Result<Resumed, RunError> {
+    let store = Store::open(url, base)?;
+    let summary = store.latest(binding)?;
+    let mut loaded = summary.reference.load(binding)?;
+    let head = loaded.head.clone();
+    let mut beyond = Vec::new();
+    let home = |reached: &Reached| match names.iter().position(|name| *name == reached.partition) {
+        Some(number) => number as PartitionIndex,
+        None => {
+            beyond.push(reached.clone());
+            (names.len() + beyond.len() - 1) as PartitionIndex
+        }
+    };
+    let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
+    let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, rules)).collect();
+    while let Some(mut group) = loaded.next()? {
+        let mut slots = Vec::new();
+        for keys in &group.keys {
+            slots.extend(Shard::import_keys(&mut shards, keys, &homes, rules, &head.seed));
+        }
+        while let Some(ids) = group.ids.next(&group.keys)? {
+            Shard::import_ids(&mut shards, &ids, &slots);
+        }
+    }
+    let next = |name: &String| {
+        head.partitions.iter().find(|r| r.partition == *name).map_or(0, |reached| reached.next)
+    };
+    let bound = |r: &Reached| Bound { partition: r.partition.clone(), offset: r.next };
+    let from = FromSnapshot {
+        name: summary.reference.name.clone(),
+        sha256: summary.reference.sha256,
+        next: head.partitions.iter().map(bound).collect(),
+    };
+    let shape = OutcomeShape::of(reducer.description());
+    Ok(Resumed {
+        outcomes: Outcomes::restore(shape, names, head.outcomes)?,
+        counts: head.counts,
+        seed: head.seed,
+        shards,
+        from: names.iter().map(next).collect(),
+        snapshot: Some((from, summary.reference)),
+        beyond,
+    })
+}
+
+/// Sorts partitions by the bytes of their names, and tells where each went.
+fn sort(partitions: &mut Vec<Reached>) -> Vec<PartitionIndex> {
+    let mut order: Vec<usize> = (0..partitions.len()).collect();
+    order.sort_by(|&a, &b| partitions[a].partition.cmp(&partitions[b].partition));
+    let mut places = vec![0; order.len()];
+    for (place, &number) in order.iter().enumerate() {
+        places[number] = place as PartitionIndex;
+    }
+    *partitions = order.into_iter().map(|number| partitions[number].clone()).collect();
+    places
+}

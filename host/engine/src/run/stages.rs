@@ -1,0 +1,85 @@
+//! Where the time of a run goes, stage by stage.
+
+use crate::clock::Stopwatch;
+use retally_core::reduce::{Probe, Step};
+use std::time::Duration;
+
+/// A stage of the way of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Bytes in, decompressed and cut into lines or rows.
+    Read,
+    /// Lines or rows to columns.
+    Decode,
+    /// Keyed hashes, shards.
+    Hash,
+    /// Order, subset, ids seen.
+    Dedup,
+    /// Grouping by key, keeping states.
+    State,
+    /// The reducer's own time, crossing included.
+    Sandbox,
+    /// Back to log order.
+    Merge,
+    /// Outcome digests.
+    Digest,
+    /// Files out.
+    Write,
+}
+
+const STAGES: [(Stage, &str); 9] = [
+    (Stage::Read, "read"),
+    (Stage::Decode, "decode"),
+    (Stage::Hash, "hash"),
+    (Stage::Dedup, "dedup"),
+    (Stage::State, "state"),
+    (Stage::Sandbox, "sandbox"),
+    (Stage::Merge, "merge"),
+    (Stage::Digest, "digest"),
+    (Stage::Write, "write"),
+];
+
+/// Time spent in each stage, summed over threads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stages {
+    spent: [Duration; STAGES.len()],
+    step: Option<(Step, Stopwatch)>,
+}
+
+impl Stages {
+    /// Does `work` and counts its time.
+    pub(crate) fn time<T>(&mut self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let watch = Stopwatch::start();
+        let result = work();
+        self.spent[stage as usize] += watch.elapsed();
+        result
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (into, from) in self.spent.iter_mut().zip(&other.spent) {
+            *into += *from;
+        }
+    }
+
+    /// Names and seconds.
+    pub(crate) fn seconds(&self) -> Vec<(&'static str, f64)> {
+        let seconds = |(stage, name): &(Stage, &'static str)| {
+            (*name, self.spent[*stage as usize].as_secs_f64())
+        };
+        STAGES.iter().map(seconds).collect()
+    }
+}
+
+impl Probe for Stages {
+    fn enter(&mut self, step: Option<Step>) {
+        let next = step.map(|step| (step, Stopwatch::start()));
+        if let Some((step, watch)) = std::mem::replace(&mut self.step, next) {
+            let stage = match step {
+                Step::Judge => Stage::Dedup,
+                Step::Gather | Step::Keep => Stage::State,
+                Step::Call => Stage::Sandbox,
+            };
+            self.spent[stage as usize] += watch.elapsed();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a person is told of the event at which a run stopped: where it lies, its bytes, the key's state
+//! before it, and what to do next.
+
+use super::error::RunError;
+use super::schedule::StopAt;
+use crate::ledger::Ledger;
+use retally_core::decode::original;
+use retally_core::log::Position;
+use retally_core::reduce::StopCause;
+use retally_core::shard::Decoded;
+
+/// How many bytes of an event or a state are shown.
+const SHOWN_BYTES: usize = 2_000;
+
+/// The error for a stop.
+pub(crate) fn describe(at: &StopAt, names: &[String]) -> RunError {
+    let mut base = 0;
+    let holds = |slab: &&Decoded| {
+        let held = at.stop.event < base + slab.len() as u32;
+        base += if held { 0 } else { slab.len() as u32 };
+        held
+    };
+    let Some(slab) = at.slabs.iter().find(holds) else {
+        return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
+    };
+    let row = (at.stop.event - base) as usize;
+    let offset = slab.placed.first_offset + row as u64;
+    let position = Position { partition: slab.placed.name.to_string(), offset };
+    let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
+    let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
+    let event = shown(&original(&slab.placed.slab, row));
+    let mut help = format!("\n  event  {event}");
+    let state = match &at.stop.cause {
+        StopCause::Trap { state, .. } | StopCause::Limit { state, .. } => Some(state),
+        _ => None,
+    };
+    if let Some(state) = state {
+        help += &format!("\n  state  {}", hex(state));
+    }
+    help += &advice(&at.stop.cause, &position, &key, &id, names);
+    RunError::Stopped { position, key, id, cause: at.stop.cause.to_string(), help }
+}
+
+fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[String]) -> String {
+    let line = |reason: &str| Ledger::line_for(position, key, id, reason);
+    match cause {
+        StopCause::KeyInTwoPartitions { first } => {
+            let first = names.get(*first as usize).map_or("another one", String::as_str);
+            format!(
+                "\n  first  partition {first}\nhint: if a log is rolled by day or size, write order = \
+                 \"path\" in [job]: partitions one after another by name, and a key may be in many"
+            )
+        }
+        StopCause::Trap { .. } => format!(
+            "\nhint: mend the reducer, or write on_trap = \"reject\" in [limits], or take the event out \
+             with this line in the ledger ([job] ledger), author and reason filled in, and go on with \
+             --from-snapshot:\n{}",
+            line("it makes the reducer trap")
+        ),
+        StopCause::Limit { which, .. } => format!(
+            "\nhint: raise [limits] if the {which} limit is too tight, or take the event out with this \
+             line in the ledger ([job] ledger), author and reason filled in, and go on with \
+             --from-snapshot:\n{}",
+            line(&format!("it meets the {which} limit"))
+        ),
+        StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write on_conflict = \
+                                \"keep-first\" in [dedup]"
+            .into(),
+        StopCause::OtherEvent { .. } => {
+            "\nhint: the ledger may be that of another log; check the entry's partition and offset"
+                .into()
+        }
+        StopCause::Unrepeatable { .. } => {
+            "\nhint: look for a static, a thread-local or a cache in the reducer; all it may keep is its \
+             state"
+                .into()
+        }
+        StopCause::Contract { .. } | StopCause::Open(_) => {
+            "\nhint: build the reducer with the SDK of this version of Retally".into()
+        }
+    }
+}
+
+/// Bytes as text on one line.
+fn shown(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(SHOWN_BYTES)];
+    let mut text: String = String::from_utf8_lossy(cut)
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    if cut.len() < bytes.len() {
+        text += &format!("... ({} bytes)", bytes.len());
+    }
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "none yet".into();
+    }
+    let cut = &bytes[..bytes.len().min(SHOWN_BYTES / 2)];
+    let text: String = cut.iter().map(|byte| format!("{byte:02x}")).collect();
+    let more = if cut.len() < bytes.len() { "..." } else { "" };
+    format!("{} bytes: {text}{more}", bytes.len())
+}
