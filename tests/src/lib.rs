@@ -18,9 +18,11 @@ pub fn retally() -> PathBuf {
     root().join("target/release/retally")
 }
 
-/// A built reducer or guest, by name.
+/// A built reducer, or guest that misbehaves, by name.
 pub fn reducer(name: &str) -> PathBuf {
-    root().join(format!("target/reducers/{name}.wasm"))
+    let built = |folder: &str| root().join(format!("target/{folder}/{name}.wasm"));
+    let guest = built("guests");
+    if guest.exists() { guest } else { built("reducers") }
 }
 
 /// A folder with a job and a log.
@@ -139,12 +141,15 @@ impl Project {
     }
 }
 
+const PARAMS: &str = "\n[params]\nsilver_from = \"100.00\"\ngold_from = \"1000.00\"\n";
+
 fn job(reducer: &Path) -> String {
     format!(
         "[job]\nname = \"test\"\nreducer = {:?}\norder = \"log\"\n\n[source]\nurl = \"file:log/\"\n\
          format = \"json\"\nkey = \"/account_id\"\nid = \"/event_id\"\ntime = \"/ts\"\n\n\
-         [output]\ndir = \"runs\"\n",
-        reducer.display().to_string()
+         [output]\ndir = \"runs\"\n{}",
+        reducer.display().to_string(),
+        if reducer.ends_with("orders.wasm") { PARAMS } else { "" }
     )
 }
 
@@ -161,4 +166,25 @@ pub fn payment(id: u64, account: &str, amount: &str) -> String {
 /// So many payments over a few accounts whose names begin with `prefix`.
 pub fn payments(events: u64, prefix: &str) -> String {
     (0..events).map(|n| payment(n, &format!("{prefix}-{:03}", n % 17), "10.00")).collect()
+}
+
+/// Every file of a run directory but its audit, by path, with its bytes.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn files(dir: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
+    let mut all = std::collections::BTreeMap::new();
+    let mut open = vec![dir.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if !path.ends_with("audit.jsonl") {
+                let name = path.strip_prefix(dir)?.display().to_string();
+                all.insert(name, std::fs::read(&path)?);
+            }
+        }
+    }
+    Ok(all)
 }

@@ -1,0 +1,127 @@
+//! Determinism of the built product: what must never change a digest, and what a lying guest changes.
+
+use anyhow::{Context, Result};
+use retally_tests::{Project, files, payments};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+fn dir_of(run: &Value) -> Result<&Path> {
+    run["run"].as_str().map(Path::new).context("a run")
+}
+
+fn orders() -> Result<Project> {
+    let project = Project::new("orders")?;
+    for name in ["a", "b"] {
+        project.write(&format!("log/{name}.jsonl"), payments(20_000, name))?;
+    }
+    Ok(project)
+}
+
+#[test]
+fn two_processes_write_the_same_bytes() -> Result<()> {
+    let project = orders()?;
+    let first = project.replay(&["--threads", "1"])?;
+    let second = project.replay(&["--threads", "4"])?;
+    assert_eq!(first["seal"], second["seal"]);
+    let (first, second) = (files(dir_of(&first)?)?, files(dir_of(&second)?)?);
+    let names = |files: &std::collections::BTreeMap<String, Vec<u8>>| -> Vec<String> {
+        files.keys().cloned().collect()
+    };
+    assert_eq!(names(&first), names(&second));
+    for (name, bytes) in &first {
+        assert!(second[name] == *bytes, "{name} differs");
+    }
+    Ok(())
+}
+
+#[test]
+fn batch_size_compression_and_place_change_no_digest() -> Result<()> {
+    let project = orders()?;
+    let plain = project.replay(&[])?;
+    for batch in ["1", "777", "1000000"] {
+        let run = project.replay(&["--batch", batch])?;
+        assert_eq!(plain["digest"], run["digest"], "batch {batch}");
+    }
+    let packed = Project::new("orders")?;
+    for name in ["a", "b"] {
+        packed.write(&format!("log/{name}.jsonl"), payments(20_000, name))?;
+    }
+    let zip = Command::new("gzip").arg(packed.path("log/a.jsonl")).status()?;
+    assert!(zip.success());
+    let run = packed.replay(&[])?;
+    assert_eq!(plain["digest"], run["digest"], "gzip");
+    assert_ne!(plain["seal"], run["seal"], "the seal covers the stored bytes");
+    Ok(())
+}
+
+#[test]
+fn a_manifest_repeats_its_run() -> Result<()> {
+    let project = orders()?;
+    let run = project.replay(&[])?;
+    let manifest = dir_of(&run)?.join("manifest.json").display().to_string();
+    let again = project.run(&["replay", "--manifest", &manifest])?;
+    assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    project.write("log/b.jsonl", payments(19_999, "b"))?;
+    let changed = project.run(&["replay", "--manifest", &manifest])?;
+    assert_eq!(changed.code, 1, "{}{}", changed.stdout, changed.stderr);
+    Ok(())
+}
+
+#[test]
+fn results_are_checked_from_the_files_alone() -> Result<()> {
+    let project = orders()?;
+    let run = project.replay(&[])?;
+    let dir = dir_of(&run)?.display().to_string();
+    let checked = project.run(&["results", "check", &dir])?;
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    if let Ok(python) = std::env::var("RETALLY_PYTHON") {
+        let script = retally_tests::root().join("tests/python/recheck.py");
+        let output = Command::new(python).arg(script).arg(&dir).output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
+    let view = Path::new(&dir).join("emits/balance/00000.parquet");
+    let other = Path::new(&dir).join("violations.parquet");
+    std::fs::copy(other, view)?;
+    let spoiled = project.run(&["results", "check", &dir])?;
+    assert_eq!(spoiled.code, 1, "{}{}", spoiled.stdout, spoiled.stderr);
+    Ok(())
+}
+
+#[test]
+fn chosen_keys_get_what_the_full_run_gives_them() -> Result<()> {
+    let project = orders()?;
+    let show = |run: &Value, key: &str| -> Result<String> {
+        let dir = dir_of(run)?.display().to_string();
+        let shown = project.run(&["results", "show", &dir, "--key", key, "--format", "json"])?;
+        assert_eq!(shown.code, 0, "{}", shown.stderr);
+        Ok(shown.stdout)
+    };
+    let all = project.replay(&[])?;
+    let some = project.replay(&["--keys", "a-003,b-011"])?;
+    assert_eq!(some["counts"]["keys"], 2);
+    for key in ["a-003", "b-011"] {
+        assert_eq!(show(&all, key)?, show(&some, key)?, "{key}");
+    }
+    Ok(())
+}
+
+/// A guest that keeps a sum in a static: what `verify` will have to find.
+#[test]
+fn a_leak_between_calls_changes_digests_with_the_batch_size() -> Result<()> {
+    let project = Project::new("chameleon")?;
+    let line = |n: u64| {
+        format!(
+            "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
+             \"do\":\"leak\",\"amount\":1}}\n",
+            n % 50
+        )
+    };
+    project.write("log/a.jsonl", (0..30_000).map(line).collect::<String>())?;
+    let one = project.replay(&["--threads", "1", "--batch", "1000000"])?;
+    let other = project.replay(&["--threads", "1", "--batch", "1"])?;
+    assert_ne!(one["digests"]["states"], other["digests"]["states"]);
+    Ok(())
+}
