@@ -89,22 +89,11 @@ pub enum RunError {
         known: String,
     },
     /// The run stopped at an event.
-    #[error("stopped at event {position} (key {key:?}, id {id:?}): {cause}{help}")]
-    Stopped {
-        /// Where.
-        position: Position,
-        /// The event's key.
-        key: String,
-        /// The event's id.
-        id: String,
-        /// Why.
-        cause: String,
-        /// The event's bytes, the key's state before it, and what to do next, a line each.
-        help: String,
-    },
+    #[error(transparent)]
+    Stopped(Box<Stopped>),
     /// The run stopped at a key's view or check.
     #[error("cannot derive the results: {0}")]
-    Key(#[from] KeyFault),
+    Key(Box<KeyFault>),
     /// States and ids no longer fit.
     #[error(
         "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} MiB; \
@@ -134,6 +123,22 @@ pub enum RunError {
     Internal(String),
 }
 
+/// The event at which a run stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped at event {position} (key {key:?}, id {id:?}): {cause}{help}")]
+pub struct Stopped {
+    /// Where.
+    pub position: Position,
+    /// The event's key.
+    pub key: String,
+    /// The event's id.
+    pub id: String,
+    /// Why.
+    pub cause: String,
+    /// The event's bytes, the key's state before it, and what to do next, a line each.
+    pub help: String,
+}
+
 /// Turns errors of the core that only a fault of ours can cause into [`RunError::Internal`].
 macro_rules! internal {
     ($($error:ty),+) => {$(
@@ -143,6 +148,12 @@ macro_rules! internal {
             }
         }
     )+};
+}
+
+impl From<KeyFault> for RunError {
+    fn from(fault: KeyFault) -> Self {
+        Self::Key(Box::new(fault))
+    }
 }
 
 internal!(BlockError, KeyTreeError, HistoryError, CountsError, ManifestError);

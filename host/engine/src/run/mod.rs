@@ -16,6 +16,6 @@ mod sequence;
 mod stages;
 mod stopped;
 
-pub use error::RunError;
+pub use error::{RunError, Stopped};
 pub use progress::{Observer, Progress, Silent};
 pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay};

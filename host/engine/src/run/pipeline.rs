@@ -55,7 +55,7 @@ impl<C: Commit> Pipeline<'_, C> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
         let parts = self.source.parts();
-        let sequence = Sequence::new(&self.source.partitions(), &parts, cuts);
+        let sequence = Sequence::new(&self.source.partitions(), parts, cuts);
         let shards = self.lanes[0].shards.len();
         let shared = Shared {
             schedule: Mutex::new(Schedule::new(sequence, self.lanes.len(), shards)),

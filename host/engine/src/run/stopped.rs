@@ -1,7 +1,7 @@
 //! What a person is told of the event at which a run stopped: where it lies, its bytes, the key's state
 //! before it, and what to do next.
 
-use super::error::RunError;
+use super::error::{RunError, Stopped};
 use super::schedule::StopAt;
 use crate::ledger::Ledger;
 use retally_core::decode::original;
@@ -38,7 +38,8 @@ pub(crate) fn describe(at: &StopAt, names: &[String]) -> RunError {
         help += &format!("\n  state  {}", hex(state));
     }
     help += &advice(&at.stop.cause, &position, &key, &id, names);
-    RunError::Stopped { position, key, id, cause: at.stop.cause.to_string(), help }
+    let cause = at.stop.cause.to_string();
+    RunError::Stopped(Box::new(Stopped { position, key, id, cause, help }))
 }
 
 fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[String]) -> String {
