@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{reducer, results};
+use crate::commands::{reducer, replay, results};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -22,6 +22,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Replay(Box<replay::Args>),
     #[command(subcommand)]
     Reducer(reducer::Verb),
     #[command(subcommand)]
@@ -40,6 +41,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return explain(&error, &args),
     };
     let result = match cli.verb {
+        Verb::Replay(args) => replay::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),
         Verb::Results(verb) => results::run(verb),
     };

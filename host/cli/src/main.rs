@@ -5,6 +5,9 @@ mod args;
 mod commands;
 mod error;
 mod exit;
+mod progress;
+#[cfg(test)]
+mod reference;
 mod report;
 mod toolchain;
 

@@ -269,9 +269,9 @@ mod tests {
         let text = printed(|out| all(Table::new(out, &fields()), &rows()));
         assert_eq!(
             text,
-            "key              net  note\n\
-             a              -1.00  =1+1\n\
-             b\\u{1b}[2J    250.00  -\n"
+            "key            net  note\n\
+             a            -1.00  =1+1\n\
+             b\\u{1b}[2J  250.00  -\n"
         );
     }
 

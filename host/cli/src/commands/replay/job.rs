@@ -1,0 +1,85 @@
+//! The job of a replay: the job file, the manifest that it repeats, the command line, in this order.
+
+use super::Args;
+use super::repeat::Old;
+use crate::error::Failure;
+use anyhow::Context as _;
+use retally_engine::job::{Authored, Resolved};
+use std::path::Path;
+
+/// Puts the job together.
+pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failure> {
+    let mut authored = match old {
+        Some(old) => old.authored(folder_of(&args.job))?,
+        None => load(args)?,
+    };
+    let mut set = |key: &str, text: &str| authored.set_text(key, text).map_err(Failure::usage);
+    if let Some(path) = &args.reducer {
+        let path = std::path::absolute(path).map_err(Failure::usage)?;
+        // Whichever way the job names its reducer, this is what counts.
+        set("job.reducer.path", &path.to_string_lossy())?;
+    }
+    if let Some(url) = &args.source {
+        set("source.url", &absolute_url(url)?)?;
+    }
+    for pair in &args.set {
+        authored.set_pair(pair).map_err(Failure::usage)?;
+    }
+    Resolved::new(&authored).map_err(Failure::usage)
+}
+
+fn load(args: &Args) -> Result<Authored, Failure> {
+    // Whoever names reducer and log may do without a file.
+    if !args.job.exists() && args.reducer.is_some() && args.source.is_some() {
+        return Ok(Authored::empty("command line"));
+    }
+    Authored::load(&args.job).map_err(|error| {
+        let failure = Failure::usage(error);
+        if args.job.exists() {
+            return failure;
+        }
+        failure.hint("name a job by --job FILE, or begin with `retally reducer new NAME`")
+    })
+}
+
+fn folder_of(job: &Path) -> &Path {
+    job.parent().unwrap_or(Path::new(""))
+}
+
+/// A path or URL of the command line, which starts at the working directory, where paths in a job start
+/// at the job's folder. What names another scheme stays as it is.
+pub(super) fn absolute_url(url: &str) -> Result<String, Failure> {
+    let path = match url.split_once(':') {
+        Some(("file", path)) => path,
+        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            return Ok(url.to_owned());
+        }
+        _ => url,
+    };
+    if path.is_empty() || path.starts_with("//") {
+        return Ok(url.to_owned());
+    }
+    let path = std::path::absolute(path)
+        .with_context(|| format!("cannot tell where {url} lies"))
+        .map_err(Failure::usage)?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_the_command_line_start_at_the_working_directory() {
+        let here = std::env::current_dir().unwrap().to_string_lossy().into_owned();
+        for (written, meant) in [
+            ("data/", format!("{here}/data/")),
+            ("file:data/*.jsonl", format!("{here}/data/*.jsonl")),
+            ("file:///data", "file:///data".to_owned()),
+            ("/data", "/data".to_owned()),
+            ("s3://bucket/x", "s3://bucket/x".to_owned()),
+        ] {
+            assert_eq!(absolute_url(written).unwrap(), meant);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `retally replay`: recompute a log, or a part of it, into a run directory.
+
+mod job;
+mod repeat;
+
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::progress::Shown;
+use crate::report::replay::{print_json, print_text};
+use anyhow::{Context as _, anyhow};
+pub(crate) use repeat::{Pair, Repeated};
+use retally_engine::run::{self, ReplayOptions, Report, RunError};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Recompute a log into a run directory.
+///
+/// Nothing is published: the results lie in the run directory until a person publishes them. Paths on
+/// the command line start at the working directory, paths in the job file at its folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job file.
+    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
+    job: PathBuf,
+    /// Set a value of the job, such as `dedup.window=7d` or `params.gold_from=500.00`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Take this reducer instead of the job's.
+    #[arg(long, value_name = "FILE")]
+    reducer: Option<PathBuf>,
+    /// Take this log instead of the job's: a file, a folder, a glob.
+    #[arg(long, value_name = "URL")]
+    source: Option<String>,
+    /// Write the run directory here instead of into a new folder in the job's [output] dir.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Share the work out over so many threads; 0: one a core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Events of a batch; changes no result.
+    #[arg(long, value_name = "N", default_value_t = run::BATCH_EVENTS)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    batch: u64,
+    /// Only these keys; they get exactly what the full run gives them.
+    #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "keys_file")]
+    keys: Vec<String>,
+    /// Only the keys in this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<PathBuf>,
+    /// Only the first N events of each partition.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Save a snapshot at the end here.
+    #[arg(long, value_name = "URL")]
+    snapshot: Option<String>,
+    /// Go on from a snapshot: one, or the newest in a folder.
+    #[arg(long, value_name = "URL")]
+    from_snapshot: Option<String>,
+    /// Repeat the run of this manifest and compare the digests.
+    #[arg(long, value_name = "MANIFEST")]
+    manifest: Option<PathBuf>,
+    /// Add a SHA-256 of every object of the log to the input description.
+    #[arg(long)]
+    attest: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Say nothing on stderr but what is wrong.
+    #[arg(long)]
+    quiet: bool,
+    #[arg(long, hide = true, value_name = "POSITION")]
+    from: Option<String>,
+    #[arg(long, hide = true, value_name = "POSITION")]
+    to: Option<String>,
+    #[arg(long, hide = true, value_name = "SHARE")]
+    sample: Option<String>,
+    #[arg(long, hide = true)]
+    empty_state: bool,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    refuse_what_is_to_come(args)?;
+    let old = args.manifest.as_deref().map(repeat::load).transpose()?;
+    if let Some(name) = old.as_ref().and_then(repeat::Old::snapshot)
+        && args.from_snapshot.is_none()
+    {
+        let text = format!("the run that is to be repeated went on from snapshot {name}");
+        return Err(Failure::usage(anyhow!(text)).hint("name it by --from-snapshot URL"));
+    }
+    let job = job::resolve(args, old.as_ref())?;
+    let shown = Arc::new(Shown::new(args.quiet));
+    let options = options(args, old.as_ref(), &shown)?;
+    let result = run::replay(&job, &options, shown.as_ref());
+    shown.finish();
+    let report = result.map_err(failure)?;
+    let repeated = old.map(|old| Repeated::new(&old, &report.manifest));
+    match args.json {
+        true => print_json(&report, repeated.as_ref())?,
+        false => print_text(&report, repeated.as_ref())?,
+    }
+    Ok(exit(&report, repeated.as_ref()))
+}
+
+/// Flags that the design names: to ignore one would give another result than was asked for.
+fn refuse_what_is_to_come(args: &Args) -> Result<(), Failure> {
+    let to_come = [
+        ("--from", args.from.is_some()),
+        ("--to", args.to.is_some()),
+        ("--sample", args.sample.is_some()),
+        ("--empty-state", args.empty_state),
+    ];
+    match to_come.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::usage(anyhow!("{flag} is not built yet"))
+            .hint("--limit and --keys take a part of the log, --from-snapshot goes on from one")),
+        None => Ok(()),
+    }
+}
+
+fn options(
+    args: &Args,
+    old: Option<&repeat::Old>,
+    shown: &Arc<Shown>,
+) -> Result<ReplayOptions, Failure> {
+    let keys = match (&args.keys_file, args.keys.is_empty()) {
+        (Some(file), _) => Some(super::keys_of(file)?),
+        (None, false) => Some(args.keys.clone()),
+        (None, true) => old.and_then(repeat::Old::keys),
+    };
+    let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
+    let log = {
+        let shown = shown.clone();
+        Arc::new(move |line: &str| shown.say(line))
+    };
+    Ok(ReplayOptions {
+        threads: args.threads,
+        batch_events: args.batch,
+        keys,
+        limit: args.limit.or_else(|| old.and_then(repeat::Old::limit)),
+        from_snapshot: absolute(&args.from_snapshot)?,
+        snapshot: absolute(&args.snapshot)?,
+        attest: args.attest || old.is_some_and(repeat::Old::is_attested),
+        cancel: cancel_on_signal()?,
+        cache: cache_folder(),
+        log,
+        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        dir: args.out.clone(),
+    })
+}
+
+/// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does not
+/// ask.
+fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let asked = cancel.clone();
+    let handler = move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(Exit::Unfinished as i32);
+        }
+    };
+    ctrlc::set_handler(handler).context("cannot listen to Ctrl-C").map_err(Failure::unfinished)?;
+    Ok(cancel)
+}
+
+/// Where compiled reducers are kept: of this user alone, and nothing is lost with it.
+fn cache_folder() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(base.join("retally"))
+}
+
+fn failure(error: RunError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::unfinished(error) }
+}
+
+fn exit(report: &Report, repeated: Option<&Repeated>) -> Exit {
+    let counts = &report.manifest.counts;
+    let is_different = repeated.is_some_and(|repeated| !repeated.agrees());
+    // A part that goes on from a snapshot may well find nothing new.
+    let is_vain = counts.applied == 0 && report.manifest.from_snapshot.is_none();
+    if is_different || is_vain { Exit::CheckFailed } else { Exit::Ok }
+}

@@ -1,0 +1,223 @@
+//! What a replay came to, as text and as JSON.
+
+use super::text::{grouped, harmless_lines, seconds};
+use crate::commands::replay::Repeated;
+use retally_core::manifest::{Counts, Manifest};
+use retally_core::schema::{Kind, display};
+use retally_engine::run::Report;
+use retally_engine::rundir::{Keys, RunReader, Table};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// One JSON object on stdout.
+pub(crate) fn print_json(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", to_json(report, repeated))
+}
+
+/// For a person, on stdout.
+pub(crate) fn print_text(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
+    io::stdout().lock().write_all(harmless_lines(&to_text(report, repeated)).as_bytes())
+}
+
+fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
+    let m = &report.manifest;
+    let stages: serde_json::Map<String, Value> =
+        report.stages.iter().map(|(name, s)| ((*name).to_owned(), json!(s))).collect();
+    let mut object = json!({
+        "run": report.dir.to_string_lossy(),
+        "digest": m.run_digest,
+        "seal": m.seal,
+        "digests": m.digests,
+        "counts": m.counts,
+        "seconds": report.seconds,
+        "marks": m.marks,
+        "reducer": {
+            "name": m.reducer.name, "version": m.reducer.version, "sha256": m.reducer.sha256,
+        },
+        "job_digest": m.job.digest,
+        "input_digest": m.input_digest,
+        "snapshots": report.snapshots,
+        "stages": stages,
+    });
+    if let Some(counts) = &m.since_start {
+        object["since_start"] = json!(counts);
+    }
+    if let Some(repeated) = repeated {
+        let pairs = |pairs: &[crate::commands::replay::Pair]| -> Vec<Value> {
+            pairs.iter().map(|p| json!({ "what": p.what, "old": p.old, "new": p.new })).collect()
+        };
+        object["repeats"] = json!({
+            "agrees": repeated.agrees(),
+            "first": repeated.first().map(|pair| pair.what.as_str()),
+            "differences": pairs(&repeated.effects),
+            "causes": pairs(&repeated.causes),
+        });
+    }
+    object
+}
+
+fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
+    let m = &report.manifest;
+    let mut t = marks(m);
+    let _ = writeln!(t, "{}@{} over {}", m.reducer.name, m.reducer.version, extent(m));
+    t += &counts(&m.counts, "");
+    if let Some(since) = &m.since_start {
+        t += "since the history began\n";
+        t += &counts(since, "  ");
+    }
+    t += &speed(report);
+    let _ = writeln!(t, "outcomes    {}", m.digests.outcomes);
+    let _ = writeln!(t, "views       {}", m.digests.views);
+    let _ = writeln!(t, "states      {}", m.digests.states);
+    let _ = writeln!(t, "violations  {}", m.digests.violations);
+    let _ = writeln!(t, "run digest  {}", m.run_digest);
+    let _ = writeln!(t, "seal        {}", m.seal);
+    for name in &report.snapshots {
+        let _ = writeln!(t, "snapshot    {name}");
+    }
+    let run = report.dir.display();
+    let _ = writeln!(t, "run         {run}");
+    if let Some(repeated) = repeated {
+        t += &repetition(repeated);
+    }
+    if m.counts.applied == 0 && m.from_snapshot.is_none() {
+        t += &vain(&m.counts, &report.dir);
+    } else {
+        let _ = writeln!(t, "hint: retally results show {run}");
+    }
+    t
+}
+
+/// What must be known before anything else is read.
+fn marks(m: &Manifest) -> String {
+    let mut t = String::new();
+    if m.marks.empty_state {
+        t += "EMPTY STATE: began without the state that belonged to the first position\n";
+    }
+    if m.marks.partial {
+        t += "PARTIAL: a part of the log only\n";
+    }
+    if m.marks.subset {
+        t += "SUBSET: some keys only\n";
+    }
+    if let Some(from) = &m.from_snapshot {
+        let _ = writeln!(t, "from snapshot {}", from.name);
+    }
+    t
+}
+
+fn extent(m: &Manifest) -> String {
+    let partitions = m.input.partitions.len();
+    let bytes: u64 = m.input.objects.iter().map(|object| object.size_bytes).sum();
+    let s = if partitions == 1 { "" } else { "s" };
+    format!("{partitions} partition{s}, {}", super::text::size(bytes))
+}
+
+/// The sum stands as a sum, so that a reader can check it.
+fn counts(c: &Counts, indent: &str) -> String {
+    let rows = [
+        ("applied", c.applied),
+        ("ignored", c.ignored),
+        ("malformed", c.malformed),
+        ("duplicates", c.duplicates),
+        ("conflicts", c.conflicts),
+        ("rejected", c.rejected),
+        ("quarantined", c.quarantined),
+        ("filtered", c.filtered),
+    ];
+    let width = grouped(c.events).len().max(4);
+    let mut t = format!("{indent}events      {:>width$}\n", grouped(c.events));
+    for (i, (name, count)) in rows.into_iter().enumerate() {
+        let sign = if i == 0 { '=' } else { '+' };
+        let _ = writeln!(t, "{indent}{sign} {name:<10}{:>width$}", grouped(count));
+    }
+    for (name, count) in [("keys", c.keys), ("emits", c.emits), ("violations", c.violations)] {
+        let _ = writeln!(t, "{indent}{name:<12}{:>width$}", grouped(count));
+    }
+    t
+}
+
+fn speed(report: &Report) -> String {
+    let events = report.manifest.counts.events;
+    let rate = match report.seconds > 0.0 {
+        true => format!(", {} events/s", grouped((events as f64 / report.seconds) as u64)),
+        false => String::new(),
+    };
+    let stages: Vec<String> =
+        report.stages.iter().map(|(name, s)| format!("{name} {}", seconds(*s))).collect();
+    let all = stages.join(", ");
+    format!("took        {}{rate}\nthreads' time: {all}\n", seconds(report.seconds))
+}
+
+fn repetition(repeated: &Repeated) -> String {
+    let mut t = String::new();
+    match repeated.first() {
+        None => t += "repeated: all digests agree\n",
+        Some(first) => {
+            let _ = writeln!(t, "different: {} differs first", first.what);
+            for pair in &repeated.effects {
+                let _ = writeln!(
+                    t,
+                    "  {:<10}  old {}\n  {:<10}  new {}",
+                    pair.what, pair.old, "", pair.new
+                );
+            }
+        }
+    }
+    for pair in &repeated.causes {
+        let _ = writeln!(t, "  not the same {}: old {}, new {}", pair.what, pair.old, pair.new);
+    }
+    if repeated.causes.is_empty() && !repeated.agrees() {
+        t += "  reducer, job and input are the same: either the reducer is not deterministic or this \
+              machine computes wrongly\n";
+    }
+    t
+}
+
+/// A run that applied nothing, with the likeliest causes.
+fn vain(c: &Counts, run: &Path) -> String {
+    let of = |count: u64| format!("{} of {} events", grouped(count), grouped(c.events));
+    let cause = if c.events == 0 {
+        "the log holds no event: look at [source] url".to_owned()
+    } else if c.filtered == c.events {
+        "none of the keys asked for is in the log: keys are compared byte by byte".to_owned()
+    } else if c.malformed >= c.ignored && c.malformed > 0 {
+        let code = commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
+        format!(
+            "{} are malformed{code}: [source] key, id, time or format may be wrong",
+            of(c.malformed)
+        )
+    } else if c.ignored > 0 {
+        format!(
+            "{} are of no type that the reducer knows: compare its inputs (`retally reducer \
+             inspect`) with an event of the log",
+            of(c.ignored)
+        )
+    } else {
+        let code = commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
+        format!("all events were refused or seen before{code}")
+    };
+    let refused = run.join("refused.parquet");
+    format!(
+        "check failed: no event was applied; {cause}\nhint: {} has each refused event with its code\n",
+        refused.display()
+    )
+}
+
+/// The commonest code among the first refused events: a look, not a count.
+fn commonest_code(run: &Path) -> Option<String> {
+    let run = RunReader::open(run).ok()?;
+    let batch = run.rows(Table::Refused, &Keys::All).ok()?.next()?.ok()?;
+    let columns = run.columns(Table::Refused, &batch).ok()?;
+    let codes = &columns.iter().find(|column| column.name == "code")?.column;
+    let mut counts = BTreeMap::<String, usize>::new();
+    for row in 0..batch.num_rows() {
+        if let Some(code) = codes.get(row) {
+            *counts.entry(display(code, Kind::Text)).or_default() += 1;
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(code, _)| code)
+}
