@@ -295,7 +295,7 @@ fn known(key: &str, place: &Place) -> Result<Takes, JobError> {
     if section == PARAMS {
         return Ok(Takes::Text);
     }
-    let inside = |known: &'static str| Some(known.strip_prefix(section)?.strip_prefix('.')?);
+    let inside = |known: &'static str| known.strip_prefix(section)?.strip_prefix('.');
     let names: Vec<_> = KEYS.iter().filter_map(|(known, _)| inside(known)).collect();
     if names.is_empty() {
         let near = near(section, SECTIONS.iter().copied());

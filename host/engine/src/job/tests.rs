@@ -42,7 +42,7 @@ url = "file:snapshots/"
 every = "1_000_000 events"
 "#;
 
-fn whole() -> String {
+pub(super) fn whole() -> String {
     WHOLE_WITHOUT_HASH.replace("HASH", &"07".repeat(32))
 }
 

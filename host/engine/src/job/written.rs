@@ -91,3 +91,75 @@ fn address(address: &Address) -> Value {
         Address::Position => "@position".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{resolve, whole};
+    use super::*;
+    use retally_core::digest::{Digests, Hash};
+    use retally_core::manifest::{
+        Counts, Engine, Input, Job, Manifest, ManifestFormat, Marks, Param, Range, ReducerId,
+        Settings,
+    };
+    use retally_core::schema::Kind;
+
+    fn run_of(job: &Resolved) -> Manifest {
+        let zero = Hash([0; 32]);
+        let param = |(name, text): (&str, &str)| Param {
+            name: name.into(),
+            kind: Kind::Decimal { scale: 2 },
+            value: Some(text.into()),
+        };
+        let settings = Settings {
+            order: job.order,
+            window: job.window,
+            on_conflict: job.on_conflict,
+            on_trap: job.on_trap,
+            params: job.params.iter().map(param).collect(),
+            keys: None,
+            range: Range::default(),
+            ledger: Vec::new(),
+        };
+        Manifest {
+            format: ManifestFormat::CURRENT,
+            retally: String::new(),
+            marks: Marks::default(),
+            run_digest: zero,
+            seal: zero,
+            digests: Digests { outcomes: zero, views: zero, states: zero, violations: zero },
+            counts: Counts::default(),
+            since_start: None,
+            partitions: Vec::new(),
+            from_snapshot: None,
+            reducer: ReducerId {
+                name: "orders".into(),
+                version: "1".into(),
+                sha256: Hash([7; 32]),
+                contract: String::new(),
+                state_version: 1,
+                layout: String::new(),
+            },
+            job: Job { digest: zero, settings, written: job.written() },
+            input_digest: zero,
+            input: Input::default(),
+            engine: Engine::default(),
+            control: Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_run_can_be_asked_for_again_from_its_manifest() {
+        let job = resolve(&whole()).unwrap();
+        let bytes = run_of(&job).to_bytes().unwrap();
+        let run = Manifest::from_bytes(&bytes).unwrap();
+        let again = Resolved::new(&Authored::of_run(&run, Path::new("/jobs")).unwrap()).unwrap();
+        assert_eq!(again.written(), job.written());
+        assert_eq!((again.reducer, again.base), (job.reducer, job.base));
+        assert_eq!((again.source, again.ledger), (job.source, job.ledger));
+        assert_eq!((again.order, again.window), (job.order, job.window));
+        assert_eq!((again.on_conflict, again.on_trap), (job.on_conflict, job.on_trap));
+        let (then, now): (Vec<_>, Vec<_>) =
+            (job.params.iter().collect(), again.params.iter().collect());
+        assert_eq!(then, now);
+    }
+}

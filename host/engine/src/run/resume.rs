@@ -86,7 +86,7 @@ pub(crate) fn load(
     };
     let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
     let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, rules)).collect();
-    while let Some(mut group) = loaded.next()? {
+    while let Some(mut group) = loaded.next_group()? {
         let mut slots = Vec::new();
         for keys in &group.keys {
             slots.extend(Shard::import_keys(&mut shards, keys, &homes, rules, &head.seed));

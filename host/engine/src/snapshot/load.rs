@@ -97,7 +97,7 @@ impl Loaded {
         mut self,
         mut take: impl FnMut(&Head, LoadedGroup) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(group) = self.next()? {
+        while let Some(group) = self.next_group()? {
             take(&self.head, group)?;
         }
         Ok(())
@@ -107,7 +107,7 @@ impl Loaded {
     ///
     /// # Errors
     /// A file that is missing, changed or broken.
-    pub fn next(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
+    pub fn next_group(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
         let Some(group) = self.groups.pop_front() else { return Ok(None) };
         let partitions = &self.head.partitions;
         let number = |name: &String| {
@@ -263,7 +263,7 @@ fn id_rows(
     };
     let (keys, highest) = (columns.bytes("key")?, columns.times("highest")?);
     let mut last = None;
-    for row in 0..batch.num_rows() {
+    for (row, &content) in content.iter().enumerate() {
         let key = keys.value(row);
         // The ids of a key follow one another.
         let (number, reached) = match last {
@@ -278,7 +278,7 @@ fn id_rows(
             continue;
         }
         rows.digests.push(digest_of(row));
-        rows.content.push(content[row]);
+        rows.content.push(content);
         rows.keys.push(number);
         rows.highest.push(seen);
     }
@@ -313,12 +313,12 @@ fn outcomes(files: &Files, part: &Part) -> Result<Vec<History>, SnapshotError> {
         let names = columns.get("partition", |column| column.as_string_opt::<i32>())?;
         let events = columns.numbers("events")?;
         let (edge, open) = (columns.bytes("edge")?, columns.bytes("open")?);
-        for row in 0..batch.num_rows() {
+        for (row, &events) in events.iter().enumerate() {
             let hash = |bytes: &[u8]| bytes.try_into().ok().map(Hash);
             let hashes = edge.value(row).chunks(32).map(hash).collect::<Option<_>>();
             all.push(History {
                 partition: names.value(row).to_owned(),
-                events: events[row],
+                events,
                 edge: hashes.ok_or_else(|| SnapshotError::broken(&file, "an edge is cut"))?,
                 open: open.value(row).to_vec(),
             });

@@ -27,6 +27,9 @@ pub(super) fn merge(
         }
         let mine = head(piece, &next);
         let before = |&other: &usize| compare(head(other, &next), mine) == Ordering::Less;
+        if line.get(1).is_none_or(|other| !before(other)) {
+            continue;
+        }
         let place = line[1..].partition_point(before);
         line[..=place].rotate_left(1);
     }
