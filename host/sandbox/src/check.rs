@@ -5,7 +5,8 @@
 use crate::imports::{self, ImportError};
 use crate::limits::*;
 use wasmparser::{
-    ComponentExternalKind, ComponentTypeRef, Encoding, FunctionBody, Parser, Payload, TypeBounds,
+    ComponentExternalKind, ComponentTypeRef, Encoding, FunctionBody, Operator, Parser, Payload,
+    TypeBounds,
 };
 
 /// Why bytes are refused before they are compiled; a fragment that fits behind "reducer is refused:
@@ -190,5 +191,22 @@ fn function(body: &FunctionBody<'_>) -> Result<(), CheckError> {
         locals = locals.saturating_add(run.map_err(damaged)?.0.into());
         at_most("locals in one function", locals, LOCALS_MAX)?;
     }
-    Ok(())
+    let (mut open, mut loops, mut branches) = (Vec::new(), 0u64, 0u64);
+    for operator in body.get_operators_reader().map_err(damaged)? {
+        match operator.map_err(damaged)? {
+            Operator::Loop { .. } => {
+                loops += 1;
+                at_most("loops inside each other", loops, LOOP_DEPTH_MAX)?;
+                open.push(true);
+            }
+            Operator::Block { .. } | Operator::If { .. } => open.push(false),
+            Operator::End => {
+                loops -= u64::from(open.pop().unwrap_or(false));
+                continue;
+            }
+            _ => continue,
+        }
+        branches += 1;
+    }
+    at_most("branches times locals in one function", branches * locals, ENTANGLEMENT_MAX)
 }

@@ -13,6 +13,8 @@ use retally_core::reduce::Fault;
 use retally_core::schema::{Description, DescriptionError};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 use wasmtime::component::Component;
 
 /// Why bytes are no reducer for this host; a fragment that fits behind "reducer is refused: ".
@@ -24,6 +26,15 @@ pub enum LoadError {
     /// Not valid WebAssembly, or of a feature that is off.
     #[error("it is not valid here: {0}")]
     Invalid(String),
+    /// The compiler had not finished when its time was over.
+    #[error(
+        "it takes more than {0:?} to compile; a function of it is too entangled, or this machine is \
+         too busy"
+    )]
+    CompileTime(Duration),
+    /// No thread for the compiler.
+    #[error("no thread to compile it can be started: {0}")]
+    Thread(std::io::Error),
     /// Its exports or imports have other types than the contract's.
     #[error(
         "it does not fit version {expected} of the contract: {0}; build it again with an SDK of \
@@ -62,14 +73,14 @@ fn compile(
 ) -> Result<(Component, CacheUse), LoadError> {
     let engine = &shared.engine;
     let Some(cache) = &shared.cache else {
-        return Ok((from_binary(engine, bytes)?, CacheUse::Off));
+        return Ok((from_binary(shared, bytes)?, CacheUse::Off));
     };
     let found = match cache.get(engine, digest) {
         Ok(Some(component)) => return Ok((component, CacheUse::Hit)),
         Ok(None) => None,
         Err(reason) => Some(reason),
     };
-    let component = from_binary(engine, bytes)?;
+    let component = from_binary(shared, bytes)?;
     let used = match (found, cache.put(&component, digest)) {
         (None, Ok(())) => CacheUse::Stored,
         (Some(reason), Ok(())) => CacheUse::Rebuilt { reason },
@@ -78,8 +89,21 @@ fn compile(
     Ok((component, used))
 }
 
-fn from_binary(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {
-    Component::from_binary(engine, bytes).map_err(|error| LoadError::Invalid(text(&error)))
+/// Compiles on a thread of its own, because the compiler cannot be interrupted: when its time is over,
+/// what is given up is the waiting. The thread goes on until it is done or the process ends.
+fn from_binary(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
+    let (engine, bytes) = (shared.engine.clone(), bytes.to_vec());
+    let (send, receive) = std::sync::mpsc::channel();
+    let work = move || drop(send.send(Component::from_binary(&engine, &bytes)));
+    let thread = std::thread::Builder::new().name("retally-compile".into());
+    thread.spawn(work).map_err(LoadError::Thread)?;
+    match receive.recv_timeout(shared.config.compile) {
+        Ok(result) => result.map_err(|error| LoadError::Invalid(text(&error))),
+        Err(RecvTimeoutError::Timeout) => Err(LoadError::CompileTime(shared.config.compile)),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(LoadError::Invalid("the compiler failed on it (a fault of wasmtime)".into()))
+        }
+    }
 }
 
 /// Asks twice on one instance and once on a fresh one: a reducer that keeps something between calls

@@ -26,6 +26,8 @@ pub struct SandboxConfig {
     /// Bytes that a guest may use of the calling thread's stack. The thread needs about half a MiB
     /// beside it.
     pub stack: usize,
+    /// Time that a compilation may take, by the clock on the wall: it runs on several threads.
+    pub compile: Duration,
     /// A folder for compiled components, of this user alone; it is made when it is missing.
     pub cache: Option<PathBuf>,
     /// Where guests' lines go.
@@ -38,6 +40,7 @@ impl Default for SandboxConfig {
             memory: 256 << 20,
             deadline: Duration::from_secs(10),
             stack: 1 << 20,
+            compile: Duration::from_secs(120),
             cache: None,
             log: Arc::new(|_| {}),
         }

@@ -196,6 +196,32 @@ fn counts_beyond_their_bounds_are_refused_before_anything_is_compiled() {
     assert_eq!(refused(&large), "it has 33554433 bytes, at most 33554432 are allowed");
 }
 
+#[test]
+fn functions_made_to_hurt_the_compiler_are_refused() {
+    let deep = format!("(func {}{})", "loop ".repeat(65), "end ".repeat(65));
+    assert_eq!(
+        refused(&around(&deep)),
+        "it has 65 loops inside each other, at most 64 are allowed"
+    );
+    let locals = "(local i32)".repeat(1000);
+    let wide = format!("(func {locals} {})", "loop local.get 0 br_if 0 end ".repeat(8001));
+    assert_eq!(
+        refused(&around(&wide)),
+        "it has 8001000 branches times locals in one function, at most 8000000 are allowed"
+    );
+}
+
+#[test]
+fn a_compilation_that_takes_too_long_is_given_up() {
+    let sandbox = common::sandbox_with(|c| c.compile = std::time::Duration::from_micros(1));
+    let text = sandbox.load(&guest_bytes("chameleon")).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "it takes more than 1µs to compile; a function of it is too entangled, or this machine is \
+         too busy"
+    );
+}
+
 /// A component with all exports, so that only `module` can be wrong with it.
 fn exporting(module: &str) -> Vec<u8> {
     wat(&format!(

@@ -38,12 +38,8 @@ pub(crate) fn describe() -> Description {
     let what = Field { paths: vec!["/do".into()], ..field("do", Kind::Text, false) };
     let scale = if lie == "scale" { 30 } else { 2 };
     let amount = Field { paths: vec!["/amount".into()], ..decimal("amount", scale, false) };
-    let act = Input {
-        name: "act".into(),
-        when: Vec::new(),
-        key: Vec::new(),
-        fields: vec![what, amount],
-    };
+    let act =
+        Input { name: "act".into(), when: Vec::new(), key: Vec::new(), fields: vec![what, amount] };
     Description {
         name: pick("name", "../x", "chameleon"),
         version,

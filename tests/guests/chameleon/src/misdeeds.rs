@@ -79,11 +79,7 @@ pub(crate) fn called() {
 }
 
 /// Folds one event; returns what the emit shall hold, or the code of a reject.
-pub(crate) fn step(
-    text: &[u8],
-    account: &mut Account,
-    amount: i64,
-) -> Result<(f64, String), u16> {
+pub(crate) fn step(text: &[u8], account: &mut Account, amount: i64) -> Result<(f64, String), u16> {
     let mut x = account.count as f64;
     let mut order = String::new();
     match asked(text) {
