@@ -7,12 +7,16 @@ use std::process::Command;
 /// The guests' workspace: another lock file, tested natively.
 const PLUGINS: &str = "plugins/Cargo.toml";
 
+/// Guests that misbehave: compiled for wasm alone.
+const GUESTS: &str = "tests/guests/Cargo.toml";
+
 /// All of it.
 pub(crate) fn run() -> Result<()> {
     setup::run()?;
     format()?;
     lint()?;
     demo::build()?;
+    guests()?;
     tests()?;
     docs()
 }
@@ -20,7 +24,9 @@ pub(crate) fn run() -> Result<()> {
 fn format() -> Result<()> {
     steps::run("format", &mut steps::cargo(&["fmt", "--all", "--check"]))?;
     let plugins = ["fmt", "--all", "--check", "--manifest-path", PLUGINS];
-    steps::run("format of plugins", &mut steps::cargo(&plugins))
+    steps::run("format of plugins", &mut steps::cargo(&plugins))?;
+    let guests = ["fmt", "--all", "--check", "--manifest-path", GUESTS];
+    steps::run("format of guests", &mut steps::cargo(&guests))
 }
 
 /// In release like all else, so that build scripts and macros are compiled once.
@@ -34,6 +40,14 @@ fn lint() -> Result<()> {
 
 fn denying(clippy: &mut Command) -> &mut Command {
     clippy.args(["--", "--deny", "warnings"])
+}
+
+/// The ill-behaved guests, which tests look for in target/guests.
+fn guests() -> Result<()> {
+    let args = ["build", "--locked", "--release", "--workspace", "--example", "guests"];
+    steps::run("builder of guests", &mut steps::cargo(&args))?;
+    let builder = steps::root().join("target/release/examples/guests");
+    steps::run("guests", &mut Command::new(builder))
 }
 
 fn tests() -> Result<()> {

@@ -1,10 +1,10 @@
 //! What the boundary costs, and what the batch's layout does to it:
 //!
-//!     cargo run --release -p retally-sandbox --example boundary
+//!     cargo build --release --workspace --example boundary && target/release/examples/boundary
 //!
-//! The shape is that of a shard's share of a batch: 2,048 events of 7 columns. Best of many rounds, the
-//! variants interleaved, so that ratios hold although the machine does not. docs/decisions/batch-layout.md
-//! has the figures and what follows from them.
+//! The shape is that of a shard's share of a batch: 2,048 events of 7 columns. Best of many rounds,
+//! the variants interleaved, so that ratios hold although the machine does not.
+//! docs/decisions/batch-layout.md has the figures and what follows from them.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use retally_core::reduce::{Batch, Instance, Reducer};
@@ -93,7 +93,8 @@ fn row(instance: &mut dyn Instance, keys: usize, name: &str, flags: i64) {
     let [nothing, g, gg, gs, s, sg, ss] = best;
     let emits = if flags & 4 != 0 { "all" } else { "none" };
     println!(
-        "{keys:4} {name:6} {emits:5} | {nothing:8.1} | {g:5.1} {gg:6.1} {gs:5.1} = {:6.1} | {s:5.1} {sg:6.1} {ss:5.1} = {:6.1}",
+        "{keys:4} {name:6} {emits:5} | {nothing:8.1} | {g:5.1} {gg:6.1} {gs:5.1} = {:6.1} | \
+         {s:5.1} {sg:6.1} {ss:5.1} = {:6.1}",
         g + gg + gs,
         s + sg + ss
     );

@@ -1,9 +1,9 @@
 //! Builds the ill-behaved guests of tests/guests into target/guests/NAME.wasm:
 //!
-//!     cargo run --release -p retally-sandbox --example guests
+//!     cargo build --release --workspace --example guests && target/release/examples/guests
 //!
-//! It uses rustup's wasm32-unknown-unknown where it is installed, else a compiler that brings its own
-//! library sources (Debian's rustc-web), and says which.
+//! It uses rustup's wasm32-unknown-unknown where it is installed, else a compiler that brings its
+//! own library sources (Debian's rustc-web), and says which.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

@@ -28,8 +28,8 @@ pub enum LoadError {
     Invalid(String),
     /// The compiler had not finished when its time was over.
     #[error(
-        "it takes more than {0:?} to compile; a function of it is too entangled, or this machine is \
-         too busy"
+        "it takes more than {0:?} to compile; a function of it is too entangled, or this machine \
+         is too busy"
     )]
     CompileTime(Duration),
     /// No thread for the compiler.
@@ -89,8 +89,8 @@ fn compile(
     Ok((component, used))
 }
 
-/// Compiles on a thread of its own, because the compiler cannot be interrupted: when its time is over,
-/// what is given up is the waiting. The thread goes on until it is done or the process ends.
+/// Compiles on a thread of its own, because the compiler cannot be interrupted: when its time is
+/// over, what is given up is the waiting. The thread goes on until it is done or the process ends.
 fn from_binary(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
     let (engine, bytes) = (shared.engine.clone(), bytes.to_vec());
     let (send, receive) = std::sync::mpsc::channel();

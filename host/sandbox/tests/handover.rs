@@ -1,4 +1,5 @@
-//! Guests that no compiler would write: made by hand to start badly or to hand over what cannot be read.
+//! Guests that no compiler would write: made by hand to start badly or to hand over what cannot be
+//! read.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;

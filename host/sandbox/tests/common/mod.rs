@@ -24,7 +24,8 @@ pub(crate) fn guest_bytes(name: &str) -> Vec<u8> {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/guests/{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!(
-            "{}: {error}; build it: cargo run --release -p retally-sandbox --example guests",
+            "{}: {error}; build it: cargo build --release --workspace --example guests, \
+             then target/release/examples/guests",
             path.display()
         )
     })

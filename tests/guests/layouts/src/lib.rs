@@ -1,10 +1,10 @@
-//! A well-behaved guest for one question, asked by `host/sandbox/examples/boundary.rs`: what does it cost
-//! to get a batch grouped by key, and what in log order with each event's key as a number (its slot)? The
-//! answer stands in docs/decisions/batch-layout.md.
+//! A well-behaved guest for one question, asked by `host/sandbox/examples/boundary.rs`: what does
+//! it cost to get a batch grouped by key, and what in log order with each event's key as a number
+//! (its slot)? The answer stands in docs/decisions/batch-layout.md.
 //!
-//! The param `mode` says how the batch is to be read: 0 not at all (the boundary alone), 1 grouped, 2 by
-//! slots, which then stand in the integer column; 4 is added when every event is to be emitted; 8 when
-//! states are maps by currency instead of plain numbers.
+//! The param `mode` says how the batch is to be read: 0 not at all (the boundary alone), 1 grouped,
+//! 2 by slots, which then stand in the integer column; 4 is added when every event is to be
+//! emitted; 8 when states are maps by currency instead of plain numbers.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "reducer" });
 
