@@ -143,7 +143,7 @@ fn conditions(variant: &Variant, select: Option<&str>) -> Result<Vec<Condition>,
             (When::Is { at: None, .. }, None) => {
                 let text = "where does this stand in an event? write `#[select(\"/type\")]` over the \
                             enum, or `#[when(at = \"/type\", \"payment\")]`";
-                return Err(Error::new(attribute.span(), text));
+                return Err(Error::new(attribute.path().span(), text));
             }
         }
     }
@@ -196,7 +196,7 @@ fn parts(variant: &Variant) -> Result<Parts<'_>, Error> {
         Fields::Unnamed(_) => {
             let ident = &variant.ident;
             let text = format!("name the fields: `{ident} {{ amount: Decimal<2> }}`");
-            return Err(Error::new(variant.span(), text));
+            return Err(Error::new(variant.ident.span(), text));
         }
     };
     let idents = fields.iter().filter_map(|field: &&syn::Field| field.ident.as_ref()).collect();

@@ -20,6 +20,7 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     let mut shapes = Vec::new();
     let mut puts = Vec::new();
     let mut row_key = Vec::new();
+    let mut required = Vec::new();
     for (number, field) in fields.iter().enumerate() {
         let Some(ident) = &field.ident else { continue };
         let (name, type_) = (plain(ident), &field.ty);
@@ -27,6 +28,12 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         puts.push(quote!(columns.put(#number, &self.#ident);));
         if named(&field.attrs, "row_key").next().is_some() {
             row_key.push(number as u16);
+            required.push(quote_spanned! {type_.span()=>
+                assert!(
+                    <#type_ as retally::__private::Cell>::REQUIRED,
+                    "a row key is never absent: write it without Option"
+                );
+            });
         }
     }
     Ok(quote! {
@@ -34,7 +41,10 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         impl #generics retally::Record for #ident #types {
             const NAME: &'static str = #name;
             const FIELDS: &'static [retally::__private::Shape] = &[#(#shapes),*];
-            const ROW_KEY: &'static [u16] = &[#(#row_key),*];
+            const ROW_KEY: &'static [u16] = {
+                #(#required)*
+                &[#(#row_key),*]
+            };
 
             #[inline]
             fn write(&self, columns: &mut retally::__private::Columns) {

@@ -45,15 +45,14 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
 
         #[automatically_derived]
         impl retally::State for #name {
-            const VERSION: u32 = {
-                retally::__private::versions_are_older(
-                    #version,
-                    <#previous as retally::Previous>::VERSIONS,
-                );
-                #version
-            };
+            const VERSION: u32 = #version;
             type Previous = #previous;
         }
+
+        const _: () = retally::__private::versions_are_older(
+            #version,
+            <#previous as retally::Previous>::VERSIONS,
+        );
     })
 }
 

@@ -3,9 +3,13 @@
 //! crate to reach the linker; each only calls one of these.
 
 use crate::abi::{Batch, Description, Keyed, List, Migrated, Outcome, Viewed, Violated};
+use crate::memory::Memory;
 use crate::{Reducer, fold};
 use std::alloc::{Layout, alloc, handle_alloc_error, realloc};
 use std::sync::Once;
+
+#[global_allocator]
+static MEMORY: Memory = Memory::new();
 
 #[link(wasm_import_module = "retally:reducer/log@0.1.0")]
 unsafe extern "C" {

@@ -85,6 +85,8 @@ pub mod fold;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+#[cfg(any(target_family = "wasm", test))]
+mod memory;
 mod params;
 mod reason;
 mod reducer;

@@ -17,12 +17,12 @@ where
     V: Default,
 {
     fn slot(&mut self, key: &Q) -> &mut V {
-        if !self.contains_key(key) {
-            self.insert(key.to_owned(), V::default());
+        if let Some(value) = self.get_mut(key) {
+            // SAFETY: the map stays borrowed for as long as the caller has the value. (The borrow
+            // checker cannot see yet that the path below has no value in hand; a second search would
+            // cost every event as much as the rest of it.)
+            return unsafe { &mut *std::ptr::from_mut(value) };
         }
-        match self.get_mut(key) {
-            Some(value) => value,
-            None => unreachable!("it was inserted above"),
-        }
+        self.entry(key.to_owned()).or_default()
     }
 }

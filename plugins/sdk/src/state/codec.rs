@@ -281,6 +281,9 @@ lists! {
     BTreeSet<C: Ord> "set", |list, value| list.insert(value), |_room| BTreeSet::new();
 }
 
+/// What fits one node of a BTreeMap.
+const SMALL_MAP: usize = 11;
+
 impl<K: Codec + Ord, V: Codec> Codec for BTreeMap<K, V> {
     const SIZE: Option<usize> = None;
 
@@ -299,7 +302,15 @@ impl<K: Codec + Ord, V: Codec> Codec for BTreeMap<K, V> {
 
     fn decode(bytes: &mut Bytes<'_>) -> Self {
         let count = bytes.count();
-        (0..count).map(|_| (K::decode(bytes), V::decode(bytes))).collect()
+        // Collecting sorts and builds large maps well; a small one is quicker filled in place.
+        if count > SMALL_MAP {
+            return (0..count).map(|_| (K::decode(bytes), V::decode(bytes))).collect();
+        }
+        let mut map = Self::new();
+        for _ in 0..count {
+            map.insert(K::decode(bytes), V::decode(bytes));
+        }
+        map
     }
 }
 
