@@ -92,6 +92,11 @@ impl Project {
         self.dir.path().join(below)
     }
 
+    /// The run directory that a replay printed.
+    pub fn dir_of(&self, run: &Value) -> PathBuf {
+        self.path(run["run"].as_str().unwrap_or_default())
+    }
+
     /// Writes a file.
     ///
     /// # Errors

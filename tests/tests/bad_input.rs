@@ -100,7 +100,7 @@ fn malformed_lines_are_kept_and_change_nothing_of_the_others() -> Result<()> {
     for tree in ["views", "states", "violations"] {
         assert_eq!(run["digests"][tree], expected["digests"][tree], "{tree}");
     }
-    let kept = refused_rows(&run)?;
+    let kept = refused_rows(&project, &run)?;
     let codes: Vec<&str> = kept.iter().map(|(code, _)| code.as_str()).collect();
     let expected: Vec<&str> = malformed().iter().map(|(_, code)| *code).collect();
     assert_eq!(codes, expected);
@@ -111,11 +111,10 @@ fn malformed_lines_are_kept_and_change_nothing_of_the_others() -> Result<()> {
 }
 
 /// Code and bytes of every refused event.
-fn refused_rows(run: &Value) -> Result<Vec<(String, Vec<u8>)>> {
+fn refused_rows(project: &Project, run: &Value) -> Result<Vec<(String, Vec<u8>)>> {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::RowAccessor;
-    let dir = run["run"].as_str().unwrap_or_default();
-    let file = std::fs::File::open(std::path::Path::new(dir).join("refused.parquet"))?;
+    let file = std::fs::File::open(project.dir_of(run).join("refused.parquet"))?;
     let reader = SerializedFileReader::new(file)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     let place = |name: &str| (0..schema.num_columns()).find(|&c| schema.column(c).name() == name);
@@ -136,7 +135,7 @@ fn a_time_in_the_wrong_unit_is_out_of_range() -> Result<()> {
     project.write("log/a.jsonl", line + &payments(5, "a"))?;
     let run = project.replay(&[])?;
     assert_eq!(count(&run, "malformed"), 1);
-    assert_eq!(refused_rows(&run)?[0].0, "time-range");
+    assert_eq!(refused_rows(&project, &run)?[0].0, "time-range");
     Ok(())
 }
 
@@ -159,7 +158,7 @@ fn a_gzip_bomb_of_one_line_is_one_malformed_event() -> Result<()> {
     project.write("log/a.jsonl.gz", gzip(&text)?)?;
     let run = project.replay(&[])?;
     assert_eq!((count(&run, "applied"), count(&run, "malformed")), (3, 1));
-    assert_eq!(refused_rows(&run)?[0].0, "line-too-long");
+    assert_eq!(refused_rows(&project, &run)?[0].0, "line-too-long");
     Ok(())
 }
 
