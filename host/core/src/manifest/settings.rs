@@ -248,7 +248,8 @@ impl Settings {
             let Some(mine) = mine else { return "all keys".to_owned() };
             let only = mine.iter().find(|key| other.as_ref().is_none_or(|o| !o.contains(key)));
             let only = only.map_or_else(String::new, |key| format!(", among them {key:?}"));
-            format!("{} keys{only}", mine.len())
+            let plural = if mine.len() == 1 { "" } else { "s" };
+            format!("{} key{plural}{only}", mine.len())
         };
         Some(Difference {
             what: "subset of keys".to_owned(),
