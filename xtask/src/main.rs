@@ -10,7 +10,7 @@ mod steps;
 mod toolchain;
 
 use anyhow::{Result, bail};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "cargo xtask COMMAND
 
@@ -51,7 +51,9 @@ fn run() -> Result<()> {
 fn bench(args: &[String]) -> Result<()> {
     setup::wasm()?;
     demo::build()?;
-    let mut bench = steps::cargo(&["run", "--release", "--package", "retally-bench", "--"]);
-    bench.args(args);
-    steps::run("bench", &mut bench)
+    // Of the whole workspace, as `demo::build` says.
+    let build = ["build", "--locked", "--release", "--workspace", "--bin", "retally-bench"];
+    steps::run("benchmark", &mut steps::cargo(&build))?;
+    let bench = steps::root().join("target/release/retally-bench");
+    steps::run("bench", Command::new(bench).args(args))
 }

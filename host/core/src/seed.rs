@@ -1,8 +1,8 @@
 //! The secret of one history, and the hashes keyed by it.
 //!
-//! Keys and ids are chosen by others, so every table over them is keyed by a [`Seed`] that nobody who
-//! chooses ids knows. No result depends on it. The engine draws it (the core has no chance of its own)
-//! and a snapshot carries it on.
+//! Keys and ids are chosen by others, so every table over them is keyed by a [`Seed`] that nobody
+//! who chooses ids knows. No result depends on it. The engine draws it (the core has no chance of
+//! its own) and a snapshot carries it on.
 
 mod sip;
 
@@ -40,9 +40,9 @@ impl Seed {
     }
 
     /// 128 bits that stand for (key, id), where `key_hash` is [`Seed::key`] of the key: 112 bits of
-    /// SipHash-2-4 under a secret key, so that neither accident (2^-112 for a pair) nor somebody who
-    /// chooses ids can make two of them equal; the lowest 16 are the highest of the key's hash, so that
-    /// an id in a snapshot still tells its shard.
+    /// SipHash-2-4 under a secret key, so that neither accident (2^-112 for a pair) nor somebody
+    /// who chooses ids can make two of them equal; the lowest 16 are the highest of the key's hash,
+    /// so that an id in a snapshot still tells its shard.
     #[inline]
     pub fn id(&self, key_hash: u64, key: &[u8], id: &[u8]) -> u128 {
         let mut sip = Sip::<2, 4>::new_wide(self.part(16));

@@ -66,7 +66,8 @@ fn the_same_arguments_give_the_same_bytes() {
     assert_eq!(
         String::from_utf8_lossy(&first),
         "{\"event_id\":\"evt-00000000\",\"type\":\"payment\",\
-         \"ts\":\"2026-03-01T00:00:26.456328Z\",\"account_id\":\"acct-003456\",\"amount\":\"39.01\",\"currency\":\"GBP\",\
+         \"ts\":\"2026-03-01T00:00:26.456328Z\",\"account_id\":\"acct-003456\",\
+         \"amount\":\"39.01\",\"currency\":\"GBP\",\
          \"order_id\":\"ord-00000000\",\"method\":\"invoice\",\"channel\":\"store\"}\n"
     );
 }

@@ -1,16 +1,17 @@
-//! What of an event is compared when its id was seen before: the columns that its input declares and the
-//! payload's time. Never raw bytes, so an event that is sent again with its names in another order, or
-//! lies in a file of another format, is the same event.
+//! What of an event is compared when its id was seen before: the columns that its input declares
+//! and the payload's time. Never raw bytes, so an event that is sent again with its names in
+//! another order, or lies in a file of another format, is the same event.
 //!
 //! ```text
 //! input: u8 | number of missing columns: 56 bits      one word
 //! time                                                one word
 //! for each missing column, ascending: its number      one word
-//! for each other column, ascending: its value         number: one word
-//!                                                     string: length: u32 | bytes | zeros to a word
+//! for each other column, ascending: its value         number: one word; string: length: u32 |
+//!                                                     bytes | zeros up to a whole word
 //! ```
 //!
-//! The kinds stand in the reducer's declaration, to which everything that keeps these hashes is bound.
+//! The kinds stand in the reducer's declaration, to which everything that keeps these hashes is
+//! bound.
 
 use crate::decode::Events;
 use crate::schema::{Column, Values};

@@ -12,8 +12,8 @@ const TIDY_FROM_IDS: usize = 4096;
 
 /// Ids seen, each with 63 bits of its event's content, and under a span when it was seen.
 ///
-/// A table answers by the rule of its window alone: when it was tidied, how it grew and what the digests
-/// look like never show.
+/// A table answers by the rule of its window alone: when it was tidied, how it grew and what the
+/// digests look like never show.
 #[derive(Debug, Clone)]
 pub struct IdTable(Kept);
 
@@ -70,8 +70,8 @@ impl IdTable {
         }
     }
 
-    /// Reads ahead where `ids` lie. Ids look random in memory, so that each [`IdTable::see`] would wait
-    /// for a line of its own; reads that nothing depends on wait together.
+    /// Reads ahead where `ids` lie. Ids look random in memory, so that each [`IdTable::see`] would
+    /// wait for a line of its own; reads that nothing depends on wait together.
     pub fn touch(&self, ids: &[u128]) {
         let read = match &self.0 {
             Kept::All(slots) => ids.iter().fold(0, |read, &id| read ^ slots.near(id)),
@@ -81,11 +81,11 @@ impl IdTable {
         std::hint::black_box(read);
     }
 
-    /// Was `id` seen before, and with this content? From now on it is, unless this is a duplicate or a
-    /// conflict.
+    /// Was `id` seen before, and with this content? From now on it is, unless this is a duplicate
+    /// or a conflict.
     ///
-    /// The rest counts only under a span: `slot` is the key's slot, `high_before` the key's highest time
-    /// of events seen before this one, `high_after` the highest with this one.
+    /// The rest counts only under a span: `slot` is the key's slot, `high_before` the key's highest
+    /// time of events seen before this one, `high_after` the highest with this one.
     #[inline]
     pub fn see(
         &mut self,
@@ -120,7 +120,8 @@ impl IdTable {
     }
 
     /// Drops what is forgotten. `highs` holds each key's highest time by its slot. Never changes an
-    /// answer, only memory: what is forgotten now stays so, because a key's highest time only rises.
+    /// answer, only memory: what is forgotten now stays so, because a key's highest time only
+    /// rises.
     ///
     /// Panics when `highs` lacks a slot that [`IdTable::see`] was told.
     pub fn tidy(&mut self, highs: &[Micros]) {
@@ -130,7 +131,8 @@ impl IdTable {
         }
     }
 
-    /// Whether [`IdTable::tidy`] may be worth its while: as many ids came as were left the last time.
+    /// Whether [`IdTable::tidy`] may be worth its while: as many ids came as were left the last
+    /// time.
     pub fn wants_tidy(&self) -> bool {
         match &self.0 {
             Kept::Span { slots, tidied_len, .. } => {
@@ -167,8 +169,9 @@ impl IdTable {
         rows
     }
 
-    /// Takes in what was exported, the oldest export first: of an id that stands in several, the last
-    /// counts, because an id can be forgotten and seen again. Panics when the lists differ in length.
+    /// Takes in what was exported, the oldest export first: of an id that stands in several, the
+    /// last counts, because an id can be forgotten and seen again. Panics when the lists differ in
+    /// length.
     pub fn import(&mut self, rows: &Remembered) {
         let all = self.len() + rows.digests.len();
         let plain = |row: usize| Plain::new(rows.digests[row], rows.content[row] & !FRESH);

@@ -1,7 +1,7 @@
 //! Idempotency: which ids were seen, with which content, and for how long they are remembered.
 //!
-//! [`prints()`] hashes the events of a slab, each on its own; an [`IdTable`] per shard remembers. What
-//! an id is, what content is and what forgetting means stands in docs/determinism.md.
+//! [`prints()`] hashes the events of a slab, each on its own; an [`IdTable`] per shard remembers.
+//! What an id is, what content is and what forgetting means stands in docs/determinism.md.
 
 mod content;
 mod ids;
@@ -20,8 +20,8 @@ pub enum Window {
     All,
     /// Not at all: every event counts.
     Off,
-    /// Until its key's highest time has moved more than this span beyond what it was when the id was
-    /// seen.
+    /// Until its key's highest time has moved more than this span beyond what it was when the id
+    /// was seen.
     Span(Micros),
 }
 

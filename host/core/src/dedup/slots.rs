@@ -6,9 +6,9 @@
 //! entry       16 bytes of digest and what the table keeps with it
 //! ```
 //!
-//! Because homes keep the order of the digests, a capacity need not be a power of two, and growing goes
-//! from front to back, in place: a table never holds two copies of itself, nor much more than it needs.
-//! Nothing is ever taken out: who forgets makes the table anew.
+//! Because homes keep the order of the digests, a capacity need not be a power of two, and growing
+//! goes from front to back, in place: a table never holds two copies of itself, nor much more than
+//! it needs. Nothing is ever taken out: who forgets makes the table anew.
 
 use std::collections::VecDeque;
 
@@ -51,8 +51,8 @@ impl<E: Entry> Slots<E> {
         self.tags.capacity() + self.entries.capacity() * size_of::<E>()
     }
 
-    /// Digests that fit without growing: nine of ten homes. Eight tags at a time make it cheap to look
-    /// through the long runs of so full a table.
+    /// Digests that fit without growing: nine of ten homes. Eight tags at a time make it cheap to
+    /// look through the long runs of so full a table.
     #[inline]
     pub(super) fn room(&self) -> usize {
         self.capacity - self.capacity.div_ceil(10)
@@ -66,8 +66,8 @@ impl<E: Entry> Slots<E> {
         loop {
             let eight = self.eight_tags(at);
             let differ = eight ^ wanted;
-            // The classic test for zero bytes. It may also name a byte above an equal one; the digest
-            // decides anyway. Free slots never match: their upper bit differs.
+            // The classic test for zero bytes. It may also name a byte above an equal one; the
+            // digest decides anyway. Free slots never match: their upper bit differs.
             let mut equal = differ.wrapping_sub(LOW) & !differ & HIGH;
             while equal != 0 {
                 let slot = at + (equal.trailing_zeros() / 8) as usize;
@@ -94,8 +94,8 @@ impl<E: Entry> Slots<E> {
         &mut self.entries[slot]
     }
 
-    /// Puts an entry whose digest [`Slots::find`] did not find into the free slot that it named; grows
-    /// before that when the table is full.
+    /// Puts an entry whose digest [`Slots::find`] did not find into the free slot that it named;
+    /// grows before that when the table is full.
     #[inline]
     pub(super) fn put(&mut self, slot: usize, entry: E) {
         let mut slot = slot;
@@ -128,8 +128,8 @@ impl<E: Entry> Slots<E> {
         slots.filter(|(_, tag)| **tag != 0).map(|(entry, _)| entry)
     }
 
-    /// Reads where a digest would lie, so that it is near when it is looked up. Gives something of what
-    /// was read, which the caller must seem to use.
+    /// Reads where a digest would lie, so that it is near when it is looked up. Gives something of
+    /// what was read, which the caller must seem to use.
     #[inline]
     pub(super) fn near(&self, digest: u128) -> u64 {
         let home = self.home(digest);
@@ -178,9 +178,10 @@ impl<E: Entry> Slots<E> {
         self.tags.resize(slots + GUARD_TAGS, 0);
     }
 
-    /// Lays the table out for another capacity, in place: moves what is kept to the very end, then from
-    /// there to where it belongs, from front to back. Both ways keep the order, so a slot that is
-    /// written lies before those that are yet to be read, or few entries behind: these wait in a queue.
+    /// Lays the table out for another capacity, in place: moves what is kept to the very end, then
+    /// from there to where it belongs, from front to back. Both ways keep the order, so a slot that
+    /// is written lies before those that are yet to be read, or few entries behind: these wait in a
+    /// queue.
     #[cold]
     #[inline(never)]
     fn rebuild(&mut self, capacity: usize, keep: impl Fn(&E) -> bool) {

@@ -1,7 +1,7 @@
 //! SipHash over words: the same function as over bytes, for input that comes as whole words.
 //!
-//! The hashes of an event are of a few short strings each. Laid out in words, a string costs no copy and
-//! no tail that the next one has to be shifted behind.
+//! The hashes of an event are of a few short strings each. Laid out in words, a string costs no
+//! copy and no tail that the next one has to be shifted behind.
 
 /// SipHash-`C`-`D` of Aumasson and Bernstein.
 #[derive(Debug, Clone, Copy)]

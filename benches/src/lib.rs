@@ -1,1 +1,0 @@
-//! The benchmark with its native baseline.

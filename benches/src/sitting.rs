@@ -1,0 +1,222 @@
+//! One sitting: every variant in a process of its own, so that each has its own peak of memory, one
+//! after another in every round, so that a machine that slows down slows down all of them.
+
+use crate::check::{sum, views};
+use crate::logs::Logs;
+use crate::{Args, limit, native, retally};
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::process::Command;
+use std::time::Instant;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// Read and split.
+    Limit,
+    /// The native fold.
+    Native,
+    /// Retally over lines of JSON.
+    Json,
+    /// Retally over Parquet.
+    Parquet,
+}
+
+/// One way to run: what, whether a record is written for each event, on how many threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Variant {
+    work: Work,
+    /// Variant B.
+    writes: bool,
+    threads: usize,
+}
+
+const WORKS: [(Work, &str); 4] = [
+    (Work::Limit, "limit"),
+    (Work::Native, "native"),
+    (Work::Json, "json"),
+    (Work::Parquet, "parquet"),
+];
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = WORKS.iter().find(|(work, _)| *work == self.work).map_or("", |(_, name)| name);
+        let letter = if self.writes { "b" } else { "a" };
+        write!(f, "{name}-{letter}-{}", self.threads)
+    }
+}
+
+impl Variant {
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for writes in [false, true] {
+            for (work, _) in WORKS {
+                for threads in [1, 2] {
+                    if work != Work::Limit || !writes {
+                        all.push(Self { work, writes, threads });
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// A variant by its name, such as `json-a-2`.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|variant| variant.to_string() == name)
+    }
+}
+
+/// What one run of a variant came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Measured {
+    seconds: f64,
+    /// Peak of resident memory.
+    megabytes: f64,
+    /// One number for all results; none for the limit.
+    result: Option<u64>,
+    /// Seconds of each stage, summed over threads.
+    stages: Vec<(String, f64)>,
+}
+
+/// In a child: runs one variant and tells the parent.
+pub(crate) fn one(variant: Variant, logs: &Logs) -> Result<()> {
+    let paths = logs.json_files();
+    let Variant { work, writes, threads } = variant;
+    let watch = Instant::now();
+    // Time and memory are taken before the results are looked at.
+    let taken = || (watch.elapsed().as_secs_f64(), peak_megabytes());
+    let (mut rows, mut stages) = (None, Vec::new());
+    let (seconds, megabytes) = match work {
+        Work::Limit => {
+            let lines = limit::split(&paths, threads)?;
+            if lines != logs.shape.events {
+                bail!("{lines} lines instead of {}", logs.shape.events);
+            }
+            taken()
+        }
+        Work::Native => {
+            let out = logs.dir.join("native");
+            std::fs::create_dir_all(&out)?;
+            let books = native::fold(&paths, threads, writes.then_some(&out))?;
+            let taken = taken();
+            rows = Some(books.iter().flat_map(native::Books::rows).collect());
+            taken
+        }
+        Work::Json | Work::Parquet => {
+            let report = retally::replay(logs, work == Work::Parquet, writes, threads)?;
+            let taken = taken();
+            rows = Some(views(&report.dir)?);
+            stages = report.stages.iter().map(|(name, s)| ((*name).to_owned(), *s)).collect();
+            taken
+        }
+    };
+    let measured = Measured { seconds, megabytes, result: rows.map(sum), stages };
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+/// Runs everything and prints the table.
+pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
+    let variants: Vec<Variant> =
+        Variant::all().into_iter().filter(|v| v.to_string().contains(&args.only)).collect();
+    let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); variants.len()];
+    for round in 1..=args.rounds {
+        for (variant, results) in variants.iter().zip(&mut measured) {
+            eprint!("\rround {round} of {}: {variant}          ", args.rounds);
+            results.push(child(*variant, args)?);
+        }
+    }
+    eprintln!();
+    let medians: Vec<(Variant, Measured)> =
+        variants.into_iter().zip(measured.into_iter().map(median)).collect();
+    print_table(logs, &medians);
+    print_stages(logs, &medians);
+    same_results(&medians)
+}
+
+fn child(variant: Variant, args: &Args) -> Result<Measured> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("one").arg(variant.to_string()).args(args.to_words());
+    let output = command.stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("{variant} failed: {}", output.status);
+    }
+    let line = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(line.trim()).with_context(|| format!("{variant} said {line:?}"))
+}
+
+/// The run whose time is the median.
+fn median(mut runs: Vec<Measured>) -> Measured {
+    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    runs.swap_remove(runs.len() / 2)
+}
+
+fn print_table(logs: &Logs, medians: &[(Variant, Measured)]) {
+    let million = |m: &Measured| logs.shape.events as f64 / m.seconds / 1e6;
+    println!(
+        "{} events, {} files; A: fold and result, B: and a record per event",
+        logs.shape.events, logs.shape.files
+    );
+    println!(
+        "{:22} {:>7} {:>16} {:>10} {:>8}",
+        "", "threads", "million events/s", "to native", "peak MB"
+    );
+    for (variant, run) in medians {
+        let native = Variant { work: Work::Native, ..*variant };
+        let native = medians.iter().find(|(other, _)| *other == native);
+        let ratio =
+            native.map_or(String::new(), |(_, n)| format!("{:.2}", n.seconds / run.seconds));
+        let name = match variant.work {
+            Work::Limit => "read and split".to_owned(),
+            Work::Native => format!("native {}", letter(variant)),
+            Work::Json => format!("Retally {} from JSON", letter(variant)),
+            Work::Parquet => format!("Retally {} from Parquet", letter(variant)),
+        };
+        let (threads, speed, peak) = (variant.threads, million(run), run.megabytes);
+        println!("{name:22} {threads:>7} {speed:>16.2} {ratio:>10} {peak:>8.0}");
+    }
+}
+
+fn letter(variant: &Variant) -> &'static str {
+    if variant.writes { "B" } else { "A" }
+}
+
+fn print_stages(logs: &Logs, medians: &[(Variant, Measured)]) {
+    let staged: Vec<&(Variant, Measured)> =
+        medians.iter().filter(|(_, run)| !run.stages.is_empty()).collect();
+    let Some((_, first)) = staged.first() else { return };
+    println!("\nwhere the time goes, in ns an event, all threads together");
+    print!("{:12}", "");
+    first.stages.iter().for_each(|(name, _)| print!(" {name:>8}"));
+    println!(" {:>8}", "sum");
+    for (variant, run) in staged {
+        print!("{:12}", variant.to_string());
+        let nanos = |seconds: f64| seconds * 1e9 / logs.shape.events as f64;
+        run.stages.iter().for_each(|(_, seconds)| print!(" {:>8.0}", nanos(*seconds)));
+        println!(" {:>8.0}", nanos(run.stages.iter().map(|(_, seconds)| seconds).sum()));
+    }
+}
+
+/// All variants must have come to the same result.
+fn same_results(medians: &[(Variant, Measured)]) -> Result<()> {
+    let results: Vec<(Variant, u64)> =
+        medians.iter().filter_map(|(v, run)| Some((*v, run.result?))).collect();
+    let Some(&(first, result)) = results.first() else { return Ok(()) };
+    for (variant, other) in &results {
+        if *other != result {
+            bail!("{variant} came to another result than {first}");
+        }
+    }
+    println!("\nall {} came to the same result for every account", results.len());
+    Ok(())
+}
+
+/// The peak of this process's resident memory.
+fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.unwrap_or(0.0) / 1024.0
+}
