@@ -1,5 +1,5 @@
-//! Orders, version 2: tiers are earned by what is left after refunds, so that a refund lowers the tier
-//! at once, and gold takes a number of orders too.
+//! Orders, version 2: tiers are earned by what is left after refunds, so that a refund lowers the
+//! tier at once, and gold takes a number of orders too.
 //!
 //! Net and tier follow from the rest, so the state keeps neither; what it keeps besides is how many
 //! payments went back. A state of version 1 is taken over by `migrate`.
@@ -37,7 +37,8 @@ pub struct Book {
     last: Timestamp,
 }
 
-/// A sum and how many amounts it is made of. How many refunds there were before version 2 nobody knows.
+/// A sum and how many amounts it is made of. How many refunds there were before version 2 nobody
+/// knows.
 #[derive(State, Default)]
 pub struct Total {
     sum: Decimal<2>,

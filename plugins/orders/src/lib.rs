@@ -1,7 +1,7 @@
 //! Orders: what every account paid and got back, by currency, and the tier that this earns it.
 //!
-//! Money comes in by payments and goes back by refunds and chargebacks. A tier, once earned, stays: it
-//! depends on all that was ever paid.
+//! Money comes in by payments and goes back by refunds and chargebacks. A tier, once earned, stays:
+//! it depends on all that was ever paid.
 
 use retally::prelude::*;
 use std::collections::BTreeMap;

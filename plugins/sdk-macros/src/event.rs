@@ -11,7 +11,8 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Fields, Ident, Lifetime, LitStr, Token, Variant};
 
 const ENUM: &str = "an event is an enum with a variant for each type of event: \
-                    `#[derive(Event)] #[select(\"/type\")] enum Event { #[when(\"payment\")] Payment { .. } }`";
+                    `#[derive(Event)] #[select(\"/type\")] enum Event { #[when(\"payment\")] \
+                    Payment { .. } }`";
 const WHEN: &str = "say which events this variant takes: `#[when(\"payment\")]` (the value at the \
                     enum's `#[select(\"/type\")]`), `#[when(present = \"/x\")]`, \
                     `#[when(at = \"/status\", \"open\")]`, or `#[when(any)]` for all that are left";
@@ -141,8 +142,8 @@ fn conditions(variant: &Variant, select: Option<&str>) -> Result<Vec<Condition>,
                 conditions.push((path.to_owned(), values));
             }
             (When::Is { at: None, .. }, None) => {
-                let text = "where does this stand in an event? write `#[select(\"/type\")]` over the \
-                            enum, or `#[when(at = \"/type\", \"payment\")]`";
+                let text = "where does this stand in an event? write `#[select(\"/type\")]` over \
+                            the enum, or `#[when(at = \"/type\", \"payment\")]`";
                 return Err(Error::new(attribute.path().span(), text));
             }
         }
@@ -166,8 +167,8 @@ fn refuse_unreachable(
     taken: &mut BTreeMap<(String, String), Ident>,
 ) -> Result<(), Error> {
     if conditions.is_empty() && !last {
-        let text = "`#[when(any)]` takes every event, so nothing is left for the variants behind: put \
-                    it last";
+        let text = "`#[when(any)]` takes every event, so nothing is left for the variants behind: \
+                    put it last";
         return Err(Error::new(variant.ident.span(), text));
     }
     if let [(path, values)] = conditions {

@@ -1,5 +1,5 @@
-//! The derive macros of the crate `retally`. What they make is documented there, at the traits; how a
-//! mistake is answered stands here: with a compile error that says what to write instead.
+//! The derive macros of the crate `retally`. What they make is documented there, at the traits; how
+//! a mistake is answered stands here: with a compile error that says what to write instead.
 
 mod event;
 mod input;
@@ -25,10 +25,10 @@ fn expand(input: TokenStream, with: fn(&DeriveInput) -> Expanded) -> TokenStream
 /// - `#[when("payment")]` or `#[when("a", "b")]` on a variant: the names that it takes;
 ///   `#[when(present = "/x")]`: what must be there; `#[when(at = "/status", "open")]`: the value of
 ///   another place; `#[when(any)]`: every event that no variant before took. Several must all hold.
-/// - `#[key("/account")]` on a variant: where the key stands in such events, if not where the job says;
-///   several pointers make a composite key.
-/// - `#[at("/a/b")]` on a field: where it stands, if not at `/field_name`; may be repeated, the first
-///   that is present counts.
+/// - `#[key("/account")]` on a variant: where the key stands in such events, if not where the job
+///   says; several pointers make a composite key.
+/// - `#[at("/a/b")]` on a field: where it stands, if not at `/field_name`; may be repeated, the
+///   first that is present counts.
 #[proc_macro_derive(Event, attributes(select, when, key, at))]
 pub fn event(input: TokenStream) -> TokenStream {
     expand(input, event::expand)

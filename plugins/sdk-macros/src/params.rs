@@ -7,8 +7,8 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Field, Ident, Token};
 
-const STRUCT: &str = "params are a struct with named fields: `struct Tiers { gold_from: Decimal<2> }`; \
-                      for none write `type Params = ();`";
+const STRUCT: &str = "params are a struct with named fields: `struct Tiers { gold_from: Decimal<2> \
+                      }`; for none write `type Params = ();`";
 
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     let fields = named_fields(input, STRUCT)?;

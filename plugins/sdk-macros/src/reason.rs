@@ -6,8 +6,8 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Expr, Fields, Lit, Meta, Variant};
 
-const ENUM: &str = "reasons are an enum without fields: `enum Refusal { /// More is refunded than was \
-                    captured. RefundTooLarge }`; for none write `Never`";
+const ENUM: &str = "reasons are an enum without fields: `enum Refusal { /// More is refunded than \
+                    was captured. RefundTooLarge }`; for none write `Never`";
 
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     let name = &input.ident;

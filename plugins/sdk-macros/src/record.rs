@@ -7,8 +7,8 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Error};
 
 const STRUCT: &str = "a record is a struct with named fields: `struct Balance { net: Decimal<2> }`";
-const ENUM: &str = "what is emitted is an enum whose variants hold one record each: `enum Out<'a> { \
-                    Balance(Balance<'a>), TierChanged(TierChanged<'a>) }`; for a single kind \
+const ENUM: &str = "what is emitted is an enum whose variants hold one record each: `enum Out<'a> \
+                    { Balance(Balance<'a>), TierChanged(TierChanged<'a>) }`; for a single kind \
                     `#[derive(Record)]` is enough";
 
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {

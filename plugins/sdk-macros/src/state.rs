@@ -153,7 +153,8 @@ fn check(fields: &Fields) -> Result<(), Error> {
     for field in fields {
         if let Some((span, unordered, ordered)) = unordered(&field.ty) {
             let text = format!(
-                "a {unordered} has another order in every run, so results would differ: write {ordered}"
+                "a {unordered} has another order in every run, so results would differ: \
+                 write {ordered}"
             );
             return Err(Error::new(span, text));
         }

@@ -1,10 +1,11 @@
 //! The types of `wit/reducer.wit` as they lie in memory, and nothing else.
 //!
-//! In wasm the canonical ABI of the component model lays a list out as (address, length), a record as
-//! its fields one behind the other, a variant as a tag and the payload of the case: exactly what Rust
-//! calls `repr(C)`. So a call's arguments are read where the host wrote them and results are handed
-//! over as they stand, with no lifting, no copy and no generated code. A change of the WIT is a change
-//! of this file; `tests/contract.rs` fails until both agree, and the assertions below pin every size.
+//! In wasm the canonical ABI of the component model lays a list out as (address, length), a record
+//! as its fields one behind the other, a variant as a tag and the payload of the case: exactly what
+//! Rust calls `repr(C)`. So a call's arguments are read where the host wrote them and results are
+//! handed over as they stand, with no lifting, no copy and no generated code. A change of the WIT
+//! is a change of this file; `tests/contract.rs` fails until both agree, and the assertions below
+//! pin every size.
 
 use std::ops::Deref;
 
@@ -52,8 +53,8 @@ impl<T> Drop for List<T> {
             return;
         }
         let items = std::ptr::slice_from_raw_parts_mut(self.start, self.len);
-        // SAFETY: the elements are owned, and were allocated as `len` of T, by a Box or by `allocate`
-        // in the same layout.
+        // SAFETY: the elements are owned, and were allocated as `len` of T, by a Box or by
+        // `allocate` in the same layout.
         drop(unsafe { Box::from_raw(items) });
     }
 }

@@ -152,8 +152,8 @@ fn wrong() -> ! {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a record",
     label = "no kind of value",
-    note = "a record holds bool, i64 (i32, u32 and u64 are widened), f64, Decimal<SCALE>, Timestamp, \
-            Date, &str, String, &[u8], Vec<u8>, Json, and Option of these",
+    note = "a record holds bool, i64 (i32, u32 and u64 are widened), f64, Decimal<SCALE>, \
+            Timestamp, Date, &str, String, &[u8], Vec<u8>, Json, and Option of these",
     note = "spread a nested struct out into fields of its own"
 )]
 pub trait Cell {
@@ -186,7 +186,10 @@ numbers! {
     i64: Integer, |v| v;
     i32: Integer, |v| i64::from(v);
     u32: Integer, |v| i64::from(v);
-    u64: Integer, |v| i64::try_from(v).unwrap_or_else(|_| panic!("{v} is beyond an integer of 64 bits"));
+    u64: Integer, |v| match i64::try_from(v) {
+        Ok(v) => v,
+        Err(_) => panic!("{v} is beyond an integer of 64 bits"),
+    };
     Timestamp: Timestamp, |v| v.micros();
 }
 

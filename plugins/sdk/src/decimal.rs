@@ -13,9 +13,9 @@ pub use rounding::Rounding;
 
 /// A number with `S` digits after the point, at most 18: `Decimal<2>` for cents.
 ///
-/// It computes in 128 bits, checked: an overflow is a panic with a message, never a wrap. It crosses
-/// into records and from events as 64 bits; what does not fit there is a panic too. Nothing rounds
-/// unless a [`Rounding`] is named.
+/// It computes in 128 bits, checked: an overflow is a panic with a message, never a wrap. It
+/// crosses into records and from events as 64 bits; what does not fit there is a panic too. Nothing
+/// rounds unless a [`Rounding`] is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Decimal<const S: u8>(i128);
 

@@ -26,8 +26,8 @@ pub trait Record {
 /// What a reducer emits: a [`Record`], or an enum of several with `#[derive(Emit)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be emitted",
-    note = "write `#[derive(Record)]` over a struct, `#[derive(Emit)]` over an enum of such structs, \
-            or `type Emit<'a> = Never;`"
+    note = "write `#[derive(Record)]` over a struct, `#[derive(Emit)]` over an enum of such \
+            structs, or `type Emit<'a> = Never;`"
 )]
 pub trait Emit {
     /// Name and fields of every kind.

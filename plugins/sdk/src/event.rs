@@ -8,8 +8,8 @@ use crate::time::{Date, Timestamp};
 /// The types of event that a reducer reads. Made by `#[derive(Event)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event",
-    note = "write `#[derive(Event)] #[select(\"/type\")]` over an enum with a variant for each type of \
-            event"
+    note = "write `#[derive(Event)] #[select(\"/type\")]` over an enum with a variant for each \
+            type of event"
 )]
 pub trait Event<'a>: Sized {
     /// What is declared.
@@ -114,7 +114,9 @@ fn wrong() -> ! {
 }
 
 macro_rules! fixed {
-    ($($type:ty $([$(const $s:ident: u8),+])?: $kind:ident($list:ty), $scale:expr, $from:expr;)+) => {$(
+    ($(
+        $type:ty $([$(const $s:ident: u8),+])?: $kind:ident($list:ty), $scale:expr, $from:expr;
+    )+) => {$(
         impl<'a $($(, const $s: u8)+)?> EventField<'a> for $type {
             const KIND: Kind = Kind::$kind;
             const SCALE: u8 = $scale;

@@ -16,8 +16,8 @@ pub trait Exported: 'static {
 /// Makes a type the reducer of this crate: `retally::export!(Orders);`.
 ///
 /// Name and version are the package's, unless given:
-/// `retally::export!(Orders, name = "orders", version = "2.0.0");`. In wasm this also makes the exports
-/// of the component, so a crate that is compiled to wasm exports one reducer.
+/// `retally::export!(Orders, name = "orders", version = "2.0.0");`. In wasm this also makes the
+/// exports of the component, so a crate that is compiled to wasm exports one reducer.
 #[macro_export]
 macro_rules! export {
     ($reducer:ty) => {

@@ -103,9 +103,9 @@ impl<'b, R: Reducer> Fold<'b, R> {
         Meta { key, id: self.ids.get(row), time }
     }
 
-    /// Undoes a rejected event: cuts its emits back, and makes the state before it from the last good
-    /// bytes and the events applied since. What that gives is good from then on, so that no event is
-    /// folded again more than once.
+    /// Undoes a rejected event: cuts its emits back, and makes the state before it from the last
+    /// good bytes and the events applied since. What that gives is good from then on, so that no
+    /// event is folded again more than once.
     #[cold]
     fn take_back(
         &mut self,

@@ -1,6 +1,6 @@
-//! The exports of a component: takes a call's arguments where the host wrote them, calls [`crate::fold`],
-//! hands the result over. `export!` makes the exported functions, which must lie in the reducer's own
-//! crate to reach the linker; each only calls one of these.
+//! The exports of a component: takes a call's arguments where the host wrote them, calls
+//! [`crate::fold`], hands the result over. `export!` makes the exported functions, which must lie
+//! in the reducer's own crate to reach the linker; each only calls one of these.
 
 use crate::abi::{Batch, Description, Keyed, List, Migrated, Outcome, Viewed, Violated};
 use crate::memory::Memory;
@@ -26,7 +26,8 @@ pub(crate) fn log(text: &str) {
 /// The canonical ABI's `cabi_realloc`: memory for what the host passes.
 ///
 /// # Safety
-/// `old` was allocated here with `old_len` and `align`, or `old_len` is 0; `align` is a power of two.
+/// `old` was allocated here with `old_len` and `align`, or `old_len` is 0; `align` is a power of
+/// two.
 pub unsafe fn allocate(old: *mut u8, old_len: usize, align: usize, len: usize) -> *mut u8 {
     if len == 0 {
         return std::ptr::without_provenance_mut(align);

@@ -1,9 +1,9 @@
-//! Write reducers for Retally: business calculations over an event log that can be replayed, compared
-//! and proved.
+//! Write reducers for Retally: business calculations over an event log that can be replayed,
+//! compared and proved.
 //!
-//! A reducer declares the events that it reads, the state that it keeps per key and the rows that it
-//! gives out, and folds one event at a time. It is tested natively (module `testing`) and compiled to a wasm
-//! component, in which nothing exists but its arguments.
+//! A reducer declares the events that it reads, the state that it keeps per key and the rows that
+//! it gives out, and folds one event at a time. It is tested natively (module `testing`) and
+//! compiled to a wasm component, in which nothing exists but its arguments.
 //!
 //! ```
 //! use retally::prelude::*;
@@ -55,7 +55,7 @@
 //!         match event {
 //!             Event::Payment { amount } => state.paid += amount,
 //!             Event::Refund { amount } if amount > state.paid => {
-//!                 return Err(Refusal::RefundTooLarge.because(format!("{amount} > {}", state.paid)));
+//!   return Err(Refusal::RefundTooLarge.because(format!("{amount} > {}", state.paid)));
 //!             }
 //!             Event::Refund { amount } => state.paid -= amount,
 //!         }

@@ -1,8 +1,9 @@
 //! The allocator of a reducer in wasm: small blocks come from lists of free blocks of their size.
 //!
 //! Reading a state makes many small blocks and frees them again a few events later; the standard
-//! allocator of wasm takes several times as long for that as the event itself does. Here both are a few
-//! instructions. Nothing is kept between calls but free memory: what a block held is never looked at.
+//! allocator of wasm takes several times as long for that as the event itself does. Here both are a
+//! few instructions. Nothing is kept between calls but free memory: what a block held is never
+//! looked at.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -45,8 +46,8 @@ fn class(size: usize, align: usize) -> Option<usize> {
     (size <= SMALL_MAX && align <= GRAIN).then(|| size.div_ceil(GRAIN))
 }
 
-// SAFETY: a block is handed out once until it is given back: it comes off a list, or off the front of
-// the rest, which it leaves. It has the room and the alignment that `class` promises.
+// SAFETY: a block is handed out once until it is given back: it comes off a list, or off the front
+// of the rest, which it leaves. It has the room and the alignment that `class` promises.
 unsafe impl GlobalAlloc for Memory {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

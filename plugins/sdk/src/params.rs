@@ -29,8 +29,8 @@ impl Params for () {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a param",
     label = "no kind of value",
-    note = "a param is bool, i64, f64, Decimal<SCALE>, Timestamp, Date, String, Vec<u8>, or Option of \
-            these; give others a value with `#[param(default = ...)]`"
+    note = "a param is bool, i64, f64, Decimal<SCALE>, Timestamp, Date, String, Vec<u8>, or Option \
+            of these; give others a value with `#[param(default = ...)]`"
 )]
 pub trait Param: Sized {
     /// Its kind.

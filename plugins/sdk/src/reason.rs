@@ -2,12 +2,12 @@
 
 use crate::abi;
 
-/// A closed list of reasons. Made by `#[derive(Reason)]` over an enum: `RefundTooLarge` has the code
-/// `refund-too-large`, its doc comment is what people read.
+/// A closed list of reasons. Made by `#[derive(Reason)]` over an enum: `RefundTooLarge` has the
+/// code `refund-too-large`, its doc comment is what people read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no list of reasons",
-    note = "write `#[derive(Reason)]` over an enum without fields, each variant with a doc comment; \
-            or `Never` for none"
+    note = "write `#[derive(Reason)]` over an enum without fields, each variant with a doc \
+            comment; or `Never` for none"
 )]
 pub trait Reason: Sized {
     /// Code and meaning of every reason.

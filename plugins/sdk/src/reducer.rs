@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 
 /// A business calculation over events: a pure function of (state, events, params).
 ///
-/// Every key (an account, say) has a state of its own, which the host keeps. Nothing else may be kept
-/// from one call to the next: no statics, no thread locals. The same events then give the same
+/// Every key (an account, say) has a state of its own, which the host keeps. Nothing else may be
+/// kept from one call to the next: no statics, no thread locals. The same events then give the same
 /// results, in whatever batches they come, on whatever machine.
 pub trait Reducer: Exported + Sized {
     /// The types of event that it reads: an enum with `#[derive(Event)]`.
@@ -32,8 +32,8 @@ pub trait Reducer: Exported + Sized {
     /// [`Never`](crate::Never).
     type Violation: Reason;
 
-    /// Folds one event into its key's state, and emits. A rejected event leaves no trace: whatever was
-    /// done to `state` and emitted before is taken back.
+    /// Folds one event into its key's state, and emits. A rejected event leaves no trace: whatever
+    /// was done to `state` and emitted before is taken back.
     ///
     /// # Errors
     /// The reason for which the event is rejected.
@@ -58,15 +58,15 @@ pub trait Reducer: Exported + Sized {
         let _ = (state, key, params, found);
     }
 
-    /// Whether a key has no state any more: it is then absent from results, and its next event begins
-    /// with `Default` again. Asked after every event that was applied.
+    /// Whether a key has no state any more: it is then absent from results, and its next event
+    /// begins with `Default` again. Asked after every event that was applied.
     fn is_gone(state: &Self::State) -> bool {
         let _ = state;
         false
     }
 
-    /// Makes a state of one of an older version, which `#[state(version = 2, previous = v1::Account)]`
-    /// names.
+    /// Makes a state of one of an older version, which `#[state(version = 2, previous =
+    /// v1::Account)]` names.
     ///
     /// # Errors
     /// A sentence that says why it cannot be done; the run stops with it.
@@ -86,7 +86,8 @@ pub trait Reducer: Exported + Sized {
     }
 }
 
-/// What is known of every event beside its fields. Never its position: that differs between engines.
+/// What is known of every event beside its fields. Never its position: that differs between
+/// engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta<'a> {
     /// Its key.

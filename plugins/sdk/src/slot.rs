@@ -19,8 +19,8 @@ where
     fn slot(&mut self, key: &Q) -> &mut V {
         if let Some(value) = self.get_mut(key) {
             // SAFETY: the map stays borrowed for as long as the caller has the value. (The borrow
-            // checker cannot see yet that the path below has no value in hand; a second search would
-            // cost every event as much as the rest of it.)
+            // checker cannot see yet that the path below has no value in hand; a second search
+            // would cost every event as much as the rest of it.)
             return unsafe { &mut *std::ptr::from_mut(value) };
         }
         self.entry(key.to_owned()).or_default()

@@ -60,8 +60,8 @@ impl Date {
 
     /// Year, month from 1, day from 1.
     pub const fn ymd(self) -> (i64, u8, u8) {
-        // Years of the algorithm begin in March, so that the leap day is the last of its year, and are
-        // counted in eras of 400 years, which have 146,097 days.
+        // Years of the algorithm begin in March, so that the leap day is the last of its year, and
+        // are counted in eras of 400 years, which have 146,097 days.
         let day = self.0 as i64 + 719_468;
         let era = day.div_euclid(146_097);
         let day = day.rem_euclid(146_097);

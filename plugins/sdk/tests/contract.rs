@@ -1,5 +1,6 @@
-//! The WIT that this crate was written against. When it changes, `src/abi.rs` has to follow it by hand
-//! and `src/contract.bin` has to be made again (plugins/README.md says how); then the value below.
+//! The WIT that this crate was written against. When it changes, `src/abi.rs` has to follow it by
+//! hand and `src/contract.bin` has to be made again (plugins/README.md says how); then the value
+//! below.
 
 /// FNV-1a of `wit/reducer.wit` without its comments and white space.
 const CONTRACT: u64 = 0xc660_0ded_c868_bc53;

@@ -1,8 +1,8 @@
-//! Mistakes that do not compile, and what the compiler says: every file in `tests/refused` begins with
-//! the words that must stand in its errors (`//~ ...`).
+//! Mistakes that do not compile, and what the compiler says: every file in `tests/refused` begins
+//! with the words that must stand in its errors (`//~ ...`).
 //!
-//! Only those words are compared, not all that the compiler prints around them, so that the test does
-//! not depend on the compiler's version.
+//! Only those words are compared, not all that the compiler prints around them, so that the test
+//! does not depend on the compiler's version.
 
 use std::collections::BTreeMap;
 use std::fs;

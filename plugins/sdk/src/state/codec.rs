@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A value that can be part of a state.
 ///
-/// Bytes come from `encode` of the same layout, which the host sees to; so `decode` panics where they
-/// cannot be read.
+/// Bytes come from `encode` of the same layout, which the host sees to; so `decode` panics where
+/// they cannot be read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a state",
     label = "has no layout",
     note = "a HashMap or HashSet has another order in every run: write BTreeMap or BTreeSet",
     note = "for a struct or enum of your own write `#[derive(State)]` over it",
-    note = "otherwise a state holds numbers (but usize and isize), bool, char, Decimal<SCALE>, Timestamp, \
-            Date, String, Vec, VecDeque, BTreeMap, BTreeSet, Option, Box, arrays and tuples"
+    note = "otherwise a state holds numbers (but usize and isize), bool, char, Decimal<SCALE>, \
+            Timestamp, Date, String, Vec, VecDeque, BTreeMap, BTreeSet, Option, Box, arrays and \
+            tuples"
 )]
 pub trait Codec: Sized + 'static {
     /// The length of every value in bytes, if all have the same.
@@ -247,8 +248,10 @@ impl<C: Codec, const N: usize> Codec for [C; N] {
 
 /// Lists, sets and queues: a count, then the elements in order.
 macro_rules! lists {
-    ($($type:ident<$c:ident $(: $bound:ident)?> $name:literal, |$list:ident, $value:ident| $push:expr,
-       |$room:ident| $new:expr;)+) => {$(
+    ($(
+        $type:ident<$c:ident $(: $bound:ident)?> $name:literal,
+        |$list:ident, $value:ident| $push:expr, |$room:ident| $new:expr;
+    )+) => {$(
         impl<$c: Codec $(+ $bound)?> Codec for $type<$c> {
             const SIZE: Option<usize> = None;
 

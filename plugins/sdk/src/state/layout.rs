@@ -1,5 +1,5 @@
-//! The layout text of a state: one line per type, the state's own first, in an order that depends on
-//! the declarations alone.
+//! The layout text of a state: one line per type, the state's own first, in an order that depends
+//! on the declarations alone.
 //!
 //! ```text
 //! Account { orders: u64, net: map<text, decimal(2)>, tier: Tier }
@@ -30,8 +30,8 @@ impl Layout {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Enters the type `T` under `name` unless it is there, and returns the name under which it stands:
-    /// another type of the same name becomes `Name#2`.
+    /// Enters the type `T` under `name` unless it is there, and returns the name under which it
+    /// stands: another type of the same name becomes `Name#2`.
     pub fn define<T: 'static>(&mut self, name: &str, body: Expression) -> String {
         if let Some((_, name, _)) = self.types.iter().find(|(id, ..)| *id == TypeId::of::<T>()) {
             return name.clone();

@@ -1,9 +1,9 @@
 //! States: what a reducer keeps per key, as bytes that the host stores.
 //!
-//! The layout is fixed: numbers little-endian in their full width one behind the other, so a state of
-//! plain numbers is a straight copy; a byte before an `Option` or an enum; a `u32` count before text,
-//! lists, sets and maps. Nothing is said of names or types in the bytes: that is what the *layout* is
-//! for, a text that the macro makes and the host compares.
+//! The layout is fixed: numbers little-endian in their full width one behind the other, so a state
+//! of plain numbers is a straight copy; a byte before an `Option` or an enum; a `u32` count before
+//! text, lists, sets and maps. Nothing is said of names or types in the bytes: that is what the
+//! *layout* is for, a text that the macro makes and the host compares.
 
 mod codec;
 mod layout;
@@ -30,8 +30,8 @@ pub trait State: Codec {
 /// Older versions of a state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no older state",
-    note = "name a struct with `#[derive(State)]`, or an enum with `#[derive(Previous)]` whose variants \
-            hold one such struct each"
+    note = "name a struct with `#[derive(State)]`, or an enum with `#[derive(Previous)]` whose \
+            variants hold one such struct each"
 )]
 pub trait Previous: Sized {
     /// Their versions.

@@ -1,5 +1,5 @@
-//! Native tests of a reducer, with no wasm in sight: a [`Ledger`] takes events as JSON, reads them with
-//! the host's own decoder, folds them with the host's own fold, and shows what came out.
+//! Native tests of a reducer, with no wasm in sight: a [`Ledger`] takes events as JSON, reads them
+//! with the host's own decoder, folds them with the host's own fold, and shows what came out.
 //!
 //! ```
 //! # use retally::prelude::*;
@@ -41,8 +41,8 @@
 //! assert_eq!(ledger.view("a1"), [json!({"paid": "42.50"})]);
 //! ```
 //!
-//! Every answer is worked out twice, with all events in one call and with one call per event, and both
-//! must agree: a reducer that keeps anything outside of its state fails its first test.
+//! Every answer is worked out twice, with all events in one call and with one call per event, and
+//! both must agree: a reducer that keeps anything outside of its state fails its first test.
 //!
 //! The same tests run against a built component: `Ledger::of` takes whatever implements the host's
 //! `Reducer`, and with the feature `component` [`Ledger::new`] takes the file that the environment
@@ -89,8 +89,8 @@ impl<R: Reducer> Default for Ledger<R> {
 }
 
 impl<R: Reducer> Ledger<R> {
-    /// A ledger for the reducer as it stands in code; with the feature `component` and the environment
-    /// variable `RETALLY_COMPONENT` for that component instead.
+    /// A ledger for the reducer as it stands in code; with the feature `component` and the
+    /// environment variable `RETALLY_COMPONENT` for that component instead.
     pub fn new() -> Self {
         #[cfg(feature = "component")]
         if let Some(artifact) = component() {
@@ -160,8 +160,8 @@ impl<R: Reducer> Ledger<R> {
         self
     }
 
-    /// Sets the time of the next event, in RFC 3339; those behind follow by seconds. The first event is
-    /// of 2026-01-01T00:00:00Z.
+    /// Sets the time of the next event, in RFC 3339; those behind follow by seconds. The first
+    /// event is of 2026-01-01T00:00:00Z.
     ///
     /// # Panics
     /// When it is no such time.

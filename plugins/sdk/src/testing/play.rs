@@ -145,8 +145,8 @@ fn check_rows(description: &Description, key: &str, rows: &[Value]) {
     for (number, row) in rows.iter().enumerate() {
         if rows[..number].iter().any(|other| row_key(other) == row_key(row)) {
             panic!(
-                "key {key:?} has two view rows with the same row key {names:?}: mark the fields that \
-                 tell them apart with #[row_key]"
+                "key {key:?} has two view rows with the same row key {names:?}: mark the fields \
+                 that tell them apart with #[row_key]"
             );
         }
     }

@@ -129,7 +129,8 @@ fn take(result: &mut Result, outcome: &Outcome, event: impl Fn(u32) -> usize) {
         .extend(rejects.map(|r| (event(r.row), String::from_utf8_lossy(&r.detail).into_owned())));
 }
 
-/// After every applied event that leaves a state, the trace holds one row: the sum that was emitted.
+/// After every applied event that leaves a state, the trace holds one row: the sum that was
+/// emitted.
 fn check_trace(batch: &Batch, outcome: &Outcome) {
     let closes = |row: u32| batch.inputs[row as usize] == 2;
     let applied = outcome.emits[0].rows.iter().copied().filter(|&row| !closes(row));

@@ -42,7 +42,11 @@ fn model(events: &[Event]) -> Result {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn a_rejected_event_leaves_no_trace(events in events()) {
