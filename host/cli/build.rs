@@ -1,5 +1,6 @@
-//! Packs the SDK's sources into the binary, so that `retally reducer new` works outside the checkout and
-//! without a network: the crates as they stand, and of the guests' lock file what the SDK needs.
+//! Packs the SDK's sources into the binary, so that `retally reducer new` works outside the
+//! checkout and without a network: the crates as they stand, and of the guests' lock file what the
+//! SDK needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What a new project gets into its folder `vendor`, laid out as in the checkout, so that relative paths
-/// and inherited keys hold.
+/// What a new project gets into its folder `vendor`, laid out as in the checkout, so that relative
+/// paths and inherited keys hold.
 const FOLDERS: [&str; 4] = ["host/core", "plugins/sdk", "plugins/sdk-macros", "wit"];
 
 /// Folders of a crate that nobody needs who only uses it.
@@ -66,7 +67,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The checkout's workspace with the one member that is packed: its tables are what the members inherit.
+/// The checkout's workspace with the one member that is packed: its tables are what the members
+/// inherit.
 fn workspace(manifest: &str) -> String {
     let mut text =
         String::from("# Part of Retally's workspace, for the keys that its crates inherit.\n");

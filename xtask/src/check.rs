@@ -2,6 +2,7 @@
 
 use crate::{demo, setup, steps};
 use anyhow::Result;
+use std::path::Path;
 use std::process::Command;
 
 /// The guests' workspace: another lock file, tested natively.
@@ -42,12 +43,18 @@ fn denying(clippy: &mut Command) -> &mut Command {
     clippy.args(["--", "--deny", "warnings"])
 }
 
-/// The ill-behaved guests, which tests look for in target/guests.
+/// The ill-behaved guests, which the sandbox's tests look for in target/guests, and those of whole
+/// runs beside the reducers.
 fn guests() -> Result<()> {
     let args = ["build", "--locked", "--release", "--workspace", "--example", "guests"];
     steps::run("builder of guests", &mut steps::cargo(&args))?;
     let builder = steps::root().join("target/release/examples/guests");
-    steps::run("guests", &mut Command::new(builder))
+    steps::run("guests", &mut Command::new(builder))?;
+    for guest in std::fs::read_dir("target/guests")? {
+        let guest = guest?;
+        std::fs::copy(guest.path(), Path::new("target/reducers").join(guest.file_name()))?;
+    }
+    Ok(())
 }
 
 fn tests() -> Result<()> {

@@ -8,9 +8,6 @@ use std::process::Command;
 /// Events of the demo's log.
 const EVENTS: u64 = 1_000_000;
 
-/// The reducers of this checkout.
-const REDUCERS: [&str; 2] = ["plugins/orders", "plugins/orders-v2"];
-
 /// The demo's job; see examples/orders/README.md.
 const JOB: &str = "examples/orders/retally.toml";
 
@@ -20,8 +17,18 @@ pub(crate) fn run() -> Result<()> {
     build()?;
     let log = Path::new("target/demo/log");
     println!("== log: {EVENTS} order events in {}", log.display());
-    xtask::orders_log::write_demo(log, EVENTS)
+    let wrote = xtask::orders_log::write_demo(log, EVENTS)
         .with_context(|| format!("cannot write the demo's log in {}", log.display()))?;
+    println!(
+        "== log: {} applied, {} ignored, {} malformed, {} duplicates, {} conflicts and {} rejected \
+         must come out",
+        wrote.applied,
+        wrote.ignored,
+        wrote.malformed,
+        wrote.duplicates,
+        wrote.conflicts,
+        wrote.rejected
+    );
     steps::run("replay", Command::new(binary()).args(["replay", "--job", JOB]))?;
     print_next();
     Ok(())
@@ -32,7 +39,21 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn build() -> Result<()> {
     let args = ["build", "--locked", "--release", "--workspace", "--bin", "retally"];
     steps::run("host", &mut steps::cargo(&args))?;
-    steps::run("reducers", Command::new(binary()).args(["reducer", "build"]).args(REDUCERS))
+    steps::run("reducers", Command::new(binary()).args(["reducer", "build"]).args(reducers()?))
+}
+
+/// The reducers of this checkout: what in `plugins` becomes a module.
+fn reducers() -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("plugins").context("no folder plugins")? {
+        let folder = entry?.path();
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        if manifest.contains("\"cdylib\"") {
+            found.push(folder);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The binary `retally` of this checkout.

@@ -38,8 +38,8 @@ fn component(name: &str, probe: &[&str]) -> Result<()> {
         .with_context(|| format!("cargo has no {name}, and rustup cannot add it"))
 }
 
-/// A Python that has pyarrow, for the recheck of digests in another language: the system's if it has
-/// it, else one in target/python.
+/// A Python that has pyarrow, for the recheck of digests in another language: the system's if it
+/// has it, else one in target/python.
 pub(crate) fn python() -> Result<PathBuf> {
     let own = steps::root().join("target/python/bin/python");
     for candidate in [Path::new("python3"), &own] {

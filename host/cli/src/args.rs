@@ -9,8 +9,8 @@ use std::ffi::OsString;
 
 /// Re-tally the books from the event log.
 ///
-/// Streams events into a sandboxed WebAssembly reducer, so that a business calculation is a versioned
-/// artifact that can be replayed over history and proved deterministic by hashes.
+/// Streams events into a sandboxed WebAssembly reducer, so that a business calculation is a
+/// versioned artifact that can be replayed over history and proved deterministic by hashes.
 #[derive(Debug, Parser)]
 #[command(name = "retally", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 as asked; 1 a check failed; 2 bad usage, job or reducer; \

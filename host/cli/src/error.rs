@@ -1,5 +1,5 @@
-//! Failures as a person reads them: one sentence that says what and where, the chain of causes, and a
-//! hint with the next command.
+//! Failures as a person reads them: one sentence that says what and where, the chain of causes, and
+//! a hint with the next command.
 
 use crate::exit::Exit;
 use std::fmt::Write as _;

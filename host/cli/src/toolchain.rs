@@ -87,7 +87,8 @@ impl Toolchain {
         }
     }
 
-    /// Whether all that it compiles along is on this machine, so that cargo needs no network for it.
+    /// Whether all that it compiles along is on this machine, so that cargo needs no network for
+    /// it.
     pub(crate) fn is_complete(&self) -> bool {
         let Self::Sources { rustc, sysroot, .. } = self else { return true };
         let mut cargo = Command::new("cargo");

@@ -2,6 +2,7 @@
 //! Not a check: run it with `cargo test --release -p retally-core --test decode_speed -- --ignored
 //! --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
+#![expect(clippy::disallowed_types, reason = "it measures time")]
 
 use arrow_array::{
     ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,

@@ -171,8 +171,8 @@ fn repetition(repeated: &Repeated) -> String {
         let _ = writeln!(t, "  not the same {}: old {}, new {}", pair.what, pair.old, pair.new);
     }
     if repeated.causes.is_empty() && !repeated.agrees() {
-        t += "  reducer, job and input are the same: either the reducer is not deterministic or this \
-              machine computes wrongly\n";
+        t += "  reducer, job and input are the same: either the reducer is not deterministic or \
+              this machine computes wrongly\n";
     }
     t
 }
@@ -202,7 +202,8 @@ fn vain(c: &Counts, run: &Path) -> String {
     };
     let refused = run.join("refused.parquet");
     format!(
-        "check failed: no event was applied; {cause}\nhint: {} has each refused event with its code\n",
+        "check failed: no event was applied; {cause}\n\
+         hint: {} has each refused event with its code\n",
         refused.display()
     )
 }

@@ -1,5 +1,5 @@
-//! Text for terminals: nothing that came from a log or a reducer may steer the terminal, numbers are
-//! grouped, columns are aligned.
+//! Text for terminals: nothing that came from a log or a reducer may steer the terminal, numbers
+//! are grouped, columns are aligned.
 
 use std::borrow::Cow;
 

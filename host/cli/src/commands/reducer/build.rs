@@ -21,16 +21,37 @@ pub(crate) struct Args {
     /// Write the component here instead (one PATH only).
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Which compiler to take: `target` the active toolchain's wasm32-unknown-unknown, `sources` a
-    /// compiler that has its standard library's sources, `any` the first that is found.
-    #[arg(long, value_name = "WAY", default_value = "any", value_parser = ["any", "target", "sources"])]
-    toolchain: String,
+    /// Which compiler to take: the active toolchain's wasm32-unknown-unknown, a compiler that has
+    /// its standard library's sources, or the first that is found.
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Any)]
+    toolchain: Way,
     /// Print one JSON object (for several PATHs one a line).
     #[arg(long)]
     json: bool,
     /// Say nothing on stderr but what is wrong.
     #[arg(long)]
     quiet: bool,
+}
+
+/// [`Ways`] as they are typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Way {
+    /// The first that is found.
+    Any,
+    /// The active toolchain's wasm32-unknown-unknown.
+    Target,
+    /// A compiler that has its standard library's sources beside it.
+    Sources,
+}
+
+impl From<Way> for Ways {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Any => Self::Any,
+            Way::Target => Self::Target,
+            Way::Sources => Self::Sources,
+        }
+    }
 }
 
 /// Runs the verb.
@@ -48,18 +69,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 fn build(args: &Args, path: &Path) -> Result<(), Failure> {
-    let ways = match args.toolchain.as_str() {
-        "target" => Ways::Target,
-        "sources" => Ways::Sources,
-        _ => Ways::Any,
-    };
     let mut say = |line: &str| {
         if !args.quiet {
             eprintln!("{line}");
         }
     };
     let package = Package::find(path).map_err(Failure::usage)?;
-    let toolchain = Toolchain::find(&package.folder, ways, &mut say).map_err(Failure::usage)?;
+    let toolchain = Toolchain::find(&package.folder, args.toolchain.into(), &mut say)
+        .map_err(Failure::usage)?;
     say(&format!("compiling {} with {}", package.name, toolchain.describe()));
     let module = package.compile(&toolchain, args.quiet).map_err(Failure::usage)?;
     let bytes = std::fs::read(&module)

@@ -6,7 +6,8 @@ use crate::report::reducer::Inspected;
 use anyhow::Context as _;
 use std::path::PathBuf;
 
-/// Show what a component declares: name, version, inputs, params, emits, view, state layout, SHA-256.
+/// Show what a component declares: name, version, inputs, params, emits, view, state layout,
+/// SHA-256.
 ///
 /// It is loaded as a run would load it, so what is no reducer is refused with the reason.
 #[derive(Debug, clap::Args)]

@@ -53,8 +53,8 @@ fn name_of(path: &Path) -> Result<String> {
         || name.len() > 64
     {
         bail!(
-            "{name:?} cannot be the name of a reducer: a lower-case letter, then lower-case letters, \
-             digits, `-` and `_`, at most 64"
+            "{name:?} cannot be the name of a reducer: a lower-case letter, then lower-case \
+             letters, digits, `-` and `_`, at most 64"
         );
     }
     let is_taken = LOCK.lines().any(|line| line == format!("name = {name:?}"));
@@ -199,9 +199,10 @@ fn lock(name: &str) -> String {
     format!("{}\n", out.trim_end())
 }
 
-/// A hundred events of eight accounts over two days: the same at every call. Number 41 repeats number
-/// 38, number 67 takes the id of number 60 with another amount, number 83 has no amount that could be
-/// read, number 96 gives back more than was ever paid, and every ninth is of a type that nobody reads.
+/// A hundred events of eight accounts over two days: the same at every call. Number 41 repeats
+/// number 38, number 67 takes the id of number 60 with another amount, number 83 has no amount that
+/// could be read, number 96 gives back more than was ever paid, and every ninth is of a type that
+/// nobody reads.
 fn sample() -> String {
     let mut log = String::new();
     for number in 0..SAMPLE_EVENTS {

@@ -1,5 +1,5 @@
-//! A reducer's Cargo package: found, resolved and compiled to a core module whose bytes do not depend
-//! on who compiled it or where.
+//! A reducer's Cargo package: found, resolved and compiled to a core module whose bytes do not
+//! depend on who compiled it or where.
 
 use crate::toolchain::{TARGET, Toolchain};
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -28,13 +28,15 @@ pub(crate) struct Package {
     library: String,
     target_folder: PathBuf,
     workspace: PathBuf,
-    /// Folder of each package of its graph, and the name that stands for it in the bytes.
+    /// Folder of each package that lies on this machine by path, and the name that stands for it in
+    /// the bytes.
     sources: BTreeMap<PathBuf, String>,
     is_fetched: bool,
 }
 
 impl Package {
-    /// Finds the package in a folder and resolves its dependencies, from this machine alone if it can.
+    /// Finds the package in a folder and resolves its dependencies, from this machine alone if it
+    /// can.
     pub(crate) fn find(path: &Path) -> Result<Self> {
         let manifest = match path.is_dir() {
             true => path.join("Cargo.toml"),
@@ -73,7 +75,9 @@ impl Package {
                 manifest.display()
             )
         })?;
-        let sources = packages.iter().filter_map(|package| {
+        // Those of a registry have no say in where they lie: their folder is remapped as a whole.
+        let own_sources = packages.iter().filter(|package| package["source"].is_null());
+        let sources = own_sources.filter_map(|package| {
             let folder = Path::new(package["manifest_path"].as_str()?).parent()?.to_owned();
             Some((folder, format!("{}-{}", text(&package["name"]), text(&package["version"]))))
         });
@@ -127,7 +131,8 @@ impl Package {
             Some((self.workspace.clone(), "workspace".to_owned())),
             Some((library, "rust".to_owned())),
         ];
-        // Crates of the standard library lie here too; how cargo calls the folder depends on the mirror.
+        // Crates of the standard library lie here too; how cargo calls the folder depends on the
+        // mirror.
         let indexes = cargo_home().and_then(|home| home.join("registry/src").read_dir().ok());
         let indexes = indexes.into_iter().flatten().flatten();
         let registry = indexes.map(|index| (index.path(), "registry".to_owned()));

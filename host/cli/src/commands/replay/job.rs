@@ -1,4 +1,5 @@
-//! The job of a replay: the job file, the manifest that it repeats, the command line, in this order.
+//! The job of a replay: the job file, the manifest that it repeats, the command line, in this
+//! order.
 
 use super::Args;
 use super::repeat::Old;
@@ -46,8 +47,8 @@ fn folder_of(job: &Path) -> &Path {
     job.parent().unwrap_or(Path::new(""))
 }
 
-/// A path or URL of the command line, which starts at the working directory, where paths in a job start
-/// at the job's folder. What names another scheme stays as it is.
+/// A path or URL of the command line, which starts at the working directory, where paths in a job
+/// start at the job's folder. What names another scheme stays as it is.
 pub(super) fn absolute_url(url: &str) -> Result<String, Failure> {
     let path = match url.split_once(':') {
         Some(("file", path)) => path,

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Recompute a log into a run directory.
 ///
-/// Nothing is published: the results lie in the run directory until a person publishes them. Paths on
-/// the command line start at the working directory, paths in the job file at its folder.
+/// Nothing is published: the results lie in the run directory until a person publishes them. Paths
+/// on the command line start at the working directory, paths in the job file at its folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The job file.
@@ -149,8 +149,8 @@ fn options(
     })
 }
 
-/// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does not
-/// ask.
+/// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does
+/// not ask.
 fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     let asked = cancel.clone();

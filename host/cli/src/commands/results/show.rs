@@ -25,8 +25,8 @@ pub(crate) struct Args {
     /// How to print them.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// In CSV, put `'` before text that a spreadsheet would take for a formula. Without it values stand
-    /// exactly as they are.
+    /// In CSV, put `'` before text that a spreadsheet would take for a formula. Without it values
+    /// stand exactly as they are.
     #[arg(long)]
     spreadsheet: bool,
 }
