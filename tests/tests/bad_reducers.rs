@@ -1,4 +1,5 @@
-//! Reducers that misbehave: each is refused or stopped by name, and a trap shows more than its name.
+//! Reducers that misbehave: each is refused or stopped by name, and a trap shows more than its
+//! name.
 
 use anyhow::Result;
 use retally_tests::{Project, Ran};

@@ -1,4 +1,5 @@
-//! Determinism of the built product: what must never change a digest, and what a lying guest changes.
+//! Determinism of the built product: what must never change a digest, and what a lying guest
+//! changes.
 
 use anyhow::Result;
 use retally_tests::{Project, files, payments};

@@ -1,5 +1,5 @@
-//! Snapshots and the way on: any split gives the digests of the run in one piece, and a poison event is
-//! got over with the ledger.
+//! Snapshots and the way on: any split gives the digests of the run in one piece, and a poison
+//! event is got over with the ledger.
 
 use anyhow::{Context, Result};
 use retally_tests::{Project, payments};

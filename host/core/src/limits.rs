@@ -1,10 +1,11 @@
 //! Every bound of the core in one place, each with its unit (last in the name) and its reason.
 
-/// A line longer than this is malformed (`line-too-long`): RFC 8259 allows limits, and one line must
-/// never decide how much memory a run takes.
+/// A line longer than this is malformed (`line-too-long`): RFC 8259 allows limits, and one line
+/// must never decide how much memory a run takes.
 pub const LINE_MAX_BYTES: usize = 64 << 20;
 
-/// How much of a line that is too long is kept among the refused, so that a person can recognise it.
+/// How much of a line that is too long is kept among the refused, so that a person can recognise
+/// it.
 pub const LINE_KEPT_BYTES: usize = 64 << 10;
 
 /// Objects and arrays nested deeper than this make a line malformed (`too-deep`).

@@ -8,8 +8,8 @@ use std::fmt;
 /// Microseconds since 1970-01-01T00:00:00Z, the only unit of time inside Retally.
 pub type Micros = i64;
 
-/// A partition's number within one run: its place in the run's table of partitions, which is sorted by
-/// the bytes of their names.
+/// A partition's number within one run: its place in the run's table of partitions, which is sorted
+/// by the bytes of their names.
 pub type PartitionIndex = u32;
 
 /// Where an event lies. It is shown as `partition:offset`, the form that commands take.

@@ -1,19 +1,20 @@
 //! A key's shard, and the decoded events of a slab sorted into shards.
 //!
-//! A run has a fixed number of shards, whatever the number of threads: a shard owns its keys' states and
-//! ids, so shards never wait for one another, and nothing about one key depends on another.
+//! A run has a fixed number of shards, whatever the number of threads: a shard owns its keys'
+//! states and ids, so shards never wait for one another, and nothing about one key depends on
+//! another.
 
 use crate::decode::{Events, Placed, Verdict};
 use crate::dedup::{Prints, prints};
 use crate::schema::Column;
 use crate::seed::Seed;
 
-/// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few enough
-/// that a shard's share of a batch is worth a call.
+/// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
+/// enough that a shard's share of a batch is worth a call.
 pub const SHARDS: usize = 32;
 
-/// The shard of a key, from its hash. Only the upper 16 bits choose: tables use the others, and an id
-/// carries them ([`Seed::id`]), so that ids of a snapshot find back to the shard of their key.
+/// The shard of a key, from its hash. Only the upper 16 bits choose: tables use the others, and an
+/// id carries them ([`Seed::id`]), so that ids of a snapshot find back to the shard of their key.
 #[inline]
 pub fn shard_of(key_hash: u64, shards: usize) -> usize {
     (((key_hash >> 48) as usize) * shards) >> 16
@@ -106,8 +107,8 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<u32>)
     (starts, rows)
 }
 
-/// The missing rows of a column, one bit a row: columns are gathered key by key, in no order that would
-/// let the list be walked.
+/// The missing rows of a column, one bit a row: columns are gathered key by key, in no order that
+/// would let the list be walked.
 #[derive(Debug)]
 struct Mask(Vec<u64>);
 

@@ -1,5 +1,5 @@
-//! What a stretch of the log came to, in log order: the one shape from which digests are computed and
-//! outputs are written.
+//! What a stretch of the log came to, in log order: the one shape from which digests are computed
+//! and outputs are written.
 
 use crate::decode::Code;
 use crate::log::{Micros, PartitionIndex};
@@ -73,8 +73,8 @@ pub struct EmitRows {
     pub columns: Vec<Column>,
 }
 
-/// An event that was refused (malformed, conflict, rejected, quarantined), with all that it takes to
-/// act on it.
+/// An event that was refused (malformed, conflict, rejected, quarantined), with all that it takes
+/// to act on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
     /// Number of the event in [`Block::outcomes`].

@@ -1,5 +1,5 @@
-//! What a reducer returned, held against what it promised. Everything is checked before any of it is
-//! used, so that a lying guest can stop a run but never bend one.
+//! What a reducer returned, held against what it promised. Everything is checked before any of it
+//! is used, so that a lying guest can stop a run but never bend one.
 
 use super::{Batch, Emitted, Fault, Keyed, Outcome, Rejected, Viewed, Violated};
 use crate::schema::{Column, ColumnError, Description, Field};

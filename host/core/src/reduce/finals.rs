@@ -72,8 +72,8 @@ fn call(
     Ok((viewed, violated))
 }
 
-/// Asks for each key alone: to name the one that a fault is about, or, where many keys together met a
-/// limit that none meets alone, to go on without them.
+/// Asks for each key alone: to name the one that a fault is about, or, where many keys together met
+/// a limit that none meets alone, to go on without them.
 fn singly(
     shards: &[&Shard],
     keys: &[KeyRef],
@@ -106,8 +106,8 @@ fn singly(
     format!("key {:?}: ", String::from_utf8_lossy(key))
 }))]
 pub struct KeyFault {
-    /// The key that gives it alone, with its state; none: no key does, so the reducer keeps something
-    /// between calls.
+    /// The key that gives it alone, with its state; none: no key does, so the reducer keeps
+    /// something between calls.
     pub key: Option<(Vec<u8>, Vec<u8>)>,
     /// What happened.
     pub fault: Fault,

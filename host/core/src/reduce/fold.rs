@@ -51,8 +51,8 @@ impl Shard {
     /// Folds this shard's events of a batch. `instance` is reused, and left empty after a fault.
     ///
     /// # Errors
-    /// [`Stop`] at the first event, in log order, with which the run cannot go on; the shard is of no
-    /// use then.
+    /// [`Stop`] at the first event, in log order, with which the run cannot go on; the shard is of
+    /// no use then.
     pub fn fold(
         &mut self,
         slabs: &[Decoded],

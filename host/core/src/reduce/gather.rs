@@ -1,7 +1,8 @@
-//! From events in log order to the batch that a reducer gets: grouped by key, in log order within a key.
+//! From events in log order to the batch that a reducer gets: grouped by key, in log order within a
+//! key.
 //!
-//! Two passes of counting sort by the key's number within the batch (keys are numbered as they first
-//! appear), then each column is gathered in that order.
+//! Two passes of counting sort by the key's number within the batch (keys are numbered as they
+//! first appear), then each column is gathered in that order.
 
 use super::judge::Taken;
 use super::{Batch, Rules};

@@ -1,8 +1,8 @@
 //! After a fault: the batch's events one call each, so that a trap is laid at the right door.
 //!
-//! A trap and a limit are different things. A trap that a fresh instance repeats is the event's own; one
-//! that it does not repeat means that the reducer keeps something between calls; a limit depends on the
-//! machine and never decides a result. See docs/determinism.md.
+//! A trap and a limit are different things. A trap that a fresh instance repeats is the event's
+//! own; one that it does not repeat means that the reducer keeps something between calls; a limit
+//! depends on the machine and never decides a result. See docs/determinism.md.
 
 use super::gather::{Grouped, fill};
 use super::judge::Taken;

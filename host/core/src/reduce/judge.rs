@@ -1,5 +1,5 @@
-//! The steps of judgement that need memory, in their order: order, range and subset, quarantine, fields,
-//! de-duplication. What is left goes to the reducer.
+//! The steps of judgement that need memory, in their order: order, range and subset, quarantine,
+//! fields, de-duplication. What is left goes to the reducer.
 
 use super::{OnConflict, Quarantine, Rules, Stop, StopCause, What};
 use crate::decode::Verdict;
@@ -19,8 +19,8 @@ pub(crate) struct Taken {
     pub row: u32,
 }
 
-/// Judges the events of `shard` in log order. Those that reach the reducer are appended to `taken`, what
-/// became of the others to `settled` as (number in the batch, outcome).
+/// Judges the events of `shard` in log order. Those that reach the reducer are appended to `taken`,
+/// what became of the others to `settled` as (number in the batch, outcome).
 ///
 /// # Errors
 /// [`Stop`] at the first event with which the run cannot go on.

@@ -1,7 +1,8 @@
 //! A shard's memory to and from a snapshot.
 //!
-//! Under order "log" keys come in one piece per partition; ids do not know their partition (16 bytes tell
-//! no more than their key's shard), so under a window without end they come in a piece of their own.
+//! Under order "log" keys come in one piece per partition; ids do not know their partition (16
+//! bytes tell no more than their key's shard), so under a window without end they come in a piece
+//! of their own.
 
 use super::{Rules, Shard};
 use crate::dedup::{Remembered, Window};
@@ -40,8 +41,8 @@ impl Shard {
         pieces.into_iter().map(named).collect()
     }
 
-    /// Takes keys of a snapshot into the shards to which they belong, and gives their slots. `homes`
-    /// gives this run's number for each partition of the snapshot.
+    /// Takes keys of a snapshot into the shards to which they belong, and gives their slots.
+    /// `homes` gives this run's number for each partition of the snapshot.
     pub fn import_keys(
         shards: &mut [Self],
         rows: &KeyRows,
@@ -65,8 +66,8 @@ impl Shard {
         (0..rows.len()).map(one).collect()
     }
 
-    /// Takes ids of a snapshot into the shards of their keys, the oldest first. `slots` are those of the
-    /// keys that the ids name.
+    /// Takes ids of a snapshot into the shards of their keys, the oldest first. `slots` are those
+    /// of the keys that the ids name.
     pub fn import_ids(shards: &mut [Self], ids: &IdRows, slots: &[Slot]) {
         let mut split: Vec<Remembered> = shards.iter().map(|_| Remembered::default()).collect();
         for (row, &digest) in ids.digests.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! From what the shards made of a batch back to one block in log order.
 //!
-//! The records of one event come from one shard and lie there side by side, so they are found through a
-//! table of events rather than sorted.
+//! The records of one event come from one shard and lie there side by side, so they are found
+//! through a table of events rather than sorted.
 
 use super::fold::bases;
 use super::{Block, EmitRows, Folded, Refused, Stretch, What};

@@ -1,8 +1,8 @@
-//! Reducers as the fold sees them: [`Reducer`] is the artifact, [`Instance`] one running copy of it,
-//! [`Batch`] and [`Outcome`] what goes in and comes out.
+//! Reducers as the fold sees them: [`Reducer`] is the artifact, [`Instance`] one running copy of
+//! it, [`Batch`] and [`Outcome`] what goes in and comes out.
 //!
-//! The sandbox makes a `Reducer` of a wasm component; [`native`] makes one of plain Rust for tests. A
-//! call is a pure function of its arguments, so any instance may be dropped at any time.
+//! The sandbox makes a `Reducer` of a wasm component; [`native`] makes one of plain Rust for tests.
+//! A call is a pure function of its arguments, so any instance may be dropped at any time.
 
 mod block;
 mod check;
@@ -144,7 +144,8 @@ pub struct Rejected {
 /// View rows and to whom they belong.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Viewed {
-    /// For each row the number of its key in the call (or of its event in a trace), never decreasing.
+    /// For each row the number of its key in the call (or of its event in a trace), never
+    /// decreasing.
     pub owners: Vec<u32>,
     /// One column per field of the view.
     pub columns: Vec<Column>,
@@ -174,14 +175,15 @@ pub struct Violated {
     pub detail: String,
 }
 
-/// Why a call did not return. The three are kept apart because they mean different things for a run:
-/// see docs/determinism.md.
+/// Why a call did not return. The three are kept apart because they mean different things for a
+/// run: see docs/determinism.md.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The reducer trapped or panicked: the event's own doing if it repeats.
     #[error("trap: {message}")]
     Trap {
-        /// The panic's message with file and line, or the engine's name of the trap; never in a digest.
+        /// The panic's message with file and line, or the engine's name of the trap; never in a
+        /// digest.
         message: String,
     },
     /// A bound of the machine was met: never decides a result.

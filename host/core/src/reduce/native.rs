@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// What a plain Rust reducer does with one event or one key. All functions are pure.
 pub trait Rules: Send + Sync {
-    /// Folds one event into the state (empty: none) and emits, or rejects it; then what it emitted and
-    /// did to the state is taken back.
+    /// Folds one event into the state (empty: none) and emits, or rejects it; then what it emitted
+    /// and did to the state is taken back.
     ///
     /// # Errors
     /// Number of the reject code and free text.

@@ -1,5 +1,5 @@
-//! Why a fold cannot go on. Never the fault of an event that is fine: those folded before keep their
-//! results, and a snapshot before the stop stays good.
+//! Why a fold cannot go on. Never the fault of an event that is fine: those folded before keep
+//! their results, and a snapshot before the stop stays good.
 
 use super::{Fault, Limit};
 use crate::log::PartitionIndex;
@@ -24,7 +24,8 @@ pub enum StopCause {
     },
     /// `on_conflict = "stop"`.
     #[error(
-        "its key and id were seen before with other content, and the job says on_conflict = \"stop\""
+        "its key and id were seen before with other content, and the job says on_conflict = \
+         \"stop\""
     )]
     Conflict,
     /// An entry in the ledger is about another event.
@@ -47,8 +48,8 @@ pub enum StopCause {
     },
     /// A trap that a fresh instance does not repeat.
     #[error(
-        "the reducer trapped ({message}), but a fresh instance does not: it keeps something between \
-         calls, so its results cannot be trusted"
+        "the reducer trapped ({message}), but a fresh instance does not: it keeps something \
+         between calls, so its results cannot be trusted"
     )]
     Unrepeatable {
         /// The message of the trap.

@@ -1,5 +1,5 @@
-//! Typed columns: flat number lists, or one byte list with ends. This is the only shape in which values
-//! cross a boundary (decoder to fold, host to guest, fold to output).
+//! Typed columns: flat number lists, or one byte list with ends. This is the only shape in which
+//! values cross a boundary (decoder to fold, host to guest, fold to output).
 
 use super::Kind;
 
@@ -30,7 +30,8 @@ impl Spans {
         &self.bytes[start..self.ends[row] as usize]
     }
 
-    /// Appends a string. The caller keeps the sum of lengths below 4 GiB: batches are cut far below.
+    /// Appends a string. The caller keeps the sum of lengths below 4 GiB: batches are cut far
+    /// below.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -81,8 +82,8 @@ impl<'a> FromIterator<&'a [u8]> for Spans {
     }
 }
 
-/// The values of a column, one per row, of one [`Kind`]. A row without a value holds zero or the empty
-/// string here and is named in [`Column::missing`].
+/// The values of a column, one per row, of one [`Kind`]. A row without a value holds zero or the
+/// empty string here and is named in [`Column::missing`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// 0 or 1.
@@ -248,8 +249,8 @@ impl Column {
         self.values.is_empty()
     }
 
-    /// The value at `row`, or none. A search among the missing rows: for loops over a whole column walk
-    /// `missing` beside the rows instead.
+    /// The value at `row`, or none. A search among the missing rows: for loops over a whole column
+    /// walk `missing` beside the rows instead.
     pub fn get(&self, row: usize) -> Option<Value<'_>> {
         if !self.missing.is_empty() && self.missing.binary_search(&(row as u32)).is_ok() {
             return None;
@@ -272,8 +273,9 @@ impl Column {
         }
     }
 
-    /// Checks that the column is of `kind`, has `rows` rows, and keeps its own promises (UTF-8 text,
-    /// booleans 0 or 1, ends in order, missing rows ascending). Called on whatever a guest returns.
+    /// Checks that the column is of `kind`, has `rows` rows, and keeps its own promises (UTF-8
+    /// text, booleans 0 or 1, ends in order, missing rows ascending). Called on whatever a guest
+    /// returns.
     ///
     /// # Errors
     /// The first promise that is broken.

@@ -1,5 +1,5 @@
-//! What a reducer says of itself (`describe` in the WIT), as plain data, and the check that it makes
-//! sense before anything is built on it.
+//! What a reducer says of itself (`describe` in the WIT), as plain data, and the check that it
+//! makes sense before anything is built on it.
 
 use super::Kind;
 use crate::limits;
@@ -32,8 +32,8 @@ pub struct Description {
 pub struct Field {
     /// Its name in code, tables and reports.
     pub name: String,
-    /// JSON pointers (RFC 6901) of where it may lie in an event, the first present counts. Empty for
-    /// fields of emits, views and params.
+    /// JSON pointers (RFC 6901) of where it may lie in an event, the first present counts. Empty
+    /// for fields of emits, views and params.
     pub paths: Vec<String>,
     /// What it is.
     pub kind: Kind,
@@ -106,7 +106,8 @@ impl Description {
     /// valid, the view's row key within its fields and required.
     ///
     /// # Errors
-    /// The first thing that is wrong, as a sentence fragment that fits behind "reducer is refused: ".
+    /// The first thing that is wrong, as a sentence fragment that fits behind "reducer is refused:
+    /// ".
     pub fn check(&self) -> Result<(), DescriptionError> {
         name("reducer", &self.name)?;
         if self.version.is_empty() || self.version.len() > 64 || self.version.contains(['\n', '/'])

@@ -18,8 +18,8 @@ pub use text::{display, write_text};
 
 use std::fmt;
 
-/// What a value is. Decimals carry their scale, so that two kinds are equal only if their columns can
-/// stand for each other.
+/// What a value is. Decimals carry their scale, so that two kinds are equal only if their columns
+/// can stand for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `true` or `false`; one byte, 0 or 1.

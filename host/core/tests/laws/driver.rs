@@ -1,4 +1,5 @@
-//! A fold without threads: the shortest way from lines to results, and a small reducer of plain Rust.
+//! A fold without threads: the shortest way from lines to results, and a small reducer of plain
+//! Rust.
 
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab};
 use retally_core::dedup::Window;
@@ -24,7 +25,8 @@ pub(crate) type Partition = (String, Vec<String>);
 /// How a log is folded, without any influence on the result.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct How {
-    /// Batches after which everything goes through a snapshot, and on with another number of shards.
+    /// Batches after which everything goes through a snapshot, and on with another number of
+    /// shards.
     pub(crate) restarts: BTreeMap<usize, usize>,
     pub(crate) slab: usize,
     pub(crate) batch: usize,

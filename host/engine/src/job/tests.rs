@@ -389,7 +389,7 @@ fn the_command_line_stands_in_place_of_the_file() {
 
 #[test]
 fn a_job_can_be_made_without_a_file() {
-    let mut job = Authored::empty("my program").at(Path::new("/work"));
+    let mut job = Authored::empty("my program").at(Path::new("/srv"));
     assert_eq!(
         Resolved::new(&job).unwrap_err().to_string(),
         "my program: job.reducer is missing; name the reducer's file: `reducer` in [job]"
@@ -405,7 +405,7 @@ fn a_job_can_be_made_without_a_file() {
         job.set(key, value).unwrap();
     }
     let resolved = Resolved::new(&job).unwrap();
-    assert_eq!(resolved.path(&resolved.reducer.path), PathBuf::from("/work/r.wasm"));
+    assert_eq!(resolved.path(&resolved.reducer.path), PathBuf::from("/srv/r.wasm"));
     // A column by its name.
     assert_eq!(resolved.source.addressing.time, Address::Path("/ts".into()));
 }

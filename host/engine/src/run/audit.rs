@@ -1,5 +1,5 @@
-//! What varies from run to run of the same calculation, kept beside the manifest and out of it: times,
-//! threads, machine, limits that passed.
+//! What varies from run to run of the same calculation, kept beside the manifest and out of it:
+//! times, threads, machine, limits that passed.
 
 use super::error::RunError;
 use super::prepare::Prepared;

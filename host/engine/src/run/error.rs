@@ -77,8 +77,8 @@ pub enum RunError {
     Snapshot(#[from] SnapshotError),
     /// An entry of the ledger names a partition that the log does not have.
     #[error(
-        "the ledger quarantines {partition}:{offset}, but the log has no partition {partition}; its \
-         partitions are {known}"
+        "the ledger quarantines {partition}:{offset}, but the log has no partition {partition}; \
+         its partitions are {known}"
     )]
     LedgerPartition {
         /// The partition named.
@@ -96,8 +96,8 @@ pub enum RunError {
     Key(Box<KeyFault>),
     /// States and ids no longer fit.
     #[error(
-        "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} MiB; \
-         {advice}",
+        "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} \
+         MiB; {advice}",
         .keys >> 20, .ids >> 20, .limit >> 20
     )]
     HostMemory {

@@ -1,4 +1,5 @@
-//! After the pass: every key's view rows and violations, the digests, and the manifest, written last.
+//! After the pass: every key's view rows and violations, the digests, and the manifest, written
+//! last.
 
 use super::audit;
 use super::commit::{Kept, Replaying};

@@ -6,7 +6,8 @@ use retally_core::seed::Seed;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// See the module. What is committed in order (`C`) is the caller's: a replay digests and writes it.
+/// See the module. What is committed in order (`C`) is the caller's: a replay digests and writes
+/// it.
 pub(crate) struct Lane<C> {
     pub reducer: Arc<dyn Reducer>,
     pub rules: Rules,
@@ -79,8 +80,8 @@ fn held(shard: &Shard) -> [usize; 2] {
     [shard.keys.bytes(), shard.ids.bytes()]
 }
 
-/// Locks a mutex. A thread that panicked while it held one ends the run with that panic anyway (threads
-/// are scoped), so what it left is never used as a result.
+/// Locks a mutex. A thread that panicked while it held one ends the run with that panic anyway
+/// (threads are scoped), so what it left is never used as a result.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! What must fit in memory: states, and ids within the window. A run stops before the machine swaps.
+//! What must fit in memory: states, and ids within the window. A run stops before the machine
+//! swaps.
 
 use super::error::RunError;
 use retally_core::dedup::Window;
@@ -16,7 +17,8 @@ impl Watch {
         Self { limit, window }
     }
 
-    /// Checks what is held now: `keys` and `ids` in bytes, `times` the first and last time of events.
+    /// Checks what is held now: `keys` and `ids` in bytes, `times` the first and last time of
+    /// events.
     ///
     /// # Errors
     /// [`RunError::HostMemory`] when both together are above the limit.
@@ -50,8 +52,8 @@ impl Watch {
         // Ids are taken to come evenly over the time seen; a tenth stays free for growth.
         let fits = held as f64 * room as f64 / ids.max(1) as f64 * 0.9;
         format!(
-            "raise [limits] host_memory, or remember ids for a shorter time: about [dedup] window = \
-             \"{}\" would fit",
+            "raise [limits] host_memory, or remember ids for a shorter time: about [dedup] window \
+             = \"{}\" would fit",
             span(fits as Micros)
         )
     }

@@ -1,7 +1,7 @@
 //! Where all arrows meet: threads take tasks from the [`Schedule`] and do them.
 //!
-//! Nothing here decides a result. Threads are scoped: none outlives the call, and a panic in one is a
-//! panic of the run.
+//! Nothing here decides a result. Threads are scoped: none outlives the call, and a panic in one is
+//! a panic of the run.
 
 use super::error::RunError;
 use super::lane::{Lane, lock};

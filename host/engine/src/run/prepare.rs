@@ -70,16 +70,7 @@ pub(crate) fn prepare(
         retally_sandbox::CONTRACT_VERSION,
         settings.clone(),
     );
-    let rules = Rules {
-        order: job.order,
-        window: job.window,
-        on_conflict: job.on_conflict,
-        on_trap: job.on_trap,
-        params: Arc::new(params),
-        keys: settings.keys.as_ref().map(|k| k.iter().map(|k| k.clone().into_bytes()).collect()),
-        quarantine: quarantine(&settings.ledger, &names)?,
-        trace: false,
-    };
+    let rules = rules(&settings, params, &names)?;
     let begun = match &options.from_snapshot {
         Some(url) => resume::load(url, &job.base, &binding, &names, reducer.as_ref(), &rules)?,
         None => beginning(&reducer, &names, &rules)?,
@@ -93,16 +84,7 @@ pub(crate) fn prepare(
         before: begun.counts,
         writer: Some(writer),
     };
-    let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
-    let cuts = Cuts {
-        batch_events: options.batch_events.max(1),
-        limit: options.limit,
-        snapshot_every: every.and_then(|every| match every {
-            Every::Events(events) => Some(events),
-            Every::End => None,
-        }),
-        from: begun.from,
-    };
+    let cuts = cuts(job, options, begun.from);
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
     Ok(Prepared {
         dir,
@@ -118,6 +100,30 @@ pub(crate) fn prepare(
         host_memory_bytes: host_memory(job),
         bytes_read: AtomicU64::new(0),
     })
+}
+
+fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
+    let keys = settings.keys.as_ref();
+    Ok(Rules {
+        order: settings.order,
+        window: settings.window,
+        on_conflict: settings.on_conflict,
+        on_trap: settings.on_trap,
+        params: Arc::new(params),
+        keys: keys.map(|keys| keys.iter().map(|key| key.clone().into_bytes()).collect()),
+        quarantine: quarantine(&settings.ledger, names)?,
+        trace: false,
+    })
+}
+
+fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>) -> Cuts {
+    let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
+    let snapshot_every = match every {
+        Some(Every::Events(events)) => Some(events),
+        Some(Every::End) | None => None,
+    };
+    let batch_events = options.batch_events.max(1);
+    Cuts { batch_events, limit: options.limit, snapshot_every, from }
 }
 
 /// The reducer of the job, checked and compiled.

@@ -49,8 +49,8 @@ pub struct ReplayOptions {
     pub dir: Option<PathBuf>,
 }
 
-/// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them, few
-/// enough that the batches on their way fit into tens of megabytes.
+/// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them,
+/// few enough that the batches on their way fit into tens of megabytes.
 pub const BATCH_EVENTS: u64 = 65_536;
 
 impl Default for ReplayOptions {

@@ -29,7 +29,8 @@ pub(crate) struct Resumed {
     pub beyond: Vec<Reached>,
 }
 
-/// Saves what a lane holds now. `parent` is the snapshot whose ids the lane no longer counts as new.
+/// Saves what a lane holds now. `parent` is the snapshot whose ids the lane no longer counts as
+/// new.
 pub(crate) fn save(
     store: &Store,
     prepared: &Prepared,

@@ -1,11 +1,12 @@
 //! What may be done next: the state of a run between its threads, and nothing that does the work.
 //!
-//! The log is one sequence of batches that depends on the log and the batch size alone. Threads take
-//! tasks inside it: read and decode ahead, fold each shard's share of a batch once its share of the batch
-//! before is folded, join in any order, commit in order. So outputs repeat, whatever the threads do.
+//! The log is one sequence of batches that depends on the log and the batch size alone. Threads
+//! take tasks inside it: read and decode ahead, fold each shard's share of a batch once its share
+//! of the batch before is folded, join in any order, commit in order. So outputs repeat, whatever
+//! the threads do.
 //!
 //! ```text
-//! parts --read--> slabs --place--> batch --decode--> shards --fold--> --merge--> --commit--> (snapshot)
+//! parts -read-> slabs -place-> batch -decode-> shards -fold-> -merge-> -commit-> (snapshot)
 //! ```
 
 use super::error::RunError;

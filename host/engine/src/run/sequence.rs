@@ -1,7 +1,7 @@
 //! The log as one sequence of batches: which slab comes next, where it lies, where a batch ends.
 //!
-//! Parts are read ahead by several threads, but taken in the order of the log, so that offsets, batches
-//! and the places of snapshots depend on the log and the batch size alone.
+//! Parts are read ahead by several threads, but taken in the order of the log, so that offsets,
+//! batches and the places of snapshots depend on the log and the batch size alone.
 
 use super::error::RunError;
 use crate::source::{Part, PartReader};

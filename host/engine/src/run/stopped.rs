@@ -1,5 +1,5 @@
-//! What a person is told of the event at which a run stopped: where it lies, its bytes, the key's state
-//! before it, and what to do next.
+//! What a person is told of the event at which a run stopped: where it lies, its bytes, the key's
+//! state before it, and what to do next.
 
 use super::error::{RunError, Stopped};
 use super::schedule::StopAt;
@@ -48,32 +48,33 @@ fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[
         StopCause::KeyInTwoPartitions { first } => {
             let first = names.get(*first as usize).map_or("another one", String::as_str);
             format!(
-                "\n  first  partition {first}\nhint: if a log is rolled by day or size, write order = \
-                 \"path\" in [job]: partitions one after another by name, and a key may be in many"
+                "\n  first  partition {first}\nhint: if a log is rolled by day or size, write \
+                 order = \"path\" in [job]: partitions one after another by name, and a key \
+                 may be in many"
             )
         }
         StopCause::Trap { .. } => format!(
-            "\nhint: mend the reducer, or write on_trap = \"reject\" in [limits], or take the event out \
-             with this line in the ledger ([job] ledger), author and reason filled in, and go on with \
-             --from-snapshot:\n{}",
+            "\nhint: mend the reducer, or write on_trap = \"reject\" in [limits], or take the \
+             event out with this line in the ledger ([job] ledger), author and reason filled in, \
+             and go on with --from-snapshot:\n{}",
             line("it makes the reducer trap")
         ),
         StopCause::Limit { which, .. } => format!(
-            "\nhint: raise [limits] if the {which} limit is too tight, or take the event out with this \
-             line in the ledger ([job] ledger), author and reason filled in, and go on with \
+            "\nhint: raise [limits] if the {which} limit is too tight, or take the event out with \
+             this line in the ledger ([job] ledger), author and reason filled in, and go on with \
              --from-snapshot:\n{}",
             line(&format!("it meets the {which} limit"))
         ),
-        StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write on_conflict = \
-                                \"keep-first\" in [dedup]"
+        StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write \
+                                on_conflict = \"keep-first\" in [dedup]"
             .into(),
         StopCause::OtherEvent { .. } => {
             "\nhint: the ledger may be that of another log; check the entry's partition and offset"
                 .into()
         }
         StopCause::Unrepeatable { .. } => {
-            "\nhint: look for a static, a thread-local or a cache in the reducer; all it may keep is its \
-             state"
+            "\nhint: look for a static, a thread-local or a cache in the reducer; all it may keep \
+             is its state"
                 .into()
         }
         StopCause::Contract { .. } | StopCause::Open(_) => {

@@ -45,7 +45,8 @@ impl RunReader {
     }
 }
 
-/// An array as a column of the kind that a reducer declares, or else of the kind that its type tells.
+/// An array as a column of the kind that a reducer declares, or else of the kind that its type
+/// tells.
 fn column(array: &dyn Array, declared: Option<Kind>) -> Option<(Kind, Column)> {
     let kind = match (declared, array.data_type()) {
         (Some(kind), _) => kind,
