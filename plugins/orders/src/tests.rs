@@ -96,3 +96,10 @@ fn other_events_are_ignored_and_bad_ones_are_malformed() {
     let expected = ["ignored", "malformed: field-scale", "malformed: field-missing"];
     assert_eq!(ledger.outcomes(), expected);
 }
+
+#[test]
+#[should_panic(expected = "event 2 stops the run: 184467440737095516.14 does not fit a record")]
+fn a_sum_beyond_64_bits_stops_the_run_with_its_reason() {
+    let much = || eur("payment", "92233720368547758.07");
+    let _ = Ledger::<Orders>::new().event("a1", much()).event("a1", much()).outcomes();
+}

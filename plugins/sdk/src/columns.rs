@@ -33,6 +33,7 @@ impl Columns {
 
     /// Appends `value` to the column of field `field`.
     #[inline]
+    #[track_caller]
     pub fn put<C: Cell>(&mut self, field: usize, value: &C) {
         value.put(&mut self.columns[field]);
     }
@@ -164,7 +165,8 @@ pub trait Cell {
     /// Whether every record has it.
     const REQUIRED: bool = true;
 
-    /// Appends it.
+    /// Appends it. A panic is told of the line that emits.
+    #[track_caller]
     fn put(&self, column: &mut Column);
 }
 

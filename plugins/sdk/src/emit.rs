@@ -20,6 +20,7 @@ pub trait Record {
     const ROW_KEY: &'static [u16];
 
     /// Appends it to the columns.
+    #[track_caller]
     fn write(&self, columns: &mut Columns);
 }
 
@@ -36,6 +37,7 @@ pub trait Emit {
     /// The number of its kind.
     fn kind(&self) -> usize;
     /// Appends it to the columns of its kind.
+    #[track_caller]
     fn write(&self, columns: &mut Columns);
 }
 
@@ -88,6 +90,7 @@ impl<R: Reducer> Emitter<R> {
 
     /// Emits a record for the event at hand.
     #[inline]
+    #[track_caller]
     pub fn emit<'e>(&mut self, record: impl Into<R::Emit<'e>>) {
         let record = record.into();
         let kind = &mut self.kinds[record.kind()];
@@ -143,6 +146,7 @@ impl<R: Reducer> Rows<R> {
 
     /// Adds a row to the result for the key at hand. Without a `#[row_key]` a key has at most one.
     #[inline]
+    #[track_caller]
     pub fn push(&mut self, row: R::View<'_>) {
         self.owners.push(self.owner);
         Record::write(&row, &mut self.columns);

@@ -51,7 +51,7 @@ fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        Fault::Trap { message: format!("panic: {}", text.unwrap_or("without a message")) }
+        Fault::Trap { message: text.unwrap_or("panic without a message").to_owned() }
     })
 }
 
