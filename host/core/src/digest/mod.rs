@@ -32,7 +32,7 @@ impl Hash {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Reads what [`Hash`] shows; nothing if it is not 64 lower-case hexadecimal digits.
+    /// Reads what [`struct@Hash`] shows; nothing if it is not 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),

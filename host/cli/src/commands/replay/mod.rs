@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Take this log instead of the job's: a file, a folder, a glob.
     #[arg(long, value_name = "URL")]
     source: Option<String>,
-    /// Write the run directory here instead of into a new folder in the job's [output] dir.
+    /// Write the run directory here instead of into a new folder in the job's output folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Share the work out over so many threads; 0: one a core.
