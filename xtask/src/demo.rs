@@ -63,19 +63,24 @@ pub(crate) fn binary() -> PathBuf {
 
 fn print_next() {
     let run = newest("target/demo/runs").unwrap_or_else(|| PathBuf::from("target/demo/runs/RUN"));
-    let run = run.display();
+    let (retally, run) = ("target/release/retally", run.display());
     println!(
         "
 Where to look next
-  target/release/retally results show {run} | head     every account's result
-  target/release/retally results check {run}           recompute every digest from the files
-  target/release/retally replay --job {JOB} --manifest {run}/manifest.json
-                                                       do it again and compare the digests
-  target/release/retally reducer inspect target/reducers/orders.wasm
-  target/release/retally reducer new fees              a reducer of your own
-  {run}                                                manifest.json and Parquet, for any tool
-  plugins/orders/src/lib.rs                            the calculation itself
-  examples/orders/README.md                            what the log holds"
+
+every account's result, recheck every digest from the files, do it again and compare:
+  {retally} results show {run} | head
+  {retally} results check {run}
+  {retally} replay --job {JOB} --manifest {run}/manifest.json
+
+the calculation, what it declares, one of your own:
+  plugins/orders/src/lib.rs
+  {retally} reducer inspect target/reducers/orders.wasm
+  {retally} reducer new fees
+
+the run, for any tool that reads JSON and Parquet; what the log holds:
+  {run}
+  examples/orders/README.md"
     );
 }
 

@@ -1,6 +1,6 @@
 //! What a replay came to, as text and as JSON.
 
-use super::text::{grouped, harmless_lines, seconds};
+use super::text::{grouped, harmless_lines, seconds, short};
 use crate::commands::replay::Repeated;
 use retally_core::manifest::{Counts, Manifest};
 use retally_core::schema::{Kind, display};
@@ -27,7 +27,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     let stages: serde_json::Map<String, Value> =
         report.stages.iter().map(|(name, s)| ((*name).to_owned(), json!(s))).collect();
     let mut object = json!({
-        "run": report.dir.to_string_lossy(),
+        "run": short(&report.dir).to_string_lossy(),
         "digest": m.run_digest,
         "seal": m.seal,
         "digests": m.digests,
@@ -78,13 +78,14 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     for name in &report.snapshots {
         let _ = writeln!(t, "snapshot    {name}");
     }
-    let run = report.dir.display();
+    let dir = short(&report.dir);
+    let run = dir.display();
     let _ = writeln!(t, "run         {run}");
     if let Some(repeated) = repeated {
         t += &repetition(repeated);
     }
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
-        t += &vain(&m.counts, &report.dir);
+        t += &vain(&m.counts, &dir);
     } else {
         let _ = writeln!(t, "hint: retally results show {run}");
     }

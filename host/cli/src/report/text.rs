@@ -2,6 +2,7 @@
 //! are grouped, columns are aligned.
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 /// The text with control characters (but for line ends) made visible.
 pub(crate) fn harmless_lines(text: &str) -> String {
@@ -56,6 +57,16 @@ pub(crate) fn size(bytes: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
+}
+
+/// The path of something that exists, as short as it can be written here.
+pub(crate) fn short(path: &Path) -> PathBuf {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    match here.ok().and_then(|here| Some(whole.strip_prefix(here).ok()?.to_owned())) {
+        Some(below) if !below.as_os_str().is_empty() => below,
+        _ => whole,
+    }
 }
 
 /// Seconds as a person would say them.

@@ -4,6 +4,7 @@ use super::package::Package;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::reducer::Inspected;
+use crate::report::text::short;
 use crate::toolchain::{Toolchain, Ways};
 use anyhow::{Context as _, anyhow};
 use std::io::Write as _;
@@ -95,14 +96,8 @@ fn build(args: &Args, path: &Path) -> Result<(), Failure> {
         None => package.place().map_err(Failure::usage)?,
     };
     write(&out, &component).map_err(Failure::unfinished)?;
-    inspected.print(below_here(&out), args.json)?;
+    inspected.print(&short(&out), args.json)?;
     Ok(())
-}
-
-/// The path as short as it can be written here.
-fn below_here(path: &Path) -> &Path {
-    let here = std::env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
 
 /// Writes the component whole or not at all: a job that runs meanwhile must not see half of it.
