@@ -5,8 +5,9 @@
 //! first appear), then each column is gathered in that order.
 
 use super::judge::Taken;
+use super::pick::{Pick, pick};
 use super::{Batch, Rules};
-use crate::schema::{Column, Description, Spans, Value, Values};
+use crate::schema::{Column, Description, Kind, Values};
 use crate::shard::Decoded;
 use crate::state::{KeyState, KeyTable, Slot};
 
@@ -69,13 +70,6 @@ fn group(keys: &mut KeyTable, taken: &[Taken]) -> (Vec<Slot>, Vec<u32>, Vec<u32>
     (slots, order, counts)
 }
 
-/// Where a value lies: slab and row in the columns of the event's input.
-#[derive(Clone, Copy)]
-struct Place {
-    slab: u32,
-    row: u32,
-}
-
 /// Fills the lists over events, in `order`.
 pub(crate) fn fill(
     batch: &mut Batch,
@@ -84,7 +78,7 @@ pub(crate) fn fill(
     taken: &[Taken],
     order: &[u32],
 ) {
-    let mut places: Vec<Vec<Place>> = vec![Vec::new(); description.inputs.len()];
+    let mut places: Vec<Vec<Pick>> = vec![Vec::new(); description.inputs.len()];
     batch.inputs.reserve(order.len());
     batch.times.reserve(order.len());
     batch.ids.ends.reserve(order.len());
@@ -96,69 +90,36 @@ pub(crate) fn fill(
         batch.inputs.push(input);
         batch.times.push(events.times[at]);
         batch.ids.push(events.ids.get(at));
-        places[input as usize].push(Place { slab, row: events.rows[at] });
+        places[input as usize].push((slab, events.rows[at]));
     }
     for (number, (input, places)) in description.inputs.iter().zip(&places).enumerate() {
         let column = |(field, shape): (usize, &crate::schema::Field)| {
-            gather_column(Values::new(shape.kind), slabs, number, field, places)
+            gather_column(shape.kind, slabs, number, field, places)
         };
         batch.columns.push(input.fields.iter().enumerate().map(column).collect());
     }
 }
 
 fn gather_column(
-    mut values: Values,
+    kind: Kind,
     slabs: &[Decoded],
     input: usize,
     field: usize,
-    places: &[Place],
+    places: &[Pick],
 ) -> Column {
-    let source = |slab: u32| &slabs[slab as usize].events.columns[input][field].values;
-    macro_rules! copy {
-        ($into:ident, $kind:ident) => {{
-            // One look at the kind per slab instead of one per value.
-            let lists: Vec<_> = (0..slabs.len() as u32)
-                .map(|slab| match source(slab) {
-                    Values::$kind(list) => list.as_slice(),
-                    _ => &[],
-                })
-                .collect();
-            $into.extend(places.iter().map(|p| lists[p.slab as usize][p.row as usize]));
-        }};
-    }
-    match &mut values {
-        Values::Boolean(into) => copy!(into, Boolean),
-        Values::Integer(into) => copy!(into, Integer),
-        Values::Decimal(into) => copy!(into, Decimal),
-        Values::Float(into) => copy!(into, Float),
-        Values::Timestamp(into) => copy!(into, Timestamp),
-        Values::Date(into) => copy!(into, Date),
-        Values::Text(into) | Values::Bytes(into) | Values::Json(into) => {
-            gather_spans(into, places, source);
-        }
-    }
+    let sources: Vec<&Values> =
+        slabs.iter().map(|slab| &slab.events.columns[input][field].values).collect();
     let missing = missing(slabs, input, field, places);
-    Column { values, missing }
+    Column { values: pick(kind, &sources, places), missing }
 }
 
-fn gather_spans<'a>(into: &mut Spans, places: &[Place], source: impl Fn(u32) -> &'a Values) {
-    into.ends.reserve(places.len());
-    for place in places {
-        match source(place.slab).get(place.row as usize) {
-            Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => into.push(bytes),
-            // The kinds of a slab's columns are those of the description.
-            _ => into.close(),
-        }
-    }
-}
-
-fn missing(slabs: &[Decoded], input: usize, field: usize, places: &[Place]) -> Vec<u32> {
+fn missing(slabs: &[Decoded], input: usize, field: usize, places: &[Pick]) -> Vec<u32> {
     if !slabs.iter().any(|slab| slab.any_missing(input, field)) {
         return Vec::new();
     }
-    let is_missing = |(number, place): (usize, &Place)| {
-        let slab = &slabs[place.slab as usize];
-        slab.is_missing(input, field, place.row as usize).then_some(number as u32)
+    let is_missing = |(number, &(slab, row)): (usize, &Pick)| {
+        let slab = &slabs[slab as usize];
+        slab.is_missing(input, field, row as usize).then_some(number as u32)
     };
     places.iter().enumerate().filter_map(is_missing).collect()
 }

@@ -4,9 +4,10 @@
 //! through a table of events rather than sorted.
 
 use super::fold::bases;
+use super::pick::{Pick, pick};
 use super::{Block, EmitRows, Folded, Refused, Stretch, What};
 use crate::decode::{Verdict, original};
-use crate::schema::{Column, Description, Spans, Value, Values};
+use crate::schema::{Column, Description, Values};
 use crate::shard::Decoded;
 
 /// Joins what the shards made of a batch.
@@ -112,35 +113,13 @@ fn gather(
     emit: usize,
     field: usize,
     folded: &[Folded],
-    sources: &[(u32, u32)],
+    sources: &[Pick],
 ) -> Column {
     let empty = Column::new(kind);
     let columns: Vec<&Column> =
         folded.iter().map(|f| f.emits.get(emit).map_or(&empty, |e| &e.columns[field])).collect();
-    let mut values = Values::new(kind);
-    macro_rules! copy {
-        ($into:ident, $kind:ident) => {{
-            let lists: Vec<_> = columns
-                .iter()
-                .map(|column| match &column.values {
-                    Values::$kind(list) => list.as_slice(),
-                    _ => &[],
-                })
-                .collect();
-            $into.extend(sources.iter().map(|&(shard, row)| lists[shard as usize][row as usize]));
-        }};
-    }
-    match &mut values {
-        Values::Boolean(into) => copy!(into, Boolean),
-        Values::Integer(into) => copy!(into, Integer),
-        Values::Decimal(into) => copy!(into, Decimal),
-        Values::Float(into) => copy!(into, Float),
-        Values::Timestamp(into) => copy!(into, Timestamp),
-        Values::Date(into) => copy!(into, Date),
-        Values::Text(into) | Values::Bytes(into) | Values::Json(into) => {
-            gather_spans(into, &columns, sources);
-        }
-    }
+    let lists: Vec<&Values> = columns.iter().map(|column| &column.values).collect();
+    let values = pick(kind, &lists, sources);
     let mut missing = Vec::new();
     if columns.iter().any(|column| !column.missing.is_empty()) {
         let is_missing = |&(shard, row): &(u32, u32)| {
@@ -150,17 +129,6 @@ fn gather(
         missing = rows.map(|(row, _)| row as u32).collect();
     }
     Column { values, missing }
-}
-
-fn gather_spans(into: &mut Spans, columns: &[&Column], sources: &[(u32, u32)]) {
-    into.ends.reserve(sources.len());
-    for &(shard, row) in sources {
-        match columns[shard as usize].values.get(row as usize) {
-            Value::Text(bytes) | Value::Bytes(bytes) | Value::Json(bytes) => into.push(bytes),
-            // The columns were checked against the description.
-            _ => into.close(),
-        }
-    }
 }
 
 fn refused(

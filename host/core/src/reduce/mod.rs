@@ -14,6 +14,7 @@ mod judge;
 mod memory;
 mod merge;
 pub mod native;
+mod pick;
 mod probe;
 mod rules;
 mod stop;
