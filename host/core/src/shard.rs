@@ -6,7 +6,9 @@
 
 use crate::decode::{Events, Placed, Verdict};
 use crate::dedup::{Prints, prints};
-use crate::schema::Column;
+use crate::log::Micros;
+use crate::reduce::pick::{Pick, pick_spans};
+use crate::schema::{Column, Spans};
 use crate::seed::Seed;
 
 /// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
@@ -33,22 +35,49 @@ pub struct Decoded {
     pub placed: Placed,
     /// The events.
     pub events: Events,
-    /// Keyed hashes of key, id and content.
-    pub prints: Prints,
     masks: Vec<Vec<Option<Mask>>>,
     shard_ends: Vec<u32>,
-    shard_rows: Vec<u32>,
+    candidates: Vec<Candidate>,
+    keys: Spans,
+}
+
+/// What the judgement of an event with a key reads of it. It stands shard by shard, because a shard
+/// judges few events of a slab: picked out of columns, each value would be a line of memory to wait
+/// for.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// [`Seed::id`] of key and id.
+    pub id: u128,
+    /// [`Seed::key`] of the key.
+    pub key: u64,
+    /// 63 bits of the content; 0 where a field could not be read.
+    pub content: u64,
+    /// The event's time.
+    pub time: Micros,
+    /// Its number in the slab.
+    pub row: u32,
+    /// Whether its fields could be read.
+    pub verdict: Verdict,
 }
 
 impl Decoded {
-    /// Hashes the events and sorts those with a key into `shards` shards.
-    pub fn new(placed: Placed, events: Events, seed: &Seed, shards: usize) -> Self {
-        let mut printed = Prints::default();
-        prints(&events, seed, &mut printed);
+    /// Hashes the events and sorts those with a key into `shards` shards. `scratch` is memory to
+    /// use again.
+    pub fn new(
+        placed: Placed,
+        events: Events,
+        seed: &Seed,
+        shards: usize,
+        scratch: &mut Prints,
+    ) -> Self {
+        prints(&events, seed, scratch);
         let mask = |c: &Column| Mask::new(c);
         let masks = events.columns.iter().map(|input| input.iter().map(mask).collect()).collect();
-        let (shard_ends, shard_rows) = sort(&events, &printed, shards);
-        Self { placed, events, prints: printed, masks, shard_ends, shard_rows }
+        let (shard_ends, candidates) = sort(&events, scratch, shards);
+        let mut keys = Spans::default();
+        let picks: Vec<Pick> = candidates.iter().map(|event| (0, event.row)).collect();
+        pick_spans(&mut keys, &[&events.keys], &picks);
+        Self { placed, events, masks, shard_ends, candidates, keys }
     }
 
     /// Number of events.
@@ -61,10 +90,19 @@ impl Decoded {
         self.len() == 0
     }
 
-    /// Events with a key in `shard`, ascending.
-    pub fn rows_of(&self, shard: usize) -> &[u32] {
+    /// Events with a key in `shard`, ascending by row.
+    pub fn candidates(&self, shard: usize) -> &[Candidate] {
+        &self.candidates[self.range(shard)]
+    }
+
+    /// Their keys.
+    pub fn keys(&self, shard: usize) -> impl Iterator<Item = &[u8]> {
+        self.range(shard).map(|number| self.keys.get(number))
+    }
+
+    fn range(&self, shard: usize) -> std::ops::Range<usize> {
         let start = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
-        &self.shard_rows[start as usize..self.shard_ends[shard] as usize]
+        start as usize..self.shard_ends[shard] as usize
     }
 
     /// Whether the value of `field` is missing in row `row` of the columns of `input`.
@@ -80,7 +118,7 @@ impl Decoded {
 }
 
 /// Counting sort by shard: stable, so that rows ascend within a shard.
-fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<u32>) {
+fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candidate>) {
     let has_key = |v: &Verdict| matches!(v, Verdict::Ready | Verdict::BadField(_));
     let mut counts = vec![0u32; shards];
     for (verdict, &hash) in events.verdicts.iter().zip(&prints.key) {
@@ -96,15 +134,24 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<u32>)
             next - count
         })
         .collect();
-    let mut rows = vec![0; next as usize];
-    for (row, (verdict, &hash)) in events.verdicts.iter().zip(&prints.key).enumerate() {
-        if has_key(verdict) {
-            let start = &mut starts[shard_of(hash, shards)];
-            rows[*start as usize] = row as u32;
+    let none = Candidate { id: 0, key: 0, content: 0, time: 0, row: 0, verdict: Verdict::Ignored };
+    let mut candidates = vec![none; next as usize];
+    for (row, &verdict) in events.verdicts.iter().enumerate() {
+        if has_key(&verdict) {
+            let key = prints.key[row];
+            let start = &mut starts[shard_of(key, shards)];
+            candidates[*start as usize] = Candidate {
+                id: prints.id[row],
+                key,
+                content: prints.content[row],
+                time: events.times[row],
+                row: row as u32,
+                verdict,
+            };
             *start += 1;
         }
     }
-    (starts, rows)
+    (starts, candidates)
 }
 
 /// The missing rows of a column, one bit a row: columns are gathered key by key, in no order that

@@ -44,6 +44,17 @@ pub struct KeyTable {
 }
 
 impl KeyTable {
+    /// Reads ahead where keys with these hashes lie: each look-up would wait for three lines in a
+    /// row, and these reads, on which nothing depends, wait together.
+    pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        let read = hashes.fold(0, |read, hash| {
+            let near = self.index.find(spread(hash), |&slot| self.hash_of(slot) == hash);
+            let start = near.map_or(0, |&slot| self.slots[slot as usize].key_start as usize);
+            read ^ self.bytes.get(start).map_or(0, |&byte| byte)
+        });
+        std::hint::black_box(read);
+    }
+
     /// The slot of `key`, made if it is new: then `chosen` says whether the subset takes it.
     #[inline]
     pub fn slot(
@@ -100,6 +111,11 @@ impl KeyTable {
     #[inline]
     pub fn key(&self, slot: Slot) -> &[u8] {
         key_of(&self.bytes, &self.slots[slot as usize])
+    }
+
+    #[inline]
+    fn hash_of(&self, slot: Slot) -> u64 {
+        self.slots[slot as usize].hash
     }
 
     /// Replaces a state, keeping its memory where it fits.

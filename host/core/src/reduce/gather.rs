@@ -5,9 +5,10 @@
 //! first appear), then each column is gathered in that order.
 
 use super::judge::Taken;
-use super::pick::{Pick, pick};
+use super::pick::{Pick, pick, pick_spans};
 use super::{Batch, Rules};
-use crate::schema::{Column, Description, Kind, Values};
+use crate::decode::Events;
+use crate::schema::{Column, Description, Kind, Spans, Values};
 use crate::shard::Decoded;
 use crate::state::{KeyState, KeyTable, Slot};
 
@@ -78,19 +79,23 @@ pub(crate) fn fill(
     taken: &[Taken],
     order: &[u32],
 ) {
+    let events: Vec<&Events> = slabs.iter().map(|slab| &slab.events).collect();
+    let picks: Vec<Pick> = order
+        .iter()
+        .map(|&number| {
+            let Taken { slab, row, .. } = taken[number as usize];
+            (slab, row)
+        })
+        .collect();
+    batch
+        .inputs
+        .extend(picks.iter().map(|&(slab, row)| events[slab as usize].inputs[row as usize]));
+    batch.times.extend(picks.iter().map(|&(slab, row)| events[slab as usize].times[row as usize]));
+    let ids: Vec<&Spans> = events.iter().map(|events| &events.ids).collect();
+    pick_spans(&mut batch.ids, &ids, &picks);
     let mut places: Vec<Vec<Pick>> = vec![Vec::new(); description.inputs.len()];
-    batch.inputs.reserve(order.len());
-    batch.times.reserve(order.len());
-    batch.ids.ends.reserve(order.len());
-    for &number in order {
-        let Taken { slab, row, .. } = taken[number as usize];
-        let events = &slabs[slab as usize].events;
-        let at = row as usize;
-        let input = events.inputs[at];
-        batch.inputs.push(input);
-        batch.times.push(events.times[at]);
-        batch.ids.push(events.ids.get(at));
-        places[input as usize].push((slab, events.rows[at]));
+    for (&(slab, row), &input) in picks.iter().zip(&batch.inputs) {
+        places[input as usize].push((slab, events[slab as usize].rows[row as usize]));
     }
     for (number, (input, places)) in description.inputs.iter().zip(&places).enumerate() {
         let column = |(field, shape): (usize, &crate::schema::Field)| {

@@ -12,13 +12,15 @@ use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::KeyedDigests;
+use crate::source::{Fingerprint, Source};
 use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
+use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
 };
 use retally_core::reduce::{Finals, KeyFault, KeyRef, Shard, finals, sorted_keys};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Keys that are viewed in one call.
 const KEYS_OF_A_CALL: usize = 4_096;
@@ -55,7 +57,7 @@ pub(crate) fn finish(
     let violations = tables.violations.finish();
     let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
     let control = writer.control();
-    let manifest = manifest(job, prepared, extents, &trees, control, stages)?;
+    let manifest = manifest(job, prepared, extents, &trees, control, options.threads(), stages)?;
     let bytes = manifest.to_bytes()?;
     audit::write(job, options, prepared, &manifest, &commit.saved(), stages, watch)?;
     writer.finish(trees, &bytes)?;
@@ -101,6 +103,7 @@ fn manifest(
     extents: &[Extent],
     trees: &KeyedDigests<'_>,
     control: serde_json::Value,
+    threads: usize,
     stages: &mut Stages,
 ) -> Result<Manifest, RunError> {
     let lane = &prepared.lane;
@@ -116,7 +119,7 @@ fn manifest(
     };
     let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
     let run = run_digest(&digests, &counted);
-    let input = stages.time(Stage::Read, || input(prepared, extents))?;
+    let input = stages.time(Stage::Read, || input(prepared, extents, threads))?;
     let job_digest = prepared.settings.digest();
     let job_digest =
         job_digest.ok_or_else(|| RunError::Internal("a param is no value of its kind".into()))?;
@@ -158,7 +161,7 @@ fn manifest(
 }
 
 /// What was read: of each partition how much, of each object what tells it from any other.
-fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
+fn input(prepared: &Prepared, extents: &[Extent], threads: usize) -> Result<Input, RunError> {
     let taken = |(name, extent): (&String, &Extent)| Taken {
         partition: name.clone(),
         events: extent.events,
@@ -166,8 +169,8 @@ fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
         last: extent.first.map(|_| extent.next - 1),
     };
     let mut objects = Vec::new();
-    for (number, object) in prepared.source.objects().iter().enumerate() {
-        let print = prepared.source.fingerprint(number as u32)?;
+    let prints = fingerprints(&prepared.source, threads)?;
+    for (print, object) in prints.into_iter().zip(prepared.source.objects()) {
         objects.push(Object {
             path: object.path.clone(),
             size_bytes: object.bytes,
@@ -178,6 +181,33 @@ fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
     }
     let partitions = prepared.names.iter().zip(extents).map(taken).collect();
     Ok(Input { partitions, objects }.sorted())
+}
+
+/// The fingerprints of all objects; what was not read in order is read now, by several threads.
+fn fingerprints(source: &Source, threads: usize) -> Result<Vec<Fingerprint>, RunError> {
+    let next = AtomicUsize::new(0);
+    let count = source.objects().len();
+    let share = || -> Result<Vec<(usize, Fingerprint)>, RunError> {
+        let mut done = Vec::new();
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                number if number < count => {
+                    done.push((number, source.fingerprint(number as PartitionIndex)?));
+                }
+                _ => return Ok(done),
+            }
+        }
+    };
+    let mut all = std::thread::scope(|scope| -> Result<Vec<_>, RunError> {
+        let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
+        let mut all = Vec::with_capacity(count);
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| RunError::Panicked)??);
+        }
+        Ok(all)
+    })?;
+    all.sort_unstable_by_key(|&(number, _)| number);
+    Ok(all.into_iter().map(|(_, print)| print).collect())
 }
 
 /// What ran the reducer: outside all digests.

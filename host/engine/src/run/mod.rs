@@ -6,6 +6,7 @@ mod error;
 mod finish;
 mod lane;
 mod memory;
+mod originals;
 mod pipeline;
 mod prepare;
 mod progress;
