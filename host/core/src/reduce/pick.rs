@@ -69,10 +69,9 @@ pub(crate) fn pick_spans(into: &mut Spans, sources: &[&Spans], picks: &[Pick]) {
     for ((&(source, _), &start), &end) in picks.iter().zip(&starts).zip(&into.ends[first..]) {
         let (start, length) = (start as usize, end as usize - at);
         let from = &sources[source as usize].bytes;
-        match from.get(start..start + SHORT_BYTES) {
-            Some(short) if length <= SHORT_BYTES => {
-                into.bytes[at..at + SHORT_BYTES].copy_from_slice(short);
-            }
+        let short = from[start..].first_chunk::<SHORT_BYTES>();
+        match (short, into.bytes[at..].first_chunk_mut::<SHORT_BYTES>()) {
+            (Some(short), Some(place)) if length <= SHORT_BYTES => *place = *short,
             _ => into.bytes[at..at + length].copy_from_slice(&from[start..start + length]),
         }
         at = end as usize;

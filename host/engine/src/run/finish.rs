@@ -2,9 +2,10 @@
 //! last.
 
 use super::audit;
-use super::commit::{Kept, Replaying};
+use super::commit::Replaying;
 use super::error::RunError;
-use super::lane::{Lane, lock};
+use super::finals;
+use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
@@ -18,12 +19,9 @@ use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
 };
-use retally_core::reduce::{Finals, KeyFault, KeyRef, Shard, finals, sorted_keys};
+use retally_core::reduce::Finals;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Keys that are viewed in one call.
-const KEYS_OF_A_CALL: usize = 4_096;
 
 /// What a finished run left.
 pub(crate) struct Done {
@@ -45,12 +43,15 @@ pub(crate) fn finish(
     let writer = lock(&lane.commit).writer.take();
     let mut writer = writer.ok_or_else(|| RunError::Internal("a run finished twice".into()))?;
     let mut tables = Tables::new(lane.reducer.description());
-    all_finals(lane, options, stages, |finals, stages| {
-        stages.time(Stage::Digest, || tables.add(&finals))?;
+    let counts = |finals: &Finals| {
         let mut kept = lock(&lane.commit);
         kept.counts.keys += finals.keys.len() as u64;
         kept.counts.violations += finals.violated.len() as u64;
-        Ok(stages.time(Stage::Write, || writer.finals(finals))?)
+    };
+    let digest = |finals: &Finals| Ok(tables.add(finals)?);
+    finals::all(lane, (options.threads(), &options.cancel), stages, digest, |finals| {
+        counts(&finals);
+        Ok(writer.finals(finals)?)
     })?;
     commit.save(lane, extents)?;
     let (views, states) = (tables.views.finish(), tables.states.finish());
@@ -62,39 +63,6 @@ pub(crate) fn finish(
     audit::write(job, options, prepared, &manifest, &commit.saved(), stages, watch)?;
     writer.finish(trees, &bytes)?;
     Ok(Done { dir: prepared.dir.clone(), manifest, snapshots: commit.saved() })
-}
-
-/// Derives the finals of all keys, several calls at a time, and takes them in order.
-fn all_finals(
-    lane: &Lane<Kept>,
-    options: &ReplayOptions,
-    stages: &mut Stages,
-    mut take: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
-) -> Result<(), RunError> {
-    let guards = lane.lock_shards();
-    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
-    let keys = sorted_keys(&shards);
-    let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
-    let mut instances: Vec<_> = (0..options.threads()).map(|_| None).collect();
-    for round in pieces.chunks(options.threads()) {
-        let one = |(keys, instance): (&&[KeyRef], &mut _)| -> Result<Finals, KeyFault> {
-            finals(&shards, keys, lane.reducer.as_ref(), &lane.rules, instance)
-        };
-        let results: Vec<_> = stages.time(Stage::Sandbox, || {
-            std::thread::scope(|scope| {
-                let work = round.iter().zip(&mut instances);
-                let threads: Vec<_> = work.map(|work| scope.spawn(|| one(work))).collect();
-                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-            })
-        });
-        for result in results {
-            take(result.map_err(|_| RunError::Panicked)??, stages)?;
-        }
-        if options.cancel.load(Ordering::Relaxed) {
-            return Err(RunError::Cancelled);
-        }
-    }
-    Ok(())
 }
 
 fn manifest(

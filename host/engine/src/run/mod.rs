@@ -3,6 +3,7 @@
 mod audit;
 mod commit;
 mod error;
+mod finals;
 mod finish;
 mod lane;
 mod memory;
