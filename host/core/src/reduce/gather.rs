@@ -7,9 +7,8 @@
 use super::judge::Taken;
 use super::pick::{Pick, pick, pick_spans};
 use super::{Batch, Rules};
-use crate::decode::Events;
 use crate::schema::{Column, Description, Kind, Spans, Values};
-use crate::shard::Decoded;
+use crate::shard::{Candidate, Decoded};
 use crate::state::{KeyState, KeyTable, Slot};
 
 /// A batch and where its parts come from.
@@ -79,24 +78,26 @@ pub(crate) fn fill(
     taken: &[Taken],
     order: &[u32],
 ) {
-    let events: Vec<&Events> = slabs.iter().map(|slab| &slab.events).collect();
     let picks: Vec<Pick> = order
         .iter()
         .map(|&number| {
-            let Taken { slab, row, .. } = taken[number as usize];
-            (slab, row)
+            let Taken { slab, candidate, .. } = taken[number as usize];
+            (slab, candidate)
         })
         .collect();
-    batch
-        .inputs
-        .extend(picks.iter().map(|&(slab, row)| events[slab as usize].inputs[row as usize]));
-    batch.times.extend(picks.iter().map(|&(slab, row)| events[slab as usize].times[row as usize]));
-    let ids: Vec<&Spans> = events.iter().map(|events| &events.ids).collect();
-    pick_spans(&mut batch.ids, &ids, &picks);
+    let candidates: Vec<&[Candidate]> = slabs.iter().map(Decoded::candidates).collect();
+    let rows: Vec<&[u32]> = slabs.iter().map(|slab| slab.events.rows.as_slice()).collect();
     let mut places: Vec<Vec<Pick>> = vec![Vec::new(); description.inputs.len()];
-    for (&(slab, row), &input) in picks.iter().zip(&batch.inputs) {
-        places[input as usize].push((slab, events[slab as usize].rows[row as usize]));
+    batch.inputs.reserve(picks.len());
+    batch.times.reserve(picks.len());
+    for &(slab, candidate) in &picks {
+        let event = &candidates[slab as usize][candidate as usize];
+        batch.inputs.push(event.input);
+        batch.times.push(event.time);
+        places[event.input as usize].push((slab, rows[slab as usize][event.row as usize]));
     }
+    let ids: Vec<&Spans> = slabs.iter().map(|slab| &slab.ids).collect();
+    pick_spans(&mut batch.ids, &ids, &picks);
     for (number, (input, places)) in description.inputs.iter().zip(&places).enumerate() {
         let column = |(field, shape): (usize, &crate::schema::Field)| {
             gather_column(shape.kind, slabs, number, field, places)
@@ -115,7 +116,7 @@ fn gather_column(
     let sources: Vec<&Values> =
         slabs.iter().map(|slab| &slab.events.columns[input][field].values).collect();
     let missing = missing(slabs, input, field, places);
-    Column { values: pick(kind, &sources, places), missing }
+    Column { values: pick(Values::new(kind), &sources, places), missing }
 }
 
 fn missing(slabs: &[Decoded], input: usize, field: usize, places: &[Pick]) -> Vec<u32> {

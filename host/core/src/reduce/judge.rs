@@ -15,6 +15,8 @@ pub(crate) struct Taken {
     pub slot: Slot,
     /// Number of its slab in the batch.
     pub slab: u32,
+    /// Its number among the slab's candidates.
+    pub candidate: u32,
     /// Its row in the slab.
     pub row: u32,
 }
@@ -35,16 +37,19 @@ pub(crate) fn judge(
 ) -> Result<(), Stop> {
     let mut base = 0;
     for (number, slab) in slabs.iter().enumerate() {
-        let candidates = slab.candidates(shard);
+        let range = slab.range(shard);
+        let candidates = &slab.candidates()[range.clone()];
         keys.touch(candidates.iter().map(|event| event.key));
         ids.touch(candidates.iter().map(|event| event.id));
-        for (event, key) in candidates.iter().zip(slab.keys(shard)) {
-            let at = base + event.row;
-            let stop = |cause| Stop { event: at, cause };
+        for (event, candidate) in candidates.iter().zip(range) {
+            let row = event.row;
+            let stop = |cause| Stop { event: base + row, cause };
+            let key = slab.key(candidate);
             let (slot, what) = judge_one(slab, event, key, rules, keys, ids).map_err(stop)?;
+            let (slab, candidate) = (number as u32, candidate as u32);
             match what {
-                None => taken.push(Taken { slot, slab: number as u32, row: event.row }),
-                Some(what) => settled.push((at, what)),
+                None => taken.push(Taken { slot, slab, candidate, row }),
+                Some(what) => settled.push((base + row, what)),
             }
         }
         base += slab.len() as u32;

@@ -133,7 +133,7 @@ fn gather(
     let columns: Vec<&Column> =
         folded.iter().map(|f| f.emits.get(emit).map_or(&empty, |e| &e.columns[field])).collect();
     let lists: Vec<&Values> = columns.iter().map(|column| &column.values).collect();
-    let values = pick(kind, &lists, sources);
+    let values = pick(Values::new(kind), &lists, sources);
     let mut missing = Vec::new();
     if columns.iter().any(|column| !column.missing.is_empty()) {
         let is_missing = |&(shard, row): &(u32, u32)| {

@@ -1,14 +1,13 @@
 //! One column out of several: the values at given places, in a given order. Events reach the
 //! reducer in another order than they were decoded in, and records return to log order.
 
-use crate::schema::{Kind, Spans, Values};
+use crate::schema::{Spans, Values};
 
 /// Where a value lies: number of its source, and row in it.
 pub(crate) type Pick = (u32, u32);
 
-/// The values of `kind` at `picks`, in their order. All sources are of this kind.
-pub(crate) fn pick(kind: Kind, sources: &[&Values], picks: &[Pick]) -> Values {
-    let mut values = Values::new(kind);
+/// The values at `picks`, in their order, behind those of `values`. All sources are of its kind.
+pub(crate) fn pick(mut values: Values, sources: &[&Values], picks: &[Pick]) -> Values {
     macro_rules! copy {
         ($into:ident, $kind:ident) => {{
             // One look at the kind per source instead of one per value.

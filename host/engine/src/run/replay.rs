@@ -51,7 +51,7 @@ pub struct ReplayOptions {
 
 /// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them,
 /// few enough that the batches on their way fit into tens of megabytes.
-pub const BATCH_EVENTS: u64 = 65_536;
+pub const BATCH_EVENTS: u64 = 131_072;
 
 impl Default for ReplayOptions {
     fn default() -> Self {
