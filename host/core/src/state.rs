@@ -8,8 +8,9 @@ use hashbrown::HashTable;
 /// A key's number within its shard; never reused.
 pub type Slot = u32;
 
-/// What the host keeps of one key.
+/// What the host keeps of one key but its state: one line of memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct KeyState {
     hash: u64,
     key_start: u64,
@@ -26,9 +27,9 @@ pub struct KeyState {
     pub highest: Micros,
     /// Time of the last applied event.
     pub last: Micros,
-    /// The reducer's bytes; empty: no state.
-    pub state: Vec<u8>,
 }
+
+const _: () = assert!(size_of::<KeyState>() == 64);
 
 impl KeyState {
     pub(crate) const UNTOUCHED: u32 = u32::MAX;
@@ -39,6 +40,8 @@ impl KeyState {
 pub struct KeyTable {
     index: HashTable<Slot>,
     slots: Vec<KeyState>,
+    /// One per slot: the reducer's bytes; empty: no state.
+    states: Vec<Vec<u8>>,
     bytes: Vec<u8>,
     state_bytes: usize,
 }
@@ -87,8 +90,8 @@ impl KeyTable {
             applied: 0,
             highest: Micros::MIN,
             last: 0,
-            state: Vec::new(),
         });
+        self.states.push(Vec::new());
         self.bytes.extend_from_slice(key);
         let slots = &self.slots;
         self.index.insert_unique(spread(hash), slot, |&slot| spread(slots[slot as usize].hash));
@@ -118,10 +121,16 @@ impl KeyTable {
         self.slots[slot as usize].hash
     }
 
+    /// The reducer's bytes for the key; empty: no state.
+    #[inline]
+    pub fn state(&self, slot: Slot) -> &[u8] {
+        &self.states[slot as usize]
+    }
+
     /// Replaces a state, keeping its memory where it fits.
     #[inline]
     pub fn set_state(&mut self, slot: Slot, state: &[u8]) {
-        let held = &mut self.slots[slot as usize].state;
+        let held = &mut self.states[slot as usize];
         let before = held.capacity();
         held.clear();
         held.extend_from_slice(state);
@@ -140,9 +149,8 @@ impl KeyTable {
 
     /// Slots whose keys have a state, unordered.
     pub fn with_state(&self) -> impl Iterator<Item = Slot> + '_ {
-        let held =
-            |(slot, key): (usize, &KeyState)| (!key.state.is_empty()).then_some(slot as Slot);
-        self.slots.iter().enumerate().filter_map(held)
+        let held = |(slot, state): (usize, &Vec<u8>)| (!state.is_empty()).then_some(slot as Slot);
+        self.states.iter().enumerate().filter_map(held)
     }
 
     /// Highest times by slot, for what is forgotten by them.
@@ -154,6 +162,7 @@ impl KeyTable {
     pub fn bytes(&self) -> usize {
         self.index.allocation_size()
             + self.slots.capacity() * size_of::<KeyState>()
+            + self.states.capacity() * size_of::<Vec<u8>>()
             + self.bytes.capacity()
             + self.state_bytes
     }

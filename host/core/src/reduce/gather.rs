@@ -35,7 +35,7 @@ pub(crate) fn gather(
     batch.params = rules.params.clone();
     for &slot in &slots {
         batch.keys.push(keys.key(slot));
-        batch.states.push(&keys.get(slot).state);
+        batch.states.push(keys.state(slot));
     }
     fill(&mut batch, description, slabs, taken, &order);
     Grouped { batch, slots, order }
