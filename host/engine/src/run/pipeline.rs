@@ -138,7 +138,7 @@ impl<C: Commit> Pipeline<'_, C> {
             Task::Fold { batch, lane, shard, slabs } => {
                 let side = &self.lanes[lane];
                 let mut held = lock(&side.shards[shard]);
-                held.expect(self.events_expected(&shared.outlook));
+                held.expect(self.events_expected(&shared.outlook), side.shards.len());
                 let instance = &mut worker.instances[lane];
                 let reducer = side.reducer.as_ref();
                 let result = held.fold(&slabs, reducer, &side.rules, instance, &mut worker.stages);
