@@ -3,9 +3,11 @@
 mod audit;
 mod commit;
 mod error;
+mod finals;
 mod finish;
 mod lane;
 mod memory;
+mod originals;
 mod pipeline;
 mod prepare;
 mod progress;
