@@ -1,0 +1,85 @@
+//! What a comparison says of the runs that it compared.
+
+use super::error::CompareError;
+use crate::rundir::RunReader;
+use retally_core::compare::model::{ReducerSide, RunSide, Side};
+use retally_core::manifest::Manifest;
+use std::path::Path;
+
+/// Opens a run whose manifest holds together.
+pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {
+    let run = RunReader::open(dir)?;
+    run.manifest().check().map_err(|error| CompareError::Changed {
+        path: dir.join("manifest.json"),
+        what: format!("it {error}"),
+    })?;
+    Ok(run)
+}
+
+/// What a manifest says of its run.
+pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
+    let reducer = &manifest.reducer;
+    let name = dir.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    Side {
+        label: format!("{}@{}", reducer.name, reducer.version),
+        reducer: Some(ReducerSide {
+            name: reducer.name.clone(),
+            version: reducer.version.clone(),
+            sha256: reducer.sha256,
+            state_version: reducer.state_version,
+            layout: reducer.layout.clone(),
+        }),
+        run: Some(RunSide {
+            name,
+            seal: manifest.seal,
+            run_digest: manifest.run_digest,
+            digests: manifest.digests,
+            job_digest: manifest.job.digest,
+            input_digest: manifest.input_digest,
+            counts: manifest.counts,
+            marks: manifest.marks.clone(),
+        }),
+        known: Vec::new(),
+    }
+}
+
+/// The command that explains a key under both versions, up to where the key stands. Paths are those
+/// of the jobs, from the folder of the job file.
+pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
+    let path = |manifest: &Manifest| {
+        let written = manifest.job.written.get("job.reducer")?.as_str()?.to_owned();
+        // No report tells where things lie on a machine.
+        let path = Path::new(&written);
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some(if path.is_absolute() { name } else { written })
+    };
+    let job = if job.is_empty() { "retally.toml" } else { job };
+    match manifests.map(path) {
+        [Some(a), Some(b)] if a != b => {
+            let (a, b) = (shell_word(&a), shell_word(&b));
+            format!("retally explain --job {job} --a {a} --b {b}")
+        }
+        _ => format!("retally explain --job {job}"),
+    }
+}
+
+/// A text as one word of a shell, to be pasted.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=".contains(c);
+    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// Two labels that can be told apart: two runs of one version are called by their directories too.
+pub(super) fn tell_apart(a: &mut Side, b: &mut Side) {
+    if a.label != b.label {
+        return;
+    }
+    for side in [a, b] {
+        if let Some(name) = side.run.as_ref().and_then(|run| run.name.as_ref()) {
+            side.label = format!("{} ({name})", side.label);
+        }
+    }
+}
