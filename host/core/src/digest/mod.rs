@@ -13,6 +13,7 @@ mod tests;
 mod tree;
 
 pub use canonical::Canonical;
+pub(crate) use canonical::put_value;
 pub use keys::{KeyTreeError, KeyedDigest, Leaf, StateTree, Tables, ViewTree, ViolationTree};
 pub use outcomes::{BlockError, History, HistoryError, OutcomeShape, Outcomes, PartitionDigest};
 pub use run::{Digests, PartitionCount, outcomes_digest, run_digest};
