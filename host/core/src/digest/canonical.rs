@@ -148,7 +148,7 @@ pub(super) fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a typed value or its absence.
 #[inline]
-pub(crate) fn put_value(buffer: &mut Vec<u8>, scale: u8, value: Option<Value<'_>>) {
+pub(super) fn put_value(buffer: &mut Vec<u8>, scale: u8, value: Option<Value<'_>>) {
     match value {
         None => buffer.push(0),
         Some(Value::Boolean(v)) => buffer.extend_from_slice(&[1, u8::from(v)]),

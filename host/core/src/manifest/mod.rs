@@ -8,7 +8,7 @@ mod counts;
 mod input;
 mod settings;
 mod span;
-mod words;
+pub(crate) mod words;
 
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, Taken, Xxh3};

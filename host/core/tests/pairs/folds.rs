@@ -1,6 +1,7 @@
 //! Folds without threads: both sides at once, and each side alone, one event at a time, as the
 //! plainest statement of what must come out.
 
+use retally_core::compare::{self, Declared};
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab, Verdict};
 use retally_core::dedup::{Prints, Window};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
@@ -10,7 +11,7 @@ use retally_core::reduce::{
     Block, Folded, Keyed, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop,
     What, finals, merge, sorted_keys,
 };
-use retally_core::schema::{Column, Field};
+use retally_core::schema::{Column, Description, Field};
 use retally_core::seed::Seed;
 use retally_core::shard::Decoded;
 use std::collections::BTreeMap;
@@ -101,6 +102,16 @@ pub(crate) struct Both {
     pub(crate) keys: BTreeMap<Vec<u8>, (Seen, Option<(Parted, Option<Detail>)>)>,
 }
 
+/// What two versions have in common.
+pub(crate) fn shared([a, b]: [&Description; 2]) -> Shared {
+    let declared = |d| {
+        let d: &Description = d;
+        Declared { view: &d.view, emits: &d.emits }
+    };
+    let plan = compare::Plan::new(declared(a), declared(b), &compare::Options::default());
+    Shared::new(a, b, &plan.expect("it can be compared"))
+}
+
 /// Folds both sides. `with_digests`: only where no view fails at the end.
 pub(crate) fn both(
     reducers: [&dyn Reducer; 2],
@@ -110,7 +121,7 @@ pub(crate) fn both(
     with_digests: bool,
 ) -> Result<Both, (usize, Stop)> {
     let described = reducers.map(Reducer::description);
-    let shared = Shared::new(described[0], described[1], |_| None);
+    let shared = shared(described);
     let readers = if shared.is_twin() { &described[..1] } else { &described[..] };
     let plan = Plan::new(readers, &addressing()).expect("a plan");
     let (mut decoder, seed) = (Decoder::new(Arc::new(plan)), Seed([how.seed; 32]));

@@ -6,7 +6,7 @@ mod versions;
 
 use folds::{Both, How, Partition, Row, Told, alone, both, digests_alone, rules};
 use proptest::prelude::*;
-use retally_core::reduce::pair::{Shared, fate_bit};
+use retally_core::reduce::pair::fate_bit;
 use retally_core::reduce::{Reducer, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -143,7 +143,7 @@ fn expected(sides: [&[Told]; 2], reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8
 
 /// What the fold says of the keys, in the same form.
 fn found(both: &Both, reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8>, Expected> {
-    let shared = Shared::new(reducers[0].description(), reducers[1].description(), |_| None);
+    let shared = folds::shared(reducers.map(Reducer::description));
     let one = |(key, (seen, parted)): (&Vec<u8>, &(retally_core::reduce::pair::Seen, _))| {
         let parted: &Option<(retally_core::reduce::pair::Parted, _)> = parted;
         let inputs = shared.inputs().iter().enumerate();

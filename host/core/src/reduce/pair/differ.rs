@@ -1,9 +1,9 @@
 //! Columns of two sides held against each other, a column at a time: which steps differ in their
-//! records or view rows.
+//! records or view rows. What equal means is [`judge`]'s to say; values of one kind that are equal
+//! only if they are the same are compared in loops of their own, because every event comes by here.
 
 use super::rows::Range;
-use super::shared::{Equality, SharedField, SharedFields};
-use crate::digest::put_value;
+use crate::compare::{Fields, Judged, Pair, Rows, judge};
 use crate::schema::{Column, Spans, Value, Values};
 
 /// Rows of both sides that must be equal for a step to be.
@@ -17,37 +17,33 @@ pub(super) struct Span {
     pub(super) len: u32,
 }
 
-/// Marks the steps in which a shared field differs.
-pub(super) fn mark(
-    fields: &SharedFields,
-    columns: [&[Column]; 2],
-    spans: &[Span],
-    marks: &mut [bool],
-) {
-    for field in &fields.pairs {
-        let [a, b] = [0, 1].map(|side| &columns[side][field.columns[side]]);
-        if a.missing.is_empty() && b.missing.is_empty() {
-            mark_values(field, a, b, spans, marks);
+/// Marks the steps in which a shared field differs, row by row.
+pub(super) fn mark(fields: &Fields, columns: [&[Column]; 2], spans: &[Span], marks: &mut [bool]) {
+    if spans.is_empty() {
+        return;
+    }
+    for pair in &fields.pairs {
+        let (a, b) = (&columns[0][pair.a], &columns[1][pair.b]);
+        if a.missing.is_empty() && b.missing.is_empty() && pair.kind_a == pair.kind_b {
+            mark_values(pair, a, b, spans, marks);
         } else {
-            each(spans, marks, |i, j| same(field, a.get(i), b.get(j)));
+            each(spans, marks, |i, j| same(pair, a.get(i), b.get(j)));
         }
     }
 }
 
 /// A loop for each kind, so that it is told once a column and not once a value.
-fn mark_values(field: &SharedField, a: &Column, b: &Column, spans: &[Span], marks: &mut [bool]) {
-    match (&a.values, &b.values, field.equality) {
-        (Values::Boolean(a), Values::Boolean(b), _) => each(spans, marks, |i, j| a[i] == b[j]),
-        (Values::Date(a), Values::Date(b), _) => each(spans, marks, |i, j| a[i] == b[j]),
-        (Values::Integer(a), Values::Integer(b), _)
-        | (Values::Timestamp(a), Values::Timestamp(b), _)
-        | (Values::Decimal(a), Values::Decimal(b), Equality::Exact) => {
-            each(spans, marks, |i, j| a[i] == b[j]);
-        }
-        (Values::Text(a), Values::Text(b), _)
-        | (Values::Bytes(a), Values::Bytes(b), _)
-        | (Values::Json(a), Values::Json(b), _) => mark_spans(a, b, spans, marks),
-        _ => each(spans, marks, |i, j| same(field, a.get(i), b.get(j))),
+fn mark_values(pair: &Pair, a: &Column, b: &Column, spans: &[Span], marks: &mut [bool]) {
+    match (&a.values, &b.values) {
+        (Values::Boolean(a), Values::Boolean(b)) => each(spans, marks, |i, j| a[i] == b[j]),
+        (Values::Date(a), Values::Date(b)) => each(spans, marks, |i, j| a[i] == b[j]),
+        (Values::Integer(a), Values::Integer(b))
+        | (Values::Timestamp(a), Values::Timestamp(b))
+        | (Values::Decimal(a), Values::Decimal(b)) => each(spans, marks, |i, j| a[i] == b[j]),
+        (Values::Text(a), Values::Text(b))
+        | (Values::Bytes(a), Values::Bytes(b))
+        | (Values::Json(a), Values::Json(b)) => mark_spans(a, b, spans, marks),
+        _ => each(spans, marks, |i, j| same(pair, a.get(i), b.get(j))),
     }
 }
 
@@ -65,66 +61,16 @@ fn each(spans: &[Span], marks: &mut [bool], same: impl Fn(usize, usize) -> bool)
     }
 }
 
-/// Whether two values of a shared field count as equal.
-fn same(field: &SharedField, a: Option<Value<'_>>, b: Option<Value<'_>>) -> bool {
-    match (a, b, field.equality) {
-        (Some(Value::Decimal(a)), Some(Value::Decimal(b)), Equality::Scaled([fa, fb])) => {
-            i128::from(a) * i128::from(fa) == i128::from(b) * i128::from(fb)
-        }
-        (Some(Value::Float(a)), Some(Value::Float(b)), equality) => {
-            a.to_bits() == b.to_bits()
-                || matches!(equality, Equality::Within(most) if (a - b).abs() <= most)
-        }
-        (Some(a), Some(b), _) => a == b,
-        (a, b, _) => a.is_none() && b.is_none(),
-    }
+fn same(pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) -> bool {
+    judge(pair, a, b) != Judged::Different
 }
 
-/// Whether the view rows of two sides are equal: row by row, or, where rows have a key, each with
-/// the one of its key.
-pub(super) fn same_views(
-    fields: &SharedFields,
-    columns: [&[Column]; 2],
-    ranges: [Range; 2],
-) -> bool {
-    if ranges[0].len != ranges[1].len {
-        return false;
-    }
-    let rows = |side: usize| ranges[side].at..ranges[side].at + ranges[side].len;
-    let equal = |(i, j): (u32, u32)| {
-        let value = |side: usize, field: &SharedField, row: u32| {
-            columns[side].get(field.columns[side])?.get(row as usize)
-        };
-        fields.pairs.iter().all(|field| same(field, value(0, field, i), value(1, field, j)))
-    };
-    if rows(0).zip(rows(1)).all(equal) {
-        return true;
-    }
-    if fields.row_key.is_empty() || ranges[0].len < 2 {
-        return false;
-    }
-    let sorted = |side: usize| {
-        let mut keyed: Vec<(Vec<u8>, u32)> =
-            rows(side).map(|row| (row_key(fields, columns[side], side, row), row)).collect();
-        keyed.sort_unstable();
-        keyed.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
-    };
-    sorted(0).into_iter().zip(sorted(1)).all(equal)
-}
-
-/// Bytes by which rows of both sides with the same row key find each other.
-fn row_key(fields: &SharedFields, columns: &[Column], side: usize, row: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for &pair in &fields.row_key {
-        let field = &fields.pairs[pair];
-        let value = columns[field.columns[side]].get(row as usize);
-        match (value, field.equality) {
-            (Some(Value::Decimal(units)), Equality::Scaled(factors)) => {
-                let units = i128::from(units) * i128::from(factors[side]);
-                bytes.extend_from_slice(&units.to_le_bytes());
-            }
-            (value, _) => put_value(&mut bytes, 0, value),
-        }
-    }
-    bytes
+/// Whether the view rows of two sides are the same, in whatever order if they have a row key.
+pub(super) fn same_views(fields: &Fields, columns: [&[Column]; 2], ranges: [Range; 2]) -> bool {
+    let [a, b] = [0, 1].map(|side: usize| Rows {
+        columns: columns[side],
+        start: ranges[side].at as usize,
+        end: (ranges[side].at + ranges[side].len) as usize,
+    });
+    fields.same_rows(a, b)
 }

@@ -26,7 +26,7 @@ mod walk;
 
 pub use details::{DETAIL_LEVELS, Detail, Weights, level_of};
 pub use seen::{Parted, Seen, fate_bit};
-pub use shared::{Equality, Shared, SharedEmits, SharedField, SharedFields};
+pub use shared::{Shared, SharedEmits};
 
 use super::gather::gather;
 use super::judge::Taken;

@@ -1,7 +1,9 @@
 //! What of two versions can be held against each other, event by event: the view fields and emit
-//! kinds that both declare, and the codes and inputs of both under common numbers.
+//! kinds that a comparison's plan lays side by side, and the codes and inputs of both under common
+//! numbers.
 
-use crate::schema::{Description, Field, Kind};
+use crate::compare::{Fields, Plan};
+use crate::schema::Description;
 
 /// What two reducers have in common.
 #[derive(Debug, Clone)]
@@ -10,7 +12,7 @@ pub struct Shared {
     /// Then one judgement of an event serves both.
     pub(crate) twins: bool,
     /// The fields of the view.
-    pub(crate) view: SharedFields,
+    pub(crate) view: Fields,
     /// The emit kinds that both declare, in A's order.
     pub(crate) emits: Vec<SharedEmits>,
     /// For each side and number of a reject code, one number for the same code of both.
@@ -27,58 +29,25 @@ pub struct SharedEmits {
     /// Its number on each side.
     pub(crate) kinds: [usize; 2],
     /// Its fields.
-    pub(crate) fields: SharedFields,
-}
-
-/// Fields that both sides declare under one name.
-#[derive(Debug, Clone, Default)]
-pub struct SharedFields {
-    /// The fields, in A's order.
-    pub(crate) pairs: Vec<SharedField>,
-    /// Numbers of the pairs that tell the rows of a key apart; empty: their position does.
-    pub(crate) row_key: Vec<usize>,
-}
-
-/// A field of both sides.
-#[derive(Debug, Clone, Copy)]
-pub struct SharedField {
-    /// Its column on each side.
-    pub(crate) columns: [usize; 2],
-    /// When its values count as equal.
-    pub(crate) equality: Equality,
-}
-
-/// When two values of a field count as equal.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Equality {
-    /// Bit by bit.
-    Exact,
-    /// Decimals of two scales: by value, after multiplication by these.
-    Scaled([i64; 2]),
-    /// Floats: at most so far apart.
-    Within(f64),
+    pub(crate) fields: Fields,
 }
 
 impl Shared {
-    /// Lays two descriptions side by side. `tolerance` gives how far apart the values of a field of
-    /// floats may be, by its name.
-    pub fn new(a: &Description, b: &Description, tolerance: impl Fn(&str) -> Option<f64>) -> Self {
-        let mut view = fields(&a.view.fields, &b.view.fields, &tolerance);
-        view.row_key = row_key(a, b, &view);
-        let both = |(number, kind): (usize, &crate::schema::EmitKind)| {
-            let other = b.emits.iter().position(|other| other.name == kind.name)?;
-            let fields = fields(&kind.fields, &b.emits[other].fields, &tolerance);
-            Some(SharedEmits { kinds: [number, other], fields })
+    /// Lays two descriptions side by side, of which `plan` says what is compared.
+    pub fn new(a: &Description, b: &Description, plan: &Plan) -> Self {
+        let both = |emits: &crate::compare::Emits| {
+            let kinds = [emits.a?, emits.b?];
+            Some(SharedEmits { kinds, fields: emits.fields.clone() })
         };
         let codes = |d: &Description| d.rejects.iter().map(|r| r.code.clone()).collect::<Vec<_>>();
-        let (_, [rejects_a, rejects_b]) = common(&codes(a), &codes(b));
+        let (_, rejects) = common(&codes(a), &codes(b));
         let names = |d: &Description| d.inputs.iter().map(|i| i.name.clone()).collect::<Vec<_>>();
         let (inputs, input_numbers) = common(&names(a), &names(b));
         Self {
             twins: a.inputs == b.inputs,
-            view,
-            emits: a.emits.iter().enumerate().filter_map(both).collect(),
-            rejects: [rejects_a, rejects_b],
+            view: plan.view.clone(),
+            emits: plan.emits.iter().filter_map(both).collect(),
+            rejects,
             inputs,
             input_numbers: input_numbers.map(|list| list.iter().map(|&n| n as u8).collect()),
         }
@@ -115,38 +84,4 @@ fn common(a: &[String], b: &[String]) -> (Vec<String>, [Vec<u16>; 2]) {
     };
     let numbers = [places(a), places(b)];
     (all, numbers)
-}
-
-fn fields(a: &[Field], b: &[Field], tolerance: &impl Fn(&str) -> Option<f64>) -> SharedFields {
-    let pair = |(at, field): (usize, &Field)| {
-        let other = b.iter().position(|other| other.name == field.name)?;
-        let equality = match (field.kind, b[other].kind) {
-            (Kind::Float, Kind::Float) => {
-                tolerance(&field.name).map_or(Equality::Exact, Equality::Within)
-            }
-            (a, b) if a == b => Equality::Exact,
-            (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
-                let factor = |own: u8| 10i64.pow(u32::from(a.max(b) - own));
-                Equality::Scaled([factor(a), factor(b)])
-            }
-            _ => return None,
-        };
-        Some(SharedField { columns: [at, other], equality })
-    };
-    let pairs = a.iter().enumerate().filter_map(pair).collect();
-    SharedFields { pairs, row_key: Vec::new() }
-}
-
-/// The pairs that are the row key of both sides, in the same order; none if they are not.
-fn row_key(a: &Description, b: &Description, view: &SharedFields) -> Vec<usize> {
-    let key = |side: usize, d: &Description| -> Option<Vec<usize>> {
-        let pair = |&field: &u16| {
-            view.pairs.iter().position(|pair| pair.columns[side] == usize::from(field))
-        };
-        d.view.row_key.iter().map(pair).collect()
-    };
-    match (key(0, a), key(1, b)) {
-        (Some(a), Some(b)) if a == b => a,
-        _ => Vec::new(),
-    }
 }

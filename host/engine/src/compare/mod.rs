@@ -1,0 +1,25 @@
+//! Comparing results: two finished runs from their files, or a run against results that somebody
+//! knows. What equal means and what is counted lives in [`retally_core::compare`]; here is where
+//! the two sides come from, and when they are refused because no comparison of them would mean
+//! anything.
+//!
+//! ```text
+//! manifests --> refuse: are these comparable at all?
+//! leaves    --> which rows differ at all? --> only those are read --> Tally
+//! outcomes  --> differ? then both logs are walked side by side -----> Tally
+//! ```
+
+mod error;
+mod firsts;
+mod log;
+mod refuse;
+mod runs;
+mod shown;
+mod sides;
+mod states;
+#[cfg(test)]
+mod tests;
+
+pub use error::CompareError;
+pub use runs::{CompareOptions, runs};
+pub use sides::side;
