@@ -19,7 +19,8 @@ const USAGE: &str = "cargo xtask COMMAND
           what it does
   demo    build everything, write a log of 1,000,000 order events, replay it, say where to look
   data    fetch real data: `data flights`, all flights that left New York in 2013
-  test    everything: format, clippy, tests of host and plugins, docs, the rechecks in Python and SQL
+  test    everything: format, clippy, tests of host and plugins, docs, digests and results computed
+          a second time in Python and SQL
   bench   the benchmark against the native baseline
   ci      what .ci/run does: `test`, with snapshots frozen";
 
