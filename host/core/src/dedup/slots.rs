@@ -12,8 +12,9 @@
 //! entries of a bucket lie side by side, and most look-ups end in their home bucket.
 //!
 //! Because homes keep the order of the digests, their number need not be a power of two, so that a
-//! table grows by a third, and growing reads and writes from front to back. Nothing is ever taken
-//! out: who forgets makes the table anew.
+//! table grows by a third. It grows in its place, from the last bucket to the first: homes move to
+//! the back only, where the buckets are emptied already. Nothing is ever taken out: who forgets
+//! makes the table anew.
 
 /// What lies in a slot. Made of bytes, so that none are lost between entries.
 pub(super) trait Entry: Copy + Default {
@@ -57,6 +58,9 @@ impl<E> Bucket<E> {
     }
 }
 
+/// Buckets of a piece of memory.
+const PIECE: usize = 256;
+
 /// A slot: its bucket, and its number in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -72,12 +76,53 @@ pub(super) struct Slots<E> {
     /// Digests that are expected in all.
     expected: usize,
     /// Homes and tail.
-    buckets: Vec<Bucket<E>>,
+    buckets: Buckets<E>,
+}
+
+/// Buckets in pieces that stay where they are, so that a table that grows takes no more memory
+/// than what is new. All pieces but the last are whole.
+#[derive(Debug, Clone)]
+struct Buckets<E> {
+    len: usize,
+    pieces: Vec<Vec<Bucket<E>>>,
+}
+
+impl<E: Entry> Buckets<E> {
+    fn new(len: usize) -> Self {
+        let mut buckets = Self { len: 0, pieces: Vec::new() };
+        buckets.grow(len);
+        buckets
+    }
+
+    /// Has at least so many buckets from now on.
+    fn grow(&mut self, len: usize) {
+        self.pieces.reserve_exact(len.div_ceil(PIECE).saturating_sub(self.pieces.len()));
+        while self.len < len {
+            if self.len.is_multiple_of(PIECE) {
+                self.pieces.push(Vec::new());
+            }
+            let Some(last) = self.pieces.last_mut() else { return };
+            let more = (PIECE - last.len()).min(len - self.len);
+            last.reserve_exact(more);
+            last.resize(last.len() + more, Bucket::default());
+            self.len += more;
+        }
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> &Bucket<E> {
+        &self.pieces[at / PIECE][at % PIECE]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, at: usize) -> &mut Bucket<E> {
+        &mut self.pieces[at / PIECE][at % PIECE]
+    }
 }
 
 impl<E: Entry> Slots<E> {
     pub(super) fn new() -> Self {
-        Self { homes: 0, len: 0, expected: 0, buckets: vec![Bucket::default()] }
+        Self { homes: 0, len: 0, expected: 0, buckets: Buckets::new(1) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -86,7 +131,8 @@ impl<E: Entry> Slots<E> {
 
     /// Memory held.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket<E>>()
+        self.buckets.len * size_of::<Bucket<E>>()
+            + self.buckets.pieces.capacity() * size_of::<Vec<Bucket<E>>>()
     }
 
     /// Digests that fit without growing: 86 of a hundred slots. Buckets of five are then full often
@@ -102,7 +148,7 @@ impl<E: Entry> Slots<E> {
         let wanted = u64::from(tag(digest)) * LOW;
         let mut at = self.home(digest);
         loop {
-            let bucket = &self.buckets[at];
+            let bucket = self.buckets.get(at);
             let differ = bucket.tags() ^ wanted;
             // The classic test for zero bytes. It may also name a byte above an equal one; the
             // digest decides anyway. Free slots never match: their upper bit differs.
@@ -123,12 +169,12 @@ impl<E: Entry> Slots<E> {
 
     #[inline]
     pub(super) fn get(&self, place: Place) -> &E {
-        &self.buckets[place.bucket].entries[place.slot]
+        &self.buckets.get(place.bucket).entries[place.slot]
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, place: Place) -> &mut E {
-        &mut self.buckets[place.bucket].entries[place.slot]
+        &mut self.buckets.get_mut(place.bucket).entries[place.slot]
     }
 
     /// Puts an entry whose digest [`Slots::find`] did not find into the free slot that it named;
@@ -138,7 +184,7 @@ impl<E: Entry> Slots<E> {
         let mut place = place;
         if self.len >= self.room() {
             self.grow();
-            place = self.free_place(entry.digest());
+            place = self.free_place(self.home(entry.digest()));
         }
         self.fill(place, entry);
         self.len += 1;
@@ -151,7 +197,7 @@ impl<E: Entry> Slots<E> {
         let third = (self.homes + self.homes / 3).max(self.homes + 2);
         let expected = homes_for(self.expected);
         let worth = self.homes + self.homes / 16;
-        self.rebuild(if expected > worth { expected } else { third }, |_| true);
+        self.spread(if expected > worth { expected } else { third });
     }
 
     /// Says how many digests to expect in all, those that are there included. What a table answers
@@ -163,7 +209,7 @@ impl<E: Entry> Slots<E> {
     /// Room for `len` digests in all, or somewhat more.
     pub(super) fn make_room(&mut self, len: usize) {
         if len > self.room() {
-            self.rebuild(homes_for(len).max(self.homes + self.homes / 3), |_| true);
+            self.spread(homes_for(len).max(self.homes + self.homes / 3));
         }
     }
 
@@ -176,7 +222,7 @@ impl<E: Entry> Slots<E> {
 
     /// All entries, in the order of their slots.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
-        self.buckets.iter_mut().flat_map(|bucket| {
+        self.buckets.pieces.iter_mut().flatten().flat_map(|bucket| {
             let slots = bucket.entries.iter_mut().zip(&bucket.tags);
             slots.filter(|(_, tag)| **tag != 0).map(|(entry, _)| entry)
         })
@@ -188,8 +234,8 @@ impl<E: Entry> Slots<E> {
     pub(super) fn near(&self, digest: u128) -> u64 {
         let home = self.home(digest);
         // Without a branch: nobody could foretell which homes are full.
-        let full = usize::from(!self.buckets[home].tags() & USED == 0);
-        let bucket = &self.buckets[home + full];
+        let full = usize::from(!self.buckets.get(home).tags() & USED == 0);
+        let bucket = self.buckets.get(home + full);
         bucket.tags() ^ bucket.entries[SLOTS - 1].digest() as u64
     }
 
@@ -200,51 +246,65 @@ impl<E: Entry> Slots<E> {
 
     #[inline]
     fn fill(&mut self, place: Place, entry: E) {
-        let bucket = &mut self.buckets[place.bucket];
+        let bucket = self.buckets.get_mut(place.bucket);
         bucket.tags[place.slot] = tag(entry.digest());
         bucket.entries[place.slot] = entry;
-        if place.slot == SLOTS - 1 && place.bucket == self.buckets.len() - 1 {
-            self.buckets.reserve_exact(TAIL_BUCKETS);
-            self.make_buckets(self.buckets.len() + TAIL_BUCKETS);
+        if place.slot == SLOTS - 1 && place.bucket == self.buckets.len - 1 {
+            self.buckets.grow(self.buckets.len + TAIL_BUCKETS);
         }
     }
 
-    /// Lays the table out anew for another number of homes. The old one is read and the new one
-    /// written from front to back, because both keep the order of the digests; so growing is two
-    /// streams through memory, and of the many tables of a run one at a time is there twice.
+    /// Spreads the entries over more homes. Buckets are emptied from the last to the first, so that
+    /// an entry's new home is empty but for entries that belong there, unless it lies even before
+    /// the bucket at hand, into which the entry was pushed: then it is held until its turn.
     #[cold]
     #[inline(never)]
+    fn spread(&mut self, homes: usize) {
+        let old = self.buckets.len;
+        self.homes = homes;
+        self.buckets.grow(homes + TAIL_BUCKETS);
+        let mut held: Vec<E> = Vec::new();
+        for at in (0..old).rev() {
+            let bucket = *self.buckets.get(at);
+            self.buckets.get_mut(at).tags = [0; 8];
+            for (entry, &tag) in bucket.entries.iter().zip(&bucket.tags) {
+                if tag != 0 {
+                    held.push(*entry);
+                }
+            }
+            held.retain(|entry| {
+                let home = self.home(entry.digest());
+                if home >= at {
+                    let place = self.free_place(home);
+                    self.fill(place, *entry);
+                }
+                home < at
+            });
+        }
+    }
+
+    /// Lays the table out anew.
+    #[cold]
     fn rebuild(&mut self, homes: usize, keep: impl Fn(&E) -> bool) {
-        let old = std::mem::replace(&mut self.buckets, Vec::with_capacity(homes + TAIL_BUCKETS));
+        let old = std::mem::replace(&mut self.buckets, Buckets::new(homes + TAIL_BUCKETS));
         (self.homes, self.len) = (homes, 0);
-        for bucket in &old {
+        for bucket in old.pieces.iter().flatten() {
             for (entry, tag) in bucket.entries.iter().zip(&bucket.tags) {
                 if *tag != 0 && keep(entry) {
-                    // Buckets are made just ahead of where they are filled, while they are near.
-                    self.make_buckets(self.home(entry.digest()) + TAIL_BUCKETS);
-                    let place = self.free_place(entry.digest());
+                    let place = self.free_place(self.home(entry.digest()));
                     self.fill(place, *entry);
                     self.len += 1;
                 }
             }
         }
-        self.make_buckets(homes + TAIL_BUCKETS);
     }
 
-    /// Has at least so many buckets from now on.
+    /// The first free slot at or behind a home.
     #[inline]
-    fn make_buckets(&mut self, buckets: usize) {
-        if self.buckets.len() < buckets {
-            self.buckets.resize(buckets, Bucket::default());
-        }
-    }
-
-    /// The first free slot at or behind a digest's home.
-    #[inline]
-    fn free_place(&self, digest: u128) -> Place {
-        let mut at = self.home(digest);
+    fn free_place(&self, home: usize) -> Place {
+        let mut at = home;
         loop {
-            if let Some(slot) = self.buckets[at].free() {
+            if let Some(slot) = self.buckets.get(at).free() {
                 return Place { bucket: at, slot };
             }
             at += 1;
