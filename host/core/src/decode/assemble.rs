@@ -7,7 +7,8 @@
 
 use super::plan::{FieldPlan, InputPlan, Node, Part, Plan};
 use super::raw::{Raw, Source};
-use super::time::NoTime;
+use super::simple::{self, Appender, Selectors, Simple, Texts};
+use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Verdict, Wanted, convert, detail, number};
 use crate::schema::{Column, Spans, Values};
 
@@ -77,29 +78,9 @@ pub(super) fn assemble<S: Source>(
     scratch.taken.iter_mut().for_each(Vec::clear);
     scratch.details.clear();
     let judge = Judge { plan, reader, inputs, source, place };
-    for row in 0..source.len() {
-        let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
-        let mut taken_by = NO_INPUT;
-        let (verdict, time) = match judge.judge(row, &mut taken_by, events, &mut scratch.part) {
-            Ok(time) => {
-                scratch.taken[taken_by as usize].push(row as u16);
-                (Verdict::Ready, time)
-            }
-            Err(Stop::Ignored) => (Verdict::Ignored, 0),
-            Err(Stop::Bad(code, detail)) => {
-                events.keys.bytes.truncate(keys);
-                events.ids.bytes.truncate(ids);
-                scratch.details.push(((base + row) as u32, detail));
-                (Verdict::Unreadable(code), 0)
-            }
-            Err(Stop::Slab(error)) => return Err(error),
-        };
-        events.verdicts.push(verdict);
-        events.inputs.push(taken_by);
-        events.rows.push(0);
-        events.keys.close();
-        events.ids.close();
-        events.times.push(time);
+    match Names::of(plan, inputs, source) {
+        Some(names) => judge.table(&names, base, events, scratch)?,
+        None => judge.each(base, events, scratch)?,
     }
     for (number, input) in inputs.iter().enumerate() {
         judge.fields(number, input, base, events, scratch)?;
@@ -107,6 +88,31 @@ pub(super) fn assemble<S: Source>(
     scratch.details.sort_unstable_by_key(|&(event, _)| event);
     events.details.append(&mut scratch.details);
     Ok(())
+}
+
+/// What tells events apart, where all of it is simple.
+struct Names<'a> {
+    selectors: Selectors<'a>,
+    keys: Texts<'a>,
+    ids: Texts<'a>,
+}
+
+impl<'a> Names<'a> {
+    fn of<S: Source>(plan: &Plan, inputs: &'a [InputPlan], source: &'a S) -> Option<Self> {
+        let texts = |part: Part| match part {
+            Part::Node(node) => match source.simple(node) {
+                Some(Simple::Texts(texts)) => Some(texts),
+                _ => None,
+            },
+            Part::Position => None,
+        };
+        let [key] = inputs.first()?.key[..] else { return None };
+        if inputs.iter().any(|input| input.key != [key]) {
+            return None;
+        }
+        let (keys, ids) = (texts(key)?, texts(plan.id)?);
+        Some(Self { selectors: Selectors::of(source, inputs)?, keys, ids })
+    }
 }
 
 struct Judge<'a, S> {
@@ -118,6 +124,85 @@ struct Judge<'a, S> {
 }
 
 impl<S: Source> Judge<'_, S> {
+    /// Input, key, id and time of each event.
+    fn each(
+        &self,
+        base: usize,
+        events: &mut Events,
+        scratch: &mut Scratch,
+    ) -> Result<(), DecodeError> {
+        for row in 0..self.source.len() {
+            let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
+            let mut taken_by = NO_INPUT;
+            let (verdict, time) = match self.judge(row, &mut taken_by, events, &mut scratch.part) {
+                Ok(time) => {
+                    scratch.taken[taken_by as usize].push(row as u16);
+                    (Verdict::Ready, time)
+                }
+                Err(Stop::Ignored) => (Verdict::Ignored, 0),
+                Err(Stop::Bad(code, detail)) => {
+                    events.keys.bytes.truncate(keys);
+                    events.ids.bytes.truncate(ids);
+                    scratch.details.push(((base + row) as u32, detail));
+                    (Verdict::Unreadable(code), 0)
+                }
+                Err(Stop::Slab(error)) => return Err(error),
+            };
+            events.verdicts.push(verdict);
+            events.inputs.push(taken_by);
+            events.rows.push(0);
+            events.keys.close();
+            events.ids.close();
+            events.times.push(time);
+        }
+        Ok(())
+    }
+
+    /// The same where what is read first is simple.
+    fn table(
+        &self,
+        names: &Names<'_>,
+        base: usize,
+        events: &mut Events,
+        scratch: &mut Scratch,
+    ) -> Result<(), DecodeError> {
+        let times = match self.source.simple(self.plan.time) {
+            Some(Simple::Times(times)) => Some(times),
+            _ => None,
+        };
+        let mut keys = Appender::new(names.keys, &mut events.keys);
+        let mut ids = Appender::new(names.ids, &mut events.ids);
+        for row in 0..self.source.len() {
+            let (mut taken_by, mut named, mut time) = (NO_INPUT, None, 0);
+            let mut verdict = Verdict::Ignored;
+            if let Some(input) = names.selectors.select(row) {
+                taken_by = input as u8;
+                let known = times.map(|times| times[row]).filter(|&time| within(time).is_ok());
+                match known.map_or_else(|| self.time(row), Ok) {
+                    Ok(known) => {
+                        scratch.taken[input].push(row as u16);
+                        (verdict, named, time) = (Verdict::Ready, Some(row), known);
+                    }
+                    Err(Stop::Bad(code, detail)) => {
+                        scratch.details.push(((base + row) as u32, detail));
+                        verdict = Verdict::Unreadable(code);
+                    }
+                    Err(Stop::Slab(error)) => return Err(error),
+                    Err(Stop::Ignored) => taken_by = NO_INPUT,
+                }
+            }
+            keys.push(named, &mut events.keys);
+            ids.push(named, &mut events.ids);
+            events.verdicts.push(verdict);
+            events.inputs.push(taken_by);
+            events.rows.push(0);
+            events.times.push(time);
+        }
+        keys.finish(&mut events.keys);
+        ids.finish(&mut events.ids);
+        Ok(())
+    }
+
     /// Input, key, id and time of an event.
     #[inline]
     fn judge(
@@ -281,6 +366,12 @@ impl<S: Source> Judge<'_, S> {
         fails: &mut Vec<Fail>,
     ) -> Result<(), DecodeError> {
         for (number, (field, column)) in input.fields.iter().zip(columns).enumerate() {
+            // The first place is present in all events then: no other counts.
+            if let Some(simple) = field.nodes.first().and_then(|&node| self.source.simple(node))
+                && simple::append(simple, taken, field.kind, &mut column.values)
+            {
+                continue;
+            }
             let first_fail = fails.len();
             let loops = Loop { source: self.source, taken, field, number, fails };
             loops.column(column, self.plan.time_unit);

@@ -21,6 +21,7 @@ mod raw;
 mod render;
 mod scan;
 mod shape;
+mod simple;
 mod table;
 mod time;
 

@@ -58,13 +58,7 @@ impl<'a> Contents<'a> {
 
     /// Events of one input side by side, if they fit.
     #[inline]
-    fn group(
-        &mut self,
-        input: u8,
-        group: &[usize; LANES],
-        laid: &mut Inputs,
-        out: &mut [u64],
-    ) {
+    fn group(&mut self, input: u8, group: &[usize; LANES], laid: &mut Inputs, out: &mut [u64]) {
         laid.clear();
         if self.lay(input, group, laid) {
             let hashes = self.seed.contents(laid);
