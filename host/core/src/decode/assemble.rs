@@ -22,6 +22,8 @@ pub(super) struct Place<'a> {
     pub(super) partition: &'a str,
     /// Offset of the block's first event.
     pub(super) offset: u64,
+    /// Events of the slab from there on.
+    pub(super) left: usize,
 }
 
 /// Memory of [`assemble`], kept between blocks.
@@ -124,6 +126,11 @@ struct Judge<'a, S> {
 }
 
 impl<S: Source> Judge<'_, S> {
+    /// Blocks of the slab that are to come, this one included.
+    fn blocks(&self) -> usize {
+        self.place.left.div_ceil(self.source.len().max(1))
+    }
+
     /// Input, key, id and time of each event.
     fn each(
         &self,
@@ -170,8 +177,9 @@ impl<S: Source> Judge<'_, S> {
             Some(Simple::Times(times)) => Some(times),
             _ => None,
         };
-        let mut keys = Appender::new(names.keys, &mut events.keys);
-        let mut ids = Appender::new(names.ids, &mut events.ids);
+        let blocks = self.blocks();
+        let mut keys = Appender::new(names.keys, blocks, &mut events.keys);
+        let mut ids = Appender::new(names.ids, blocks, &mut events.ids);
         for row in 0..self.source.len() {
             let (mut taken_by, mut named, mut time) = (NO_INPUT, None, 0);
             let mut verdict = Verdict::Ignored;
@@ -368,7 +376,7 @@ impl<S: Source> Judge<'_, S> {
         for (number, (field, column)) in input.fields.iter().zip(columns).enumerate() {
             // The first place is present in all events then: no other counts.
             if let Some(simple) = field.nodes.first().and_then(|&node| self.source.simple(node))
-                && simple::append(simple, taken, field.kind, &mut column.values)
+                && simple::append(simple, taken, (field.kind, self.blocks()), &mut column.values)
             {
                 continue;
             }

@@ -133,9 +133,12 @@ pub(super) struct Appender<'a> {
 impl<'a> Appender<'a> {
     /// Makes room for the strings of a whole block; until [`Appender::finish`], there is more in
     /// `into` than belongs there.
-    pub(super) fn new(texts: Texts<'a>, into: &mut Spans) -> Self {
+    /// `blocks`: how many like this one are to come, this one included.
+    pub(super) fn new(texts: Texts<'a>, blocks: usize, into: &mut Spans) -> Self {
         let at = into.bytes.len();
-        into.bytes.resize(at + texts.total() + SHORT_BYTES, 0);
+        let room = texts.total() + SHORT_BYTES;
+        make_room(&mut into.bytes, room, blocks);
+        into.bytes.resize(at + room, 0);
         Self { texts, at }
     }
 
@@ -155,21 +158,37 @@ impl<'a> Appender<'a> {
 
 /// Appends the values of the events in `taken` to a column of `kind`; whether that could be done.
 /// If not, the column is as before.
-pub(super) fn append(simple: Simple<'_>, taken: &[u16], kind: Kind, values: &mut Values) -> bool {
+///
+/// `blocks`: how many like this one are to come, this one included.
+pub(super) fn append(
+    simple: Simple<'_>,
+    taken: &[u16],
+    (kind, blocks): (Kind, usize),
+    values: &mut Values,
+) -> bool {
     let rows = || taken.iter().map(|&row| usize::from(row));
     match (values, simple) {
         (Values::Boolean(into), Simple::Bools(array, first)) => {
+            make_room(into, taken.len(), blocks);
             into.extend(rows().map(|row| u8::from(array.value(first + row))));
         }
-        (Values::Integer(into), Simple::Ints(v)) => into.extend(rows().map(|row| v[row])),
+        (Values::Integer(into), Simple::Ints(v)) => {
+            make_room(into, taken.len(), blocks);
+            into.extend(rows().map(|row| v[row]));
+        }
         (Values::Float(into), Simple::Floats(v)) => {
+            make_room(into, taken.len(), blocks);
             into.extend(rows().map(|row| canonical(v[row])));
         }
-        (Values::Date(into), Simple::Days(v)) => into.extend(rows().map(|row| v[row])),
+        (Values::Date(into), Simple::Days(v)) => {
+            make_room(into, taken.len(), blocks);
+            into.extend(rows().map(|row| v[row]));
+        }
         (Values::Timestamp(into), Simple::Times(v)) => {
             if rows().any(|row| time::within(v[row]).is_err()) {
                 return false;
             }
+            make_room(into, taken.len(), blocks);
             into.extend(rows().map(|row| v[row]));
         }
         (Values::Decimal(into), Simple::Decimals(v, scale)) => {
@@ -178,6 +197,7 @@ pub(super) fn append(simple: Simple<'_>, taken: &[u16], kind: Kind, values: &mut
             }
             let before = into.len();
             let mut fit = true;
+            make_room(into, taken.len(), blocks);
             into.extend(rows().map(|row| {
                 let value = v[row] as i64;
                 fit &= i128::from(value) == v[row];
@@ -189,14 +209,22 @@ pub(super) fn append(simple: Simple<'_>, taken: &[u16], kind: Kind, values: &mut
             return fit;
         }
         (Values::Text(into), Simple::Texts(texts)) => {
-            let mut appender = Appender::new(texts, into);
-            into.ends.reserve(taken.len());
+            let mut appender = Appender::new(texts, blocks, into);
+            make_room(&mut into.ends, taken.len(), blocks);
             rows().for_each(|row| appender.push(Some(row), into));
             appender.finish(into);
         }
         _ => return false,
     }
     true
+}
+
+/// Makes room for `more` values, and where there is none, for those of all blocks to come.
+fn make_room<T>(list: &mut Vec<T>, more: usize, blocks: usize) {
+    if list.capacity() - list.len() < more {
+        let all = more * blocks;
+        list.reserve(all + all / 16);
+    }
 }
 
 /// A selector's condition on a simple column.

@@ -232,10 +232,7 @@ impl<E: Entry> Slots<E> {
     /// what was read, which the caller must seem to use.
     #[inline]
     pub(super) fn near(&self, digest: u128) -> u64 {
-        let home = self.home(digest);
-        // Without a branch: nobody could foretell which homes are full.
-        let full = usize::from(!self.buckets.get(home).tags() & USED == 0);
-        let bucket = self.buckets.get(home + full);
+        let bucket = self.buckets.get(self.home(digest));
         bucket.tags() ^ bucket.entries[SLOTS - 1].digest() as u64
     }
 
@@ -267,20 +264,25 @@ impl<E: Entry> Slots<E> {
         for at in (0..old).rev() {
             let bucket = *self.buckets.get(at);
             self.buckets.get_mut(at).tags = [0; 8];
+            if !held.is_empty() {
+                held.retain(|entry| self.home(entry.digest()) < at || !self.settle(entry));
+            }
             for (entry, &tag) in bucket.entries.iter().zip(&bucket.tags) {
-                if tag != 0 {
-                    held.push(*entry);
+                match tag {
+                    0 => {}
+                    _ if self.home(entry.digest()) < at => held.push(*entry),
+                    _ => _ = self.settle(entry),
                 }
             }
-            held.retain(|entry| {
-                let home = self.home(entry.digest());
-                if home >= at {
-                    let place = self.free_place(home);
-                    self.fill(place, *entry);
-                }
-                home < at
-            });
         }
+    }
+
+    /// Puts an entry into the first free slot at or behind its home.
+    #[inline]
+    fn settle(&mut self, entry: &E) -> bool {
+        let place = self.free_place(self.home(entry.digest()));
+        self.fill(place, *entry);
+        true
     }
 
     /// Lays the table out anew.
@@ -291,8 +293,7 @@ impl<E: Entry> Slots<E> {
         for bucket in old.pieces.iter().flatten() {
             for (entry, tag) in bucket.entries.iter().zip(&bucket.tags) {
                 if *tag != 0 && keep(entry) {
-                    let place = self.free_place(self.home(entry.digest()));
-                    self.fill(place, *entry);
+                    self.settle(entry);
                     self.len += 1;
                 }
             }

@@ -71,6 +71,11 @@ fn emits_of(
     outcomes: &[What],
     folded: &[Folded],
 ) -> EmitRows {
+    let fields = &description.emits[kind].fields;
+    if folded.iter().all(|shard| shard.emits.get(kind).is_none_or(|e| e.rows.is_empty())) {
+        let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
+        return EmitRows { columns, ..EmitRows::default() };
+    }
     let mut runs: Vec<Run> = Vec::new();
     // Number of an event's run plus one; 0: it has none.
     let mut run_of = vec![0u32; outcomes.len()];
@@ -105,7 +110,7 @@ fn emits_of(
             }
         }
     }
-    let fields = description.emits[kind].fields.iter().enumerate();
+    let fields = fields.iter().enumerate();
     rows.columns =
         fields.map(|(field, shape)| gather(shape.kind, kind, field, folded, &sources)).collect();
     rows

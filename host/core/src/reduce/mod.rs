@@ -8,7 +8,7 @@ mod block;
 mod check;
 mod finals;
 mod fold;
-mod gather;
+pub(crate) mod gather;
 mod isolate;
 mod judge;
 mod memory;
