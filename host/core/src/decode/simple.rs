@@ -267,3 +267,7 @@ impl<'a> Selectors<'a> {
         self.0.iter().position(|input| input.iter().all(|condition| condition.holds(row)))
     }
 }
+
+#[cfg(test)]
+#[path = "simple_tests.rs"]
+mod tests;

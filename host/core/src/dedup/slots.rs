@@ -276,16 +276,14 @@ impl<E: Entry> Entries<E> {
         self.len += 1;
     }
 
-    /// The first piece grows step by step, so that a table of a few ids is small.
+    /// Room for an eighth more, so that a table of a few ids is small; at most a piece.
     #[cold]
     fn push_slow(&mut self, entry: E) {
         if self.len.is_multiple_of(Self::PIECE) {
             self.pieces.push(Vec::new());
         }
-        let first = self.pieces.len() == 1;
         let Some(last) = self.pieces.last_mut() else { return };
-        let step = if first { last.len() / 8 + 4 } else { Self::PIECE };
-        last.reserve_exact(step.min(Self::PIECE - last.len()));
+        last.reserve_exact((self.len / 8 + 4).min(Self::PIECE - last.len()));
         last.push(entry);
     }
 
