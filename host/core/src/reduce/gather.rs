@@ -33,17 +33,17 @@ pub(crate) fn gather(
     let (slots, order, key_ends) = group(keys, taken);
     let mut batch = Batch { key_ends, trace: rules.trace, ..Batch::default() };
     batch.params = rules.params.clone();
-    copy_all(&mut batch.keys, &slots, |slot| keys.key(slot));
-    copy_all(&mut batch.states, &slots, |slot| keys.state(slot));
+    copy_all(&mut batch.keys, &slots, |&slot| keys.key(slot));
+    copy_all(&mut batch.states, &slots, |&slot| keys.state(slot));
     fill(&mut batch, description, slabs, taken, &order);
     Grouped { batch, slots, order }
 }
 
-/// Appends what `of` gives for each slot.
-fn copy_all<'a>(into: &mut Spans, slots: &[Slot], of: impl Fn(Slot) -> &'a [u8]) {
-    into.ends.reserve(slots.len());
-    into.bytes.reserve(slots.iter().map(|&slot| of(slot).len()).sum());
-    slots.iter().for_each(|&slot| into.push(of(slot)));
+/// Appends what `of` gives for each key.
+pub(super) fn copy_all<'a, K>(into: &mut Spans, keys: &[K], of: impl Fn(&K) -> &'a [u8]) {
+    into.ends.reserve(keys.len());
+    into.bytes.reserve(keys.iter().map(|key| of(key).len()).sum());
+    keys.iter().for_each(|key| into.push(of(key)));
 }
 
 fn group(keys: &mut KeyTable, taken: &[Taken]) -> (Vec<Slot>, Vec<u32>, Vec<u32>) {

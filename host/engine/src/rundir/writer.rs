@@ -11,6 +11,7 @@ use arrow_buffer::Buffer;
 use retally_core::digest::{Hash, History, KeyedDigest};
 use retally_core::reduce::{Block, Finals, Refused, Violated, What};
 use retally_core::schema::{Description, Spans};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,18 +136,22 @@ impl RunWriter {
         let Finals { keys, states, applied, times, viewed, violated } = finals;
         self.write_violated(&keys, &violated)?;
         let owners = viewed.owners.iter().map(|&owner| keys.get(owner as usize));
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(text(owners.collect(), None, "key")?)];
+        let mut rows: Vec<ArrayRef> = vec![Arc::new(text(owners.collect(), None, "key")?)];
         for (field, column) in self.shape.view.iter().zip(viewed.columns) {
-            columns.push(to_arrow(column, field.kind, Digits::Wide, &field.name)?);
+            rows.push(to_arrow(column, field.kind, Digits::Wide, &field.name)?);
         }
-        self.views.write(&self.folder, columns)?;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(text(keys, None, "key")?),
             Arc::new(bytes(states, None, "state")?),
             Arc::new(unsigned(applied)),
             Arc::new(timestamps(times, None)),
         ];
-        self.states.write(&self.folder, columns)?;
+        let (folder, views, states) = (&self.folder, &mut self.views, &mut self.states);
+        std::thread::scope(|scope| {
+            let states = scope.spawn(|| states.write(folder, columns));
+            let written = views.write(folder, rows);
+            written.and(states.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
         self.bound_memory()
     }
 
@@ -166,9 +171,13 @@ impl RunWriter {
         for emits in self.emits {
             emits.finish(&folder, &self.shape)?;
         }
-        for table in [self.outcomes, self.refused, self.views, self.states, self.violated] {
-            table.finish(&folder)?;
-        }
+        // Making files durable is mostly waiting.
+        std::thread::scope(|scope| {
+            let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
+            let ended = tables.map(|table| scope.spawn(|| table.finish(&folder)));
+            let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            ended.into_iter().collect::<Result<(), _>>()
+        })?;
         folder.commit(MANIFEST, manifest)
     }
 
