@@ -48,8 +48,8 @@ pub struct Decoded {
 }
 
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
-/// shard takes few events of a slab: picked out of columns in the order of the log, each value would
-/// be a line of memory to wait for.
+/// shard takes few events of a slab: picked out of columns in the order of the log, each value
+/// would be a line of memory to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
     /// [`Seed::id`] of key and id.

@@ -13,6 +13,7 @@ pub mod convert;
 mod decoder;
 mod detail;
 mod fault;
+mod field;
 mod json;
 mod leaf;
 mod number;
