@@ -8,6 +8,7 @@ mod finish;
 mod lane;
 mod memory;
 mod originals;
+mod pair;
 mod pipeline;
 mod prepare;
 mod progress;
