@@ -134,6 +134,8 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     these are not compared: they have no key in common; --force goes on all the same,
     and the report says so
     ");
+    let crlf = run.told("a.csv", "key,net\r\nk,1\r\n\r\n\"l\nm\",2\r\nk,3\r\n");
+    assert_eq!(crlf, "a.csv has key \"k\" twice: in line 2 and in line 6");
     let gone = KnownFiles { view: Some(run.path("gone.csv")), emits: Vec::new() };
     assert!(run.compare(gone).unwrap_err().to_string().contains("gone.csv cannot be read: "));
 }
