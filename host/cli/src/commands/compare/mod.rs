@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// Compare two finished runs, or a run with known results.
 ///
 /// Says for which keys the results differ, by how much, since which event, and where the
-/// differences come from. Of two runs no more is read than differs. Differences are B minus A; known
-/// results stand in the place of B.
+/// differences come from. Of two runs no more is read than differs. Differences are B minus A;
+/// known results stand in the place of B.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directories: the baseline A, then B. With known results A alone.
@@ -38,7 +38,8 @@ pub(crate) struct Args {
     /// How far apart values of a float field may be: `ratio=1e-9`. All else is compared exactly.
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = named)]
     tolerance: Vec<(String, String)>,
-    /// Go on where a comparison would mean nothing (other logs, other settings); the report says so.
+    /// Go on where a comparison would mean nothing (other logs, other settings); the report says
+    /// so.
     #[arg(long)]
     force: bool,
     /// Differing keys to show for each field.

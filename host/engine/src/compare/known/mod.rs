@@ -37,8 +37,8 @@ pub struct KnownFiles {
 /// Compares a finished run with known results; every difference of the view goes to `sink` as well.
 ///
 /// # Errors
-/// A run or a file that cannot be read, a field that the run does not have, a key that stands twice,
-/// or sides of which a comparison would mean nothing.
+/// A run or a file that cannot be read, a field that the run does not have, a key that stands
+/// twice, or sides of which a comparison would mean nothing.
 pub fn known(
     dir: &Path,
     files: &KnownFiles,
