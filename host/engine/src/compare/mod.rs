@@ -21,5 +21,7 @@ mod states;
 mod tests;
 
 pub use error::CompareError;
+pub(crate) use refuse::{lone_params, refusals};
+pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
 pub use sides::side;

@@ -13,7 +13,9 @@ use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::{KeyedDigests, RunWriter};
 use crate::source::{Fingerprint, Source};
-use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
+use retally_core::digest::{
+    Digests, KeyedDigest, PartitionDigest, Tables, outcomes_digest, run_digest,
+};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
@@ -89,24 +91,48 @@ impl Finished {
         (counts.keys, counts.violations) = (self.rows.keys, self.rows.violations);
     }
 
-    /// The manifest, written with everything else if the side has a run directory.
-    pub(crate) fn end(
+    /// The digests and the manifest, not written yet.
+    pub(crate) fn close(self, about: &About<'_>) -> Result<Closed, RunError> {
+        let Tables { views, states, violations } = self.tables;
+        let trees = [views.finish(), states.finish(), violations.finish()];
+        let writer = self.rows.writer;
+        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
+        let manifest = manifest(about, self.number, &keyed(&trees), control)?;
+        Ok(Closed { number: self.number, trees, writer, manifest })
+    }
+}
+
+/// One side of a pass, complete but for what is written last.
+pub(crate) struct Closed {
+    number: usize,
+    /// Of views, states and violations.
+    trees: [KeyedDigest; 3],
+    writer: Option<RunWriter>,
+    manifest: Manifest,
+}
+
+fn keyed([views, states, violations]: &[KeyedDigest; 3]) -> KeyedDigests<'_> {
+    KeyedDigests { views, states, violations }
+}
+
+impl Closed {
+    /// What ran, on what, with what result.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Ends the run directory, if the side has one.
+    pub(crate) fn write(
         self,
         about: &About<'_>,
         stages: &Stages,
         watch: &Stopwatch,
     ) -> Result<Manifest, RunError> {
-        let lane = &about.prepared.lanes[self.number];
-        let Tables { views, states, violations } = self.tables;
-        let (views, states, violations) = (views.finish(), states.finish(), violations.finish());
-        let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-        let writer = self.rows.writer;
-        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
-        let manifest = manifest(about, self.number, &trees, control)?;
-        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[self.number].dir) {
+        let Self { number, trees, writer, manifest } = self;
+        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[number].dir) {
             let bytes = manifest.to_bytes()?;
-            audit::write(about, lane, dir, &manifest, stages, watch)?;
-            writer.finish(trees, &bytes)?;
+            audit::write(about, &about.prepared.lanes[number], dir, &manifest, stages, watch)?;
+            writer.finish(keyed(&trees), &bytes)?;
         }
         Ok(manifest)
     }

@@ -2,9 +2,12 @@
 
 mod audit;
 mod commit;
+mod compare;
 mod error;
 mod finals;
 mod finish;
+mod firsts;
+mod join;
 mod lane;
 mod memory;
 mod originals;
@@ -18,7 +21,9 @@ mod schedule;
 mod sequence;
 mod stages;
 mod stopped;
+mod tallied;
 
+pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
 pub use progress::{Observer, Progress, Silent};
 pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay};

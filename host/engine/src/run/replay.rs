@@ -133,7 +133,7 @@ fn replay_prepared(
     let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
     let snapshots = commit.saved();
     let about = About { job, options, prepared, snapshots: &snapshots, input };
-    let manifest = finished.end(&about, &stages, watch)?;
+    let manifest = finished.close(&about)?.write(&about, &stages, watch)?;
     Ok(Report {
         dir: prepared.sides[0].dir.clone().unwrap_or_default(),
         manifest,
