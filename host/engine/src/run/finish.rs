@@ -8,7 +8,7 @@ use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
-use super::stages::Stages;
+use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::{KeyedDigests, RunWriter};
@@ -82,7 +82,9 @@ impl Finished {
         let (tables, rows) = (&mut self.tables, &mut self.rows);
         let digest = |finals: &Finals| Ok(tables.add(finals)?);
         let how = (options.threads(), &*options.cancel);
-        finals::all(lane, &shards, how, stages, digest, |finals| rows.add(finals))
+        finals::all(lane, &shards, how, stages, digest, |finals, stages| {
+            stages.time(Stage::Write, || rows.add(finals))
+        })
     }
 
     /// Counts the keys: from then on the lane's counts are whole.

@@ -12,7 +12,7 @@ use super::finish::{Finished, Rows as Written};
 use super::firsts::Firsts;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
-use super::stages::Stages;
+use super::stages::{Stage, Stages};
 use super::tallied::{SIDES, Tallied, fate_bits};
 use crate::compare::CompareError;
 use retally_core::compare::model::Sets;
@@ -63,7 +63,7 @@ pub(crate) fn join(
         let sides = [Cursor::new(from_a, rows_a), Cursor::new(from_b, rows_b)];
         let mut join = Join { firsts: &firsts, shards, tallied, sides, joined: Joined::default() };
         // What is derived ahead of an error is dropped with the receivers, and the threads end.
-        let joined = join.all(prepared, sink);
+        let joined = stages.time(Stage::Compare, || join.all(prepared, sink));
         let joined = joined.map(|()| std::mem::take(&mut join.joined));
         drop(join);
         (joined, threads.map(std::thread::ScopedJoinHandle::join))
@@ -92,7 +92,7 @@ fn derive(
     let how = (options.threads().div_ceil(2), &*options.cancel);
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
     let lane = &prepared.lanes[side];
-    let result = finals::all(lane, shards, how, &mut stages, digest, |finals| {
+    let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {
         send.send(finals).map_err(|_| RunError::Cancelled)
     });
     (stages, result)

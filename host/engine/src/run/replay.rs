@@ -159,6 +159,7 @@ pub(crate) fn pass(
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
+        written: prepared.sides.iter().any(|side| side.dir.is_some()),
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: prepared.host_memory_bytes / 2,
     };
