@@ -26,4 +26,4 @@ mod tallied;
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
 pub use progress::{Observer, Progress, Silent};
-pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay};
+pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay, replay_reducer};

@@ -17,6 +17,7 @@ use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use retally_core::manifest::Manifest;
+use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,8 +108,21 @@ pub fn replay(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
+    replay_reducer(job, load(job, options)?, options, observer)
+}
+
+/// Replays a job with a reducer that is loaded already, whatever the job names.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn replay_reducer(
+    job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
-    let begin = Begin { reducer: load(job, options)?, dir: Some(run_dir(job, options)) };
+    let begin = Begin { reducer, dir: Some(run_dir(job, options)) };
     let prepared = prepare(job, vec![begin], None, options, observer)?;
     let report = replay_prepared(job, options, observer, &prepared, &watch);
     if report.is_err() {
