@@ -4,6 +4,7 @@ mod audit;
 mod commit;
 mod compare;
 mod error;
+mod explain;
 mod finals;
 mod finish;
 mod firsts;
@@ -25,5 +26,10 @@ mod tallied;
 
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
+pub use explain::{
+    AROUND, ExplainOptions, FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf,
+    RowChange, RowWhat, TOLD_MAX, Told, ToldSide, explain,
+};
+pub use prepare::{load, load_file};
 pub use progress::{Observer, Progress, Silent};
 pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay, replay_reducer};

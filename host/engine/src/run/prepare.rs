@@ -189,7 +189,10 @@ fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>) -> Cuts {
 }
 
 /// The reducer of the job, checked and compiled.
-pub(crate) fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
+///
+/// # Errors
+/// A file that cannot be read, is no reducer, or is another one than the job asks for.
+pub fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
     let path = job.path(&job.reducer.path);
     let reducer = load_file(job, &path, options)?;
     match job.reducer.sha256 {
@@ -203,7 +206,10 @@ pub(crate) fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Re
 }
 
 /// The reducer in a file, checked and compiled, within the job's limits.
-pub(crate) fn load_file(
+///
+/// # Errors
+/// A file that cannot be read or is no reducer.
+pub fn load_file(
     job: &Resolved,
     path: &Path,
     options: &ReplayOptions,
