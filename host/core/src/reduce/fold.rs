@@ -49,13 +49,16 @@ impl Shard {
     }
 
     /// Says how many events this run is likely to have in all, so that the table of ids is made
-    /// once for all that will come if they come as they did so far. No result depends on it.
-    pub fn expect(&mut self, events: u64) {
+    /// once for all that will come. No result depends on it.
+    pub fn expect(&mut self, events: u64, shards: usize) {
         let Some(before) = self.ids_before else { return };
+        let seen = u128::from(self.events.max(1));
         let new = (self.ids.len() - before) as u128;
-        let to_come = new * u128::from(events.saturating_sub(self.events));
-        let to_come = to_come / u128::from(self.events.max(1));
-        // Of some thousand events an estimate is off by a few hundredths.
+        // A busy key makes its shard busy while the log is at its partition, and not for ever: what
+        // is above a shard's even share is not expected to go on.
+        let even = seen / shards.max(1) as u128;
+        let to_come = new.min(even) * u128::from(events.saturating_sub(self.events)) / seen;
+        // An estimate from some thousand events is off by a few hundredths.
         self.ids.expect(self.ids.len() + (to_come + to_come / 32) as usize);
     }
 

@@ -27,6 +27,14 @@ pub enum CompareError {
         /// What does not fit.
         what: String,
     },
+    /// A file of known results that cannot be used.
+    #[error("{} {what}", .path.display())]
+    Known {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Something that cannot be compared as asked.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
@@ -43,7 +51,7 @@ impl CompareError {
     pub fn is_usage(&self) -> bool {
         use compare::CompareError as Core;
         match self {
-            Self::Refused(_) => true,
+            Self::Refused(_) | Self::Known { .. } => true,
             Self::Compare(error) => {
                 !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
             }

@@ -11,6 +11,7 @@
 
 mod error;
 mod firsts;
+mod known;
 mod log;
 mod refuse;
 mod runs;
@@ -21,7 +22,8 @@ mod states;
 mod tests;
 
 pub use error::CompareError;
+pub use known::{KnownFiles, known};
 pub(crate) use refuse::{lone_params, refusals};
 pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
-pub use sides::side;
+pub use sides::{shell_word, side};

@@ -6,7 +6,7 @@ use super::firsts::Firsts;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
-use super::sides::{open, side, tell_apart};
+use super::sides::{explain, open, shell_word, side, tell_apart};
 use super::states::states;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
@@ -30,8 +30,8 @@ pub struct CompareOptions {
     pub force: bool,
     /// Commands that repeat the comparison or lead on.
     pub repeat: Vec<String>,
-    /// The command that explains a key, up to where the key stands: `retally explain`.
-    pub explain: String,
+    /// The job file, for commands that lead on.
+    pub job: String,
 }
 
 /// Compares two finished runs; every difference of the views goes to `sink` as well.
@@ -237,14 +237,15 @@ impl<'a> Compared<'a> {
         let Self { a, b, dirs, plan, tally, firsts, mut notes, mut read, words } = self;
         let keys = tally.shown();
         let events = shown([a, b], &firsts, &keys)?;
+        let explain = explain([a.manifest(), b.manifest()], &options.job);
         let mut first = |key: &[u8]| match events.get(key) {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
             None => {
                 let key = String::from_utf8_lossy(key);
-                FirstDivergence::NotInFiles(format!("{} {}", options.explain, quoted(&key)))
+                FirstDivergence::NotInFiles(format!("{explain} {}", shell_word(&key)))
             }
         };
-        let missing = format!("{} KEY", options.explain);
+        let missing = format!("{explain} KEY");
         let found = tally.finish(&words, Some(missing), &mut first);
         let (mut side_a, mut side_b) =
             (side(a.manifest(), Some(dirs[0])), side(b.manifest(), Some(dirs[1])));
@@ -272,17 +273,8 @@ fn columns<const N: usize>(columns: [usize; N]) -> Part {
     Part { keys: Keys::All, rows: None, columns: Some(columns.to_vec()) }
 }
 
-/// A key as one word of a shell.
-fn quoted(key: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=".contains(c);
-    match !key.is_empty() && !key.starts_with('-') && key.chars().all(plain) {
-        true => key.to_owned(),
-        false => format!("'{}'", key.replace('\'', r"'\''")),
-    }
-}
-
 /// The leaves of a run's views, which are those of its digest.
-fn leaves(run: &RunReader, dir: &Path) -> Result<Vec<Leaf>, CompareError> {
+pub(super) fn leaves(run: &RunReader, dir: &Path) -> Result<Vec<Leaf>, CompareError> {
     let leaves = run.view_leaves()?;
     if views_digest(run.view(), &leaves) == run.manifest().digests.views {
         return Ok(leaves);

@@ -14,8 +14,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 fn options() -> CompareOptions {
-    let explain = "retally explain".to_owned();
-    CompareOptions { explain, ..CompareOptions::default() }
+    CompareOptions::default()
 }
 
 /// Two runs, written below a folder.
@@ -67,7 +66,7 @@ impl Two {
 }
 
 /// Keys `k0` to `kN`, each with one row, and no events but those of a small sample.
-fn many(keys: u32, net: impl Fn(u32) -> i64) -> Sample {
+pub(super) fn many(keys: u32, net: impl Fn(u32) -> i64) -> Sample {
     let mut made = Sample { blocks: sample(1).blocks, finals: Vec::new(), ..sample(1) };
     made.blocks.truncate(1);
     for chunk in (0..keys).step_by(4096) {
@@ -130,7 +129,10 @@ fn three_differences_among_many_keys_are_found_by_reading_a_sliver() {
         .collect();
     assert_eq!(ranked, ["k00199999", "k00100000", "k00000077"]);
     let first = &found.worst.keys[0].first;
-    assert_eq!(*first, FirstDivergence::NotInFiles("retally explain k00000077".into()));
+    assert_eq!(
+        *first,
+        FirstDivergence::NotInFiles("retally explain --job retally.toml k00000077".into())
+    );
     let read = &found.read;
     assert!(read.leaves_read <= 6, "{read:?}");
     assert!(read.bytes_read * 20 < read.bytes_total, "{read:?}");

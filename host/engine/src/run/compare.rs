@@ -214,8 +214,8 @@ impl Pass<'_> {
         if without > 0 {
             let text = format!(
                 "of {without} of the keys shown, what was emitted and viewed at their first \
-                 diverging event was not kept: `{} KEY` shows it",
-                how.explain
+                 diverging event was not kept: `retally explain KEY --job {}` shows it",
+                how.job
             );
             notes.push(Note::new(NoteCode::Bounded, text));
         }

@@ -210,7 +210,9 @@ impl<C: Commit> Pipeline<'_, C> {
     ) -> Result<LanesFolded, (usize, Stop)> {
         let Worker { instances, stages, .. } = worker;
         let mut held: Vec<_> = self.lanes.iter().map(|lane| lock(&lane.shards[shard])).collect();
-        held.iter_mut().for_each(|shard| shard.expect(expected));
+        for (shard, lane) in held.iter_mut().zip(self.lanes) {
+            shard.expect(expected, lane.shards.len());
+        }
         let result = match (self.pair, self.lanes, held.as_mut_slice(), instances.as_mut_slice()) {
             (Some(pair), [a, b], [shard_a, shard_b], [instance_a, instance_b]) => {
                 let mut sides = [a.side(shard_a, instance_a), b.side(shard_b, instance_b)];
