@@ -20,7 +20,7 @@ use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
 };
-use retally_core::reduce::{Finals, Shard};
+use retally_core::reduce::{Finals, Shard, stateless_places};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One side of a pass while its keys are gone through.
@@ -38,6 +38,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// Before the first keys.
+    pub(crate) fn begin(&mut self, shards: &[&Shard]) {
+        if let Some(writer) = &mut self.writer {
+            writer.stateless(stateless_places(shards));
+        }
+    }
+
     /// Takes the next keys, in byte order.
     pub(crate) fn add(&mut self, finals: Finals) -> Result<(), RunError> {
         self.keys += finals.keys.len() as u64;
@@ -79,6 +86,7 @@ impl Finished {
         let lane = &prepared.lanes[self.number];
         let guards = lane.lock_shards();
         let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+        self.rows.begin(&shards);
         let (tables, rows) = (&mut self.tables, &mut self.rows);
         let digest = |finals: &Finals| Ok(tables.add(finals)?);
         let how = (options.threads(), &*options.cancel);

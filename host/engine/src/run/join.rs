@@ -47,6 +47,8 @@ pub(crate) fn join(
     let firsts = Firsts::new(prepared);
     let firsts = firsts.ok_or_else(|| RunError::Internal("two lanes without a pair".into()))?;
     let [a, b] = finished;
+    a.rows.begin(shards[0]);
+    b.rows.begin(shards[1]);
     let (
         Finished { tables: tables_a, rows: rows_a, .. },
         Finished { tables: tables_b, rows: rows_b, .. },

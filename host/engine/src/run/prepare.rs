@@ -156,6 +156,10 @@ fn lane(
     let history = if begun.snapshot.is_some() { begun.outcomes.save() } else { Vec::new() };
     let create = |dir| RunWriter::create(dir, reducer.description(), names.to_vec(), &history);
     let writer = dir.as_deref().map(create).transpose()?;
+    let mut begun = begun;
+    if writer.is_some() {
+        begun.shards.iter_mut().for_each(Shard::note_places);
+    }
     let kept =
         Kept { outcomes: begun.outcomes, counts: Counts::default(), before: begun.counts, writer };
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);

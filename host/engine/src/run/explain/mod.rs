@@ -11,8 +11,10 @@
 //! keys makes of it. Only what must be is read: under order "log" the search ends with the partition
 //! in which the key lives, and a finished run tells which one that is.
 
+mod found;
 mod model;
 mod needle;
+mod newest;
 mod search;
 mod tell;
 
@@ -20,6 +22,7 @@ pub use model::{
     FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf, RowChange, RowWhat, Told,
     ToldSide,
 };
+pub use newest::newest_run;
 
 use super::error::RunError;
 use super::prepare::{Begin, Prepared, prepare};
@@ -28,6 +31,8 @@ use super::replay::ReplayOptions;
 use super::stopped::named;
 use crate::compare::CompareError;
 use crate::job::Resolved;
+use crate::rundir::KeyPlace;
+use found::Found;
 use needle::Needle;
 use retally_core::compare::{Declared, Options, Plan};
 use retally_core::decode::Placed;
@@ -37,6 +42,7 @@ use retally_core::reduce::pair::Shared;
 use retally_core::schema::Description;
 use search::{Go, Passed, Search};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tell::{Teller, row_key};
 
@@ -55,6 +61,8 @@ pub struct ExplainOptions {
     pub last: Option<usize>,
     /// Only events around this position.
     pub around: Option<Position>,
+    /// A finished run that tells where the key's events lie; none: the job's newest.
+    pub run: Option<PathBuf>,
     /// Tolerances, where two sides are compared.
     pub compare: Options,
 }
@@ -99,19 +107,61 @@ struct Explaining<'a> {
     prepared: &'a Prepared,
 }
 
+/// What came of a search.
+struct Searched<'a> {
+    teller: Teller<'a>,
+    shown: Shown,
+    stopped: Option<String>,
+    first_difference: Option<Place>,
+    passed: Passed,
+}
+
 impl Explaining<'_> {
     fn run(&self, replay: &ReplayOptions) -> Result<History, RunError> {
+        let mut notes = Vec::new();
+        let asked = self.options.run.as_deref();
+        let found = found::find(self.job, self.prepared, self.key, asked);
+        let found = found.unwrap_or_else(|why| {
+            notes.push(why);
+            None
+        });
+        if let Some(Found { place, name }) = &found {
+            let searched = self.search(replay, Some(place))?;
+            let whole = searched.teller.events == place.events || searched.stopped.is_some();
+            if whole {
+                return Ok(self.history(searched, notes));
+            }
+            notes.push(format!(
+                "run {name} says that the key has {} events and they were not found where it says, \
+                 so the whole log was read",
+                place.events
+            ));
+        }
+        Ok(self.history(self.search(replay, None)?, notes))
+    }
+
+    /// Searches the log, or only where a run says that the events lie.
+    fn search(
+        &self,
+        replay: &ReplayOptions,
+        place: Option<&KeyPlace>,
+    ) -> Result<Searched<'_>, RunError> {
         let prepared = self.prepared;
         let readers: Vec<&Description> =
             prepared.lanes.iter().map(|lane| lane.reducer.description()).collect();
         let needle = Needle::new(&self.job.source.addressing, &readers, self.key);
+        let within = |place: &KeyPlace| -> Vec<bool> {
+            let range = &place.first.partition..=&place.last.partition;
+            prepared.names.iter().map(|name| range.contains(&name)).collect()
+        };
+        let only = place.map(within);
         let search = Search {
             source: &prepared.source,
             plan: prepared.plan.clone(),
             names: &prepared.names,
             key: self.key.as_bytes(),
             needle: &needle,
-            only: None,
+            only: only.as_deref(),
             threads: replay.threads(),
             cancel: &replay.cancel,
         };
@@ -121,6 +171,7 @@ impl Explaining<'_> {
         let mut passed = Passed::default();
         let found = std::cell::Cell::new(false);
         let one_partition = self.job.order == Order::Log;
+        let all = place.map(|place| place.events);
         search.run(
             &mut passed,
             &mut |placed: Placed| {
@@ -131,7 +182,8 @@ impl Explaining<'_> {
                             first_difference = Some(told.place.clone());
                         }
                         shown.push(told);
-                        Ok(Go::On)
+                        let is_last = all.is_some_and(|all| teller.events >= all);
+                        Ok(if is_last { Go::Stop } else { Go::On })
                     }
                     Err((lane, stop)) => {
                         let place = format!("{}:{}", placed.name, placed.first_offset);
@@ -145,17 +197,11 @@ impl Explaining<'_> {
             // A key lives in one partition: what is behind it need not be read.
             &mut || if one_partition && found.get() { Go::Stop } else { Go::On },
         )?;
-        Ok(self.history(teller, shown, stopped, first_difference, &passed))
+        Ok(Searched { teller, shown, stopped, first_difference, passed })
     }
 
-    fn history(
-        &self,
-        teller: Teller<'_>,
-        shown: Shown,
-        stopped: Option<String>,
-        first_difference: Option<Place>,
-        passed: &Passed,
-    ) -> History {
+    fn history(&self, searched: Searched<'_>, mut notes: Vec<String>) -> History {
+        let Searched { teller, shown, stopped, first_difference, passed } = searched;
         let prepared = self.prepared;
         let reducer = |lane: &super::lane::Lane<super::commit::Kept>| {
             let description = lane.reducer.description();
@@ -166,7 +212,6 @@ impl Explaining<'_> {
                 row_key: row_key(description),
             }
         };
-        let mut notes = Vec::new();
         if passed.unreadable > 0 {
             notes.push(format!(
                 "{} lines hold the key's text and are no valid events, so nobody knows whether \
