@@ -52,8 +52,9 @@ pub fn finals(
     };
     let (viewed, violated) = called;
     let applied = keys.iter().map(|k| shards[k.0 as usize].keys.get(k.1).applied).collect();
+    let places = keys.iter().filter_map(|k| shards[k.0 as usize].place(k.1)).collect();
     let Keyed { keys, states, times, .. } = keyed;
-    Ok(Finals { keys, states, applied, times, viewed, violated })
+    Ok(Finals { keys, states, applied, times, places, viewed, violated })
 }
 
 fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {

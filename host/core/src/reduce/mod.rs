@@ -16,6 +16,7 @@ mod merge;
 pub mod native;
 pub mod pair;
 pub(crate) mod pick;
+mod places;
 mod probe;
 mod rules;
 mod stop;
@@ -25,6 +26,7 @@ pub use check::{OutcomeError, check_keyed, check_outcome, check_viewed, check_vi
 pub use finals::{KeyFault, KeyRef, finals, sorted_keys};
 pub use fold::{Folded, Shard};
 pub use merge::{Originals, merge};
+pub use places::{Place, stateless_places};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
 pub use stop::{Stop, StopCause};

@@ -45,3 +45,17 @@ impl From<RunDirError> for CompareError {
         Self::RunDir(Box::new(error))
     }
 }
+
+impl CompareError {
+    /// Whether what was asked for is to blame (exit code 2, else 3).
+    pub fn is_usage(&self) -> bool {
+        use compare::CompareError as Core;
+        match self {
+            Self::Refused(_) | Self::Known { .. } => true,
+            Self::Compare(error) => {
+                !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
+            }
+            Self::RunDir(_) | Self::Changed { .. } => false,
+        }
+    }
+}

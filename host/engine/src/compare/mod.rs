@@ -23,5 +23,7 @@ mod tests;
 
 pub use error::CompareError;
 pub use known::{KnownFiles, known};
+pub(crate) use refuse::{lone_params, refusals};
+pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
 pub use sides::{shell_word, side};

@@ -80,7 +80,7 @@ fn judge(a: &RunReader, b: &RunReader, force: bool) -> Result<Vec<Note>, Compare
     Ok(notes)
 }
 
-pub(super) fn forced(text: &str) -> String {
+pub(crate) fn forced(text: &str) -> String {
     format!("compared all the same (--force): {text}")
 }
 

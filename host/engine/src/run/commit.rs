@@ -11,6 +11,7 @@ use super::replay::ReplayOptions;
 use super::resume;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
+use super::tallied::Tallied;
 use crate::job::Resolved;
 use crate::rundir::RunWriter;
 use crate::snapshot::{SnapshotRef, Store};
@@ -37,6 +38,8 @@ pub(crate) struct Replaying<'a> {
     observer: &'a dyn Observer,
     memory: Watch,
     store: Option<Store>,
+    /// What a comparison counts.
+    pub tallied: Option<&'a Mutex<Tallied>>,
     /// The snapshots saved so far.
     saved: Mutex<Vec<SnapshotRef>>,
 }
@@ -53,7 +56,7 @@ impl<'a> Replaying<'a> {
         let url = url.filter(|_| prepared.lanes.len() == 1);
         let store = url.map(|url| Store::open(url, &job.base)).transpose()?;
         let memory = Watch::new(prepared.host_memory_bytes, job.window);
-        Ok(Self { prepared, observer, memory, store, saved: Mutex::default() })
+        Ok(Self { prepared, observer, memory, store, tallied: None, saved: Mutex::default() })
     }
 
     /// Names of the snapshots saved so far.
@@ -97,6 +100,9 @@ impl Commit for Replaying<'_> {
         blocks: Vec<Block>,
         stages: &mut Stages,
     ) -> Result<(), RunError> {
+        if let (Some(tallied), [a, b]) = (self.tallied, blocks.as_slice()) {
+            stages.time(Stage::Compare, || lock(tallied).blocks([a, b]))?;
+        }
         let mut events = 0;
         for (lane, block) in lanes.iter().zip(blocks) {
             let mut kept = lock(&lane.commit);

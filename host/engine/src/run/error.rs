@@ -1,5 +1,6 @@
 //! Why a run could not begin, or could not finish.
 
+use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
 use crate::rundir::RunDirError;
@@ -112,6 +113,9 @@ pub enum RunError {
         /// What to do.
         advice: String,
     },
+    /// Two sides that cannot be compared, or not as asked.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// Somebody asked the run to stop.
     #[error("stopped on request; nothing that looks finished is left behind")]
     Cancelled,
@@ -168,6 +172,7 @@ impl RunError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Source(error) => error.is_usage(),
+            Self::Compare(error) => error.is_usage(),
             Self::Job(_)
             | Self::Ledger(_)
             | Self::ReducerFile { .. }

@@ -8,17 +8,19 @@ use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
-use super::stages::Stages;
+use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::{KeyedDigests, RunWriter};
 use crate::source::{Fingerprint, Source};
-use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
+use retally_core::digest::{
+    Digests, KeyedDigest, PartitionDigest, Tables, outcomes_digest, run_digest,
+};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
 };
-use retally_core::reduce::{Finals, Shard};
+use retally_core::reduce::{Finals, Shard, stateless_places};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One side of a pass while its keys are gone through.
@@ -36,6 +38,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
+    /// Before the first keys.
+    pub(crate) fn begin(&mut self, shards: &[&Shard]) {
+        if let Some(writer) = &mut self.writer {
+            writer.stateless(stateless_places(shards));
+        }
+    }
+
     /// Takes the next keys, in byte order.
     pub(crate) fn add(&mut self, finals: Finals) -> Result<(), RunError> {
         self.keys += finals.keys.len() as u64;
@@ -77,10 +86,13 @@ impl Finished {
         let lane = &prepared.lanes[self.number];
         let guards = lane.lock_shards();
         let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+        self.rows.begin(&shards);
         let (tables, rows) = (&mut self.tables, &mut self.rows);
         let digest = |finals: &Finals| Ok(tables.add(finals)?);
         let how = (options.threads(), &*options.cancel);
-        finals::all(lane, &shards, how, stages, digest, |finals| rows.add(finals))
+        finals::all(lane, &shards, how, stages, digest, |finals, stages| {
+            stages.time(Stage::Write, || rows.add(finals))
+        })
     }
 
     /// Counts the keys: from then on the lane's counts are whole.
@@ -89,24 +101,48 @@ impl Finished {
         (counts.keys, counts.violations) = (self.rows.keys, self.rows.violations);
     }
 
-    /// The manifest, written with everything else if the side has a run directory.
-    pub(crate) fn end(
+    /// The digests and the manifest, not written yet.
+    pub(crate) fn close(self, about: &About<'_>) -> Result<Closed, RunError> {
+        let Tables { views, states, violations } = self.tables;
+        let trees = [views.finish(), states.finish(), violations.finish()];
+        let writer = self.rows.writer;
+        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
+        let manifest = manifest(about, self.number, &keyed(&trees), control)?;
+        Ok(Closed { number: self.number, trees, writer, manifest })
+    }
+}
+
+/// One side of a pass, complete but for what is written last.
+pub(crate) struct Closed {
+    number: usize,
+    /// Of views, states and violations.
+    trees: [KeyedDigest; 3],
+    writer: Option<RunWriter>,
+    manifest: Manifest,
+}
+
+fn keyed([views, states, violations]: &[KeyedDigest; 3]) -> KeyedDigests<'_> {
+    KeyedDigests { views, states, violations }
+}
+
+impl Closed {
+    /// What ran, on what, with what result.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Ends the run directory, if the side has one.
+    pub(crate) fn write(
         self,
         about: &About<'_>,
         stages: &Stages,
         watch: &Stopwatch,
     ) -> Result<Manifest, RunError> {
-        let lane = &about.prepared.lanes[self.number];
-        let Tables { views, states, violations } = self.tables;
-        let (views, states, violations) = (views.finish(), states.finish(), violations.finish());
-        let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-        let writer = self.rows.writer;
-        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
-        let manifest = manifest(about, self.number, &trees, control)?;
-        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[self.number].dir) {
+        let Self { number, trees, writer, manifest } = self;
+        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[number].dir) {
             let bytes = manifest.to_bytes()?;
-            audit::write(about, lane, dir, &manifest, stages, watch)?;
-            writer.finish(trees, &bytes)?;
+            audit::write(about, &about.prepared.lanes[number], dir, &manifest, stages, watch)?;
+            writer.finish(keyed(&trees), &bytes)?;
         }
         Ok(manifest)
     }

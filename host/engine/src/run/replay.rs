@@ -17,6 +17,7 @@ use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use retally_core::manifest::Manifest;
+use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,8 +108,21 @@ pub fn replay(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
+    replay_reducer(job, load(job, options)?, options, observer)
+}
+
+/// Replays a job with a reducer that is loaded already, whatever the job names.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn replay_reducer(
+    job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
-    let begin = Begin { reducer: load(job, options)?, dir: Some(run_dir(job, options)) };
+    let begin = Begin { reducer, dir: Some(run_dir(job, options)) };
     let prepared = prepare(job, vec![begin], None, options, observer)?;
     let report = replay_prepared(job, options, observer, &prepared, &watch);
     if report.is_err() {
@@ -133,7 +147,7 @@ fn replay_prepared(
     let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
     let snapshots = commit.saved();
     let about = About { job, options, prepared, snapshots: &snapshots, input };
-    let manifest = finished.end(&about, &stages, watch)?;
+    let manifest = finished.close(&about)?.write(&about, &stages, watch)?;
     Ok(Report {
         dir: prepared.sides[0].dir.clone().unwrap_or_default(),
         manifest,
@@ -159,6 +173,7 @@ pub(crate) fn pass(
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
+        written: prepared.sides.iter().any(|side| side.dir.is_some()),
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: prepared.host_memory_bytes / 2,
     };

@@ -4,12 +4,13 @@ use super::RunDirError;
 use super::columns::{Digits, bytes, text, timestamps, to_arrow, unsigned};
 use super::emits::EmitWriter;
 use super::folder::Folder;
+use super::places::PlacesWriter;
 use super::shape::{MANIFEST, Shape, Table};
 use super::table::TableWriter;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, StringArray};
 use arrow_buffer::Buffer;
 use retally_core::digest::{Hash, History, KeyedDigest};
-use retally_core::reduce::{Block, Finals, Refused, Violated, What};
+use retally_core::reduce::{Block, Finals, Place, Refused, Violated, What};
 use retally_core::schema::{Description, Spans};
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -42,6 +43,7 @@ pub struct RunWriter {
     views: TableWriter,
     states: TableWriter,
     violated: TableWriter,
+    places: PlacesWriter,
     history: bool,
 }
 
@@ -83,6 +85,7 @@ impl RunWriter {
             views: create(Table::Views)?,
             states: create(Table::States)?,
             violated: create(Table::Violations)?,
+            places: PlacesWriter::create(&folder, &shape)?,
             rejects: codes(&description.rejects),
             violations: codes(&description.violations),
             names: Arc::new(StringArray::from_iter_values(&partitions)),
@@ -128,12 +131,19 @@ impl RunWriter {
         self.bound_memory()
     }
 
+    /// Says which keys have events and no state, in byte order, and where those lie; before the
+    /// first of [`RunWriter::finals`].
+    pub fn stateless(&mut self, keys: Vec<(Vec<u8>, Place)>) {
+        self.places.stateless(keys);
+    }
+
     /// Appends keys, in byte order and behind those before, and all that is known of them.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
-        let Finals { keys, states, applied, times, viewed, violated } = finals;
+        let Finals { keys, states, applied, times, places, viewed, violated } = finals;
+        self.places.add(&self.folder, &self.partitions, &keys, &places)?;
         self.write_violated(&keys, &violated)?;
         let owners = viewed.owners.iter().map(|&owner| keys.get(owner as usize));
         let mut rows: Vec<ArrayRef> = vec![Arc::new(text(owners.collect(), None, "key")?)];
@@ -165,6 +175,7 @@ impl RunWriter {
         self.write_refused()?;
         self.write_leaves(trees)?;
         let folder = self.folder;
+        self.places.finish(&folder, &self.partitions)?;
         if !self.emits.is_empty() {
             folder.sync_folder("emits")?;
         }
@@ -280,7 +291,8 @@ impl RunWriter {
 
     /// Ends the largest open row groups while all together hold too much.
     fn bound_memory(&mut self) -> Result<(), RunDirError> {
-        let others = [&mut self.outcomes, &mut self.refused, &mut self.views, &mut self.states];
+        let keyed = [&mut self.views, &mut self.states, self.places.table()];
+        let others = [&mut self.outcomes, &mut self.refused].into_iter().chain(keyed);
         let mut tables: Vec<_> =
             self.emits.iter_mut().map(|e| &mut e.table).chain(others).collect();
         while tables.iter().map(|table| table.held()).sum::<usize>() > HELD_MAX_BYTES {
