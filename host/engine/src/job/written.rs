@@ -99,7 +99,7 @@ mod tests {
     use retally_core::digest::{Digests, Hash};
     use retally_core::manifest::{
         Counts, Engine, Input, Job, Manifest, ManifestFormat, Marks, Param, Range, ReducerId,
-        Settings,
+        Settings, Totals,
     };
     use retally_core::schema::Kind;
 
@@ -129,6 +129,7 @@ mod tests {
             digests: Digests { outcomes: zero, views: zero, states: zero, violations: zero },
             counts: Counts::default(),
             since_start: None,
+            totals: Totals::default(),
             partitions: Vec::new(),
             from_snapshot: None,
             reducer: ReducerId {

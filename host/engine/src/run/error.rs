@@ -8,7 +8,7 @@ use crate::source::SourceError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{CountsError, ManifestError};
+use retally_core::manifest::{CountsError, ManifestError, TotalsError};
 use retally_core::reduce::KeyFault;
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -112,6 +112,9 @@ pub enum RunError {
         /// What to do.
         advice: String,
     },
+    /// A control total does not fit.
+    #[error(transparent)]
+    Totals(#[from] TotalsError),
     /// Somebody asked the run to stop.
     #[error("stopped on request; nothing that looks finished is left behind")]
     Cancelled,

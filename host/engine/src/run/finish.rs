@@ -48,6 +48,8 @@ pub(crate) fn finish(
         let mut kept = lock(&lane.commit);
         kept.counts.keys += finals.keys.len() as u64;
         kept.counts.violations += finals.violated.len() as u64;
+        let view = &lane.reducer.description().view.fields;
+        stages.time(Stage::Digest, || kept.totals.add_views(view, &finals.viewed))?;
         Ok(stages.time(Stage::Write, || writer.finals(finals))?)
     })?;
     commit.save(lane, extents)?;
@@ -135,6 +137,7 @@ fn manifest(
         digests,
         counts: kept.counts,
         since_start: prepared.from_snapshot.as_ref().map(|_| kept.before.then(&kept.counts)),
+        totals: kept.totals.clone(),
         partitions: counted,
         from_snapshot: prepared.from_snapshot.as_ref().map(|(from, _)| from.clone()),
         reducer: ReducerId {

@@ -17,7 +17,7 @@ use crate::source::{self, Source};
 use retally_core::decode::Plan;
 use retally_core::digest::{OutcomeShape, Outcomes};
 use retally_core::log::PartitionIndex;
-use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings};
+use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::Column;
 use retally_core::seed::Seed;
@@ -81,6 +81,7 @@ pub(crate) fn prepare(
     let kept = Kept {
         outcomes: begun.outcomes,
         counts: Counts::default(),
+        totals: Totals::new(&description.emits, &description.view.fields),
         before: begun.counts,
         writer: Some(writer),
     };
