@@ -9,6 +9,7 @@
 pub mod decode;
 pub mod dedup;
 pub mod digest;
+pub mod gate;
 pub mod limits;
 pub mod log;
 pub mod manifest;

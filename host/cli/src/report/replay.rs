@@ -1,5 +1,6 @@
 //! What a replay came to, as text and as JSON.
 
+use super::gates;
 use super::text::{grouped, harmless_lines, seconds, short};
 use crate::commands::replay::Repeated;
 use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
@@ -46,6 +47,9 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if let Some(counts) = &m.since_start {
         object["since_start"] = json!(counts);
     }
+    if !report.gates.is_empty() {
+        object["gates"] = gates::to_json(&report.gates);
+    }
     if let Some(repeated) = repeated {
         let pairs = |pairs: &[crate::commands::replay::Pair]| -> Vec<Value> {
             pairs.iter().map(|p| json!({ "what": p.what, "old": p.old, "new": p.new })).collect()
@@ -86,6 +90,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     if let Some(repeated) = repeated {
         t += &repetition(repeated);
     }
+    t += &gates::to_text(&report.gates);
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
         t += &vain(&m.counts, &dir);
     } else {

@@ -4,6 +4,7 @@ mod audit;
 mod commit;
 mod error;
 mod finish;
+mod gates;
 mod lane;
 mod memory;
 mod pipeline;

@@ -9,7 +9,7 @@ use super::progress::Observer;
 use super::replay::ReplayOptions;
 use super::resume::{self, Resumed};
 use super::sequence::Cuts;
-use crate::job::{self, Every, Resolved};
+use crate::job::{self, BoundGates, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::rundir::RunWriter;
 use crate::snapshot::SnapshotRef;
@@ -43,6 +43,7 @@ pub(crate) struct Prepared {
     /// Partitions of the history that this log does not have.
     pub beyond: Vec<Reached>,
     pub host_memory_bytes: usize,
+    pub gates: BoundGates,
     /// Stored bytes read so far.
     pub bytes_read: AtomicU64,
 }
@@ -56,6 +57,7 @@ pub(crate) fn prepare(
     let description = reducer.description();
     job.check_keys(description)?;
     let params = job::params::columns(description, &job.params)?;
+    let gates = job.gates.bind(description)?;
     let plan = Plan::new(&[description], &job.source.addressing)?;
     let source = open(job, options, observer)?;
     let names = source.partitions();
@@ -99,6 +101,7 @@ pub(crate) fn prepare(
         from_snapshot: begun.snapshot,
         beyond: begun.beyond,
         host_memory_bytes: host_memory(job),
+        gates,
         bytes_read: AtomicU64::new(0),
     })
 }

@@ -7,6 +7,7 @@
 use super::commit::Replaying;
 use super::error::RunError;
 use super::finish::finish;
+use super::gates::judge;
 use super::pipeline::Pipeline;
 use super::prepare::{Prepared, prepare};
 use super::progress::Observer;
@@ -14,6 +15,7 @@ use super::schedule::Ended;
 use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
+use retally_core::gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
@@ -88,6 +90,8 @@ pub struct Report {
     pub dir: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
+    /// What the job's gates found. They judge the run and change nothing of it.
+    pub gates: Vec<Judged>,
     /// Snapshots saved, by name.
     pub snapshots: Vec<String>,
     /// Time that it took, in seconds.
@@ -138,8 +142,10 @@ fn pass(
         Ended::Stopped(at) => describe(&at, &prepared.names),
     })?;
     let done = finish(job, options, prepared, &commit, &extents, &mut stages, watch)?;
+    let gates = judge(&done.dir, &done.manifest, &prepared.gates);
     Ok(Report {
         dir: done.dir,
+        gates,
         manifest: done.manifest,
         snapshots: done.snapshots,
         seconds: watch.elapsed().as_secs_f64(),

@@ -98,11 +98,21 @@ impl RunReader {
     /// # Errors
     /// When the file is missing or not as it was written.
     pub fn rows(&self, table: Table, keys: &Keys) -> Result<Rows<'_>, RunDirError> {
+        self.rows_of(table, keys, None)
+    }
+
+    /// As [`RunReader::rows`]; only the columns with these numbers, ascending, are read.
+    pub(super) fn rows_of(
+        &self,
+        table: Table,
+        keys: &Keys,
+        columns: Option<Vec<usize>>,
+    ) -> Result<Rows<'_>, RunDirError> {
         let names = match table {
             Table::Emits(kind) => self.emit_files(kind)?,
             _ => vec![self.shape.file(table)],
         };
-        let mut rows = Rows { run: self, table, names, keys: keys.clone(), open: None };
+        let mut rows = Rows { run: self, table, names, keys: keys.clone(), columns, open: None };
         rows.next_file()?;
         Ok(rows)
     }
@@ -131,6 +141,7 @@ impl RunReader {
         table: Table,
         name: &str,
         keys: &Keys,
+        columns: Option<&[usize]>,
     ) -> Result<ParquetRecordBatchReader, RunDirError> {
         let fail = |error| failed("read", &self.folder, name, error);
         let file = self.folder.read(name)?;
@@ -138,6 +149,10 @@ impl RunReader {
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
         let mut builder = builder.map_err(fail)?.with_batch_size(BATCH_ROWS);
         self.check_columns(table, name, builder.schema())?;
+        if let Some(columns) = columns {
+            let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(mask);
+        }
         let key = builder.schema().index_of("key").ok();
         if let (Keys::These(keys), Some(key)) = (keys, key) {
             let groups = builder.metadata().row_groups().iter().enumerate();
@@ -204,6 +219,8 @@ pub struct Rows<'a> {
     /// Files to come, the next one last.
     names: Vec<String>,
     keys: Keys,
+    /// Numbers of the columns that are read; none: all.
+    columns: Option<Vec<usize>>,
     open: Option<(String, ParquetRecordBatchReader)>,
 }
 
@@ -211,7 +228,8 @@ impl Rows<'_> {
     fn next_file(&mut self) -> Result<(), RunDirError> {
         self.open = None;
         if let Some(name) = self.names.pop() {
-            let reader = self.run.open_file(self.table, &name, &self.keys)?;
+            let reader =
+                self.run.open_file(self.table, &name, &self.keys, self.columns.as_deref())?;
             self.open = Some((name, reader));
         }
         Ok(())
