@@ -107,7 +107,7 @@ mod tests {
             limit("malformed", "0.1%", 0),
             limit("rejected", "5%", 80),
             limit("conflicts", "3", 4),
-            total(&[(None, "0.07", Some("0.07")), (Some("X"), "-1", Some("-1"))], 9, 3),
+            total(&[(None, "7", Some("7")), (Some("X"), "-1", Some("-1"))], 9, 3),
             total(&[], 9, 0),
             Judged::unjudged("violations".into(), "at most 1% of keys".into(), "no file".into()),
         ];
@@ -116,7 +116,7 @@ mod tests {
           holds   malformed: at most 0.1% of events; 0 of 1,234, 0.00%
           broken  rejected: at most 5% of events; 80 of 1,234, 6.48% (19 too many)
           broken  conflicts: at most 3; 4 (1 too many)
-          broken  fees: exactly 0.00; (missing) 0.07 (0.07 too much), X -1 (1 too little), and 3 more
+          broken  fees: exactly 0.00; (missing) 7 (7 too much), X -1 (1 too little), and 3 more
           holds   fees: exactly 0.00; all 9 totals
           broken  violations: at most 1% of keys; not judged: no file
         check failed: the run broke rejected, conflicts, fees, violations

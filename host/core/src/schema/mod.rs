@@ -10,7 +10,7 @@ mod description;
 mod exact;
 pub(crate) mod text;
 
-pub(crate) use civil::{days_from_civil, days_in_month};
+pub(crate) use civil::{civil_from_days, days_from_civil, days_in_month};
 pub use columns::{Column, ColumnError, Spans, Value, Values};
 pub use description::{
     Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,

@@ -1,0 +1,293 @@
+//! The whole comparison while it is made: fed with the emits and outcomes of events while they pass
+//! by, and with the final rows of every key in byte order; finished into what a
+//! [`Comparison`](super::model::Comparison) holds of numbers.
+//!
+//! ```text
+//! while events pass   emits(), outcome(), code()       any number of times, stretch by stretch
+//! at the end          key() for every key of either side, in byte order; skip() for those that
+//!                     are known to be the same
+//! then                shown() says for which keys the first diverging event is wanted in full
+//! last                finish()
+//! ```
+//!
+//! Feeding in other pieces gives the same result. Memory depends on what is shown, not on the
+//! number of keys.
+
+use super::align::Plan;
+use super::attribution::{AttributionTally, KeyFacts, Words};
+use super::divergence::DivergenceTally;
+use super::emits::{EmitTally, Records};
+use super::error::CompareError;
+use super::judge::Rows;
+use super::model::{
+    Attribution, CodeCount, Divergences, EmitDifference, Fate, FirstDivergence, Groups,
+    OutcomeChange, Sets, Total, Verdict, Worst,
+};
+use super::sink::Sink;
+use super::totals::{GroupTally, Summed};
+use super::view::{KeyVerdict, ViewResult, ViewTally};
+use super::worst::WorstTally;
+use std::collections::BTreeMap;
+
+/// A comparison while it is made.
+#[derive(Debug)]
+pub struct Tally {
+    plan: Plan,
+    summed: Vec<Summed>,
+    view: ViewTally,
+    emits: Vec<EmitTally>,
+    groups: Option<GroupTally>,
+    outcomes: BTreeMap<(Fate, Fate), u64>,
+    outcomes_looked: bool,
+    codes: BTreeMap<(String, Option<String>), [u64; 2]>,
+    divergences: DivergenceTally,
+    attribution: AttributionTally,
+    worst: WorstTally,
+    states: Option<Sets>,
+}
+
+/// One of the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SideOf {
+    /// The baseline.
+    A,
+    /// The candidate.
+    B,
+}
+
+/// What a comparison found: the numbers of a [`Comparison`](super::model::Comparison).
+#[derive(Debug)]
+pub struct Found {
+    /// See [`Comparison::verdict`](super::model::Comparison::verdict).
+    pub verdict: Verdict,
+    /// See [`Comparison::view`](super::model::Comparison::view).
+    pub view: super::model::Alignment,
+    /// See [`Comparison::keys`](super::model::Comparison::keys).
+    pub keys: Sets,
+    /// See [`Comparison::rows`](super::model::Comparison::rows).
+    pub rows: Sets,
+    /// See [`Comparison::fields`](super::model::Comparison::fields).
+    pub fields: Vec<super::model::FieldDifference>,
+    /// See [`Comparison::states`](super::model::Comparison::states).
+    pub states: Option<Sets>,
+    /// See [`Comparison::emits`](super::model::Comparison::emits).
+    pub emits: Vec<EmitDifference>,
+    /// See [`Comparison::outcomes`](super::model::Comparison::outcomes).
+    pub outcomes: Option<Vec<OutcomeChange>>,
+    /// See [`Comparison::refusals`](super::model::Comparison::refusals).
+    pub refusals: Vec<CodeCount>,
+    /// See [`Comparison::violations`](super::model::Comparison::violations).
+    pub violations: Vec<CodeCount>,
+    /// See [`Comparison::totals`](super::model::Comparison::totals).
+    pub totals: Vec<Total>,
+    /// See [`Comparison::groups`](super::model::Comparison::groups).
+    pub groups: Option<Groups>,
+    /// See [`Comparison::divergences`](super::model::Comparison::divergences).
+    pub divergences: Divergences,
+    /// See [`Comparison::attribution`](super::model::Comparison::attribution).
+    pub attribution: Attribution,
+    /// See [`Comparison::worst`](super::model::Comparison::worst).
+    pub worst: Worst,
+}
+
+/// How violations stand among the codes.
+const VIOLATION: &str = "violation";
+
+impl Tally {
+    /// Begins a comparison.
+    pub fn new(plan: Plan) -> Self {
+        let summed = Summed::all(&plan);
+        let groups = GroupTally::new(&plan, &summed);
+        // The view's comes first, then one for each emit kind.
+        let view = ViewTally::new(&plan, summed[0].clone());
+        let emits = plan.emits.iter().zip(&summed[1..]);
+        let of_pair = |(pair, scale): &(usize, u8)| (plan.view.pairs[*pair].name.clone(), *scale);
+        let fields = summed[0].pairs.iter().map(of_pair).collect();
+        Self {
+            emits: emits.map(|(emit, summed)| EmitTally::new(emit, summed.clone())).collect(),
+            divergences: DivergenceTally::new(fields),
+            attribution: AttributionTally::new(&plan.view),
+            worst: WorstTally::new(&plan.view, plan.shown),
+            view,
+            groups,
+            summed,
+            outcomes: BTreeMap::new(),
+            outcomes_looked: false,
+            codes: BTreeMap::new(),
+            states: None,
+            plan,
+        }
+    }
+
+    /// What is compared.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Compares the final rows of a key; keys come in byte order, each once. An empty key is the
+    /// first of all.
+    ///
+    /// # Errors
+    /// Keys out of order, a sum that is too large, or a sink that cannot go on.
+    pub fn key(
+        &mut self,
+        key: &[u8],
+        a: Rows<'_>,
+        b: Rows<'_>,
+        facts: &KeyFacts<'_>,
+        sink: &mut dyn Sink,
+    ) -> Result<KeyVerdict, CompareError> {
+        for (rows, of_a) in [(a, true), (b, false)] {
+            self.check_columns(rows, of_a)?;
+        }
+        let verdict = self.view.key(key, a, b, self.groups.as_mut(), sink)?;
+        let differs = matches!(verdict, KeyVerdict::Different(_));
+        if differs || facts.first.is_some() {
+            self.divergences.key(differs, facts.first, &self.view.deltas);
+        }
+        if verdict != KeyVerdict::Absent {
+            self.attribution.key(&self.view.fields, differs, (a, b), facts);
+        }
+        if let KeyVerdict::Different(presence) = verdict {
+            self.worst.key(key, presence, &self.view, (a, b));
+        }
+        Ok(verdict)
+    }
+
+    /// Columns of another kind would be compared as nonsense.
+    fn check_columns(&self, rows: Rows<'_>, of_a: bool) -> Result<(), CompareError> {
+        let fits = |pair: &super::align::Pair| {
+            let (field, kind) = if of_a { (pair.a, pair.kind_a) } else { (pair.b, pair.kind_b) };
+            rows.columns.get(field).is_some_and(|column| column.values.is(kind))
+        };
+        if rows.is_empty() || self.plan.view.pairs.iter().all(fits) {
+            return Ok(());
+        }
+        Err(CompareError::Columns { place: "the view".into() })
+    }
+
+    /// Counts keys and view rows that are known to be the same, without looking at them.
+    pub fn skip(&mut self, keys: u64, rows: u64) {
+        self.view.skip(keys, rows);
+        self.attribution.skip(keys);
+    }
+
+    /// Compares records of an emit kind over a stretch of the log. `differs` hears the events whose
+    /// records differ.
+    ///
+    /// # Errors
+    /// A sum that is too large.
+    pub fn emits(
+        &mut self,
+        kind: usize,
+        a: Records<'_>,
+        b: Records<'_>,
+        differs: &mut dyn FnMut(u32),
+    ) -> Result<(), CompareError> {
+        self.emits[kind].add(a, b, self.groups.as_mut(), differs)
+    }
+
+    /// Counts records of an emit kind that are known to be the same.
+    pub fn skip_emits(&mut self, kind: usize, records: u64) {
+        self.emits[kind].skip(records);
+    }
+
+    /// Counts records that stand for an event, kind and number a second time.
+    pub fn doubled_emits(&mut self, kind: usize, records: u64) {
+        self.emits[kind].double(records);
+    }
+
+    /// Says that outcomes were compared, even if none differs.
+    pub fn look_at_outcomes(&mut self) {
+        self.outcomes_looked = true;
+    }
+
+    /// Counts events by their fates. Equal fates need not be told.
+    pub fn outcome(&mut self, a: &Fate, b: &Fate, events: u64) {
+        self.outcomes_looked = true;
+        if a != b && events > 0 {
+            *self.outcomes.entry((a.clone(), b.clone())).or_default() += events;
+        }
+    }
+
+    /// Counts refused events of a side.
+    pub fn refusal(&mut self, side: SideOf, fate: &Fate, events: u64) {
+        self.code(side, &fate.what, fate.code.clone(), events);
+    }
+
+    /// Counts violations of a side.
+    pub fn violation(&mut self, side: SideOf, code: &str, count: u64) {
+        self.code(side, VIOLATION, Some(code.to_owned()), count);
+    }
+
+    fn code(&mut self, side: SideOf, what: &str, code: Option<String>, count: u64) {
+        let counts = self.codes.entry((what.to_owned(), code)).or_default();
+        counts[usize::from(side == SideOf::B)] += count;
+    }
+
+    /// Says what comparing the states came to.
+    pub fn states(&mut self, states: Sets) {
+        self.states = Some(states);
+    }
+
+    /// The keys that will be shown, for which the first diverging event is wanted in full.
+    pub fn shown(&self) -> Vec<Vec<u8>> {
+        self.worst.keys()
+    }
+
+    /// Ends the comparison. `first` is asked for the first diverging event of each key that is
+    /// shown; `missing` is the command that finds those that are not in the files.
+    pub fn finish(
+        self,
+        words: &Words,
+        missing: Option<String>,
+        first: &mut dyn FnMut(&[u8]) -> FirstDivergence,
+    ) -> Found {
+        let Self { plan, summed, view, emits, groups, divergences, attribution, worst, .. } = self;
+        let whole = view.whole;
+        let mut differs = view.keys.differing() > 0;
+        differs |= emits.iter().any(EmitTally::differs) || !self.outcomes.is_empty();
+        differs |= self.codes.values().any(|[a, b]| a != b);
+        differs |= divergences.found() > 0;
+        let attribution = attribution.finish(&plan.view, &divergences, words, whole);
+        let groups = groups.map(|groups| groups.finish(&plan, &summed, whole));
+        let ViewResult { alignment, keys, rows, fields, mut totals } = view.finish();
+        let mut found = Vec::new();
+        for emit in emits {
+            let (difference, emit_totals) = emit.finish();
+            found.push(difference);
+            totals.extend(emit_totals);
+        }
+        let (violations, refusals) = codes(self.codes);
+        Found {
+            verdict: if differs { Verdict::Different } else { Verdict::Same },
+            view: alignment,
+            keys,
+            rows,
+            fields,
+            states: self.states,
+            emits: found,
+            outcomes: self.outcomes_looked.then(|| changes(self.outcomes)),
+            refusals,
+            violations,
+            totals,
+            groups,
+            divergences: divergences.finish(missing),
+            attribution,
+            worst: worst.finish(&plan.view, first),
+        }
+    }
+}
+
+/// Violations, then the rest.
+fn codes(counts: BTreeMap<(String, Option<String>), [u64; 2]>) -> (Vec<CodeCount>, Vec<CodeCount>) {
+    let count = |((what, code), [a, b]): (_, [u64; 2])| CodeCount { what, code, a, b };
+    counts.into_iter().map(count).partition(|count| count.what == VIOLATION)
+}
+
+fn changes(outcomes: BTreeMap<(Fate, Fate), u64>) -> Vec<OutcomeChange> {
+    let change = |((a, b), events)| OutcomeChange { a, b, events };
+    let mut changes: Vec<OutcomeChange> = outcomes.into_iter().map(change).collect();
+    changes.sort_by(|a, b| b.events.cmp(&a.events));
+    changes
+}
