@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod clock;
+pub mod compare;
 pub mod job;
 pub mod ledger;
 pub mod run;
