@@ -32,7 +32,7 @@ pub(crate) fn ids() {
         let start = cpu_nanos();
         batches(|shard, ids| {
             for share in ids.chunks(SHARE) {
-                tables[shard].touch(share);
+                tables[shard].touch(share.iter().copied());
                 for &id in share {
                     assert_eq!(tables[shard].see(id, id as u64, 0, 0, 0), Seen::New);
                 }

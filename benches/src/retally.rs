@@ -34,6 +34,8 @@ pub(crate) fn replay(logs: &Logs, parquet: bool, writes: bool, threads: usize) -
         "#
     );
     let job = Resolved::new(&Authored::parse(&text, "the benchmark's job", &here)?)?;
-    let options = ReplayOptions { threads, dir: Some(dir), ..ReplayOptions::default() };
+    // Compiled once, as the command line does it.
+    let cache = Some(logs.dir.join("cache"));
+    let options = ReplayOptions { threads, cache, dir: Some(dir), ..ReplayOptions::default() };
     replay_job(&job, &options, &Silent).context("Retally stopped")
 }

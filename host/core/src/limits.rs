@@ -26,6 +26,9 @@ pub const OUTCOME_LEAF_EVENTS: u64 = 1024;
 /// Keys after which a leaf of the view and state trees ends at the latest.
 pub const KEY_LEAF_MAX_KEYS: u32 = 4096;
 
+/// Memory of an id that is remembered for ever.
+pub const ID_MAX_BYTES: usize = 40;
+
 /// Free text beside a code (detail of a reject or violation) is cut to this.
 pub const DETAIL_MAX_BYTES: usize = 1024;
 

@@ -6,8 +6,11 @@
 
 use crate::decode::{Events, Placed, Verdict};
 use crate::dedup::{Prints, prints};
-use crate::schema::Column;
+use crate::log::Micros;
+use crate::reduce::pick::{Pick, pick, pick_spans};
+use crate::schema::{Column, Spans};
 use crate::seed::Seed;
+use std::ops::Range;
 
 /// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
 /// enough that a shard's share of a batch is worth a call.
@@ -31,24 +34,60 @@ pub fn shard_of_id(id: u128, shards: usize) -> usize {
 pub struct Decoded {
     /// Where the events lie, and their bytes.
     pub placed: Placed,
-    /// The events.
+    /// The events. Their columns stand shard by shard like the candidates; [`Events::rows`] leads
+    /// there as before.
     pub events: Events,
-    /// Keyed hashes of key, id and content.
-    pub prints: Prints,
     masks: Vec<Vec<Option<Mask>>>,
     shard_ends: Vec<u32>,
-    shard_rows: Vec<u32>,
+    candidates: Vec<Candidate>,
+    /// The candidates' keys.
+    keys: Spans,
+    /// The candidates' ids.
+    pub(crate) ids: Spans,
+}
+
+/// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
+/// shard takes few events of a slab: picked out of columns in the order of the log, each value would
+/// be a line of memory to wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// [`Seed::id`] of key and id.
+    pub id: u128,
+    /// [`Seed::key`] of the key.
+    pub key: u64,
+    /// 63 bits of the content; 0 where a field could not be read.
+    pub content: u64,
+    /// The event's time.
+    pub time: Micros,
+    /// Its number in the slab.
+    pub row: u32,
+    /// Whether its fields could be read.
+    pub verdict: Verdict,
+    /// Its input.
+    pub input: u8,
 }
 
 impl Decoded {
-    /// Hashes the events and sorts those with a key into `shards` shards.
-    pub fn new(placed: Placed, events: Events, seed: &Seed, shards: usize) -> Self {
-        let mut printed = Prints::default();
-        prints(&events, seed, &mut printed);
+    /// Hashes the events and sorts those with a key into `shards` shards. `scratch` is memory to
+    /// use again.
+    pub fn new(
+        placed: Placed,
+        events: Events,
+        seed: &Seed,
+        shards: usize,
+        scratch: &mut Prints,
+    ) -> Self {
+        let mut events = events;
+        prints(&events, seed, scratch);
+        let (shard_ends, candidates) = sort(&events, scratch, shards);
+        reorder(&mut events, &candidates);
         let mask = |c: &Column| Mask::new(c);
         let masks = events.columns.iter().map(|input| input.iter().map(mask).collect()).collect();
-        let (shard_ends, shard_rows) = sort(&events, &printed, shards);
-        Self { placed, events, prints: printed, masks, shard_ends, shard_rows }
+        let (mut keys, mut ids) = (Spans::default(), Spans::default());
+        let picks: Vec<Pick> = candidates.iter().map(|event| (0, event.row)).collect();
+        pick_spans(&mut keys, &[&events.keys], &picks);
+        pick_spans(&mut ids, &[&events.ids], &picks);
+        Self { placed, events, masks, shard_ends, candidates, keys, ids }
     }
 
     /// Number of events.
@@ -61,10 +100,21 @@ impl Decoded {
         self.len() == 0
     }
 
-    /// Events with a key in `shard`, ascending.
-    pub fn rows_of(&self, shard: usize) -> &[u32] {
+    /// The events with a key in `shard`, ascending by row: their numbers among the candidates.
+    pub(crate) fn range(&self, shard: usize) -> Range<usize> {
         let start = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
-        &self.shard_rows[start as usize..self.shard_ends[shard] as usize]
+        start as usize..self.shard_ends[shard] as usize
+    }
+
+    /// All events with a key, shard by shard.
+    pub(crate) fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The key of a candidate.
+    #[inline]
+    pub(crate) fn key(&self, candidate: usize) -> &[u8] {
+        self.keys.get(candidate)
     }
 
     /// Whether the value of `field` is missing in row `row` of the columns of `input`.
@@ -80,7 +130,7 @@ impl Decoded {
 }
 
 /// Counting sort by shard: stable, so that rows ascend within a shard.
-fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<u32>) {
+fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candidate>) {
     let has_key = |v: &Verdict| matches!(v, Verdict::Ready | Verdict::BadField(_));
     let mut counts = vec![0u32; shards];
     for (verdict, &hash) in events.verdicts.iter().zip(&prints.key) {
@@ -96,15 +146,60 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<u32>)
             next - count
         })
         .collect();
-    let mut rows = vec![0; next as usize];
-    for (row, (verdict, &hash)) in events.verdicts.iter().zip(&prints.key).enumerate() {
-        if has_key(verdict) {
-            let start = &mut starts[shard_of(hash, shards)];
-            rows[*start as usize] = row as u32;
+    let none = Candidate {
+        id: 0,
+        key: 0,
+        content: 0,
+        time: 0,
+        row: 0,
+        verdict: Verdict::Ignored,
+        input: 0,
+    };
+    let mut candidates = vec![none; next as usize];
+    for (row, &verdict) in events.verdicts.iter().enumerate() {
+        if has_key(&verdict) {
+            let key = prints.key[row];
+            let start = &mut starts[shard_of(key, shards)];
+            candidates[*start as usize] = Candidate {
+                id: prints.id[row],
+                key,
+                content: prints.content[row],
+                time: events.times[row],
+                row: row as u32,
+                verdict,
+                input: events.inputs[row],
+            };
             *start += 1;
         }
     }
-    (starts, rows)
+    (starts, candidates)
+}
+
+/// Puts the columns into the order of the candidates, while the slab is near.
+fn reorder(events: &mut Events, candidates: &[Candidate]) {
+    let mut picks: Vec<Vec<Pick>> = vec![Vec::new(); events.columns.len()];
+    for event in candidates.iter().filter(|event| event.verdict == Verdict::Ready) {
+        let picks = &mut picks[usize::from(event.input)];
+        let row = &mut events.rows[event.row as usize];
+        picks.push((0, std::mem::replace(row, picks.len() as u32)));
+    }
+    for (columns, picks) in events.columns.iter_mut().zip(&picks) {
+        for column in columns {
+            let mask = Mask::new(column);
+            let values = pick(column.values.empty(), &[&column.values], picks);
+            let is_missing = |&(_, (_, row)): &(usize, &Pick)| {
+                mask.as_ref().is_some_and(|mask| mask.holds(*row as usize))
+            };
+            let missing = match mask {
+                Some(_) => {
+                    let missing = picks.iter().enumerate().filter(is_missing);
+                    missing.map(|(row, _)| row as u32).collect()
+                }
+                None => Vec::new(),
+            };
+            *column = Column { values, missing };
+        }
+    }
 }
 
 /// The missing rows of a column, one bit a row: columns are gathered key by key, in no order that

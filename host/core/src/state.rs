@@ -8,8 +8,9 @@ use hashbrown::HashTable;
 /// A key's number within its shard; never reused.
 pub type Slot = u32;
 
-/// What the host keeps of one key.
+/// What the host keeps of one key but its state: one line of memory.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct KeyState {
     hash: u64,
     key_start: u64,
@@ -26,9 +27,9 @@ pub struct KeyState {
     pub highest: Micros,
     /// Time of the last applied event.
     pub last: Micros,
-    /// The reducer's bytes; empty: no state.
-    pub state: Vec<u8>,
 }
+
+const _: () = assert!(size_of::<KeyState>() == 64);
 
 impl KeyState {
     pub(crate) const UNTOUCHED: u32 = u32::MAX;
@@ -39,11 +40,24 @@ impl KeyState {
 pub struct KeyTable {
     index: HashTable<Slot>,
     slots: Vec<KeyState>,
+    /// One per slot: the reducer's bytes; empty: no state.
+    states: Vec<Vec<u8>>,
     bytes: Vec<u8>,
     state_bytes: usize,
 }
 
 impl KeyTable {
+    /// Reads ahead where keys with these hashes lie: each look-up would wait for three lines in a
+    /// row, and these reads, on which nothing depends, wait together.
+    pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        let read = hashes.fold(0, |read, hash| {
+            let near = self.index.find(spread(hash), |&slot| self.hash_of(slot) == hash);
+            let start = near.map_or(0, |&slot| self.slots[slot as usize].key_start as usize);
+            read ^ self.bytes.get(start).map_or(0, |&byte| byte)
+        });
+        std::hint::black_box(read);
+    }
+
     /// The slot of `key`, made if it is new: then `chosen` says whether the subset takes it.
     #[inline]
     pub fn slot(
@@ -76,8 +90,8 @@ impl KeyTable {
             applied: 0,
             highest: Micros::MIN,
             last: 0,
-            state: Vec::new(),
         });
+        self.states.push(Vec::new());
         self.bytes.extend_from_slice(key);
         let slots = &self.slots;
         self.index.insert_unique(spread(hash), slot, |&slot| spread(slots[slot as usize].hash));
@@ -102,10 +116,21 @@ impl KeyTable {
         key_of(&self.bytes, &self.slots[slot as usize])
     }
 
+    #[inline]
+    fn hash_of(&self, slot: Slot) -> u64 {
+        self.slots[slot as usize].hash
+    }
+
+    /// The reducer's bytes for the key; empty: no state.
+    #[inline]
+    pub fn state(&self, slot: Slot) -> &[u8] {
+        &self.states[slot as usize]
+    }
+
     /// Replaces a state, keeping its memory where it fits.
     #[inline]
     pub fn set_state(&mut self, slot: Slot, state: &[u8]) {
-        let held = &mut self.slots[slot as usize].state;
+        let held = &mut self.states[slot as usize];
         let before = held.capacity();
         held.clear();
         held.extend_from_slice(state);
@@ -124,9 +149,8 @@ impl KeyTable {
 
     /// Slots whose keys have a state, unordered.
     pub fn with_state(&self) -> impl Iterator<Item = Slot> + '_ {
-        let held =
-            |(slot, key): (usize, &KeyState)| (!key.state.is_empty()).then_some(slot as Slot);
-        self.slots.iter().enumerate().filter_map(held)
+        let held = |(slot, state): (usize, &Vec<u8>)| (!state.is_empty()).then_some(slot as Slot);
+        self.states.iter().enumerate().filter_map(held)
     }
 
     /// Highest times by slot, for what is forgotten by them.
@@ -138,6 +162,7 @@ impl KeyTable {
     pub fn bytes(&self) -> usize {
         self.index.allocation_size()
             + self.slots.capacity() * size_of::<KeyState>()
+            + self.states.capacity() * size_of::<Vec<u8>>()
             + self.bytes.capacity()
             + self.state_bytes
     }

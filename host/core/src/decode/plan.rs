@@ -129,6 +129,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The top-level members or columns of which anything is read, in the order of their names.
+    pub fn columns(&self) -> Vec<String> {
+        self.trie.children(0).map(|(_, name)| name.to_owned()).collect()
+    }
+}
+
 impl InputPlan {
     fn new(trie: &mut Trie, input: &Input, job_key: &[Part]) -> Result<Self, PlanError> {
         let mut when = Vec::new();

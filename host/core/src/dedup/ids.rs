@@ -70,13 +70,22 @@ impl IdTable {
         }
     }
 
+    /// Says how many ids to expect in all: a table that grows step by step moves every id several
+    /// times. Under a span ids come and go, so that it says nothing there. Never changes an
+    /// answer, only memory and time.
+    pub fn expect(&mut self, ids: usize) {
+        if let Kept::All(slots) = &mut self.0 {
+            slots.expect(ids);
+        }
+    }
+
     /// Reads ahead where `ids` lie. Ids look random in memory, so that each [`IdTable::see`] would
     /// wait for a line of its own; reads that nothing depends on wait together.
-    pub fn touch(&self, ids: &[u128]) {
+    pub fn touch(&self, ids: impl Iterator<Item = u128>) {
         let read = match &self.0 {
-            Kept::All(slots) => ids.iter().fold(0, |read, &id| read ^ slots.near(id)),
+            Kept::All(slots) => ids.fold(0, |read, id| read ^ slots.near(id)),
             Kept::Off => 0,
-            Kept::Span { slots, .. } => ids.iter().fold(0, |read, &id| read ^ slots.near(id)),
+            Kept::Span { slots, .. } => ids.fold(0, |read, id| read ^ slots.near(id)),
         };
         std::hint::black_box(read);
     }

@@ -49,7 +49,7 @@ fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {
     for &(shard, slot) in keys {
         let table = &shards[shard as usize].keys;
         keyed.keys.push(table.key(slot));
-        keyed.states.push(&table.get(slot).state);
+        keyed.states.push(table.state(slot));
         keyed.times.push(table.get(slot).last);
     }
     keyed

@@ -20,6 +20,10 @@ pub struct Shard {
     pub keys: KeyTable,
     /// Ids seen.
     pub ids: IdTable,
+    /// Ids that were there when this run began, once its first batch is folded.
+    ids_before: Option<usize>,
+    /// Events of the batches folded so far, those of other shards included.
+    events: u64,
 }
 
 /// What one shard made of a batch of the log. Events are known by their number in the batch.
@@ -40,7 +44,19 @@ pub struct Folded {
 impl Shard {
     /// An empty shard.
     pub fn new(number: usize, rules: &Rules) -> Self {
-        Self { number, keys: KeyTable::default(), ids: IdTable::new(&rules.window) }
+        let (keys, ids) = (KeyTable::default(), IdTable::new(&rules.window));
+        Self { number, keys, ids, ids_before: None, events: 0 }
+    }
+
+    /// Says how many events this run is likely to have in all, so that the table of ids is made
+    /// once for all that will come if they come as they did so far. No result depends on it.
+    pub fn expect(&mut self, events: u64) {
+        let Some(before) = self.ids_before else { return };
+        let new = (self.ids.len() - before) as u128;
+        let to_come = new * u128::from(events.saturating_sub(self.events));
+        let to_come = to_come / u128::from(self.events.max(1));
+        // Of some thousand events an estimate is off by a few hundredths.
+        self.ids.expect(self.ids.len() + (to_come + to_come / 32) as usize);
     }
 
     /// Memory held, in bytes.
@@ -76,6 +92,8 @@ impl Shard {
     ) -> Result<Folded, Stop> {
         let mut taken = Vec::new();
         let mut folded = Folded::default();
+        self.ids_before.get_or_insert(self.ids.len());
+        self.events += slabs.iter().map(|slab| slab.len() as u64).sum::<u64>();
         let (keys, ids) = (&mut self.keys, &mut self.ids);
         probe.enter(Some(Step::Judge));
         let stopped =

@@ -5,10 +5,10 @@
 //! first appear), then each column is gathered in that order.
 
 use super::judge::Taken;
-use super::pick::{Pick, pick};
+use super::pick::{Pick, pick, pick_spans};
 use super::{Batch, Rules};
-use crate::schema::{Column, Description, Kind, Values};
-use crate::shard::Decoded;
+use crate::schema::{Column, Description, Kind, Spans, Values};
+use crate::shard::{Candidate, Decoded};
 use crate::state::{KeyState, KeyTable, Slot};
 
 /// A batch and where its parts come from.
@@ -35,7 +35,7 @@ pub(crate) fn gather(
     batch.params = rules.params.clone();
     for &slot in &slots {
         batch.keys.push(keys.key(slot));
-        batch.states.push(&keys.get(slot).state);
+        batch.states.push(keys.state(slot));
     }
     fill(&mut batch, description, slabs, taken, &order);
     Grouped { batch, slots, order }
@@ -78,20 +78,26 @@ pub(crate) fn fill(
     taken: &[Taken],
     order: &[u32],
 ) {
+    let picks: Vec<Pick> = order
+        .iter()
+        .map(|&number| {
+            let Taken { slab, candidate, .. } = taken[number as usize];
+            (slab, candidate)
+        })
+        .collect();
+    let candidates: Vec<&[Candidate]> = slabs.iter().map(Decoded::candidates).collect();
+    let rows: Vec<&[u32]> = slabs.iter().map(|slab| slab.events.rows.as_slice()).collect();
     let mut places: Vec<Vec<Pick>> = vec![Vec::new(); description.inputs.len()];
-    batch.inputs.reserve(order.len());
-    batch.times.reserve(order.len());
-    batch.ids.ends.reserve(order.len());
-    for &number in order {
-        let Taken { slab, row, .. } = taken[number as usize];
-        let events = &slabs[slab as usize].events;
-        let at = row as usize;
-        let input = events.inputs[at];
-        batch.inputs.push(input);
-        batch.times.push(events.times[at]);
-        batch.ids.push(events.ids.get(at));
-        places[input as usize].push((slab, events.rows[at]));
+    batch.inputs.reserve(picks.len());
+    batch.times.reserve(picks.len());
+    for &(slab, candidate) in &picks {
+        let event = &candidates[slab as usize][candidate as usize];
+        batch.inputs.push(event.input);
+        batch.times.push(event.time);
+        places[event.input as usize].push((slab, rows[slab as usize][event.row as usize]));
     }
+    let ids: Vec<&Spans> = slabs.iter().map(|slab| &slab.ids).collect();
+    pick_spans(&mut batch.ids, &ids, &picks);
     for (number, (input, places)) in description.inputs.iter().zip(&places).enumerate() {
         let column = |(field, shape): (usize, &crate::schema::Field)| {
             gather_column(shape.kind, slabs, number, field, places)
@@ -110,7 +116,7 @@ fn gather_column(
     let sources: Vec<&Values> =
         slabs.iter().map(|slab| &slab.events.columns[input][field].values).collect();
     let missing = missing(slabs, input, field, places);
-    Column { values: pick(kind, &sources, places), missing }
+    Column { values: pick(Values::new(kind), &sources, places), missing }
 }
 
 fn missing(slabs: &[Decoded], input: usize, field: usize, places: &[Pick]) -> Vec<u32> {

@@ -5,7 +5,7 @@ use super::{OnConflict, Quarantine, Rules, Stop, StopCause, What};
 use crate::decode::Verdict;
 use crate::dedup::{IdTable, Seen};
 use crate::log::Order;
-use crate::shard::Decoded;
+use crate::shard::{Candidate, Decoded};
 use crate::state::{KeyTable, Slot};
 
 /// An event that reaches the reducer.
@@ -15,6 +15,8 @@ pub(crate) struct Taken {
     pub slot: Slot,
     /// Number of its slab in the batch.
     pub slab: u32,
+    /// Its number among the slab's candidates.
+    pub candidate: u32,
     /// Its row in the slab.
     pub row: u32,
 }
@@ -34,17 +36,19 @@ pub(crate) fn judge(
     settled: &mut Vec<(u32, What)>,
 ) -> Result<(), Stop> {
     let mut base = 0;
-    let mut touched = Vec::new();
     for (number, slab) in slabs.iter().enumerate() {
-        let rows = slab.rows_of(shard);
-        touched.clear();
-        touched.extend(rows.iter().map(|&row| slab.prints.id[row as usize]));
-        ids.touch(&touched);
-        for &row in rows {
+        let range = slab.range(shard);
+        let candidates = &slab.candidates()[range.clone()];
+        keys.touch(candidates.iter().map(|event| event.key));
+        ids.touch(candidates.iter().map(|event| event.id));
+        for (event, candidate) in candidates.iter().zip(range) {
+            let row = event.row;
             let stop = |cause| Stop { event: base + row, cause };
-            let (slot, what) = judge_one(slab, row, rules, keys, ids).map_err(stop)?;
+            let key = slab.key(candidate);
+            let (slot, what) = judge_one(slab, event, key, rules, keys, ids).map_err(stop)?;
+            let (slab, candidate) = (number as u32, candidate as u32);
             match what {
-                None => taken.push(Taken { slot, slab: number as u32, row }),
+                None => taken.push(Taken { slot, slab, candidate, row }),
                 Some(what) => settled.push((base + row, what)),
             }
         }
@@ -56,16 +60,15 @@ pub(crate) fn judge(
 #[inline]
 fn judge_one(
     slab: &Decoded,
-    row: u32,
+    event: &Candidate,
+    key: &[u8],
     rules: &Rules,
     keys: &mut KeyTable,
     ids: &mut IdTable,
 ) -> Result<(Slot, Option<What>), StopCause> {
-    let at = row as usize;
-    let key = slab.events.keys.get(at);
     let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
     let partition = slab.placed.partition;
-    let slot = keys.slot(slab.prints.key[at], key, partition, chosen);
+    let slot = keys.slot(event.key, key, partition, chosen);
     let known = keys.get_mut(slot);
     if rules.order == Order::Log && known.home != partition {
         return Err(StopCause::KeyInTwoPartitions { first: known.home });
@@ -73,16 +76,15 @@ fn judge_one(
     if !known.chosen {
         return Ok((slot, Some(What::Filtered)));
     }
-    if let Some(entry) = quarantine(slab, row, rules)? {
+    if let Some(entry) = quarantine(slab, event.row, rules)? {
         let _: &Quarantine = entry;
         return Ok((slot, Some(What::Quarantined)));
     }
-    if let Verdict::BadField(code) = slab.events.verdicts[at] {
+    if let Verdict::BadField(code) = event.verdict {
         return Ok((slot, Some(What::Malformed(code))));
     }
-    let after = known.highest.max(slab.events.times[at]);
-    let (id, content) = (slab.prints.id[at], slab.prints.content[at]);
-    match ids.see(id, content, slot, known.highest, after) {
+    let after = known.highest.max(event.time);
+    match ids.see(event.id, event.content, slot, known.highest, after) {
         Seen::New => known.highest = after,
         Seen::Duplicate => return Ok((slot, Some(What::Duplicate))),
         Seen::Conflict if rules.on_conflict == OnConflict::Stop => return Err(StopCause::Conflict),

@@ -86,7 +86,7 @@ impl Shard {
 fn push_key(rows: &mut KeyRows, shard: &Shard, slot: Slot) {
     let key = shard.keys.get(slot);
     rows.keys.push(shard.keys.key(slot));
-    rows.states.push(&key.state);
+    rows.states.push(shard.keys.state(slot));
     rows.applied.push(key.applied);
     rows.highest.push(key.highest);
     rows.last.push(key.last);

@@ -10,14 +10,28 @@ use crate::decode::{Verdict, original};
 use crate::schema::{Column, Description, Values};
 use crate::shard::Decoded;
 
+/// Where the original bytes of events are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Originals {
+    /// Slabs hold all of their events.
+    InSlabs,
+    /// Slabs hold some columns only: whoever has the rest gives refused events their bytes.
+    Elsewhere,
+}
+
 /// Joins what the shards made of a batch.
-pub fn merge(description: &Description, slabs: &[Decoded], folded: &[Folded]) -> Block {
+pub fn merge(
+    description: &Description,
+    slabs: &[Decoded],
+    folded: &[Folded],
+    originals: Originals,
+) -> Block {
     let bases = bases(slabs);
     let outcomes = outcomes(slabs, folded);
     let emits = (0..description.emits.len())
         .map(|kind| emits_of(description, kind, slabs, &bases, &outcomes, folded))
         .collect();
-    let refused = refused(description, slabs, &bases, &outcomes, folded);
+    let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
     let stretch = |slab: &Decoded| Stretch {
         partition: slab.placed.partition,
         first_offset: slab.placed.first_offset,
@@ -119,7 +133,7 @@ fn gather(
     let columns: Vec<&Column> =
         folded.iter().map(|f| f.emits.get(emit).map_or(&empty, |e| &e.columns[field])).collect();
     let lists: Vec<&Values> = columns.iter().map(|column| &column.values).collect();
-    let values = pick(kind, &lists, sources);
+    let values = pick(Values::new(kind), &lists, sources);
     let mut missing = Vec::new();
     if columns.iter().any(|column| !column.missing.is_empty()) {
         let is_missing = |&(shard, row): &(u32, u32)| {
@@ -137,6 +151,7 @@ fn refused(
     bases: &[u32],
     outcomes: &[What],
     folded: &[Folded],
+    originals: Originals,
 ) -> Vec<Refused> {
     let mut details: Vec<(u32, &String)> =
         folded.iter().flat_map(|f| f.details.iter().map(|(event, text)| (*event, text))).collect();
@@ -160,7 +175,10 @@ fn refused(
                 code: code.to_owned(),
                 detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
                 key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
-                bytes: original(&slab.placed.slab, row).into_owned(),
+                bytes: match originals {
+                    Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
+                    Originals::Elsewhere => Vec::new(),
+                },
             });
         }
     }

@@ -122,6 +122,21 @@ impl Values {
         }
     }
 
+    /// An empty list for values of the same kind.
+    pub fn empty(&self) -> Self {
+        match self {
+            Self::Boolean(_) => Self::Boolean(Vec::new()),
+            Self::Integer(_) => Self::Integer(Vec::new()),
+            Self::Decimal(_) => Self::Decimal(Vec::new()),
+            Self::Float(_) => Self::Float(Vec::new()),
+            Self::Timestamp(_) => Self::Timestamp(Vec::new()),
+            Self::Date(_) => Self::Date(Vec::new()),
+            Self::Text(_) => Self::Text(Spans::default()),
+            Self::Bytes(_) => Self::Bytes(Spans::default()),
+            Self::Json(_) => Self::Json(Spans::default()),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         match self {

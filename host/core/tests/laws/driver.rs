@@ -2,13 +2,13 @@
 //! Rust.
 
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab};
-use retally_core::dedup::Window;
+use retally_core::dedup::{Prints, Window};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
 use retally_core::log::Order;
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
 use retally_core::reduce::{
-    Block, Finals, NoProbe, OnConflict, OnTrap, Reducer, Rules, Shard, Stop, finals, merge,
-    sorted_keys,
+    Block, Finals, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, finals,
+    merge, sorted_keys,
 };
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, StateShape, Value, ViewShape,
@@ -214,7 +214,7 @@ impl Memory {
             }
         }
         stop.map_or(Ok(()), Err)?;
-        let block = merge(&description(), decoded, &folded);
+        let block = merge(&description(), decoded, &folded, Originals::InSlabs);
         self.outcomes.add(&block).expect("the block fits");
         Ok(block)
     }
@@ -240,7 +240,8 @@ pub(crate) fn fold(
             let mut events = Vec::new();
             decoder.decode(placed, &mut events).expect("lines decode");
             let events = events.pop().expect("one reader");
-            decoded.push(Decoded::new(placed.clone(), events, &seed, memory.shards.len()));
+            let (shards, scratch) = (memory.shards.len(), &mut Prints::default());
+            decoded.push(Decoded::new(placed.clone(), events, &seed, shards, scratch));
         }
         blocks.push(memory.fold(&decoded, &reducer, rules)?);
         if let Some(&shards) = how.restarts.get(&number) {

@@ -2,9 +2,10 @@
 //! last.
 
 use super::audit;
-use super::commit::{Kept, Replaying};
+use super::commit::Replaying;
 use super::error::RunError;
-use super::lane::{Lane, lock};
+use super::finals;
+use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
@@ -12,16 +13,15 @@ use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::KeyedDigests;
+use crate::source::{Fingerprint, Source};
 use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
+use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
     Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
 };
-use retally_core::reduce::{Finals, KeyFault, KeyRef, Shard, finals, sorted_keys};
+use retally_core::reduce::Finals;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-
-/// Keys that are viewed in one call.
-const KEYS_OF_A_CALL: usize = 4_096;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a finished run left.
 pub(crate) struct Done {
@@ -43,58 +43,27 @@ pub(crate) fn finish(
     let writer = lock(&lane.commit).writer.take();
     let mut writer = writer.ok_or_else(|| RunError::Internal("a run finished twice".into()))?;
     let mut tables = Tables::new(lane.reducer.description());
-    all_finals(lane, options, stages, |finals, stages| {
-        stages.time(Stage::Digest, || tables.add(&finals))?;
+    let counts = |finals: &Finals| {
         let mut kept = lock(&lane.commit);
         kept.counts.keys += finals.keys.len() as u64;
         kept.counts.violations += finals.violated.len() as u64;
-        let view = &lane.reducer.description().view.fields;
-        stages.time(Stage::Digest, || kept.totals.add_views(view, &finals.viewed))?;
-        Ok(stages.time(Stage::Write, || writer.finals(finals))?)
+        kept.totals.add_views(&lane.reducer.description().view.fields, &finals.viewed)
+    };
+    let digest = |finals: &Finals| Ok(tables.add(finals)?);
+    finals::all(lane, (options.threads(), &options.cancel), stages, digest, |finals| {
+        counts(&finals)?;
+        Ok(writer.finals(finals)?)
     })?;
     commit.save(lane, extents)?;
     let (views, states) = (tables.views.finish(), tables.states.finish());
     let violations = tables.violations.finish();
     let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
     let control = writer.control();
-    let manifest = manifest(job, prepared, extents, &trees, control, stages)?;
+    let manifest = manifest(job, prepared, extents, &trees, control, options.threads(), stages)?;
     let bytes = manifest.to_bytes()?;
     audit::write(job, options, prepared, &manifest, &commit.saved(), stages, watch)?;
     writer.finish(trees, &bytes)?;
     Ok(Done { dir: prepared.dir.clone(), manifest, snapshots: commit.saved() })
-}
-
-/// Derives the finals of all keys, several calls at a time, and takes them in order.
-fn all_finals(
-    lane: &Lane<Kept>,
-    options: &ReplayOptions,
-    stages: &mut Stages,
-    mut take: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
-) -> Result<(), RunError> {
-    let guards = lane.lock_shards();
-    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
-    let keys = sorted_keys(&shards);
-    let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
-    let mut instances: Vec<_> = (0..options.threads()).map(|_| None).collect();
-    for round in pieces.chunks(options.threads()) {
-        let one = |(keys, instance): (&&[KeyRef], &mut _)| -> Result<Finals, KeyFault> {
-            finals(&shards, keys, lane.reducer.as_ref(), &lane.rules, instance)
-        };
-        let results: Vec<_> = stages.time(Stage::Sandbox, || {
-            std::thread::scope(|scope| {
-                let work = round.iter().zip(&mut instances);
-                let threads: Vec<_> = work.map(|work| scope.spawn(|| one(work))).collect();
-                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-            })
-        });
-        for result in results {
-            take(result.map_err(|_| RunError::Panicked)??, stages)?;
-        }
-        if options.cancel.load(Ordering::Relaxed) {
-            return Err(RunError::Cancelled);
-        }
-    }
-    Ok(())
 }
 
 fn manifest(
@@ -103,6 +72,7 @@ fn manifest(
     extents: &[Extent],
     trees: &KeyedDigests<'_>,
     control: serde_json::Value,
+    threads: usize,
     stages: &mut Stages,
 ) -> Result<Manifest, RunError> {
     let lane = &prepared.lane;
@@ -118,7 +88,7 @@ fn manifest(
     };
     let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
     let run = run_digest(&digests, &counted);
-    let input = stages.time(Stage::Read, || input(prepared, extents))?;
+    let input = stages.time(Stage::Read, || input(prepared, extents, threads))?;
     let job_digest = prepared.settings.digest();
     let job_digest =
         job_digest.ok_or_else(|| RunError::Internal("a param is no value of its kind".into()))?;
@@ -161,7 +131,7 @@ fn manifest(
 }
 
 /// What was read: of each partition how much, of each object what tells it from any other.
-fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
+fn input(prepared: &Prepared, extents: &[Extent], threads: usize) -> Result<Input, RunError> {
     let taken = |(name, extent): (&String, &Extent)| Taken {
         partition: name.clone(),
         events: extent.events,
@@ -169,8 +139,8 @@ fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
         last: extent.first.map(|_| extent.next - 1),
     };
     let mut objects = Vec::new();
-    for (number, object) in prepared.source.objects().iter().enumerate() {
-        let print = prepared.source.fingerprint(number as u32)?;
+    let prints = fingerprints(&prepared.source, threads)?;
+    for (print, object) in prints.into_iter().zip(prepared.source.objects()) {
         objects.push(Object {
             path: object.path.clone(),
             size_bytes: object.bytes,
@@ -181,6 +151,33 @@ fn input(prepared: &Prepared, extents: &[Extent]) -> Result<Input, RunError> {
     }
     let partitions = prepared.names.iter().zip(extents).map(taken).collect();
     Ok(Input { partitions, objects }.sorted())
+}
+
+/// The fingerprints of all objects; what was not read in order is read now, by several threads.
+fn fingerprints(source: &Source, threads: usize) -> Result<Vec<Fingerprint>, RunError> {
+    let next = AtomicUsize::new(0);
+    let count = source.objects().len();
+    let share = || -> Result<Vec<(usize, Fingerprint)>, RunError> {
+        let mut done = Vec::new();
+        loop {
+            match next.fetch_add(1, Ordering::Relaxed) {
+                number if number < count => {
+                    done.push((number, source.fingerprint(number as PartitionIndex)?));
+                }
+                _ => return Ok(done),
+            }
+        }
+    };
+    let mut all = std::thread::scope(|scope| -> Result<Vec<_>, RunError> {
+        let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
+        let mut all = Vec::with_capacity(count);
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| RunError::Panicked)??);
+        }
+        Ok(all)
+    })?;
+    all.sort_unstable_by_key(|&(number, _)| number);
+    Ok(all.into_iter().map(|(_, print)| print).collect())
 }
 
 /// What ran the reducer: outside all digests.

@@ -3,10 +3,12 @@
 mod audit;
 mod commit;
 mod error;
+mod finals;
 mod finish;
 mod gates;
 mod lane;
 mod memory;
+mod originals;
 mod pipeline;
 mod prepare;
 mod progress;

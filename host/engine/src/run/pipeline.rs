@@ -5,12 +5,15 @@
 
 use super::error::RunError;
 use super::lane::{Lane, lock};
+use super::originals;
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use crate::source::{PartReader, Source};
 use retally_core::decode::{Decoder, Events, Placed, Plan, Slab};
-use retally_core::reduce::{Block, Instance, merge};
+use retally_core::dedup::Prints;
+use retally_core::limits::ID_MAX_BYTES;
+use retally_core::reduce::{Block, Instance, Originals, merge};
 use retally_core::shard::Decoded;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -42,6 +45,10 @@ pub(crate) struct Pipeline<'a, C: Commit> {
     pub cancel: &'a AtomicBool,
     /// Stored bytes read so far.
     pub bytes_read: &'a AtomicU64,
+    /// Events read so far.
+    pub events_read: AtomicU64,
+    /// Bytes that ids to come may be given room in.
+    pub ids_max_bytes: usize,
 }
 
 /// What threads share.
@@ -49,18 +56,21 @@ struct Shared {
     schedule: Mutex<Schedule>,
     changed: Condvar,
     stages: Mutex<Stages>,
+    outlook: Outlook,
 }
 
 impl<C: Commit> Pipeline<'_, C> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
         let parts = self.source.parts();
+        let outlook = Outlook::new(&cuts, self.ids_max_bytes);
         let sequence = Sequence::new(&self.source.partitions(), parts, cuts);
         let shards = self.lanes[0].shards.len();
         let shared = Shared {
             schedule: Mutex::new(Schedule::new(sequence, self.lanes.len(), shards)),
             changed: Condvar::new(),
             stages: Mutex::new(Stages::default()),
+            outlook,
         };
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
@@ -77,6 +87,7 @@ impl<C: Commit> Pipeline<'_, C> {
         let mut worker = Worker {
             decoder: Decoder::new(self.plan.clone()),
             instances: self.lanes.iter().map(|_| None).collect(),
+            prints: Prints::default(),
             stages: Stages::default(),
         };
         // Wakes the others if this thread panics, so that the panic is not waited for in vain.
@@ -127,6 +138,7 @@ impl<C: Commit> Pipeline<'_, C> {
             Task::Fold { batch, lane, shard, slabs } => {
                 let side = &self.lanes[lane];
                 let mut held = lock(&side.shards[shard]);
+                held.expect(self.events_expected(&shared.outlook));
                 let instance = &mut worker.instances[lane];
                 let reducer = side.reducer.as_ref();
                 let result = held.fold(&slabs, reducer, &side.rules, instance, &mut worker.stages);
@@ -140,10 +152,22 @@ impl<C: Commit> Pipeline<'_, C> {
             }
             Task::Merge { batch, lane, slabs, folded } => {
                 let description = self.lanes[lane].reducer.description();
-                let block =
-                    worker.stages.time(Stage::Merge, || merge(description, &slabs, &folded));
+                let originals = self.source.originals();
+                let mut block = worker
+                    .stages
+                    .time(Stage::Merge, || merge(description, &slabs, &folded, originals));
                 drop(slabs);
-                lock(&shared.schedule).merged(batch, lane, block);
+                let fetched = match originals {
+                    Originals::InSlabs => Ok(()),
+                    Originals::Elsewhere => worker
+                        .stages
+                        .time(Stage::Read, || originals::fetch(self.source, &mut block.refused)),
+                };
+                let mut schedule = lock(&shared.schedule);
+                match fetched {
+                    Ok(()) => schedule.merged(batch, lane, block),
+                    Err(error) => schedule.fail(error),
+                }
             }
             Task::Commit { batch, lane, block } => {
                 let side = &self.lanes[lane];
@@ -178,17 +202,28 @@ impl<C: Commit> Pipeline<'_, C> {
         let before = reader.bytes_read();
         let slab = reader.next()?;
         self.bytes_read.fetch_add(reader.bytes_read() - before, Ordering::Relaxed);
+        let events = slab.as_ref().map_or(0, Slab::len) as u64;
+        self.events_read.fetch_add(events, Ordering::Relaxed);
         Ok(slab.map(|slab| (slab, reader)))
+    }
+
+    /// Events that this run takes in all, judged by those that were read so far.
+    fn events_expected(&self, outlook: &Outlook) -> u64 {
+        let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed).max(1));
+        let read = u128::from(self.events_read.load(Ordering::Relaxed));
+        let all = read * u128::from(self.source.bytes()) / bytes;
+        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        all.saturating_sub(outlook.skipped).min(outlook.most)
     }
 
     /// Decodes a slab once, and prepares it for the shards of every lane.
     fn decode(&self, worker: &mut Worker, placed: Placed) -> Result<Vec<Decoded>, RunError> {
         let mut lanes = Vec::new();
-        let decoder = &mut worker.decoder;
+        let (decoder, prints) = (&mut worker.decoder, &mut worker.prints);
         worker.stages.time(Stage::Decode, || decoder.decode(&placed, &mut lanes))?;
         let prepare = |(events, lane): (Events, &Lane<C::Kept>)| {
             lane.see(&events.times);
-            Decoded::new(placed.clone(), events, &lane.seed, lane.shards.len())
+            Decoded::new(placed.clone(), events, &lane.seed, lane.shards.len(), prints)
         };
         let prepared = worker
             .stages
@@ -197,10 +232,28 @@ impl<C: Commit> Pipeline<'_, C> {
     }
 }
 
+/// What is known before the first event of how many will come.
+struct Outlook {
+    /// Events that a snapshot holds already.
+    skipped: u64,
+    /// No more than these.
+    most: u64,
+}
+
+impl Outlook {
+    fn new(cuts: &Cuts, ids_max_bytes: usize) -> Self {
+        let partitions = cuts.from.len() as u64;
+        let limit = cuts.limit.map_or(u64::MAX, |limit| limit.saturating_mul(partitions));
+        let room = (ids_max_bytes / ID_MAX_BYTES) as u64;
+        Self { skipped: cuts.from.iter().sum(), most: limit.min(room) }
+    }
+}
+
 /// What a thread keeps for itself.
 struct Worker {
     decoder: Decoder,
     instances: Vec<Option<Box<dyn Instance>>>,
+    prints: Prints,
     stages: Stages,
 }
 

@@ -13,7 +13,7 @@ use crate::job::{self, BoundGates, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::rundir::RunWriter;
 use crate::snapshot::SnapshotRef;
-use crate::source::{self, Source};
+use crate::source::{self, Projection, Source};
 use retally_core::decode::Plan;
 use retally_core::digest::{OutcomeShape, Outcomes};
 use retally_core::log::PartitionIndex;
@@ -59,7 +59,7 @@ pub(crate) fn prepare(
     let params = job::params::columns(description, &job.params)?;
     let gates = job.gates.bind(description)?;
     let plan = Plan::new(&[description], &job.source.addressing)?;
-    let source = open(job, options, observer)?;
+    let source = open(job, options, observer, &plan)?;
     let names = source.partitions();
     let ledger = match &job.ledger {
         Some(path) => Ledger::load(&job.path(path))?,
@@ -158,8 +158,10 @@ fn open(
     job: &Resolved,
     options: &ReplayOptions,
     observer: &dyn Observer,
+    plan: &Plan,
 ) -> Result<Source, RunError> {
     let mut how = source::Options::new(job.source.format);
+    how.projection = Projection::Columns(plan.columns());
     how.attest = options.attest;
     let source = Source::open(&job.source.url, &job.base, &how)?;
     for left_out in source.left_out() {

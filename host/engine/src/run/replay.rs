@@ -20,7 +20,7 @@ use retally_core::manifest::Manifest;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// What of a replay is not the job's: how it is done, and which part of the log it takes.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ pub struct ReplayOptions {
 
 /// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them,
 /// few enough that the batches on their way fit into tens of megabytes.
-pub const BATCH_EVENTS: u64 = 65_536;
+pub const BATCH_EVENTS: u64 = 131_072;
 
 impl Default for ReplayOptions {
     fn default() -> Self {
@@ -135,6 +135,9 @@ fn pass(
         threads: options.threads(),
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
+        events_read: AtomicU64::new(0),
+        // Room for ids that may never come must not be what fills the memory.
+        ids_max_bytes: prepared.host_memory_bytes / 2,
     };
     let (extents, mut stages, outcome) = pipeline.run(prepared.cuts.clone());
     outcome.map_err(|ended| match ended {

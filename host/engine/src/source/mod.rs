@@ -38,6 +38,7 @@ use locate::Place;
 use object_store::ObjectStoreExt;
 use retally_core::decode::Slab;
 use retally_core::log::PartitionIndex;
+use retally_core::reduce::Originals;
 use std::future::Future;
 use std::io::Read;
 use std::path::Path;
@@ -194,6 +195,15 @@ impl Source {
                 Reader::Parquet(ParquetReader::open(&self.shared, part, from..to)?)
             }
         }))
+    }
+
+    /// Where the original bytes of events are.
+    pub fn originals(&self) -> Originals {
+        let options = &self.shared.options;
+        match options.format {
+            Format::Parquet if options.projection != Projection::All => Originals::Elsewhere,
+            Format::Parquet | Format::Json => Originals::InSlabs,
+        }
     }
 
     /// Whole rows of a Parquet log, with all columns whatever the projection: those at `offsets` of

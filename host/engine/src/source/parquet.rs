@@ -7,6 +7,7 @@ use super::error::SourceError;
 use super::ranges::Ranges;
 use super::{Part, Piece, Projection, Shared};
 use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -98,7 +99,9 @@ fn load(
     }
     let metadata = guarded(|| {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        ArrowReaderMetadata::load(ranges, options)
+        let metadata = ArrowReaderMetadata::load(ranges, options)?;
+        let options = ArrowReaderOptions::new().with_schema(viewed(metadata.schema()));
+        ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
     });
     let metadata = metadata.map_err(|failure| match failure {
         Failure::Source(error) => *error,
@@ -106,6 +109,18 @@ fn load(
     })?;
     check(metadata.metadata()).map_err(bad)?;
     Ok(metadata)
+}
+
+/// The same columns, strings as views: those point into the pages that were read, where others
+/// would be copied out of them.
+fn viewed(schema: &SchemaRef) -> SchemaRef {
+    let view = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+        DataType::Binary => Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView)),
+        _ => field.clone(),
+    };
+    let fields: Fields = schema.fields().iter().map(view).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// What the readers of row groups take for granted.

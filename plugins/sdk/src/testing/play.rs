@@ -2,11 +2,11 @@
 
 use super::Value;
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab, TimeUnit};
-use retally_core::dedup::Window;
+use retally_core::dedup::{Prints, Window};
 use retally_core::log::Order;
 use retally_core::reduce::{
     Block, NoProbe, OnConflict, OnTrap, Reducer, Rules, Shard, Stop, StopCause, What, finals,
-    merge, sorted_keys,
+    Originals, merge, sorted_keys,
 };
 use retally_core::schema::{Column, Description, Field, Kind, display};
 use retally_core::seed::Seed;
@@ -69,11 +69,12 @@ impl Plays<'_> {
             let mut events = Vec::new();
             match (decoder.decode(&placed, &mut events), events.pop()) {
                 (Ok(()), Some(events)) => {
-                    let slabs = [Decoded::new(placed, events, &seed, 1)];
+                    let slabs = [Decoded::new(placed, events, &seed, 1, &mut Prints::default())];
                     let folded =
                         shards[0].fold(&slabs, self.artifact, &rules, &mut instance, &mut NoProbe);
                     let folded = folded.unwrap_or_else(|stop| stopped(&stop, number * size, lines));
-                    played.take(description, merge(description, &slabs, &[folded]));
+                    let block = merge(description, &slabs, &[folded], Originals::InSlabs);
+                    played.take(description, block);
                 }
                 (Err(error), _) => panic!("the events cannot be decoded: {error}"),
                 (Ok(()), None) => unreachable!("one reader, one list of events"),

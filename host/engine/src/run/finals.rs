@@ -1,0 +1,110 @@
+//! Every key's view rows and violations, in byte order of the keys: derived by all threads, digested
+//! and written by two, each piece of keys on its way through all three.
+//!
+//! ```text
+//! pieces of keys --derive--> (any order) --put in order, digest--> (in order) --write-->
+//! ```
+
+use super::error::RunError;
+use super::lane::Lane;
+use super::stages::{Stage, Stages};
+use retally_core::reduce::{Finals, Instance, KeyRef, Shard, finals, sorted_keys};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::ScopedJoinHandle;
+
+/// Keys that are viewed in one call.
+const KEYS_OF_A_CALL: usize = 4_096;
+
+type Derived = (usize, Result<Finals, RunError>);
+
+/// Derives the finals of all keys of a lane and hands them, in byte order of the keys, to `digest`
+/// and then to `write`.
+///
+/// # Errors
+/// The first in the order of the keys.
+pub(super) fn all<C: Send>(
+    lane: &Lane<C>,
+    (threads, cancel): (usize, &AtomicBool),
+    stages: &mut Stages,
+    digest: impl FnMut(&Finals) -> Result<(), RunError> + Send,
+    mut write: impl FnMut(Finals) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let guards = lane.lock_shards();
+    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+    let keys = sorted_keys(&shards);
+    let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
+    let next = AtomicUsize::new(0);
+    let (derived, any_order) = sync_channel(threads);
+    let (digested, in_order) = sync_channel(threads);
+    let one = |piece: usize, instance: &mut Option<Box<dyn Instance>>| {
+        let made = finals(&shards, pieces[piece], lane.reducer.as_ref(), &lane.rules, instance);
+        made.map_err(RunError::from)
+    };
+    let take = || {
+        let piece = next.fetch_add(1, Ordering::Relaxed);
+        (piece < pieces.len() && !cancel.load(Ordering::Relaxed)).then_some(piece)
+    };
+    std::thread::scope(|scope| {
+        let mut workers: Vec<ScopedJoinHandle<'_, Stages>> = Vec::new();
+        for _ in 0..threads {
+            let derived = derived.clone();
+            workers.push(scope.spawn(|| derive(take, one, derived)));
+        }
+        drop(derived);
+        workers.push(scope.spawn(|| digest_in_order(any_order, digest, digested)));
+        // What was derived ahead of an error is dropped with the receiver, and the threads end.
+        let mut written = Ok(());
+        for finals in &in_order {
+            written = finals.and_then(|finals| stages.time(Stage::Write, || write(finals)));
+            if written.is_err() {
+                break;
+            }
+        }
+        drop(in_order);
+        for worker in workers {
+            stages.add(&worker.join().map_err(|_| RunError::Panicked)?);
+        }
+        written
+    })?;
+    if cancel.load(Ordering::Relaxed) { Err(RunError::Cancelled) } else { Ok(()) }
+}
+
+fn derive(
+    take: impl Fn() -> Option<usize>,
+    one: impl Fn(usize, &mut Option<Box<dyn Instance>>) -> Result<Finals, RunError>,
+    out: SyncSender<Derived>,
+) -> Stages {
+    let (mut stages, mut instance) = (Stages::default(), None);
+    while let Some(piece) = take() {
+        let finals = stages.time(Stage::Sandbox, || one(piece, &mut instance));
+        if out.send((piece, finals)).is_err() {
+            break;
+        }
+    }
+    stages
+}
+
+fn digest_in_order(
+    any_order: Receiver<Derived>,
+    mut digest: impl FnMut(&Finals) -> Result<(), RunError>,
+    out: SyncSender<Result<Finals, RunError>>,
+) -> Stages {
+    let mut stages = Stages::default();
+    let (mut early, mut expected) = (BTreeMap::new(), 0);
+    for (piece, finals) in any_order {
+        early.insert(piece, finals);
+        while let Some(finals) = early.remove(&expected) {
+            expected += 1;
+            let finals = finals.and_then(|finals| {
+                stages.time(Stage::Digest, || digest(&finals))?;
+                Ok(finals)
+            });
+            if out.send(finals).is_err() {
+                return stages;
+            }
+        }
+    }
+    stages
+}
