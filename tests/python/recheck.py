@@ -211,7 +211,7 @@ class Outcomes:
 
 
 class Keys:
-    """A tree over keys, and its leaves as (first row, rows, hash)."""
+    """A tree over keys, and its leaves as (first row, rows, keys, hash)."""
 
     def __init__(self):
         self.tree = Tree()
@@ -233,7 +233,8 @@ class Keys:
         if self.open:
             digest = leaf_hash(b"".join(self.open))
             self.tree.push(digest)
-            self.leaves.append((self.first, self.rows - self.first, digest))
+            count = self.rows - self.first
+            self.leaves.append((self.first, count, len(self.open), digest))
             self.first = self.rows
             self.open = []
 
@@ -467,9 +468,9 @@ def recheck(run, manifest):
     described = input_digest(manifest["input"])
     reducer = bytes.fromhex(manifest["reducer"]["sha256"])
     kept = {}
-    columns = ["tree", "first_row", "rows", "hash"]
-    for tree, first, count, digest in rows(run / "leaves.parquet", columns):
-        kept.setdefault(tree, []).append((first, count, digest))
+    columns = ["tree", "first_row", "rows", "keys", "hash"]
+    for tree, first, count, keys, digest in rows(run / "leaves.parquet", columns):
+        kept.setdefault(tree, []).append((first, count, keys, digest))
     leaves = {"views": view_leaves, "states": state_leaves, "violations": violation_leaves}
     recorded = manifest["digests"]
     result = {

@@ -15,7 +15,7 @@
 
 use super::align::Plan;
 use super::attribution::{AttributionTally, KeyFacts, Words};
-use super::divergence::DivergenceTally;
+use super::divergence::{DivergenceTally, First};
 use super::emits::{EmitTally, Records};
 use super::error::CompareError;
 use super::judge::Rows;
@@ -170,6 +170,13 @@ impl Tally {
     pub fn skip(&mut self, keys: u64, rows: u64) {
         self.view.skip(keys, rows);
         self.attribution.skip(keys);
+    }
+
+    /// Takes a key that is the same at the end, or in neither result, and was not fed, but whose
+    /// outcomes differ on the way.
+    pub fn healed(&mut self, first: First<'_>) {
+        let none = vec![0; self.summed[0].pairs.len()];
+        self.divergences.key(false, Some(first), &none);
     }
 
     /// Compares records of an emit kind over a stretch of the log. `differs` hears the events whose

@@ -35,6 +35,8 @@ pub struct Leaf {
     pub first_row: u64,
     /// Its rows in the table: one per state, view row or violation.
     pub rows: u64,
+    /// Its keys.
+    pub keys: u64,
 }
 
 /// A finished tree.
@@ -95,9 +97,10 @@ impl KeyTree {
 
     fn close(&mut self) {
         let hash = Hash::of(&self.open);
+        let keys = (self.open.len() - 1) as u64 / 32;
         self.open.clear();
         let first_row = self.leaves.last().map_or(0, |leaf| leaf.first_row + leaf.rows);
-        self.leaves.push(Leaf { hash, first_row, rows: self.rows - first_row });
+        self.leaves.push(Leaf { hash, first_row, rows: self.rows - first_row, keys });
         self.tree.push(hash);
     }
 
@@ -109,6 +112,28 @@ impl KeyTree {
         let Self { keys, rows, leaves, .. } = self;
         KeyedDigest { digest: canonical.finish(), keys, rows, leaves }
     }
+}
+
+/// The digest of a tree from its leaves alone. `canonical`: what stands in front of the number of
+/// keys.
+fn from_leaves(mut canonical: Canonical, leaves: &[Leaf]) -> Hash {
+    let mut tree = Tree::default();
+    leaves.iter().for_each(|leaf| tree.push(leaf.hash));
+    let keys = leaves.iter().map(|leaf| leaf.keys).sum();
+    canonical.number(keys).hash(&tree.root());
+    canonical.finish()
+}
+
+/// The views' digest from the leaves that a run keeps: what was read of them is what was written.
+pub fn views_digest(fields: &[Field], leaves: &[Leaf]) -> Hash {
+    let mut canonical = Canonical::new("retally views v1");
+    canonical.shape(fields);
+    from_leaves(canonical, leaves)
+}
+
+/// The states' digest from the leaves.
+pub fn states_digest(leaves: &[Leaf]) -> Hash {
+    from_leaves(Canonical::new("retally states v1"), leaves)
 }
 
 /// Whether a leaf ends behind `key`.

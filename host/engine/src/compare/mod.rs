@@ -1,3 +1,28 @@
-//! The world around a comparison: what people keep beside it.
+//! Comparing results: two finished runs from their files, or a run against results that somebody
+//! knows. What equal means and what is counted lives in [`retally_core::compare`]; here is where
+//! the two sides come from, and when they are refused because no comparison of them would mean
+//! anything.
+//!
+//! ```text
+//! manifests --> refuse: are these comparable at all?
+//! leaves    --> which rows differ at all? --> only those are read --> Tally
+//! outcomes  --> differ? then both logs are walked side by side -----> Tally
+//! ```
+//!
+//! Beside it people keep what they expect to differ: [`expectations`].
 
+mod error;
 pub mod expectations;
+mod firsts;
+mod log;
+mod refuse;
+mod runs;
+mod shown;
+mod sides;
+mod states;
+#[cfg(test)]
+mod tests;
+
+pub use error::CompareError;
+pub use runs::{CompareOptions, runs};
+pub use sides::side;

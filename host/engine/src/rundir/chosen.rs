@@ -2,7 +2,7 @@
 
 use super::RunDirError;
 use super::columns::from_arrow;
-use super::reader::{Keys, RunReader};
+use super::reader::{Part, RunReader};
 use super::shape::Table;
 use retally_core::schema::{Column, Field};
 
@@ -28,7 +28,7 @@ impl RunReader {
         ascending.dedup();
         let wrong = || self.wrong(table, "it has no such column");
         let read: Vec<usize> = ascending.iter().map(|number| first + number).collect();
-        for batch in self.rows_of(table, &Keys::All, Some(read))? {
+        for batch in self.part(table, Part { columns: Some(read), ..Part::default() })? {
             let batch = batch?;
             let column = |number: &usize| {
                 let place = ascending.binary_search(number).ok()?;

@@ -30,12 +30,13 @@ pub(super) struct Fates {
 }
 
 /// Consecutive events with one fate.
-struct Run {
-    partition: String,
-    offset: u64,
-    events: u64,
-    what: String,
-    code: Option<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) partition: String,
+    pub(crate) offset: u64,
+    pub(crate) events: u64,
+    pub(crate) what: String,
+    pub(crate) code: Option<String>,
 }
 
 /// Recomputes the outcome trees.
@@ -132,7 +133,7 @@ fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
     Ok((partitions.into_iter().collect(), rejects))
 }
 
-fn runs(run: &RunReader, batch: &RecordBatch) -> Result<Vec<Run>, RunDirError> {
+pub(super) fn runs(run: &RunReader, batch: &RecordBatch) -> Result<Vec<Run>, RunDirError> {
     let text = |column: usize| batch.column(column).as_string::<i32>();
     let (partitions, whats, codes) = (text(0), text(3), text(4));
     let (offsets, events) = (numbers(batch, 1), numbers(batch, 2));
@@ -153,7 +154,11 @@ fn runs(run: &RunReader, batch: &RecordBatch) -> Result<Vec<Run>, RunDirError> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-fn what(run: &RunReader, stretch: &Run, rejects: &[String]) -> Result<What, RunDirError> {
+pub(super) fn what(
+    run: &RunReader,
+    stretch: &Run,
+    rejects: &[String],
+) -> Result<What, RunDirError> {
     let code = stretch.code.as_deref().unwrap_or_default();
     let all = [
         What::Applied,

@@ -50,6 +50,24 @@ impl Folder {
         File::open(self.at(name)).map_err(|error| self.error("open", name, error))
     }
 
+    /// Bytes of the files in the folder and below it.
+    pub(super) fn size(&self, name: &str) -> Result<u64, RunDirError> {
+        let fail = |error| self.error("read", name, error);
+        let mut bytes = 0;
+        for entry in fs::read_dir(self.at(name)).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let meta = entry.metadata().map_err(fail)?;
+            bytes += match meta.is_dir() {
+                true => {
+                    let below = Path::new(name).join(entry.file_name());
+                    self.size(&below.to_string_lossy())?
+                }
+                false => meta.len(),
+            };
+        }
+        Ok(bytes)
+    }
+
     /// The bytes of an existing file; none if it does not exist.
     pub(super) fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, RunDirError> {
         match fs::read(self.at(name)) {

@@ -8,7 +8,7 @@
 //! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, the fields; in log order
 //! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
 //! outcomes.parquet          partition, offset, events, what, code: runs of one fate; in log order
-//! leaves.parquet            tree, first_row, rows, hash: the leaves of the trees over keys
+//! leaves.parquet            tree, first_row, rows, keys, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
 //! ```
 //!
@@ -22,11 +22,14 @@ mod emits;
 mod error;
 mod fates;
 mod folder;
+pub(crate) mod keys;
+pub(crate) mod log;
+mod meter;
 mod named;
 mod reader;
 mod recompute;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod shape;
 mod table;
 #[cfg(test)]
@@ -36,6 +39,6 @@ mod writer;
 pub use check::{CheckReport, Checked, check};
 pub use error::RunDirError;
 pub use named::Named;
-pub use reader::{Keys, Rows, RunReader};
+pub use reader::{Keys, Part, Rows, RunReader};
 pub use shape::Table;
 pub use writer::{KeyedDigests, RunWriter};

@@ -3,6 +3,7 @@
 use super::RunDirError;
 use super::columns::Digits;
 use super::folder::Folder;
+use super::meter::{Meter, Metered};
 use super::shape::{Control, MANIFEST, Shape, Table, partition_type};
 use super::table::failed;
 use arrow_array::cast::AsArray;
@@ -11,13 +12,14 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowFilter,
+    ParquetRecordBatchReaderBuilder, RowFilter, RowSelection, RowSelectionPolicy,
 };
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use retally_core::manifest::{Manifest, ManifestError};
 use retally_core::schema;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +33,18 @@ pub struct RunReader {
     manifest: Manifest,
     shape: Shape,
     history: bool,
+    meter: Meter,
+}
+
+/// Which part of a table is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Rows of these keys.
+    pub keys: Keys,
+    /// Of these, only those with these numbers: ascending, not touching each other. None: all.
+    pub rows: Option<Vec<Range<u64>>>,
+    /// Only the columns with these numbers. None: all.
+    pub columns: Option<Vec<usize>>,
 }
 
 /// Which keys' rows are wanted.
@@ -41,6 +55,15 @@ pub enum Keys {
     All,
     /// These keys'.
     These(BTreeSet<String>),
+    /// Not a key's but a tree's: in the table of leaves.
+    Tree(BTreeSet<String>),
+}
+
+impl Keys {
+    /// The column that says whose a row is.
+    fn column(&self) -> &'static str {
+        if matches!(self, Self::Tree(_)) { "tree" } else { "key" }
+    }
 }
 
 impl RunReader {
@@ -69,7 +92,22 @@ impl RunReader {
         let control: Control =
             serde_json::from_value(manifest.control.clone()).map_err(|_| unusable())?;
         let shape = Shape::read(&control).ok_or_else(unusable)?;
-        Ok(Self { folder, manifest, shape, history: control.history })
+        let meter = Meter::default();
+        meter.add(bytes.len() as u64);
+        Ok(Self { folder, manifest, shape, history: control.history, meter })
+    }
+
+    /// Bytes read of the directory's files so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.meter.read()
+    }
+
+    /// Bytes of all its files.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn bytes_total(&self) -> Result<u64, RunDirError> {
+        self.folder.size("")
     }
 
     /// What ran, on what, with what result.
@@ -87,6 +125,11 @@ impl RunReader {
         &self.shape.view
     }
 
+    /// The view's fields and what tells the rows of one key apart.
+    pub fn view_shape(&self) -> schema::ViewShape {
+        schema::ViewShape { fields: self.shape.view.clone(), row_key: self.shape.row_key.clone() }
+    }
+
     /// The emit kinds in declared order: what [`Table::Emits`] counts.
     pub fn emits(&self) -> &[schema::EmitKind] {
         &self.shape.emits
@@ -98,21 +141,20 @@ impl RunReader {
     /// # Errors
     /// When the file is missing or not as it was written.
     pub fn rows(&self, table: Table, keys: &Keys) -> Result<Rows<'_>, RunDirError> {
-        self.rows_of(table, keys, None)
+        self.part(table, Part { keys: keys.clone(), ..Part::default() })
     }
 
-    /// As [`RunReader::rows`]; only the columns with these numbers, ascending, are read.
-    pub(super) fn rows_of(
-        &self,
-        table: Table,
-        keys: &Keys,
-        columns: Option<Vec<usize>>,
-    ) -> Result<Rows<'_>, RunDirError> {
+    /// Some rows and columns of a table, in its order. Of the file no more is read than the pages
+    /// in which they lie.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn part(&self, table: Table, part: Part) -> Result<Rows<'_>, RunDirError> {
         let names = match table {
             Table::Emits(kind) => self.emit_files(kind)?,
             _ => vec![self.shape.file(table)],
         };
-        let mut rows = Rows { run: self, table, names, keys: keys.clone(), columns, open: None };
+        let mut rows = Rows { run: self, table, names, part, before: 0, open: None };
         rows.next_file()?;
         Ok(rows)
     }
@@ -136,32 +178,60 @@ impl RunReader {
         Ok(names)
     }
 
+    /// How many rows a table has.
+    ///
+    /// # Errors
+    /// When a file is missing or not as it was written.
+    pub fn count(&self, table: Table) -> Result<u64, RunDirError> {
+        let mut rows = 0;
+        let names = match table {
+            Table::Emits(kind) => self.emit_files(kind)?,
+            _ => vec![self.shape.file(table)],
+        };
+        for name in names {
+            rows += self.open_file(table, &name, &Part::default(), 0)?.1;
+        }
+        Ok(rows)
+    }
+
+    /// Opens a file of a table, whose rows follow `before` others, and says how many it has.
     fn open_file(
         &self,
         table: Table,
         name: &str,
-        keys: &Keys,
-        columns: Option<&[usize]>,
-    ) -> Result<ParquetRecordBatchReader, RunDirError> {
+        part: &Part,
+        before: u64,
+    ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
         let fail = |error| failed("read", &self.folder, name, error);
-        let file = self.folder.read(name)?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let file = Metered::new(self.folder.read(name)?, self.meter.clone());
+        let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        if part.rows.is_some() {
+            options = options.with_offset_index_policy(PageIndexPolicy::Optional);
+        }
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
         let mut builder = builder.map_err(fail)?.with_batch_size(BATCH_ROWS);
         self.check_columns(table, name, builder.schema())?;
-        if let Some(columns) = columns {
-            let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        let metadata = builder.metadata().clone();
+        let mut groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
+        let key = builder.schema().index_of(part.keys.column()).ok();
+        if let (Keys::These(keys) | Keys::Tree(keys), Some(key)) = (&part.keys, key) {
+            groups.retain(|&group| may_hold(metadata.row_group(group), key, keys));
+            let mask = ProjectionMask::leaves(builder.parquet_schema(), [key]);
+            builder = builder.with_row_filter(among(keys.clone(), mask));
+        }
+        if let Some(rows) = &part.rows {
+            let selection = selected(rows, metadata.row_groups(), before, &mut groups);
+            builder = builder
+                .with_row_selection(selection)
+                .with_row_selection_policy(RowSelectionPolicy::Selectors);
+        }
+        if let Some(columns) = &part.columns {
+            // No column has columns of its own, so their numbers are those of the leaves.
+            let mask = ProjectionMask::leaves(builder.parquet_schema(), columns.iter().copied());
             builder = builder.with_projection(mask);
         }
-        let key = builder.schema().index_of("key").ok();
-        if let (Keys::These(keys), Some(key)) = (keys, key) {
-            let groups = builder.metadata().row_groups().iter().enumerate();
-            let groups = groups.filter(|(_, group)| may_hold(group, key, keys)).map(|(n, _)| n);
-            let groups = groups.collect();
-            let mask = ProjectionMask::leaves(builder.parquet_schema(), [key]);
-            builder = builder.with_row_groups(groups).with_row_filter(among(keys.clone(), mask));
-        }
-        builder.build().map_err(fail)
+        let rows = metadata.file_metadata().num_rows() as u64;
+        Ok((builder.with_row_groups(groups).build().map_err(fail)?, rows))
     }
 
     /// A file with other columns than its table has is not read: nothing in it would mean what it
@@ -212,15 +282,51 @@ fn among(keys: BTreeSet<String>, mask: ProjectionMask) -> RowFilter {
     RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, wanted))])
 }
 
+/// What to take of the row groups that hold some of `rows`; the others are taken off `groups`.
+fn selected(
+    rows: &[Range<u64>],
+    all: &[RowGroupMetaData],
+    before: u64,
+    groups: &mut Vec<usize>,
+) -> RowSelection {
+    let mut first = before;
+    let spans: Vec<Range<u64>> = (all.iter())
+        .map(|group| {
+            let span = first..first + group.num_rows() as u64;
+            first = span.end;
+            span
+        })
+        .collect();
+    let within = |span: &Range<u64>| {
+        let from = rows.partition_point(|range| range.end <= span.start);
+        let span = span.clone();
+        rows[from..].iter().take_while(move |range| range.start < span.end)
+    };
+    groups.retain(|&group| within(&spans[group]).next().is_some());
+    // Selections count the rows of the groups that are left, one behind the other.
+    let mut skipped = 0;
+    let mut ranges = Vec::new();
+    for &group in groups.iter() {
+        let span = &spans[group];
+        for range in within(span) {
+            let start = range.start.max(span.start) - span.start + skipped;
+            let end = range.end.min(span.end) - span.start + skipped;
+            ranges.push(start as usize..end as usize);
+        }
+        skipped += span.end - span.start;
+    }
+    RowSelection::from_consecutive_ranges(ranges.into_iter(), skipped as usize)
+}
+
 /// Rows of a table, a batch at a time.
 pub struct Rows<'a> {
     run: &'a RunReader,
     table: Table,
     /// Files to come, the next one last.
     names: Vec<String>,
-    keys: Keys,
-    /// Numbers of the columns that are read; none: all.
-    columns: Option<Vec<usize>>,
+    part: Part,
+    /// Rows of the files before.
+    before: u64,
     open: Option<(String, ParquetRecordBatchReader)>,
 }
 
@@ -228,8 +334,9 @@ impl Rows<'_> {
     fn next_file(&mut self) -> Result<(), RunDirError> {
         self.open = None;
         if let Some(name) = self.names.pop() {
-            let reader =
-                self.run.open_file(self.table, &name, &self.keys, self.columns.as_deref())?;
+            let opened = self.run.open_file(self.table, &name, &self.part, self.before)?;
+            let (reader, rows) = opened;
+            self.before += rows;
             self.open = Some((name, reader));
         }
         Ok(())

@@ -100,15 +100,16 @@ pub(super) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
 /// The leaves that were kept of a tree.
 pub(super) fn leaves(run: &RunReader, tree: &str) -> Result<Vec<Leaf>, RunDirError> {
     let mut leaves = Vec::new();
-    for batch in run.rows(Table::Leaves, &Keys::All)? {
+    for batch in run.rows(Table::Leaves, &Keys::Tree([tree.to_owned()].into()))? {
         let batch = batch?;
         let trees = batch.column(0).as_string::<i32>();
-        let (first, rows) = (numbers(&batch, 1), numbers(&batch, 2));
-        let hashes = batch.column(3).as_fixed_size_binary();
+        let (first, rows, keys) = (numbers(&batch, 1), numbers(&batch, 2), numbers(&batch, 3));
+        let hashes = batch.column(4).as_fixed_size_binary();
         for row in (0..batch.num_rows()).filter(|&row| trees.value(row) == tree) {
             let mut hash = Hash([0; 32]);
             hash.0.copy_from_slice(hashes.value(row));
-            leaves.push(Leaf { hash, first_row: first[row] as u64, rows: rows[row] as u64 });
+            let [first_row, rows, keys] = [first[row], rows[row], keys[row]].map(|n| n as u64);
+            leaves.push(Leaf { hash, first_row, rows, keys });
         }
     }
     Ok(leaves)

@@ -19,7 +19,7 @@ fn field(name: &str, kind: Kind) -> Field {
 }
 
 /// All kinds, two emit kinds, and fields whose names the tables have already.
-pub(super) fn description() -> Description {
+pub(crate) fn description() -> Description {
     let reason = |code: &str| Reason { code: code.into(), says: "a sentence".into() };
     let net = Kind::Decimal { scale: 2 };
     Description {
@@ -167,13 +167,14 @@ fn finals(dice: &mut Dice, keys: std::ops::Range<u32>) -> Finals {
 }
 
 /// A run of about 13,000 events in two partitions that take turns.
-pub(super) struct Sample {
-    pub(super) blocks: Vec<Block>,
-    pub(super) finals: Vec<Finals>,
-    pub(super) partitions: Vec<String>,
+#[derive(Clone)]
+pub(crate) struct Sample {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) finals: Vec<Finals>,
+    pub(crate) partitions: Vec<String>,
 }
 
-pub(super) fn sample(seed: u64) -> Sample {
+pub(crate) fn sample(seed: u64) -> Sample {
     let mut dice = Dice(seed);
     let mut next = [100u64, 0];
     let mut blocks = Vec::new();
@@ -188,12 +189,12 @@ pub(super) fn sample(seed: u64) -> Sample {
 }
 
 impl Sample {
-    pub(super) fn outcomes(&self) -> Outcomes {
+    pub(crate) fn outcomes(&self) -> Outcomes {
         Outcomes::new(OutcomeShape::of(&description()), &self.partitions)
     }
 
     /// Writes the blocks that `outcomes` has not seen yet, and everything else.
-    pub(super) fn write(&self, dir: &Path, mut outcomes: Outcomes, from: usize) -> Manifest {
+    pub(crate) fn write(&self, dir: &Path, mut outcomes: Outcomes, from: usize) -> Manifest {
         let history = outcomes.save();
         let names = self.partitions.clone();
         let mut writer = RunWriter::create(dir, &description(), names, &history).unwrap();

@@ -4,7 +4,7 @@
 use super::columns::{Digits, arrow_type, timestamp_type};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use retally_core::limits::DECIMAL_SCALE_MAX;
-use retally_core::schema::{self, Description, EmitKind, Kind};
+use retally_core::schema::{self, Description, EmitKind, Kind, ViewShape};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ pub(super) const MANIFEST: &str = "manifest.json";
 
 /// Columns that every emit has in front of its fields.
 const EMIT_COLUMNS: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
+
+/// Number of the first column behind them.
+pub(super) const EMIT_FIELDS_FROM: usize = EMIT_COLUMNS.len();
 
 /// A table of a run directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub(super) struct EmitNote {
 pub(super) struct Control {
     emits: Vec<EmitNote>,
     view: Vec<FieldNote>,
+    /// Names of the fields that tell the view rows of one key apart.
+    row_key: Vec<String>,
     /// Whether `history.parquet` is there: the run went on from a snapshot.
     pub(super) history: bool,
 }
@@ -68,18 +73,23 @@ pub(super) struct Control {
 pub(super) struct Shape {
     pub(super) emits: Vec<EmitKind>,
     pub(super) view: Vec<schema::Field>,
+    /// Numbers of the fields that tell the view rows of one key apart.
+    pub(super) row_key: Vec<u16>,
 }
 
 impl Shape {
     pub(super) fn of(description: &Description) -> Self {
-        Self { emits: description.emits.clone(), view: description.view.fields.clone() }
+        let ViewShape { fields, row_key } = description.view.clone();
+        Self { emits: description.emits.clone(), view: fields, row_key }
     }
 
     pub(super) fn note(&self, history: bool) -> Control {
         let emit =
             |kind: &EmitKind| EmitNote { name: kind.name.clone(), fields: notes(&kind.fields) };
         let emits = self.emits.iter().map(emit).collect();
-        Control { emits, view: notes(&self.view), history }
+        let name = |&number: &u16| Some(self.view.get(usize::from(number))?.name.clone());
+        let row_key = self.row_key.iter().filter_map(name).collect();
+        Control { emits, view: notes(&self.view), row_key, history }
     }
 
     /// The shape that a manifest notes; none if it names a kind that does not exist.
@@ -88,7 +98,11 @@ impl Shape {
             Some(EmitKind { name: note.name.clone(), fields: fields(&note.fields)? })
         };
         let emits = control.emits.iter().map(kind).collect::<Option<_>>()?;
-        Some(Self { emits, view: fields(&control.view)? })
+        let view = fields(&control.view)?;
+        let number = |name: &String| view.iter().position(|field| field.name == *name);
+        let row_key = control.row_key.iter().map(|name| Some(number(name)? as u16));
+        let row_key = row_key.collect::<Option<_>>()?;
+        Some(Self { emits, view, row_key })
     }
 
     /// The file or, for emits, the first file of a table, from the run directory.
@@ -142,7 +156,7 @@ impl Shape {
             }
             Table::Leaves => {
                 let hash = column("hash", DataType::FixedSizeBinary(32));
-                vec![text("tree"), number("first_row"), number("rows"), hash]
+                vec![text("tree"), number("first_row"), number("rows"), number("keys"), hash]
             }
             Table::History => {
                 vec![text("partition"), number("events"), binary("edge"), binary("open")]
@@ -231,9 +245,10 @@ mod tests {
     #[test]
     fn a_shape_is_read_from_its_note() {
         let kinds = [Kind::Decimal { scale: 3 }, Kind::Json, Kind::Date];
-        let view = kinds.iter().map(|&kind| field("a", kind)).collect();
+        let names = ["a", "b", "c"];
+        let view = names.iter().zip(kinds).map(|(name, kind)| field(name, kind)).collect();
         let emits = vec![EmitKind { name: "e".into(), fields: vec![field("b", Kind::Bytes)] }];
-        let shape = Shape { emits, view };
+        let shape = Shape { emits, view, row_key: vec![1] };
         let text = serde_json::to_string(&shape.note(false)).unwrap();
         assert_eq!(Shape::read(&serde_json::from_str(&text).unwrap()), Some(shape));
     }
@@ -242,7 +257,7 @@ mod tests {
     fn a_field_never_hides_a_column_of_the_table() {
         let fields = ["offset", "Key", "net"].map(|name| field(name, Kind::Integer));
         let emits = vec![EmitKind { name: "e".into(), fields: fields.to_vec() }];
-        let shape = Shape { emits, view: fields.to_vec() };
+        let shape = Shape { emits, view: fields.to_vec(), row_key: Vec::new() };
         let names = |table| {
             let schema = shape.schema(table);
             schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(" ")

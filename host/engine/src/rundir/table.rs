@@ -44,6 +44,10 @@ const SORTED_GROUP_ROWS: usize = 65_536;
 /// Bytes of a page before compression.
 const PAGE_BYTES: usize = 256 << 10;
 
+/// Rows of a page in tables that are sorted by key: with the offset index, which every file has,
+/// what a reader of one leaf reads at the least. A leaf has some 256 keys.
+const SORTED_PAGE_ROWS: usize = 4096;
+
 /// A file of a run directory while it is written.
 pub(super) struct TableWriter {
     name: String,
@@ -141,10 +145,17 @@ fn properties(schema: &SchemaRef, table: Table) -> WriterProperties {
         };
         builder = builder.set_column_encoding(path, encoding);
     }
+    // A reader of one key, or of one tree's leaves, skips the groups in which it cannot be.
+    let bounded = match table {
+        Table::Leaves => Some("tree"),
+        _ => sorted.then_some("key"),
+    };
+    if let Some(name) = bounded {
+        let path = ColumnPath::new(vec![name.to_owned()]);
+        builder = builder.set_column_statistics_enabled(path, EnabledStatistics::Chunk);
+    }
     if sorted {
-        // A reader of one key skips the groups in which it cannot be.
-        let key = ColumnPath::new(vec!["key".to_owned()]);
-        builder = builder.set_column_statistics_enabled(key, EnabledStatistics::Chunk);
+        builder = builder.set_data_page_row_count_limit(SORTED_PAGE_ROWS);
     }
     builder.build()
 }

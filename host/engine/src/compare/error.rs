@@ -1,0 +1,39 @@
+//! Why two results are not compared.
+
+use crate::rundir::RunDirError;
+use retally_core::compare;
+use std::path::PathBuf;
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// A run directory that cannot be read.
+    #[error(transparent)]
+    RunDir(#[from] Box<RunDirError>),
+    /// Two sides of which a comparison would mean nothing.
+    #[error(
+        "these are not compared: {}; --force goes on all the same, and the report says so",
+        .0.join("; ")
+    )]
+    Refused(Vec<String>),
+    /// Files that are not those that the manifest seals.
+    #[error(
+        "{} is not as it was written: {what}; `retally results check` tells what else was changed",
+        .path.display()
+    )]
+    Changed {
+        /// The run directory.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// Something that cannot be compared as asked.
+    #[error(transparent)]
+    Compare(#[from] compare::CompareError),
+}
+
+impl From<RunDirError> for CompareError {
+    fn from(error: RunDirError) -> Self {
+        Self::RunDir(Box::new(error))
+    }
+}

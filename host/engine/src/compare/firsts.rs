@@ -1,0 +1,159 @@
+//! What walking the logs found of single keys: the first event whose outcome differs, and with
+//! which codes events of a key were refused. One small record per key that has something.
+
+use retally_core::compare::model::Fate;
+use retally_core::compare::{First, KeyFacts};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+/// Keys with refused events of which the codes are remembered; beyond, they explain nothing.
+const REFUSED_KEYS_MAX: usize = 1 << 20;
+
+/// Codes that are remembered of a key: the bits of a number.
+const CODES_MAX: usize = 64;
+
+/// Number of a fate that is none: the side has no record of the event.
+pub(super) const NO_RECORD: u16 = u16::MAX;
+
+/// The first event of a key whose outcome differs.
+#[derive(Debug, Clone)]
+pub(super) struct FirstRecord {
+    /// Number of its partition.
+    pub(super) partition: u32,
+    pub(super) offset: u64,
+    /// Its time, if it has emits on either side.
+    pub(super) time: Option<i64>,
+    /// Numbers of its fates in A and B.
+    pub(super) fates: [u16; 2],
+    /// For A and B, for each of the side's kinds: number of its first record, and how many it has.
+    pub(super) emits: [Box<[(u64, u32)]>; 2],
+    seen: Cell<bool>,
+}
+
+impl FirstRecord {
+    pub(super) fn new(
+        (partition, offset): (u32, u64),
+        time: Option<i64>,
+        fates: [u16; 2],
+        emits: [Box<[(u64, u32)]>; 2],
+    ) -> Self {
+        Self { partition, offset, time, fates, emits, seen: Cell::new(false) }
+    }
+}
+
+/// What is known of single keys.
+#[derive(Debug, Default)]
+pub(super) struct Firsts {
+    /// Names of partitions, by the numbers in the records.
+    pub(super) partitions: Vec<String>,
+    fates: Vec<Fate>,
+    numbers: BTreeMap<Fate, u16>,
+    records: BTreeMap<Vec<u8>, FirstRecord>,
+    /// Fates of refused events, by the bits below.
+    refused: Vec<u16>,
+    refused_of: BTreeMap<Vec<u8>, u64>,
+    too_many: bool,
+    /// Whether refused events were looked at.
+    looked: bool,
+}
+
+impl Firsts {
+    /// Nothing yet; `partitions` are the names of the numbers to come.
+    pub(super) fn new(partitions: Vec<String>) -> Self {
+        Self { partitions, ..Self::default() }
+    }
+
+    /// The number of a fate.
+    pub(super) fn number(&mut self, fate: &Fate) -> u16 {
+        if let Some(&number) = self.numbers.get(fate) {
+            return number;
+        }
+        // Codes are declared or from a closed list: there are never as many as 65,535.
+        let number = self.fates.len() as u16;
+        self.fates.push(fate.clone());
+        self.numbers.insert(fate.clone(), number);
+        number
+    }
+
+    /// The fate of a number; none for [`NO_RECORD`].
+    pub(super) fn fate(&self, number: u16) -> Option<&Fate> {
+        self.fates.get(usize::from(number))
+    }
+
+    /// Remembers an event of a key, unless an earlier one is known.
+    pub(super) fn add(&mut self, key: &[u8], record: impl FnOnce() -> FirstRecord) {
+        if !self.records.contains_key(key) {
+            self.records.insert(key.to_vec(), record());
+        }
+    }
+
+    /// Remembers that an event of a key was refused.
+    pub(super) fn refuse(&mut self, key: Option<&str>, fate: u16) {
+        self.looked = true;
+        let Some(key) = key else { return };
+        let bit = match self.refused.iter().position(|&known| known == fate) {
+            Some(bit) => bit,
+            None if self.refused.len() < CODES_MAX => {
+                self.refused.push(fate);
+                self.refused.len() - 1
+            }
+            None => return,
+        };
+        if self.refused_of.len() >= REFUSED_KEYS_MAX {
+            self.too_many = true;
+            return;
+        }
+        *self.refused_of.entry(key.as_bytes().to_vec()).or_default() |= 1 << bit;
+    }
+
+    /// Says that refused events were looked at, even if there is none.
+    pub(super) fn look(&mut self) {
+        self.looked = true;
+    }
+
+    /// What is known of a key, which from now on is one that was asked for.
+    pub(super) fn facts(&self, key: &[u8]) -> KeyFacts<'_> {
+        let known = self.looked && !self.too_many;
+        let first = self.records.get(key);
+        if let Some(first) = first {
+            first.seen.set(true);
+        }
+        KeyFacts {
+            inputs: None,
+            fates: known.then(|| self.refused_of.get(key).copied().unwrap_or_default()),
+            first: first.map(|first| self.told(first)),
+        }
+    }
+
+    /// Keys that were not asked for.
+    pub(super) fn left(&self) -> impl Iterator<Item = First<'_>> {
+        self.records.values().filter(|first| !first.seen.get()).map(|first| self.told(first))
+    }
+
+    /// The record of a key.
+    pub(super) fn record(&self, key: &[u8]) -> Option<&FirstRecord> {
+        self.records.get(key)
+    }
+
+    fn told(&self, first: &FirstRecord) -> First<'_> {
+        let [a, b] = first.fates.map(|number| self.fate(number));
+        First { time: first.time, input: None, a, b }
+    }
+
+    /// The fates that the bits of facts mean, and how many keys have each.
+    pub(super) fn words(&self) -> (Vec<Fate>, Vec<u64>) {
+        let fates = self.refused.iter().filter_map(|&number| self.fate(number).cloned()).collect();
+        let mut keys = vec![0; self.refused.len()];
+        for bits in self.refused_of.values() {
+            for (bit, keys) in keys.iter_mut().enumerate() {
+                *keys += bits >> bit & 1;
+            }
+        }
+        (fates, keys)
+    }
+
+    /// Whether there were too many keys to remember.
+    pub(super) fn gave_up(&self) -> bool {
+        self.too_many
+    }
+}

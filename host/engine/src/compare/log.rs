@@ -1,0 +1,321 @@
+//! The logs of two runs side by side: what became of every event, and what was emitted for it. A
+//! stretch of a partition at a time, in log order, so memory does not depend on the log's length.
+//!
+//! Both runs took the same events. Where partitions took turns otherwise (another size of batches),
+//! the files are walked once for each partition instead.
+
+use super::error::CompareError;
+use super::firsts::{FirstRecord, Firsts, NO_RECORD};
+use crate::rundir::log::{EmitRowsOf, FateRows, RefusedRow, RefusedRows, Regrown, Run, Taken};
+use crate::rundir::{RunDirError, RunReader};
+use retally_core::compare::model::Fate;
+use retally_core::compare::{Plan, Records, SideOf, Tally};
+use retally_core::reduce::{Stretch, What};
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+use std::path::Path;
+
+/// Events that are compared at a time.
+const STEP_EVENTS: u64 = 8192;
+
+/// What walking two logs found beside what went into the tally.
+pub(super) struct Walked {
+    pub(super) firsts: Firsts,
+    /// Earliest and latest time of an event with emits.
+    pub(super) span: Option<(i64, i64)>,
+}
+
+/// Walks the logs of A and B.
+pub(super) fn walk(
+    sides: [(&RunReader, &Path); 2],
+    plan: &Plan,
+    tally: &mut Tally,
+) -> Result<Walked, CompareError> {
+    let [(a, _), (b, _)] = sides;
+    let mut partitions = BTreeSet::new();
+    let mut regrown = Vec::new();
+    for (run, _) in sides {
+        let (names, rejects) = survey(run)?;
+        let own: Vec<String> = names.iter().cloned().collect();
+        partitions.extend(names);
+        regrown.push((Regrown::new(run, &own, rejects)?, own));
+    }
+    let names: Vec<String> = partitions.into_iter().collect();
+    let firsts = Firsts::new(names.clone());
+    let mut walk = Walk { plan, tally, firsts, regrown, span: None };
+    let turns: Vec<Option<&str>> = match same_turns(a, b)? {
+        true => vec![None],
+        false => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    for only in turns {
+        let mut logs = [SideLog::new(a, only)?, SideLog::new(b, only)?];
+        while walk.step(&mut logs)? {}
+        for log in logs {
+            log.end()?;
+        }
+    }
+    for ((run, dir), (regrown, _)) in sides.into_iter().zip(&walk.regrown) {
+        if regrown.digest() != run.manifest().digests.outcomes {
+            let what = "outcomes and emits are not those of the outcomes' digest".to_owned();
+            return Err(CompareError::Changed { path: dir.to_path_buf(), what });
+        }
+    }
+    Ok(Walked { firsts: walk.firsts, span: walk.span })
+}
+
+/// The partitions that a run's outcomes name, and the codes with which it rejects.
+fn survey(run: &RunReader) -> Result<(BTreeSet<String>, Vec<String>), RunDirError> {
+    let (mut partitions, mut rejects) = (BTreeSet::new(), Vec::new());
+    for row in FateRows::new(run, None)? {
+        let row = row?;
+        partitions.insert(row.partition);
+        if let ("rejected", Some(code)) = (row.what.as_str(), row.code)
+            && !rejects.contains(&code)
+        {
+            rejects.push(code);
+        }
+    }
+    Ok((partitions, rejects))
+}
+
+/// Whether partitions took turns at the same events in both runs.
+fn same_turns(a: &RunReader, b: &RunReader) -> Result<bool, RunDirError> {
+    let (mut a, mut b) = (FateRows::new(a, None)?.peekable(), FateRows::new(b, None)?.peekable());
+    loop {
+        let (of_a, of_b) = (turn(&mut a)?, turn(&mut b)?);
+        if of_a != of_b {
+            return Ok(false);
+        }
+        if of_a.is_none() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Partition, first and last offset of the next turn.
+fn turn(rows: &mut Peekable<FateRows<'_>>) -> Result<Option<(String, u64, u64)>, RunDirError> {
+    let Some(first) = rows.next().transpose()? else { return Ok(None) };
+    let mut end = first.offset + first.events;
+    while let Some(Ok(next)) = rows.peek()
+        && next.partition == first.partition
+    {
+        end = next.offset + next.events;
+        rows.next();
+    }
+    Ok(Some((first.partition, first.offset, end)))
+}
+
+/// One side's files, read forward.
+struct SideLog<'a> {
+    run: &'a RunReader,
+    fates: FateRows<'a>,
+    /// The run of events at hand, without those that were passed.
+    at: Option<Run>,
+    emits: Vec<EmitRowsOf<'a>>,
+    refused: Peekable<RefusedRows<'a>>,
+}
+
+/// What one side tells of a stretch.
+struct Told {
+    whats: Vec<What>,
+    fates: Vec<u16>,
+    emits: Vec<Taken>,
+    refused: BTreeMap<u64, RefusedRow>,
+}
+
+impl<'a> SideLog<'a> {
+    fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
+        let mut fates = FateRows::new(run, only)?;
+        let kinds = 0..run.emits().len();
+        Ok(Self {
+            run,
+            at: fates.next().transpose()?,
+            fates,
+            emits: kinds.map(|kind| EmitRowsOf::new(run, kind, only)).collect::<Result<_, _>>()?,
+            refused: RefusedRows::new(run, only)?.peekable(),
+        })
+    }
+
+    /// Takes what there is of events of `partition` from `first`, at most a step.
+    fn take(
+        &mut self,
+        partition: &str,
+        first: u64,
+        regrown: &Regrown<'_>,
+        firsts: &mut Firsts,
+    ) -> Result<Told, RunDirError> {
+        let end = first + STEP_EVENTS;
+        let (mut whats, mut fates) = (Vec::new(), Vec::new());
+        while let Some(row) = self.at.as_mut().filter(|row| row.partition == partition) {
+            if row.offset >= end {
+                break;
+            }
+            let what = regrown.what(row)?;
+            let number = firsts.number(&Fate { what: row.what.clone(), code: row.code.clone() });
+            let upto = (row.offset + row.events).min(end);
+            whats.resize((row.offset - first) as usize, What::Filtered);
+            fates.resize((row.offset - first) as usize, NO_RECORD);
+            whats.resize((upto - first) as usize, what);
+            fates.resize((upto - first) as usize, number);
+            row.events -= upto - row.offset;
+            row.offset = upto;
+            if row.events == 0 {
+                self.at = self.fates.next().transpose()?;
+            }
+        }
+        let end = first + whats.len() as u64;
+        let emits = self.emits.iter_mut().map(|emits| emits.take(partition, first, end));
+        let emits = emits.collect::<Result<_, _>>()?;
+        let mut refused = BTreeMap::new();
+        let own = |row: &RefusedRow| row.partition == partition && row.offset < end;
+        while let Some(row) = self.refused.next_if(|row| row.as_ref().is_ok_and(own)) {
+            let row = row?;
+            refused.insert(row.offset, row);
+        }
+        if let Some(Err(_)) = self.refused.peek() {
+            self.refused.next().transpose()?;
+        }
+        Ok(Told { whats, fates, emits, refused })
+    }
+
+    fn end(mut self) -> Result<(), RunDirError> {
+        self.emits.iter_mut().try_for_each(EmitRowsOf::end)
+    }
+}
+
+/// The walk over both sides.
+struct Walk<'a, 'b> {
+    plan: &'b Plan,
+    tally: &'b mut Tally,
+    firsts: Firsts,
+    /// The trees of A and B, and the numbers that partitions have there.
+    regrown: Vec<(Regrown<'a>, Vec<String>)>,
+    span: Option<(i64, i64)>,
+}
+
+impl Walk<'_, '_> {
+    /// Compares the next stretch; false behind the last.
+    fn step(&mut self, logs: &mut [SideLog<'_>; 2]) -> Result<bool, CompareError> {
+        let next =
+            |log: &SideLog<'_>| log.at.as_ref().map(|row| (row.partition.clone(), row.offset));
+        let (partition, first) = match (next(&logs[0]), next(&logs[1])) {
+            (None, None) => return Ok(false),
+            (Some(a), Some(b)) if a.0 == b.0 => (a.0, a.1.min(b.1)),
+            (Some(only), _) | (None, Some(only)) => only,
+        };
+        let mut told = Vec::with_capacity(2);
+        for (log, (regrown, names)) in logs.iter_mut().zip(&mut self.regrown) {
+            let own = log.take(&partition, first, regrown, &mut self.firsts)?;
+            let events = own.whats.len() as u32;
+            if events > 0 {
+                let number = names.iter().position(|name| *name == partition);
+                let number = number.unwrap_or_default() as u32;
+                let stretch = Stretch { partition: number, first_offset: first, events };
+                regrown.add(stretch, own.whats.clone(), &own.emits)?;
+            }
+            self.span = wider(self.span, &own.emits);
+            told.push(own);
+        }
+        self.refusals(&told);
+        let mut differing = self.outcomes(&mut told);
+        self.emits(&told, &mut differing)?;
+        let number = self.firsts.partitions.iter().position(|name| *name == partition);
+        let number = number.unwrap_or_default() as u32;
+        for event in differing {
+            self.first(number, first, event, &told, logs);
+        }
+        Ok(true)
+    }
+
+    fn refusals(&mut self, told: &[Told]) {
+        for (told, side) in told.iter().zip([SideOf::A, SideOf::B]) {
+            for row in told.refused.values() {
+                let fate = Fate { what: row.what.clone(), code: row.code.clone() };
+                let number = self.firsts.number(&fate);
+                self.tally.refusal(side, &fate, 1);
+                self.firsts.refuse(row.key.as_deref(), number);
+            }
+        }
+    }
+
+    /// Counts changes of fate; the events whose fate differs.
+    fn outcomes(&mut self, told: &mut [Told]) -> BTreeSet<u32> {
+        let events = told.iter().map(|told| told.fates.len()).max().unwrap_or_default();
+        told.iter_mut().for_each(|told| told.fates.resize(events, NO_RECORD));
+        let mut differing = BTreeSet::new();
+        let mut changes: BTreeMap<(u16, u16), u64> = BTreeMap::new();
+        for event in 0..events {
+            let change = (told[0].fates[event], told[1].fates[event]);
+            if change.0 != change.1 {
+                *changes.entry(change).or_default() += 1;
+                differing.insert(event as u32);
+            }
+        }
+        let filtered = Fate { what: "filtered".into(), code: None };
+        for ((a, b), events) in changes {
+            let (a, b) = (self.firsts.fate(a), self.firsts.fate(b));
+            self.tally.outcome(a.unwrap_or(&filtered), b.unwrap_or(&filtered), events);
+        }
+        differing
+    }
+
+    fn emits(&mut self, told: &[Told], differing: &mut BTreeSet<u32>) -> Result<(), CompareError> {
+        for (number, emit) in self.plan.emits.iter().enumerate() {
+            let records = |side: usize, kind: Option<usize>| match kind {
+                Some(kind) => {
+                    let Taken { events, columns, .. } = &told[side].emits[kind];
+                    Records { events, columns }
+                }
+                None => Records::NONE,
+            };
+            let (a, b) = (records(0, emit.a), records(1, emit.b));
+            let both = emit.a.is_some() && emit.b.is_some();
+            self.tally.emits(number, a, b, &mut |event| {
+                if both {
+                    differing.insert(event);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a differing event, if the files tell of which key it is.
+    fn first(
+        &mut self,
+        partition: u32,
+        first: u64,
+        event: u32,
+        told: &[Told],
+        logs: &[SideLog<'_>; 2],
+    ) {
+        let offset = first + u64::from(event);
+        let mut key: Option<&[u8]> = None;
+        let mut time = None;
+        let mut emits = Vec::with_capacity(2);
+        for (told, log) in told.iter().zip(logs) {
+            let mut own = Vec::with_capacity(log.run.emits().len());
+            for taken in &told.emits {
+                let from = taken.events.partition_point(|&of| of < event);
+                let count = taken.events[from..].iter().take_while(|&&of| of == event).count();
+                own.push((taken.rows.get(from).copied().unwrap_or_default(), count as u32));
+                if count > 0 {
+                    key = key.or(Some(taken.keys.get(from)));
+                    time = time.or(Some(taken.times[from]));
+                }
+            }
+            let refused = told.refused.get(&offset).and_then(|row| row.key.as_deref());
+            key = key.or(refused.map(str::as_bytes));
+            emits.push(own.into_boxed_slice());
+        }
+        let fates = [0, 1].map(|side| told[side].fates[event as usize]);
+        let (Some(key), Some(of_b), Some(of_a)) = (key, emits.pop(), emits.pop()) else { return };
+        let place = (partition, offset);
+        self.firsts.add(key, || FirstRecord::new(place, time, fates, [of_a, of_b]));
+    }
+}
+
+fn wider(span: Option<(i64, i64)>, emits: &[Taken]) -> Option<(i64, i64)> {
+    let times = || emits.iter().flat_map(|taken| taken.times.iter().copied());
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return span };
+    Some(span.map_or((first, last), |(from, to)| (from.min(first), to.max(last))))
+}

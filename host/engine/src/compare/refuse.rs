@@ -1,0 +1,102 @@
+//! Which two runs are compared, and which are refused because a difference between them would say
+//! nothing about the two versions: other reducers, other logs, other settings, nothing to compare.
+
+use retally_core::manifest::{Input, Manifest, Object, Param, Settings, Taken};
+use std::collections::BTreeMap;
+
+/// Why a comparison of two runs would mean nothing, as sentence fragments; empty: it does.
+pub(super) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
+    let mut found = Vec::new();
+    if a.reducer.name != b.reducer.name {
+        found.push(format!(
+            "they are of two reducers, `{}` and `{}`",
+            a.reducer.name, b.reducer.name
+        ));
+    }
+    found.extend(input(&a.input, &b.input));
+    found.extend(settings(&a.job.settings, &b.job.settings));
+    if a.from_snapshot.is_some() != b.from_snapshot.is_some() {
+        let (one, other) = if a.from_snapshot.is_some() { ("A", "B") } else { ("B", "A") };
+        found.push(format!(
+            "{one} went on from a snapshot and {other} did not, so their outcomes begin elsewhere"
+        ));
+    }
+    for (name, manifest) in [("A", a), ("B", b)] {
+        if manifest.counts.applied == 0 || manifest.counts.keys == 0 {
+            let (events, keys) = (manifest.counts.applied, manifest.counts.keys);
+            found.push(format!("{name} is empty: {events} events applied, {keys} keys"));
+        }
+    }
+    found
+}
+
+/// The first thing in which two logs differ.
+fn input(a: &Input, b: &Input) -> Option<String> {
+    let partition = |taken: &Taken| {
+        let Taken { partition, events, first, last } = taken;
+        (partition.clone(), (*events, *first, *last))
+    };
+    let of_a: BTreeMap<_, _> = a.partitions.iter().map(partition).collect();
+    let of_b: BTreeMap<_, _> = b.partitions.iter().map(partition).collect();
+    for name in of_a.keys().chain(of_b.keys()) {
+        let events = |side: &BTreeMap<_, (u64, _, _)>| match side.get(name) {
+            Some((events, ..)) => format!("{events} events"),
+            None => "none".to_owned(),
+        };
+        if of_a.get(name) != of_b.get(name) {
+            let (a, b) = (events(&of_a), events(&of_b));
+            let a = if a == b { format!("{a} from other offsets") } else { a };
+            return Some(format!("they took other events of partition {name:?}: {a} and {b}"));
+        }
+    }
+    let object = |object: &Object| (object.path.clone(), object.clone());
+    let of_a: BTreeMap<_, _> = a.objects.iter().map(object).collect();
+    let of_b: BTreeMap<_, _> = b.objects.iter().map(object).collect();
+    for name in of_a.keys().chain(of_b.keys()) {
+        match (of_a.get(name), of_b.get(name)) {
+            (Some(a), Some(b)) if same_bytes(a, b) => {}
+            (Some(_), Some(_)) => {
+                return Some(format!("the log's object {name:?} has other bytes in A than in B"));
+            }
+            (of_a, _) => {
+                let side = if of_a.is_some() { "A" } else { "B" };
+                return Some(format!("the log's object {name:?} is in {side} alone"));
+            }
+        }
+    }
+    None
+}
+
+/// As far as both runs tell: an ETag is no content, and only an attested run has a SHA-256.
+fn same_bytes(a: &Object, b: &Object) -> bool {
+    let same = |a: Option<bool>| a.unwrap_or(true);
+    a.size_bytes == b.size_bytes
+        && same(a.xxh3_128.zip(b.xxh3_128).map(|(a, b)| a == b))
+        && same(a.sha256.zip(b.sha256).map(|(a, b)| a == b))
+}
+
+/// The first setting that differs. A param that one version alone declares is no difference.
+fn settings(a: &Settings, b: &Settings) -> Option<String> {
+    let shared = |own: &Settings, other: &Settings| {
+        let both = |param: &&Param| other.params.iter().any(|p| p.name == param.name);
+        let mut params: Vec<Param> = own.params.iter().filter(both).cloned().collect();
+        params.sort_by(|a, b| a.name.cmp(&b.name));
+        Settings { params, ..own.clone() }
+    };
+    let difference = shared(a, b).difference(&shared(b, a))?;
+    let (what, a, b) = (difference.what, difference.held, difference.needed);
+    Some(format!("their jobs differ in {what}: {a} and {b}"))
+}
+
+/// Params that one version alone declares.
+pub(super) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<(bool, String)> {
+    let names = |manifest: &Manifest| -> Vec<String> {
+        manifest.job.settings.params.iter().map(|param| param.name.clone()).collect()
+    };
+    let (of_a, of_b) = (names(a), names(b));
+    let lone = |own: &[String], other: &[String]| -> Vec<String> {
+        own.iter().filter(|name| !other.contains(name)).cloned().collect()
+    };
+    let only_a = lone(&of_a, &of_b).into_iter().map(|name| (true, name));
+    only_a.chain(lone(&of_b, &of_a).into_iter().map(|name| (false, name))).collect()
+}

@@ -1,0 +1,302 @@
+//! Keys of a run directory's tables and what belongs to them, read forward: all of them, or those of
+//! some leaves. What is read is checked against the leaves' hashes.
+
+use super::RunDirError;
+use super::columns::{byte_spans, from_arrow, text_spans};
+use super::reader::{Keys, Part, Rows, RunReader};
+use super::recompute::{leaves, numbers};
+use super::shape::Table;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use retally_core::compare;
+use retally_core::digest::{KeyTreeError, KeyedDigest, Leaf, StateTree, ViewTree};
+use retally_core::reduce::Viewed;
+use retally_core::schema::{Column, Field, Spans};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+impl RunReader {
+    /// The leaves of the views.
+    pub(crate) fn view_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
+        leaves(self, "views")
+    }
+
+    /// The leaves of the states.
+    pub(crate) fn state_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
+        leaves(self, "states")
+    }
+}
+
+/// The rows of some leaves, which stand in order.
+fn part(leaves: &[Leaf], columns: Option<Vec<usize>>) -> Part {
+    let mut rows: Vec<Range<u64>> = Vec::new();
+    for leaf in leaves {
+        let end = leaf.first_row + leaf.rows;
+        match rows.last_mut() {
+            Some(last) if last.end == leaf.first_row => last.end = end,
+            _ => rows.push(leaf.first_row..end),
+        }
+    }
+    Part { keys: Keys::All, rows: Some(rows), columns }
+}
+
+/// The view rows of the keys of some leaves, a key at a time.
+pub(crate) struct ViewRows<'a> {
+    run: &'a RunReader,
+    rows: Rows<'a>,
+    check: LeafCheck<'a>,
+    keys: Spans,
+    columns: Vec<Column>,
+    /// Where the key at hand begins and ends.
+    own: Range<usize>,
+    /// Rows of the key at hand where it lies in more than one batch, in place of the batch's.
+    joined: Option<(Vec<u8>, Vec<Column>, usize)>,
+}
+
+impl<'a> ViewRows<'a> {
+    /// `leaves`: some of the run's, in order.
+    pub(crate) fn new(run: &'a RunReader, leaves: &[Leaf]) -> Result<Self, RunDirError> {
+        Ok(Self {
+            run,
+            rows: run.part(Table::Views, part(leaves, None))?,
+            check: LeafCheck::new(run.view(), leaves),
+            keys: Spans::default(),
+            columns: Vec::new(),
+            own: 0..0,
+            joined: None,
+        })
+    }
+
+    /// Goes on to the next key; false behind the last.
+    pub(crate) fn advance(&mut self) -> Result<bool, RunDirError> {
+        self.joined = None;
+        if self.own.end == self.keys.len() && !self.fill()? {
+            let left = self.check.end();
+            return left.map(|()| false).map_err(|what| self.run.wrong(Table::Views, what));
+        }
+        let start = self.own.end;
+        let key = self.keys.get(start);
+        let rows = (start..self.keys.len()).take_while(|&row| self.keys.get(row) == key).count();
+        self.own = start..start + rows;
+        if self.own.end == self.keys.len() {
+            self.join()?;
+        }
+        self.check_key()?;
+        Ok(true)
+    }
+
+    /// The key at hand.
+    pub(crate) fn key(&self) -> &[u8] {
+        match &self.joined {
+            Some((key, ..)) => key,
+            None => self.keys.get(self.own.start),
+        }
+    }
+
+    /// Its rows.
+    pub(crate) fn own(&self) -> compare::Rows<'_> {
+        match &self.joined {
+            Some((_, columns, rows)) => compare::Rows { columns, start: 0, end: *rows },
+            None => {
+                let Range { start, end } = self.own;
+                compare::Rows { columns: &self.columns, start, end }
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<bool, RunDirError> {
+        let Some(batch) = self.rows.next() else { return Ok(false) };
+        let batch = batch?;
+        self.columns = self.read(&batch)?;
+        self.keys = text_spans(batch.column(0).as_string());
+        self.own = 0..0;
+        Ok(true)
+    }
+
+    fn read(&self, batch: &RecordBatch) -> Result<Vec<Column>, RunDirError> {
+        let own = self.run.view().iter().enumerate();
+        let own = own.map(|(at, field)| from_arrow(batch.column(at + 1), field.kind));
+        let wrong = || self.run.wrong(Table::Views, "a column is of another type");
+        own.collect::<Option<_>>().ok_or_else(wrong)
+    }
+
+    /// The last key of a batch may go on in the next.
+    fn join(&mut self) -> Result<(), RunDirError> {
+        let key = self.keys.get(self.own.start).to_vec();
+        let mut columns = empty(self.run.view());
+        self.copy(self.own.clone(), &mut columns)?;
+        let mut all = self.own.len();
+        while self.own.end == self.keys.len() {
+            if !self.fill()? {
+                (self.keys, self.own) = (Spans::default(), 0..0);
+                break;
+            }
+            let rows = self.keys.iter().take_while(|next| *next == key.as_slice()).count();
+            self.copy(0..rows, &mut columns)?;
+            all += rows;
+            self.own = 0..rows;
+            if rows < self.keys.len() {
+                break;
+            }
+        }
+        self.joined = Some((key, columns, all));
+        Ok(())
+    }
+
+    fn copy(&self, rows: Range<usize>, to: &mut [Column]) -> Result<(), RunDirError> {
+        for (to, from) in to.iter_mut().zip(&self.columns) {
+            for row in rows.clone() {
+                let wrong = |_| self.run.wrong(Table::Views, "a column is of another type");
+                to.push(from.get(row)).map_err(wrong)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_key(&mut self) -> Result<(), RunDirError> {
+        let mut check = std::mem::take(&mut self.check);
+        let checked = check.key(self.key(), self.own());
+        self.check = check;
+        checked.map_err(|what| self.run.wrong(Table::Views, what))
+    }
+}
+
+fn empty(fields: &[Field]) -> Vec<Column> {
+    fields.iter().map(|field| Column::new(field.kind)).collect()
+}
+
+/// Why rows are not those of a leaf.
+fn changed(first_row: u64) -> String {
+    format!(
+        "the rows from {first_row} are not those whose hash is in leaves.parquet; \
+         `retally results check` tells what else was changed"
+    )
+}
+
+/// Hashes rows again, leaf by leaf.
+#[derive(Default)]
+struct LeafCheck<'a> {
+    fields: &'a [Field],
+    leaves: VecDeque<Leaf>,
+    keys: Spans,
+    viewed: Viewed,
+}
+
+impl<'a> LeafCheck<'a> {
+    fn new(fields: &'a [Field], leaves: &[Leaf]) -> Self {
+        let viewed = Viewed { owners: Vec::new(), columns: empty(fields) };
+        Self { fields, leaves: leaves.iter().copied().collect(), keys: Spans::default(), viewed }
+    }
+
+    fn key(&mut self, key: &[u8], rows: compare::Rows<'_>) -> Result<(), String> {
+        let Some(&leaf) = self.leaves.front() else {
+            return Err("it has more rows than its leaves say".into());
+        };
+        self.keys.push(key);
+        for row in 0..rows.len() {
+            self.viewed.owners.push(self.keys.len() as u32 - 1);
+            for (at, column) in self.viewed.columns.iter_mut().enumerate() {
+                column.push(rows.get(row, at)).map_err(|_| changed(leaf.first_row))?;
+            }
+        }
+        if (self.viewed.owners.len() as u64) < leaf.rows {
+            return Ok(());
+        }
+        let mut tree = ViewTree::new(self.fields);
+        tree.add(&self.keys, &self.viewed).map_err(|error| error.to_string())?;
+        self.leaves.pop_front();
+        self.keys.clear();
+        self.viewed = Viewed { owners: Vec::new(), columns: empty(self.fields) };
+        same(&tree.finish(), &leaf)
+    }
+
+    fn end(&self) -> Result<(), String> {
+        self.leaves.front().map_or(Ok(()), |leaf| Err(changed(leaf.first_row)))
+    }
+}
+
+/// Whether a tree over the rows of one leaf is that leaf.
+fn same(found: &KeyedDigest, leaf: &Leaf) -> Result<(), String> {
+    match found.leaves.as_slice() {
+        [one] if (one.hash, one.keys, one.rows) == (leaf.hash, leaf.keys, leaf.rows) => Ok(()),
+        _ => Err(changed(leaf.first_row)),
+    }
+}
+
+/// The states of some leaves, a key at a time.
+pub(crate) struct StateRows<'a> {
+    run: &'a RunReader,
+    rows: Rows<'a>,
+    leaves: VecDeque<Leaf>,
+    tree: StateTree,
+    /// Rows of the leaf at hand that are in the tree.
+    taken: u64,
+    keys: Spans,
+    states: Spans,
+    applied: Vec<u64>,
+    next: usize,
+}
+
+impl<'a> StateRows<'a> {
+    /// `leaves`: some of the run's, in order.
+    pub(crate) fn new(run: &'a RunReader, leaves: &[Leaf]) -> Result<Self, RunDirError> {
+        Ok(Self {
+            run,
+            rows: run.part(Table::States, part(leaves, Some(vec![0, 1, 2])))?,
+            leaves: leaves.iter().copied().collect(),
+            tree: StateTree::default(),
+            taken: 0,
+            keys: Spans::default(),
+            states: Spans::default(),
+            applied: Vec::new(),
+            next: 0,
+        })
+    }
+
+    /// Goes on to the next key; false behind the last.
+    pub(crate) fn advance(&mut self) -> Result<bool, RunDirError> {
+        let wrong = |what: String| self.run.wrong(Table::States, what);
+        if self.next == self.keys.len() {
+            let Some(batch) = self.rows.next() else {
+                let left = self.leaves.front().map(|leaf| changed(leaf.first_row));
+                return left.map_or(Ok(false), |what| Err(wrong(what)));
+            };
+            let batch = batch?;
+            self.keys = text_spans(batch.column(0).as_string());
+            self.states = byte_spans(batch.column(1).as_binary());
+            self.applied = numbers(&batch, 2).iter().map(|&n| n as u64).collect();
+            self.next = 0;
+        }
+        self.next += 1;
+        let checked = self.check();
+        checked.map_err(|what| self.run.wrong(Table::States, what))?;
+        Ok(true)
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        let at = self.next - 1;
+        let own = |spans: &Spans| Spans::from_iter([spans.get(at)]);
+        let added = self.tree.add(&own(&self.keys), &own(&self.states), &[self.applied[at]]);
+        added.map_err(|error: KeyTreeError| error.to_string())?;
+        self.taken += 1;
+        let Some(leaf) = self.leaves.front().copied() else {
+            return Err("it has more rows than its leaves say".into());
+        };
+        if self.taken < leaf.rows {
+            return Ok(());
+        }
+        self.taken = 0;
+        self.leaves.pop_front();
+        same(&std::mem::take(&mut self.tree).finish(), &leaf)
+    }
+
+    /// The key at hand.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.keys.get(self.next - 1)
+    }
+
+    /// Its state and the number of events applied to it.
+    pub(crate) fn state(&self) -> (&[u8], u64) {
+        (self.states.get(self.next - 1), self.applied[self.next - 1])
+    }
+}
