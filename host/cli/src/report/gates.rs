@@ -57,11 +57,9 @@ fn one(finding: &Finding, judged: u64) -> String {
         let _ = write!(t, " of {}{}", grouped(all), share(&finding.actual, all));
     }
     if let Some(over) = &finding.over {
-        let count = finding.actual.bytes().all(|b| b.is_ascii_digit());
         let _ = match over.strip_prefix('-') {
-            Some(under) => write!(t, " ({under} too little)"),
-            None if count && finding.of.is_none() => write!(t, " ({over} too many)"),
-            None => write!(t, " ({over} too much)"),
+            Some(under) => write!(t, " ({under} under)"),
+            None => write!(t, " ({over} over)"),
         };
     }
     t
@@ -114,9 +112,9 @@ mod tests {
         insta::assert_snapshot!(to_text(&gates), @r"
         gates       4 of 6 broken
           holds   malformed: at most 0.1% of events; 0 of 1,234, 0.00%
-          broken  rejected: at most 5% of events; 80 of 1,234, 6.48% (19 too many)
-          broken  conflicts: at most 3; 4 (1 too many)
-          broken  fees: exactly 0.00; (missing) 7 (7 too much), X -1 (1 too little), and 3 more
+          broken  rejected: at most 5% of events; 80 of 1,234, 6.48% (19 over)
+          broken  conflicts: at most 3; 4 (1 over)
+          broken  fees: exactly 0.00; (missing) 7 (7 over), X -1 (1 under), and 3 more
           holds   fees: exactly 0.00; all 9 totals
           broken  violations: at most 1% of keys; not judged: no file
         check failed: the run broke rejected, conflicts, fees, violations

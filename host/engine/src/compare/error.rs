@@ -27,6 +27,9 @@ pub enum CompareError {
         /// What does not fit.
         what: String,
     },
+    /// A gate that could never hold.
+    #[error(transparent)]
+    Gate(#[from] compare::gate::GateError),
     /// Something that cannot be compared as asked.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),

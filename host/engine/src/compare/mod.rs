@@ -14,6 +14,7 @@
 mod error;
 pub mod expectations;
 mod firsts;
+mod gated;
 mod log;
 mod refuse;
 mod runs;
@@ -22,7 +23,9 @@ mod sides;
 mod states;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 pub use error::CompareError;
+pub use gated::runs_gated;
 pub use runs::{CompareOptions, runs};
 pub use sides::side;

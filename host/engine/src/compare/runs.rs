@@ -8,6 +8,7 @@ use super::refuse::{lone_params, refusals};
 use super::shown::shown;
 use super::sides::{open, side, tell_apart};
 use super::states::states;
+use super::totals;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
 use crate::rundir::{Keys, Part, RunReader, Table};
@@ -245,7 +246,8 @@ impl<'a> Compared<'a> {
             }
         };
         let missing = format!("{} KEY", options.explain);
-        let found = tally.finish(&words, Some(missing), &mut first);
+        let mut found = tally.finish(&words, Some(missing), &mut first);
+        totals::fill(&mut found.totals, &a.manifest().totals, &b.manifest().totals);
         let (mut side_a, mut side_b) =
             (side(a.manifest(), Some(dirs[0])), side(b.manifest(), Some(dirs[1])));
         tell_apart(&mut side_a, &mut side_b);

@@ -198,6 +198,13 @@ impl Judging {
         }
     }
 
+    /// Judges the rest of a comparison and puts into it what was found; the keys that it shows are
+    /// then those that differ unexpectedly.
+    pub fn conclude(self, comparison: &mut Comparison, plan: &Plan) {
+        self.filter(&mut comparison.worst, plan);
+        comparison.gate = Some(self.finish(comparison));
+    }
+
     /// Judges what has no key, and says what came of it all.
     pub fn finish(mut self, comparison: &Comparison) -> GateVerdict {
         let tallied = tallies::judge(&mut self, comparison);
