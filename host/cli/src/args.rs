@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{reducer, replay, results};
+use crate::commands::{compare, reducer, replay, results};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Replay(Box<replay::Args>),
+    Compare(Box<compare::Args>),
     #[command(subcommand)]
     Reducer(reducer::Verb),
     #[command(subcommand)]
@@ -30,8 +31,7 @@ enum Verb {
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
-const TO_COME: [&str; 8] =
-    ["run", "compare", "explain", "verify", "log", "snapshot", "audit", "correct"];
+const TO_COME: [&str; 7] = ["run", "explain", "verify", "log", "snapshot", "audit", "correct"];
 
 /// Parses, runs, prints what failed.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -42,6 +42,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let result = match cli.verb {
         Verb::Replay(args) => replay::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),
         Verb::Results(verb) => results::run(verb),
     };

@@ -90,6 +90,9 @@ impl EmitTally {
             self.records.only_b += rows_b.len() as u64;
             return Ok(());
         }
+        if rows_a.is_empty() && rows_b.is_empty() {
+            return Ok(());
+        }
         if groups.is_none() && a.events == b.events && same_columns(&self.emit.fields, a, b) {
             let count = rows_a.len() as u64;
             self.records.equal += count;

@@ -27,6 +27,14 @@ pub enum CompareError {
         /// What does not fit.
         what: String,
     },
+    /// A file of known results that cannot be used.
+    #[error("{} {what}", .path.display())]
+    Known {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A gate that could never hold.
     #[error(transparent)]
     Gate(#[from] compare::gate::GateError),

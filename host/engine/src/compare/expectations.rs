@@ -5,7 +5,7 @@
 //! max_keys = "0.1%"           # keys that may differ in what no entry expects; without it: none
 //!
 //! [[expect]]
-//! field = "tier"              # also view.tier, balance.tier, *, @rows, @outcomes, @violations, @history
+//! field = "tier"              # also view.tier, balance.tier, *, @rows, @outcomes, @violations
 //! keys = "acct-*"             # `*` any text, `?` one character; or key = "acct-1", or a list
 //! most = "0.01"               # of one difference
 //! total = "100.00"            # of the sizes of all of them

@@ -1,60 +1,55 @@
-//! A comparison of two runs under a gate: every difference goes past it on the way to wherever else
-//! it goes, and what it found stands in the comparison.
+//! A comparison under a gate: every difference goes past it on the way to wherever else it goes,
+//! and what it found stands in the comparison.
 
-use super::error::CompareError;
-use super::runs::{CompareOptions, runs};
-use super::sides::open;
-use retally_core::compare::gate::Gate;
+use retally_core::compare::Plan;
+use retally_core::compare::gate::{Gate, GateError, Judging};
 use retally_core::compare::model::{Comparison, Presence};
 use retally_core::compare::sink::{Difference, Sink, SinkError};
-use retally_core::compare::{Declared, Options, Plan};
-use std::path::Path;
 
-/// As [`runs`], judged by `gate`. What it expects is not among the keys that are shown.
-///
-/// # Errors
-/// As [`runs`], and an entry of the gate that could never be met, before anything is compared.
-pub fn runs_gated(
-    dir_a: &Path,
-    dir_b: &Path,
-    options: &CompareOptions,
-    gate: Gate,
-    sink: &mut dyn Sink,
-) -> Result<Comparison, CompareError> {
-    let plan = plan(dir_a, dir_b, &options.options)?;
-    let mut judging = gate.begin(&plan)?;
-    let mut both = Both(&mut judging, sink);
-    let mut comparison = runs(dir_a, dir_b, options, &mut both)?;
-    judging.conclude(&mut comparison, &plan);
-    Ok(comparison)
+/// A sink, and the gate beside it if there is one.
+pub(super) struct Gated<'a> {
+    judging: Option<Judging>,
+    sink: &'a mut dyn Sink,
 }
 
-/// What can be compared of two runs.
-fn plan(dir_a: &Path, dir_b: &Path, options: &Options) -> Result<Plan, CompareError> {
-    let (a, b) = (open(dir_a)?, open(dir_b)?);
-    let (view_a, view_b) = (a.view_shape(), b.view_shape());
-    let declared_a = Declared { view: &view_a, emits: a.emits() };
-    let declared_b = Declared { view: &view_b, emits: b.emits() };
-    Ok(Plan::new(declared_a, declared_b, options)?)
+impl<'a> Gated<'a> {
+    /// Holds the gate against what is compared, before anything is.
+    pub(super) fn begin(
+        gate: Option<&Gate>,
+        plan: &Plan,
+        sink: &'a mut dyn Sink,
+    ) -> Result<Self, GateError> {
+        let judging = gate.cloned().map(|gate| gate.begin(plan)).transpose()?;
+        Ok(Self { judging, sink })
+    }
+
+    /// Puts into the comparison what the gate found.
+    pub(super) fn conclude(self, comparison: &mut Comparison, plan: &Plan) {
+        if let Some(judging) = self.judging {
+            judging.conclude(comparison, plan);
+        }
+    }
 }
 
-/// Two sinks that hear the same.
-struct Both<'a>(&'a mut dyn Sink, &'a mut dyn Sink);
-
-impl Sink for Both<'_> {
+impl Sink for Gated<'_> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
-        self.0.value(difference)?;
-        self.1.value(difference)
+        if let Some(judging) = &mut self.judging {
+            judging.value(difference)?;
+        }
+        self.sink.value(difference)
     }
 
     fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
-        self.0.key(key, presence)?;
-        self.1.key(key, presence)
+        if let Some(judging) = &mut self.judging {
+            judging.key(key, presence)?;
+        }
+        self.sink.key(key, presence)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{CompareError, CompareOptions, runs};
     use super::*;
     use crate::rundir::sample::sample;
     use retally_core::compare::gate::Entry;
@@ -84,8 +79,8 @@ mod tests {
         b.write(&dir_b, b.outcomes(), 0);
         let entries = allow.iter().map(|text| Entry::allow(text).unwrap()).collect();
         let gate = Gate { entries, max_keys: None, today: 0 };
-        let options = CompareOptions::default();
-        Ok((runs_gated(&dir_a, &dir_b, &options, gate, &mut NoSink)?, key))
+        let options = CompareOptions { gate: Some(gate), ..CompareOptions::default() };
+        Ok((runs(&dir_a, &dir_b, &options, &mut NoSink)?, key))
     }
 
     #[test]

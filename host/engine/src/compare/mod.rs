@@ -15,6 +15,7 @@ mod error;
 pub mod expectations;
 mod firsts;
 mod gated;
+mod known;
 mod log;
 mod refuse;
 mod runs;
@@ -26,6 +27,6 @@ mod tests;
 mod totals;
 
 pub use error::CompareError;
-pub use gated::runs_gated;
+pub use known::{KnownFiles, known};
 pub use runs::{CompareOptions, runs};
-pub use sides::side;
+pub use sides::{shell_word, side};

@@ -3,16 +3,18 @@
 
 use super::error::CompareError;
 use super::firsts::Firsts;
+use super::gated::Gated;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
-use super::sides::{open, side, tell_apart};
+use super::sides::{explain, open, shell_word, side, tell_apart};
 use super::states::states;
 use super::totals;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
 use crate::rundir::{Keys, Part, RunReader, Table};
 use arrow_array::cast::AsArray;
+use retally_core::compare::gate::Gate;
 use retally_core::compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_core::compare::sink::Sink;
 use retally_core::compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
@@ -29,13 +31,15 @@ pub struct CompareOptions {
     pub options: Options,
     /// Go on where the sides would be refused.
     pub force: bool,
+    /// Which differences are expected; none: nobody judges.
+    pub gate: Option<Gate>,
     /// Commands that repeat the comparison or lead on.
     pub repeat: Vec<String>,
-    /// The command that explains a key, up to where the key stands: `retally explain`.
-    pub explain: String,
+    /// The job file, for commands that lead on.
+    pub job: String,
 }
 
-/// Compares two finished runs; every difference of the views goes to `sink` as well.
+/// Compares two finished runs; every difference of the views goes past the gate and to `sink`.
 ///
 /// # Errors
 /// Runs that cannot be read, that were changed since, or of which a comparison would mean nothing.
@@ -48,8 +52,10 @@ pub fn runs(
     let (a, b) = (open(dir_a)?, open(dir_b)?);
     let notes = judge(&a, &b, options.force)?;
     let mut compared = Compared::new((&a, dir_a), (&b, dir_b), options, notes)?;
+    let plan = compared.plan.clone();
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
     compared.log()?;
-    let disjoint = compared.views(sink)?;
+    let disjoint = compared.views(&mut gated)?;
     if disjoint {
         let text = "they have no key in common".to_owned();
         if !options.force {
@@ -61,7 +67,9 @@ pub fn runs(
         compared.tally.states(sets);
     }
     compared.violations()?;
-    compared.finish(options)
+    let mut comparison = compared.finish(options)?;
+    gated.conclude(&mut comparison, &plan);
+    Ok(comparison)
 }
 
 /// Refuses what means nothing; what `force` goes on with is noted, and so is what one side alone
@@ -81,7 +89,7 @@ fn judge(a: &RunReader, b: &RunReader, force: bool) -> Result<Vec<Note>, Compare
     Ok(notes)
 }
 
-fn forced(text: &str) -> String {
+pub(super) fn forced(text: &str) -> String {
     format!("compared all the same (--force): {text}")
 }
 
@@ -238,14 +246,15 @@ impl<'a> Compared<'a> {
         let Self { a, b, dirs, plan, tally, firsts, mut notes, mut read, words } = self;
         let keys = tally.shown();
         let events = shown([a, b], &firsts, &keys)?;
+        let explain = explain([a.manifest(), b.manifest()], &options.job);
         let mut first = |key: &[u8]| match events.get(key) {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
             None => {
                 let key = String::from_utf8_lossy(key);
-                FirstDivergence::NotInFiles(format!("{} {}", options.explain, quoted(&key)))
+                FirstDivergence::NotInFiles(format!("{explain} {}", shell_word(&key)))
             }
         };
-        let missing = format!("{} KEY", options.explain);
+        let missing = format!("{explain} KEY");
         let mut found = tally.finish(&words, Some(missing), &mut first);
         totals::fill(&mut found.totals, &a.manifest().totals, &b.manifest().totals);
         let (mut side_a, mut side_b) =
@@ -274,17 +283,8 @@ fn columns<const N: usize>(columns: [usize; N]) -> Part {
     Part { keys: Keys::All, rows: None, columns: Some(columns.to_vec()) }
 }
 
-/// A key as one word of a shell.
-fn quoted(key: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=".contains(c);
-    match !key.is_empty() && !key.starts_with('-') && key.chars().all(plain) {
-        true => key.to_owned(),
-        false => format!("'{}'", key.replace('\'', r"'\''")),
-    }
-}
-
 /// The leaves of a run's views, which are those of its digest.
-fn leaves(run: &RunReader, dir: &Path) -> Result<Vec<Leaf>, CompareError> {
+pub(super) fn leaves(run: &RunReader, dir: &Path) -> Result<Vec<Leaf>, CompareError> {
     let leaves = run.view_leaves()?;
     if views_digest(run.view(), &leaves) == run.manifest().digests.views {
         return Ok(leaves);

@@ -43,6 +43,35 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
     }
 }
 
+/// The command that explains a key under both versions, up to where the key stands. Paths are those
+/// of the jobs, from the folder of the job file.
+pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
+    let path = |manifest: &Manifest| {
+        let written = manifest.job.written.get("job.reducer")?.as_str()?.to_owned();
+        // No report tells where things lie on a machine.
+        let path = Path::new(&written);
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some(if path.is_absolute() { name } else { written })
+    };
+    let job = if job.is_empty() { "retally.toml" } else { job };
+    match manifests.map(path) {
+        [Some(a), Some(b)] if a != b => {
+            let (a, b) = (shell_word(&a), shell_word(&b));
+            format!("retally explain --job {job} --a {a} --b {b}")
+        }
+        _ => format!("retally explain --job {job}"),
+    }
+}
+
+/// A text as one word of a shell, to be pasted.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=".contains(c);
+    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Two labels that can be told apart: two runs of one version are called by their directories too.
 pub(super) fn tell_apart(a: &mut Side, b: &mut Side) {
     if a.label != b.label {

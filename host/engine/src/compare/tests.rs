@@ -5,7 +5,7 @@ use crate::rundir::sample::{Sample, sample};
 use retally_core::compare::Options;
 use retally_core::compare::model::{Comparison, FirstDivergence, NoteCode, Presence, Verdict};
 use retally_core::compare::sink::NoSink;
-use retally_core::digest::run_digest;
+use retally_core::digest::{Hash, run_digest};
 use retally_core::manifest::{Manifest, seal};
 use retally_core::reduce::{Block, Finals, Viewed, What};
 use retally_core::schema::{Column, Kind, Value, Values};
@@ -14,8 +14,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 fn options() -> CompareOptions {
-    let explain = "retally explain".to_owned();
-    CompareOptions { explain, ..CompareOptions::default() }
+    CompareOptions::default()
 }
 
 /// Two runs, written below a folder.
@@ -67,7 +66,7 @@ impl Two {
 }
 
 /// Keys `k0` to `kN`, each with one row, and no events but those of a small sample.
-fn many(keys: u32, net: impl Fn(u32) -> i64) -> Sample {
+pub(super) fn many(keys: u32, net: impl Fn(u32) -> i64) -> Sample {
     let mut made = Sample { blocks: sample(1).blocks, finals: Vec::new(), ..sample(1) };
     made.blocks.truncate(1);
     for chunk in (0..keys).step_by(4096) {
@@ -77,7 +76,7 @@ fn many(keys: u32, net: impl Fn(u32) -> i64) -> Sample {
             Finals { viewed: Viewed { owners: Vec::new(), columns }, ..Finals::default() };
         for (owner, key) in (0u32..).zip(own) {
             finals.keys.push(format!("k{key:08}").as_bytes());
-            finals.states.push(&net(key).to_le_bytes());
+            finals.states.push(&Hash::of(&net(key).to_le_bytes()).0);
             finals.applied.push(1);
             finals.times.push(i64::from(key));
             finals.viewed.owners.push(owner);
@@ -107,12 +106,14 @@ fn equal_runs_are_answered_from_their_roots() {
 
 #[test]
 fn three_differences_among_many_keys_are_found_by_reading_a_sliver() {
-    let a = many(200_000, i64::from);
+    // Amounts as they come in life: they do not pack away to nothing.
+    let amount = |key: u32| i64::from(key.wrapping_mul(2_654_435_761)) * 1_000_003;
+    let a = many(200_000, amount);
     let b = many(200_000, |key| match key {
-        77 => 78,
-        100_000 => 50_000,
-        199_999 => 0,
-        same => same.into(),
+        77 => amount(77) + 1,
+        100_000 => amount(key) - 50_000,
+        199_999 => amount(key) - 199_999,
+        same => amount(same),
     });
     let two = Two::new(&a, &b);
     let found = two.found();
@@ -130,7 +131,10 @@ fn three_differences_among_many_keys_are_found_by_reading_a_sliver() {
         .collect();
     assert_eq!(ranked, ["k00199999", "k00100000", "k00000077"]);
     let first = &found.worst.keys[0].first;
-    assert_eq!(*first, FirstDivergence::NotInFiles("retally explain k00000077".into()));
+    assert_eq!(
+        *first,
+        FirstDivergence::NotInFiles("retally explain --job retally.toml k00000077".into())
+    );
     let read = &found.read;
     assert!(read.leaves_read <= 6, "{read:?}");
     assert!(read.bytes_read * 20 < read.bytes_total, "{read:?}");
@@ -262,10 +266,16 @@ fn what_means_nothing_is_refused_and_forced() {
         manifest.job.settings.params[0].value = Some("2000.00".into());
         manifest.job.settings.params.remove(1);
     });
-    insta::assert_snapshot!(two.refused(), @"");
+    insta::assert_snapshot!(two.refused(), @r#"these are not compared: they are of two reducers, `sample` and `other`; they took other events of partition "a/1": 9 events and 10 events; their jobs differ in param gold_from: 1000.00 and 2000.00; --force goes on all the same, and the report says so"#);
     let found = two.forced();
     let notes: Vec<_> = found.notes.iter().map(|note| note.text.as_str()).collect();
-    insta::assert_snapshot!(notes.join("\n"), @"");
+    insta::assert_snapshot!(notes.join("\n"), @r#"
+    compared all the same (--force): they are of two reducers, `sample` and `other`
+    compared all the same (--force): they took other events of partition "a/1": 9 events and 10 events
+    compared all the same (--force): their jobs differ in param gold_from: 1000.00 and 2000.00
+    the param `label` is declared by A alone
+    rows whose leaf hashes are equal were neither read nor checked
+    "#);
 }
 
 #[test]
@@ -273,7 +283,7 @@ fn empty_sides_and_disjoint_keys_are_refused() {
     let a = many(10, i64::from);
     let mut none = many(10, i64::from);
     none.finals.clear();
-    insta::assert_snapshot!(Two::new(&a, &none).refused(), @"");
+    insta::assert_snapshot!(Two::new(&a, &none).refused(), @"these are not compared: B is empty: 2371 events applied, 0 keys; --force goes on all the same, and the report says so");
     let mut other = many(20, i64::from);
     other.finals = vec![{
         let mut finals = many(10, i64::from).finals.remove(0);
@@ -286,7 +296,7 @@ fn empty_sides_and_disjoint_keys_are_refused() {
         finals
     }];
     let two = Two::new(&a, &other);
-    insta::assert_snapshot!(two.refused(), @"");
+    insta::assert_snapshot!(two.refused(), @"these are not compared: they have no key in common; --force goes on all the same, and the report says so");
     let found = two.forced();
     assert_eq!((found.keys.only_a, found.keys.only_b), (10, 10));
     assert_eq!(found.notes[0].code, NoteCode::Forced);
@@ -304,7 +314,7 @@ fn what_is_no_finished_run_is_refused() {
     fs::write(&manifest, text.replacen("\"applied\": ", "\"applied\": 1", 1)).unwrap();
     assert!(two.refused().contains("the counts do not add up"), "{}", two.refused());
     fs::remove_file(&manifest).unwrap();
-    insta::assert_snapshot!(two.refused(), @"");
+    insta::assert_snapshot!(two.refused(), @"RUNS/b is half-written: it has no manifest.json, which is written last; the run was interrupted, so run it again");
 }
 
 #[test]
@@ -320,10 +330,10 @@ fn files_that_were_changed_are_found_by_their_digests() {
         fs::copy(other.dir("a").join(file), two.dir("b").join(file)).unwrap();
         two.refused()
     };
-    insta::assert_snapshot!(told("view.parquet"), @"");
-    insta::assert_snapshot!(told("leaves.parquet"), @"");
-    insta::assert_snapshot!(told("emits/flag/00000.parquet"), @"");
-    insta::assert_snapshot!(told("outcomes.parquet"), @"");
+    insta::assert_snapshot!(told("view.parquet"), @"RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose hash is in leaves.parquet; `retally results check` tells what else was changed");
+    insta::assert_snapshot!(told("leaves.parquet"), @"RUNS/b/leaves.parquet is not as it was written: the leaves of the views are not those of its digest; `retally results check` tells what else was changed");
+    insta::assert_snapshot!(told("emits/flag/00000.parquet"), @"RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from offset 100 on: event 19 of the block emitted without being applied");
+    insta::assert_snapshot!(told("outcomes.parquet"), @"RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from offset 0 on: event 0 of the block emitted without being applied");
 }
 
 #[test]
@@ -333,7 +343,7 @@ fn a_row_that_is_changed_in_place_is_found() {
     let forged = many(3000, |key| if key == 9 { 7 } else { key.into() });
     let (two, other) = (Two::new(&a, &b), Two::new(&a, &forged));
     fs::copy(other.dir("b").join("view.parquet"), two.dir("b").join("view.parquet")).unwrap();
-    insta::assert_snapshot!(two.refused(), @"");
+    insta::assert_snapshot!(two.refused(), @"RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose hash is in leaves.parquet; `retally results check` tells what else was changed");
 }
 
 #[test]

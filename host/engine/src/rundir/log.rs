@@ -290,7 +290,11 @@ impl<'a> Regrown<'a> {
         });
         let emits = rows.collect();
         let block = Block { stretches: vec![stretch], outcomes, emits, refused: Vec::new() };
-        Ok(self.trees.add(&block)?)
+        let first = stretch.first_offset;
+        self.trees.add(&block).map_err(|error| {
+            let what = format!("it does not fit the emits from offset {first} on: {error}");
+            self.run.wrong(Table::Outcomes, what)
+        })
     }
 
     /// The outcomes' digest of all that was walked.

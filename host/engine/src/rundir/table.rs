@@ -46,7 +46,7 @@ const PAGE_BYTES: usize = 256 << 10;
 
 /// Rows of a page in tables that are sorted by key: with the offset index, which every file has,
 /// what a reader of one leaf reads at the least. A leaf has some 256 keys.
-const SORTED_PAGE_ROWS: usize = 4096;
+const SORTED_PAGE_ROWS: usize = 1024;
 
 /// A file of a run directory while it is written.
 pub(super) struct TableWriter {

@@ -1,0 +1,172 @@
+//! `retally compare`: two versions of a calculation, two finished runs, or a run against results
+//! that somebody knows.
+
+mod gate;
+mod text;
+
+use crate::error::Failure;
+use crate::exit::Exit;
+use anyhow::anyhow;
+use retally_core::compare::Options;
+use retally_core::compare::gate::Entry;
+use retally_core::compare::model::{Comparison, Verdict};
+use retally_core::compare::sink::NoSink;
+use retally_core::gate::Limit;
+use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Compare two finished runs, or a run with known results.
+///
+/// Says for which keys the results differ, by how much, since which event, and where the
+/// differences come from. Of two runs no more is read than differs. Differences are B minus A; known
+/// results stand in the place of B.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run directories: the baseline A, then B. With known results A alone.
+    #[arg(value_name = "RUN", num_args = 0..=2)]
+    runs: Vec<PathBuf>,
+    /// Compare the run's view with this file (CSV, JSON lines or Parquet): a column `key`, the
+    /// fields that tell the rows of a key apart, and any of the others.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// Compare the run's emits of a kind with this file: a column `event_id`, or `partition` and
+    /// `offset`, and any of the kind's fields.
+    #[arg(long, value_name = "KIND=FILE", value_parser = named)]
+    known_emits: Vec<(String, String)>,
+    /// Totals for each value of this field.
+    #[arg(long, value_name = "FIELD")]
+    by: Option<String>,
+    /// How far apart values of a float field may be: `ratio=1e-9`. All else is compared exactly.
+    #[arg(long, value_name = "FIELD=NUMBER", value_parser = named)]
+    tolerance: Vec<(String, String)>,
+    /// Go on where a comparison would mean nothing (other logs, other settings); the report says so.
+    #[arg(long)]
+    force: bool,
+    /// Differing keys to show for each field.
+    #[arg(long, value_name = "N", default_value_t = retally_core::compare::SHOWN_KEYS)]
+    show: usize,
+    /// The job file, for the commands that lead on.
+    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
+    job: PathBuf,
+    /// What is expected to differ: `none`, or a file kept with the code (docs/gates.md).
+    #[arg(long, value_name = "none|FILE")]
+    expect: Option<String>,
+    /// Allow differences, as `WHAT[:KEYS][<=SIZE]`: `tier:*`, `net<=0.01`, `@rows:test-*`.
+    #[arg(long, value_name = "ENTRY", value_parser = Entry::allow)]
+    allow: Vec<Entry>,
+    /// Allow so many keys, or such a share of all, to differ in whatever nothing else allows.
+    #[arg(long, value_name = "N|SHARE")]
+    max_keys: Option<Limit>,
+    /// End with exit code 0 although there are differences.
+    #[arg(long)]
+    report_only: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let comparison = compare(args)?;
+    let mut out = std::io::stdout().lock();
+    match args.json {
+        true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
+        false => out.write_all(text::text(&comparison).as_bytes())?,
+    }
+    let passes = match &comparison.gate {
+        Some(gate) => gate.holds,
+        None => comparison.verdict == Verdict::Same,
+    };
+    Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
+}
+
+/// Compares what the arguments name.
+fn compare(args: &Args) -> Result<Comparison, Failure> {
+    let options = options(args)?;
+    let files = KnownFiles {
+        view: args.known.clone(),
+        emits: args.known_emits.iter().map(|(kind, file)| (kind.clone(), file.into())).collect(),
+    };
+    let is_known = args.known.is_some() || !args.known_emits.is_empty();
+    let compared = match (args.runs.as_slice(), is_known) {
+        ([a, b], false) => runs(a, b, &options, &mut NoSink),
+        ([run], true) => known(run, &files, &options, &mut NoSink),
+        (given, true) => {
+            let text = format!("known results are compared with one run, not with {}", given.len());
+            return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
+        }
+        (given, false) => {
+            let text = format!("two runs are compared, and {} given", count(given));
+            return Err(Failure::usage(anyhow!(text))
+                .hint("retally compare RUN_A RUN_B, or retally compare RUN --known FILE"));
+        }
+    };
+    compared.map_err(failure)
+}
+
+fn count(given: &[PathBuf]) -> &'static str {
+    if given.is_empty() { "none is" } else { "one is" }
+}
+
+fn options(args: &Args) -> Result<CompareOptions, Failure> {
+    let mut tolerances = BTreeMap::new();
+    for (field, number) in &args.tolerance {
+        if tolerances.insert(field.clone(), number.clone()).is_some() {
+            let text = format!("--tolerance is given twice for `{field}`");
+            return Err(Failure::usage(anyhow!(text)));
+        }
+    }
+    Ok(CompareOptions {
+        options: Options { tolerances, by: args.by.clone(), shown: Some(args.show) },
+        force: args.force,
+        gate: gate::gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
+        repeat: vec![repeat(args)],
+        job: word(&args.job.display().to_string()),
+    })
+}
+
+/// The command that makes the same comparison.
+fn repeat(args: &Args) -> String {
+    let path = |path: &Path| word(&path.display().to_string());
+    let mut words = vec!["retally compare".to_owned()];
+    words.extend(args.runs.iter().map(|run| path(run)));
+    words.extend(args.known.iter().map(|file| format!("--known {}", path(file))));
+    let pairs = |flag: &str, pairs: &[(String, String)]| -> Vec<String> {
+        let pair = |(name, value): &(String, String)| {
+            format!("{flag} {}", word(&format!("{name}={value}")))
+        };
+        pairs.iter().map(pair).collect()
+    };
+    words.extend(pairs("--known-emits", &args.known_emits));
+    words.extend(args.by.iter().map(|by| format!("--by {}", word(by))));
+    words.extend(pairs("--tolerance", &args.tolerance));
+    words.extend(args.expect.iter().map(|expect| format!("--expect {}", word(expect))));
+    words.extend(args.allow.iter().map(|entry| format!("--allow {}", word(&entry.to_string()))));
+    words.extend(
+        args.max_keys.iter().map(|limit| format!("--max-keys {}", word(&limit.to_string()))),
+    );
+    if args.force {
+        words.push("--force".to_owned());
+    }
+    words.join(" ")
+}
+
+/// A text as one word of a shell.
+fn word(text: &str) -> String {
+    retally_engine::compare::shell_word(text)
+}
+
+fn named(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("it must read NAME=VALUE".to_owned()),
+    }
+}
+
+fn failure(error: CompareError) -> Failure {
+    Failure::usage(error)
+}

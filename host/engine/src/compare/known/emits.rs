@@ -1,0 +1,178 @@
+//! Known emits of one kind, such as what was really published: each known by its event, and by its
+//! number among those of its event where the file gives one (`seq`), else by their order.
+
+use super::Source;
+use super::file::Texts;
+use super::view::unknown;
+use crate::compare::CompareError;
+use crate::rundir::{Keys, RunReader, Table};
+use retally_core::compare::{Plan, Records, Tally};
+use retally_core::schema::{Column, EmitKind, Field, Kind, Value, display};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Columns in front of an emit's fields in a run's table: a file may have them too.
+const BEFORE: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
+
+/// Known records of a kind.
+#[derive(Debug)]
+pub(super) struct KnownEmits {
+    /// The kind, with the fields that the file gives.
+    pub(super) kind: EmitKind,
+    pub(super) source: Source,
+    /// Which of the columns in front tell records apart.
+    by: Vec<usize>,
+    columns: Vec<Column>,
+    /// By what tells them apart: the rows, in the file's order.
+    rows: BTreeMap<Vec<String>, Vec<usize>>,
+}
+
+impl KnownEmits {
+    /// Loads a file for the emits of a kind of a run.
+    pub(super) fn load(run: &RunReader, kind: &str, path: &Path) -> Result<Self, CompareError> {
+        let declared = run.emits().iter().find(|known| known.name == kind).ok_or_else(|| {
+            let known: Vec<&str> = run.emits().iter().map(|known| known.name.as_str()).collect();
+            let what =
+                format!("no emit kind is called `{kind}`; there are `{}`", known.join("`, `"));
+            CompareError::Known { path: path.to_owned(), what }
+        })?;
+        let field = |name: &str| {
+            let front = BEFORE.contains(&name);
+            let own = name.strip_prefix("field.").unwrap_or(name);
+            declared.fields.iter().find(|field| field.name == own && !front)
+        };
+        let json = |name: &str| field(name).is_some_and(|field| field.kind == Kind::Json);
+        let texts = Texts::read(path, &json)?;
+        let has = |name: &str| texts.column(name).is_some();
+        let mut by = match (has("event_id"), has("partition") && has("offset")) {
+            (_, true) => vec![0, 1],
+            (true, false) if has("key") => vec![4, 5],
+            (true, false) => vec![5],
+            _ => {
+                let what = "has neither a column `event_id` nor `partition` and `offset`, so its \
+                            records are of no event";
+                return Err(texts.wrong(what));
+            }
+        };
+        if has("seq") {
+            by.push(2);
+        }
+        let order: Vec<usize> = (0..texts.places.len()).collect();
+        let (mut fields, mut columns): (Vec<Field>, Vec<Column>) = (Vec::new(), Vec::new());
+        for (column, name) in texts.names.iter().enumerate() {
+            if BEFORE.contains(&name.as_str()) {
+                continue;
+            }
+            let names: Vec<&str> = declared.fields.iter().map(|f| f.name.as_str()).collect();
+            let place = format!("emit kind `{kind}`");
+            let field = field(name).ok_or_else(|| texts.wrong(unknown(name, &place, &names)))?;
+            columns.push(texts.typed(column, field, &order)?);
+            fields.push(field.clone());
+        }
+        let mut rows: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
+        for row in order {
+            let part = |&number: &usize| {
+                let column = texts.column(BEFORE[number]);
+                let text = column.and_then(|column| texts.text(row, column));
+                text.map(str::to_owned)
+                    .ok_or_else(|| texts.wrong_at(row, format!("there is no `{}`", BEFORE[number])))
+            };
+            let id = by.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+            rows.entry(id).or_default().push(row);
+        }
+        let names = fields.iter().map(|field| field.name.clone()).collect();
+        let source = Source::new(&texts, names);
+        Ok(Self { kind: EmitKind { name: kind.to_owned(), fields }, source, by, columns, rows })
+    }
+
+    /// Compares the run's emits of the kind with these.
+    pub(super) fn compare(
+        &self,
+        run: &RunReader,
+        plan: &Plan,
+        tally: &mut Tally,
+    ) -> Result<(), CompareError> {
+        let named = |name: &str| plan.emits.iter().position(|emit| emit.kind == name);
+        let Some(number) = named(&self.kind.name) else { return Ok(()) };
+        let Some(kind) = plan.emits[number].a else { return Ok(()) };
+        // Of each event how many of the known records were met.
+        let mut met: BTreeMap<&Vec<String>, usize> = BTreeMap::new();
+        for batch in run.rows(Table::Emits(kind), &Keys::All)? {
+            let batch = batch?;
+            let mut columns = run.columns(Table::Emits(kind), &batch)?;
+            let own: Vec<Column> =
+                columns.split_off(BEFORE.len()).into_iter().map(|named| named.column).collect();
+            let mut known: Vec<Column> =
+                self.kind.fields.iter().map(|field| Column::new(field.kind)).collect();
+            let mut events = Vec::new();
+            for row in 0..batch.num_rows() {
+                let part = |&number: &usize| {
+                    let named = &columns[number];
+                    named.column.get(row).map(|v| display(v, named.kind)).unwrap_or_default()
+                };
+                let id: Vec<String> = self.by.iter().map(part).collect();
+                let Some((id, rows)) = self.rows.get_key_value(&id) else { continue };
+                let next = met.entry(id).or_default();
+                if let Some(&other) = rows.get(*next) {
+                    *next += 1;
+                    events.push(row as u32);
+                    self.copy(other, &mut known)?;
+                }
+            }
+            let all: Vec<u32> = (0..batch.num_rows() as u32).collect();
+            let a = Records { events: &all, columns: &own };
+            let b = Records { events: &events, columns: &known };
+            tally.emits(number, a, b, &mut |_| ())?;
+        }
+        self.left(number, &met, tally)
+    }
+
+    /// What the run did not emit: once more what stands there already, or more than there is.
+    fn left(
+        &self,
+        number: usize,
+        met: &BTreeMap<&Vec<String>, usize>,
+        tally: &mut Tally,
+    ) -> Result<(), CompareError> {
+        let mut only: Vec<Column> =
+            self.kind.fields.iter().map(|field| Column::new(field.kind)).collect();
+        let (mut events, mut doubled) = (Vec::new(), 0);
+        for (id, rows) in &self.rows {
+            let met = met.get(id).copied().unwrap_or_default();
+            let text = |row: usize| -> Vec<Option<String>> {
+                let fields = self.kind.fields.iter().zip(&self.columns);
+                let text = |(field, column): (&Field, &Column)| {
+                    column.get(row).map(|value: Value<'_>| display(value, field.kind))
+                };
+                fields.map(text).collect()
+            };
+            let mut seen: BTreeSet<_> = rows[..met].iter().map(|&row| text(row)).collect();
+            for &row in &rows[met..] {
+                // With its number given, a record of the same number is the same record again.
+                let again = self.by.contains(&2) && row != rows[0];
+                if again || !seen.insert(text(row)) {
+                    doubled += 1;
+                    continue;
+                }
+                events.push(events.len() as u32);
+                self.copy(row, &mut only)?;
+            }
+        }
+        tally.doubled_emits(number, doubled);
+        let b = Records { events: &events, columns: &only };
+        let empty: Vec<Column> = Vec::new();
+        let a = Records { events: &[], columns: &empty };
+        Ok(tally.emits(number, a, b, &mut |_| ())?)
+    }
+
+    fn copy(&self, row: usize, to: &mut [Column]) -> Result<(), CompareError> {
+        for (to, from) in to.iter_mut().zip(&self.columns) {
+            let wrong = |error| CompareError::Known {
+                path: self.source.name.clone().into(),
+                what: format!("has a column that {error}"),
+            };
+            to.push(from.get(row)).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! A finished run against results that somebody knows: what another system computed, or what was
+//! really published. The run is A, the known results are B: what is only in A is extra, what is
+//! only in B is missing.
+
+mod emits;
+mod file;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use super::error::CompareError;
+use super::gated::Gated;
+use super::runs::{CompareOptions, forced};
+use super::sides::{open, side};
+use crate::rundir::RunReader;
+use crate::rundir::keys::ViewRows;
+use emits::KnownEmits;
+use file::Texts;
+use retally_core::compare::model::{
+    Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Place, Read, Side,
+};
+use retally_core::compare::sink::Sink;
+use retally_core::compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words};
+use retally_core::schema::{EmitKind, ViewShape};
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
+use view::KnownView;
+
+/// Files of known results.
+#[derive(Debug, Clone, Default)]
+pub struct KnownFiles {
+    /// Of the view.
+    pub view: Option<PathBuf>,
+    /// Of emits, by their kind.
+    pub emits: Vec<(String, PathBuf)>,
+}
+
+/// Compares a finished run with known results; every difference of the view goes past the gate and
+/// to `sink`.
+///
+/// # Errors
+/// A run or a file that cannot be read, a field that the run does not have, a key that stands twice,
+/// or sides of which a comparison would mean nothing.
+pub fn known(
+    dir: &Path,
+    files: &KnownFiles,
+    options: &CompareOptions,
+    sink: &mut dyn Sink,
+) -> Result<Comparison, CompareError> {
+    let run = open(dir)?;
+    let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
+    let mut emits = Vec::new();
+    for (kind, file) in &files.emits {
+        if emits.iter().any(|known: &KnownEmits| known.kind.name == *kind) {
+            let text = format!("known emits of `{kind}` are given twice");
+            return Err(CompareError::Known { path: file.clone(), what: text });
+        }
+        emits.push(KnownEmits::load(&run, kind, file)?);
+    }
+    let mut notes = judge(&run, view.as_ref(), options.force)?;
+    let view_a = run.view_shape();
+    let none = ViewShape::default();
+    let kinds: Vec<EmitKind> = emits.iter().map(|known| known.kind.clone()).collect();
+    let view_b = view.as_ref().map_or(&none, |view| &view.shape);
+    let plan = Plan::new(
+        Declared { view: &view_a, emits: run.emits() },
+        Declared { view: view_b, emits: &kinds },
+        &options.options,
+    )?;
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
+    let mut tally = Tally::new(plan.clone());
+    let mut read = Read { checked: true, ..Read::default() };
+    match &view {
+        Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated)? => {
+            let text = "they have no key in common".to_owned();
+            if !options.force {
+                return Err(CompareError::Refused(vec![text]));
+            }
+            notes.push(Note::new(NoteCode::Forced, forced(&text)));
+        }
+        Some(_) => {}
+        None => notes.push(Note::new(NoteCode::NotCompared, "the view was not compared")),
+    }
+    for known in &emits {
+        known.compare(&run, &plan, &mut tally)?;
+        let text = format!("emits of `{}` were not checked against their digest", known.kind.name);
+        notes.push(Note::new(NoteCode::NotChecked, text));
+    }
+    let sources = view.into_iter().map(|view| (Place::View, view.source));
+    let sources: Vec<(Place, Source)> = sources
+        .chain(emits.into_iter().map(|known| (Place::Emit(known.kind.name), known.source)))
+        .collect();
+    read.bytes_read = run.bytes_read() + sources.iter().map(|(_, file)| file.bytes).sum::<u64>();
+    read.bytes_total = run.bytes_total()? + read.bytes_read - run.bytes_read();
+    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let head = Head {
+        retally: env!("CARGO_PKG_VERSION").into(),
+        how: How::Known,
+        a: side(run.manifest(), Some(dir)),
+        b: known_side(sources),
+        notes,
+        read,
+        repeat: options.repeat.clone(),
+    };
+    let mut comparison = head.with(&plan, found);
+    gated.conclude(&mut comparison, &plan);
+    Ok(comparison)
+}
+
+/// Where known results came from.
+#[derive(Debug)]
+struct Source {
+    name: String,
+    sha256: retally_core::digest::Hash,
+    bytes: u64,
+    rows: u64,
+    fields: Vec<String>,
+}
+
+impl Source {
+    fn new(texts: &Texts, fields: Vec<String>) -> Self {
+        let (name, rows) = (texts.name.clone(), texts.places.len() as u64);
+        Self { name, sha256: texts.sha256, bytes: texts.bytes, rows, fields }
+    }
+}
+
+fn known_side(sources: Vec<(Place, Source)>) -> Side {
+    let names: Vec<&str> = sources.iter().map(|(_, file)| file.name.as_str()).collect();
+    let label = names.join(", ");
+    let file = |(of, file): (Place, Source)| {
+        let Source { name, sha256, rows, fields, .. } = file;
+        KnownFile { name, sha256, of, rows, fields }
+    };
+    Side { label, reducer: None, run: None, known: sources.into_iter().map(file).collect() }
+}
+
+/// Refuses sides with nothing to compare.
+fn judge(
+    run: &RunReader,
+    view: Option<&KnownView>,
+    force: bool,
+) -> Result<Vec<Note>, CompareError> {
+    let mut found = Vec::new();
+    let counts = &run.manifest().counts;
+    if counts.applied == 0 || counts.keys == 0 {
+        let (events, keys) = (counts.applied, counts.keys);
+        found.push(format!("the run is empty: {events} events applied, {keys} keys"));
+    }
+    if let Some(view) = view.filter(|view| view.source.rows == 0) {
+        found.push(format!("{} holds no row", view.source.name));
+    }
+    if !found.is_empty() && !force {
+        return Err(CompareError::Refused(found));
+    }
+    Ok(found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))).collect())
+}
+
+/// Compares the views, all of them. Whether there is no key in common.
+fn views(
+    run: &RunReader,
+    dir: &Path,
+    known: &KnownView,
+    tally: &mut Tally,
+    read: &mut Read,
+    sink: &mut dyn Sink,
+) -> Result<bool, CompareError> {
+    let leaves = super::runs::leaves(run, dir)?;
+    (read.leaves_read, read.leaves_total) = (leaves.len() as u64, leaves.len() as u64);
+    let mut rows = ViewRows::new(run, &leaves)?;
+    let mut more = rows.advance()?;
+    let mut groups = known.groups().peekable();
+    let mut common = false;
+    loop {
+        let next = groups.peek().map(|(key, _)| *key);
+        let order = match (more, next) {
+            (false, None) => return Ok(!common),
+            (true, Some(key)) => rows.key().cmp(key),
+            (true, None) => Ordering::Less,
+            (false, Some(_)) => Ordering::Greater,
+        };
+        common |= order == Ordering::Equal;
+        let group = if order == Ordering::Less { None } else { groups.next() };
+        let (key, b) = group.map_or((rows_key(&rows, more), Rows::NONE), |(key, own)| (key, own));
+        let a = if order == Ordering::Greater { Rows::NONE } else { rows.own() };
+        tally.key(key, a, b, &KeyFacts::default(), sink)?;
+        if order != Ordering::Greater {
+            more = rows.advance()?;
+        }
+    }
+}
+
+fn rows_key<'a>(rows: &'a ViewRows<'_>, more: bool) -> &'a [u8] {
+    if more { rows.key() } else { &[] }
+}

@@ -1,0 +1,183 @@
+//! Known results in all formats: what agrees, what does not, and files that are no use.
+
+use super::*;
+use crate::compare::tests::many;
+use crate::rundir::sample::sample;
+use retally_core::compare::model::{FieldDifference, Verdict};
+use retally_core::compare::sink::NoSink;
+use std::fmt::Write as _;
+use std::fs;
+use tempfile::TempDir;
+
+/// A run of 100 keys, `k00000000` with net 0.00, and so on, and files beside it.
+struct Run {
+    folder: TempDir,
+}
+
+impl Run {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = many(100, i64::from);
+        made.write(&folder.path().join("run"), made.outcomes(), 0);
+        Self { folder }
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn view(&self, name: &str, text: &str) -> Result<Comparison, CompareError> {
+        fs::write(self.path(name), text).unwrap();
+        self.compare(KnownFiles { view: Some(self.path(name)), emits: Vec::new() })
+    }
+
+    fn compare(&self, files: KnownFiles) -> Result<Comparison, CompareError> {
+        known(&self.path("run"), &files, &CompareOptions::default(), &mut NoSink)
+    }
+
+    fn told(&self, name: &str, text: &str) -> String {
+        let told = self.view(name, text).unwrap_err().to_string();
+        told.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+}
+
+fn net(key: u32) -> String {
+    format!("{}.{:02}", key / 100, key % 100)
+}
+
+fn csv(keys: impl Iterator<Item = u32>) -> String {
+    let mut text = "net,key\n".to_owned();
+    keys.for_each(|key| _ = writeln!(text, "{},k{key:08}", net(key)));
+    text
+}
+
+#[test]
+fn the_same_results_agree_in_every_format() {
+    let run = Run::new();
+    // In any order.
+    let found = run.view("known.csv", &csv((0..100).rev())).unwrap();
+    assert_eq!((found.verdict, found.keys.equal), (Verdict::Same, 100));
+    assert_eq!(found.fields.len(), 1);
+    assert_eq!((found.fields[0].compared, found.fields[0].differ), (100, 0));
+    assert_eq!(found.b.known[0].rows, 100);
+    let mut lines = String::new();
+    for key in 0..100 {
+        // As a number or as a text, as in events.
+        let net = if key % 2 == 0 { net(key) } else { format!("\"{}\"", net(key)) };
+        let _ = writeln!(lines, "{{\"key\": \"k{key:08}\", \"net\": {net}, \"Key\": \"EUR\"}}");
+    }
+    assert_eq!(run.view("known.jsonl", &lines).unwrap().verdict, Verdict::Same);
+    // The run's own table is a file of known results.
+    let own = KnownFiles { view: Some(run.path("run/view.parquet")), emits: Vec::new() };
+    let found = run.compare(own).unwrap();
+    assert_eq!((found.verdict, found.fields.len()), (Verdict::Same, 2));
+    assert!(found.read.checked);
+}
+
+#[test]
+fn missing_extra_and_different_are_told_apart() {
+    let run = Run::new();
+    let text = csv((1..101).map(|key| if key == 7 { 7 } else { key })).replace("0.07,", "0.09,");
+    let found = run.view("known.csv", &text).unwrap();
+    let sets = found.keys;
+    assert_eq!((sets.only_a, sets.only_b, sets.different, sets.equal), (1, 1, 1, 98));
+    let FieldDifference { compared, differ, numeric, .. } = &found.fields[0];
+    assert_eq!((*compared, *differ), (99, 1));
+    assert_eq!(numeric.as_ref().unwrap().sum, "0.02");
+    assert_eq!(found.worst.keys.len(), 3);
+    assert_eq!(found.notes, []);
+}
+
+#[test]
+fn files_that_are_no_use_say_what_is_wrong_and_where() {
+    let run = Run::new();
+    insta::assert_snapshot!(run.told("a.csv", "key,nett\nk,1\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,tier\nk,1\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "id,net\nk,1\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net,net\nk,1,1\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1\nl,2\nk,3\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1.005\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1\nl\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\n,1\n"), @"");
+    insta::assert_snapshot!(run.told("a.jsonl", "{\"key\":\"k\"}\n\n[1]\n"), @"");
+    insta::assert_snapshot!(run.told("a.parquet", "PAR1"), @"");
+    insta::assert_snapshot!(run.told("a.txt", ""), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\n"), @"");
+    insta::assert_snapshot!(run.told("a.csv", "key,net\nx,1\n"), @"");
+    let gone = KnownFiles { view: Some(run.path("gone.csv")), emits: Vec::new() };
+    assert!(run.compare(gone).unwrap_err().to_string().contains("gone.csv cannot be read: "));
+}
+
+/// The records of kind `flag` as a CSV of event id and count.
+fn published(run: &Path) -> Vec<String> {
+    let reader = RunReader::open(run).unwrap();
+    let mut lines = Vec::new();
+    for batch in reader.rows(crate::rundir::Table::Emits(1), &crate::rundir::Keys::All).unwrap() {
+        let batch = batch.unwrap();
+        let columns = reader.columns(crate::rundir::Table::Emits(1), &batch).unwrap();
+        let text = |name: &str, row: usize| {
+            let named = columns.iter().find(|named| named.name == name).unwrap();
+            let value = named.column.get(row);
+            value.map(|value| retally_core::schema::display(value, named.kind)).unwrap_or_default()
+        };
+        for row in 0..batch.num_rows() {
+            let cells = ["partition", "offset", "count", "on"].map(|name| text(name, row));
+            lines.push(cells.join(","));
+        }
+    }
+    lines
+}
+
+#[test]
+fn what_was_published_is_compared_record_by_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    sample(7).write(&dir, sample(7).outcomes(), 0);
+    let compare = |name: &str, bytes: Vec<u8>| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let files = KnownFiles { view: None, emits: vec![("flag".into(), path)] };
+        known(&dir, &files, &CompareOptions::default(), &mut NoSink).unwrap()
+    };
+    let own = fs::read(dir.join("emits/flag/00000.parquet")).unwrap();
+    let found = compare("own.parquet", own);
+    assert_eq!(found.verdict, Verdict::Same);
+    let flag = &found.emits[1];
+    assert_eq!((flag.fields.len(), flag.records.unwrap().differing()), (6, 0));
+    assert_eq!(found.emits[0].records, None, "what was not given was not compared");
+
+    let mut lines = published(&dir);
+    let all = lines.len() as u64;
+    let twice = lines[4].clone();
+    lines.push(twice);
+    lines.push("a/1,999999,1,true".to_owned());
+    lines.remove(2);
+    lines[0] = match lines[0].strip_suffix(",true") {
+        Some(rest) => format!("{rest},false"),
+        None => lines[0].replace(",false", ",true"),
+    };
+    let text = format!("partition,offset,count,on\n{}\n", lines.join("\n"));
+    let found = compare("some.csv", text.into_bytes());
+    let flag = &found.emits[1];
+    let records = flag.records.unwrap();
+    assert_eq!((records.only_a, records.only_b, records.different), (1, 1, 1));
+    assert_eq!((records.of_a(), flag.doubled), (all, 1));
+    assert_eq!(found.verdict, Verdict::Different);
+    let on = flag.fields.iter().find(|field| field.name == "on").unwrap();
+    assert_eq!((on.compared, on.differ), (all - 1, 1));
+}
+
+#[test]
+fn known_emits_must_be_of_a_kind_and_of_events() {
+    let run = Run::new();
+    let told = |kind: &str, text: &str| {
+        fs::write(run.path("e.csv"), text).unwrap();
+        let files = KnownFiles { view: None, emits: vec![(kind.into(), run.path("e.csv"))] };
+        let told = run.compare(files).unwrap_err().to_string();
+        told.replace(&format!("{}/", run.folder.path().display()), "")
+    };
+    insta::assert_snapshot!(told("flags", "event_id\n"), @"");
+    insta::assert_snapshot!(told("flag", "id,on\n1,true\n"), @"");
+    insta::assert_snapshot!(told("flag", "event_id,off\n1,true\n"), @"");
+    insta::assert_snapshot!(told("flag", "event_id,on\n1,yes\n"), @"");
+}

@@ -1,0 +1,136 @@
+//! `retally compare` from outside: two runs of two versions, known results, what is refused.
+
+use anyhow::{Context, Result};
+use retally_tests::{Project, payment, payments, reducer};
+use serde_json::Value;
+
+fn refund(id: u64, account: &str, amount: &str) -> String {
+    payment(id, account, amount).replace("\"payment\"", "\"refund\"")
+}
+
+/// Accounts that pay; every fifth takes some of it back, which version 2 lets lower its tier.
+fn log() -> String {
+    let mut log = payments(170, "acct");
+    for n in 0..17 {
+        log += &payment(1000 + n, &format!("acct-{n:03}"), "100.00");
+        if n % 5 == 0 {
+            log += &refund(2000 + n, &format!("acct-{n:03}"), "150.00");
+        }
+    }
+    log
+}
+
+/// Runs of both versions, in `a` and `b`.
+fn two() -> Result<Project> {
+    let project = Project::new("orders")?;
+    project.write("log/0.jsonl", log())?;
+    project.replay(&["--out", "a"])?;
+    let v2 = reducer("orders_v2").display().to_string();
+    project.replay(&["--out", "b", "--reducer", &v2])?;
+    Ok(project)
+}
+
+fn compare(project: &Project, args: &[&str]) -> Result<(i32, Value)> {
+    let all: Vec<&str> = ["compare", "--json"].iter().chain(args).copied().collect();
+    let ran = project.run(&all)?;
+    let json = ran.json()?;
+    Ok((ran.code, json))
+}
+
+#[test]
+fn two_versions_differ_where_they_were_meant_to() -> Result<()> {
+    let project = two()?;
+    let (code, found) = compare(&project, &["a", "b", "--by", "currency"])?;
+    assert_eq!((code, &found["verdict"]), (1, &"different".into()));
+    assert_eq!(found["how"], "runs");
+    let keys = &found["keys"];
+    assert_eq!((&keys["different"], &keys["equal"]), (&4.into(), &13.into()), "{keys}");
+    let fields = found["fields"].as_array().context("no fields")?;
+    let differ: Vec<_> = fields.iter().filter(|field| field["differ"] != 0).collect();
+    assert_eq!((differ.len(), &differ[0]["name"]), (1, &"tier".into()));
+    let change = &differ[0]["transitions"]["list"][0];
+    assert_eq!((&change["from"], &change["to"]), (&"silver".into(), &"bronze".into()));
+    assert_eq!(change["values"], 4);
+    // The event that made them part is the refund.
+    let first = &found["worst"]["keys"][0]["first"]["event"];
+    assert_eq!(first["event_id"], "evt-00002000");
+    assert_eq!(first["outcome_a"]["what"], "applied");
+    assert_eq!(found["divergences"]["found"], 4);
+    assert!(
+        found["notes"]
+            .as_array()
+            .context("no notes")?
+            .iter()
+            .any(|note| note["code"] == "state-layout")
+    );
+    assert_eq!(found["states"], Value::Null);
+    let total = &found["groups"]["groups"][0]["totals"][0];
+    assert_eq!(total["field"], "net");
+    assert_eq!(total["difference"], "0.00");
+    let (code, again) = compare(&project, &["a", "b", "--by", "currency", "--report-only"])?;
+    assert_eq!((code, again), (0, found), "a repeated comparison is the same");
+    let shown = project.run(&["compare", "a", "b"])?;
+    assert_eq!(shown.code, 1, "{}", shown.stderr);
+    assert!(shown.stdout.starts_with("different: orders@2.0.0 compared with orders@1.0.0\n"));
+    assert!(shown.stdout.contains("  tier: 4 differ\n"), "{}", shown.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_run_is_the_same_as_itself() -> Result<()> {
+    let project = two()?;
+    project.replay(&["--out", "c", "--threads", "1"])?;
+    let (code, found) = compare(&project, &["a", "c"])?;
+    assert_eq!((code, &found["verdict"]), (0, &"same".into()));
+    assert_eq!(found["read"]["leaves_read"], 0);
+    assert_eq!(found["a"]["label"], "orders@1.0.0 (a)");
+    Ok(())
+}
+
+#[test]
+fn known_results_agree_and_differ() -> Result<()> {
+    let project = two()?;
+    let csv = project.run(&["results", "show", "a", "--format", "csv"])?.stdout;
+    project.write("known.csv", &csv)?;
+    let (code, found) = compare(&project, &["a", "--known", "known.csv"])?;
+    assert_eq!((code, &found["verdict"], &found["how"]), (0, &"same".into(), &"known".into()));
+    let wrong = csv.replacen("silver", "gold", 1);
+    project.write("known.csv", &wrong)?;
+    let (code, found) = compare(&project, &["a", "--known", "known.csv"])?;
+    assert_eq!((code, &found["keys"]["different"]), (1, &1.into()));
+    let last = csv.lines().last().context("no rows")?;
+    project.write("known.csv", csv.clone() + last + "\n")?;
+    let twice = project.run(&["compare", "a", "--known", "known.csv"])?;
+    assert_eq!(twice.code, 2);
+    assert!(twice.stderr.contains("twice: in line 18 and in line 19"), "{}", twice.stderr);
+    let emits = ["a", "--known-emits", "balance=a/emits/balance/00000.parquet"];
+    let (code, found) = compare(&project, &emits)?;
+    assert_eq!((code, &found["emits"][0]["records"]["different"]), (0, &0.into()));
+    Ok(())
+}
+
+#[test]
+fn what_means_nothing_is_refused() -> Result<()> {
+    let project = two()?;
+    project.write("log/1.jsonl", payment(9000, "acct-999", "1.00"))?;
+    project.replay(&["--out", "more"])?;
+    let refused = project.run(&["compare", "a", "more"])?;
+    assert_eq!(refused.code, 2);
+    let said = "they took other events of partition \"1\": none and 1 events";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    let (code, found) = compare(&project, &["a", "more", "--force"])?;
+    assert_eq!((code, &found["notes"][0]["code"]), (1, &"forced".into()));
+    for (args, said) in [
+        (&["compare", "a"][..], "two runs are compared, and one is given"),
+        (&["compare"], "two runs are compared, and none is given"),
+        (&["compare", "a", "b", "--known", "x.csv"], "are compared with one run, not with 2"),
+        (&["compare", "a", "b", "--tolerance", "net=1"], "only floats may have one"),
+        (&["compare", "a", "b", "--by", "nobody"], "cannot group by `nobody`"),
+        (&["compare", "a", "log"], "is no run directory"),
+    ] {
+        let refused = project.run(args)?;
+        assert_eq!(refused.code, 2, "{args:?}");
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+    Ok(())
+}
