@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails soonest.
 
-use crate::{demo, setup, steps};
+use crate::{data, demo, setup, steps};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     lint()?;
     demo::build()?;
     guests()?;
+    data::flights()?;
     tests()?;
     docs()
 }

@@ -80,7 +80,10 @@ the calculation, what it declares, one of your own:
 
 the run, for any tool that reads JSON and Parquet; what the log holds:
   {run}
-  examples/orders/README.md"
+  examples/orders/README.md
+
+two versions of a calculation side by side, over this log and over real flights:
+  examples/compare/README.md"
     );
 }
 

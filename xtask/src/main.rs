@@ -1,7 +1,8 @@
-//! What a developer types: `cargo xtask setup|demo|test|bench|ci`.
+//! What a developer types: `cargo xtask setup|demo|data|test|bench|ci`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod check;
+mod data;
 mod demo;
 mod setup;
 mod steps;
@@ -14,9 +15,12 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "cargo xtask COMMAND
 
-  setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow; says what it does
+  setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow, DuckDB; says
+          what it does
   demo    build everything, write a log of 1,000,000 order events, replay it, say where to look
-  test    everything: format, clippy, tests of host and plugins, docs, the Python recheck
+  data    fetch real data: `data flights`, all flights that left New York in 2013
+  test    everything: format, clippy, tests of host and plugins, docs, digests and results computed
+          a second time in Python and SQL
   bench   the benchmark against the native baseline
   ci      what .ci/run does: `test`, with snapshots frozen";
 
@@ -37,6 +41,7 @@ fn run() -> Result<()> {
     match command.as_str() {
         "setup" => setup::run(),
         "demo" => demo::run(),
+        "data" => data::run(rest),
         "test" | "ci" => check::run(),
         "bench" => bench(rest),
         "help" | "-h" | "--help" => {

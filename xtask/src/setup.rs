@@ -38,12 +38,15 @@ fn component(name: &str, probe: &[&str]) -> Result<()> {
         .with_context(|| format!("cargo has no {name}, and rustup cannot add it"))
 }
 
-/// A Python that has pyarrow, for the recheck of digests in another language: the system's if it
-/// has it, else one in target/python.
+/// What a Python must have.
+const MODULES: &str = "import pip, pyarrow.parquet, duckdb";
+
+/// A Python that has pyarrow and DuckDB, for what is computed a second time by others than us (the
+/// digests; the examples' numbers, in SQL): the system's if it has them, else one in target/python.
 pub(crate) fn python() -> Result<PathBuf> {
     let own = steps::root().join("target/python/bin/python");
     for candidate in [Path::new("python3"), &own] {
-        if steps::succeeds(&candidate.to_string_lossy(), &["-c", "import pyarrow.parquet"]) {
+        if steps::succeeds(&candidate.to_string_lossy(), &["-c", MODULES]) {
             return Ok(candidate.to_owned());
         }
     }
@@ -55,8 +58,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     let make = ["-m", "venv", "--clear"];
     steps::run("python", Command::new("python3").args(make).arg(&folder))?;
     let mut pip = Command::new(&own);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pyarrow"]);
-    steps::run("pyarrow", &mut pip)?;
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    steps::run("pyarrow and DuckDB", pip.args(["pyarrow", "duckdb"]))?;
     Ok(own)
 }
 
@@ -73,7 +76,7 @@ fn apt_install(packages: &[&str]) -> Result<()> {
     if !steps::succeeds("apt-get", &["--version"]) {
         bail!(
             "this system has no apt-get: `rustup target add wasm32-unknown-unknown`, and python3 \
-             with pyarrow, are all that Retally needs"
+             with pyarrow and duckdb, are all that Retally needs"
         );
     }
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");

@@ -51,7 +51,7 @@ impl KeyTable {
     /// row, and these reads, on which nothing depends, wait together.
     pub fn touch(&self, hashes: impl Iterator<Item = u64>) {
         let read = hashes.fold(0, |read, hash| {
-            let near = self.index.find(spread(hash), |&slot| self.hash_of(slot) == hash);
+            let near = self.index.find(spread(hash), |&slot| self.hash(slot) == hash);
             let start = near.map_or(0, |&slot| self.slots[slot as usize].key_start as usize);
             read ^ self.bytes.get(start).map_or(0, |&byte| byte)
         });
@@ -98,6 +98,27 @@ impl KeyTable {
         slot
     }
 
+    /// The slot of `key`, if it was seen.
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        let same = |&slot: &Slot| self.hash(slot) == hash && self.key(slot) == key;
+        self.index.find(spread(hash), same).copied()
+    }
+
+    /// Takes over the keys that `other` has beyond those of this table, under the same slots: for
+    /// two reducers that read events alike, of which one alone judges.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        for slot in self.slots.len() as Slot..other.slots.len() as Slot {
+            let known = other.get(slot);
+            self.insert(known.hash, other.key(slot), known.home, known.chosen);
+        }
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub(crate) fn hash(&self, slot: Slot) -> u64 {
+        self.slots[slot as usize].hash
+    }
+
     /// What is kept of `slot`.
     #[inline]
     pub fn get(&self, slot: Slot) -> &KeyState {
@@ -114,11 +135,6 @@ impl KeyTable {
     #[inline]
     pub fn key(&self, slot: Slot) -> &[u8] {
         key_of(&self.bytes, &self.slots[slot as usize])
-    }
-
-    #[inline]
-    fn hash_of(&self, slot: Slot) -> u64 {
-        self.slots[slot as usize].hash
     }
 
     /// The reducer's bytes for the key; empty: no state.

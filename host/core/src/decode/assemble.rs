@@ -143,9 +143,16 @@ impl<S: Source> Judge<'_, S> {
 
     #[inline]
     fn select(&self, row: usize) -> Result<u8, Stop> {
+        // Inputs are mostly told apart by the value at one place.
+        let mut read: Option<(Node, Raw<'_>)> = None;
         'inputs: for (number, input) in self.inputs.iter().enumerate() {
             for when in &input.when {
-                let holds = match self.source.raw(when.node, row) {
+                let raw = match read {
+                    Some((node, raw)) if node == when.node => raw,
+                    _ => self.source.raw(when.node, row),
+                };
+                read = Some((when.node, raw));
+                let holds = match raw {
                     Raw::Absent => false,
                     Raw::Twice => return Err(self.stop(Code::NameTwice, when.node, row, None)),
                     raw => when.any_of.is_empty() || when.any_of.iter().any(|v| raw.means(v)),

@@ -118,6 +118,10 @@ pub(super) fn decimal(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
 
 fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
     match raw {
+        // As most tables have them: nothing to shift.
+        Raw::Decimal(value, from) if i16::from(from) == i16::from(scale) => {
+            i64::try_from(value.get()).map_err(|_| Code::FieldRange)
+        }
         Raw::Escaped(_) => decimal(Raw::Plain(&raw.string().unwrap_or_default()), scale),
         Raw::Int(value) => number::rescale(value.into(), 0, scale),
         Raw::Unsigned(value) => number::rescale(value.into(), 0, scale),

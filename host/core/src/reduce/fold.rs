@@ -49,13 +49,16 @@ impl Shard {
     }
 
     /// Says how many events this run is likely to have in all, so that the table of ids is made
-    /// once for all that will come if they come as they did so far. No result depends on it.
-    pub fn expect(&mut self, events: u64) {
+    /// once for all that will come. No result depends on it.
+    pub fn expect(&mut self, events: u64, shards: usize) {
         let Some(before) = self.ids_before else { return };
+        let seen = u128::from(self.events.max(1));
         let new = (self.ids.len() - before) as u128;
-        let to_come = new * u128::from(events.saturating_sub(self.events));
-        let to_come = to_come / u128::from(self.events.max(1));
-        // Of some thousand events an estimate is off by a few hundredths.
+        // A busy key makes its shard busy while the log is at its partition, and not for ever: what
+        // is above a shard's even share is not expected to go on.
+        let even = seen / shards.max(1) as u128;
+        let to_come = new.min(even) * u128::from(events.saturating_sub(self.events)) / seen;
+        // An estimate from some thousand events is off by a few hundredths.
         self.ids.expect(self.ids.len() + (to_come + to_come / 32) as usize);
     }
 
@@ -90,23 +93,13 @@ impl Shard {
         instance: &mut Option<Box<dyn Instance>>,
         probe: &mut impl Probe,
     ) -> Result<Folded, Stop> {
-        let mut taken = Vec::new();
         let mut folded = Folded::default();
-        self.ids_before.get_or_insert(self.ids.len());
-        self.events += slabs.iter().map(|slab| slab.len() as u64).sum::<u64>();
-        let (keys, ids) = (&mut self.keys, &mut self.ids);
-        probe.enter(Some(Step::Judge));
-        let stopped =
-            judge(slabs, self.number, rules, keys, ids, &mut taken, &mut folded.settled).err();
-        if ids.wants_tidy() {
-            ids.tidy(&keys.highest());
-        }
+        let (taken, stopped) = self.judged(slabs, rules, &mut folded, probe);
         // Events before a stop are folded all the same: one of them may stop the run earlier.
         if !taken.is_empty() {
-            let bases = bases(slabs);
-            let number = |t: &Taken| bases[t.slab as usize] + t.row;
+            let number = numbers(slabs);
             probe.enter(Some(Step::Gather));
-            let grouped = gather(reducer.description(), slabs, rules, keys, &taken);
+            let grouped = gather(reducer.description(), slabs, rules, &mut self.keys, &taken);
             probe.enter(Some(Step::Call));
             let (outcome, trapped) =
                 call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded)
@@ -119,8 +112,29 @@ impl Shard {
         stopped.map_or(Ok(folded), Err)
     }
 
+    /// The events that reach the reducer; what became of the others is settled.
+    pub(super) fn judged(
+        &mut self,
+        slabs: &[Decoded],
+        rules: &Rules,
+        folded: &mut Folded,
+        probe: &mut impl Probe,
+    ) -> (Vec<Taken>, Option<Stop>) {
+        let mut taken = Vec::new();
+        self.ids_before.get_or_insert(self.ids.len());
+        self.events += slabs.iter().map(|slab| slab.len() as u64).sum::<u64>();
+        let (keys, ids) = (&mut self.keys, &mut self.ids);
+        probe.enter(Some(Step::Judge));
+        let stopped =
+            judge(slabs, self.number, rules, keys, ids, &mut taken, &mut folded.settled).err();
+        if ids.wants_tidy() {
+            ids.tidy(&keys.highest());
+        }
+        (taken, stopped)
+    }
+
     /// Keeps the new states, and counts what was applied.
-    fn keep(&mut self, grouped: &Grouped, outcome: &Outcome, trapped: &[u32]) {
+    pub(super) fn keep(&mut self, grouped: &Grouped, outcome: &Outcome, trapped: &[u32]) {
         let mut refused: Vec<u32> = outcome.rejects.iter().map(|r| r.row).collect();
         refused.extend_from_slice(trapped);
         refused.sort_unstable();
@@ -152,8 +166,14 @@ pub(crate) fn bases(slabs: &[Decoded]) -> Vec<u32> {
         .collect()
 }
 
+/// The number in the batch of a taken event.
+pub(super) fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
+    let bases = bases(slabs);
+    move |taken| bases[taken.slab as usize] + taken.row
+}
+
 /// One call for the whole batch; event by event if that fails.
-fn call(
+pub(super) fn call(
     reducer: &dyn Reducer,
     slabs: &[Decoded],
     rules: &Rules,
@@ -172,7 +192,8 @@ fn call(
     Ok((isolated.outcome, isolated.trapped))
 }
 
-fn apply(
+/// One call for the whole batch, checked.
+pub(super) fn apply(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
     grouped: &Grouped,
@@ -188,7 +209,12 @@ fn apply(
 }
 
 impl Folded {
-    fn take(&mut self, mut outcome: Outcome, trapped: &[u32], event: impl Fn(u32) -> u32) {
+    pub(super) fn take(
+        &mut self,
+        mut outcome: Outcome,
+        trapped: &[u32],
+        event: impl Fn(u32) -> u32,
+    ) {
         self.settled.extend(trapped.iter().map(|&row| (event(row), What::Trapped)));
         for Rejected { row, code, detail } in outcome.rejects {
             self.settled.push((event(row), What::Rejected(code)));

@@ -14,6 +14,7 @@ mod judge;
 mod memory;
 mod merge;
 pub mod native;
+pub mod pair;
 pub(crate) mod pick;
 mod probe;
 mod rules;
@@ -118,7 +119,9 @@ pub struct Outcome {
     pub emits: Vec<Emitted>,
     /// Rejected events, ascending by row.
     pub rejects: Vec<Rejected>,
-    /// View rows after every event, owners being rows of the batch; only when asked for.
+    /// View rows after every event that was applied, owners being rows of the batch; only when
+    /// asked for. An applied event without rows: its key has none. The view after a rejected event
+    /// is the one before it, and has no rows here.
     pub trace: Viewed,
 }
 

@@ -122,8 +122,8 @@ impl<R: Rules> Instance for Running<R> {
                     row: input_rows[input as usize],
                 };
                 input_rows[input as usize] += 1;
-                self.one(&event, row as u32, &mut state, &mut outcome)?;
-                if batch.trace {
+                let applied = self.one(&event, row as u32, &mut state, &mut outcome)?;
+                if batch.trace && applied && !state.is_empty() {
                     view_of(&*self.rules, event.key, &state, row as u32, &mut outcome.trace)?;
                 }
             }
@@ -160,13 +160,14 @@ impl<R: Rules> Instance for Running<R> {
 }
 
 impl<R: Rules> Running<R> {
+    /// Whether the event was applied.
     fn one(
         &self,
         event: &Event<'_>,
         row: u32,
         state: &mut Vec<u8>,
         outcome: &mut Outcome,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let mut emitted: Vec<(usize, Vec<Option<Owned>>)> = Vec::new();
         let mut emit = |kind: usize, values: &[Option<Value<'_>>]| {
             emitted.push((kind, values.iter().map(|value| value.map(Owned::from)).collect()));
@@ -180,13 +181,14 @@ impl<R: Rules> Running<R> {
                     outcome.emits[*kind].rows.push(row);
                     push(&mut outcome.emits[*kind].columns, &values)?;
                 }
+                Ok(true)
             }
             Err((code, detail)) => {
                 *state = before;
                 outcome.rejects.push(Rejected { row, code, detail });
+                Ok(false)
             }
         }
-        Ok(())
     }
 }
 

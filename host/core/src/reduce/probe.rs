@@ -11,6 +11,8 @@ pub enum Step {
     Call,
     /// Keeping what it returned.
     Keep,
+    /// Holding two sides against each other.
+    Compare,
 }
 
 /// Told of every step.

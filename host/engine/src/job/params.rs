@@ -27,27 +27,33 @@ impl Params {
     }
 }
 
-/// The params as the reducer gets them: for each that it declares a column of one row.
+/// The params as each of `reducers` gets them: for each that it declares a column of one row. A
+/// param that one of them alone declares is for that one.
 ///
 /// # Errors
-/// A name that it does not declare (with the nearest that it does), a value of another kind, or a
+/// A name that none declares (with the nearest that one does), a value of another kind, or a
 /// required param that the job does not set.
-pub fn columns(reducer: &Description, params: &Params) -> Result<Vec<Column>, JobError> {
+pub fn columns(reducers: &[&Description], params: &Params) -> Result<Vec<Vec<Column>>, JobError> {
+    let known = || reducers.iter().flat_map(|reducer| &reducer.params);
     for (name, written) in &params.values {
-        if !reducer.params.iter().any(|field| field.name == *name) {
-            let near = near(name, reducer.params.iter().map(|field| field.name.as_str()));
-            let near = near.or_else(|| declared(reducer));
-            let what = format!("param {name:?} of reducer {}", reducer.name);
+        if !known().any(|field| field.name == *name) {
+            let near = near(name, known().map(|field| field.name.as_str()));
+            let near = near.or_else(|| declared(reducers));
+            let name_of = reducers.first().map_or("", |reducer| reducer.name.as_str());
+            let what = format!("param {name:?} of reducer {name_of}");
             return Err(JobError::Unknown { place: written.place.clone(), what, near });
         }
     }
-    reducer.params.iter().map(|field| column(reducer, field, params)).collect()
+    let all = |reducer: &&Description| {
+        reducer.params.iter().map(|field| column(reducer, field, params)).collect()
+    };
+    reducers.iter().map(all).collect()
 }
 
 /// The one param that there is, when nothing is near: then it must have been meant.
-fn declared(reducer: &Description) -> Option<String> {
-    match reducer.params.as_slice() {
-        [only] => Some(only.name.clone()),
+fn declared(reducers: &[&Description]) -> Option<String> {
+    match reducers {
+        [reducer] if reducer.params.len() == 1 => Some(reducer.params[0].name.clone()),
         _ => None,
     }
 }

@@ -36,7 +36,7 @@ fn reducer() -> Description {
 
 fn params(text: &str) -> Result<Vec<retally_core::schema::Column>, JobError> {
     let job = resolve(&format!("{LEAST}[params]\n{text}"))?;
-    columns(&reducer(), &job.params)
+    Ok(columns(&[&reducer()], &job.params)?.remove(0))
 }
 
 #[test]

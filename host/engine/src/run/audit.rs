@@ -1,13 +1,13 @@
 //! What varies from run to run of the same calculation, kept beside the manifest and out of it:
 //! times, threads, machine, limits that passed.
 
+use super::commit::Kept;
 use super::error::RunError;
-use super::prepare::Prepared;
-use super::replay::ReplayOptions;
+use super::finish::About;
+use super::lane::Lane;
 use super::stages::Stages;
 use crate::audit::{AUDIT, Audit, AuditEvent, Machine};
 use crate::clock::{Stopwatch, wall_micros};
-use crate::job::Resolved;
 use retally_core::manifest::Manifest;
 use retally_core::schema::{Kind, Value, display};
 use std::fs::File;
@@ -16,15 +16,15 @@ use std::sync::atomic::Ordering;
 
 /// Writes the audit of a run that is complete but for its manifest.
 pub(crate) fn write(
-    job: &Resolved,
-    options: &ReplayOptions,
-    prepared: &Prepared,
+    about: &About<'_>,
+    lane: &Lane<Kept>,
+    dir: &Path,
     manifest: &Manifest,
-    snapshots: &[String],
     stages: &Stages,
     watch: &Stopwatch,
 ) -> Result<(), RunError> {
-    let path = prepared.dir.join(AUDIT);
+    let (job, options) = (about.job, about.options);
+    let path = dir.join(AUDIT);
     let unwritable = |error| RunError::Audit { path: path.clone(), error };
     let mut audit = Audit::new(File::create(&path).map_err(unwritable)?);
     let seconds = watch.elapsed();
@@ -45,16 +45,16 @@ pub(crate) fn write(
     for (step, seconds) in stages.seconds() {
         record(wall_micros(), AuditEvent::Step { step: step.into(), seconds, detail: None })?;
     }
-    for name in snapshots {
+    for name in about.snapshots {
         let detail = Some(name.clone());
         let step = AuditEvent::Step { step: "snapshot".into(), seconds: 0.0, detail };
         record(wall_micros(), step)?;
     }
-    let count = prepared.lane.passing_limits.load(Ordering::Relaxed);
+    let count = lane.passing_limits.load(Ordering::Relaxed);
     if count > 0 {
         record(wall_micros(), AuditEvent::PassingLimit { count })?;
     }
-    let (keys, ids) = prepared.lane.bytes();
+    let (keys, ids) = lane.bytes();
     record(
         wall_micros(),
         AuditEvent::Finished {

@@ -3,6 +3,7 @@
 use super::error::RunError;
 use super::lane::{Lane, lock};
 use super::memory::Watch;
+use super::pair::Pair;
 use super::pipeline::Commit;
 use super::prepare::Prepared;
 use super::progress::{Observer, Progress};
@@ -49,7 +50,9 @@ impl<'a> Replaying<'a> {
         options: &ReplayOptions,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
+        // A comparison is no history that anybody would go on from.
         let url = options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
+        let url = url.filter(|_| prepared.lanes.len() == 1);
         let store = url.map(|url| Store::open(url, &job.base)).transpose()?;
         let memory = Watch::new(prepared.host_memory_bytes, job.window);
         Ok(Self { prepared, observer, memory, store, saved: Mutex::default() })
@@ -61,46 +64,59 @@ impl<'a> Replaying<'a> {
     }
 
     /// Saves a snapshot if the run has a place for them.
-    pub(crate) fn save(&self, lane: &Lane<Kept>, extents: &[Extent]) -> Result<(), RunError> {
+    pub(crate) fn save(&self, extents: &[Extent]) -> Result<(), RunError> {
         let Some(store) = &self.store else { return Ok(()) };
         let mut saved = lock(&self.saved);
-        let begun = self.prepared.from_snapshot.as_ref().map(|(_, reference)| reference);
+        let begun = self.prepared.sides[0].from_snapshot.as_ref().map(|(_, reference)| reference);
         let parent = saved.last().or(begun);
-        let reference = resume::save(store, self.prepared, lane, extents, parent)?;
+        let reference = resume::save(store, self.prepared, extents, parent)?;
         saved.push(reference);
         Ok(())
     }
 
-    fn watch(&self, lane: &Lane<Kept>, events: u64) -> Result<(), RunError> {
-        let (keys, ids) = lane.bytes();
+    fn watch(&self, lanes: &[Lane<Kept>], events: u64) -> Result<(), RunError> {
+        let (mut keys, mut ids) = (self.prepared.pair.as_ref().map_or(0, Pair::bytes), 0);
+        for (own_keys, own_ids) in lanes.iter().map(Lane::bytes) {
+            keys += own_keys;
+            ids += own_ids;
+        }
         self.observer.progress(&Progress {
             events,
             bytes: self.prepared.bytes_read.load(Ordering::Relaxed),
             bytes_total: self.prepared.source.bytes(),
             memory: (keys + ids) as u64,
         });
-        self.memory.check(keys, ids, events, lane.times())
+        self.memory.check(keys, ids, events, lanes[0].times())
     }
 }
 
 impl Commit for Replaying<'_> {
     type Kept = Kept;
 
-    fn commit(&self, lane: &Lane<Kept>, block: Block, stages: &mut Stages) -> Result<(), RunError> {
-        let mut kept = lock(&lane.commit);
-        let kept = &mut *kept;
-        stages.time(Stage::Digest, || -> Result<(), RunError> {
-            kept.counts.add(&block);
-            kept.totals.add_emits(&lane.reducer.description().emits, &block.emits)?;
-            Ok(kept.outcomes.add(&block)?)
-        })?;
-        if let Some(writer) = &mut kept.writer {
-            stages.time(Stage::Write, || writer.block(block))?;
+    fn commit(
+        &self,
+        lanes: &[Lane<Kept>],
+        blocks: Vec<Block>,
+        stages: &mut Stages,
+    ) -> Result<(), RunError> {
+        let mut events = 0;
+        for (lane, block) in lanes.iter().zip(blocks) {
+            let mut kept = lock(&lane.commit);
+            let kept = &mut *kept;
+            stages.time(Stage::Digest, || -> Result<(), RunError> {
+                kept.counts.add(&block);
+                kept.totals.add_emits(&lane.reducer.description().emits, &block.emits)?;
+                Ok(kept.outcomes.add(&block)?)
+            })?;
+            if let Some(writer) = &mut kept.writer {
+                stages.time(Stage::Write, || writer.block(block))?;
+            }
+            events = kept.counts.events;
         }
-        self.watch(lane, kept.counts.events)
+        self.watch(lanes, events)
     }
 
-    fn snapshot(&self, lanes: &[Lane<Kept>], extents: &[Extent]) -> Result<(), RunError> {
-        lanes.iter().try_for_each(|lane| self.save(lane, extents))
+    fn snapshot(&self, _lanes: &[Lane<Kept>], extents: &[Extent]) -> Result<(), RunError> {
+        self.save(extents)
     }
 }

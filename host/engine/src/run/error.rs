@@ -128,10 +128,15 @@ pub enum RunError {
 
 /// The event at which a run stopped.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped at event {position} (key {key:?}, id {id:?}): {cause}{help}")]
+#[error(
+    "stopped{} at event {position} (key {key:?}, id {id:?}): {cause}{help}",
+    .side.as_ref().map_or(String::new(), |side| format!(" in {side},"))
+)]
 pub struct Stopped {
     /// Where.
     pub position: Position,
+    /// Of a comparison: which of the two sides.
+    pub side: Option<String>,
     /// The event's key.
     pub key: String,
     /// The event's id.

@@ -19,27 +19,26 @@ const KEYS_OF_A_CALL: usize = 4_096;
 
 type Derived = (usize, Result<Finals, RunError>);
 
-/// Derives the finals of all keys of a lane and hands them, in byte order of the keys, to `digest`
+/// Derives the finals of all keys of a lane, whose shards these are, and hands them, in byte order of the keys, to `digest`
 /// and then to `write`.
 ///
 /// # Errors
 /// The first in the order of the keys.
 pub(super) fn all<C: Send>(
     lane: &Lane<C>,
+    shards: &[&Shard],
     (threads, cancel): (usize, &AtomicBool),
     stages: &mut Stages,
     digest: impl FnMut(&Finals) -> Result<(), RunError> + Send,
     mut write: impl FnMut(Finals) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let guards = lane.lock_shards();
-    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
-    let keys = sorted_keys(&shards);
+    let keys = sorted_keys(shards);
     let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
     let next = AtomicUsize::new(0);
     let (derived, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
     let one = |piece: usize, instance: &mut Option<Box<dyn Instance>>| {
-        let made = finals(&shards, pieces[piece], lane.reducer.as_ref(), &lane.rules, instance);
+        let made = finals(shards, pieces[piece], lane.reducer.as_ref(), &lane.rules, instance);
         made.map_err(RunError::from)
     };
     let take = || {

@@ -2,80 +2,132 @@
 //! last.
 
 use super::audit;
-use super::commit::Replaying;
 use super::error::RunError;
 use super::finals;
 use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
-use super::stages::{Stage, Stages};
+use super::stages::Stages;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::rundir::KeyedDigests;
+use crate::rundir::{KeyedDigests, RunWriter};
 use crate::source::{Fingerprint, Source};
 use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
-    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
+    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken,
+    Xxh3, seal,
 };
-use retally_core::reduce::Finals;
-use std::path::PathBuf;
+use retally_core::reduce::{Finals, Shard, Viewed};
+use retally_core::schema::Field;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a finished run left.
-pub(crate) struct Done {
-    pub dir: PathBuf,
-    pub manifest: Manifest,
-    pub snapshots: Vec<String>,
+/// One side of a pass while its keys are gone through.
+pub(crate) struct Finished {
+    number: usize,
+    pub tables: Tables,
+    pub rows: Rows,
 }
 
-pub(crate) fn finish(
-    job: &Resolved,
-    options: &ReplayOptions,
-    prepared: &Prepared,
-    commit: &Replaying<'_>,
-    extents: &[Extent],
-    stages: &mut Stages,
-    watch: &Stopwatch,
-) -> Result<Done, RunError> {
-    let lane = &prepared.lane;
-    let writer = lock(&lane.commit).writer.take();
-    let mut writer = writer.ok_or_else(|| RunError::Internal("a run finished twice".into()))?;
-    let mut tables = Tables::new(lane.reducer.description());
-    let counts = |finals: &Finals| {
-        let mut kept = lock(&lane.commit);
-        kept.counts.keys += finals.keys.len() as u64;
-        kept.counts.violations += finals.violated.len() as u64;
-        kept.totals.add_views(&lane.reducer.description().view.fields, &finals.viewed)
-    };
-    let digest = |finals: &Finals| Ok(tables.add(finals)?);
-    finals::all(lane, (options.threads(), &options.cancel), stages, digest, |finals| {
-        counts(&finals)?;
-        Ok(writer.finals(finals)?)
-    })?;
-    commit.save(lane, extents)?;
-    let (views, states) = (tables.views.finish(), tables.states.finish());
-    let violations = tables.violations.finish();
-    let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-    let control = writer.control();
-    let manifest = manifest(job, prepared, extents, &trees, control, options.threads(), stages)?;
-    let bytes = manifest.to_bytes()?;
-    audit::write(job, options, prepared, &manifest, &commit.saved(), stages, watch)?;
-    writer.finish(trees, &bytes)?;
-    Ok(Done { dir: prepared.dir.clone(), manifest, snapshots: commit.saved() })
+/// What is written of the keys, and counted of them.
+pub(crate) struct Rows {
+    keys: u64,
+    violations: u64,
+    view: Vec<Field>,
+    totals: TableTotals,
+    writer: Option<RunWriter>,
+}
+
+impl Rows {
+    /// Takes the next keys, in byte order.
+    pub(crate) fn add(&mut self, finals: Finals) -> Result<(), RunError> {
+        self.keys += finals.keys.len() as u64;
+        self.violations += finals.violated.len() as u64;
+        let Viewed { owners, columns } = &finals.viewed;
+        self.totals.add(&self.view, columns, owners.len())?;
+        match &mut self.writer {
+            Some(writer) => Ok(writer.finals(finals)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a manifest and an audit tell beside what came out.
+pub(crate) struct About<'a> {
+    pub job: &'a Resolved,
+    pub options: &'a ReplayOptions,
+    pub prepared: &'a Prepared,
+    /// Names of snapshots that were saved.
+    pub snapshots: &'a [String],
+    /// What was read.
+    pub input: Input,
+}
+
+impl Finished {
+    /// The side of a lane.
+    pub(crate) fn of(prepared: &Prepared, number: usize) -> Self {
+        let lane = &prepared.lanes[number];
+        let tables = Tables::new(lane.reducer.description());
+        let writer = lock(&lane.commit).writer.take();
+        let view = lane.reducer.description().view.fields.clone();
+        let totals = TableTotals::new(&view);
+        Self { number, tables, rows: Rows { keys: 0, violations: 0, view, totals, writer } }
+    }
+
+    /// Goes through all keys of a side that is alone.
+    pub(crate) fn keys(
+        &mut self,
+        prepared: &Prepared,
+        options: &ReplayOptions,
+        stages: &mut Stages,
+    ) -> Result<(), RunError> {
+        let lane = &prepared.lanes[self.number];
+        let guards = lane.lock_shards();
+        let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+        let (tables, rows) = (&mut self.tables, &mut self.rows);
+        let digest = |finals: &Finals| Ok(tables.add(finals)?);
+        let how = (options.threads(), &*options.cancel);
+        finals::all(lane, &shards, how, stages, digest, |finals| rows.add(finals))
+    }
+
+    /// Counts the keys: from then on the lane's counts and control totals are whole.
+    pub(crate) fn count(&self, prepared: &Prepared) {
+        let kept = &mut *lock(&prepared.lanes[self.number].commit);
+        (kept.counts.keys, kept.counts.violations) = (self.rows.keys, self.rows.violations);
+        kept.totals.view = self.rows.totals.clone();
+    }
+
+    /// The manifest, written with everything else if the side has a run directory.
+    pub(crate) fn end(
+        self,
+        about: &About<'_>,
+        stages: &Stages,
+        watch: &Stopwatch,
+    ) -> Result<Manifest, RunError> {
+        let lane = &about.prepared.lanes[self.number];
+        let Tables { views, states, violations } = self.tables;
+        let (views, states, violations) = (views.finish(), states.finish(), violations.finish());
+        let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
+        let writer = self.rows.writer;
+        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
+        let manifest = manifest(about, self.number, &trees, control)?;
+        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[self.number].dir) {
+            let bytes = manifest.to_bytes()?;
+            audit::write(about, lane, dir, &manifest, stages, watch)?;
+            writer.finish(trees, &bytes)?;
+        }
+        Ok(manifest)
+    }
 }
 
 fn manifest(
-    job: &Resolved,
-    prepared: &Prepared,
-    extents: &[Extent],
+    about: &About<'_>,
+    number: usize,
     trees: &KeyedDigests<'_>,
     control: serde_json::Value,
-    threads: usize,
-    stages: &mut Stages,
 ) -> Result<Manifest, RunError> {
-    let lane = &prepared.lane;
+    let (lane, side) = (&about.prepared.lanes[number], &about.prepared.sides[number]);
     let kept = lock(&lane.commit);
     let description = lane.reducer.description();
     let mut partitions = kept.outcomes.digests();
@@ -88,28 +140,28 @@ fn manifest(
     };
     let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
     let run = run_digest(&digests, &counted);
-    let input = stages.time(Stage::Read, || input(prepared, extents, threads))?;
-    let job_digest = prepared.settings.digest();
+    let input = about.input.clone();
+    let job_digest = side.settings.digest();
     let job_digest =
         job_digest.ok_or_else(|| RunError::Internal("a param is no value of its kind".into()))?;
     kept.counts.check()?;
-    let range = &prepared.settings.range;
+    let range = &side.settings.range;
     Ok(Manifest {
         format: ManifestFormat::CURRENT,
         retally: env!("CARGO_PKG_VERSION").into(),
         marks: Marks {
-            partial: !range.is_whole() || prepared.from_snapshot.is_some(),
-            subset: prepared.settings.keys.is_some(),
+            partial: !range.is_whole() || side.from_snapshot.is_some(),
+            subset: side.settings.keys.is_some(),
             empty_state: false,
         },
         run_digest: run,
         seal: seal(&run, &lane.reducer.digest(), &job_digest, &input.digest()),
         digests,
         counts: kept.counts,
-        since_start: prepared.from_snapshot.as_ref().map(|_| kept.before.then(&kept.counts)),
         totals: kept.totals.clone(),
+        since_start: side.from_snapshot.as_ref().map(|_| kept.before.then(&kept.counts)),
         partitions: counted,
-        from_snapshot: prepared.from_snapshot.as_ref().map(|(from, _)| from.clone()),
+        from_snapshot: side.from_snapshot.as_ref().map(|(from, _)| from.clone()),
         reducer: ReducerId {
             name: description.name.clone(),
             version: description.version.clone(),
@@ -120,8 +172,8 @@ fn manifest(
         },
         job: Job {
             digest: job_digest,
-            settings: prepared.settings.clone(),
-            written: job.written(),
+            settings: side.settings.clone(),
+            written: about.job.written(),
         },
         input_digest: input.digest(),
         input,
@@ -131,7 +183,11 @@ fn manifest(
 }
 
 /// What was read: of each partition how much, of each object what tells it from any other.
-fn input(prepared: &Prepared, extents: &[Extent], threads: usize) -> Result<Input, RunError> {
+pub(crate) fn input(
+    prepared: &Prepared,
+    extents: &[Extent],
+    threads: usize,
+) -> Result<Input, RunError> {
     let taken = |(name, extent): (&String, &Extent)| Taken {
         partition: name.clone(),
         events: extent.events,

@@ -1,7 +1,8 @@
 //! One reducer's side of a run: its shards, and what is committed of it in log order.
 
 use retally_core::log::Micros;
-use retally_core::reduce::{Reducer, Rules, Shard};
+use retally_core::reduce::pair::Side;
+use retally_core::reduce::{Instance, Reducer, Rules, Shard};
 use retally_core::seed::Seed;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,15 @@ impl<C> Lane<C> {
             passing_limits: AtomicU64::new(0),
             commit: Mutex::new(commit),
         }
+    }
+
+    /// The lane as a side of a pair, with what it holds of one shard.
+    pub(crate) fn side<'a>(
+        &'a self,
+        shard: &'a mut Shard,
+        instance: &'a mut Option<Box<dyn Instance>>,
+    ) -> Side<'a> {
+        Side { reducer: self.reducer.as_ref(), rules: &self.rules, shard, instance }
     }
 
     /// Notes how much memory a shard holds.

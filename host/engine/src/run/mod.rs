@@ -9,6 +9,7 @@ mod gates;
 mod lane;
 mod memory;
 mod originals;
+mod pair;
 mod pipeline;
 mod prepare;
 mod progress;

@@ -6,14 +6,15 @@
 use super::error::RunError;
 use super::lane::{Lane, lock};
 use super::originals;
-use super::schedule::{Ended, Schedule, Task};
+use super::pair::Pair;
+use super::schedule::{Ended, LanesFolded, Schedule, Slabs, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use crate::source::{PartReader, Source};
 use retally_core::decode::{Decoder, Events, Placed, Plan, Slab};
 use retally_core::dedup::Prints;
 use retally_core::limits::ID_MAX_BYTES;
-use retally_core::reduce::{Block, Instance, Originals, merge};
+use retally_core::reduce::{Block, Folded, Instance, Originals, Stop, merge};
 use retally_core::shard::Decoded;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -23,11 +24,11 @@ pub(crate) trait Commit: Sync {
     /// What is kept per lane.
     type Kept: Send;
 
-    /// Takes the outcomes of the next batch of `lane`.
+    /// Takes the outcomes of the next batch, one block for each lane.
     fn commit(
         &self,
-        lane: &Lane<Self::Kept>,
-        block: Block,
+        lanes: &[Lane<Self::Kept>],
+        blocks: Vec<Block>,
         stages: &mut Stages,
     ) -> Result<(), RunError>;
 
@@ -40,6 +41,8 @@ pub(crate) struct Pipeline<'a, C: Commit> {
     pub source: &'a Source,
     pub plan: Arc<Plan>,
     pub lanes: &'a [Lane<C::Kept>],
+    /// What two lanes have between them.
+    pub pair: Option<&'a Pair>,
     pub commit: &'a C,
     pub threads: usize,
     pub cancel: &'a AtomicBool,
@@ -131,50 +134,29 @@ impl<C: Commit> Pipeline<'_, C> {
                 let decoded = self.decode(worker, placed);
                 let mut schedule = lock(&shared.schedule);
                 match decoded {
-                    Ok(lanes) => schedule.decoded(batch, slab, lanes),
+                    Ok(readers) => schedule.decoded(batch, slab, readers),
                     Err(error) => schedule.fail(error),
                 }
             }
-            Task::Fold { batch, lane, shard, slabs } => {
-                let side = &self.lanes[lane];
-                let mut held = lock(&side.shards[shard]);
-                held.expect(self.events_expected(&shared.outlook));
-                let instance = &mut worker.instances[lane];
-                let reducer = side.reducer.as_ref();
-                let result = held.fold(&slabs, reducer, &side.rules, instance, &mut worker.stages);
-                side.weigh(shard, &held);
-                drop(held);
-                if let Ok(folded) = &result {
-                    side.passing_limits.fetch_add(folded.passing_limits, Ordering::Relaxed);
-                }
+            Task::Fold { batch, shard, slabs } => {
+                let expected = self.events_expected(&shared.outlook);
+                let result = self.fold(shard, &slabs, expected, worker);
                 drop(slabs);
-                lock(&shared.schedule).folded(batch, lane, shard, result);
+                lock(&shared.schedule).folded(batch, shard, result);
             }
             Task::Merge { batch, lane, slabs, folded } => {
-                let description = self.lanes[lane].reducer.description();
-                let originals = self.source.originals();
-                let mut block = worker
-                    .stages
-                    .time(Stage::Merge, || merge(description, &slabs, &folded, originals));
-                drop(slabs);
-                let fetched = match originals {
-                    Originals::InSlabs => Ok(()),
-                    Originals::Elsewhere => worker
-                        .stages
-                        .time(Stage::Read, || originals::fetch(self.source, &mut block.refused)),
-                };
+                let merged = self.merge(lane, slabs, &folded, worker);
                 let mut schedule = lock(&shared.schedule);
-                match fetched {
-                    Ok(()) => schedule.merged(batch, lane, block),
+                match merged {
+                    Ok(block) => schedule.merged(batch, lane, block),
                     Err(error) => schedule.fail(error),
                 }
             }
-            Task::Commit { batch, lane, block } => {
-                let side = &self.lanes[lane];
-                let result = self.commit.commit(side, block, &mut worker.stages);
+            Task::Commit { batch, blocks } => {
+                let result = self.commit.commit(self.lanes, blocks, &mut worker.stages);
                 let mut schedule = lock(&shared.schedule);
                 match result {
-                    Ok(()) => schedule.committed(batch, lane),
+                    Ok(()) => schedule.committed(batch),
                     Err(error) => schedule.fail(error),
                 }
             }
@@ -216,18 +198,78 @@ impl<C: Commit> Pipeline<'_, C> {
         all.saturating_sub(outlook.skipped).min(outlook.most)
     }
 
-    /// Decodes a slab once, and prepares it for the shards of every lane.
+    /// Folds a shard's share of a batch in every lane.
+    fn fold(
+        &self,
+        shard: usize,
+        slabs: &Slabs,
+        expected: u64,
+        worker: &mut Worker,
+    ) -> Result<LanesFolded, (usize, Stop)> {
+        let Worker { instances, stages, .. } = worker;
+        let mut held: Vec<_> = self.lanes.iter().map(|lane| lock(&lane.shards[shard])).collect();
+        for (shard, lane) in held.iter_mut().zip(self.lanes) {
+            shard.expect(expected, lane.shards.len());
+        }
+        let result = match (self.pair, self.lanes, held.as_mut_slice(), instances.as_mut_slice()) {
+            (Some(pair), [a, b], [shard_a, shard_b], [instance_a, instance_b]) => {
+                let mut sides = [a.side(shard_a, instance_a), b.side(shard_b, instance_b)];
+                let slabs = [slabs.of(0), slabs.of(1)];
+                pair.fold(shard, &mut sides, slabs, stages).map(|both| both.into())
+            }
+            (_, [lane, ..], [shard, ..], [instance, ..]) => {
+                let reducer = lane.reducer.as_ref();
+                let folded = shard.fold(slabs.of(0), reducer, &lane.rules, instance, stages);
+                folded.map(|folded| vec![vec![folded]]).map_err(|stop| (0, stop))
+            }
+            _ => Ok(Vec::new()),
+        };
+        for (lane, held) in self.lanes.iter().zip(&held) {
+            lane.weigh(shard, held);
+        }
+        if let Ok(folded) = &result {
+            for (lane, folded) in self.lanes.iter().zip(folded) {
+                let passed = folded.iter().map(|folded: &Folded| folded.passing_limits).sum();
+                lane.passing_limits.fetch_add(passed, Ordering::Relaxed);
+            }
+        }
+        result
+    }
+
+    fn merge(
+        &self,
+        lane: usize,
+        slabs: Arc<Slabs>,
+        folded: &[Folded],
+        worker: &mut Worker,
+    ) -> Result<Block, RunError> {
+        let description = self.lanes[lane].reducer.description();
+        let originals = self.source.originals();
+        let mut block = worker
+            .stages
+            .time(Stage::Merge, || merge(description, slabs.of(lane), folded, originals));
+        drop(slabs);
+        if originals == Originals::Elsewhere {
+            let refused = &mut block.refused;
+            worker.stages.time(Stage::Read, || originals::fetch(self.source, refused))?;
+        }
+        Ok(block)
+    }
+
+    /// Decodes a slab once, and prepares it for the shards, for each reader of the plan.
     fn decode(&self, worker: &mut Worker, placed: Placed) -> Result<Vec<Decoded>, RunError> {
-        let mut lanes = Vec::new();
+        let mut readers = Vec::new();
         let (decoder, prints) = (&mut worker.decoder, &mut worker.prints);
-        worker.stages.time(Stage::Decode, || decoder.decode(&placed, &mut lanes))?;
+        worker.stages.time(Stage::Decode, || decoder.decode(&placed, &mut readers))?;
+        let alike = readers.len() == 1;
         let prepare = |(events, lane): (Events, &Lane<C::Kept>)| {
-            lane.see(&events.times);
+            let seen = if alike { self.lanes } else { std::slice::from_ref(lane) };
+            seen.iter().for_each(|lane| lane.see(&events.times));
             Decoded::new(placed.clone(), events, &lane.seed, lane.shards.len(), prints)
         };
         let prepared = worker
             .stages
-            .time(Stage::Hash, || lanes.into_iter().zip(self.lanes).map(prepare).collect());
+            .time(Stage::Hash, || readers.into_iter().zip(self.lanes).map(prepare).collect());
         Ok(prepared)
     }
 }

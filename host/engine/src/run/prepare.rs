@@ -5,11 +5,12 @@
 use super::commit::Kept;
 use super::error::RunError;
 use super::lane::Lane;
+use super::pair::{DETAIL_BYTES, Pair};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
 use super::resume::{self, Resumed};
 use super::sequence::Cuts;
-use crate::job::{self, BoundGates, Every, Resolved};
+use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::rundir::RunWriter;
 use crate::snapshot::SnapshotRef;
@@ -18,92 +19,154 @@ use retally_core::decode::Plan;
 use retally_core::digest::{OutcomeShape, Outcomes};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
+use retally_core::reduce::pair::Shared;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
-use retally_core::schema::Column;
+use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::shard::SHARDS;
 use retally_core::snapshot::{Binding, Reached};
 use retally_sandbox::{Sandbox, SandboxConfig};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Everything of a run that is known before the first event is read.
 pub(crate) struct Prepared {
-    pub dir: PathBuf,
     pub source: Source,
     pub names: Vec<String>,
     pub plan: Arc<Plan>,
-    pub lane: Lane<Kept>,
+    /// A replay has one, a comparison two.
+    pub lanes: Vec<Lane<Kept>>,
+    /// What is known of each lane beside.
+    pub sides: Vec<Side>,
+    /// What two lanes have between them.
+    pub pair: Option<Pair>,
     pub cuts: Cuts,
+    pub host_memory_bytes: usize,
+    /// Stored bytes read so far.
+    pub bytes_read: AtomicU64,
+}
+
+/// What is known of a lane beside its reducer and its memory.
+pub(crate) struct Side {
+    /// Its run directory; none: nothing is written.
+    pub dir: Option<PathBuf>,
     pub settings: Settings,
     pub binding: Binding,
     pub from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
     /// Partitions of the history that this log does not have.
     pub beyond: Vec<Reached>,
-    pub host_memory_bytes: usize,
-    pub gates: BoundGates,
-    /// Stored bytes read so far.
-    pub bytes_read: AtomicU64,
 }
 
+impl Prepared {
+    /// Removes the run directories: without a manifest nobody can have use for them.
+    pub(crate) fn discard(&self) {
+        for dir in self.sides.iter().filter_map(|side| side.dir.as_ref()) {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}
+
+/// What a lane begins with.
+pub(crate) struct Begin {
+    pub reducer: Arc<dyn Reducer>,
+    /// Where its run directory shall lie; none: nothing is written.
+    pub dir: Option<PathBuf>,
+}
+
+/// Prepares one lane, or two side by side: then `shared` says what they have in common.
 pub(crate) fn prepare(
     job: &Resolved,
+    begins: Vec<Begin>,
+    shared: Option<Shared>,
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Prepared, RunError> {
-    let reducer = load(job, options)?;
-    let description = reducer.description();
-    job.check_keys(description)?;
-    let params = job::params::columns(description, &job.params)?;
-    let gates = job.gates.bind(description)?;
-    let plan = Plan::new(&[description], &job.source.addressing)?;
+    let descriptions: Vec<&Description> = begins.iter().map(|b| b.reducer.description()).collect();
+    descriptions.iter().try_for_each(|description| job.check_keys(description))?;
+    let params = job::params::columns(&descriptions, &job.params)?;
+    // Lanes that read events alike share one reader.
+    let readers = match &shared {
+        Some(shared) if shared.is_twin() => &descriptions[..1],
+        _ => &descriptions[..],
+    };
+    let plan = Plan::new(readers, &job.source.addressing)?;
+    let pair = match (shared, descriptions.as_slice()) {
+        (Some(shared), [a, b]) => Some(Pair::new(a, b, shared, DETAIL_BYTES)),
+        _ => None,
+    };
     let source = open(job, options, observer, &plan)?;
     let names = source.partitions();
     let ledger = match &job.ledger {
         Some(path) => Ledger::load(&job.path(path))?,
         None => Ledger::default(),
     };
-    let settings = settings(job, options, &reducer, &params, &ledger);
+    let seed = seed()?;
+    let mut from = vec![0; names.len()];
+    let (mut lanes, mut sides) = (Vec::new(), Vec::new());
+    for (begin, params) in begins.into_iter().zip(params) {
+        let settings = settings(job, options, &begin.reducer, &params, &ledger);
+        let rules = rules(&settings, params, &names)?;
+        let prepared = lane(job, begin, rules, settings, options, &names, seed)?;
+        from = prepared.from;
+        lanes.push(prepared.lane);
+        sides.push(prepared.side);
+    }
+    Ok(Prepared {
+        source,
+        names,
+        plan: Arc::new(plan),
+        lanes,
+        sides,
+        pair,
+        cuts: cuts(job, options, from),
+        host_memory_bytes: host_memory(job),
+        bytes_read: AtomicU64::new(0),
+    })
+}
+
+struct PreparedLane {
+    lane: Lane<Kept>,
+    side: Side,
+    from: Vec<u64>,
+}
+
+fn lane(
+    job: &Resolved,
+    begin: Begin,
+    rules: Rules,
+    settings: Settings,
+    options: &ReplayOptions,
+    names: &[String],
+    seed: Seed,
+) -> Result<PreparedLane, RunError> {
+    let Begin { reducer, dir } = begin;
+    let description = reducer.description();
     let binding = Binding::new(
         description,
         reducer.digest(),
         retally_sandbox::CONTRACT_VERSION,
         settings.clone(),
     );
-    let rules = rules(&settings, params, &names)?;
     let begun = match &options.from_snapshot {
-        Some(url) => resume::load(url, &job.base, &binding, &names, reducer.as_ref(), &rules)?,
-        None => beginning(&reducer, &names, &rules)?,
+        Some(url) => resume::load(url, &job.base, &binding, names, reducer.as_ref(), &rules)?,
+        None => beginning(&reducer, names, &rules, seed),
     };
-    let dir = run_dir(job, options);
     let history = if begun.snapshot.is_some() { begun.outcomes.save() } else { Vec::new() };
-    let writer = RunWriter::create(&dir, reducer.description(), names.clone(), &history)?;
+    let create = |dir| RunWriter::create(dir, reducer.description(), names.to_vec(), &history);
+    let writer = dir.as_deref().map(create).transpose()?;
     let kept = Kept {
         outcomes: begun.outcomes,
         counts: Counts::default(),
         totals: Totals::new(&description.emits, &description.view.fields),
         before: begun.counts,
-        writer: Some(writer),
+        writer,
     };
-    let cuts = cuts(job, options, begun.from);
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
-    Ok(Prepared {
-        dir,
-        source,
-        names,
-        plan: Arc::new(plan),
-        lane,
-        cuts,
-        settings,
-        binding,
-        from_snapshot: begun.snapshot,
-        beyond: begun.beyond,
-        host_memory_bytes: host_memory(job),
-        gates,
-        bytes_read: AtomicU64::new(0),
-    })
+    let (from_snapshot, beyond) = (begun.snapshot, begun.beyond);
+    let side = Side { dir, settings, binding, from_snapshot, beyond };
+    Ok(PreparedLane { lane, side, from: begun.from })
 }
 
 fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
@@ -131,8 +194,26 @@ fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>) -> Cuts {
 }
 
 /// The reducer of the job, checked and compiled.
-fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
+pub(crate) fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
     let path = job.path(&job.reducer.path);
+    let reducer = load_file(job, &path, options)?;
+    match job.reducer.sha256 {
+        Some(expected) if expected != reducer.digest() => Err(RunError::OtherReducer {
+            path,
+            expected: expected.to_string(),
+            found: reducer.digest().to_string(),
+        }),
+        _ => Ok(reducer),
+    }
+}
+
+/// The reducer in a file, checked and compiled, within the job's limits.
+pub(crate) fn load_file(
+    job: &Resolved,
+    path: &Path,
+    options: &ReplayOptions,
+) -> Result<Arc<dyn Reducer>, RunError> {
+    let path = path.to_path_buf();
     let bytes = std::fs::read(&path)
         .map_err(|error| RunError::ReducerFile { path: path.clone(), error })?;
     let config = SandboxConfig {
@@ -142,15 +223,9 @@ fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, Run
         log: options.log.clone(),
         ..SandboxConfig::default()
     };
-    let loaded = Sandbox::new(config)?.load(&bytes);
-    let reducer = loaded.map_err(|error| RunError::Reducer { path: path.clone(), error })?;
-    match job.reducer.sha256 {
-        Some(expected) if expected != reducer.digest() => Err(RunError::OtherReducer {
-            path,
-            expected: expected.to_string(),
-            found: reducer.digest().to_string(),
-        }),
-        _ => Ok(reducer),
+    match Sandbox::new(config)?.load(&bytes) {
+        Ok(reducer) => Ok(reducer),
+        Err(error) => Err(RunError::Reducer { path, error }),
     }
 }
 
@@ -216,27 +291,29 @@ fn quarantine(
     Ok(all)
 }
 
-/// A history that begins with this run.
-fn beginning(
-    reducer: &Arc<dyn Reducer>,
-    names: &[String],
-    rules: &Rules,
-) -> Result<Resumed, RunError> {
+/// The secret of a history that begins with this run.
+fn seed() -> Result<Seed, RunError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| RunError::Internal(format!("no random bytes: {error}")))?;
-    Ok(Resumed {
+    Ok(Seed(secret))
+}
+
+/// A history that begins with this run.
+fn beginning(reducer: &Arc<dyn Reducer>, names: &[String], rules: &Rules, seed: Seed) -> Resumed {
+    Resumed {
         outcomes: Outcomes::new(OutcomeShape::of(reducer.description()), names),
         counts: Counts::default(),
-        seed: Seed(secret),
+        seed,
         shards: (0..SHARDS).map(|number| Shard::new(number, rules)).collect(),
         from: vec![0; names.len()],
         snapshot: None,
         beyond: Vec::new(),
-    })
+    }
 }
 
-fn run_dir(job: &Resolved, options: &ReplayOptions) -> PathBuf {
+/// Where a replay writes.
+pub(crate) fn run_dir(job: &Resolved, options: &ReplayOptions) -> PathBuf {
     match &options.dir {
         Some(dir) => dir.clone(),
         None => super::audit::fresh_dir(&job.path(&job.output), &job.name),

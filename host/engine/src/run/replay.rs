@@ -6,12 +6,14 @@
 
 use super::commit::Replaying;
 use super::error::RunError;
-use super::finish::finish;
+use super::finish::{About, Finished, input};
 use super::gates::judge;
 use super::pipeline::Pipeline;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Begin, Prepared, load, prepare, run_dir};
 use super::progress::Observer;
 use super::schedule::Ended;
+use super::sequence::Extent;
+use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
@@ -110,16 +112,16 @@ pub fn replay(
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
-    let prepared = prepare(job, options, observer)?;
-    let report = pass(job, options, observer, &prepared, &watch);
-    if report.is_err() {
-        // It was made by this run and holds no manifest: nobody can have use for it.
-        let _ = std::fs::remove_dir_all(&prepared.dir);
-    }
-    report
+    let begin = Begin { reducer: load(job, options)?, dir: Some(run_dir(job, options)) };
+    let gates = job.gates.bind(begin.reducer.description())?;
+    let prepared = prepare(job, vec![begin], None, options, observer)?;
+    let report = replay_prepared(job, options, observer, &prepared, &watch);
+    let mut report = report.inspect_err(|_| prepared.discard())?;
+    report.gates = judge(&report.dir, &report.manifest, &gates);
+    Ok(report)
 }
 
-fn pass(
+fn replay_prepared(
     job: &Resolved,
     options: &ReplayOptions,
     observer: &dyn Observer,
@@ -127,11 +129,37 @@ fn pass(
     watch: &Stopwatch,
 ) -> Result<Report, RunError> {
     let commit = Replaying::new(job, prepared, options, observer)?;
+    let (extents, mut stages) = pass(options, prepared, &commit)?;
+    let mut finished = Finished::of(prepared, 0);
+    finished.keys(prepared, options, &mut stages)?;
+    finished.count(prepared);
+    commit.save(&extents)?;
+    let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
+    let snapshots = commit.saved();
+    let about = About { job, options, prepared, snapshots: &snapshots, input };
+    let manifest = finished.end(&about, &stages, watch)?;
+    Ok(Report {
+        dir: prepared.sides[0].dir.clone().unwrap_or_default(),
+        manifest,
+        gates: Vec::new(),
+        snapshots,
+        seconds: watch.elapsed().as_secs_f64(),
+        stages: stages.seconds(),
+    })
+}
+
+/// The pass over the log, in all lanes. Gives what was taken of each partition.
+pub(crate) fn pass(
+    options: &ReplayOptions,
+    prepared: &Prepared,
+    commit: &Replaying<'_>,
+) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
         source: &prepared.source,
         plan: prepared.plan.clone(),
-        lanes: std::slice::from_ref(&prepared.lane),
-        commit: &commit,
+        lanes: &prepared.lanes,
+        pair: prepared.pair.as_ref(),
+        commit,
         threads: options.threads(),
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
@@ -139,19 +167,10 @@ fn pass(
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: prepared.host_memory_bytes / 2,
     };
-    let (extents, mut stages, outcome) = pipeline.run(prepared.cuts.clone());
+    let (extents, stages, outcome) = pipeline.run(prepared.cuts.clone());
     outcome.map_err(|ended| match ended {
         Ended::Failed(error) => error,
-        Ended::Stopped(at) => describe(&at, &prepared.names),
+        Ended::Stopped(at) => describe(&at, prepared),
     })?;
-    let done = finish(job, options, prepared, &commit, &extents, &mut stages, watch)?;
-    let gates = judge(&done.dir, &done.manifest, &prepared.gates);
-    Ok(Report {
-        dir: done.dir,
-        gates,
-        manifest: done.manifest,
-        snapshots: done.snapshots,
-        seconds: watch.elapsed().as_secs_f64(),
-        stages: stages.seconds(),
-    })
+    Ok((extents, stages))
 }

@@ -1,8 +1,7 @@
 //! Between a run's memory and a snapshot: what is saved, and how a run goes on from it.
 
-use super::commit::Kept;
 use super::error::RunError;
-use super::lane::{Lane, lock};
+use super::lane::lock;
 use super::prepare::Prepared;
 use super::sequence::Extent;
 use crate::snapshot::{SnapshotRef, Store};
@@ -29,19 +28,19 @@ pub(crate) struct Resumed {
     pub beyond: Vec<Reached>,
 }
 
-/// Saves what a lane holds now. `parent` is the snapshot whose ids the lane no longer counts as
-/// new.
+/// Saves what the lane of a replay holds now. `parent` is the snapshot whose ids the lane no longer
+/// counts as new.
 pub(crate) fn save(
     store: &Store,
     prepared: &Prepared,
-    lane: &Lane<Kept>,
     extents: &[Extent],
     parent: Option<&SnapshotRef>,
 ) -> Result<SnapshotRef, RunError> {
+    let (lane, side) = (&prepared.lanes[0], &prepared.sides[0]);
     let reached =
         |(name, extent): (&String, &Extent)| Reached { partition: name.clone(), next: extent.next };
     let mut partitions: Vec<Reached> =
-        prepared.names.iter().zip(extents).map(reached).chain(prepared.beyond.clone()).collect();
+        prepared.names.iter().zip(extents).map(reached).chain(side.beyond.clone()).collect();
     let places = sort(&mut partitions);
     let mut pieces = Vec::new();
     for mut shard in lane.lock_shards() {
@@ -53,7 +52,7 @@ pub(crate) fn save(
     }
     let kept = lock(&lane.commit);
     let head = Head {
-        binding: prepared.binding.clone(),
+        binding: side.binding.clone(),
         seed: lane.seed,
         partitions,
         outcomes: kept.outcomes.save(),

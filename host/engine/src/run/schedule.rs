@@ -8,6 +8,9 @@
 //! ```text
 //! parts -read-> slabs -place-> batch -decode-> shards -fold-> -merge-> -commit-> (snapshot)
 //! ```
+//!
+//! A run has one lane (a reducer) or two side by side. A shard folds its share of a batch in all
+//! lanes at once; each lane is merged on its own; a batch is committed with all its lanes.
 
 use super::error::RunError;
 use super::sequence::{Sequence, Taken};
@@ -21,13 +24,27 @@ use std::sync::Arc;
 /// Batches that are between reading and commit at one time.
 const BATCHES_AHEAD: usize = 3;
 
+/// The decoded slabs of a batch, for each reader of the plan one list: one for each lane, or one
+/// alone for lanes that read events alike.
+pub(crate) struct Slabs(Vec<Vec<Decoded>>);
+
+impl Slabs {
+    /// The slabs as a lane reads them.
+    pub(crate) fn of(&self, lane: usize) -> &[Decoded] {
+        &self.0[lane.min(self.0.len() - 1)]
+    }
+}
+
+/// What the shards made of a batch: for each lane one or several pieces.
+pub(crate) type LanesFolded = Vec<Vec<Folded>>;
+
 /// A piece of work for one thread.
 pub(crate) enum Task {
     Read { part: usize, reader: Option<PartReader> },
     Decode { batch: u64, slab: usize, placed: Placed },
-    Fold { batch: u64, lane: usize, shard: usize, slabs: Arc<Vec<Decoded>> },
-    Merge { batch: u64, lane: usize, slabs: Arc<Vec<Decoded>>, folded: Vec<Folded> },
-    Commit { batch: u64, lane: usize, block: Block },
+    Fold { batch: u64, shard: usize, slabs: Arc<Slabs> },
+    Merge { batch: u64, lane: usize, slabs: Arc<Slabs>, folded: Vec<Folded> },
+    Commit { batch: u64, blocks: Vec<Block> },
     Snapshot,
 }
 
@@ -36,7 +53,7 @@ pub(crate) struct StopAt {
     pub batch: u64,
     pub lane: usize,
     pub stop: Stop,
-    pub slabs: Arc<Vec<Decoded>>,
+    pub slabs: Arc<Slabs>,
 }
 
 /// One batch on its way.
@@ -46,37 +63,33 @@ struct Batch {
     sealed: bool,
     /// Slabs that wait for a decoder.
     waiting: VecDeque<(usize, Placed)>,
-    /// Decoded slabs, one list per slab with one entry per lane.
+    /// Decoded slabs, for each one entry per reader.
     decoded: Vec<Option<Vec<Decoded>>>,
+    assembled: bool,
+    /// Gone once all lanes are merged.
+    slabs: Option<Arc<Slabs>>,
+    folds_left: usize,
     lanes: Vec<LaneBatch>,
 }
 
 /// One batch in one lane.
 #[derive(Default)]
 struct LaneBatch {
-    assembled: bool,
-    slabs: Option<Arc<Vec<Decoded>>>,
-    folded: Vec<Option<Folded>>,
-    folds_left: usize,
+    folded: Vec<Folded>,
     merging: bool,
     block: Option<Block>,
-    committed: bool,
-}
-
-/// One reducer's progress through the batches.
-struct Lane {
-    /// For each shard the batch that it folds next.
-    next_fold: Vec<u64>,
-    folding: Vec<bool>,
-    next_commit: u64,
-    committing: bool,
 }
 
 /// See the module.
 pub(crate) struct Schedule {
     pub sequence: Sequence,
     batches: VecDeque<Batch>,
-    lanes: Vec<Lane>,
+    lanes: usize,
+    /// For each shard the batch that it folds next.
+    next_fold: Vec<u64>,
+    folding: Vec<bool>,
+    next_commit: u64,
+    committing: bool,
     stop: Option<StopAt>,
     /// Folds behind this batch wait until its snapshot is saved.
     barrier: Option<u64>,
@@ -86,16 +99,14 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) fn new(sequence: Sequence, lanes: usize, shards: usize) -> Self {
-        let lane = || Lane {
+        Self {
+            sequence,
+            batches: VecDeque::new(),
+            lanes,
             next_fold: vec![0; shards],
             folding: vec![false; shards],
             next_commit: 0,
             committing: false,
-        };
-        Self {
-            sequence,
-            batches: VecDeque::new(),
-            lanes: (0..lanes).map(|_| lane()).collect(),
             stop: None,
             barrier: None,
             snapshotting: false,
@@ -121,7 +132,7 @@ impl Schedule {
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
     fn folds_up_to(&self, last: u64) -> bool {
-        let unfolded = |b: &Batch| b.lanes.iter().any(|l| !l.assembled || l.folds_left > 0);
+        let unfolded = |b: &Batch| !b.assembled || b.folds_left > 0;
         self.batches.iter().any(|batch| batch.number <= last && unfolded(batch))
     }
 
@@ -156,41 +167,32 @@ impl Schedule {
 
     fn pick_snapshot(&mut self) -> Option<Task> {
         let batch = self.barrier.filter(|_| !self.snapshotting)?;
-        let ready = self.lanes.iter().all(|lane| lane.next_commit > batch && !lane.committing);
-        ready.then(|| {
+        (self.next_commit > batch && !self.committing).then(|| {
             self.snapshotting = true;
             Task::Snapshot
         })
     }
 
     fn pick_commit(&mut self) -> Option<Task> {
-        let front = self.batches.front()?.number;
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            if lane.committing {
-                continue;
-            }
-            let at = (lane.next_commit - front) as usize;
-            let Some(batch) = self.batches.get_mut(at) else { continue };
-            if let Some(block) = batch.lanes[number].block.take() {
-                lane.committing = true;
-                return Some(Task::Commit { batch: batch.number, lane: number, block });
-            }
+        // Committed batches leave at once, so the one at the front is next.
+        let batch = self.batches.front_mut().filter(|_| !self.committing)?;
+        if batch.lanes.iter().any(|lane| lane.block.is_none()) {
+            return None;
         }
-        None
+        self.committing = true;
+        let blocks = batch.lanes.iter_mut().filter_map(|lane| lane.block.take()).collect();
+        Some(Task::Commit { batch: batch.number, blocks })
     }
 
     fn pick_merge(&mut self) -> Option<Task> {
         for batch in &mut self.batches {
-            for (number, lane) in batch.lanes.iter_mut().enumerate() {
-                let Some(slabs) = &lane.slabs else { continue };
-                if lane.folds_left > 0 || lane.merging {
-                    continue;
-                }
-                lane.merging = true;
-                let folded = lane.folded.drain(..).flatten().collect();
-                let (slabs, batch) = (slabs.clone(), batch.number);
-                return Some(Task::Merge { batch, lane: number, slabs, folded });
-            }
+            let Some(slabs) = batch.slabs.as_ref().filter(|_| batch.folds_left == 0) else {
+                continue;
+            };
+            let Some(lane) = batch.lanes.iter().position(|lane| !lane.merging) else { continue };
+            batch.lanes[lane].merging = true;
+            let folded = std::mem::take(&mut batch.lanes[lane].folded);
+            return Some(Task::Merge { batch: batch.number, lane, slabs: slabs.clone(), folded });
         }
         None
     }
@@ -199,15 +201,12 @@ impl Schedule {
         let last = self.stop.as_ref().map_or(u64::MAX, |stop| stop.batch);
         let last = self.barrier.map_or(last, |barrier| last.min(barrier));
         for batch in self.batches.iter().take_while(|batch| batch.number <= last) {
-            for (number, lane) in self.lanes.iter_mut().enumerate() {
-                let Some(slabs) = &batch.lanes[number].slabs else { continue };
-                let next = lane.next_fold.iter().zip(&lane.folding);
-                let free = |(&next, &folding): (&u64, &bool)| next == batch.number && !folding;
-                let Some(shard) = next.map(free).position(|free| free) else { continue };
-                lane.folding[shard] = true;
-                let (batch, slabs) = (batch.number, slabs.clone());
-                return Some(Task::Fold { batch, lane: number, shard, slabs });
-            }
+            let Some(slabs) = &batch.slabs else { continue };
+            let mut next = self.next_fold.iter().zip(&self.folding);
+            let free = |(&next, &folding): (&u64, &bool)| next == batch.number && !folding;
+            let Some(shard) = next.position(free) else { continue };
+            self.folding[shard] = true;
+            return Some(Task::Fold { batch: batch.number, shard, slabs: slabs.clone() });
         }
         None
     }
@@ -248,12 +247,15 @@ impl Schedule {
 
     fn place(&mut self, number: u64, placed: Placed) {
         if self.batches.back().is_none_or(|batch| batch.sealed) {
-            let lanes = self.lanes.iter().map(|_| LaneBatch::default()).collect();
+            let lanes = (0..self.lanes).map(|_| LaneBatch::default()).collect();
             self.batches.push_back(Batch {
                 number,
                 sealed: false,
                 waiting: VecDeque::new(),
                 decoded: Vec::new(),
+                assembled: false,
+                slabs: None,
+                folds_left: self.next_fold.len(),
                 lanes,
             });
         }
@@ -278,48 +280,47 @@ impl Schedule {
         &mut self.batches[(number - front) as usize]
     }
 
-    /// A slab is decoded, once for each lane.
-    pub(crate) fn decoded(&mut self, batch: u64, slab: usize, lanes: Vec<Decoded>) {
-        self.batch(batch).decoded[slab] = Some(lanes);
+    /// A slab is decoded, once for each reader.
+    pub(crate) fn decoded(&mut self, batch: u64, slab: usize, readers: Vec<Decoded>) {
+        self.batch(batch).decoded[slab] = Some(readers);
         self.assemble(batch);
     }
 
     /// Opens a batch for folding when it is sealed and all of it decoded.
     fn assemble(&mut self, number: u64) {
-        let shards = self.lanes[0].next_fold.len();
         let batch = self.batch(number);
         if !batch.sealed || batch.decoded.iter().any(Option::is_none) {
             return;
         }
-        let mut lanes: Vec<Vec<Decoded>> = batch.lanes.iter().map(|_| Vec::new()).collect();
+        let mut readers: Vec<Vec<Decoded>> = Vec::new();
         for slab in batch.decoded.drain(..).flatten() {
-            for (lane, decoded) in lanes.iter_mut().zip(slab) {
-                lane.push(decoded);
+            readers.resize_with(slab.len(), Vec::new);
+            for (reader, decoded) in readers.iter_mut().zip(slab) {
+                reader.push(decoded);
             }
         }
-        for (lane, slabs) in batch.lanes.iter_mut().zip(lanes) {
-            lane.assembled = true;
-            lane.slabs = Some(Arc::new(slabs));
-            lane.folded.resize_with(shards, || None);
-            lane.folds_left = shards;
-        }
+        batch.assembled = true;
+        batch.slabs = Some(Arc::new(Slabs(readers)));
     }
 
-    /// A shard has folded its share of a batch, or stopped.
+    /// A shard has folded its share of a batch, or one of its lanes stopped.
     pub(crate) fn folded(
         &mut self,
         batch: u64,
-        lane: usize,
         shard: usize,
-        result: Result<Folded, Stop>,
+        result: Result<LanesFolded, (usize, Stop)>,
     ) {
-        self.lanes[lane].folding[shard] = false;
-        self.lanes[lane].next_fold[shard] = batch + 1;
-        let entry = &mut self.batch(batch).lanes[lane];
+        self.folding[shard] = false;
+        self.next_fold[shard] = batch + 1;
+        let entry = self.batch(batch);
         entry.folds_left -= 1;
         match result {
-            Ok(folded) => entry.folded[shard] = Some(folded),
-            Err(stop) => {
+            Ok(lanes) => {
+                for (lane, folded) in entry.lanes.iter_mut().zip(lanes) {
+                    lane.folded.extend(folded);
+                }
+            }
+            Err((lane, stop)) => {
                 let Some(slabs) = entry.slabs.clone() else { return };
                 let earlier = |other: &StopAt| {
                     (batch, stop.event, lane) < (other.batch, other.stop.event, other.lane)
@@ -332,19 +333,17 @@ impl Schedule {
     }
 
     pub(crate) fn merged(&mut self, batch: u64, lane: usize, block: Block) {
-        let entry = &mut self.batch(batch).lanes[lane];
-        entry.slabs = None;
-        entry.block = Some(block);
+        let entry = self.batch(batch);
+        entry.lanes[lane].block = Some(block);
+        if entry.lanes.iter().all(|lane| lane.merging) {
+            entry.slabs = None;
+        }
     }
 
-    pub(crate) fn committed(&mut self, batch: u64, lane: usize) {
-        self.lanes[lane].committing = false;
-        self.lanes[lane].next_commit = batch + 1;
-        self.batch(batch).lanes[lane].committed = true;
-        let over = |batch: &Batch| batch.lanes.iter().all(|lane| lane.committed);
-        while self.batches.front().is_some_and(over) {
-            self.batches.pop_front();
-        }
+    pub(crate) fn committed(&mut self, batch: u64) {
+        self.committing = false;
+        self.next_commit = batch + 1;
+        self.batches.pop_front();
     }
 
     pub(crate) fn saved(&mut self) {

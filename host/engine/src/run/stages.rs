@@ -19,6 +19,8 @@ pub(crate) enum Stage {
     State,
     /// The reducer's own time, crossing included.
     Sandbox,
+    /// Two sides held against each other.
+    Compare,
     /// Back to log order.
     Merge,
     /// Outcome digests.
@@ -27,13 +29,14 @@ pub(crate) enum Stage {
     Write,
 }
 
-const STAGES: [(Stage, &str); 9] = [
+const STAGES: [(Stage, &str); 10] = [
     (Stage::Read, "read"),
     (Stage::Decode, "decode"),
     (Stage::Hash, "hash"),
     (Stage::Dedup, "dedup"),
     (Stage::State, "state"),
     (Stage::Sandbox, "sandbox"),
+    (Stage::Compare, "compare"),
     (Stage::Merge, "merge"),
     (Stage::Digest, "digest"),
     (Stage::Write, "write"),
@@ -78,6 +81,7 @@ impl Probe for Stages {
                 Step::Judge => Stage::Dedup,
                 Step::Gather | Step::Keep => Stage::State,
                 Step::Call => Stage::Sandbox,
+                Step::Compare => Stage::Compare,
             };
             self.spent[stage as usize] += watch.elapsed();
         }

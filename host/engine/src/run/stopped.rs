@@ -2,6 +2,7 @@
 //! state before it, and what to do next.
 
 use super::error::{RunError, Stopped};
+use super::prepare::Prepared;
 use super::schedule::StopAt;
 use crate::ledger::Ledger;
 use retally_core::decode::original;
@@ -12,15 +13,19 @@ use retally_core::shard::Decoded;
 /// How many bytes of an event or a state are shown.
 const SHOWN_BYTES: usize = 2_000;
 
+/// What the two sides of a comparison are called.
+const SIDES: [&str; 2] = ["a", "b"];
+
 /// The error for a stop.
-pub(crate) fn describe(at: &StopAt, names: &[String]) -> RunError {
+pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
+    let names = &prepared.names;
     let mut base = 0;
     let holds = |slab: &&Decoded| {
         let held = at.stop.event < base + slab.len() as u32;
         base += if held { 0 } else { slab.len() as u32 };
         held
     };
-    let Some(slab) = at.slabs.iter().find(holds) else {
+    let Some(slab) = at.slabs.of(at.lane).iter().find(holds) else {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
     let row = (at.stop.event - base) as usize;
@@ -39,7 +44,11 @@ pub(crate) fn describe(at: &StopAt, names: &[String]) -> RunError {
     }
     help += &advice(&at.stop.cause, &position, &key, &id, names);
     let cause = at.stop.cause.to_string();
-    RunError::Stopped(Box::new(Stopped { position, key, id, cause, help }))
+    let side = (prepared.lanes.len() > 1).then(|| {
+        let described = prepared.lanes[at.lane].reducer.description();
+        format!("{}, {}@{}", SIDES[at.lane], described.name, described.version)
+    });
+    RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
 }
 
 fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[String]) -> String {

@@ -5,8 +5,8 @@ use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Sl
 use retally_core::dedup::{Prints, Window};
 use retally_core::log::Order;
 use retally_core::reduce::{
-    Block, NoProbe, OnConflict, OnTrap, Reducer, Rules, Shard, Stop, StopCause, What, finals,
-    Originals, merge, sorted_keys,
+    Block, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, StopCause, What,
+    finals, merge, sorted_keys,
 };
 use retally_core::schema::{Column, Description, Field, Kind, display};
 use retally_core::seed::Seed;

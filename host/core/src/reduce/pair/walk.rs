@@ -1,0 +1,214 @@
+//! The steps of both sides held against each other, until the first at which a key parts.
+//!
+//! A key parts at the first of its events of which something else shows on the two sides: its
+//! records of the kinds that both declare, its refusal with the code, or the view after it. An event
+//! that was applied and shows none of these, a duplicate and one that is ignored are alike.
+
+use super::differ::{Span, mark, same_views};
+use super::half::Half;
+use super::looks::{Look, Looks};
+use super::rows::{Range, Rows};
+use super::shared::Shared;
+use super::steps::{At, Step, Steps};
+use crate::decode::Code;
+use crate::reduce::What;
+
+/// What shows of an event on one side, beside the view after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Records,
+    Rejected(u16),
+    Trapped,
+    Conflict,
+    Quarantined,
+    Malformed(Code),
+}
+
+/// What came of walking a key's steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Walked {
+    /// Both sides show the same.
+    Same,
+    /// A view before the first step is needed to tell.
+    Needs,
+    /// They part at this step; what the views after it are.
+    Parted { step: u32, looks: [Look; 2] },
+}
+
+/// See the module.
+pub(super) struct Walk<'a> {
+    shared: &'a Shared,
+    steps: &'a Steps,
+    halves: [&'a Half; 2],
+    rows: [Rows; 2],
+    /// Steps whose records differ.
+    records: Vec<bool>,
+    /// Steps after which the views differ, of those that both sides applied.
+    views: Vec<bool>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(shared: &'a Shared, steps: &'a Steps, halves: [&'a Half; 2]) -> Self {
+        let rows = [0, 1].map(|side| {
+            let half = halves[side];
+            let kinds = shared.emits.iter().map(|emits| emits.kinds[side]);
+            let rows = half.grouped.order.len();
+            Rows::new(&half.outcome, &half.trapped, rows, kinds)
+        });
+        let marks = vec![false; steps.steps.len()];
+        let mut walk = Self { shared, steps, halves, rows, records: marks.clone(), views: marks };
+        walk.mark_records();
+        walk.mark_views();
+        walk
+    }
+
+    /// The rows of a step that both sides applied.
+    fn applied(&self, step: &Step) -> Option<[u32; 2]> {
+        let [Some(a), Some(b)] = [0, 1].map(|side| self.applied_row(step, side)) else {
+            return None;
+        };
+        Some([a, b])
+    }
+
+    /// The row of a step that a side applied.
+    pub(super) fn applied_row(&self, step: &Step, side: usize) -> Option<u32> {
+        match step.at[side] {
+            At::Row(row) if self.rows[side].whats[row as usize] == What::Applied => Some(row),
+            _ => None,
+        }
+    }
+
+    fn mark_records(&mut self) {
+        for (number, emits) in self.shared.emits.iter().enumerate() {
+            let ranges = |[a, b]: [u32; 2]| {
+                [self.rows[0].emits[number].of(a), self.rows[1].emits[number].of(b)]
+            };
+            let (spans, unequal) = self.spans(ranges);
+            unequal.into_iter().for_each(|step| self.records[step as usize] = true);
+            let columns =
+                [0, 1].map(|s| self.halves[s].outcome.emits[emits.kinds[s]].columns.as_slice());
+            mark(&emits.fields, columns, &spans, &mut self.records);
+        }
+    }
+
+    fn mark_views(&mut self) {
+        let shared = &self.shared.view;
+        let columns = [0, 1].map(|side| self.halves[side].outcome.trace.columns.as_slice());
+        let ranges = |[a, b]: [u32; 2]| [self.rows[0].views.of(a), self.rows[1].views.of(b)];
+        let (spans, unequal) = self.spans(ranges);
+        let views = &mut self.views;
+        mark(shared, columns, &spans, views);
+        if !shared.row_key.is_empty() {
+            // In another order they may still be the same rows.
+            for span in &spans {
+                let ranges = span.at.map(|at| Range { at, len: span.len });
+                let marked = &mut views[span.step as usize];
+                *marked = *marked && !same_views(shared, columns, ranges);
+            }
+        }
+        unequal.into_iter().for_each(|step| views[step as usize] = true);
+        if self.halves.iter().any(|half| !half.failed.is_empty()) {
+            self.mark_failed();
+        }
+    }
+
+    /// Views that fail on one side alone differ; on both they are alike.
+    fn mark_failed(&mut self) {
+        for (number, step) in self.steps.steps.iter().enumerate() {
+            let Some(rows) = self.applied(step) else { continue };
+            let failed =
+                [0, 1].map(|side| self.halves[side].failed.binary_search(&rows[side]).is_ok());
+            if failed != [false, false] {
+                self.views[number] = failed[0] != failed[1];
+            }
+        }
+    }
+
+    /// What must be equal for steps that both sides applied, and those where the counts differ.
+    fn spans(&self, ranges: impl Fn([u32; 2]) -> [Range; 2]) -> (Vec<Span>, Vec<u32>) {
+        let (mut spans, mut unequal) = (Vec::with_capacity(self.steps.steps.len()), Vec::new());
+        for (number, step) in self.steps.steps.iter().enumerate() {
+            let Some(rows) = self.applied(step) else { continue };
+            let [a, b] = ranges(rows);
+            if a.len != b.len {
+                unequal.push(number as u32);
+            } else if a.len > 0 {
+                spans.push(Span { step: number as u32, at: [a.at, b.at], len: a.len });
+            }
+        }
+        (spans, unequal)
+    }
+
+    fn shown(&self, step: &Step, side: usize) -> Shown {
+        let what = match step.at[side] {
+            At::Absent => return Shown::Nothing,
+            At::Other(what) => what,
+            At::Row(row) => self.rows[side].whats[row as usize],
+        };
+        match what {
+            What::Applied => {
+                let row = self.applied_row(step, side).unwrap_or_default();
+                let any = self.rows[side].emits.iter().any(|kind| kind.of(row).len > 0);
+                if any { Shown::Records } else { Shown::Nothing }
+            }
+            What::Rejected(code) => Shown::Rejected(self.shared.rejects[side][usize::from(code)]),
+            What::Trapped => Shown::Trapped,
+            What::Conflict => Shown::Conflict,
+            What::Quarantined => Shown::Quarantined,
+            What::Malformed(code) => Shown::Malformed(code),
+            What::Duplicate | What::Ignored | What::Filtered => Shown::Nothing,
+        }
+    }
+
+    /// The row of a step that reached a side's reducer, and what became of it.
+    pub(super) fn reached(&self, step: &Step, side: usize) -> Option<(u32, What)> {
+        match step.at[side] {
+            At::Row(row) => Some((row, self.rows[side].whats[row as usize])),
+            _ => None,
+        }
+    }
+
+    /// Walks the steps of the group with this number.
+    pub(super) fn group(&self, number: u32, looks: &Looks) -> Walked {
+        let mut now = [Look::Before; 2];
+        for at in self.steps.range(number) {
+            let step = &self.steps.steps[at as usize];
+            let applied = [0, 1].map(|side| self.applied_row(step, side));
+            for (now, applied) in now.iter_mut().zip(applied) {
+                *now = applied.map_or(*now, Look::After);
+            }
+            let parted = self.shown(step, 0) != self.shown(step, 1)
+                || self.records[at as usize]
+                || match applied {
+                    [Some(_), Some(_)] => self.views[at as usize],
+                    [None, None] => false,
+                    _ => match looks.same(self, number, now) {
+                        Some(same) => !same,
+                        None => return Walked::Needs,
+                    },
+                };
+            if parted && !looks.knows(number, now) {
+                return Walked::Needs;
+            }
+            if parted {
+                return Walked::Parted { step: at, looks: now };
+            }
+        }
+        Walked::Same
+    }
+
+    /// Where the view rows after a row of a side lie; none: the view fails.
+    pub(super) fn after(&self, side: usize, row: u32) -> Option<Range> {
+        let failed = self.halves[side].failed.binary_search(&row).is_ok();
+        (!failed).then(|| self.rows[side].views.of(row))
+    }
+
+    pub(super) fn half(&self, side: usize) -> &'a Half {
+        self.halves[side]
+    }
+
+    pub(super) fn shared(&self) -> &'a Shared {
+        self.shared
+    }
+}
