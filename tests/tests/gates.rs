@@ -1,4 +1,5 @@
-//! Gates from outside: a run is judged, told what broke and by how much, and left as it is.
+//! Gates from outside: a run or a comparison is judged, told what broke and by how much, and left
+//! as it is.
 
 use anyhow::Result;
 use retally_tests::{Project, payments};
@@ -88,5 +89,87 @@ fn a_gate_that_no_run_could_be_held_against_is_refused_before_the_run() -> Resul
     assert!(refused.stderr.contains(what), "{}", refused.stderr);
     assert!(refused.stderr.contains("did you mean \"net\"?"), "{}", refused.stderr);
     assert!(!project.path("runs").exists(), "nothing was begun");
+    Ok(())
+}
+
+/// Two runs that differ in who is gold, below the project's folder: `a` and `b`.
+fn two_runs() -> Result<Project> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", payments(1_000, "a"))?;
+    for (dir, gold_from) in [("a", "1000.00"), ("b", "590.00")] {
+        let set = format!("params.gold_from={gold_from}");
+        project.replay(&["--out", dir, "--set", &set])?;
+    }
+    Ok(project)
+}
+
+fn compare(project: &Project, flags: &[&str]) -> Result<retally_tests::Ran> {
+    let all: Vec<&str> = ["compare", "a", "b", "--force"].iter().chain(flags).copied().collect();
+    project.run(&all)
+}
+
+#[test]
+fn a_comparison_passes_when_all_that_differs_is_expected() -> Result<()> {
+    let project = two_runs()?;
+    let gate = |flags: &[&str]| -> Result<(i32, Value)> {
+        let all: Vec<&str> = flags.iter().chain(&["--json"]).copied().collect();
+        let ran = compare(&project, &all)?;
+        Ok((ran.code, ran.json()?["gate"].clone()))
+    };
+    let (code, none) = gate(&[])?;
+    assert_eq!((code, none), (1, Value::Null));
+    let (code, none) = gate(&["--expect", "none"])?;
+    assert_eq!((code, &none["holds"], &none["expected"]), (1, &json!(false), &json!(0)));
+    assert!(none["samples"].as_array().is_some_and(|samples| !samples.is_empty()));
+    let (code, _) = gate(&["--expect", "none", "--report-only"])?;
+    assert_eq!(code, 0);
+    // What is emitted when a tier changes comes and goes with it.
+    let (code, allowed) = gate(&["--allow", "tier:*", "--allow", "tier_changed.@rows"])?;
+    assert_eq!((code, &allowed["holds"]), (0, &json!(true)), "{allowed}");
+    assert_eq!(allowed["samples"], json!([]));
+    let (code, part) = gate(&["--allow", "view.tier:a-00*"])?;
+    let keys = |gate: &Value| -> Vec<String> {
+        let samples = gate["samples"].as_array().cloned().unwrap_or_default();
+        samples.iter().map(|s| s["key"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(code, 1);
+    assert!(keys(&none).iter().any(|key| key.starts_with("a-00")));
+    assert!(!keys(&part).iter().any(|key| key.starts_with("a-00")), "{part}");
+    let (code, _) = gate(&["--max-keys", "100%"])?;
+    assert_eq!(code, 0);
+    Ok(())
+}
+
+#[test]
+fn a_file_of_expectations_is_read_with_its_lines_and_fails_when_it_is_out_of_date() -> Result<()> {
+    let project = two_runs()?;
+    let entry = |field: &str, more: &str| {
+        format!("[[expect]]\nfield = \"{field}\"\nreason = \"gold from 590\"\n{more}\n")
+    };
+    let (tier, changed) = (entry("tier", ""), entry("tier_changed.@rows", ""));
+    let run = |text: String, flags: &[&str]| -> Result<retally_tests::Ran> {
+        project.write("expectations.toml", text)?;
+        let all: Vec<&str> =
+            ["--expect", "expectations.toml"].iter().chain(flags).copied().collect();
+        compare(&project, &all)
+    };
+    let whole = run(tier.clone() + &changed, &[])?;
+    assert_eq!(whole.code, 0, "{}{}", whole.stdout, whole.stderr);
+    let unused = run(tier.clone() + &changed + &entry("net", ""), &[])?;
+    assert_eq!(unused.code, 1, "{}", unused.stdout);
+    assert!(unused.stdout.contains("  unused      net: 0 differences (gold from 590; "));
+    let expired = run(tier + &entry("tier_changed.@rows", "expires = 2020-02-29"), &[])?;
+    assert_eq!(expired.code, 1);
+    assert!(expired.stdout.contains("expected until 2020-02-29"), "{}", expired.stdout);
+    let typo = run(entry("tier", "expire = 2030-01-01"), &[])?;
+    assert_eq!(typo.code, 2);
+    let what =
+        "expectations.toml:4: unknown key \"expire\" in [[expect]]; did you mean \"expires\"?";
+    assert!(typo.stderr.contains(what), "{}", typo.stderr);
+    let unknown = run(entry("teir", ""), &[])?;
+    assert_eq!(unknown.code, 2);
+    assert!(
+        unknown.stderr.contains("expectations.toml:1: `teir` is no field that both sides have")
+    );
     Ok(())
 }

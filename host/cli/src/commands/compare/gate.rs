@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_verdict_says_what_is_unexpected_and_why_an_entry_fails() {
-        let (most, over) = ("10.00".to_owned(), Some("2.00".to_owned()));
+        let (most, over) = ("10".to_owned(), Some("2".to_owned()));
         let sample = Sample {
             key: "acct-1".into(),
             row_key: vec!["EUR".into()],
@@ -152,7 +152,7 @@ mod tests {
                 entry("n", 0, EntryStatus::Unused),
                 entry("x", 4, EntryStatus::Expired("2026-06-30".into())),
                 EntryVerdict {
-                    total: Some("12.00".into()),
+                    total: Some("12".into()),
                     ticket: None,
                     ..entry("net", 7, EntryStatus::OverTotal { most, over })
                 },
@@ -168,7 +168,7 @@ mod tests {
           holds       tier:acct-*: 1,312 differences (gold; FIN-1, e.toml:3)
           unused      n: 0 differences (gold; FIN-1, e.toml:3)
           expired     x: 4 differences, expected until 2026-06-30 (gold; FIN-1, e.toml:3)
-          over total  net: 7 differences, together 12.00 of at most 10.00, 2.00 over (gold; e.toml:3)
+          over total  net: 7 differences, together 12 of at most 10, 2 over (gold; e.toml:3)
           holds       fees<=0.01: 0 differences
           e.g.        acct-1 EUR: tier silver -> (missing)
           e.g.        acct-1 EUR: only in B
