@@ -23,6 +23,7 @@ mod error;
 mod exact;
 mod fate;
 mod field;
+pub mod gate;
 mod histogram;
 mod judge;
 pub mod model;

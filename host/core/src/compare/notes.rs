@@ -55,6 +55,7 @@ impl Head {
             divergences: found.divergences,
             attribution: found.attribution,
             worst: found.worst,
+            gate: None,
             read,
             shows,
             leaves_open,

@@ -35,6 +35,9 @@ pub enum CompareError {
         /// What is wrong with it.
         what: String,
     },
+    /// A gate that could never hold.
+    #[error(transparent)]
+    Gate(#[from] compare::gate::GateError),
     /// Something that cannot be compared as asked.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
@@ -51,7 +54,7 @@ impl CompareError {
     pub fn is_usage(&self) -> bool {
         use compare::CompareError as Core;
         match self {
-            Self::Refused(_) | Self::Known { .. } => true,
+            Self::Refused(_) | Self::Known { .. } | Self::Gate(_) => true,
             Self::Compare(error) => {
                 !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
             }

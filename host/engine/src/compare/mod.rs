@@ -8,9 +8,13 @@
 //! leaves    --> which rows differ at all? --> only those are read --> Tally
 //! outcomes  --> differ? then both logs are walked side by side -----> Tally
 //! ```
+//!
+//! Beside it people keep what they expect to differ: [`expectations`].
 
 mod error;
+pub mod expectations;
 mod firsts;
+mod gated;
 mod known;
 mod log;
 mod refuse;
@@ -20,6 +24,7 @@ mod sides;
 mod states;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 pub use error::CompareError;
 pub use known::{KnownFiles, known};

@@ -16,7 +16,7 @@ use crate::job::Resolved;
 use crate::rundir::RunWriter;
 use crate::snapshot::{SnapshotRef, Store};
 use retally_core::digest::Outcomes;
-use retally_core::manifest::Counts;
+use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::Block;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -26,6 +26,8 @@ pub(crate) struct Kept {
     pub outcomes: Outcomes,
     /// Of this run.
     pub counts: Counts,
+    /// Of this run.
+    pub totals: Totals,
     /// Before the snapshot from which this run went on.
     pub before: Counts,
     /// Gone once the run is finished.
@@ -107,9 +109,10 @@ impl Commit for Replaying<'_> {
         for (lane, block) in lanes.iter().zip(blocks) {
             let mut kept = lock(&lane.commit);
             let kept = &mut *kept;
-            stages.time(Stage::Digest, || {
+            stages.time(Stage::Digest, || -> Result<(), RunError> {
                 kept.counts.add(&block);
-                kept.outcomes.add(&block)
+                kept.totals.add_emits(&lane.reducer.description().emits, &block.emits)?;
+                Ok(kept.outcomes.add(&block)?)
             })?;
             if let Some(writer) = &mut kept.writer {
                 stages.time(Stage::Write, || writer.block(block))?;

@@ -9,7 +9,7 @@ use crate::source::SourceError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{CountsError, ManifestError};
+use retally_core::manifest::{CountsError, ManifestError, TotalsError};
 use retally_core::reduce::KeyFault;
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -116,6 +116,9 @@ pub enum RunError {
     /// Two sides that cannot be compared, or not as asked.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// A control total does not fit.
+    #[error(transparent)]
+    Totals(#[from] TotalsError),
     /// Somebody asked the run to stop.
     #[error("stopped on request; nothing that looks finished is left behind")]
     Cancelled,

@@ -18,9 +18,11 @@ use retally_core::digest::{
 };
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
-    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
+    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken,
+    Xxh3, seal,
 };
-use retally_core::reduce::{Finals, Shard, stateless_places};
+use retally_core::reduce::{Finals, Shard, Viewed, stateless_places};
+use retally_core::schema::Field;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One side of a pass while its keys are gone through.
@@ -34,6 +36,8 @@ pub(crate) struct Finished {
 pub(crate) struct Rows {
     keys: u64,
     violations: u64,
+    view: Vec<Field>,
+    totals: TableTotals,
     writer: Option<RunWriter>,
 }
 
@@ -49,6 +53,8 @@ impl Rows {
     pub(crate) fn add(&mut self, finals: Finals) -> Result<(), RunError> {
         self.keys += finals.keys.len() as u64;
         self.violations += finals.violated.len() as u64;
+        let Viewed { owners, columns } = &finals.viewed;
+        self.totals.add(&self.view, columns, owners.len())?;
         match &mut self.writer {
             Some(writer) => Ok(writer.finals(finals)?),
             None => Ok(()),
@@ -73,7 +79,9 @@ impl Finished {
         let lane = &prepared.lanes[number];
         let tables = Tables::new(lane.reducer.description());
         let writer = lock(&lane.commit).writer.take();
-        Self { number, tables, rows: Rows { keys: 0, violations: 0, writer } }
+        let view = lane.reducer.description().view.fields.clone();
+        let totals = TableTotals::new(&view);
+        Self { number, tables, rows: Rows { keys: 0, violations: 0, view, totals, writer } }
     }
 
     /// Goes through all keys of a side that is alone.
@@ -95,10 +103,11 @@ impl Finished {
         })
     }
 
-    /// Counts the keys: from then on the lane's counts are whole.
+    /// Counts the keys: from then on the lane's counts and control totals are whole.
     pub(crate) fn count(&self, prepared: &Prepared) {
-        let counts = &mut lock(&prepared.lanes[self.number].commit).counts;
-        (counts.keys, counts.violations) = (self.rows.keys, self.rows.violations);
+        let kept = &mut *lock(&prepared.lanes[self.number].commit);
+        (kept.counts.keys, kept.counts.violations) = (self.rows.keys, self.rows.violations);
+        kept.totals.view = self.rows.totals.clone();
     }
 
     /// The digests and the manifest, not written yet.
@@ -185,6 +194,7 @@ fn manifest(
         seal: seal(&run, &lane.reducer.digest(), &job_digest, &input.digest()),
         digests,
         counts: kept.counts,
+        totals: kept.totals.clone(),
         since_start: side.from_snapshot.as_ref().map(|_| kept.before.then(&kept.counts)),
         partitions: counted,
         from_snapshot: side.from_snapshot.as_ref().map(|(from, _)| from.clone()),

@@ -8,6 +8,7 @@ mod explain;
 mod finals;
 mod finish;
 mod firsts;
+mod gates;
 mod join;
 mod lane;
 mod memory;

@@ -18,7 +18,7 @@ use crate::source::{self, Projection, Source};
 use retally_core::decode::Plan;
 use retally_core::digest::{OutcomeShape, Outcomes};
 use retally_core::log::PartitionIndex;
-use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings};
+use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
 use retally_core::reduce::pair::Shared;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
@@ -160,8 +160,13 @@ fn lane(
     if writer.is_some() {
         begun.shards.iter_mut().for_each(Shard::note_places);
     }
-    let kept =
-        Kept { outcomes: begun.outcomes, counts: Counts::default(), before: begun.counts, writer };
+    let kept = Kept {
+        outcomes: begun.outcomes,
+        counts: Counts::default(),
+        totals: Totals::new(&description.emits, &description.view.fields),
+        before: begun.counts,
+        writer,
+    };
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
     let (from_snapshot, beyond) = (begun.snapshot, begun.beyond);
     let side = Side { dir, settings, binding, from_snapshot, beyond };

@@ -7,6 +7,7 @@
 use super::commit::Replaying;
 use super::error::RunError;
 use super::finish::{About, Finished, input};
+use super::gates::judge;
 use super::pipeline::Pipeline;
 use super::prepare::{Begin, Prepared, load, prepare, run_dir};
 use super::progress::Observer;
@@ -16,6 +17,7 @@ use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
+use retally_core::gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;
@@ -91,6 +93,8 @@ pub struct Report {
     pub dir: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
+    /// What the job's gates found. They judge the run and change nothing of it.
+    pub gates: Vec<Judged>,
     /// Snapshots saved, by name.
     pub snapshots: Vec<String>,
     /// Time that it took, in seconds.
@@ -123,12 +127,12 @@ pub fn replay_reducer(
 ) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
     let begin = Begin { reducer, dir: Some(run_dir(job, options)) };
+    let gates = job.gates.bind(begin.reducer.description())?;
     let prepared = prepare(job, vec![begin], None, options, observer)?;
     let report = replay_prepared(job, options, observer, &prepared, &watch);
-    if report.is_err() {
-        prepared.discard();
-    }
-    report
+    let mut report = report.inspect_err(|_| prepared.discard())?;
+    report.gates = judge(&report.dir, &report.manifest, &gates);
+    Ok(report)
 }
 
 fn replay_prepared(
@@ -151,6 +155,7 @@ fn replay_prepared(
     Ok(Report {
         dir: prepared.sides[0].dir.clone().unwrap_or_default(),
         manifest,
+        gates: Vec::new(),
         snapshots,
         seconds: watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),

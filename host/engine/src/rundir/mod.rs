@@ -17,6 +17,7 @@
 //! files alone. How the digests follow from the files stands in docs/digest.md.
 
 mod check;
+mod chosen;
 mod columns;
 mod emits;
 mod error;

@@ -1,14 +1,17 @@
 //! `retally compare`: two versions of a calculation, two finished runs, or a run against results
 //! that somebody knows.
 
+mod gate;
 mod text;
 
 use crate::error::Failure;
 use crate::exit::Exit;
 use anyhow::anyhow;
 use retally_core::compare::Options;
+use retally_core::compare::gate::Entry;
 use retally_core::compare::model::{Comparison, Verdict};
 use retally_core::compare::sink::NoSink;
+use retally_core::gate::Limit;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -48,6 +51,15 @@ pub(crate) struct Args {
     /// The job file, for the commands that lead on.
     #[arg(long, value_name = "FILE", default_value = "retally.toml")]
     job: PathBuf,
+    /// What is expected to differ: `none`, or a file kept with the code (docs/gates.md).
+    #[arg(long, value_name = "none|FILE")]
+    expect: Option<String>,
+    /// Allow differences, as `WHAT[:KEYS][<=SIZE]`: `tier:*`, `net<=0.01`, `@rows:test-*`.
+    #[arg(long, value_name = "ENTRY", value_parser = Entry::allow)]
+    allow: Vec<Entry>,
+    /// Allow so many keys, or such a share of all, to differ in whatever nothing else allows.
+    #[arg(long, value_name = "N|SHARE")]
+    max_keys: Option<Limit>,
     /// End with exit code 0 although there are differences.
     #[arg(long)]
     report_only: bool,
@@ -64,8 +76,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
         false => out.write_all(text::text(&comparison).as_bytes())?,
     }
-    let different = comparison.verdict == Verdict::Different && !args.report_only;
-    Ok(if different { Exit::CheckFailed } else { Exit::Ok })
+    let passes = match &comparison.gate {
+        Some(gate) => gate.holds,
+        None => comparison.verdict == Verdict::Same,
+    };
+    Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
 }
 
 /// Compares what the arguments name.
@@ -107,6 +122,7 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
     Ok(CompareOptions {
         options: Options { tolerances, by: args.by.clone(), shown: Some(args.show) },
         force: args.force,
+        gate: gate::gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
         repeat: vec![repeat(args)],
         job: word(&args.job.display().to_string()),
     })
@@ -127,6 +143,11 @@ fn repeat(args: &Args) -> String {
     words.extend(pairs("--known-emits", &args.known_emits));
     words.extend(args.by.iter().map(|by| format!("--by {}", word(by))));
     words.extend(pairs("--tolerance", &args.tolerance));
+    words.extend(args.expect.iter().map(|expect| format!("--expect {}", word(expect))));
+    words.extend(args.allow.iter().map(|entry| format!("--allow {}", word(&entry.to_string()))));
+    words.extend(
+        args.max_keys.iter().map(|limit| format!("--max-keys {}", word(&limit.to_string()))),
+    );
     if args.force {
         words.push("--force".to_owned());
     }

@@ -20,6 +20,9 @@ pub(super) fn text(comparison: &Comparison) -> String {
     for note in &comparison.notes {
         let _ = writeln!(t, "  note: {}", note.text);
     }
+    if let Some(gate) = &comparison.gate {
+        t += &super::gate::text(gate);
+    }
     let _ = writeln!(t, "keys        {}", sets(&comparison.keys));
     let _ = writeln!(t, "rows        {}", sets(&comparison.rows));
     for field in comparison.fields.iter().filter(|field| field.differ > 0) {

@@ -179,5 +179,6 @@ fn exit(report: &Report, repeated: Option<&Repeated>) -> Exit {
     let is_different = repeated.is_some_and(|repeated| !repeated.agrees());
     // A part that goes on from a snapshot may well find nothing new.
     let is_vain = counts.applied == 0 && report.manifest.from_snapshot.is_none();
-    if is_different || is_vain { Exit::CheckFailed } else { Exit::Ok }
+    let is_broken = report.gates.iter().any(|gate| !gate.holds);
+    if is_different || is_vain || is_broken { Exit::CheckFailed } else { Exit::Ok }
 }

@@ -89,6 +89,10 @@ pub struct Comparison {
     pub attribution: Attribution,
     /// The differing keys that are shown one by one.
     pub worst: Worst,
+    /// What a gate found; none if nobody set one. The keys that are shown are then those that
+    /// differ unexpectedly; every count tells of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<super::gate::GateVerdict>,
     /// How much of the files was read.
     pub read: Read,
     /// What this comparison shows, as sentences.
