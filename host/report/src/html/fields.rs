@@ -33,8 +33,17 @@ pub(super) fn section(c: &Comparison) -> String {
 
 fn list(fields: &[FieldDifference]) -> String {
     let head = [
-        "Field", "Kind", "Rows that differ", "Share", "Sum", "Mean", "Smallest", "Largest",
-        "None in A", "None in B", "Within tolerance",
+        "Field",
+        "Kind",
+        "Rows that differ",
+        "Share",
+        "Sum",
+        "Mean",
+        "Smallest",
+        "Largest",
+        "None in A",
+        "None in B",
+        "Within tolerance",
     ];
     // Columns in which nothing stands help nobody.
     let is_missing = fields.iter().any(|field| field.missing_a + field.missing_b > 0);
@@ -155,7 +164,10 @@ pub(super) fn emits(c: &Comparison) -> String {
             let mut row = vec![Cell::Head(code(&emit.kind))];
             match emit.records {
                 Some(r) => row.extend([
-                    count(r.different), count(r.only_a), count(r.only_b), count(emit.doubled),
+                    count(r.different),
+                    count(r.only_a),
+                    count(r.only_b),
+                    count(emit.doubled),
                     count(r.equal),
                 ]),
                 None => {
@@ -210,7 +222,8 @@ pub(super) fn events(c: &Comparison) -> String {
         })
         .collect();
     let head = ["What an event came to", "Events"].map(str::to_owned);
-    let mut out = "<section id=\"events\">\n<h2>Outcomes, refusals and violations</h2>\n".to_owned();
+    let mut out =
+        "<section id=\"events\">\n<h2>Outcomes, refusals and violations</h2>\n".to_owned();
     out += &table::table("Events that came to something else", &head, &rows);
     out += &more(changes.len() as u64, rows.len(), "changes");
     let rows: Vec<Vec<Cell>> = codes

@@ -23,7 +23,9 @@ pub(super) fn section(c: &Comparison) -> String {
         .map(|total| {
             let of = match &total.of {
                 Place::View => String::new(),
-                Place::Emit(kind) => format!(" <span class=\"muted\">of emit {}</span>", code(kind)),
+                Place::Emit(kind) => {
+                    format!(" <span class=\"muted\">of emit {}</span>", code(kind))
+                }
             };
             line(format!("{}{of}", code(&total.field)), total)
         })
@@ -102,10 +104,7 @@ fn groups(c: &Comparison, head: &[String]) -> String {
     };
     let mut moved: Vec<&Total> = all.iter().filter(moved).collect();
     if moved.is_empty() {
-        return format!(
-            "<p class=\"muted\">By {} no total differs.</p>\n",
-            code(&groups.by)
-        );
+        return format!("<p class=\"muted\">By {} no total differs.</p>\n", code(&groups.by));
     }
     // Money first.
     moved.sort_by_key(|total| !matches!(total.kind, Kind::Decimal { .. }));
@@ -129,7 +128,11 @@ fn groups(c: &Comparison, head: &[String]) -> String {
         out += &table("The largest difference first", &head, &rows);
         out += &more(own.len() as u64, shown, "groups");
     }
-    out + &more(moved.len() as u64, FIELDS_MAX.min(moved.len()), "fields whose totals differ by group")
+    out + &more(
+        moved.len() as u64,
+        FIELDS_MAX.min(moved.len()),
+        "fields whose totals differ by group",
+    )
 }
 
 /// The same total of a group.

@@ -64,6 +64,8 @@ pub(super) fn table(caption: &str, head: &[String], rows: &[Vec<Cell>]) -> Strin
 pub(super) fn more(all: u64, shown: usize, what: &str) -> String {
     match all.saturating_sub(shown as u64) {
         0 => String::new(),
-        left => format!("<p class=\"muted\">… and {} more {what}</p>\n", crate::number::grouped(left)),
+        left => {
+            format!("<p class=\"muted\">… and {} more {what}</p>\n", crate::number::grouped(left))
+        }
     }
 }
