@@ -69,6 +69,22 @@ pub fn trimmed(text: &str) -> &str {
     }
 }
 
+/// A number that is a mean, rounded to so many digits: nobody reads more of it.
+#[must_use]
+pub fn rounded(text: &str, digits: usize) -> String {
+    let value = approximate(text);
+    match value.is_finite() && value.abs() < 1e12 && !text.contains('e') {
+        true => trimmed(&format!("{value:.digits$}")).to_owned(),
+        false => text.to_owned(),
+    }
+}
+
+/// Digits behind the point.
+#[must_use]
+pub fn digits(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, digits)| digits.len())
+}
+
 /// `part` of `whole` in per cent with at most two digits. What is not all is never called 100 %,
 /// what is not nothing never 0 %.
 #[must_use]
@@ -177,6 +193,13 @@ mod tests {
         assert_eq!(signed("1234.50"), "+1,234.50");
         assert_eq!(signed("-1234.50"), "-1,234.50");
         assert_eq!(signed("0.00"), "0.00");
+    }
+
+    #[test]
+    fn means_are_rounded() {
+        assert_eq!(rounded("-9.21004275", 4), "-9.21");
+        assert_eq!(rounded("0.00006250", 4), "0.0001");
+        assert_eq!(rounded("1e300", 4), "1e300");
     }
 
     #[test]

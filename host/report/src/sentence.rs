@@ -149,7 +149,7 @@ fn total_sentence(total: &Total, groups: Option<&Groups>) -> Sentence {
     if is_zero(&total.difference) {
         return said.text(" differs, and the differences add up to zero.");
     }
-    let said = said.text(direction(&total.difference)).number(size(&total.difference));
+    let said = said.text(" is ").text(direction(&total.difference)).number(size(&total.difference));
     let said = said.text(" in total");
     match (&total.a, &total.b) {
         (Some(a), Some(b)) => said
@@ -163,7 +163,7 @@ fn total_sentence(total: &Total, groups: Option<&Groups>) -> Sentence {
 }
 
 fn direction(difference: &str) -> &'static str {
-    if is_negative(difference) { " is lower by " } else { " is higher by " }
+    if is_negative(difference) { "lower by " } else { "higher by " }
 }
 
 /// Per group, because a sum over all of them may add what does not belong together.
@@ -185,8 +185,15 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
         said = said.text(" differs, and the differences add up to zero in every ");
         return Some(said.value(&groups.by).text("."));
     }
-    for (number, (value, difference)) in all.iter().take(GROUPS_SAID).enumerate() {
-        said = said.text(if number == 0 { direction(difference) } else { separator(difference) });
+    let mut before = None;
+    for (value, difference) in all.iter().take(GROUPS_SAID) {
+        let now = direction(difference);
+        said = match before {
+            None => said.text(" is ").text(now),
+            Some(before) if before == now => said.text(", by "),
+            Some(_) => said.text(", ").text(now),
+        };
+        before = Some(now);
         said = said.number(size(difference)).text(" for ");
         said = match value {
             Some(value) => said.value(value),
@@ -198,10 +205,6 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
         said = said.text(format!(", and differs for {} more", grouped(more as u64)));
     }
     Some(said.text("."))
-}
-
-fn separator(difference: &str) -> &'static str {
-    if is_negative(difference) { ", lower by " } else { ", higher by " }
 }
 
 /// When the keys part, over event time.

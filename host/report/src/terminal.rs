@@ -1,13 +1,14 @@
 //! The report for a terminal: the verdict first, what differs and by how much, the worst keys with
 //! the event that made them part, and last the next command to paste. Short, whatever differs.
 
-use crate::number::{grouped, signed};
+use crate::number::grouped;
 use crate::sentence::{self, Part, Sentence, names, with_unit};
-use crate::text::{cut, harmless, harmless_lines, shell};
+use crate::text::{cut, harmless, harmless_lines};
 use retally_core::compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
 };
+use retally_core::compare::shell_word;
 use std::fmt::Write as _;
 
 /// Fields, kinds and codes that are listed.
@@ -236,12 +237,9 @@ fn hints(c: &Comparison) -> Vec<String> {
 /// The command that explains the worst key.
 #[must_use]
 pub fn explain(c: &Comparison) -> Option<String> {
-    if let Some(command) = c.repeat.iter().find(|command| command.starts_with("retally explain ")) {
-        return Some(command.clone());
-    }
     let key = worst(c).next()?;
     match &key.first {
-        FirstDivergence::Event(event) => Some(around(&key.key, event)),
+        FirstDivergence::Event(event) => Some(around(c, &key.key, event)),
         FirstDivergence::NotInFiles(command) => Some(command.clone()),
         FirstDivergence::NoEvents => None,
     }
@@ -249,13 +247,12 @@ pub fn explain(c: &Comparison) -> Option<String> {
 
 /// The command that shows a key's history around an event.
 #[must_use]
-pub fn around(key: &str, event: &FirstEvent) -> String {
-    let place = format!("{}:{}", event.partition, event.offset);
-    format!("retally explain {} --around {}", shell(key), shell(&place))
-}
-
-/// A difference as it stands beside two values.
-#[must_use]
-pub fn delta(value: &ValueDifference) -> Option<String> {
-    value.difference.as_deref().map(signed)
+pub fn around(c: &Comparison, key: &str, event: &FirstEvent) -> String {
+    let explain = c.explain.as_deref().unwrap_or("retally explain");
+    let place = shell_word(&format!("{}:{}", event.partition, event.offset));
+    // A key that looks like a flag stands where none is expected.
+    match key.starts_with('-') {
+        true => format!("{explain} --around {place} -- {}", shell_word(key)),
+        false => format!("{explain} {} --around {place}", shell_word(key)),
+    }
 }

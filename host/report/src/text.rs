@@ -40,27 +40,6 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
 }
 
-/// A word of a command that can be pasted into a shell, whatever it holds.
-#[must_use]
-pub fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@,+=%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if !word.chars().any(steers) {
-        return format!("'{}'", word.replace('\'', "'\\''"));
-    }
-    let mut out = "$'".to_owned();
-    for c in word.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            c if steers(c) => out += &format!("\\u{:04x}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out + "'"
-}
-
 /// The parts of a text between and within backticks, in turn; the second of each pair is a name.
 /// A text with half a pair is one part.
 pub(crate) fn ticks(text: &str) -> impl Iterator<Item = (bool, &str)> {
@@ -78,16 +57,6 @@ mod tests {
         assert_eq!(harmless("a\tb\u{202e}"), "a\\tb\\u{202e}");
         assert_eq!(harmless("grün"), "grün");
         assert_eq!(harmless_lines("a\u{7}\nb\n"), "a\\u{7}\nb\n");
-    }
-
-    #[test]
-    fn words_of_commands_are_quoted_as_they_need() {
-        assert_eq!(shell("acct-000123"), "acct-000123");
-        assert_eq!(shell("2:90117"), "2:90117");
-        assert_eq!(shell(""), "''");
-        assert_eq!(shell("a b; rm -rf $HOME"), "'a b; rm -rf $HOME'");
-        assert_eq!(shell("it's"), "'it'\\''s'");
-        assert_eq!(shell("a\nb'\u{202e}"), "$'a\\u000ab\\'\\u202e'");
     }
 
     #[test]

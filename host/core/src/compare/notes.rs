@@ -59,6 +59,7 @@ impl Head {
             shows,
             leaves_open,
             repeat,
+            explain: None,
         }
     }
 }

@@ -24,4 +24,4 @@ mod tests;
 pub use error::CompareError;
 pub use known::{KnownFiles, known};
 pub use runs::{CompareOptions, runs};
-pub use sides::{shell_word, side};
+pub use sides::side;

@@ -6,7 +6,7 @@ use super::firsts::Firsts;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
-use super::sides::{explain, open, shell_word, side, tell_apart};
+use super::sides::{explain, open, side, tell_apart};
 use super::states::states;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
@@ -14,7 +14,9 @@ use crate::rundir::{Keys, Part, RunReader, Table};
 use arrow_array::cast::AsArray;
 use retally_core::compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_core::compare::sink::Sink;
-use retally_core::compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
+use retally_core::compare::{
+    Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word,
+};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
 use std::cmp::Ordering;
@@ -265,7 +267,7 @@ impl<'a> Compared<'a> {
             read,
             repeat: options.repeat.clone(),
         };
-        Ok(head.with(&plan, found))
+        Ok(Comparison { explain: Some(explain), ..head.with(&plan, found) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The foot of the page: what the comparison shows and what it does not, what was compared, and how to
 //! do it again.
 
-use super::escape::{code, prose, text, value};
+use super::escape::{self, code, text, value};
 use super::table::{Cell, table};
 use crate::number::{grouped, percent};
 use crate::sentence::names;
@@ -15,7 +15,7 @@ pub(super) fn statements(c: &Comparison) -> String {
             return String::new();
         }
         let lines: String =
-            lines.iter().map(|line| format!("<li>{}</li>\n", prose(line))).collect();
+            lines.iter().map(|line| format!("<li>{}</li>\n", escape::line(line))).collect();
         format!("<div class=\"{class}\"><h3>{title}</h3>\n<ul>\n{lines}</ul></div>\n")
     };
     let shows = list("This shows", "shows", &c.shows);
@@ -41,7 +41,9 @@ pub(super) fn compared(c: &Comparison) -> String {
         [String::new(), format!("A: {}", text(&a)), format!("B: {}", text(&b)), String::new()];
     let mut out = format!(
         "<section id=\"compared\">\n<h2>What was compared, and how to repeat it</h2>\n\
-         <p>{how} Differences are B minus A.{}</p>\n{}",
+         <p>{how} Differences are B minus A: {} minus {}.{}</p>\n{}",
+        text(&b),
+        text(&a),
         read(c),
         table("Equal digests stand for equal contents", &head, &facts(c)),
     );
@@ -123,8 +125,8 @@ const FACTS: [Fact; 14] = [
 fn facts(c: &Comparison) -> Vec<Vec<Cell>> {
     let row = |name: &str, a: Option<String>, b: Option<String>| {
         let same = match (&a, &b) {
-            (Some(a), Some(b)) if a == b => "<span class=\"zero\">equal</span>",
-            (Some(_), Some(_)) => "different",
+            (Some(a), Some(b)) if a == b => "<span class=\"nowrap zero\">equal</span>",
+            (Some(_), Some(_)) => "<span class=\"nowrap\">different</span>",
             _ => "",
         };
         let cell = |of: Option<String>| Cell::Left(of.unwrap_or_default());

@@ -115,9 +115,10 @@ fn event(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     let head = [String::new(), text(&a), text(&b)];
     let command = match c.verdict {
         _ if c.how == retally_core::compare::model::How::Known => String::new(),
-        _ => format!("<pre><code>{}</code></pre>", text(&around(key, event))),
+        _ => format!("<pre><code>{}</code></pre>", text(&around(c, key, event))),
     };
-    let caption = format!("The event with which it begins to differ: {}", place(event));
+    let time = event.time.as_deref().map(|time| format!(", {}", text(time))).unwrap_or_default();
+    let caption = format!("The event with which it begins to differ: {}{time}", place(event));
     format!("{}{command}", table(&caption, &head, &rows))
 }
 

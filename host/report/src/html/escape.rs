@@ -43,6 +43,15 @@ pub(super) fn prose(of: &str) -> String {
     ticks(of).map(|(is_name, part)| if is_name { code(part) } else { text(part) }).collect()
 }
 
+/// The same as a line of its own, beginning with a capital letter if it begins with a word of ours.
+pub(super) fn line(of: &str) -> String {
+    let mut chars = of.chars();
+    match chars.next() {
+        Some(first) => prose(&format!("{}{}", first.to_ascii_uppercase(), chars.as_str())),
+        None => String::new(),
+    }
+}
+
 /// A sentence.
 pub(super) fn sentence(said: &Sentence) -> String {
     said.render(|part| match part {

@@ -1,29 +1,30 @@
 //! Field by field: how often each differs, by how much, how the differences are spread, and from which
-//! value to which; then emits, outcomes, refusals and violations.
+//! value to which.
 
 use super::escape::{code, optional, text};
 use super::svg::meter;
 use super::table::{Cell, count, delta, more};
 use super::{spread, table};
-use crate::number::{grouped, percent, trimmed};
+use crate::number::{digits, grouped, percent, rounded};
 use crate::sentence::{names, with_unit};
-use retally_core::compare::model::{
-    CodeCount, Comparison, EmitDifference, FieldDifference, Numeric, Presence,
-};
+use retally_core::compare::model::{Comparison, FieldDifference, Numeric};
 
-/// Fields, plots, tables and rows of tables.
+/// Fields, plots and changes that are shown.
 const FIELDS_MAX: usize = 100;
 const FIGURES_MAX: usize = 12;
 const TRANSITIONS_MAX: usize = 25;
-const ROWS_MAX: usize = 100;
 
 /// The view's fields.
 pub(super) fn section(c: &Comparison) -> String {
     if c.fields.is_empty() {
         return String::new();
     }
-    let lead = "<p class=\"muted\">Over the rows that both sides have. The rest of the rows \
-                compared is equal in the field.</p>\n";
+    let (a, b) = names(c);
+    let lead = format!(
+        "<p class=\"muted\">Over the rows that both sides have. Differences are {} minus {}.</p>\n",
+        text(&b),
+        text(&a)
+    );
     format!(
         "<section id=\"fields\">\n<h2>Field by field</h2>\n{lead}{}{}</section>\n",
         list(&c.fields),
@@ -31,7 +32,8 @@ pub(super) fn section(c: &Comparison) -> String {
     )
 }
 
-fn list(fields: &[FieldDifference]) -> String {
+/// How often each differs, and by how much.
+pub(super) fn list(fields: &[FieldDifference]) -> String {
     let head = [
         "Field",
         "Kind",
@@ -65,7 +67,7 @@ fn list(fields: &[FieldDifference]) -> String {
         .collect();
     let head = head.iter().enumerate().filter(|(column, _)| keeps(*column));
     let head: Vec<String> = head.map(|(_, name)| (*name).to_owned()).collect();
-    table::table("Differences are candidate minus baseline", &head, &rows)
+    table::table("", &head, &rows)
         + &more(fields.len() as u64, FIELDS_MAX.min(fields.len()), "fields")
 }
 
@@ -79,14 +81,21 @@ fn field_cells(field: &FieldDifference) -> Vec<Cell> {
         format!("{values} <span class=\"muted\">within {}</span>", text(&t.tolerance))
     });
     let share = percent(field.differ, field.compared);
-    let share = if field.differ == 0 { String::new() } else { share };
+    let share = match field.differ {
+        0 => String::new(),
+        _ => format!("{}{share}", meter(field.differ, field.compared, "different")),
+    };
+    let mean = field.numeric.as_ref().map_or(String::new(), |n| {
+        let mean = rounded(&n.mean, digits(&n.sum) + 2);
+        delta(&mean, &with_unit(&mean, n.unit))
+    });
     vec![
         Cell::Head(code(&field.name)),
         Cell::Left(format!("<span class=\"muted\">{}</span>", text(&field.kind.to_string()))),
         count(field.differ),
-        Cell::Right(format!("{}{share}", meter(field.differ, field.compared, "different"))),
+        Cell::Right(share),
         number(|n| &n.sum),
-        number(|n| trimmed(&n.mean)),
+        Cell::Right(mean),
         number(|n| &n.smallest),
         number(|n| &n.largest),
         count(field.missing_a),
@@ -96,7 +105,7 @@ fn field_cells(field: &FieldDifference) -> Vec<Cell> {
 }
 
 /// Distributions and transitions.
-fn figures(fields: &[FieldDifference]) -> String {
+pub(super) fn figures(fields: &[FieldDifference]) -> String {
     let mut out = String::new();
     let plots = fields.iter().filter_map(|field| Some((field, field.numeric.as_ref()?)));
     for (field, n) in plots.take(FIGURES_MAX) {
@@ -144,105 +153,4 @@ fn transitions(field: &FieldDifference) -> String {
         table::table("", &head, &rows),
         more(beyond + transitions.others, 0, "rows with other changes"),
     )
-}
-
-/// Emit kinds.
-pub(super) fn emits(c: &Comparison) -> String {
-    if c.emits.is_empty() {
-        return String::new();
-    }
-    let (a, b) = names(c);
-    let mut out = "<section id=\"emits\">\n<h2>Emits</h2>\n<p class=\"muted\">Records that the \
-                   reducers write for an event. A record is known by its event, its kind and its \
-                   number.</p>\n"
-        .to_owned();
-    let rows: Vec<Vec<Cell>> = c
-        .emits
-        .iter()
-        .take(FIELDS_MAX)
-        .map(|emit| {
-            let mut row = vec![Cell::Head(code(&emit.kind))];
-            match emit.records {
-                Some(r) => row.extend([
-                    count(r.different),
-                    count(r.only_a),
-                    count(r.only_b),
-                    count(emit.doubled),
-                    count(r.equal),
-                ]),
-                None => {
-                    let why = match emit.declared {
-                        Presence::OnlyA => format!("only in {}", text(&a)),
-                        Presence::OnlyB => format!("only in {}", text(&b)),
-                        Presence::Both => "not compared".to_owned(),
-                    };
-                    row.push(Cell::Right(format!("<i class=\"none\">{why}</i>")));
-                    row.extend((0..4).map(|_| Cell::Right(String::new())));
-                }
-            }
-            row
-        })
-        .collect();
-    let mut head = vec!["Kind".to_owned(), "Different".to_owned()];
-    head.extend([format!("Only {}", text(&a)), format!("Only {}", text(&b))]);
-    head.extend(["Doubled".to_owned(), "Equal".to_owned()]);
-    out += &table::table("", &head, &rows);
-    for emit in c.emits.iter().take(FIGURES_MAX) {
-        out += &emit_fields(emit);
-    }
-    out + "</section>\n"
-}
-
-fn emit_fields(emit: &EmitDifference) -> String {
-    if emit.fields.iter().all(|field| field.differ == 0) {
-        return String::new();
-    }
-    format!(
-        "<details><summary>Fields of {}</summary>\n{}{}</details>\n",
-        code(&emit.kind),
-        list(&emit.fields),
-        figures(&emit.fields)
-    )
-}
-
-/// Outcomes, refusals and violations.
-pub(super) fn events(c: &Comparison) -> String {
-    let changes = c.outcomes.as_deref().unwrap_or_default();
-    let codes: Vec<&CodeCount> = c.violations.iter().chain(&c.refusals).collect();
-    if changes.is_empty() && codes.is_empty() {
-        return String::new();
-    }
-    let rows: Vec<Vec<Cell>> = changes
-        .iter()
-        .take(ROWS_MAX)
-        .map(|change| {
-            let (was, is) = (code(&change.a.to_string()), code(&change.b.to_string()));
-            let name = format!("{was} <span class=\"arrow\">→</span> {is}");
-            vec![Cell::Head(name), count(change.events)]
-        })
-        .collect();
-    let head = ["What an event came to", "Events"].map(str::to_owned);
-    let mut out =
-        "<section id=\"events\">\n<h2>Outcomes, refusals and violations</h2>\n".to_owned();
-    out += &table::table("Events that came to something else", &head, &rows);
-    out += &more(changes.len() as u64, rows.len(), "changes");
-    let rows: Vec<Vec<Cell>> = codes
-        .iter()
-        .take(ROWS_MAX)
-        .map(|count_of| {
-            let what = text(&count_of.what);
-            let what = match &count_of.code {
-                Some(of) => format!("{what} {}", code(of)),
-                None => what,
-            };
-            let change = i128::from(count_of.b) - i128::from(count_of.a);
-            let change = table::difference(&change.to_string());
-            vec![Cell::Head(what), count(count_of.a), count(count_of.b), change]
-        })
-        .collect();
-    let (a, b) = names(c);
-    let head = ["What".to_owned(), text(&a), text(&b), "Difference".to_owned()];
-    out += &table::table("How often each code stands on each side", &head, &rows);
-    out += &more(codes.len() as u64, rows.len(), "codes");
-    out + "</section>\n"
 }

@@ -73,7 +73,8 @@ pub(super) fn section(c: &Comparison) -> String {
     for (line, ranks) in lines.iter().zip(&ranks) {
         body(&mut out, c, line, &columns, ranks, width);
     }
-    out += "</table></div>\n<p id=\"nothing\" class=\"muted\" hidden>No key in this page matches.</p>\n";
+    out += "</table></div>\n<p id=\"nothing\" class=\"muted\" hidden>No key in this page \
+            matches.</p>\n<button type=\"button\" id=\"all\" hidden>Show all</button>\n";
     out + "</section>\n"
 }
 
@@ -226,7 +227,7 @@ fn head(columns: &[Column<'_>]) -> String {
     }
     out += "<th scope=\"col\">Other changes</th>";
     let rank = (1 + 2 * columns.len()).to_string();
-    let button = button("@time", "Begins to differ", &rank, "up down");
+    let button = button("@time", "Begins to differ (UTC)", &rank, "up down");
     let _ = write!(out, "<th scope=\"col\">{button}</th>");
     out + "</tr></thead>\n"
 }
@@ -290,11 +291,16 @@ fn changes(key: &KeyDifference) -> String {
     told.join("<br>")
 }
 
+/// A time to the second; its rest stands where the key is unfolded.
+fn short(time: &str) -> String {
+    time.get(..19).unwrap_or(time).replacen('T', " ", 1)
+}
+
 fn time(key: &KeyDifference) -> String {
     match &key.first {
         FirstDivergence::Event(event) => match &event.time {
             Some(time) => {
-                format!("<span class=\"num\">{}</span>", text(&time.replacen('T', " ", 1)))
+                format!("<span class=\"num\">{}</span>", text(&short(time)))
             }
             None => "<i class=\"none\">time not known</i>".to_owned(),
         },

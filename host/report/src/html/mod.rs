@@ -5,8 +5,9 @@
 //! summary.rs   the verdict, what must be known, counts
 //! money.rs     totals, per group
 //! why.rs       what the changed keys have in common; time.rs: since when
-//! fields.rs    field by field; spread.rs: distributions; emits, outcomes, codes
+//! fields.rs    field by field; spread.rs: distributions
 //! keys.rs      the worst keys, sorted and searched; detail.rs: one of them, unfolded
+//! events.rs    emits, outcomes, refusals, violations
 //! about.rs     what it shows and does not, what was compared, how to repeat it
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod about;
 mod detail;
 mod escape;
+mod events;
 mod fields;
 mod keys;
 mod money;
@@ -40,9 +42,9 @@ const PLACES: [(&str, &str); 8] = [
     ("totals", "Totals"),
     ("why", "Why"),
     ("fields", "Fields"),
+    ("keys", "Keys"),
     ("emits", "Emits"),
     ("events", "Events"),
-    ("keys", "Keys"),
     ("meaning", "What this shows"),
     ("compared", "What was compared"),
 ];
@@ -62,10 +64,10 @@ pub fn html(c: &Comparison) -> String {
         summary::tiles(c),
         money::section(c),
         why::section(c),
-        keys::section(c),
         fields::section(c),
-        fields::emits(c),
-        fields::events(c),
+        keys::section(c),
+        events::emits(c),
+        events::events(c),
         about::statements(c),
         about::compared(c),
     ];

@@ -27,13 +27,15 @@ pub(super) fn section(c: &Comparison) -> String {
                     format!(" <span class=\"muted\">of emit {}</span>", code(kind))
                 }
             };
-            line(format!("{}{of}", code(&total.field)), total)
+            line(c, format!("{}{of}", code(&total.field)), total)
         })
         .collect();
     let (a, b) = names(c);
-    let mut head = vec!["Total of".to_owned()];
-    head.extend([text(&a), text(&b)]);
-    head.extend(["Difference", "Change", "Of it tolerated"].map(str::to_owned));
+    let mut head = vec!["Total of".to_owned(), text(&a), text(&b)];
+    head.extend(["Difference", "Change"].map(str::to_owned));
+    if is_tolerated(c) {
+        head.push("Of it tolerated".to_owned());
+    }
     let caption = "Sums over all rows of each side, those of one side alone included";
     let mut out = "<section id=\"totals\">\n<h2>Totals</h2>\n".to_owned();
     out += &mixed(c);
@@ -45,36 +47,38 @@ pub(super) fn section(c: &Comparison) -> String {
 /// A total over several currencies is a number that nobody should read.
 fn mixed(c: &Comparison) -> String {
     let Some(RowKey::Fields(fields)) = &c.view.row_key else { return String::new() };
-    if c.groups.is_some() || fields.is_empty() {
-        return String::new();
-    }
-    let fields: Vec<String> = fields.iter().map(|field| code(field)).collect();
-    let by = text(&format!("--by {}", crate::text::shell(&first_field(c))));
+    let Some(first) = fields.first() else { return String::new() };
+    let named: Vec<String> = fields.iter().map(|field| code(field)).collect();
+    let further = match c.groups.is_some() {
+        true => "Below, each group has its own.".to_owned(),
+        false => {
+            let by = format!("--by {}", retally_core::compare::shell_word(first));
+            format!("<code>{}</code> gives each its own.", text(&by))
+        }
+    };
     format!(
-        "<p class=\"muted\">A key has one row for each {}; these totals add all of them up, which \
-         means nothing if they are in different units. <code>{by}</code> gives each its own.</p>\n",
-        fields.join(", "),
+        "<p class=\"muted\">A key has one row for each {}. The sums in this table add all of them \
+         up, which means nothing if they are in different units. {further}</p>\n",
+        named.join(", "),
     )
 }
 
-fn first_field(c: &Comparison) -> String {
-    match &c.view.row_key {
-        Some(RowKey::Fields(fields)) => fields.first().cloned().unwrap_or_default(),
-        _ => String::new(),
-    }
-}
-
-fn line(name: String, total: &Total) -> Vec<Cell> {
+fn line(c: &Comparison, name: String, total: &Total) -> Vec<Cell> {
     let side = |text: &Option<String>| match text {
         Some(text) => Cell::Right(super::escape::minus(&thousands(text))),
         None => Cell::Right("<i class=\"none\">not read</i>".to_owned()),
     };
-    let tolerated = match &total.tolerated {
-        Some(text) => difference(text),
-        None => Cell::Right(String::new()),
-    };
     let (a, b) = (side(&total.a), side(&total.b));
-    vec![Cell::Head(name), a, b, difference(&total.difference), share(total), tolerated]
+    let mut cells = vec![Cell::Head(name), a, b, difference(&total.difference), share(total)];
+    if is_tolerated(c) {
+        let tolerated = total.tolerated.as_deref().map(difference);
+        cells.push(tolerated.unwrap_or_else(|| Cell::Right(String::new())));
+    }
+    cells
+}
+
+fn is_tolerated(c: &Comparison) -> bool {
+    c.totals.iter().any(|total| total.tolerated.is_some())
 }
 
 /// The difference in per cent of A's total.
@@ -106,17 +110,18 @@ fn groups(c: &Comparison, head: &[String]) -> String {
     if moved.is_empty() {
         return format!("<p class=\"muted\">By {} no total differs.</p>\n", code(&groups.by));
     }
-    // Money first.
-    moved.sort_by_key(|total| !matches!(total.kind, Kind::Decimal { .. }));
+    // The results first, and of them money.
+    let is_count = |total: &Total| !matches!(total.kind, Kind::Decimal { .. });
+    moved.sort_by_key(|total| (total.of != Place::View, is_count(total)));
     for total in moved.iter().take(FIELDS_MAX) {
         let own = groups.groups.iter().filter_map(|g| Some((g.value.as_deref(), of(g, total)?)));
         let mut own: Vec<(Option<&str>, &Total)> = own.collect();
         own.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
-        let shown = own.iter().take(GROUPS_MAX).map(|(value, t)| line(optional(*value), t));
+        let shown = own.iter().take(GROUPS_MAX).map(|(value, t)| line(c, optional(*value), t));
         let mut rows: Vec<Vec<Cell>> = shown.collect();
         let shown = rows.len();
         let others = groups.others.as_ref().and_then(|group| of(group, total));
-        rows.extend(others.map(|t| line("<i class=\"none\">all others</i>".to_owned(), t)));
+        rows.extend(others.map(|t| line(c, "<i class=\"none\">all others</i>".to_owned(), t)));
         let place = match &total.of {
             Place::View => String::new(),
             Place::Emit(kind) => format!(" of emit {}", code(kind)),

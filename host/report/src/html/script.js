@@ -9,6 +9,10 @@
   const search = document.getElementById('search');
   const status = document.getElementById('status');
   const nothing = document.getElementById('nothing');
+  const all = document.getElementById('all');
+  // More than this at once is for those who ask for it.
+  const FEW = 25;
+  let isWhole = false;
   const buttons = [...table.tHead.querySelectorAll('button')];
   const says = {size: 'largest difference first', up: 'lowest first', down: 'highest first'};
   const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
@@ -50,14 +54,17 @@
     const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const {body, text} of bodies) {
-      body.hidden = !words.every((word) => text.includes(word));
-      shown += body.hidden ? 0 : 1;
+      const matches = words.every((word) => text.includes(word));
+      body.hidden = !matches || (!isWhole && shown >= FEW);
+      shown += matches ? 1 : 0;
     }
     nothing.hidden = shown > 0;
-    const all = Number(table.dataset.shown);
+    all.hidden = isWhole || shown <= FEW;
+    all.textContent = `Show all ${grouped(shown)}`;
+    const here = Number(table.dataset.shown);
     const total = Number(table.dataset.all);
-    const found = words.length ? `${grouped(shown)} of ${grouped(all)} keys match` : `${grouped(all)} keys`;
-    const beyond = words.length && total > all ? `; ${grouped(total - all)} more differ that are not in this page` : '';
+    const found = words.length ? `${grouped(shown)} of ${grouped(here)} keys match` : `${grouped(here)} keys`;
+    const beyond = words.length && total > here ? `; ${grouped(total - here)} more differ that are not in this page` : '';
     status.textContent = `${found}, by ${state.button.textContent}, ${says[modes(state.button)[state.mode]]}${beyond}`;
   };
 
@@ -96,6 +103,10 @@
       keep();
     });
   }
+  all.addEventListener('click', () => {
+    isWhole = true;
+    filter();
+  });
   search.addEventListener('input', () => {
     state.search = search.value.trim();
     filter();
@@ -109,6 +120,8 @@
   // Paper has nothing to unfold.
   let folded = [];
   window.addEventListener('beforeprint', () => {
+    isWhole = true;
+    filter();
     folded = [...document.querySelectorAll('details:not([open])')].filter((of) => !table.contains(of));
     folded.forEach((of) => { of.open = true; });
   });

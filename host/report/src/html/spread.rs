@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Bars of a plot; more are put together.
 const BARS_MAX: i64 = 48;
 
+/// A plot has room for at least so many: a single bar is no wall.
+const BARS_MIN: i64 = 12;
+
 /// Labels of an axis.
 const TICKS_MAX: i64 = 9;
 
@@ -55,7 +58,7 @@ fn draw(name: &str, n: &Numeric, bars: &BTreeMap<(bool, i64), Bar>, width: i64) 
         own.max().unwrap_or(0)
     };
     let (left, right) = (side(false), side(true));
-    let all = (left + right).max(1) as f64;
+    let all = (left + right).max(BARS_MIN) as f64;
     let label = format!("Distribution of the differences in {name}");
     let mut plot = Plot::new(&label, 0.0, most as f64);
     for ((is_higher, number), bar) in bars {
@@ -83,11 +86,14 @@ fn draw(name: &str, n: &Numeric, bars: &BTreeMap<(bool, i64), Bar>, width: i64) 
 
 /// Powers of ten, as many as there is room for.
 fn ticks(plot: &mut Plot, (left, right): (i64, i64), low: i64, width: i64) {
-    let all = (left + right).max(1);
+    let all = (left + right).max(BARS_MIN);
     let decades = all * width / 3 + 1;
     let every = (decades + TICKS_MAX - 1) / TICKS_MAX;
     let both = left > 0 && right > 0;
     for (count, is_higher) in [(left, false), (right, true)] {
+        if count == 0 {
+            continue;
+        }
         for step in 0..=count {
             let number = (low + step) * width;
             // Next to the middle the labels of both sides would meet.

@@ -1,7 +1,7 @@
 //! The top of the page, which a reader in a hurry reads alone: the answer in a sentence, what it means
 //! in money, since when, why; what must be known beforehand; a few counts.
 
-use super::escape::{prose, sentence, text};
+use super::escape::{self, sentence, text};
 use super::svg;
 use crate::number::{grouped, percent};
 use crate::sentence::{self as said, names};
@@ -36,7 +36,7 @@ pub(super) fn notes(c: &Comparison) -> String {
             NoteCode::Forced | NoteCode::Marked => " class=\"loud\"",
             _ => "",
         };
-        format!("<li{class}>{}</li>\n", prose(&note.text))
+        format!("<li{class}>{}</li>\n", escape::line(&note.text))
     };
     let (open, folded) = c.notes.split_at(c.notes.len().min(NOTES_OPEN));
     let open: String = open.iter().map(line).collect();

@@ -106,10 +106,9 @@ impl Axis {
         // Whole days where there are enough of them.
         let unit = if wide >= TICKS * DAY { DAY } else { length(self.step).min(DAY) };
         let step = (wide / TICKS / unit).max(1) * unit;
-        let mut at = self.from - self.from.rem_euclid(unit);
-        if at < self.from {
-            at += unit;
-        }
+        // From where the first bucket begins.
+        let first = self.at.first().copied().unwrap_or(self.from);
+        let mut at = first - first.rem_euclid(unit);
         while at <= self.to {
             let text = display(Value::Timestamp(at), Kind::Timestamp);
             let shown = if unit == DAY { self.step.max(TimeStep::Day) } else { self.step };

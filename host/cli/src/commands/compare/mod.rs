@@ -134,7 +134,7 @@ fn repeat(args: &Args) -> String {
 
 /// A text as one word of a shell.
 fn word(text: &str) -> String {
-    retally_engine::compare::shell_word(text)
+    retally_core::compare::shell_word(text)
 }
 
 fn named(text: &str) -> Result<(String, String), String> {
