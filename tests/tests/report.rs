@@ -1,23 +1,175 @@
-//! temporary
+//! Reports of comparisons as their readers get them: the text of a small one, hostile contents, bounds
+//! at a hundred thousand differing keys, and the command line that writes them.
+
+use anyhow::{Context as _, Result};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use retally_core::compare::model::Comparison;
 use retally_core::compare::sink::NoSink;
+use retally_report::{Csv, html, markdown, terminal};
 use retally_tests::comparison::{Made, comparison};
+use retally_tests::{Project, payment, reducer};
+
+/// A key that means something to every reader but a person.
+const HOSTILE: &str = "=HYPERLINK(\"http://evil.example\")|`@all`</script><script>alert(1)</script>\
+                       <img src=x onerror=alert(1)>'\u{202e}\u{1b}[2J\t&amp;-";
+
+fn small() -> Result<Comparison> {
+    comparison(&Made::default(), &mut NoSink)
+}
+
+fn hostile(keys: u64, changed: u64) -> Result<Comparison> {
+    let made = Made { keys, changed, prefix: HOSTILE.to_owned(), ..Made::default() };
+    comparison(&made, &mut NoSink)
+}
+
 #[test]
-fn look() {
-    for (name, made) in [
-        ("10", Made::default()),
-        ("100000", Made { keys: 400_000, changed: 100_000, ..Made::default() }),
-        ("same", Made { changed: 0, ..Made::default() }),
-        ("noby", Made { keys: 62_000, changed: 1_204, by: None, ..Made::default() }),
-    ] {
-        let begin = std::time::Instant::now();
-        let c = comparison(&made, &mut NoSink).unwrap();
-        let made = begin.elapsed();
-        std::fs::write(format!("/tmp/reports_{name}.json"), c.to_bytes().unwrap()).unwrap();
-        let begin = std::time::Instant::now();
-        let page = retally_report::html(&c);
-        println!("{name} {made:?} html {:?} {}", begin.elapsed(), page.len());
-        std::fs::write(format!("/tmp/reports_{name}.html"), page).unwrap();
-        std::fs::write(format!("/tmp/reports_{name}.md"), retally_report::markdown(&c)).unwrap();
-        std::fs::write(format!("/tmp/reports_{name}.txt"), retally_report::terminal(&c)).unwrap();
+fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()> {
+    insta::assert_snapshot!(terminal(&small()?), @"");
+    Ok(())
+}
+
+#[test]
+fn a_pull_request_is_told_in_markdown() -> Result<()> {
+    insta::assert_snapshot!(markdown(&small()?), @"");
+    Ok(())
+}
+
+#[test]
+fn what_is_the_same_is_said_to_be() -> Result<()> {
+    let run = comparison(&Made::default(), &mut NoSink)?;
+    let mut same = comparison(&Made { changed: 0, ..Made::default() }, &mut NoSink)?;
+    let told = terminal(&same);
+    assert!(told.starts_with("different: orders@1.1.0 ends with the same results"), "{told}");
+    same.violations.clear();
+    same.verdict = retally_core::compare::model::Verdict::Same;
+    let told = terminal(&same);
+    let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same results as \
+                    orders@1.0.0 for all 40 keys.\n";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(html(&same).contains("class=\"verdict same\""));
+    assert!(html(&run).contains("class=\"verdict different\""));
+    Ok(())
+}
+
+#[test]
+fn reports_are_the_same_bytes_when_repeated() -> Result<()> {
+    let (one, two) = (small()?, small()?);
+    assert_eq!(html(&one), html(&two));
+    assert_eq!(markdown(&one), markdown(&two));
+    assert_eq!(terminal(&one), terminal(&two));
+    // And after a way through JSON.
+    let read = Comparison::from_bytes(&one.to_bytes()?)?;
+    assert_eq!(html(&read), html(&one));
+    Ok(())
+}
+
+#[test]
+fn hostile_keys_are_text_everywhere() -> Result<()> {
+    let found = hostile(40, 10)?;
+    let page = html(&found);
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+    assert!(!page.contains("<img") && !page.contains('\u{202e}') && !page.contains('\u{1b}'));
+    assert!(page.contains("&#60;img src=x onerror=alert(1)&#62;"));
+    let comment = markdown(&found);
+    assert!(!comment.contains("<img") && !comment.contains("<script"));
+    assert!(!comment.contains("@all") && !comment.contains("://evil"));
+    let fence = comment.split("```").filter(|part| !part.starts_with("sh\n"));
+    assert!(fence.into_iter().all(|part| !part.contains('\u{202e}')));
+    let shown = terminal(&found);
+    assert!(!shown.contains(['\u{202e}', '\u{1b}', '\t']), "{shown:?}");
+    let mut csv = Csv::new(Vec::new());
+    let made = Made { prefix: HOSTILE.to_owned(), ..Made::default() };
+    comparison(&made, &mut csv)?;
+    let csv = String::from_utf8(csv.finish()?)?;
+    let cells: Vec<&str> = csv.lines().skip(1).collect();
+    assert!(cells.len() > 10);
+    assert!(cells.iter().all(|line| line.starts_with("\"'=HYPERLINK(\"\"http")), "{csv}");
+    Ok(())
+}
+
+#[test]
+fn markdown_fits_a_comment_whatever_differs() -> Result<()> {
+    for by in ["currency", "last"] {
+        let made = Made {
+            keys: 30_000,
+            changed: 15_000,
+            prefix: HOSTILE.repeat(20),
+            by: Some(by.to_owned()),
+            shown: 1_000,
+        };
+        let mut found = comparison(&made, &mut NoSink)?;
+        // As many notes, fields and kinds as nobody has.
+        found.notes = found.notes.iter().cycle().take(5_000).cloned().collect();
+        found.fields = found.fields.iter().cycle().take(2_000).cloned().collect();
+        found.emits = found.emits.iter().cycle().take(2_000).cloned().collect();
+        found.repeat = vec![HOSTILE.repeat(500); 10];
+        found.a.label = HOSTILE.repeat(100);
+        found.shows = vec![HOSTILE.repeat(100); 100];
+        let comment = markdown(&found);
+        let chars = comment.chars().count();
+        assert!(chars <= retally_report::markdown::MAX_CHARS, "{chars} by {by}");
+        assert!(comment.contains("more"), "what is left out is said");
+        assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
+        assert!(terminal(&found).len() < 2_000_000);
     }
+    Ok(())
+}
+
+#[test]
+fn a_page_of_a_hundred_thousand_keys_has_its_bounds() -> Result<()> {
+    let made = Made { keys: 400_000, changed: 100_000, shown: 5_000, ..Made::default() };
+    let page = html(&comparison(&made, &mut NoSink)?);
+    assert!(page.len() < 8_000_000, "{} bytes", page.len());
+    assert_eq!(page.matches("<tbody data-ranks").count(), 1_000);
+    assert!(page.contains("The 1,000 keys with the largest differences of 100,000 that differ."));
+    Ok(())
+}
+
+/// Two runs of accounts with hostile names, of which some differ.
+fn runs() -> Result<Project> {
+    let project = Project::new("orders")?;
+    let mut log = String::new();
+    for n in 0..24 {
+        // A reducer of orders takes any name; JSON escapes it.
+        let name = serde_json::Value::from(format!("{HOSTILE}{:02}", n % 12)).to_string();
+        let paid = payment(n, "NAME", if n < 12 { "200.00" } else { "150.00" });
+        let line = if n < 12 { paid } else { paid.replace("\"payment\"", "\"refund\"") };
+        log += &line.replace("\"NAME\"", &name);
+    }
+    project.write("log/0.jsonl", log)?;
+    project.replay(&["--out", "a"])?;
+    let v2 = reducer("orders_v2").display().to_string();
+    project.replay(&["--out", "b", "--reducer", &v2])?;
+    Ok(project)
+}
+
+#[test]
+fn the_command_line_writes_every_report() -> Result<()> {
+    let project = runs()?;
+    let reports = ["r.md", "r.html", "r.csv", "r.parquet"];
+    let flags = ["--markdown", "--html", "--csv", "--differences"];
+    let write = || -> Result<Vec<Vec<u8>>> {
+        let mut args = vec!["compare", "a", "b"];
+        flags.iter().zip(reports).for_each(|(flag, file)| args.extend([*flag, file]));
+        let ran = project.run(&args)?;
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(ran.stdout.starts_with("different: "), "{}", ran.stdout);
+        let read = |file: &&str| std::fs::read(project.path(file)).context(file.to_string());
+        reports.iter().map(read).collect()
+    };
+    let first = write()?;
+    assert_eq!(first, write()?, "the same bytes when repeated");
+    let rows = String::from_utf8(first[2].clone())?.lines().count() as i64 - 1;
+    let table = SerializedFileReader::new(std::fs::File::open(project.path("r.parquet"))?)?;
+    assert_eq!(table.metadata().file_metadata().num_rows(), rows);
+    assert!(rows >= 12, "{rows}");
+    assert!(!std::fs::exists(project.path("r.csv.partial"))?);
+    let own = project.run(&["compare", "a", "b", "--csv", "-"])?;
+    assert_eq!(own.stdout.as_bytes(), first[2], "stdout holds the one report alone");
+    let both = project.run(&["compare", "a", "b", "--json", "--html", "-"])?;
+    assert_eq!(both.code, 2, "{}", both.stderr);
+    let lost = project.run(&["compare", "a", "b", "--html", "no/such/folder.html"])?;
+    assert_eq!(lost.code, 2, "{}", lost.stderr);
+    assert!(lost.stderr.contains("no/such/folder.html"), "{}", lost.stderr);
+    Ok(())
 }

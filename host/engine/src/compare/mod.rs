@@ -9,6 +9,7 @@
 //! outcomes  --> differ? then both logs are walked side by side -----> Tally
 //! ```
 
+mod differences;
 mod error;
 mod firsts;
 mod known;
@@ -21,6 +22,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+pub use differences::Differences;
 pub use error::CompareError;
 pub use known::{KnownFiles, known};
 pub use runs::{CompareOptions, runs};

@@ -1,14 +1,13 @@
 //! `retally compare`: two versions of a calculation, two finished runs, or a run against results
 //! that somebody knows.
 
-mod text;
-
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::report::files::Reports;
 use anyhow::anyhow;
 use retally_core::compare::Options;
 use retally_core::compare::model::{Comparison, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_core::compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -53,22 +52,27 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let comparison = compare(args)?;
+    let mut files = args.reports.begin(args.json)?;
+    let comparison = compare(args, &mut files)?;
+    files.finish(&comparison)?;
     let mut out = std::io::stdout().lock();
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
-        false => out.write_all(text::text(&comparison).as_bytes())?,
+        false if args.reports.take_stdout() => {}
+        false => out.write_all(retally_report::terminal(&comparison).as_bytes())?,
     }
     let different = comparison.verdict == Verdict::Different && !args.report_only;
     Ok(if different { Exit::CheckFailed } else { Exit::Ok })
 }
 
 /// Compares what the arguments name.
-fn compare(args: &Args) -> Result<Comparison, Failure> {
+fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     let options = options(args)?;
     let files = KnownFiles {
         view: args.known.clone(),
@@ -76,8 +80,8 @@ fn compare(args: &Args) -> Result<Comparison, Failure> {
     };
     let is_known = args.known.is_some() || !args.known_emits.is_empty();
     let compared = match (args.runs.as_slice(), is_known) {
-        ([a, b], false) => runs(a, b, &options, &mut NoSink),
-        ([run], true) => known(run, &files, &options, &mut NoSink),
+        ([a, b], false) => runs(a, b, &options, sink),
+        ([run], true) => known(run, &files, &options, sink),
         (given, true) => {
             let text = format!("known results are compared with one run, not with {}", given.len());
             return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
