@@ -25,7 +25,7 @@ fn two() -> Result<Project> {
     let project = Project::new("orders")?;
     project.write("log/0.jsonl", log())?;
     project.replay(&["--out", "a"])?;
-    let v2 = reducer("orders_v2").display().to_string();
+    let v2 = reducer("orders-v2").display().to_string();
     project.replay(&["--out", "b", "--reducer", &v2])?;
     Ok(project)
 }

@@ -139,7 +139,18 @@ mod tests {
             csv.value(&difference(key, Value::Text(key.as_bytes()), None, Kind::Text)).unwrap();
         }
         let text = String::from_utf8(csv.finish().unwrap()).unwrap();
-        insta::assert_snapshot!(text.replace('\r', "\\r").replace('\t', "\\t"), @"");
+        insta::assert_snapshot!(text.replace('\r', "\\r").replace('\t', "\\t"), @r#"
+        key,row_key,row,side,field,kind,baseline,candidate,difference,tolerated\r
+        k,EUR,0,both,net,decimal(2),0.00,-1.00,-1.00,false\r
+        "'=HYPERLINK(""http://x"")",EUR,0,only baseline,net,text,"'=HYPERLINK(""http://x"")",,,false\r
+        '@SUM(1),EUR,0,only baseline,net,text,'@SUM(1),,,false\r
+        '+1,EUR,0,only baseline,net,text,'+1,,,false\r
+        '-1,EUR,0,only baseline,net,text,'-1,,,false\r
+        "'\tx",EUR,0,only baseline,net,text,"'\tx",,,false\r
+        "'\r=1",EUR,0,only baseline,net,text,"'\r=1",,,false\r
+        ' =1,EUR,0,only baseline,net,text,' =1,,,false\r
+        '＝1,EUR,0,only baseline,net,text,'＝1,,,false\r
+        "#);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 
 use crate::number::{compare_size, grouped, is_negative, is_zero, percent, signed, size, times};
 use retally_core::compare::model::{
-    Comparison, Condition, Fate, Finding, Group, Groups, How, Place, TimeStep, Total, Verdict,
+    Comparison, Condition, Fate, Finding, Group, Groups, How, Place, RowKey, TimeStep, Total,
+    Verdict,
 };
 use retally_core::schema::Kind;
 
@@ -132,15 +133,15 @@ pub fn totals(c: &Comparison) -> Vec<Sentence> {
     // What changes in sum stands before what cancels out.
     first.sort_by_key(|total| is_zero(&total.difference));
     first.truncate(TOTALS_SAID);
-    first.into_iter().map(|total| total_sentence(total, c.groups.as_ref())).collect()
+    first.into_iter().map(|total| total_sentence(total, c)).collect()
 }
 
 fn differs(c: &Comparison, field: &str) -> bool {
     c.fields.iter().any(|f| f.name == field && f.differ > 0)
 }
 
-fn total_sentence(total: &Total, groups: Option<&Groups>) -> Sentence {
-    if let Some(groups) = groups
+fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
+    if let Some(groups) = &c.groups
         && let Some(said) = group_sentence(total, groups)
     {
         return said;
@@ -150,7 +151,13 @@ fn total_sentence(total: &Total, groups: Option<&Groups>) -> Sentence {
         return said.text(" differs, and the differences add up to zero.");
     }
     let said = said.text(" is ").text(direction(&total.difference)).number(size(&total.difference));
-    let said = said.text(" in total");
+    let said = match &c.view.row_key {
+        // A sum over all currencies had better say so.
+        Some(RowKey::Fields(fields)) if !fields.is_empty() => {
+            said.text(" over every ").value(fields.join(", "))
+        }
+        _ => said.text(" in total"),
+    };
     match (&total.a, &total.b) {
         (Some(a), Some(b)) => said
             .text(": ")

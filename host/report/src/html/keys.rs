@@ -133,7 +133,10 @@ fn columns(c: &Comparison) -> Vec<Column<'_>> {
         Kind::Date => Unit::Days,
         _ => Unit::Value,
     };
-    fields.map(|field| Column { field, unit: unit(field) }).take(COLUMNS_MAX).collect()
+    let columns = fields.map(|field| Column { field, unit: unit(field) });
+    // Keys may be ranked by what has no difference to show: times of rows on one side alone.
+    let shows = |column: &Column<'_>| c.worst.keys.iter().any(|key| largest(key, column).is_some());
+    columns.filter(shows).take(COLUMNS_MAX).collect()
 }
 
 /// The difference of a value; of a number on one side alone the other counts as zero.

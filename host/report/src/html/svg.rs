@@ -138,12 +138,8 @@ impl Plot {
     /// A label below the horizontal axis.
     pub(super) fn tick(&mut self, share: f64, label: &str) {
         let x = Self::x(share);
-        // The first and the last stay within the drawing.
-        let class = match share {
-            s if s < 0.02 => "start",
-            s if s > 0.98 => "end",
-            _ => "middle",
-        };
+        // The last stays within the drawing.
+        let class = if share > 0.98 { "end" } else { "middle" };
         let _ = write!(
             self.out,
             "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\

@@ -56,15 +56,16 @@ pub fn markdown(c: &Comparison) -> String {
         let mut bounded = Bounded::new(max_chars);
         write(&mut bounded, c);
         let text = bounded.finish();
+        let text = text.trim_end();
         match title {
             _ if text.is_empty() => {}
-            None => out.extend([text.as_str(), "\n"]),
+            None => out.extend([text, "\n\n"]),
             Some(title) => out.extend([
                 "<details><summary>",
                 title,
                 "</summary>\n\n",
-                text.as_str(),
-                "\n</details>\n\n",
+                text,
+                "\n\n</details>\n\n",
             ]),
         }
     }

@@ -2,12 +2,12 @@
 
 use super::bounded::{Align, Bounded};
 use super::escape::{code, fence, plain};
-use crate::number::{grouped, is_zero, percent, signed, thousands};
+use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
 use crate::sentence::{names, with_unit};
 use crate::terminal::explain;
 use retally_core::compare::model::{
-    CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Side, Total, ValueDifference,
-    Verdict,
+    CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, Side, Total,
+    ValueDifference, Verdict,
 };
 
 const L: Align = Align::Left;
@@ -34,6 +34,13 @@ fn total(total: &Total) -> [String; 4] {
     [side(&total.a), side(&total.b), difference, tolerated]
 }
 
+fn total_name(total: &Total) -> String {
+    match &total.of {
+        Place::View => code(&total.field),
+        Place::Emit(kind) => format!("{} of emit {}", code(&total.field), code(kind)),
+    }
+}
+
 /// Totals of the view and of emits.
 pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
     if c.totals.is_empty() || c.verdict == Verdict::Same {
@@ -48,13 +55,7 @@ pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
         ("difference", R),
         ("tolerated", R),
     ];
-    let rows = c.totals.iter().map(|t| {
-        let what = match t.of.to_string().as_str() {
-            "view" => code(&t.field),
-            place => format!("{} of {}", code(&t.field), plain(place)),
-        };
-        std::iter::once(what).chain(total(t)).collect()
-    });
+    let rows = c.totals.iter().map(|t| std::iter::once(total_name(t)).chain(total(t)).collect());
     b.table(&head, rows, (ROWS_MAX, c.totals.len() as u64), "totals");
 }
 
@@ -81,7 +82,7 @@ pub(super) fn groups(b: &mut Bounded, c: &Comparison) {
             false => optional(group.value.as_deref(), code),
         };
         group.totals.iter().map(move |t| {
-            [value.clone(), code(&t.field)].into_iter().chain(total(t)).collect::<Vec<_>>()
+            [value.clone(), total_name(t)].into_iter().chain(total(t)).collect::<Vec<_>>()
         })
     });
     b.table(&head, rows, (ROWS_MAX, count as u64), "groups' totals");
@@ -116,7 +117,7 @@ pub(super) fn fields(b: &mut Bounded, c: &Comparison) {
             format!("{} ({})", grouped(field.differ), percent(field.differ, field.compared)),
             grouped(field.compared),
             unit(|n| &n.sum),
-            unit(|n| crate::number::trimmed(&n.mean)),
+            n.map_or(String::new(), |n| with_unit(&rounded(&n.mean, digits(&n.sum) + 2), n.unit)),
             unit(|n| &n.smallest),
             unit(|n| &n.largest),
             field.tolerated.as_ref().map_or(String::new(), |t| grouped(t.values)),
@@ -228,7 +229,7 @@ pub(super) fn keys(b: &mut Bounded, c: &Comparison) {
     b.table(&head, rows.into_iter(), (lines, lines as u64), "lines");
     b.more(c.worst.of.saturating_sub(shown), "keys that differ");
     if let Some(command) = explain(c) {
-        b.line(&fence(&[command]));
+        b.line(&format!("\n{}", fence(&[command])));
     }
 }
 
