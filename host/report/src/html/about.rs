@@ -64,7 +64,7 @@ const WORDS: [(&str, &str); 8] = [
     ("emit", "a record that a version writes for an event, such as a running balance"),
     (
         "begins to differ",
-        "with the first event of a key whose outcome, or whose result after it, is \
+        "with its first diverging event: the first event of a key whose outcome, or whose result after it, is \
                           not the same in both versions",
     ),
     (

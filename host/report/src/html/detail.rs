@@ -101,15 +101,15 @@ fn event(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     if !event.emits_a.is_empty() || !event.emits_b.is_empty() {
         rows.push(vec![
             Cell::Head("Emitted".to_owned()),
-            Cell::Left(records(&event.emits_a)),
-            Cell::Left(records(&event.emits_b)),
+            Cell::Left(records(&event.emits_a, &event.emits_b)),
+            Cell::Left(records(&event.emits_b, &event.emits_a)),
         ]);
     }
     if event.view_a.is_some() || event.view_b.is_some() {
         rows.push(vec![
             Cell::Head("Result after it".to_owned()),
-            Cell::Left(view(event.view_a.as_deref())),
-            Cell::Left(view(event.view_b.as_deref())),
+            Cell::Left(view(event.view_a.as_deref(), event.view_b.as_deref())),
+            Cell::Left(view(event.view_b.as_deref(), event.view_a.as_deref())),
         ]);
     }
     let head = [String::new(), text(&a), text(&b)];
@@ -122,23 +122,32 @@ fn event(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     format!("{}{command}", table(&caption, &head, &rows))
 }
 
-fn records(records: &[ShownRecord]) -> String {
+/// Records of a side; what the other side has not, at the same place, is marked.
+fn records(records: &[ShownRecord], other: &[ShownRecord]) -> String {
     if records.is_empty() {
         return "<i class=\"none\">nothing</i>".to_owned();
     }
-    let shown = records.iter().take(RECORDS_MAX);
-    let shown = shown.map(|record| format!("{} {}", code(&record.kind), pairs(&record.values)));
+    let shown = records.iter().take(RECORDS_MAX).enumerate().map(|(number, record)| {
+        let theirs = other.get(number).filter(|theirs| theirs.kind == record.kind);
+        let theirs = theirs.map(|theirs| theirs.values.as_slice());
+        format!("{} {}", code(&record.kind), pairs(&record.values, theirs.unwrap_or_default()))
+    });
     let shown: Vec<String> = shown.collect();
     let left = records.len().saturating_sub(RECORDS_MAX);
     format!("{}{}", shown.join("<br>"), left_out(left))
 }
 
-fn view(rows: Option<&[ShownRow]>) -> String {
+fn view(rows: Option<&[ShownRow]>, other: Option<&[ShownRow]>) -> String {
     let Some(rows) = rows else { return "<i class=\"none\">not known</i>".to_owned() };
     if rows.is_empty() {
         return "<i class=\"none\">no row</i>".to_owned();
     }
-    let shown: Vec<String> = rows.iter().take(RECORDS_MAX).map(|row| pairs(&row.values)).collect();
+    let other = other.unwrap_or_default();
+    let shown = rows.iter().take(RECORDS_MAX).enumerate().map(|(number, row)| {
+        let theirs = other.get(number).map(|theirs| theirs.values.as_slice());
+        pairs(&row.values, theirs.unwrap_or_default())
+    });
+    let shown: Vec<String> = shown.collect();
     format!("{}{}", shown.join("<br>"), left_out(rows.len().saturating_sub(RECORDS_MAX)))
 }
 
@@ -146,10 +155,11 @@ fn left_out(count: usize) -> String {
     if count == 0 { String::new() } else { format!("<br>and {count} more") }
 }
 
-fn pairs(values: &[ShownValue]) -> String {
+fn pairs(values: &[ShownValue], other: &[ShownValue]) -> String {
     let shown = values.iter().take(VALUES_MAX).map(|value| {
         let name = format!("<span class=\"muted\">{}</span>", text(&value.field));
-        format!("<span class=\"pair\">{name} {}</span>", optional(value.value.as_deref()))
+        let class = if other.contains(value) { "pair" } else { "pair changed" };
+        format!("<span class=\"{class}\">{name} {}</span>", optional(value.value.as_deref()))
     });
     shown.collect::<Vec<_>>().join(" ")
 }
