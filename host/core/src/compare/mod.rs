@@ -28,6 +28,7 @@ mod histogram;
 mod judge;
 pub mod model;
 mod notes;
+mod shell;
 pub mod sink;
 mod tally;
 #[cfg(test)]
@@ -44,5 +45,6 @@ pub use error::CompareError;
 pub use fate::word;
 pub use judge::{Judged, Rows, judge};
 pub use notes::Head;
+pub use shell::shell_word;
 pub use tally::{Found, SideOf, Tally};
 pub use view::KeyVerdict;

@@ -60,6 +60,7 @@ impl Head {
             shows,
             leaves_open,
             repeat,
+            explain: None,
         }
     }
 }

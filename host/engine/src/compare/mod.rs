@@ -11,6 +11,7 @@
 //!
 //! Beside it people keep what they expect to differ: [`expectations`].
 
+mod differences;
 mod error;
 pub mod expectations;
 mod firsts;
@@ -26,9 +27,10 @@ mod states;
 mod tests;
 mod totals;
 
+pub use differences::Differences;
 pub use error::CompareError;
 pub use known::{KnownFiles, known};
 pub(crate) use refuse::{lone_params, refusals};
 pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
-pub use sides::{shell_word, side};
+pub use sides::side;

@@ -7,7 +7,7 @@ use super::gated::Gated;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
-use super::sides::{explain, open, shell_word, side, tell_apart};
+use super::sides::{explain, open, side, tell_apart};
 use super::states::states;
 use super::totals;
 use crate::rundir::keys::ViewRows;
@@ -17,7 +17,9 @@ use arrow_array::cast::AsArray;
 use retally_core::compare::gate::Gate;
 use retally_core::compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_core::compare::sink::Sink;
-use retally_core::compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
+use retally_core::compare::{
+    Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word,
+};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
 use std::cmp::Ordering;
@@ -275,7 +277,7 @@ impl<'a> Compared<'a> {
             read,
             repeat: options.repeat.clone(),
         };
-        Ok(head.with(&plan, found))
+        Ok(Comparison { explain: Some(explain), ..head.with(&plan, found) })
     }
 }
 

@@ -2,15 +2,15 @@
 //! that somebody knows.
 
 mod gate;
-mod text;
 
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::report::files::Reports;
 use anyhow::anyhow;
 use retally_core::compare::Options;
 use retally_core::compare::gate::Entry;
 use retally_core::compare::model::{Comparison, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_core::compare::sink::Sink;
 use retally_core::gate::Limit;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
@@ -66,15 +66,25 @@ pub(crate) struct Args {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let comparison = compare(args)?;
+    let mut files = args.reports.begin(args.json)?;
+    let comparison = compare(args, &mut files)?;
+    files.finish(&comparison)?;
     let mut out = std::io::stdout().lock();
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
-        false => out.write_all(text::text(&comparison).as_bytes())?,
+        false if args.reports.take_stdout() => {}
+        false => {
+            out.write_all(retally_report::terminal(&comparison).as_bytes())?;
+            if let Some(gate) = &comparison.gate {
+                out.write_all(gate::text(gate).as_bytes())?;
+            }
+        }
     }
     let passes = match &comparison.gate {
         Some(gate) => gate.holds,
@@ -84,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Compares what the arguments name.
-fn compare(args: &Args) -> Result<Comparison, Failure> {
+fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     let options = options(args)?;
     let files = KnownFiles {
         view: args.known.clone(),
@@ -92,8 +102,8 @@ fn compare(args: &Args) -> Result<Comparison, Failure> {
     };
     let is_known = args.known.is_some() || !args.known_emits.is_empty();
     let compared = match (args.runs.as_slice(), is_known) {
-        ([a, b], false) => runs(a, b, &options, &mut NoSink),
-        ([run], true) => known(run, &files, &options, &mut NoSink),
+        ([a, b], false) => runs(a, b, &options, sink),
+        ([run], true) => known(run, &files, &options, sink),
         (given, true) => {
             let text = format!("known results are compared with one run, not with {}", given.len());
             return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
@@ -156,7 +166,7 @@ fn repeat(args: &Args) -> String {
 
 /// A text as one word of a shell.
 fn word(text: &str) -> String {
-    retally_engine::compare::shell_word(text)
+    retally_core::compare::shell_word(text)
 }
 
 fn named(text: &str) -> Result<(String, String), String> {

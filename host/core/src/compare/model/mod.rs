@@ -101,6 +101,10 @@ pub struct Comparison {
     pub leaves_open: Vec<String>,
     /// Commands that repeat it or lead on, to be pasted.
     pub repeat: Vec<String>,
+    /// The command that explains a key, without the key, which is put behind it. None of known
+    /// results, which have no events.
+    #[serde(default)]
+    pub explain: Option<String>,
 }
 
 /// The answer.
