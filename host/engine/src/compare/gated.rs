@@ -7,14 +7,14 @@ use retally_core::compare::model::{Comparison, Presence};
 use retally_core::compare::sink::{Difference, Sink, SinkError};
 
 /// A sink, and the gate beside it if there is one.
-pub(super) struct Gated<'a> {
+pub(crate) struct Gated<'a> {
     judging: Option<Judging>,
     sink: &'a mut dyn Sink,
 }
 
 impl<'a> Gated<'a> {
     /// Holds the gate against what is compared, before anything is.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         gate: Option<&Gate>,
         plan: &Plan,
         sink: &'a mut dyn Sink,
@@ -24,7 +24,7 @@ impl<'a> Gated<'a> {
     }
 
     /// Puts into the comparison what the gate found.
-    pub(super) fn conclude(self, comparison: &mut Comparison, plan: &Plan) {
+    pub(crate) fn conclude(self, comparison: &mut Comparison, plan: &Plan) {
         if let Some(judging) = self.judging {
             judging.conclude(comparison, plan);
         }

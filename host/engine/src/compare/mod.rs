@@ -29,6 +29,7 @@ mod totals;
 
 pub use differences::Differences;
 pub use error::CompareError;
+pub(crate) use gated::Gated;
 pub use known::{KnownFiles, known};
 pub(crate) use refuse::{lone_params, refusals};
 pub(crate) use runs::forced;

@@ -21,7 +21,7 @@ use super::replay::{ReplayOptions, pass};
 use super::stages::Stage;
 use super::tallied::Tallied;
 use crate::clock::Stopwatch;
-use crate::compare::{CompareError, CompareOptions, forced, lone_params, refusals, side};
+use crate::compare::{CompareError, CompareOptions, Gated, forced, lone_params, refusals, side};
 use crate::job::Resolved;
 use retally_core::compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read, Side};
 use retally_core::compare::sink::Sink;
@@ -141,6 +141,7 @@ impl Pass<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
+        let mut gated = Gated::begin(how.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
         let tallied = Mutex::new(Tallied::new(Tally::new(plan.clone()), prepared));
         let mut commit = Replaying::new(self.job, prepared, self.options, observer)?;
         commit.tallied = Some(&tallied);
@@ -151,7 +152,8 @@ impl Pass<'_> {
             pair.settle();
         }
         let mut finished = [Finished::of(prepared, 0), Finished::of(prepared, 1)];
-        let joined = join(prepared, self.options, &mut finished, &mut tallied, &mut stages, sink)?;
+        let joined =
+            join(prepared, self.options, &mut finished, &mut tallied, &mut stages, &mut gated)?;
         finished.iter().for_each(|side| side.count(prepared));
         let input =
             stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
@@ -167,7 +169,8 @@ impl Pass<'_> {
         refuse(found, how.force, &mut notes)?;
         let manifests =
             [a.write(&about, &stages, self.watch)?, b.write(&about, &stages, self.watch)?];
-        let comparison = self.comparison(how, &plan, notes, tallied, &manifests);
+        let mut comparison = self.comparison(how, &plan, notes, tallied, &manifests);
+        gated.conclude(&mut comparison, &plan);
         Ok(Compared {
             comparison,
             manifests,

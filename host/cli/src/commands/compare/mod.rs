@@ -2,11 +2,13 @@
 //! that somebody knows.
 
 mod gate;
+mod pass;
 
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::files::Reports;
 use anyhow::anyhow;
+use pass::PassArgs;
 use retally_core::compare::Options;
 use retally_core::compare::gate::Entry;
 use retally_core::compare::model::{Comparison, Verdict};
@@ -17,11 +19,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Compare two finished runs, or a run with known results.
+/// Compare two reducers over a log, two finished runs, or a run with known results.
 ///
 /// Says for which keys the results differ, by how much, since which event, and where the
-/// differences come from. Of two runs no more is read than differs. Differences are B minus A;
-/// known results stand in the place of B.
+/// differences come from. Two reducers take one pass over the log; of two runs no more is read than
+/// differs. Differences are B minus A; known results stand in the place of B.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directories: the baseline A, then B. With known results A alone.
@@ -48,9 +50,12 @@ pub(crate) struct Args {
     /// Differing keys to show for each field.
     #[arg(long, value_name = "N", default_value_t = retally_core::compare::SHOWN_KEYS)]
     show: usize,
-    /// The job file, for the commands that lead on.
+    /// The job file: whose log two reducers are replayed over, and what the commands that lead on
+    /// name.
     #[arg(long, value_name = "FILE", default_value = "retally.toml")]
     job: PathBuf,
+    #[command(flatten)]
+    pass: PassArgs,
     /// What is expected to differ: `none`, or a file kept with the code (docs/gates.md).
     #[arg(long, value_name = "none|FILE")]
     expect: Option<String>,
@@ -96,6 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Compares what the arguments name.
 fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     let options = options(args)?;
+    if args.pass.is_asked() {
+        return args.pass.compare(&args.job, options, sink);
+    }
     let files = KnownFiles {
         view: args.known.clone(),
         emits: args.known_emits.iter().map(|(kind, file)| (kind.clone(), file.into())).collect(),
@@ -111,7 +119,7 @@ fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
         (given, false) => {
             let text = format!("two runs are compared, and {} given", count(given));
             return Err(Failure::usage(anyhow!(text))
-                .hint("retally compare RUN_A RUN_B, or retally compare RUN --known FILE"));
+                .hint("retally compare RUN_A RUN_B, or --a V1.wasm --b V2.wasm over a job's log"));
         }
     };
     compared.map_err(failure)
@@ -142,6 +150,10 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
 fn repeat(args: &Args) -> String {
     let path = |path: &Path| word(&path.display().to_string());
     let mut words = vec!["retally compare".to_owned()];
+    if args.pass.is_asked() {
+        words.extend(args.pass.words(word));
+        words.push(format!("--job {}", path(&args.job)));
+    }
     words.extend(args.runs.iter().map(|run| path(run)));
     words.extend(args.known.iter().map(|file| format!("--known {}", path(file))));
     let pairs = |flag: &str, pairs: &[(String, String)]| -> Vec<String> {
