@@ -1,6 +1,6 @@
-//! Comparisons of any size, made by the core's own tally: `orders` against a version that keeps a fee
-//! for refunds, with as many differing keys as asked for. Reports are tested with them where a log of
-//! that size would take longer than the report.
+//! Comparisons of any size, made by the core's own tally: `orders` against a version that keeps a
+//! fee for refunds, with as many differing keys as asked for. Reports are tested with them where a
+//! log of that size would take longer than the report.
 
 use anyhow::Result;
 use retally_core::compare::model::{

@@ -1,6 +1,6 @@
-//! The page of a comparison in a real browser, at ten and at a hundred thousand differing keys: it says
-//! nothing on the console, asks for nothing, sorts and searches by its address, and runs nothing that a
-//! key holds.
+//! The page of a comparison in a real browser, at ten and at a hundred thousand differing keys: it
+//! says nothing on the console, asks for nothing, sorts and searches by its address, and runs
+//! nothing that a key holds.
 
 use anyhow::{Context as _, Result};
 use retally_core::compare::model::{Comparison, KeyDifference, ValueDifference};

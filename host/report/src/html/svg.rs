@@ -1,6 +1,6 @@
-//! Plots, as SVG within the page: drawn by classes, so that light and dark are one drawing, and with a
-//! title on everything, so that nothing is told by colour or length alone. Places on an axis are
-//! rounded to a tenth of a unit, from arithmetic that is the same on every machine.
+//! Plots, as SVG within the page: drawn by classes, so that light and dark are one drawing, and
+//! with a title on everything, so that nothing is told by colour or length alone. Places on an axis
+//! are rounded to a tenth of a unit, from arithmetic that is the same on every machine.
 
 use super::escape::{minus, text};
 use crate::number::{approximate, axis, decade, grouped, percent};
@@ -65,8 +65,8 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and all
-    /// of `from..=to`.
+    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and
+    /// all of `from..=to`.
     pub(super) fn new(label: &str, from: f64, to: f64) -> Self {
         let (from, to, step) = span(from.min(0.0), to.max(0.0));
         let mut out = format!(

@@ -1,6 +1,6 @@
-//! The report for a pull request, in GitHub's Markdown: the verdict and the totals in sight, the rest
-//! folded. Never longer than a comment may be: every section has its bound, and their sum is below
-//! [`MAX_CHARS`].
+//! The report for a pull request, in GitHub's Markdown: the verdict and the totals in sight, the
+//! rest folded. Never longer than a comment may be: every section has its bound, and their sum is
+//! below [`MAX_CHARS`].
 
 mod bounded;
 mod escape;
