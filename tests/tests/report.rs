@@ -82,8 +82,8 @@ fn what_is_the_same_is_said_to_be() -> Result<()> {
     same.violations.clear();
     same.verdict = retally_core::compare::model::Verdict::Same;
     let told = terminal(&same);
-    let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same results as \
-                    orders@1.0.0 for all 40 keys.\n";
+    let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same results \
+                    as orders@1.0.0 for all 40 keys.\n";
     assert!(told.starts_with(expected), "{told}");
     assert!(html(&same).contains("class=\"verdict same\""));
     assert!(html(&run).contains("class=\"verdict different\""));

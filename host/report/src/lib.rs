@@ -13,6 +13,7 @@
 //! name. Whoever embeds Retally gets the same reports as the command line.
 
 pub mod csv;
+mod gate;
 pub mod html;
 pub mod markdown;
 pub mod number;

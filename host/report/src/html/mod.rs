@@ -38,7 +38,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The sections that the page leads to, if it has them.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
+    ("gate", "Gate"),
     ("totals", "Totals"),
     ("why", "Why"),
     ("fields", "Fields"),
@@ -60,6 +61,7 @@ pub fn html(c: &Comparison) -> String {
     let title = escape::text(&format!("{word}: {a} and {b}"));
     let body = [
         summary::verdict(c),
+        gate(c),
         summary::notes(c),
         summary::tiles(c),
         money::section(c),
@@ -94,6 +96,14 @@ pub fn html(c: &Comparison) -> String {
         links(&body),
         escape::text(&c.retally),
     )
+}
+
+/// What the gate found, if there is one.
+fn gate(c: &Comparison) -> String {
+    let Some(gate) = &c.gate else { return String::new() };
+    let word = if gate.holds { "holds" } else { "is broken" };
+    let text = escape::text(&crate::gate::text(gate));
+    format!("<section id=\"gate\">\n<h2>The gate {word}</h2>\n<pre>{text}</pre>\n</section>\n")
 }
 
 fn links(body: &str) -> String {

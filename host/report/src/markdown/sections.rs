@@ -41,6 +41,20 @@ fn total_name(total: &Total) -> String {
     }
 }
 
+/// What the gate found, if there is one.
+pub(super) fn gate(b: &mut Bounded, c: &Comparison) {
+    let Some(gate) = &c.gate else { return };
+    let word = if gate.holds { "✅ The gate holds" } else { "❌ The gate is broken" };
+    b.line(&format!("**{word}**\n"));
+    let text = crate::gate::text(gate);
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    for (number, line) in lines.iter().enumerate() {
+        if !b.line(&format!("- {}", code(line))) {
+            return b.more((lines.len() - number) as u64, "lines about the gate");
+        }
+    }
+}
+
 /// Totals of the view and of emits.
 pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
     if c.totals.is_empty() || c.verdict == Verdict::Same {
