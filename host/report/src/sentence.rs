@@ -45,8 +45,8 @@ impl Sentence {
     }
 
     /// The whole sentence, each part as `write` writes it.
-    pub fn render(&self, mut write: impl FnMut(&Part) -> String) -> String {
-        self.0.iter().map(|part| write(part)).collect()
+    pub fn render(&self, write: impl FnMut(&Part) -> String) -> String {
+        self.0.iter().map(write).collect()
     }
 }
 

@@ -257,9 +257,9 @@ fn body(
     }
     let _ = write!(out, "<td>{}</td>", changes(line.key));
     let _ = write!(out, "<td>{}</td></tr>", time(line.key));
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<tr class=\"more\"><td colspan=\"{width}\">{}</td></tr></tbody>\n",
+        "<tr class=\"more\"><td colspan=\"{width}\">{}</td></tr></tbody>",
         detail::of(c, line.key)
     );
 }

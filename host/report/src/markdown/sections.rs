@@ -89,7 +89,7 @@ pub(super) fn groups(b: &mut Bounded, c: &Comparison) {
     ];
     let all = groups.groups.iter().chain(&groups.others);
     let count: usize = all.clone().map(|group| group.totals.len()).sum();
-    let others = groups.others.as_ref().map(|group| std::ptr::from_ref(group));
+    let others = groups.others.as_ref().map(std::ptr::from_ref);
     let rows = all.flat_map(|group| {
         let value = match others == Some(std::ptr::from_ref(group)) {
             true => "_all others_".to_owned(),
