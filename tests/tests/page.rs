@@ -92,7 +92,7 @@ fn at(all: u64, changed: u64) -> Result<()> {
     let searched = show(&page, &format!("#search={wanted}&sort=net:up"))?;
     assert!(searched.console.is_empty(), "{:?}", searched.console);
     let matches = keys(&searched)?.into_iter().filter(|(_, in_sight)| *in_sight);
-    assert_eq!(keys_of(matches.collect()), std::slice::from_ref(&wanted));
+    assert_eq!(keys_of(matches.collect()), std::slice::from_ref(wanted));
     assert!(searched.dom.contains(&format!("1 of {} keys match", names.len())));
     let none = show(&page, "#search=nobody")?;
     assert!(keys(&none)?.iter().all(|(_, in_sight)| !in_sight));
