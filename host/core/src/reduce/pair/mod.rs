@@ -50,7 +50,7 @@ pub struct Side<'a> {
     pub instance: &'a mut Option<Box<dyn Instance>>,
 }
 
-/// What both sides of one shard made of a batch, for [`merge`](super::merge).
+/// What both sides of one shard made of a batch, for [`merge`](super::merge()).
 pub type BothFolded = [Vec<Folded>; 2];
 
 /// What is kept of one shard's keys beside their states.
