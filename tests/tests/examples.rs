@@ -1,6 +1,7 @@
 //! The examples keep their promises: what two versions of a reducer come to over the demo's log and
 //! over the real flights of 2013, and how they differ, is computed a second time in SQL from the
-//! lines of the log (tests/sql), and is what examples/compare tells its readers to expect.
+//! lines of the log (tests/sql). It is what `retally compare` says, to the last digit, and what
+//! examples/compare tells its readers to expect.
 
 use anyhow::{Context, Result, ensure};
 use retally_tests::{Project, reducer, root};
@@ -24,6 +25,7 @@ fn python() -> Result<PathBuf> {
 /// same.
 struct Example<'a> {
     sql: &'a str,
+    by: &'a str,
     job: &'a str,
     log: &'a Path,
     versions: [&'a str; 2],
@@ -41,7 +43,7 @@ impl Example<'_> {
         project.replay(&[&args, more].concat())
     }
 
-    /// Replays both versions and holds them against SQL, which says what to expect of the two.
+    /// Replays and compares both versions and holds them against SQL, which says what to expect.
     fn numbers(&self) -> Result<String> {
         let project = Project::new(self.versions[0])?;
         let mut script = Command::new(python()?);
@@ -50,6 +52,12 @@ impl Example<'_> {
             self.replay(&project, version, &[])?;
             script.arg(project.path(version));
         }
+        let [a, b] = self.versions;
+        let compared =
+            project.run(&["compare", a, b, "--by", self.by, "--report-only", "--json"])?;
+        compared.ok()?;
+        project.write("comparison.json", compared.stdout)?;
+        script.arg(project.path("comparison.json"));
         let output = script.output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -106,6 +114,7 @@ fn orders_over_a_log_in_which_everything_hangs_on_what_was_before() -> Result<()
 fn orders(log: &Path) -> Example<'_> {
     Example {
         sql: "orders",
+        by: "currency",
         job: "examples/orders/retally.toml",
         log,
         versions: ["orders", "orders-v2"],
@@ -115,6 +124,7 @@ fn orders(log: &Path) -> Example<'_> {
 fn flights(log: &Path) -> Example<'_> {
     Example {
         sql: "flights",
+        by: "origin",
         job: "examples/flights/retally.toml",
         log,
         versions: ["flights", "flights-v2"],
