@@ -7,6 +7,7 @@ mod limit;
 mod logs;
 mod micro;
 mod native;
+mod pair;
 mod retally;
 mod sitting;
 
@@ -19,6 +20,7 @@ use xtask::orders_log::Shape;
 const USAGE: &str = "\
 cargo xtask bench [--events N] [--rounds R] [--dir DIR] [--only PART]
                      everything, or the variants whose name has that part, such as `-a-2`
+cargo xtask bench pair [...]   a comparison of two reducers beside a replay of each
 cargo xtask bench ids      the table of ids alone
 cargo xtask bench prints   the hashes of events alone";
 
@@ -43,6 +45,15 @@ fn main() -> Result<()> {
             let args = parse(rest)?;
             let variant = Variant::parse(variant).with_context(|| format!("no {variant:?}"))?;
             sitting::one(variant, &Logs::below(&args.dir, args.shape))?;
+        }
+        ["one-pair", work, writes, threads, rest @ ..] => {
+            let args = parse(rest)?;
+            pair::one(&[work, writes, threads], &Logs::below(&args.dir, args.shape))?;
+        }
+        ["pair", rest @ ..] => {
+            let args = parse(rest)?;
+            let logs = Logs::write(&args.dir, args.shape)?;
+            pair::all(&args, &logs)?;
         }
         rest => {
             let args = parse(rest)?;

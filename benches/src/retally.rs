@@ -6,21 +6,33 @@ use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{ReplayOptions, Report, Silent, replay as replay_job};
 
 /// The reducer that `cargo xtask bench` built.
-const REDUCER: &str = "target/reducers/orders.wasm";
+pub(crate) const REDUCER: &str = "target/reducers/orders.wasm";
 
 /// Replays the log through plugins/orders into a new run directory; `writes`: with its emits.
 pub(crate) fn replay(logs: &Logs, parquet: bool, writes: bool, threads: usize) -> Result<Report> {
-    let (format, log) = if parquet { ("parquet", logs.parquet()) } else { ("json", logs.json()) };
     let dir = logs.dir.join("run");
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
     }
+    let job = job(logs, REDUCER, parquet, writes)?;
+    let options = ReplayOptions { threads, dir: Some(dir), ..options(logs) };
+    replay_job(&job, &options, &Silent).context("Retally stopped")
+}
+
+/// Reducers are compiled once, as the command line does it.
+pub(crate) fn options(logs: &Logs) -> ReplayOptions {
+    ReplayOptions { cache: Some(logs.dir.join("cache")), ..ReplayOptions::default() }
+}
+
+/// The job of a reducer over the log.
+pub(crate) fn job(logs: &Logs, reducer: &str, parquet: bool, writes: bool) -> Result<Resolved> {
+    let (format, log) = if parquet { ("parquet", logs.parquet()) } else { ("json", logs.json()) };
     let here = std::env::current_dir()?;
     let text = format!(
         r#"
         [job]
         name = "bench"
-        reducer = {REDUCER:?}
+        reducer = {reducer:?}
         [source]
         url = {log:?}
         format = "{format}"
@@ -33,9 +45,5 @@ pub(crate) fn replay(logs: &Logs, parquet: bool, writes: bool, threads: usize) -
         dir = "target/bench/runs"
         "#
     );
-    let job = Resolved::new(&Authored::parse(&text, "the benchmark's job", &here)?)?;
-    // Compiled once, as the command line does it.
-    let cache = Some(logs.dir.join("cache"));
-    let options = ReplayOptions { threads, cache, dir: Some(dir), ..ReplayOptions::default() };
-    replay_job(&job, &options, &Silent).context("Retally stopped")
+    Ok(Resolved::new(&Authored::parse(&text, "the benchmark's job", &here)?)?)
 }

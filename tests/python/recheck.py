@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Recomputes every digest of a run directory from its files alone.
+"""Recomputes every digest and control total of a run directory from its files alone.
 
 Written from docs/digest.md, with pyarrow and hashlib and nothing of Retally:
 
     python3 tests/python/recheck.py RUN
 
-Prints one line a digest. Exits with 1 if one differs, with 2 if the directory is no run.
+Prints one line a digest, and one for the control totals of each table. Exits with 1 if one differs, with 2 if the directory is no run.
 """
 
 import hashlib
@@ -243,6 +243,41 @@ class Keys:
         return sha(text(label) + head + number(self.keys) + self.tree.root())
 
 
+# Control totals
+
+
+class Total:
+    """Rows of a table, and values and sum of each of its integers and decimals."""
+
+    def __init__(self, fields):
+        self.rows = 0
+        self.places = [at for at, f in enumerate(fields) if f.kind in ("integer", "decimal")]
+        self.fields = fields
+        self.values = [0] * len(fields)
+        self.sums = [0] * len(fields)
+
+    def add(self, rows):
+        self.rows += len(rows)
+        for at in self.places:
+            values = [row[at] for row in rows if row[at] is not None]
+            self.values[at] += len(values)
+            self.sums[at] += sum(values)
+
+    def written(self):
+        """As the manifest writes it."""
+        fields = {}
+        for at in self.places:
+            total = digits(self.sums[at], self.fields[at].scale)
+            fields[self.fields[at].name] = {"values": self.values[at], "sum": total}
+        return {"rows": self.rows, "fields": fields}
+
+
+def digits(units, scale):
+    """A whole number of units with its point."""
+    sign, text = ("-" if units < 0 else ""), str(abs(units)).rjust(scale + 1, "0")
+    return f"{sign}{text[:-scale]}.{text[-scale:]}" if scale else sign + text
+
+
 # The files of a run
 
 
@@ -267,17 +302,20 @@ class Emits:
     def __init__(self, run, number_of_kind, name, fields):
         files = sorted((run / "emits" / name).glob("*.parquet"))
         assert files, f"emits/{name} has no file"
-        self.records = self.read(files, number_of_kind, fields)
+        self.total = Total(fields)
+        self.records = self.read(files, number_of_kind, fields, self.total)
         self.next = next(self.records, None)
 
     @staticmethod
-    def read(files, number_of_kind, fields):
+    def read(files, number_of_kind, fields, total):
         head = bytes([0x10, number_of_kind])
         for path in files:
             for batch in batches(path):
                 partitions = batch.column("partition").to_pylist()
                 offsets = batch.column("offset").to_pylist()
-                for place, values in enumerate(own(batch, fields, 6)):
+                found = own(batch, fields, 6)
+                total.add(found)
+                for place, values in enumerate(found):
                     record = b"".join(f.value(v) for f, v in zip(fields, values))
                     yield (partitions[place], offsets[place]), head + record
 
@@ -320,7 +358,8 @@ def outcomes(run, control, kinds):
         + listed([text(name) + shape(fields) for name, fields in kinds])
         + listed([text(name) + number(events) + root for name, events, root in taken])
     )
-    return digest, [(name, events) for name, events, _ in taken]
+    totals = {name: kind.total.written() for (name, _), kind in zip(kinds, emits)}
+    return digest, [(name, events) for name, events, _ in taken], totals
 
 
 def grouped(pairs):
@@ -337,9 +376,12 @@ def grouped(pairs):
 
 
 def views(run, fields):
+    total = Total(fields)
+
     def pairs():
         for batch in batches(run / "view.parquet"):
             values = own(batch, fields, 1)
+            total.add(values)
             for key, row in zip(batch.column("key").to_pylist(), values):
                 yield key, b"".join(f.value(v) for f, v in zip(fields, row))
 
@@ -347,7 +389,7 @@ def views(run, fields):
     for key, things in grouped(pairs()):
         row = b"\2" + text(key) + u32(len(things)) + b"".join(things)
         tree.add(key.encode(), row, len(things))
-    return tree.digest("retally views v1", shape(fields)), tree.leaves
+    return tree.digest("retally views v1", shape(fields)), tree.leaves, total.written()
 
 
 def states(run):
@@ -410,8 +452,8 @@ def recheck(run, manifest):
     """Pairs of what the manifest records and what the files give, by name."""
     control = manifest["control"]
     kinds = [(e["name"], [Field(f) for f in e["fields"]]) for e in control["emits"]]
-    outcome, taken = outcomes(run, control, kinds)
-    view, view_leaves = views(run, [Field(f) for f in control["view"]])
+    outcome, taken, emit_totals = outcomes(run, control, kinds)
+    view, view_leaves, view_total = views(run, [Field(f) for f in control["view"]])
     state, state_leaves = states(run)
     violation, violation_leaves = violations(run)
     whole = sha(
@@ -445,9 +487,18 @@ def recheck(run, manifest):
         ),
     }
     for tree, found in leaves.items():
-        listing = [sha(repr(each).encode()).hex() for each in (kept.get(tree, []), found)]
-        result[f"leaves of the {tree}"] = tuple(listing)
+        both = [sha(repr(each).encode()).hex() for each in (kept.get(tree, []), found)]
+        result[f"leaves of the {tree}"] = tuple(both)
+    totals = manifest["totals"]
+    result["totals of the view"] = (listing(totals["view"]), listing(view_total))
+    for name in sorted(totals["emits"].keys() | emit_totals.keys()):
+        pair = (totals["emits"].get(name), emit_totals.get(name))
+        result[f"totals of emit {name}"] = tuple(map(listing, pair))
     return result
+
+
+def listing(total):
+    return json.dumps(total, sort_keys=True)
 
 
 def main():

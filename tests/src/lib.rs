@@ -2,6 +2,9 @@
 //!
 //! The binary and the reducers are those that `cargo xtask test` builds before it runs the tests.
 
+pub mod browser;
+pub mod comparison;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

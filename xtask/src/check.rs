@@ -62,6 +62,7 @@ fn tests() -> Result<()> {
     let mut host = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
     // A snapshot that differs is a failure, never a new file; and digests are recomputed in Python.
     host.env("INSTA_UPDATE", "no").env("RETALLY_PYTHON", setup::python()?);
+    host.env("RETALLY_CHROMIUM", setup::chromium()?);
     steps::run("tests", &mut host)?;
     let mut plugins = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
     plugins.args(["--manifest-path", PLUGINS]).env("INSTA_UPDATE", "no");

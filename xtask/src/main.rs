@@ -1,9 +1,10 @@
-//! What a developer types: `cargo xtask setup|demo|data|test|bench|ci`.
+//! What a developer types: `cargo xtask setup|demo|data|test|bench|picture|ci`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod check;
 mod data;
 mod demo;
+mod picture;
 mod setup;
 mod steps;
 #[path = "../../host/cli/src/toolchain.rs"]
@@ -15,13 +16,14 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "cargo xtask COMMAND
 
-  setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow, DuckDB; says
-          what it does
+  setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow, DuckDB,
+          chromium; says what it does
   demo    build everything, write a log of 1,000,000 order events, replay it, say where to look
   data    fetch real data: `data flights`, all flights that left New York in 2013
   test    everything: format, clippy, tests of host and plugins, docs, digests and results computed
           a second time in Python and SQL
   bench   the benchmark against the native baseline
+  picture docs/compare.png: the page of a comparison over real data, as README shows it
   ci      what .ci/run does: `test`, with snapshots frozen";
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn run() -> Result<()> {
         "data" => data::run(rest),
         "test" | "ci" => check::run(),
         "bench" => bench(rest),
+        "picture" => picture::run(),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
             Ok(())

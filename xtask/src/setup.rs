@@ -12,6 +12,7 @@ pub(crate) fn run() -> Result<()> {
     component("rustfmt", &["fmt", "--version"])?;
     component("clippy", &["clippy", "--version"])?;
     println!("python   {}", python()?.display());
+    println!("browser  {}", chromium()?.display());
     fetch()
 }
 
@@ -61,6 +62,16 @@ pub(crate) fn python() -> Result<PathBuf> {
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     steps::run("pyarrow and DuckDB", pip.args(["pyarrow", "duckdb"]))?;
     Ok(own)
+}
+
+/// A Chromium, which opens the pages of reports: one that is there, else Debian's.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let there = || names.iter().find(|name| steps::succeeds(name, &["--version"]));
+    if there().is_none() {
+        apt_install(&["chromium"])?;
+    }
+    there().map(PathBuf::from).context("chromium was installed and does not run")
 }
 
 /// What reducers depend on, so that later builds, new reducers included, need no network.

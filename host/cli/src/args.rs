@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{compare, reducer, replay, results};
+use crate::commands::{compare, explain, reducer, replay, results};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 enum Verb {
     Replay(Box<replay::Args>),
     Compare(Box<compare::Args>),
+    Explain(Box<explain::Args>),
     #[command(subcommand)]
     Reducer(reducer::Verb),
     #[command(subcommand)]
@@ -31,18 +32,19 @@ enum Verb {
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
-const TO_COME: [&str; 7] = ["run", "explain", "verify", "log", "snapshot", "audit", "correct"];
+const TO_COME: [&str; 6] = ["run", "verify", "log", "snapshot", "audit", "correct"];
 
 /// Parses, runs, prints what failed.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return explain(&error, &args),
+        Err(error) => return misunderstood(&error, &args),
     };
     let result = match cli.verb {
         Verb::Replay(args) => replay::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),
         Verb::Results(verb) => results::run(verb),
     };
@@ -56,7 +58,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 /// What clap has to say, help and version included.
-fn explain(error: &clap::Error, args: &[OsString]) -> Exit {
+fn misunderstood(error: &clap::Error, args: &[OsString]) -> Exit {
     let asked = args.get(1).and_then(|arg| arg.to_str());
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(verb) = asked.filter(|verb| TO_COME.contains(verb))

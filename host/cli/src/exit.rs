@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// As asked.
     Ok = 0,
-    /// A check failed: digests differ, or a run applied no event at all.
+    /// A check failed: digests differ, a gate is broken, or a run applied no event at all.
     CheckFailed = 1,
     /// Bad usage, job or reducer: trying again will not help.
     Usage = 2,

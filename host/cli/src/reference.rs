@@ -15,13 +15,13 @@ const HEAD: &str = "\
 Made of the binary's own help by a test (`host/cli/src/reference.rs`): to change it, change the
 help.
 
-Exit codes: 0 as asked; 1 a check failed (differences, a run that applied no event at all); 2 bad
-usage, job or reducer; 3 the run could not finish. Long work shows progress on stderr: a bar on a
-terminal, a line every few seconds when piped. `--json` prints one JSON object on stdout.
+Exit codes: 0 as asked; 1 a check failed (differences, a broken gate, a run that applied no
+event at all); 2 bad usage, job or reducer; 3 the run could not finish. Long work shows progress on
+stderr: a bar on a terminal, a line every few seconds when piped. `--json` prints one JSON object on
+stdout.
 
-Verbs to come, refused with exit code 2 until they are built: `run`, `explain`,
-`verify`, `log`, `snapshot`, `audit`, `correct`; and of `replay` the flags `--from`, `--to`,
-`--sample`, `--empty-state`.
+Verbs to come, refused with exit code 2 until they are built: `run`, `verify`, `log`, `snapshot`,
+`audit`, `correct`; and of `replay` the flags `--from`, `--to`, `--sample`, `--empty-state`.
 ";
 
 /// The whole page.

@@ -10,6 +10,7 @@ pub mod compare;
 pub mod decode;
 pub mod dedup;
 pub mod digest;
+pub mod gate;
 pub mod limits;
 pub mod log;
 pub mod manifest;

@@ -32,6 +32,10 @@ pub const ID_MAX_BYTES: usize = 40;
 /// Free text beside a code (detail of a reject or violation) is cut to this.
 pub const DETAIL_MAX_BYTES: usize = 1024;
 
+/// Values of a field that may have totals of their own in one `[[expect]]`: a currency or a branch,
+/// never something like a key.
+pub const EXPECT_GROUPS_MAX: usize = 65_536;
+
 const _: () = assert!(INPUTS_MAX < u8::MAX as usize);
 const _: () = assert!(LINE_KEPT_BYTES < LINE_MAX_BYTES);
 const _: () = assert!(10i64.checked_pow(DECIMAL_SCALE_MAX as u32).is_some());

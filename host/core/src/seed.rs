@@ -4,8 +4,10 @@
 //! who chooses ids knows. No result depends on it. The engine draws it (the core has no chance of
 //! its own) and a snapshot carries it on.
 
+mod lanes;
 mod sip;
 
+pub(crate) use lanes::{Inputs, LANES};
 use sip::Sip;
 
 /// 32 secret bytes.
@@ -49,6 +51,29 @@ impl Seed {
         sip.text(key);
         sip.text(id);
         sip.finish_wide() & !0xffff | u128::from(key_hash >> 48)
+    }
+
+    /// [`Seed::key`] and [`Seed::id`] of as many keys and ids as there are lanes: each lane holds
+    /// a key, then an id, and `keys` says how many words are the key's.
+    #[inline]
+    pub(crate) fn keys_and_ids(
+        &self,
+        inputs: &Inputs,
+        keys: [usize; LANES],
+    ) -> ([u64; LANES], [u128; LANES]) {
+        let hashes = inputs.narrow(self.part(0), keys);
+        let [lower, upper] = inputs.wide(self.part(16));
+        let id = |lane: usize| {
+            let wide = u128::from(upper[lane]) << 64 | u128::from(lower[lane]);
+            wide & !0xffff | u128::from(hashes[lane] >> 48)
+        };
+        (hashes, std::array::from_fn(id))
+    }
+
+    /// What [`Seed::content`] comes to for each lane.
+    #[inline]
+    pub(crate) fn contents(&self, inputs: &Inputs) -> [u64; LANES] {
+        inputs.narrow(self.part(8), inputs.counts())
     }
 
     /// Begins 64 bits that stand for an event's content.

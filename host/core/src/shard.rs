@@ -7,6 +7,7 @@
 use crate::decode::{Events, Placed, Verdict};
 use crate::dedup::{Prints, prints};
 use crate::log::Micros;
+use crate::reduce::gather::sized;
 use crate::reduce::pick::{Pick, pick, pick_spans};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
@@ -47,8 +48,8 @@ pub struct Decoded {
 }
 
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
-/// shard takes few events of a slab: picked out of columns in the order of the log, each value would
-/// be a line of memory to wait for.
+/// shard takes few events of a slab: picked out of columns in the order of the log, each value
+/// would be a line of memory to wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
     /// [`Seed::id`] of key and id.
@@ -177,8 +178,9 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candi
 
 /// Puts the columns into the order of the candidates, while the slab is near.
 fn reorder(events: &mut Events, candidates: &[Candidate]) {
-    let mut picks: Vec<Vec<Pick>> = vec![Vec::new(); events.columns.len()];
-    for event in candidates.iter().filter(|event| event.verdict == Verdict::Ready) {
+    let ready = || candidates.iter().filter(|event| event.verdict == Verdict::Ready);
+    let mut picks = sized(events.columns.len(), ready().map(|event| event.input));
+    for event in ready() {
         let picks = &mut picks[usize::from(event.input)];
         let row = &mut events.rows[event.row as usize];
         picks.push((0, std::mem::replace(row, picks.len() as u32)));

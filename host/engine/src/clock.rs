@@ -1,4 +1,5 @@
-//! The only place that reads the time. It feeds progress, deadlines and the audit, never a digest.
+//! The only place that reads the time. It feeds progress, deadlines, the audit and what expires,
+//! never a digest.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,11 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Today in UTC, in days since 1970, for what expires.
+pub fn today() -> i32 {
+    i32::try_from(wall_micros().div_euclid(86_400_000_000)).unwrap_or(i32::MAX)
 }
 
 /// Microseconds since 1970, for the audit and the names of run directories.

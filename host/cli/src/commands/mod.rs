@@ -1,6 +1,7 @@
 //! A file per verb, each beginning with its arguments.
 
 pub(crate) mod compare;
+pub(crate) mod explain;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod results;

@@ -1,5 +1,8 @@
 //! What a person or a program reads: text for the first, JSON for the second.
 
+pub(crate) mod explain;
+pub(crate) mod files;
+pub(crate) mod gates;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod rows;

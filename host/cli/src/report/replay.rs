@@ -1,8 +1,9 @@
 //! What a replay came to, as text and as JSON.
 
+use super::gates;
 use super::text::{grouped, harmless_lines, seconds, short};
 use crate::commands::replay::Repeated;
-use retally_core::manifest::{Counts, Manifest};
+use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
 use retally_core::schema::{Kind, display};
 use retally_engine::run::Report;
 use retally_engine::rundir::{Keys, RunReader, Table};
@@ -32,6 +33,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         "seal": m.seal,
         "digests": m.digests,
         "counts": m.counts,
+        "totals": m.totals,
         "seconds": report.seconds,
         "marks": m.marks,
         "reducer": {
@@ -44,6 +46,9 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     });
     if let Some(counts) = &m.since_start {
         object["since_start"] = json!(counts);
+    }
+    if !report.gates.is_empty() {
+        object["gates"] = gates::to_json(&report.gates);
     }
     if let Some(repeated) = repeated {
         let pairs = |pairs: &[crate::commands::replay::Pair]| -> Vec<Value> {
@@ -68,6 +73,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
         t += "since the history began\n";
         t += &counts(since, "  ");
     }
+    t += &totals(&m.totals);
     t += &speed(report);
     let _ = writeln!(t, "outcomes    {}", m.digests.outcomes);
     let _ = writeln!(t, "views       {}", m.digests.views);
@@ -84,6 +90,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     if let Some(repeated) = repeated {
         t += &repetition(repeated);
     }
+    t += &gates::to_text(&report.gates);
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
         t += &vain(&m.counts, &dir);
     } else {
@@ -138,6 +145,22 @@ fn counts(c: &Counts, indent: &str) -> String {
     for (name, count) in [("keys", c.keys), ("emits", c.emits), ("violations", c.violations)] {
         let _ = writeln!(t, "{indent}{name:<12}{:>width$}", grouped(count));
     }
+    t
+}
+
+/// The control totals of each table that has any, one a line.
+fn totals(totals: &Totals) -> String {
+    let mut t = String::new();
+    let mut line = |table: &str, totals: &TableTotals| {
+        let sums = totals.fields.iter().map(|(field, total)| format!("{field} {}", total.sum));
+        let sums: Vec<String> = sums.collect();
+        if !sums.is_empty() && totals.rows > 0 {
+            let head = if t.is_empty() { "totals" } else { "" };
+            let _ = writeln!(t, "{head:<12}{table}: {}", sums.join(", "));
+        }
+    };
+    line("view", &totals.view);
+    totals.emits.iter().for_each(|(kind, totals)| line(kind, totals));
     t
 }
 

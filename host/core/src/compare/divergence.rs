@@ -131,7 +131,7 @@ impl DivergenceTally {
         let by_input = self.by_input.into_iter();
         let by_input = by_input.map(|(input, keys)| InputCount { input, keys });
         let mut by_input: Vec<InputCount> = by_input.collect();
-        by_input.sort_by(|a, b| b.keys.cmp(&a.keys));
+        by_input.sort_by_key(|count| std::cmp::Reverse(count.keys));
         Divergences {
             keys: self.found + self.not_in_files,
             found: self.found,

@@ -7,7 +7,10 @@ use crate::schema::Kind;
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A tolerance for a field that is not compared anywhere.
-    #[error("a tolerance is given for `{field}`, which is no field that both sides have{}", known(.fields))]
+    #[error(
+        "a tolerance is given for `{field}`, which is no field that both sides have{}",
+        known(.fields)
+    )]
     UnknownTolerance {
         /// The field.
         field: String,

@@ -214,7 +214,7 @@ fn listed(
     let transition = |((from, to), values)| Transition { from, to, values };
     let mut list: Vec<Transition> = transitions.into_iter().map(transition).collect();
     // Stable: transitions that are equally frequent stay in the order of their values.
-    list.sort_by(|a, b| b.values.cmp(&a.values));
+    list.sort_by_key(|transition| std::cmp::Reverse(transition.values));
     let cut = list.split_off(list.len().min(TRANSITIONS_LISTED));
     let others = others + cut.iter().map(|transition| transition.values).sum::<u64>();
     Transitions { list, others }

@@ -135,7 +135,10 @@ mod tests {
             prop_assert_eq!(bins.len(), usize::from(units != 0));
             if let Some(bin) = bins.first() {
                 let (from, to): (i64, i64) = (bin.from.parse().unwrap(), bin.to.parse().unwrap());
-                let within = if units > 0 { from <= units && units < to } else { from < units && units <= to };
+                let within = match units > 0 {
+                    true => from <= units && units < to,
+                    false => from < units && units <= to,
+                };
                 prop_assert!(within, "{units} in {from}..{to}");
             }
         }

@@ -55,10 +55,12 @@ impl Head {
             divergences: found.divergences,
             attribution: found.attribution,
             worst: found.worst,
+            gate: None,
             read,
             shows,
             leaves_open,
             repeat,
+            explain: None,
         }
     }
 }

@@ -37,6 +37,26 @@ impl Sink for NoSink {
     }
 }
 
+/// Hands every difference to several sinks, one after another.
+#[derive(Default)]
+pub struct Tee<'a>(pub Vec<&'a mut dyn Sink>);
+
+impl Sink for Tee<'_> {
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.0.iter_mut().try_for_each(|sink| sink.value(difference))
+    }
+
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
+        self.0.iter_mut().try_for_each(|sink| sink.key(key, presence))
+    }
+}
+
+impl std::fmt::Debug for Tee<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Tee").field(&self.0.len()).finish()
+    }
+}
+
 /// A value of a view row that differs.
 #[derive(Debug, Clone, Copy)]
 pub struct Difference<'a> {

@@ -295,6 +295,6 @@ fn codes(counts: BTreeMap<(String, Option<String>), [u64; 2]>) -> (Vec<CodeCount
 fn changes(outcomes: BTreeMap<(Fate, Fate), u64>) -> Vec<OutcomeChange> {
     let change = |((a, b), events)| OutcomeChange { a, b, events };
     let mut changes: Vec<OutcomeChange> = outcomes.into_iter().map(change).collect();
-    changes.sort_by(|a, b| b.events.cmp(&a.events));
+    changes.sort_by_key(|change| std::cmp::Reverse(change.events));
     changes
 }

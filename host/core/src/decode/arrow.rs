@@ -6,6 +6,7 @@ use super::fault::Bad;
 use super::leaf::{Leaf, fits};
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
+use super::simple::Simple;
 use super::{DecodeError, Wanted, render};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -36,7 +37,8 @@ pub(super) fn read(
     while first < rows.num_rows() {
         let count = BLOCK_ROWS.min(rows.num_rows() - first);
         let block = Block { plan, columns: &columns, first, count };
-        take(&block, Place { offset: place.offset + first as u64, ..place })?;
+        let (offset, left) = (place.offset + first as u64, rows.num_rows() - first);
+        take(&block, Place { offset, left, ..place })?;
         first += count;
     }
     Ok(())
@@ -214,6 +216,16 @@ impl Source for Block<'_> {
             Some(row) => column.leaf.raw(row),
             None => Raw::Absent,
         }
+    }
+
+    fn simple(&self, node: Node) -> Option<Simple<'_>> {
+        let column = &self.columns[node as usize];
+        let (first, count) = (self.first, self.count);
+        let none_missing = |nulls: &NullBuffer| nulls.slice(first, count).null_count() == 0;
+        if column.rows.is_some() || !column.nulls.is_none_or(none_missing) {
+            return None;
+        }
+        column.leaf.simple(first, count)
     }
 
     fn json(&self, node: Node, row: usize, out: &mut Vec<u8>) {

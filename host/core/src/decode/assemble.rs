@@ -5,11 +5,13 @@
 //! Should a field of an event turn out bad, the block's part of the columns is made again without
 //! it.
 
-use super::plan::{FieldPlan, InputPlan, Node, Part, Plan};
+use super::field::Loop;
+use super::plan::{InputPlan, Node, Part, Plan};
 use super::raw::{Raw, Source};
-use super::time::NoTime;
+use super::simple::{self, Appender, Selectors, Simple, Texts};
+use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Verdict, Wanted, convert, detail, number};
-use crate::schema::{Column, Spans, Values};
+use crate::schema::{Column, Values};
 
 /// No input takes it.
 const NO_INPUT: u8 = u8::MAX;
@@ -21,6 +23,8 @@ pub(super) struct Place<'a> {
     pub(super) partition: &'a str,
     /// Offset of the block's first event.
     pub(super) offset: u64,
+    /// Events of the slab from there on.
+    pub(super) left: usize,
 }
 
 /// Memory of [`assemble`], kept between blocks.
@@ -48,11 +52,11 @@ impl Scratch {
 
 /// A field that could not be read.
 #[derive(Debug)]
-struct Fail {
-    event: u16,
-    field: u16,
-    code: Code,
-    node: Node,
+pub(super) struct Fail {
+    pub(super) event: u16,
+    pub(super) field: u16,
+    pub(super) code: Code,
+    pub(super) node: Node,
 }
 
 /// Why an event goes no further.
@@ -77,29 +81,9 @@ pub(super) fn assemble<S: Source>(
     scratch.taken.iter_mut().for_each(Vec::clear);
     scratch.details.clear();
     let judge = Judge { plan, reader, inputs, source, place };
-    for row in 0..source.len() {
-        let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
-        let mut taken_by = NO_INPUT;
-        let (verdict, time) = match judge.judge(row, &mut taken_by, events, &mut scratch.part) {
-            Ok(time) => {
-                scratch.taken[taken_by as usize].push(row as u16);
-                (Verdict::Ready, time)
-            }
-            Err(Stop::Ignored) => (Verdict::Ignored, 0),
-            Err(Stop::Bad(code, detail)) => {
-                events.keys.bytes.truncate(keys);
-                events.ids.bytes.truncate(ids);
-                scratch.details.push(((base + row) as u32, detail));
-                (Verdict::Unreadable(code), 0)
-            }
-            Err(Stop::Slab(error)) => return Err(error),
-        };
-        events.verdicts.push(verdict);
-        events.inputs.push(taken_by);
-        events.rows.push(0);
-        events.keys.close();
-        events.ids.close();
-        events.times.push(time);
+    match Names::of(plan, inputs, source) {
+        Some(names) => judge.table(&names, base, events, scratch)?,
+        None => judge.each(base, events, scratch)?,
     }
     for (number, input) in inputs.iter().enumerate() {
         judge.fields(number, input, base, events, scratch)?;
@@ -107,6 +91,31 @@ pub(super) fn assemble<S: Source>(
     scratch.details.sort_unstable_by_key(|&(event, _)| event);
     events.details.append(&mut scratch.details);
     Ok(())
+}
+
+/// What tells events apart, where all of it is simple.
+struct Names<'a> {
+    selectors: Selectors<'a>,
+    keys: Texts<'a>,
+    ids: Texts<'a>,
+}
+
+impl<'a> Names<'a> {
+    fn of<S: Source>(plan: &Plan, inputs: &'a [InputPlan], source: &'a S) -> Option<Self> {
+        let texts = |part: Part| match part {
+            Part::Node(node) => match source.simple(node) {
+                Some(Simple::Texts(texts)) => Some(texts),
+                _ => None,
+            },
+            Part::Position => None,
+        };
+        let [key] = inputs.first()?.key[..] else { return None };
+        if inputs.iter().any(|input| input.key != [key]) {
+            return None;
+        }
+        let (keys, ids) = (texts(key)?, texts(plan.id)?);
+        Some(Self { selectors: Selectors::of(source, inputs)?, keys, ids })
+    }
 }
 
 struct Judge<'a, S> {
@@ -118,6 +127,91 @@ struct Judge<'a, S> {
 }
 
 impl<S: Source> Judge<'_, S> {
+    /// Blocks of the slab that are to come, this one included.
+    fn blocks(&self) -> usize {
+        self.place.left.div_ceil(self.source.len().max(1))
+    }
+
+    /// Input, key, id and time of each event.
+    fn each(
+        &self,
+        base: usize,
+        events: &mut Events,
+        scratch: &mut Scratch,
+    ) -> Result<(), DecodeError> {
+        for row in 0..self.source.len() {
+            let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
+            let mut taken_by = NO_INPUT;
+            let (verdict, time) = match self.judge(row, &mut taken_by, events, &mut scratch.part) {
+                Ok(time) => {
+                    scratch.taken[taken_by as usize].push(row as u16);
+                    (Verdict::Ready, time)
+                }
+                Err(Stop::Ignored) => (Verdict::Ignored, 0),
+                Err(Stop::Bad(code, detail)) => {
+                    events.keys.bytes.truncate(keys);
+                    events.ids.bytes.truncate(ids);
+                    scratch.details.push(((base + row) as u32, detail));
+                    (Verdict::Unreadable(code), 0)
+                }
+                Err(Stop::Slab(error)) => return Err(error),
+            };
+            events.verdicts.push(verdict);
+            events.inputs.push(taken_by);
+            events.rows.push(0);
+            events.keys.close();
+            events.ids.close();
+            events.times.push(time);
+        }
+        Ok(())
+    }
+
+    /// The same where what is read first is simple.
+    fn table(
+        &self,
+        names: &Names<'_>,
+        base: usize,
+        events: &mut Events,
+        scratch: &mut Scratch,
+    ) -> Result<(), DecodeError> {
+        let times = match self.source.simple(self.plan.time) {
+            Some(Simple::Times(times)) => Some(times),
+            _ => None,
+        };
+        let blocks = self.blocks();
+        let mut keys = Appender::new(names.keys, blocks, &mut events.keys);
+        let mut ids = Appender::new(names.ids, blocks, &mut events.ids);
+        for row in 0..self.source.len() {
+            let (mut taken_by, mut named, mut time) = (NO_INPUT, None, 0);
+            let mut verdict = Verdict::Ignored;
+            if let Some(input) = names.selectors.select(row) {
+                taken_by = input as u8;
+                let known = times.map(|times| times[row]).filter(|&time| within(time).is_ok());
+                match known.map_or_else(|| self.time(row), Ok) {
+                    Ok(known) => {
+                        scratch.taken[input].push(row as u16);
+                        (verdict, named, time) = (Verdict::Ready, Some(row), known);
+                    }
+                    Err(Stop::Bad(code, detail)) => {
+                        scratch.details.push(((base + row) as u32, detail));
+                        verdict = Verdict::Unreadable(code);
+                    }
+                    Err(Stop::Slab(error)) => return Err(error),
+                    Err(Stop::Ignored) => taken_by = NO_INPUT,
+                }
+            }
+            keys.push(named, &mut events.keys);
+            ids.push(named, &mut events.ids);
+            events.verdicts.push(verdict);
+            events.inputs.push(taken_by);
+            events.rows.push(0);
+            events.times.push(time);
+        }
+        keys.finish(&mut events.keys);
+        ids.finish(&mut events.ids);
+        Ok(())
+    }
+
     /// Input, key, id and time of an event.
     #[inline]
     fn judge(
@@ -281,6 +375,12 @@ impl<S: Source> Judge<'_, S> {
         fails: &mut Vec<Fail>,
     ) -> Result<(), DecodeError> {
         for (number, (field, column)) in input.fields.iter().zip(columns).enumerate() {
+            // The first place is present in all events then: no other counts.
+            if let Some(simple) = field.nodes.first().and_then(|&node| self.source.simple(node))
+                && simple::append(simple, taken, (field.kind, self.blocks()), &mut column.values)
+            {
+                continue;
+            }
             let first_fail = fails.len();
             let loops = Loop { source: self.source, taken, field, number, fails };
             loops.column(column, self.plan.time_unit);
@@ -295,126 +395,6 @@ impl<S: Source> Judge<'_, S> {
             }
         }
         Ok(())
-    }
-}
-
-/// One field of the events that an input took.
-struct Loop<'a, S> {
-    source: &'a S,
-    taken: &'a [u16],
-    field: &'a FieldPlan,
-    number: usize,
-    fails: &'a mut Vec<Fail>,
-}
-
-impl<S: Source> Loop<'_, S> {
-    fn column(self, column: &mut Column, unit: Option<super::TimeUnit>) {
-        let (missing, source) = (&mut column.missing, self.source);
-        match &mut column.values {
-            Values::Boolean(v) => self.numbers(v, missing, convert::boolean),
-            Values::Integer(v) => self.numbers(v, missing, convert::integer),
-            Values::Decimal(v) => {
-                let scale = convert::scale(self.field.kind);
-                self.numbers(v, missing, |raw| convert::decimal(raw, scale));
-            }
-            Values::Float(v) => self.numbers(v, missing, convert::float),
-            Values::Timestamp(v) => self.numbers(v, missing, |raw| convert::timestamp(raw, unit)),
-            Values::Date(v) => self.numbers(v, missing, convert::date),
-            Values::Text(v) => {
-                self.spans(v, missing, |_, _, raw, out| convert::text(raw, out));
-            }
-            Values::Bytes(v) => {
-                self.spans(v, missing, |_, _, raw, out| convert::bytes(raw, out));
-            }
-            Values::Json(v) => self.spans(v, missing, |node, row, _, out| {
-                source.json(node, row, out);
-                Ok(())
-            }),
-        }
-    }
-
-    #[inline(always)]
-    fn numbers<T: Default>(
-        self,
-        values: &mut Vec<T>,
-        missing: &mut Vec<u32>,
-        convert: impl Fn(Raw<'_>) -> Result<T, Code>,
-    ) {
-        values.reserve(self.taken.len());
-        self.each(missing, values.len(), |_, _, raw| {
-            let value = raw.map_or(Ok(T::default()), &convert);
-            let (value, result) = match value {
-                Ok(value) => (value, Ok(())),
-                Err(code) => (T::default(), Err(code)),
-            };
-            values.push(value);
-            result
-        });
-    }
-
-    #[inline(always)]
-    fn spans(
-        self,
-        spans: &mut Spans,
-        missing: &mut Vec<u32>,
-        convert: impl Fn(Node, usize, Raw<'_>, &mut Vec<u8>) -> Result<(), Code>,
-    ) {
-        spans.ends.reserve(self.taken.len());
-        self.each(missing, spans.len(), |node, row, raw| {
-            let from = spans.bytes.len();
-            let result = raw.map_or(Ok(()), |raw| convert(node, row, raw, &mut spans.bytes));
-            if result.is_err() {
-                spans.bytes.truncate(from);
-            }
-            spans.close();
-            result
-        });
-    }
-
-    /// Has the field's value put for each event. Where there is none, or a bad one, the zero is put
-    /// that keeps the column as long as the others.
-    #[inline(always)]
-    fn each(
-        self,
-        missing: &mut Vec<u32>,
-        first: usize,
-        mut put: impl FnMut(Node, usize, Option<Raw<'_>>) -> Result<(), Code>,
-    ) {
-        for (at, &event) in self.taken.iter().enumerate() {
-            let row = event as usize;
-            let (node, raw) = self.present(row);
-            let (raw, judged) = match raw {
-                Raw::Absent if self.field.required => (None, Err(Code::FieldMissing)),
-                Raw::Absent => {
-                    missing.push((first + at) as u32);
-                    (None, Ok(()))
-                }
-                Raw::Twice => (None, Err(Code::NameTwice)),
-                raw => (Some(raw), Ok(())),
-            };
-            if let Err(code) = put(node, row, raw).and(judged) {
-                self.fails.push(Fail { event, field: self.number as u16, code, node });
-            }
-        }
-    }
-
-    /// The first of the field's places that is there.
-    #[inline(always)]
-    fn present(&self, row: usize) -> (Node, Raw<'_>) {
-        let (&first, others) = match self.field.nodes.split_first() {
-            Some(nodes) => nodes,
-            None => return (0, Raw::Absent),
-        };
-        let raw = self.source.raw(first, row);
-        if raw.is_absent() {
-            for &node in others {
-                let raw = self.source.raw(node, row);
-                if !raw.is_absent() {
-                    return (node, raw);
-                }
-            }
-        }
-        (first, raw)
     }
 }
 

@@ -167,7 +167,7 @@ pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
     }
 }
 
-fn canonical(value: f64) -> f64 {
+pub(super) fn canonical(value: f64) -> f64 {
     if value.is_nan() { NAN } else { value }
 }
 

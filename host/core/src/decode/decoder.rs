@@ -36,7 +36,8 @@ impl Decoder {
             let kinds = inputs.map(|i| i.fields.iter().map(|f| f.kind));
             events.reset(kinds, placed.slab.len());
         }
-        let place = Place { partition: &placed.name, offset: placed.first_offset };
+        let place =
+            Place { partition: &placed.name, offset: placed.first_offset, left: placed.slab.len() };
         let scratch = &mut self.scratch;
         scratch.begin(plan);
         match &*placed.slab {

@@ -2,6 +2,7 @@
 
 use super::Wanted;
 use super::raw::{Raw, Wide};
+use super::simple::{Simple, Texts};
 use crate::schema::Kind;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -140,6 +141,24 @@ impl<'a> Leaf<'a> {
             Self::FixedBinary(array) => Raw::Bytes(array.value(row)),
             Self::Other => Raw::Nested,
         }
+    }
+}
+
+impl<'a> Leaf<'a> {
+    /// Some cells, none of which is null, if they are of a plain type.
+    pub(super) fn simple(&self, first: usize, count: usize) -> Option<Simple<'a>> {
+        let rows = first..first + count;
+        Some(match *self {
+            Self::Bool(array) => Simple::Bools(array, first),
+            Self::Int64(v) => Simple::Ints(&v[rows]),
+            Self::Float64(v) => Simple::Floats(&v[rows]),
+            Self::Decimal128(v, scale) => Simple::Decimals(&v[rows], scale),
+            Self::Timestamp(v, TimeUnit::Microsecond) => Simple::Times(&v[rows]),
+            Self::Date32(v) => Simple::Days(&v[rows]),
+            Self::Utf8(array) => Simple::Texts(Texts::of_offsets(array, first, count)),
+            Self::Utf8View(array) => Simple::Texts(Texts::of_views(array, first, count)),
+            _ => return None,
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod convert;
 mod decoder;
 mod detail;
 mod fault;
+mod field;
 mod json;
 mod leaf;
 mod number;
@@ -21,6 +22,7 @@ mod raw;
 mod render;
 mod scan;
 mod shape;
+mod simple;
 mod table;
 mod time;
 

@@ -6,6 +6,7 @@ use super::fault::Bad;
 use super::number::digits_of;
 use super::plan::Node;
 use super::scan::unescape;
+use super::simple::Simple;
 use super::{DecodeError, Wanted};
 use std::borrow::Cow;
 
@@ -78,6 +79,11 @@ pub(super) trait Source {
 
     /// The value at a declared place.
     fn raw(&self, node: Node, row: usize) -> Raw<'_>;
+
+    /// All values at a declared place, if they are [`Simple`].
+    fn simple(&self, _: Node) -> Option<Simple<'_>> {
+        None
+    }
 
     /// Appends the JSON text of the value at a declared place, which is there.
     fn json(&self, node: Node, row: usize, out: &mut Vec<u8>);

@@ -13,9 +13,9 @@
 //! The kinds stand in the reducer's declaration, to which everything that keeps these hashes is
 //! bound.
 
-use crate::decode::Events;
+use crate::decode::{Events, Verdict};
 use crate::schema::{Column, Values};
-use crate::seed::{Content, Seed};
+use crate::seed::{Content, Inputs, LANES, Seed};
 
 /// Hashes the contents of a slab's events.
 pub(super) struct Contents<'a> {
@@ -31,6 +31,80 @@ impl<'a> Contents<'a> {
     pub(super) fn new(events: &'a Events, seed: &'a Seed) -> Self {
         let passed = events.columns.iter().map(|columns| vec![0; columns.len()]).collect();
         Self { events, seed, passed, lacking: Vec::new() }
+    }
+
+    /// Puts 64 bits for every ready event into its place in `out`.
+    pub(super) fn all(&mut self, out: &mut [u64]) {
+        let inputs = self.events.columns.len();
+        let mut groups = vec![([0; LANES], 0); inputs];
+        let mut laid = Inputs::default();
+        for (event, verdict) in self.events.verdicts.iter().enumerate() {
+            if *verdict != Verdict::Ready {
+                continue;
+            }
+            let input = self.events.inputs[event];
+            let (group, open) = &mut groups[usize::from(input)];
+            group[*open] = event;
+            *open += 1;
+            if *open == LANES {
+                self.group(input, group, &mut laid, out);
+                *open = 0;
+            }
+        }
+        for (group, open) in groups {
+            group[..open].iter().for_each(|&event| out[event] = self.of(event));
+        }
+    }
+
+    /// Events of one input side by side, if they fit.
+    #[inline]
+    fn group(&mut self, input: u8, group: &[usize; LANES], laid: &mut Inputs, out: &mut [u64]) {
+        laid.clear();
+        if self.lay(input, group, laid) {
+            let hashes = self.seed.contents(laid);
+            group.iter().zip(hashes).for_each(|(&event, hash)| out[event] = hash);
+        } else {
+            group.iter().for_each(|&event| out[event] = self.of(event));
+        }
+    }
+
+    /// Lays out the words of a group; whether there was room.
+    #[inline]
+    fn lay(&mut self, input: u8, group: &[usize; LANES], laid: &mut Inputs) -> bool {
+        let events = self.events;
+        let columns = &events.columns[usize::from(input)];
+        let rows = group.map(|event| events.rows[event]);
+        // One bit a column for what a lane lacks.
+        let mut lacking = [0_u64; LANES];
+        for (number, column) in columns.iter().enumerate() {
+            if column.missing.is_empty() {
+                continue;
+            }
+            if number >= 64 {
+                return false;
+            }
+            let passed = &mut self.passed[usize::from(input)][number];
+            for (lacking, &row) in lacking.iter_mut().zip(&rows) {
+                *lacking |= u64::from(lacks(column, row, passed)) << number;
+            }
+        }
+        let mut room = true;
+        for (lane, (&event, &lacking)) in group.iter().zip(&lacking).enumerate() {
+            let head = u64::from(input) | u64::from(lacking.count_ones()) << 8;
+            room &= laid.word(lane, head) && laid.word(lane, events.times[event] as u64);
+            let mut left = lacking;
+            while left != 0 {
+                room &= laid.word(lane, u64::from(left.trailing_zeros()));
+                left &= left - 1;
+            }
+        }
+        for (number, column) in columns.iter().enumerate() {
+            let skip = if column.missing.is_empty() { [0; LANES] } else { lacking };
+            room &= lay_column(&column.values, &rows, laid, |lane| {
+                number < 64 && skip[lane] >> number & 1 == 1
+            });
+        }
+        room
     }
 
     /// 64 bits that stand for the content of a ready event. Fastest when asked in order.
@@ -84,4 +158,37 @@ fn put(hash: &mut Content, values: &Values, row: usize) {
         Values::Date(v) => hash.word(v[row] as u64),
         Values::Text(v) | Values::Bytes(v) | Values::Json(v) => hash.text(v.get(row)),
     }
+}
+
+/// Appends the values of one column to the lanes that do not lack it; whether there was room.
+#[inline]
+fn lay_column(
+    values: &Values,
+    rows: &[u32; LANES],
+    laid: &mut Inputs,
+    lacks: impl Fn(usize) -> bool,
+) -> bool {
+    let mut room = true;
+    macro_rules! lay {
+        ($put:expr) => {
+            for (lane, &row) in rows.iter().enumerate() {
+                if !lacks(lane) {
+                    room &= $put(&mut *laid, lane, row as usize);
+                }
+            }
+        };
+    }
+    type L<'a> = &'a mut Inputs;
+    match values {
+        Values::Boolean(v) => lay!(|l: L<'_>, lane, row: usize| l.word(lane, u64::from(v[row]))),
+        Values::Integer(v) | Values::Decimal(v) | Values::Timestamp(v) => {
+            lay!(|l: L<'_>, lane, row: usize| l.word(lane, v[row] as u64));
+        }
+        Values::Float(v) => lay!(|l: L<'_>, lane, row: usize| l.word(lane, v[row].to_bits())),
+        Values::Date(v) => lay!(|l: L<'_>, lane, row: usize| l.word(lane, v[row] as u64)),
+        Values::Text(v) | Values::Bytes(v) | Values::Json(v) => {
+            lay!(|l: L<'_>, lane, row: usize| l.text(lane, v.get(row)));
+        }
+    }
+    room
 }

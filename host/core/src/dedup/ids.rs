@@ -209,7 +209,7 @@ fn overwrite<E: Entry>(slots: &mut Slots<E>, entry: E) {
 }
 
 /// 24 bytes: digest, and a word of [`FRESH`] and 63 bits of content.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Plain([u8; 16], [u8; 8]);
 
 impl Plain {
@@ -237,7 +237,7 @@ impl Entry for Plain {
 }
 
 /// 36 bytes: also the key's highest time when the id was seen, and the key's slot.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Spanned {
     plain: Plain,
     highest: [u8; 8],

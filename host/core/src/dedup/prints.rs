@@ -2,7 +2,7 @@
 
 use super::content::Contents;
 use crate::decode::{Events, Verdict};
-use crate::seed::Seed;
+use crate::seed::{Inputs, LANES, Seed};
 
 /// Keyed hashes, one of each per event; 0 where there is nothing to hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,23 +21,59 @@ pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
     out.key.clear();
     out.id.clear();
     out.content.clear();
-    out.key.reserve(len);
-    out.id.reserve(len);
-    out.content.reserve(len);
-    let mut contents = Contents::new(events, seed);
+    out.key.resize(len, 0);
+    out.id.resize(len, 0);
+    out.content.resize(len, 0);
+    let mut ids = Ids { events, seed, inputs: Inputs::default(), keys: [0; LANES], open: 0 };
+    let mut group = [0; LANES];
     for (event, verdict) in events.verdicts.iter().enumerate() {
-        let (mut key_hash, mut id, mut content) = (0, 0, 0);
         if matches!(verdict, Verdict::Ready | Verdict::BadField(_)) {
-            let key = events.keys.get(event);
-            key_hash = seed.key(key);
-            id = seed.id(key_hash, key, events.ids.get(event));
+            ids.add(event, &mut group, out);
         }
-        if *verdict == Verdict::Ready {
-            content = contents.of(event);
+    }
+    ids.flush(&group, out);
+    Contents::new(events, seed).all(&mut out.content);
+}
+
+/// Keys and ids, a group of events at a time.
+struct Ids<'a> {
+    events: &'a Events,
+    seed: &'a Seed,
+    inputs: Inputs,
+    /// Words of each lane that are its key's.
+    keys: [usize; LANES],
+    /// Lanes in use.
+    open: usize,
+}
+
+impl Ids<'_> {
+    #[inline]
+    fn add(&mut self, event: usize, group: &mut [usize; LANES], out: &mut Prints) {
+        let (key, id) = (self.events.keys.get(event), self.events.ids.get(event));
+        let lane = self.open;
+        let fits = self.inputs.text(lane, key);
+        self.keys[lane] = self.inputs.counts()[lane];
+        if !fits || !self.inputs.text(lane, id) {
+            self.inputs.clear_lane(lane);
+            out.key[event] = self.seed.key(key);
+            out.id[event] = self.seed.id(out.key[event], key, id);
+            return;
         }
-        out.key.push(key_hash);
-        out.id.push(id);
-        out.content.push(content);
+        group[lane] = event;
+        self.open += 1;
+        if self.open == LANES {
+            self.flush(group, out);
+        }
+    }
+
+    fn flush(&mut self, group: &[usize; LANES], out: &mut Prints) {
+        let (keys, ids) = self.seed.keys_and_ids(&self.inputs, self.keys);
+        for (lane, &event) in group[..self.open].iter().enumerate() {
+            out.key[event] = keys[lane];
+            out.id[event] = ids[lane];
+        }
+        self.inputs.clear();
+        self.open = 0;
     }
 }
 

@@ -1,157 +1,147 @@
-//! The slots of a table of ids: open addressing over buckets of two cache lines, in the order of
-//! the ids' hash.
+//! The memory of a table of ids: entries one behind the other as they come, and an index that says
+//! where an id's entry lies.
 //!
 //! ```text
-//! home bucket   upper 64 bits of the digest * homes >> 64, then the next with a free slot
-//! bucket        8 tags, of which 5 are used | 5 entries
-//! tag           0 free, else 0x80 | 7 bits of the digest; eight are read at a time
-//! entry         16 bytes of digest and what the table keeps with it
+//! entry         16 bytes of digest and what the table keeps with it; its number: when it came
+//! index         buckets of one cache line: 16 words, filled from the first
+//! word          0 free, else upper bits of 32 of the digest | number + 1 in as few bits as do
+//! home bucket   upper 64 bits of the digest * homes >> 64, then the next with a free word
 //! ```
 //!
-//! An id looks random in memory, so that what a look-up costs is the lines it waits for: tags and
-//! entries of a bucket lie side by side, and most look-ups end in their home bucket.
-//!
-//! Because homes keep the order of the digests, their number need not be a power of two, so that a
-//! table grows by a third, and growing reads and writes from front to back. Nothing is ever taken
-//! out: who forgets makes the table anew.
+//! An id looks random in memory, so that what a look-up costs is the lines it waits for. Nearly all
+//! ids are new: their words are found in no bucket, which takes one line of an index that is a
+//! sixth of the whole, and so mostly near; their entries are written one behind the other. Growing
+//! makes the index anew and moves no entry. Nothing is ever taken out: who forgets makes the table
+//! anew.
 
-/// What lies in a slot. Made of bytes, so that none are lost between entries.
-pub(super) trait Entry: Copy + Default {
+/// What is kept of an id. Made of bytes, so that none are lost between entries.
+pub(super) trait Entry: Copy {
     fn digest(&self) -> u128;
 }
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// Words of a bucket.
+const WORDS: usize = 16;
 
-/// Entries of a bucket: with the tags, 24 bytes each make two cache lines, 36 make three.
-const SLOTS: usize = 5;
+/// Words in use of a hundred, at most: then few buckets are full, and most look-ups end in their
+/// home bucket.
+const FULL: usize = 75;
 
-/// The upper bits of the tags that are used.
-const USED: u64 = HIGH >> (8 * (8 - SLOTS));
-
-/// Buckets behind the last home: it spills over there. The very last always has a free slot, so
+/// Buckets behind the last home: it spills over there. The very last always has a free word, so
 /// that looking for one ends.
 const TAIL_BUCKETS: usize = 2;
 
 #[derive(Debug, Clone, Copy, Default)]
-#[repr(C, align(64))]
-struct Bucket<E> {
-    tags: [u8; 8],
-    entries: [E; SLOTS],
-}
+#[repr(align(64))]
+struct Bucket([u32; WORDS]);
 
-const _: () = assert!(size_of::<Bucket<[u8; 24]>>() == 128);
-const _: () = assert!(size_of::<Bucket<[u8; 36]>>() == 192);
-
-impl<E> Bucket<E> {
-    #[inline]
-    fn tags(&self) -> u64 {
-        u64::from_le_bytes(self.tags)
-    }
-
-    /// The first free slot.
-    #[inline]
-    fn free(&self) -> Option<usize> {
-        let free = !self.tags() & USED;
-        (free != 0).then(|| (free.trailing_zeros() / 8) as usize)
+impl Bucket {
+    /// One bit for each word that begins as `upper` does, and one for each that is free.
+    #[inline(always)]
+    fn compare(&self, upper: u32, mask: u32) -> (u32, u32) {
+        let (mut equal, mut free) = (0, 0);
+        for (at, &word) in self.0.iter().enumerate() {
+            equal |= u32::from(word & mask == upper) << at;
+            free |= u32::from(word == 0) << at;
+        }
+        (equal & !free, free)
     }
 }
 
-/// A slot: its bucket, and its number in it.
+/// A free word: its bucket, and its number in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     bucket: usize,
-    slot: usize,
+    word: usize,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Slots<E> {
     /// Buckets that are homes.
     homes: usize,
-    len: usize,
     /// Digests that are expected in all.
     expected: usize,
+    /// The bits of a word that are the digest's.
+    mask: u32,
     /// Homes and tail.
-    buckets: Vec<Bucket<E>>,
+    buckets: Vec<Bucket>,
+    entries: Entries<E>,
 }
 
 impl<E: Entry> Slots<E> {
     pub(super) fn new() -> Self {
-        Self { homes: 0, len: 0, expected: 0, buckets: vec![Bucket::default()] }
+        let buckets = vec![Bucket::default()];
+        Self { homes: 0, expected: 0, mask: u32::MAX, buckets, entries: Entries::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.entries.len
     }
 
     /// Memory held.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets.capacity() * size_of::<Bucket<E>>()
+        self.buckets.capacity() * size_of::<Bucket>() + self.entries.bytes()
     }
 
-    /// Digests that fit without growing: 86 of a hundred slots. Buckets of five are then full often
-    /// enough to be worth their memory and seldom enough to be where most look-ups end.
+    /// Digests that fit without growing.
     #[inline]
-    pub(super) fn room(&self) -> usize {
-        self.homes * SLOTS * 86 / 100
+    fn room(&self) -> usize {
+        self.homes * WORDS * FULL / 100
     }
 
-    /// Finds a digest's slot, or the free one where it would be.
+    /// Finds a digest's entry, or the free word that would lead to it.
     #[inline]
-    pub(super) fn find(&self, digest: u128) -> Result<Place, Place> {
-        let wanted = u64::from(tag(digest)) * LOW;
+    pub(super) fn find(&self, digest: u128) -> Result<usize, Place> {
+        let upper = upper(digest) & self.mask;
         let mut at = self.home(digest);
         loop {
             let bucket = &self.buckets[at];
-            let differ = bucket.tags() ^ wanted;
-            // The classic test for zero bytes. It may also name a byte above an equal one; the
-            // digest decides anyway. Free slots never match: their upper bit differs.
-            let mut equal = differ.wrapping_sub(LOW) & !differ & USED;
+            let (mut equal, free) = bucket.compare(upper, self.mask);
             while equal != 0 {
-                let slot = (equal.trailing_zeros() / 8) as usize;
-                if bucket.entries[slot].digest() == digest {
-                    return Ok(Place { bucket: at, slot });
+                let word = bucket.0[equal.trailing_zeros() as usize];
+                let number = (word & !self.mask) as usize - 1;
+                if self.entries.get(number).digest() == digest {
+                    return Ok(number);
                 }
                 equal &= equal - 1;
             }
-            if let Some(slot) = bucket.free() {
-                return Err(Place { bucket: at, slot });
+            if free != 0 {
+                return Err(Place { bucket: at, word: free.trailing_zeros() as usize });
             }
             at += 1;
         }
     }
 
     #[inline]
-    pub(super) fn get(&self, place: Place) -> &E {
-        &self.buckets[place.bucket].entries[place.slot]
+    pub(super) fn get(&self, number: usize) -> &E {
+        self.entries.get(number)
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self, place: Place) -> &mut E {
-        &mut self.buckets[place.bucket].entries[place.slot]
+    pub(super) fn get_mut(&mut self, number: usize) -> &mut E {
+        self.entries.get_mut(number)
     }
 
-    /// Puts an entry whose digest [`Slots::find`] did not find into the free slot that it named;
+    /// Puts an entry whose digest [`Slots::find`] did not find, and the free word that it named;
     /// grows before that when the table is full.
     #[inline]
     pub(super) fn put(&mut self, place: Place, entry: E) {
         let mut place = place;
-        if self.len >= self.room() {
+        if self.entries.len >= self.room() {
             self.grow();
             place = self.free_place(entry.digest());
         }
-        self.fill(place, entry);
-        self.len += 1;
+        self.fill(place, entry.digest(), self.entries.len);
+        self.entries.push(entry);
     }
 
-    /// A third more, which leaves a table 0.645 to 0.86 full; or what is expected, if that is known
-    /// to be worth the while.
+    /// Half as much more, which leaves an index 0.5 to 0.75 full; or what is expected, if that is
+    /// known to be worth the while.
     #[cold]
     fn grow(&mut self) {
-        let third = (self.homes + self.homes / 3).max(self.homes + 2);
+        let half = (self.homes + self.homes / 2).max(self.homes + 2);
         let expected = homes_for(self.expected);
         let worth = self.homes + self.homes / 16;
-        self.rebuild(if expected > worth { expected } else { third }, |_| true);
+        self.index(if expected > worth { expected } else { half });
     }
 
     /// Says how many digests to expect in all, those that are there included. What a table answers
@@ -163,34 +153,30 @@ impl<E: Entry> Slots<E> {
     /// Room for `len` digests in all, or somewhat more.
     pub(super) fn make_room(&mut self, len: usize) {
         if len > self.room() {
-            self.rebuild(homes_for(len).max(self.homes + self.homes / 3), |_| true);
+            self.index(homes_for(len).max(self.homes + self.homes / 2));
         }
     }
 
     /// Drops what `keep` does not keep, and the memory for it.
     pub(super) fn retain(&mut self, keep: impl Fn(&E) -> bool) {
-        let kept = self.iter_mut().filter(|entry| keep(entry)).count();
+        let mut old = std::mem::replace(&mut self.entries, Entries::new());
+        for entry in old.iter_mut().filter(|entry| keep(entry)) {
+            self.entries.push(*entry);
+        }
         // A little more room than needed, or the next digest would make it grow.
-        self.rebuild(homes_for(kept + kept / 8), keep);
+        self.index(homes_for(self.entries.len + self.entries.len / 8));
     }
 
-    /// All entries, in the order of their slots.
+    /// All entries, in the order in which they came.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
-        self.buckets.iter_mut().flat_map(|bucket| {
-            let slots = bucket.entries.iter_mut().zip(&bucket.tags);
-            slots.filter(|(_, tag)| **tag != 0).map(|(entry, _)| entry)
-        })
+        self.entries.iter_mut()
     }
 
-    /// Reads where a digest would lie, so that it is near when it is looked up. Gives something of
-    /// what was read, which the caller must seem to use.
+    /// Reads where a digest's word would lie, so that it is near when it is looked up. Gives
+    /// something of what was read, which the caller must seem to use.
     #[inline]
     pub(super) fn near(&self, digest: u128) -> u64 {
-        let home = self.home(digest);
-        // Without a branch: nobody could foretell which homes are full.
-        let full = usize::from(!self.buckets[home].tags() & USED == 0);
-        let bucket = &self.buckets[home + full];
-        bucket.tags() ^ bucket.entries[SLOTS - 1].digest() as u64
+        u64::from(self.buckets[self.home(digest)].0[0])
     }
 
     #[inline]
@@ -199,53 +185,40 @@ impl<E: Entry> Slots<E> {
     }
 
     #[inline]
-    fn fill(&mut self, place: Place, entry: E) {
-        let bucket = &mut self.buckets[place.bucket];
-        bucket.tags[place.slot] = tag(entry.digest());
-        bucket.entries[place.slot] = entry;
-        if place.slot == SLOTS - 1 && place.bucket == self.buckets.len() - 1 {
-            self.buckets.reserve_exact(TAIL_BUCKETS);
-            self.make_buckets(self.buckets.len() + TAIL_BUCKETS);
+    fn fill(&mut self, place: Place, digest: u128, number: usize) {
+        let word = upper(digest) & self.mask | (number as u32 + 1);
+        self.buckets[place.bucket].0[place.word] = word;
+        if place.word == WORDS - 1 && place.bucket == self.buckets.len() - 1 {
+            let len = self.buckets.len() + TAIL_BUCKETS;
+            self.buckets.resize(len, Bucket::default());
         }
     }
 
-    /// Lays the table out anew for another number of homes. The old one is read and the new one
-    /// written from front to back, because both keep the order of the digests; so growing is two
-    /// streams through memory, and of the many tables of a run one at a time is there twice.
+    /// Makes the index anew for another number of homes.
     #[cold]
     #[inline(never)]
-    fn rebuild(&mut self, homes: usize, keep: impl Fn(&E) -> bool) {
-        let old = std::mem::replace(&mut self.buckets, Vec::with_capacity(homes + TAIL_BUCKETS));
-        (self.homes, self.len) = (homes, 0);
-        for bucket in &old {
-            for (entry, tag) in bucket.entries.iter().zip(&bucket.tags) {
-                if *tag != 0 && keep(entry) {
-                    // Buckets are made just ahead of where they are filled, while they are near.
-                    self.make_buckets(self.home(entry.digest()) + TAIL_BUCKETS);
-                    let place = self.free_place(entry.digest());
-                    self.fill(place, *entry);
-                    self.len += 1;
-                }
-            }
-        }
-        self.make_buckets(homes + TAIL_BUCKETS);
-    }
-
-    /// Has at least so many buckets from now on.
-    #[inline]
-    fn make_buckets(&mut self, buckets: usize) {
-        if self.buckets.len() < buckets {
-            self.buckets.resize(buckets, Bucket::default());
+    fn index(&mut self, homes: usize) {
+        self.buckets = Vec::new();
+        self.buckets.resize(homes + TAIL_BUCKETS, Bucket::default());
+        self.homes = homes;
+        // Numbers from one to as many as have room.
+        let room = u32::try_from(self.room()).unwrap_or(u32::MAX);
+        self.mask = u32::MAX.checked_shl(u32::BITS - room.leading_zeros()).unwrap_or(0);
+        for number in 0..self.entries.len {
+            let digest = self.entries.get(number).digest();
+            let place = self.free_place(digest);
+            self.fill(place, digest, number);
         }
     }
 
-    /// The first free slot at or behind a digest's home.
+    /// The first free word at or behind a digest's home.
     #[inline]
     fn free_place(&self, digest: u128) -> Place {
         let mut at = self.home(digest);
         loop {
-            if let Some(slot) = self.buckets[at].free() {
-                return Place { bucket: at, slot };
+            let (_, free) = self.buckets[at].compare(0, 0);
+            if free != 0 {
+                return Place { bucket: at, word: free.trailing_zeros() as usize };
             }
             at += 1;
         }
@@ -254,11 +227,67 @@ impl<E: Entry> Slots<E> {
 
 /// Bits that choose neither the home (the upper half) nor the shard (the lowest 16).
 #[inline]
-fn tag(digest: u128) -> u8 {
-    (digest >> 16) as u8 | 0x80
+fn upper(digest: u128) -> u32 {
+    (digest >> 16) as u32
 }
 
-/// Homes such that `len` digests fill at most 86 of a hundred slots.
+/// Homes such that `len` digests fill at most [`FULL`] of a hundred words.
 fn homes_for(len: usize) -> usize {
-    (len * 100).div_ceil(86 * SLOTS)
+    (len * 100).div_ceil(FULL * WORDS)
+}
+
+/// Entries by number, in pieces of memory that never move.
+#[derive(Debug, Clone)]
+struct Entries<E> {
+    len: usize,
+    pieces: Vec<Vec<E>>,
+}
+
+impl<E: Entry> Entries<E> {
+    /// Entries of a piece.
+    const PIECE: usize = 1024;
+
+    fn new() -> Self {
+        Self { len: 0, pieces: Vec::new() }
+    }
+
+    fn bytes(&self) -> usize {
+        let held = self.pieces.iter().map(|piece| piece.capacity() * size_of::<E>());
+        held.sum::<usize>() + self.pieces.capacity() * size_of::<Vec<E>>()
+    }
+
+    #[inline]
+    fn get(&self, number: usize) -> &E {
+        &self.pieces[number / Self::PIECE][number % Self::PIECE]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, number: usize) -> &mut E {
+        &mut self.pieces[number / Self::PIECE][number % Self::PIECE]
+    }
+
+    #[inline]
+    fn push(&mut self, entry: E) {
+        let last = self.pieces.last_mut().filter(|last| last.len() < last.capacity());
+        match last {
+            Some(last) => last.push(entry),
+            None => self.push_slow(entry),
+        }
+        self.len += 1;
+    }
+
+    /// Room for an eighth more, so that a table of a few ids is small; at most a piece.
+    #[cold]
+    fn push_slow(&mut self, entry: E) {
+        if self.len.is_multiple_of(Self::PIECE) {
+            self.pieces.push(Vec::new());
+        }
+        let Some(last) = self.pieces.last_mut() else { return };
+        last.reserve_exact((self.len / 8 + 4).min(Self::PIECE - last.len()));
+        last.push(entry);
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
+        self.pieces.iter_mut().flatten()
+    }
 }

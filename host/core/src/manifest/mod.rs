@@ -8,12 +8,14 @@ mod counts;
 mod input;
 mod settings;
 mod span;
+mod totals;
 pub(crate) mod words;
 
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, Taken, Xxh3};
 pub use settings::{Bound, Difference, Entry, Param, Range, Settings};
 pub use span::{parse_span, span_text};
+pub use totals::{FieldTotal, TableTotals, Totals, TotalsError};
 
 use crate::digest::{Canonical, Digests, Hash, PartitionCount, run_digest};
 use crate::schema::Description;
@@ -53,6 +55,8 @@ pub struct Manifest {
     /// The same since the history began; only after a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_start: Option<Counts>,
+    /// Rows and exact sums, to compare with another system.
+    pub totals: Totals,
     /// Events with a record since the history began, per partition in the order of their names:
     /// with the digests they make the run digest.
     pub partitions: Vec<PartitionCount>,
@@ -222,15 +226,19 @@ impl Manifest {
         serde_json::from_slice(bytes).map_err(wrong)
     }
 
-    /// Recomputes all that follows from the manifest alone: the sum of the counts, the job digest,
-    /// the input description's digest, the run digest and the seal. That the digests fit the run's
-    /// files is for whoever has the files.
+    /// Recomputes all that follows from the manifest alone: the sum of the counts, the number of
+    /// emits, the job digest, the input description's digest, the run digest and the seal. That
+    /// digests and control totals fit the run's files is for whoever has the files.
     ///
     /// # Errors
     /// The first value that does not follow from the others.
     pub fn check(&self) -> Result<(), ManifestError> {
         for counts in [Some(&self.counts), self.since_start.as_ref()].into_iter().flatten() {
             counts.check()?;
+        }
+        let emitted: u128 = self.totals.emits.values().map(|kind| u128::from(kind.rows)).sum();
+        if emitted != u128::from(self.counts.emits) {
+            return Err(ManifestError::Totals { emitted, counted: self.counts.emits });
         }
         let job = self.job.settings.digest().ok_or(ManifestError::Params)?;
         let run = run_digest(&self.digests, &self.partitions);
@@ -270,6 +278,14 @@ pub enum ManifestError {
     /// Counts that do not add up.
     #[error(transparent)]
     Counts(#[from] CountsError),
+    /// Control totals of another number of emits than were counted.
+    #[error("has control totals of {emitted} emits, but counts {counted}")]
+    Totals {
+        /// Rows of all kinds together.
+        emitted: u128,
+        /// What the counts say.
+        counted: u64,
+    },
     /// A param that is no value of its kind.
     #[error("holds a param that is no value of its kind")]
     Params,

@@ -87,6 +87,7 @@ fn manifest() -> Manifest {
         digests,
         counts,
         since_start: None,
+        totals: Totals::default(),
         partitions,
         from_snapshot: None,
         reducer,

@@ -106,6 +106,8 @@ pub struct Finals {
     pub applied: Vec<u64>,
     /// Time of the last applied event of each.
     pub times: Vec<Micros>,
+    /// Where the events of each lie; empty unless that was asked for.
+    pub places: Vec<super::Place>,
     /// Their view rows; owners count within this block.
     pub viewed: super::Viewed,
     /// Their violations; owners count within this block.

@@ -1,5 +1,6 @@
 //! The end of a run: every key with a state, in byte order, with its view rows and violations.
 
+use super::gather::copy_all;
 use super::isolate::append;
 use super::{
     Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_viewed,
@@ -13,13 +14,24 @@ pub type KeyRef = (u32, Slot);
 
 /// All keys with a state, in byte order.
 pub fn sorted_keys(shards: &[&Shard]) -> Vec<KeyRef> {
-    let mut keys: Vec<KeyRef> = Vec::new();
-    for (number, shard) in shards.iter().enumerate() {
-        keys.extend(shard.keys.with_state().map(|slot| (number as u32, slot)));
-    }
     let bytes = |key: &KeyRef| shards[key.0 as usize].keys.key(key.1);
-    keys.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
-    keys
+    // Beside each key its first bytes: most comparisons end there, without a look into memory.
+    let mut keys: Vec<(u128, KeyRef)> = Vec::new();
+    for (number, shard) in shards.iter().enumerate() {
+        let slots = shard.keys.with_state().map(|slot| (number as u32, slot));
+        keys.extend(slots.map(|key| (beginning(bytes(&key)), key)));
+    }
+    keys.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| bytes(x).cmp(bytes(y))));
+    keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// The first bytes of a key as a number that is ordered as they are. A shorter key lies before all
+/// that go on, and zeros in their place are no larger than what any of those has.
+fn beginning(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let len = key.len().min(16);
+    bytes[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(bytes)
 }
 
 /// Derives the view rows and finds the violations of `keys` (a piece of [`sorted_keys`]).
@@ -40,18 +52,23 @@ pub fn finals(
     };
     let (viewed, violated) = called;
     let applied = keys.iter().map(|k| shards[k.0 as usize].keys.get(k.1).applied).collect();
+    let places = keys.iter().filter_map(|k| shards[k.0 as usize].place(k.1)).collect();
     let Keyed { keys, states, times, .. } = keyed;
-    Ok(Finals { keys, states, applied, times, viewed, violated })
+    Ok(Finals { keys, states, applied, times, places, viewed, violated })
 }
 
 fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {
     let mut keyed = Keyed { params: rules.params.clone(), ..Keyed::default() };
-    for &(shard, slot) in keys {
-        let table = &shards[shard as usize].keys;
-        keyed.keys.push(table.key(slot));
-        keyed.states.push(table.state(slot));
-        keyed.times.push(table.get(slot).last);
-    }
+    let table = |&(shard, slot): &KeyRef| (&shards[shard as usize].keys, slot);
+    copy_all(&mut keyed.keys, keys, |key| {
+        let (table, slot) = table(key);
+        table.key(slot)
+    });
+    copy_all(&mut keyed.states, keys, |key| {
+        let (table, slot) = table(key);
+        table.state(slot)
+    });
+    keyed.times.extend(keys.iter().map(table).map(|(table, slot)| table.get(slot).last));
     keyed
 }
 

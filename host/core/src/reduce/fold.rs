@@ -3,6 +3,7 @@
 use super::gather::{Grouped, gather};
 use super::isolate::isolate;
 use super::judge::{Taken, judge};
+use super::places::Places;
 use super::{
     Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop, StopCause,
     Viewed, What, check_outcome,
@@ -24,6 +25,8 @@ pub struct Shard {
     ids_before: Option<usize>,
     /// Events of the batches folded so far, those of other shards included.
     events: u64,
+    /// Where its keys' events lie, if that is wanted.
+    pub(super) places: Places,
 }
 
 /// What one shard made of a batch of the log. Events are known by their number in the batch.
@@ -45,7 +48,7 @@ impl Shard {
     /// An empty shard.
     pub fn new(number: usize, rules: &Rules) -> Self {
         let (keys, ids) = (KeyTable::default(), IdTable::new(&rules.window));
-        Self { number, keys, ids, ids_before: None, events: 0 }
+        Self { number, keys, ids, ids_before: None, events: 0, places: Places::default() }
     }
 
     /// Says how many events this run is likely to have in all, so that the table of ids is made
@@ -64,7 +67,7 @@ impl Shard {
 
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.ids.bytes()
+        self.keys.bytes() + self.places.bytes() + self.ids.bytes()
     }
 
     /// Folds this shard's events of a batch. `instance` is reused, and left empty after a fault.
@@ -106,6 +109,7 @@ impl Shard {
                     .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
             probe.enter(Some(Step::Keep));
             self.keep(&grouped, &outcome, &trapped);
+            self.place_taken(slabs, &taken, &grouped);
             let event = |row: u32| number(&taken[grouped.order[row as usize] as usize]);
             folded.take(outcome, &trapped, event);
         }
@@ -130,6 +134,7 @@ impl Shard {
         if ids.wants_tidy() {
             ids.tidy(&keys.highest());
         }
+        self.place_settled(slabs, &folded.settled);
         (taken, stopped)
     }
 

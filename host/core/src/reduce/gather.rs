@@ -33,17 +33,23 @@ pub(crate) fn gather(
     let (slots, order, key_ends) = group(keys, taken);
     let mut batch = Batch { key_ends, trace: rules.trace, ..Batch::default() };
     batch.params = rules.params.clone();
-    for &slot in &slots {
-        batch.keys.push(keys.key(slot));
-        batch.states.push(keys.state(slot));
-    }
+    copy_all(&mut batch.keys, &slots, |&slot| keys.key(slot));
+    copy_all(&mut batch.states, &slots, |&slot| keys.state(slot));
     fill(&mut batch, description, slabs, taken, &order);
     Grouped { batch, slots, order }
 }
 
+/// Appends what `of` gives for each key.
+pub(super) fn copy_all<'a, K>(into: &mut Spans, keys: &[K], of: impl Fn(&K) -> &'a [u8]) {
+    into.ends.reserve(keys.len());
+    into.bytes.reserve(keys.iter().map(|key| of(key).len()).sum());
+    keys.iter().for_each(|key| into.push(of(key)));
+}
+
 fn group(keys: &mut KeyTable, taken: &[Taken]) -> (Vec<Slot>, Vec<u32>, Vec<u32>) {
-    let mut slots = Vec::new();
-    let mut counts: Vec<u32> = Vec::new();
+    let most = keys.len().min(taken.len());
+    let mut slots = Vec::with_capacity(most);
+    let mut counts: Vec<u32> = Vec::with_capacity(most);
     for event in taken {
         let key = keys.get_mut(event.slot);
         if key.mark == KeyState::UNTOUCHED {
@@ -87,7 +93,8 @@ pub(crate) fn fill(
         .collect();
     let candidates: Vec<&[Candidate]> = slabs.iter().map(Decoded::candidates).collect();
     let rows: Vec<&[u32]> = slabs.iter().map(|slab| slab.events.rows.as_slice()).collect();
-    let mut places: Vec<Vec<Pick>> = vec![Vec::new(); description.inputs.len()];
+    let input = |&(slab, candidate): &Pick| candidates[slab as usize][candidate as usize].input;
+    let mut places = sized(description.inputs.len(), picks.iter().map(input));
     batch.inputs.reserve(picks.len());
     batch.times.reserve(picks.len());
     for &(slab, candidate) in &picks {
@@ -104,6 +111,13 @@ pub(crate) fn fill(
         };
         batch.columns.push(input.fields.iter().enumerate().map(column).collect());
     }
+}
+
+/// An empty list for each input, with room for as many events as `inputs` names it.
+pub(crate) fn sized(count: usize, inputs: impl Iterator<Item = u8>) -> Vec<Vec<Pick>> {
+    let mut counts = vec![0_usize; count];
+    inputs.for_each(|input| counts[usize::from(input)] += 1);
+    counts.into_iter().map(Vec::with_capacity).collect()
 }
 
 fn gather_column(

@@ -36,6 +36,7 @@ pub(crate) fn judge(
     settled: &mut Vec<(u32, What)>,
 ) -> Result<(), Stop> {
     let mut base = 0;
+    taken.reserve(slabs.iter().map(|slab| slab.range(shard).len()).sum());
     for (number, slab) in slabs.iter().enumerate() {
         let range = slab.range(shard);
         let candidates = &slab.candidates()[range.clone()];

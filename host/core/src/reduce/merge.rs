@@ -17,6 +17,9 @@ pub enum Originals {
     InSlabs,
     /// Slabs hold some columns only: whoever has the rest gives refused events their bytes.
     Elsewhere,
+    /// Nobody writes them: the block is for digests and comparisons alone, so its records have no
+    /// positions, times, keys and ids either.
+    Unwanted,
 }
 
 /// Joins what the shards made of a batch.
@@ -29,7 +32,10 @@ pub fn merge(
     let bases = bases(slabs);
     let outcomes = outcomes(slabs, folded);
     let emits = (0..description.emits.len())
-        .map(|kind| emits_of(description, kind, slabs, &bases, &outcomes, folded))
+        .map(|kind| {
+            let with_heads = originals != Originals::Unwanted;
+            emits_of(description, kind, slabs, (&bases, &outcomes), folded, with_heads)
+        })
         .collect();
     let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
     let stretch = |slab: &Decoded| Stretch {
@@ -67,10 +73,15 @@ fn emits_of(
     description: &Description,
     kind: usize,
     slabs: &[Decoded],
-    bases: &[u32],
-    outcomes: &[What],
+    (bases, outcomes): (&[u32], &[What]),
     folded: &[Folded],
+    with_heads: bool,
 ) -> EmitRows {
+    let fields = &description.emits[kind].fields;
+    if folded.iter().all(|shard| shard.emits.get(kind).is_none_or(|e| e.rows.is_empty())) {
+        let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
+        return EmitRows { columns, ..EmitRows::default() };
+    }
     let mut runs: Vec<Run> = Vec::new();
     // Number of an event's run plus one; 0: it has none.
     let mut run_of = vec![0u32; outcomes.len()];
@@ -101,19 +112,21 @@ fn emits_of(
             let run = runs[run as usize - 1];
             for seq in 0..run.records {
                 sources.push((run.shard, run.first + seq));
-                push_head(&mut rows, slab, row, event, seq);
+                rows.events.push(event);
+                if with_heads {
+                    push_head(&mut rows, slab, row, seq);
+                }
             }
         }
     }
-    let fields = description.emits[kind].fields.iter().enumerate();
+    let fields = fields.iter().enumerate();
     rows.columns =
         fields.map(|(field, shape)| gather(shape.kind, kind, field, folded, &sources)).collect();
     rows
 }
 
 #[inline]
-fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, event: u32, seq: u32) {
-    rows.events.push(event);
+fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, seq: u32) {
     rows.partitions.push(slab.placed.partition);
     rows.offsets.push(slab.placed.first_offset + row as u64);
     rows.seqs.push(seq);
@@ -177,7 +190,7 @@ fn refused(
                 key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
                 bytes: match originals {
                     Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
-                    Originals::Elsewhere => Vec::new(),
+                    Originals::Elsewhere | Originals::Unwanted => Vec::new(),
                 },
             });
         }

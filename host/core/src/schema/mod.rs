@@ -7,6 +7,7 @@ pub(crate) mod base64;
 mod civil;
 mod columns;
 mod description;
+mod exact;
 pub(crate) mod text;
 
 pub(crate) use civil::{civil_from_days, days_from_civil, days_in_month};
@@ -14,6 +15,7 @@ pub use columns::{Column, ColumnError, Spans, Value, Values};
 pub use description::{
     Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
 };
+pub use exact::{Exact, ExactError};
 pub use text::{display, write_text};
 
 use std::fmt;

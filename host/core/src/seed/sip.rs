@@ -43,31 +43,10 @@ impl<const C: usize, const D: usize> Sip<C, D> {
         self.words = self.words.wrapping_add(1);
     }
 
-    /// A string: length: u32 | bytes | zeros up to a whole word.
+    /// A string: see [`words`].
     #[inline]
     pub(crate) fn text(&mut self, text: &[u8]) {
-        let len = text.len();
-        let head = len as u64 & 0xffff_ffff;
-        if len < 4 {
-            let byte = |at: usize| text.get(at).map_or(0, |&byte| u64::from(byte));
-            return self.word(head | byte(0) << 32 | byte(1) << 40 | byte(2) << 48);
-        }
-        self.word(head | four(text, 0) << 32);
-        let mut at = 4;
-        while at + 8 <= len {
-            self.word(eight(text, at));
-            at += 8;
-        }
-        if at < len {
-            // The last bytes, read as the end of a whole word or half.
-            let left = len - at;
-            let tail = if len >= 8 {
-                eight(text, len - 8) >> (8 * (8 - left))
-            } else {
-                four(text, len - 4) >> (8 * (4 - left))
-            };
-            self.word(tail);
-        }
+        words(text, |word| self.word(word));
     }
 
     /// 64 bits.
@@ -116,6 +95,33 @@ impl<const C: usize, const D: usize> Sip<C, D> {
             self.v3 = self.v3.rotate_left(21) ^ self.v0;
             self.v2 = self.v2.rotate_left(32);
         }
+    }
+}
+
+/// The words of a string: length: u32 | bytes | zeros up to a whole word.
+#[inline(always)]
+pub(super) fn words(text: &[u8], mut put: impl FnMut(u64)) {
+    let len = text.len();
+    let head = len as u64 & 0xffff_ffff;
+    if len < 4 {
+        let byte = |at: usize| text.get(at).map_or(0, |&byte| u64::from(byte));
+        return put(head | byte(0) << 32 | byte(1) << 40 | byte(2) << 48);
+    }
+    put(head | four(text, 0) << 32);
+    let mut at = 4;
+    while at + 8 <= len {
+        put(eight(text, at));
+        at += 8;
+    }
+    if at < len {
+        // The last bytes, read as the end of a whole word or half.
+        let left = len - at;
+        let tail = if len >= 8 {
+            eight(text, len - 8) >> (8 * (8 - left))
+        } else {
+            four(text, len - 4) >> (8 * (4 - left))
+        };
+        put(tail);
     }
 }
 

@@ -35,6 +35,9 @@ pub enum CompareError {
         /// What is wrong with it.
         what: String,
     },
+    /// A gate that could never hold.
+    #[error(transparent)]
+    Gate(#[from] compare::gate::GateError),
     /// Something that cannot be compared as asked.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
@@ -43,5 +46,19 @@ pub enum CompareError {
 impl From<RunDirError> for CompareError {
     fn from(error: RunDirError) -> Self {
         Self::RunDir(Box::new(error))
+    }
+}
+
+impl CompareError {
+    /// Whether what was asked for is to blame (exit code 2, else 3).
+    pub fn is_usage(&self) -> bool {
+        use compare::CompareError as Core;
+        match self {
+            Self::Refused(_) | Self::Known { .. } | Self::Gate(_) => true,
+            Self::Compare(error) => {
+                !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
+            }
+            Self::RunDir(_) | Self::Changed { .. } => false,
+        }
     }
 }

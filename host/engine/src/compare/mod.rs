@@ -8,9 +8,14 @@
 //! leaves    --> which rows differ at all? --> only those are read --> Tally
 //! outcomes  --> differ? then both logs are walked side by side -----> Tally
 //! ```
+//!
+//! Beside it people keep what they expect to differ: [`expectations`].
 
+mod differences;
 mod error;
+pub mod expectations;
 mod firsts;
+mod gated;
 mod known;
 mod log;
 mod refuse;
@@ -20,8 +25,13 @@ mod sides;
 mod states;
 #[cfg(test)]
 mod tests;
+mod totals;
 
+pub use differences::Differences;
 pub use error::CompareError;
+pub(crate) use gated::Gated;
 pub use known::{KnownFiles, known};
+pub(crate) use refuse::{lone_params, refusals};
+pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
-pub use sides::{shell_word, side};
+pub use sides::side;

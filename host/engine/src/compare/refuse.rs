@@ -5,7 +5,7 @@ use retally_core::manifest::{Input, Manifest, Object, Param, Settings, Taken};
 use std::collections::BTreeMap;
 
 /// Why a comparison of two runs would mean nothing, as sentence fragments; empty: it does.
-pub(super) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
+pub(crate) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
     let mut found = Vec::new();
     if a.reducer.name != b.reducer.name {
         found.push(format!(
@@ -89,7 +89,7 @@ fn settings(a: &Settings, b: &Settings) -> Option<String> {
 }
 
 /// Params that one version alone declares.
-pub(super) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<(bool, String)> {
+pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<(bool, String)> {
     let names = |manifest: &Manifest| -> Vec<String> {
         manifest.job.settings.params.iter().map(|param| param.name.clone()).collect()
     };

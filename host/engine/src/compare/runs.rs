@@ -3,18 +3,23 @@
 
 use super::error::CompareError;
 use super::firsts::Firsts;
+use super::gated::Gated;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
-use super::sides::{explain, open, shell_word, side, tell_apart};
+use super::sides::{explain, open, side, tell_apart};
 use super::states::states;
+use super::totals;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
 use crate::rundir::{Keys, Part, RunReader, Table};
 use arrow_array::cast::AsArray;
+use retally_core::compare::gate::Gate;
 use retally_core::compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_core::compare::sink::Sink;
-use retally_core::compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
+use retally_core::compare::{
+    Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word,
+};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
 use std::cmp::Ordering;
@@ -28,13 +33,15 @@ pub struct CompareOptions {
     pub options: Options,
     /// Go on where the sides would be refused.
     pub force: bool,
+    /// Which differences are expected; none: nobody judges.
+    pub gate: Option<Gate>,
     /// Commands that repeat the comparison or lead on.
     pub repeat: Vec<String>,
     /// The job file, for commands that lead on.
     pub job: String,
 }
 
-/// Compares two finished runs; every difference of the views goes to `sink` as well.
+/// Compares two finished runs; every difference of the views goes past the gate and to `sink`.
 ///
 /// # Errors
 /// Runs that cannot be read, that were changed since, or of which a comparison would mean nothing.
@@ -47,8 +54,10 @@ pub fn runs(
     let (a, b) = (open(dir_a)?, open(dir_b)?);
     let notes = judge(&a, &b, options.force)?;
     let mut compared = Compared::new((&a, dir_a), (&b, dir_b), options, notes)?;
+    let plan = compared.plan.clone();
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
     compared.log()?;
-    let disjoint = compared.views(sink)?;
+    let disjoint = compared.views(&mut gated)?;
     if disjoint {
         let text = "they have no key in common".to_owned();
         if !options.force {
@@ -60,7 +69,9 @@ pub fn runs(
         compared.tally.states(sets);
     }
     compared.violations()?;
-    compared.finish(options)
+    let mut comparison = compared.finish(options)?;
+    gated.conclude(&mut comparison, &plan);
+    Ok(comparison)
 }
 
 /// Refuses what means nothing; what `force` goes on with is noted, and so is what one side alone
@@ -80,7 +91,7 @@ fn judge(a: &RunReader, b: &RunReader, force: bool) -> Result<Vec<Note>, Compare
     Ok(notes)
 }
 
-pub(super) fn forced(text: &str) -> String {
+pub(crate) fn forced(text: &str) -> String {
     format!("compared all the same (--force): {text}")
 }
 
@@ -246,7 +257,8 @@ impl<'a> Compared<'a> {
             }
         };
         let missing = format!("{explain} KEY");
-        let found = tally.finish(&words, Some(missing), &mut first);
+        let mut found = tally.finish(&words, Some(missing), &mut first);
+        totals::fill(&mut found.totals, &a.manifest().totals, &b.manifest().totals);
         let (mut side_a, mut side_b) =
             (side(a.manifest(), Some(dirs[0])), side(b.manifest(), Some(dirs[1])));
         tell_apart(&mut side_a, &mut side_b);
@@ -265,7 +277,7 @@ impl<'a> Compared<'a> {
             read,
             repeat: options.repeat.clone(),
         };
-        Ok(head.with(&plan, found))
+        Ok(Comparison { explain: Some(explain), ..head.with(&plan, found) })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::error::CompareError;
 use crate::rundir::RunReader;
 use retally_core::compare::model::{ReducerSide, RunSide, Side};
+use retally_core::compare::shell_word;
 use retally_core::manifest::Manifest;
 use std::path::Path;
 
@@ -60,15 +61,6 @@ pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
             format!("retally explain --job {job} --a {a} --b {b}")
         }
         _ => format!("retally explain --job {job}"),
-    }
-}
-
-/// A text as one word of a shell, to be pasted.
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:/@+=".contains(c);
-    match !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

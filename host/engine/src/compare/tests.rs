@@ -17,6 +17,20 @@ fn options() -> CompareOptions {
     CompareOptions::default()
 }
 
+/// A message in lines that fit this file.
+pub(super) fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for line in text.lines() {
+        for (number, word) in line.split(' ').enumerate() {
+            let breaks = number == 0 || width + 1 + word.len() > 84;
+            lines.push_str(if breaks { "\n" } else { " " });
+            width = if breaks { word.len() } else { width + 1 + word.len() };
+            lines.push_str(word);
+        }
+    }
+    lines.split_off(1)
+}
+
 /// Two runs, written below a folder.
 struct Two {
     folder: TempDir,
@@ -121,7 +135,9 @@ fn three_differences_among_many_keys_are_found_by_reading_a_sliver() {
     assert_eq!(found.states.unwrap().different, 3);
     let net = &found.totals.iter().find(|total| total.field == "net").unwrap();
     assert_eq!(net.difference, "-2499.98");
-    assert_eq!(net.a, None);
+    // Nobody read the other rows: the manifests' control totals tell.
+    assert_eq!(net.a.as_deref(), Some("199999000.00"));
+    assert_eq!(net.b.as_deref(), Some("199996500.02"));
     let ranked: Vec<&str> = found.worst.rankings[0]
         .keys
         .iter()
@@ -160,8 +176,8 @@ fn keys_that_come_and_go_are_told() {
     );
 }
 
-/// A changed emit, an event that is refused, and another that is no duplicate any more.
-fn changed_log() -> (Sample, [(usize, u32); 2]) {
+/// A changed emit and its event (block, number), and an event that became a duplicate.
+fn changed_log() -> (Sample, (usize, u32)) {
     let mut changed = sample(5);
     let emitted = changed.blocks[2].emits[0].events[10];
     if let Values::Decimal(values) = &mut changed.blocks[2].emits[0].columns[1].values {
@@ -174,12 +190,12 @@ fn changed_log() -> (Sample, [(usize, u32); 2]) {
     };
     let event = silent(&changed.blocks[3]);
     changed.blocks[3].outcomes[event as usize] = What::Duplicate;
-    (changed, [(2, emitted), (3, event)])
+    (changed, (2, emitted))
 }
 
 #[test]
 fn the_first_differing_outcome_of_a_key_is_found() {
-    let (b, [(block, event), _]) = changed_log();
+    let (b, _) = changed_log();
     let found = Two::new(&sample(5), &b).found();
     assert_eq!(found.verdict, Verdict::Different);
     let changes: Vec<_> = found
@@ -195,18 +211,17 @@ fn the_first_differing_outcome_of_a_key_is_found() {
     assert_eq!(balance.fields[1].numeric.as_ref().unwrap().sum, "2.50");
     // The emits are of key `k1`, which has no row in the view.
     assert_eq!((found.divergences.found, found.divergences.healed), (1, 1));
-    let stretch = b.blocks[block].stretches[0];
-    assert_eq!(stretch.first_offset + u64::from(event) > 0, true);
 }
 
 #[test]
 fn a_key_that_differs_is_shown_with_its_event() {
-    let (b, [(block, event), _]) = changed_log();
+    let (b, (block, event)) = changed_log();
     let with_key = |sample: &Sample, net: i64| {
         let mut with = sample.clone();
         let row = |net| {
             let columns = vec![Column::new(Kind::Text), Column::new(Kind::Decimal { scale: 2 })];
             let mut finals = Finals {
+                places: Vec::new(),
                 keys: [b"k1".as_slice()].into_iter().collect(),
                 states: [b"s".as_slice()].into_iter().collect(),
                 applied: vec![1],
@@ -264,13 +279,19 @@ fn what_means_nothing_is_refused_and_forced() {
         manifest.job.settings.params[0].value = Some("2000.00".into());
         manifest.job.settings.params.remove(1);
     });
-    insta::assert_snapshot!(two.refused(), @r#"these are not compared: they are of two reducers, `sample` and `other`; they took other events of partition "a/1": 9 events and 10 events; their jobs differ in param gold_from: 1000.00 and 2000.00; --force goes on all the same, and the report says so"#);
+    insta::assert_snapshot!(wrapped(&two.refused()), @r#"
+    these are not compared: they are of two reducers, `sample` and `other`; they took
+    other events of partition "a/1": 9 events and 10 events; their jobs differ in param
+    gold_from: 1000.00 and 2000.00; --force goes on all the same, and the report says so
+    "#);
     let found = two.forced();
     let notes: Vec<_> = found.notes.iter().map(|note| note.text.as_str()).collect();
-    insta::assert_snapshot!(notes.join("\n"), @r#"
+    insta::assert_snapshot!(wrapped(&notes.join("\n")), @r#"
     compared all the same (--force): they are of two reducers, `sample` and `other`
-    compared all the same (--force): they took other events of partition "a/1": 9 events and 10 events
-    compared all the same (--force): their jobs differ in param gold_from: 1000.00 and 2000.00
+    compared all the same (--force): they took other events of partition "a/1": 9 events
+    and 10 events
+    compared all the same (--force): their jobs differ in param gold_from: 1000.00 and
+    2000.00
     the param `label` is declared by A alone
     rows whose leaf hashes are equal were neither read nor checked
     "#);
@@ -281,7 +302,10 @@ fn empty_sides_and_disjoint_keys_are_refused() {
     let a = many(10, i64::from);
     let mut none = many(10, i64::from);
     none.finals.clear();
-    insta::assert_snapshot!(Two::new(&a, &none).refused(), @"these are not compared: B is empty: 2371 events applied, 0 keys; --force goes on all the same, and the report says so");
+    insta::assert_snapshot!(wrapped(&Two::new(&a, &none).refused()), @"
+    these are not compared: B is empty: 2371 events applied, 0 keys; --force goes on all
+    the same, and the report says so
+    ");
     let mut other = many(20, i64::from);
     other.finals = vec![{
         let mut finals = many(10, i64::from).finals.remove(0);
@@ -294,7 +318,10 @@ fn empty_sides_and_disjoint_keys_are_refused() {
         finals
     }];
     let two = Two::new(&a, &other);
-    insta::assert_snapshot!(two.refused(), @"these are not compared: they have no key in common; --force goes on all the same, and the report says so");
+    insta::assert_snapshot!(wrapped(&two.refused()), @"
+    these are not compared: they have no key in common; --force goes on all the same,
+    and the report says so
+    ");
     let found = two.forced();
     assert_eq!((found.keys.only_a, found.keys.only_b), (10, 10));
     assert_eq!(found.notes[0].code, NoteCode::Forced);
@@ -312,7 +339,10 @@ fn what_is_no_finished_run_is_refused() {
     fs::write(&manifest, text.replacen("\"applied\": ", "\"applied\": 1", 1)).unwrap();
     assert!(two.refused().contains("the counts do not add up"), "{}", two.refused());
     fs::remove_file(&manifest).unwrap();
-    insta::assert_snapshot!(two.refused(), @"RUNS/b is half-written: it has no manifest.json, which is written last; the run was interrupted, so run it again");
+    insta::assert_snapshot!(wrapped(&two.refused()), @"
+    RUNS/b is half-written: it has no manifest.json, which is written last; the run was
+    interrupted, so run it again
+    ");
 }
 
 #[test]
@@ -328,10 +358,22 @@ fn files_that_were_changed_are_found_by_their_digests() {
         fs::copy(other.dir("a").join(file), two.dir("b").join(file)).unwrap();
         two.refused()
     };
-    insta::assert_snapshot!(told("view.parquet"), @"RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose hash is in leaves.parquet; `retally results check` tells what else was changed");
-    insta::assert_snapshot!(told("leaves.parquet"), @"RUNS/b/leaves.parquet is not as it was written: the leaves of the views are not those of its digest; `retally results check` tells what else was changed");
-    insta::assert_snapshot!(told("emits/flag/00000.parquet"), @"RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from offset 100 on: event 19 of the block emitted without being applied");
-    insta::assert_snapshot!(told("outcomes.parquet"), @"RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from offset 0 on: event 0 of the block emitted without being applied");
+    insta::assert_snapshot!(wrapped(&told("view.parquet")), @"
+    RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose
+    hash is in leaves.parquet; `retally results check` tells what else was changed
+    ");
+    insta::assert_snapshot!(wrapped(&told("leaves.parquet")), @"
+    RUNS/b/leaves.parquet is not as it was written: the leaves of the views are not
+    those of its digest; `retally results check` tells what else was changed
+    ");
+    insta::assert_snapshot!(wrapped(&told("emits/flag/00000.parquet")), @"
+    RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from
+    offset 100 on: event 19 of the block emitted without being applied
+    ");
+    insta::assert_snapshot!(wrapped(&told("outcomes.parquet")), @"
+    RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from
+    offset 0 on: event 0 of the block emitted without being applied
+    ");
 }
 
 #[test]
@@ -341,7 +383,10 @@ fn a_row_that_is_changed_in_place_is_found() {
     let forged = many(3000, |key| if key == 9 { 7 } else { key.into() });
     let (two, other) = (Two::new(&a, &b), Two::new(&a, &forged));
     fs::copy(other.dir("b").join("view.parquet"), two.dir("b").join("view.parquet")).unwrap();
-    insta::assert_snapshot!(two.refused(), @"RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose hash is in leaves.parquet; `retally results check` tells what else was changed");
+    insta::assert_snapshot!(wrapped(&two.refused()), @"
+    RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose
+    hash is in leaves.parquet; `retally results check` tells what else was changed
+    ");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
-use std::collections::BTreeMap;
+use super::gates::takes_bare;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -83,9 +85,27 @@ const KEYS: &[(&str, Takes)] = &[
     ("output.dir", Takes::Text),
     ("snapshots.url", Takes::Text),
     ("snapshots.every", Takes::Text),
+    ("gates.malformed", Takes::Text),
+    ("gates.ignored", Takes::Text),
+    ("gates.duplicates", Takes::Text),
+    ("gates.conflicts", Takes::Text),
+    ("gates.rejected", Takes::Text),
+    ("gates.quarantined", Takes::Text),
+    ("gates.violations", Takes::Text),
+    ("expect.total", Takes::Text),
+    ("expect.emit", Takes::Text),
+    ("expect.by", Takes::Text),
+    ("expect.of", Takes::Text),
+    ("expect.equals", Takes::Text),
+    ("expect.at_least", Takes::Text),
+    ("expect.at_most", Takes::Text),
 ];
 
-const SECTIONS: &[&str] = &["job", "source", "dedup", "params", "limits", "output", "snapshots"];
+const SECTIONS: &[&str] =
+    &["job", "source", "dedup", "params", "limits", "output", "snapshots", "gates", EXPECT];
+
+/// The section that stands any number of times. Its keys bear the number: `expect.1.total`.
+const EXPECT: &str = "expect";
 
 /// The section whose keys the reducer declares.
 const PARAMS: &str = "params";
@@ -183,6 +203,11 @@ impl Authored {
         self.values.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value)))
     }
 
+    /// Numbers of the `[[expect]]` of which anything is written, ascending.
+    pub(super) fn expectations(&self) -> BTreeSet<usize> {
+        self.values.keys().filter_map(|key| Some(numbered(key)?.0)).collect()
+    }
+
     /// Folder at which relative paths start.
     pub fn base(&self) -> &Path {
         &self.base
@@ -208,6 +233,9 @@ impl Authored {
             let near = near(name, SECTIONS.iter().copied());
             return Err(JobError::Unknown { place: place(at), what, near });
         }
+        if name == EXPECT {
+            return self.expect(at, value, place);
+        }
         let DeValue::Table(table) = value else {
             let (key, expected, found) = (name.to_owned(), "a section", type_of(value));
             return Err(JobError::Type { place: place(at), key, expected, found });
@@ -215,6 +243,33 @@ impl Authored {
         for (key, value) in table {
             let at = place(key.span().start);
             self.entry(&format!("{name}.{}", key.get_ref()), value.get_ref(), at, place)?;
+        }
+        Ok(())
+    }
+
+    fn expect(
+        &mut self,
+        at: usize,
+        value: &DeValue<'_>,
+        place: &dyn Fn(usize) -> Place,
+    ) -> Result<(), JobError> {
+        let wrong = |found| {
+            let (key, expected) = (EXPECT.to_owned(), "a section that begins with [[expect]]");
+            JobError::Type { place: place(at), key, expected, found }
+        };
+        let DeValue::Array(list) = value else { return Err(wrong(type_of(value))) };
+        for (number, value) in (1..).zip(list) {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(wrong(type_of(value.get_ref())));
+            };
+            if table.is_empty() {
+                return Err(wrong("one without a key"));
+            }
+            for (key, value) in table {
+                let at = place(key.span().start);
+                let key = format!("{EXPECT}.{number}.{}", key.get_ref());
+                self.entry(&key, value.get_ref(), at, place)?;
+            }
         }
         Ok(())
     }
@@ -241,7 +296,8 @@ impl Authored {
             expected: expected(key),
             found: type_of(value),
         })?;
-        if let (Raw::Bare(_), false) = (&raw, key.starts_with("params.")) {
+        let takes_bare = key.starts_with("params.") || takes_bare(&plain(key));
+        if let (Raw::Bare(_), false) = (&raw, takes_bare) {
             let (key, expected, found) = (key.to_owned(), expected(key), type_of(value));
             return Err(JobError::Type { place: at, key, expected, found });
         }
@@ -282,8 +338,30 @@ pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|(key, _)| *key)
 }
 
+/// Number and rest of a key such as `expect.1.total`.
+fn numbered(key: &str) -> Option<(usize, &str)> {
+    let (number, rest) = key.strip_prefix(EXPECT)?.strip_prefix('.')?.split_once('.')?;
+    Some((number.parse().ok().filter(|number| *number > 0)?, rest))
+}
+
+/// The key without the number of its section.
+fn plain(key: &str) -> Cow<'_, str> {
+    match numbered(key) {
+        Some((_, rest)) => format!("{EXPECT}.{rest}").into(),
+        None => key.into(),
+    }
+}
+
 /// What the key takes, or the error that names the nearest one.
 fn known(key: &str, place: &Place) -> Result<Takes, JobError> {
+    let whole = plain(key);
+    if key.starts_with("expect.") && numbered(key).is_none() {
+        // Which of them is meant must be said.
+        let (what, name) = (format!("key {key:?}"), key.rsplit('.').next().unwrap_or_default());
+        let near = Some(format!("{EXPECT}.1.{name}"));
+        return Err(JobError::Unknown { place: place.clone(), what, near });
+    }
+    let key = &*whole;
     if let Some((_, takes)) = KEYS.iter().find(|(known, _)| *known == key) {
         return Ok(*takes);
     }
@@ -302,7 +380,8 @@ fn known(key: &str, place: &Place) -> Result<Takes, JobError> {
         return Err(JobError::Unknown { place, what: format!("section [{section}]"), near });
     }
     let near = near(name, names.into_iter());
-    Err(JobError::Unknown { place, what: format!("key {name:?} in [{section}]"), near })
+    let section = if section == EXPECT { format!("[[{section}]]") } else { format!("[{section}]") };
+    Err(JobError::Unknown { place, what: format!("key {name:?} in {section}"), near })
 }
 
 fn expected(key: &str) -> &'static str {
@@ -311,6 +390,8 @@ fn expected(key: &str) -> &'static str {
         "source.key" => "a string or a list of strings",
         "limits.memory" | "limits.host_memory" => "a string with a unit, such as \"256MiB\"",
         "limits.deadline" => "a string with a unit, such as \"10s\"",
+        _ if key.starts_with("gates.") => "a whole number, or a share such as \"0.1%\"",
+        _ if takes_bare(&plain(key)) => "a string or a number, such as \"0.00\"",
         "snapshots.every" => "a string, \"end\" or \"1000000 events\"",
         _ if key.starts_with("params.") => "a string, a number, a boolean or a time",
         _ => "a string",

@@ -101,7 +101,7 @@ fn behind(instead: &str) -> String {
 }
 
 /// The candidate that is so near to `word` that it may have been meant.
-pub(super) fn near<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn near<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> Option<String> {
     let score = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
     let (best, candidate) = all.map(|c| (score(c), c)).min_by_key(|(score, _)| *score)?;
     let allowed = (word.chars().count().max(candidate.chars().count()) / 3).max(1);

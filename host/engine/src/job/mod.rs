@@ -6,6 +6,7 @@
 
 mod authored;
 mod error;
+mod gates;
 pub mod params;
 mod resolved;
 mod units;
@@ -17,6 +18,8 @@ mod tests;
 pub use crate::source::Format;
 pub use authored::{Authored, Place, Raw, Written};
 pub use error::JobError;
+pub(crate) use error::near;
+pub use gates::{BoundGates, Counted, Gates};
 pub use params::{Params, columns};
 pub use resolved::{Every, Limits, ReducerFile, Resolved, Snapshots, Source};
 

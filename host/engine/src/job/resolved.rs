@@ -2,6 +2,7 @@
 
 use super::authored::{Authored, Raw, Written};
 use super::error::{JobError, near};
+use super::gates::Gates;
 use super::params::Params;
 use super::units;
 use crate::source::Format;
@@ -45,6 +46,8 @@ pub struct Resolved {
     pub output: PathBuf,
     /// Where and when snapshots are saved; none: never.
     pub snapshots: Option<Snapshots>,
+    /// What a replay may come to.
+    pub gates: Gates,
 }
 
 /// Where the reducer lies.
@@ -124,6 +127,7 @@ impl Resolved {
             limits: keys.limits()?,
             output: keys.required("output.dir", "name a folder")?.text().into(),
             snapshots: keys.snapshots()?,
+            gates: Gates::new(authored)?,
         })
     }
 

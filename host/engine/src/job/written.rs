@@ -42,6 +42,9 @@ impl Resolved {
             };
             put("source.time_unit", unit.into());
         }
+        for (key, value) in self.gates.written() {
+            put(&key, value.into());
+        }
         all
     }
 }
@@ -99,7 +102,7 @@ mod tests {
     use retally_core::digest::{Digests, Hash};
     use retally_core::manifest::{
         Counts, Engine, Input, Job, Manifest, ManifestFormat, Marks, Param, Range, ReducerId,
-        Settings,
+        Settings, Totals,
     };
     use retally_core::schema::Kind;
 
@@ -129,6 +132,7 @@ mod tests {
             digests: Digests { outcomes: zero, views: zero, states: zero, violations: zero },
             counts: Counts::default(),
             since_start: None,
+            totals: Totals::default(),
             partitions: Vec::new(),
             from_snapshot: None,
             reducer: ReducerId {
@@ -149,13 +153,15 @@ mod tests {
 
     #[test]
     fn a_run_can_be_asked_for_again_from_its_manifest() {
-        let job = resolve(&whole()).unwrap();
+        let gates = "[gates]\nrejected = \"5%\"\n[[expect]]\ntotal = \"net\"\nequals = 0.00\n";
+        let job = resolve(&(whole() + gates)).unwrap();
         let bytes = run_of(&job).to_bytes().unwrap();
         let run = Manifest::from_bytes(&bytes).unwrap();
         let again = Resolved::new(&Authored::of_run(&run, Path::new("/jobs")).unwrap()).unwrap();
         assert_eq!(again.written(), job.written());
         assert_eq!((again.reducer, again.base), (job.reducer, job.base));
         assert_eq!((again.source, again.ledger), (job.source, job.ledger));
+        assert_eq!(again.gates.written(), job.gates.written());
         assert_eq!((again.order, again.window), (job.order, job.window));
         assert_eq!((again.on_conflict, again.on_trap), (job.on_conflict, job.on_trap));
         let (then, now): (Vec<_>, Vec<_>) =

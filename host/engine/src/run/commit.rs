@@ -11,11 +11,12 @@ use super::replay::ReplayOptions;
 use super::resume;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
+use super::tallied::Tallied;
 use crate::job::Resolved;
 use crate::rundir::RunWriter;
 use crate::snapshot::{SnapshotRef, Store};
 use retally_core::digest::Outcomes;
-use retally_core::manifest::Counts;
+use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::Block;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -25,6 +26,8 @@ pub(crate) struct Kept {
     pub outcomes: Outcomes,
     /// Of this run.
     pub counts: Counts,
+    /// Of this run.
+    pub totals: Totals,
     /// Before the snapshot from which this run went on.
     pub before: Counts,
     /// Gone once the run is finished.
@@ -37,6 +40,8 @@ pub(crate) struct Replaying<'a> {
     observer: &'a dyn Observer,
     memory: Watch,
     store: Option<Store>,
+    /// What a comparison counts.
+    pub tallied: Option<&'a Mutex<Tallied>>,
     /// The snapshots saved so far.
     saved: Mutex<Vec<SnapshotRef>>,
 }
@@ -53,7 +58,7 @@ impl<'a> Replaying<'a> {
         let url = url.filter(|_| prepared.lanes.len() == 1);
         let store = url.map(|url| Store::open(url, &job.base)).transpose()?;
         let memory = Watch::new(prepared.host_memory_bytes, job.window);
-        Ok(Self { prepared, observer, memory, store, saved: Mutex::default() })
+        Ok(Self { prepared, observer, memory, store, tallied: None, saved: Mutex::default() })
     }
 
     /// Names of the snapshots saved so far.
@@ -97,13 +102,17 @@ impl Commit for Replaying<'_> {
         blocks: Vec<Block>,
         stages: &mut Stages,
     ) -> Result<(), RunError> {
+        if let (Some(tallied), [a, b]) = (self.tallied, blocks.as_slice()) {
+            stages.time(Stage::Compare, || lock(tallied).blocks([a, b]))?;
+        }
         let mut events = 0;
         for (lane, block) in lanes.iter().zip(blocks) {
             let mut kept = lock(&lane.commit);
             let kept = &mut *kept;
-            stages.time(Stage::Digest, || {
+            stages.time(Stage::Digest, || -> Result<(), RunError> {
                 kept.counts.add(&block);
-                kept.outcomes.add(&block)
+                kept.totals.add_emits(&lane.reducer.description().emits, &block.emits)?;
+                Ok(kept.outcomes.add(&block)?)
             })?;
             if let Some(writer) = &mut kept.writer {
                 stages.time(Stage::Write, || writer.block(block))?;

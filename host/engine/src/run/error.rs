@@ -1,5 +1,6 @@
 //! Why a run could not begin, or could not finish.
 
+use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
 use crate::rundir::RunDirError;
@@ -8,7 +9,7 @@ use crate::source::SourceError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{CountsError, ManifestError};
+use retally_core::manifest::{CountsError, ManifestError, TotalsError};
 use retally_core::reduce::KeyFault;
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -112,6 +113,12 @@ pub enum RunError {
         /// What to do.
         advice: String,
     },
+    /// Two sides that cannot be compared, or not as asked.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// A control total does not fit.
+    #[error(transparent)]
+    Totals(#[from] TotalsError),
     /// Somebody asked the run to stop.
     #[error("stopped on request; nothing that looks finished is left behind")]
     Cancelled,
@@ -168,6 +175,7 @@ impl RunError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Source(error) => error.is_usage(),
+            Self::Compare(error) => error.is_usage(),
             Self::Job(_)
             | Self::Ledger(_)
             | Self::ReducerFile { .. }

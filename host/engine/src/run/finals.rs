@@ -30,7 +30,7 @@ pub(super) fn all<C: Send>(
     (threads, cancel): (usize, &AtomicBool),
     stages: &mut Stages,
     digest: impl FnMut(&Finals) -> Result<(), RunError> + Send,
-    mut write: impl FnMut(Finals) -> Result<(), RunError>,
+    mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let keys = sorted_keys(shards);
     let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
@@ -56,7 +56,7 @@ pub(super) fn all<C: Send>(
         // What was derived ahead of an error is dropped with the receiver, and the threads end.
         let mut written = Ok(());
         for finals in &in_order {
-            written = finals.and_then(|finals| stages.time(Stage::Write, || write(finals)));
+            written = finals.and_then(|finals| write(finals, stages));
             if written.is_err() {
                 break;
             }

@@ -8,17 +8,21 @@ use super::lane::lock;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::sequence::Extent;
-use super::stages::Stages;
+use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::{KeyedDigests, RunWriter};
 use crate::source::{Fingerprint, Source};
-use retally_core::digest::{Digests, PartitionDigest, Tables, outcomes_digest, run_digest};
+use retally_core::digest::{
+    Digests, KeyedDigest, PartitionDigest, Tables, outcomes_digest, run_digest,
+};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
-    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, Taken, Xxh3, seal,
+    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken,
+    Xxh3, seal,
 };
-use retally_core::reduce::{Finals, Shard};
+use retally_core::reduce::{Finals, Shard, Viewed, stateless_places};
+use retally_core::schema::Field;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One side of a pass while its keys are gone through.
@@ -32,14 +36,25 @@ pub(crate) struct Finished {
 pub(crate) struct Rows {
     keys: u64,
     violations: u64,
+    view: Vec<Field>,
+    totals: TableTotals,
     writer: Option<RunWriter>,
 }
 
 impl Rows {
+    /// Before the first keys.
+    pub(crate) fn begin(&mut self, shards: &[&Shard]) {
+        if let Some(writer) = &mut self.writer {
+            writer.stateless(stateless_places(shards));
+        }
+    }
+
     /// Takes the next keys, in byte order.
     pub(crate) fn add(&mut self, finals: Finals) -> Result<(), RunError> {
         self.keys += finals.keys.len() as u64;
         self.violations += finals.violated.len() as u64;
+        let Viewed { owners, columns } = &finals.viewed;
+        self.totals.add(&self.view, columns, owners.len())?;
         match &mut self.writer {
             Some(writer) => Ok(writer.finals(finals)?),
             None => Ok(()),
@@ -64,7 +79,9 @@ impl Finished {
         let lane = &prepared.lanes[number];
         let tables = Tables::new(lane.reducer.description());
         let writer = lock(&lane.commit).writer.take();
-        Self { number, tables, rows: Rows { keys: 0, violations: 0, writer } }
+        let view = lane.reducer.description().view.fields.clone();
+        let totals = TableTotals::new(&view);
+        Self { number, tables, rows: Rows { keys: 0, violations: 0, view, totals, writer } }
     }
 
     /// Goes through all keys of a side that is alone.
@@ -77,36 +94,64 @@ impl Finished {
         let lane = &prepared.lanes[self.number];
         let guards = lane.lock_shards();
         let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+        self.rows.begin(&shards);
         let (tables, rows) = (&mut self.tables, &mut self.rows);
         let digest = |finals: &Finals| Ok(tables.add(finals)?);
         let how = (options.threads(), &*options.cancel);
-        finals::all(lane, &shards, how, stages, digest, |finals| rows.add(finals))
+        finals::all(lane, &shards, how, stages, digest, |finals, stages| {
+            stages.time(Stage::Write, || rows.add(finals))
+        })
     }
 
-    /// Counts the keys: from then on the lane's counts are whole.
+    /// Counts the keys: from then on the lane's counts and control totals are whole.
     pub(crate) fn count(&self, prepared: &Prepared) {
-        let counts = &mut lock(&prepared.lanes[self.number].commit).counts;
-        (counts.keys, counts.violations) = (self.rows.keys, self.rows.violations);
+        let kept = &mut *lock(&prepared.lanes[self.number].commit);
+        (kept.counts.keys, kept.counts.violations) = (self.rows.keys, self.rows.violations);
+        kept.totals.view = self.rows.totals.clone();
     }
 
-    /// The manifest, written with everything else if the side has a run directory.
-    pub(crate) fn end(
+    /// The digests and the manifest, not written yet.
+    pub(crate) fn close(self, about: &About<'_>) -> Result<Closed, RunError> {
+        let Tables { views, states, violations } = self.tables;
+        let trees = [views.finish(), states.finish(), violations.finish()];
+        let writer = self.rows.writer;
+        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
+        let manifest = manifest(about, self.number, &keyed(&trees), control)?;
+        Ok(Closed { number: self.number, trees, writer, manifest })
+    }
+}
+
+/// One side of a pass, complete but for what is written last.
+pub(crate) struct Closed {
+    number: usize,
+    /// Of views, states and violations.
+    trees: [KeyedDigest; 3],
+    writer: Option<RunWriter>,
+    manifest: Manifest,
+}
+
+fn keyed([views, states, violations]: &[KeyedDigest; 3]) -> KeyedDigests<'_> {
+    KeyedDigests { views, states, violations }
+}
+
+impl Closed {
+    /// What ran, on what, with what result.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Ends the run directory, if the side has one.
+    pub(crate) fn write(
         self,
         about: &About<'_>,
         stages: &Stages,
         watch: &Stopwatch,
     ) -> Result<Manifest, RunError> {
-        let lane = &about.prepared.lanes[self.number];
-        let Tables { views, states, violations } = self.tables;
-        let (views, states, violations) = (views.finish(), states.finish(), violations.finish());
-        let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-        let writer = self.rows.writer;
-        let control = writer.as_ref().map(RunWriter::control).unwrap_or_default();
-        let manifest = manifest(about, self.number, &trees, control)?;
-        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[self.number].dir) {
+        let Self { number, trees, writer, manifest } = self;
+        if let (Some(writer), Some(dir)) = (writer, &about.prepared.sides[number].dir) {
             let bytes = manifest.to_bytes()?;
-            audit::write(about, lane, dir, &manifest, stages, watch)?;
-            writer.finish(trees, &bytes)?;
+            audit::write(about, &about.prepared.lanes[number], dir, &manifest, stages, watch)?;
+            writer.finish(keyed(&trees), &bytes)?;
         }
         Ok(manifest)
     }
@@ -149,6 +194,7 @@ fn manifest(
         seal: seal(&run, &lane.reducer.digest(), &job_digest, &input.digest()),
         digests,
         counts: kept.counts,
+        totals: kept.totals.clone(),
         since_start: side.from_snapshot.as_ref().map(|_| kept.before.then(&kept.counts)),
         partitions: counted,
         from_snapshot: side.from_snapshot.as_ref().map(|(from, _)| from.clone()),

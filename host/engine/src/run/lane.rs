@@ -87,7 +87,7 @@ impl<C> Lane<C> {
 }
 
 fn held(shard: &Shard) -> [usize; 2] {
-    [shard.keys.bytes(), shard.ids.bytes()]
+    [shard.bytes() - shard.ids.bytes(), shard.ids.bytes()]
 }
 
 /// Locks a mutex. A thread that panicked while it held one ends the run with that panic anyway

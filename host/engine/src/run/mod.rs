@@ -2,9 +2,14 @@
 
 mod audit;
 mod commit;
+mod compare;
 mod error;
+mod explain;
 mod finals;
 mod finish;
+mod firsts;
+mod gates;
+mod join;
 mod lane;
 mod memory;
 mod originals;
@@ -18,7 +23,14 @@ mod schedule;
 mod sequence;
 mod stages;
 mod stopped;
+mod tallied;
 
+pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
+pub use explain::{
+    AROUND, ExplainOptions, FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf,
+    RowChange, RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
+};
+pub use prepare::{load, load_file};
 pub use progress::{Observer, Progress, Silent};
-pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay};
+pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay, replay_reducer};

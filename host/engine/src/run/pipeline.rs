@@ -50,6 +50,8 @@ pub(crate) struct Pipeline<'a, C: Commit> {
     pub bytes_read: &'a AtomicU64,
     /// Events read so far.
     pub events_read: AtomicU64,
+    /// Whether what comes out is written to files.
+    pub written: bool,
     /// Bytes that ids to come may be given room in.
     pub ids_max_bytes: usize,
 }
@@ -244,7 +246,7 @@ impl<C: Commit> Pipeline<'_, C> {
         worker: &mut Worker,
     ) -> Result<Block, RunError> {
         let description = self.lanes[lane].reducer.description();
-        let originals = self.source.originals();
+        let originals = if self.written { self.source.originals() } else { Originals::Unwanted };
         let mut block = worker
             .stages
             .time(Stage::Merge, || merge(description, slabs.of(lane), folded, originals));

@@ -18,7 +18,7 @@ use crate::source::{self, Projection, Source};
 use retally_core::decode::Plan;
 use retally_core::digest::{OutcomeShape, Outcomes};
 use retally_core::log::PartitionIndex;
-use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings};
+use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
 use retally_core::reduce::pair::Shared;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
@@ -156,8 +156,17 @@ fn lane(
     let history = if begun.snapshot.is_some() { begun.outcomes.save() } else { Vec::new() };
     let create = |dir| RunWriter::create(dir, reducer.description(), names.to_vec(), &history);
     let writer = dir.as_deref().map(create).transpose()?;
-    let kept =
-        Kept { outcomes: begun.outcomes, counts: Counts::default(), before: begun.counts, writer };
+    let mut begun = begun;
+    if writer.is_some() {
+        begun.shards.iter_mut().for_each(Shard::note_places);
+    }
+    let kept = Kept {
+        outcomes: begun.outcomes,
+        counts: Counts::default(),
+        totals: Totals::new(&description.emits, &description.view.fields),
+        before: begun.counts,
+        writer,
+    };
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
     let (from_snapshot, beyond) = (begun.snapshot, begun.beyond);
     let side = Side { dir, settings, binding, from_snapshot, beyond };
@@ -189,7 +198,10 @@ fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>) -> Cuts {
 }
 
 /// The reducer of the job, checked and compiled.
-pub(crate) fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
+///
+/// # Errors
+/// A file that cannot be read, is no reducer, or is another one than the job asks for.
+pub fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>, RunError> {
     let path = job.path(&job.reducer.path);
     let reducer = load_file(job, &path, options)?;
     match job.reducer.sha256 {
@@ -203,7 +215,10 @@ pub(crate) fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Re
 }
 
 /// The reducer in a file, checked and compiled, within the job's limits.
-pub(crate) fn load_file(
+///
+/// # Errors
+/// A file that cannot be read or is no reducer.
+pub fn load_file(
     job: &Resolved,
     path: &Path,
     options: &ReplayOptions,

@@ -7,6 +7,7 @@
 use super::commit::Replaying;
 use super::error::RunError;
 use super::finish::{About, Finished, input};
+use super::gates::judge;
 use super::pipeline::Pipeline;
 use super::prepare::{Begin, Prepared, load, prepare, run_dir};
 use super::progress::Observer;
@@ -16,7 +17,9 @@ use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
+use retally_core::gate::Judged;
 use retally_core::manifest::Manifest;
+use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +93,8 @@ pub struct Report {
     pub dir: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
+    /// What the job's gates found. They judge the run and change nothing of it.
+    pub gates: Vec<Judged>,
     /// Snapshots saved, by name.
     pub snapshots: Vec<String>,
     /// Time that it took, in seconds.
@@ -107,14 +112,27 @@ pub fn replay(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
+    replay_reducer(job, load(job, options)?, options, observer)
+}
+
+/// Replays a job with a reducer that is loaded already, whatever the job names.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn replay_reducer(
+    job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
-    let begin = Begin { reducer: load(job, options)?, dir: Some(run_dir(job, options)) };
+    let begin = Begin { reducer, dir: Some(run_dir(job, options)) };
+    let gates = job.gates.bind(begin.reducer.description())?;
     let prepared = prepare(job, vec![begin], None, options, observer)?;
     let report = replay_prepared(job, options, observer, &prepared, &watch);
-    if report.is_err() {
-        prepared.discard();
-    }
-    report
+    let mut report = report.inspect_err(|_| prepared.discard())?;
+    report.gates = judge(&report.dir, &report.manifest, &gates);
+    Ok(report)
 }
 
 fn replay_prepared(
@@ -133,10 +151,11 @@ fn replay_prepared(
     let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
     let snapshots = commit.saved();
     let about = About { job, options, prepared, snapshots: &snapshots, input };
-    let manifest = finished.end(&about, &stages, watch)?;
+    let manifest = finished.close(&about)?.write(&about, &stages, watch)?;
     Ok(Report {
         dir: prepared.sides[0].dir.clone().unwrap_or_default(),
         manifest,
+        gates: Vec::new(),
         snapshots,
         seconds: watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
@@ -159,6 +178,7 @@ pub(crate) fn pass(
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
+        written: prepared.sides.iter().any(|side| side.dir.is_some()),
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: prepared.host_memory_bytes / 2,
     };

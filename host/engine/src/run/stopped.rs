@@ -29,26 +29,33 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
     let row = (at.stop.event - base) as usize;
+    let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
+    let told = tell(slab, row, &at.stop.cause, names);
+    RunError::Stopped(Box::new(Stopped { side, ..told }))
+}
+
+/// What a side of a comparison is called.
+pub(crate) fn named(prepared: &Prepared, lane: usize) -> String {
+    let described = prepared.lanes[lane].reducer.description();
+    format!("{}, {}@{}", SIDES[lane], described.name, described.version)
+}
+
+fn tell(slab: &Decoded, row: usize, cause: &StopCause, names: &[String]) -> Stopped {
     let offset = slab.placed.first_offset + row as u64;
     let position = Position { partition: slab.placed.name.to_string(), offset };
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
     let event = shown(&original(&slab.placed.slab, row));
     let mut help = format!("\n  event  {event}");
-    let state = match &at.stop.cause {
+    let state = match cause {
         StopCause::Trap { state, .. } | StopCause::Limit { state, .. } => Some(state),
         _ => None,
     };
     if let Some(state) = state {
         help += &format!("\n  state  {}", hex(state));
     }
-    help += &advice(&at.stop.cause, &position, &key, &id, names);
-    let cause = at.stop.cause.to_string();
-    let side = (prepared.lanes.len() > 1).then(|| {
-        let described = prepared.lanes[at.lane].reducer.description();
-        format!("{}, {}@{}", SIDES[at.lane], described.name, described.version)
-    });
-    RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
+    help += &advice(cause, &position, &key, &id, names);
+    Stopped { position, side: None, key, id, cause: cause.to_string(), help }
 }
 
 fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[String]) -> String {

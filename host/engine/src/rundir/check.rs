@@ -1,11 +1,12 @@
-//! Every digest of a run, recomputed from its files alone.
+//! Every digest and control total of a run, recomputed from its files alone.
 
 use super::RunDirError;
 use super::fates::{Fates, fates};
 use super::reader::RunReader;
 use super::recompute;
 use retally_core::digest::{Digests, Hash, KeyedDigest, outcomes_digest, run_digest};
-use retally_core::manifest::{Counts, seal};
+use retally_core::manifest::{Counts, FieldTotal, TableTotals, Totals, seal};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A digest as the manifest records it and as the files give it.
@@ -56,8 +57,14 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let manifest = run.manifest();
     let mut findings = Vec::new();
     let fates = fates(&run).map_err(|error| error.to_string());
-    let trees = [recompute::views(&run), recompute::states(&run), recompute::violations(&run)];
-    let trees = trees.map(|tree| tree.map_err(|error| error.to_string()));
+    let viewed = recompute::views(&run).map_err(|error| error.to_string());
+    let others = [recompute::states(&run), recompute::violations(&run)];
+    let [states, violations] = others.map(|tree| tree.map_err(|error| error.to_string()));
+    if let (Ok(fates), Ok((_, view))) = (&fates, &viewed) {
+        let found = Totals { view: view.clone(), emits: fates.totals.emits.clone() };
+        findings.extend(total_findings(&manifest.totals, &found));
+    }
+    let trees = [viewed.map(|(tree, _)| tree), states, violations];
     let names = ["views", "states", "violations"];
     for (name, tree) in names.into_iter().zip(&trees) {
         findings.extend(leaf_finding(&run, name, tree));
@@ -137,11 +144,46 @@ fn count_finding(
     (found != *recorded).then(|| format!("the counts are {recorded:?}, the files give {found:?}"))
 }
 
+/// Each table and field whose control total is not that of the rows.
+fn total_findings(recorded: &Totals, found: &Totals) -> Vec<String> {
+    let nothing = TableTotals::default();
+    let mut findings = of_table("the view", &recorded.view, &found.view);
+    let names: BTreeSet<_> = recorded.emits.keys().chain(found.emits.keys()).collect();
+    for name in names {
+        let of = |totals: &Totals| totals.emits.get(name).unwrap_or(&nothing).clone();
+        findings.extend(of_table(&format!("emit `{name}`"), &of(recorded), &of(found)));
+    }
+    findings
+}
+
+fn of_table(table: &str, recorded: &TableTotals, found: &TableTotals) -> Vec<String> {
+    let mut findings = Vec::new();
+    if recorded.rows != found.rows {
+        let (recorded, found) = (recorded.rows, found.rows);
+        findings.push(format!("{table} has {recorded} rows recorded, the files give {found}"));
+    }
+    let told = |total: Option<&FieldTotal>| match total {
+        Some(FieldTotal { values, sum }) => format!("{sum} over {values} values"),
+        None => "nothing".to_owned(),
+    };
+    let names: BTreeSet<_> = recorded.fields.keys().chain(found.fields.keys()).collect();
+    for name in names {
+        let (recorded, found) = (recorded.fields.get(name), found.fields.get(name));
+        if recorded != found {
+            let (recorded, found) = (told(recorded), told(found));
+            let total = format!("the control total `{name}` of {table}");
+            findings.push(format!("{total} is recorded as {recorded}, the files give {found}"));
+        }
+    }
+    findings
+}
+
 fn statements(history: bool) -> (Vec<&'static str>, Vec<&'static str>) {
     let proves = vec![
         "no emit, outcome, view row, state or violation code was changed, added or lost since the \
          manifest was written",
         "job, input description, reducer and results belong together: the seal covers them all",
+        "counts and control totals are those of the rows",
     ];
     let mut open = vec![
         "that the results are right: only a replay of the log shows that",

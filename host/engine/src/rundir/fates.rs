@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use retally_core::decode::Code;
 use retally_core::digest::{OutcomeShape, Outcomes, PartitionDigest};
-use retally_core::manifest::Counts;
+use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::{Block, EmitRows, Stretch, What};
 use retally_core::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ pub(super) struct Fates {
     pub(super) partitions: Vec<PartitionDigest>,
     /// Without the filtered, who leave no record.
     pub(super) counts: Counts,
+    /// Of the emits alone.
+    pub(super) totals: Totals,
     /// The first thing in which the refused do not fit the outcomes.
     pub(super) refused: Option<String>,
 }
@@ -52,7 +54,7 @@ pub(super) fn fates(run: &RunReader) -> Result<Fates, RunDirError> {
         problem: None,
     };
     let places: BTreeMap<_, _> = partitions.iter().map(String::as_str).zip(0u32..).collect();
-    let mut counts = Counts::default();
+    let (mut counts, mut totals) = (Counts::default(), Totals::new(run.emits(), &[]));
     for batch in run.rows(Table::Outcomes, &Keys::All)? {
         for stretch in runs(run, &batch?)? {
             let what = what(run, &stretch, &trees.shape().rejects)?;
@@ -65,6 +67,8 @@ pub(super) fn fates(run: &RunReader) -> Result<Fates, RunDirError> {
                 let part = Stretch { partition, first_offset: offset, events };
                 let block = block(run, part, what, &stretch.partition, &mut emits)?;
                 counts.add(&block);
+                let added = totals.add_emits(run.emits(), &block.emits);
+                added.map_err(|error| run.wrong(Table::Outcomes, error.to_string()))?;
                 trees.add(&block)?;
                 offset += u64::from(events);
             }
@@ -78,7 +82,7 @@ pub(super) fn fates(run: &RunReader) -> Result<Fates, RunDirError> {
             return Err(run.wrong(Table::Emits(kind), what));
         }
     }
-    Ok(Fates { partitions: trees.digests(), counts, refused: refused.problem })
+    Ok(Fates { partitions: trees.digests(), counts, totals, refused: refused.problem })
 }
 
 /// A piece of a run of events as the block that it once was a part of.

@@ -1,5 +1,5 @@
-//! Keys of a run directory's tables and what belongs to them, read forward: all of them, or those of
-//! some leaves. What is read is checked against the leaves' hashes.
+//! Keys of a run directory's tables and what belongs to them, read forward: all of them, or those
+//! of some leaves. What is read is checked against the leaves' hashes.
 
 use super::RunDirError;
 use super::columns::{byte_spans, from_arrow, text_spans};

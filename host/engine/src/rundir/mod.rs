@@ -8,6 +8,7 @@
 //! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, the fields; in log order
 //! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
 //! outcomes.parquet          partition, offset, events, what, code: runs of one fate; in log order
+//! where.parquet             key, first and last position of its events, how many; by key
 //! leaves.parquet            tree, first_row, rows, keys, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
 //! ```
@@ -16,6 +17,7 @@
 //! files alone. How the digests follow from the files stands in docs/digest.md.
 
 mod check;
+mod chosen;
 mod columns;
 mod emits;
 mod error;
@@ -25,6 +27,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 mod meter;
 mod named;
+mod places;
 mod reader;
 mod recompute;
 #[cfg(test)]
@@ -38,6 +41,7 @@ mod writer;
 pub use check::{CheckReport, Checked, check};
 pub use error::RunDirError;
 pub use named::Named;
+pub use places::KeyPlace;
 pub use reader::{Keys, Part, Rows, RunReader};
 pub use shape::Table;
 pub use writer::{KeyedDigests, RunWriter};

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use retally_core::digest::{Hash, History, KeyedDigest, Leaf, StateTree, ViewTree, ViolationTree};
+use retally_core::manifest::TableTotals;
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
 
@@ -27,10 +28,10 @@ pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
     Ok(tree.finish())
 }
 
-/// The views' tree.
-pub(super) fn views(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
+/// The views' tree and control totals.
+pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDirError> {
     let fields = run.view();
-    let mut tree = ViewTree::new(fields);
+    let (mut tree, mut totals) = (ViewTree::new(fields), TableTotals::new(fields));
     let mut keys = Spans::default();
     let mut viewed = empty(fields);
     for batch in run.rows(Table::Views, &Keys::All)? {
@@ -39,6 +40,8 @@ pub(super) fn views(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
         let columns: Option<Vec<Column>> = fields.iter().enumerate().map(column).collect();
         let broken = || run.wrong(Table::Views, "a column is of another type");
         let columns = columns.ok_or_else(broken)?;
+        let added = totals.add(fields, &columns, batch.num_rows());
+        added.map_err(|error| run.wrong(Table::Views, error.to_string()))?;
         for (row, key) in text_spans(batch.column(0).as_string()).iter().enumerate() {
             if keys.is_empty() || keys.get(keys.len() - 1) != key {
                 if keys.len() == GATHERED_KEYS {
@@ -55,7 +58,7 @@ pub(super) fn views(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
         }
     }
     tree.add(&keys, &viewed)?;
-    Ok(tree.finish())
+    Ok((tree.finish(), totals))
 }
 
 fn empty(fields: &[Field]) -> Viewed {

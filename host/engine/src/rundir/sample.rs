@@ -200,13 +200,17 @@ impl Sample {
         let mut writer = RunWriter::create(dir, &description(), names, &history).unwrap();
         let mut tables = Tables::new(&description());
         let mut counts = Counts::default();
+        let Description { emits, view, .. } = description();
+        let mut totals = Totals::new(&emits, &view.fields);
         for block in &self.blocks[from..] {
             outcomes.add(block).unwrap();
             counts.add(block);
+            totals.add_emits(&emits, &block.emits).unwrap();
             writer.block(block.clone()).unwrap();
         }
         for finals in &self.finals {
             tables.add(finals).unwrap();
+            totals.add_views(&view.fields, &finals.viewed).unwrap();
             counts.keys += finals.keys.len() as u64;
             counts.violations += finals.violated.len() as u64;
             writer.finals(finals.clone()).unwrap();
@@ -220,7 +224,7 @@ impl Sample {
             states: states.digest,
             violations: violations.digest,
         };
-        let manifest = manifest(digests, &partitions, counts, writer.control());
+        let manifest = manifest(digests, &partitions, (counts, totals), writer.control());
         let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
         writer.finish(trees, &manifest.to_bytes().unwrap()).unwrap();
         manifest
@@ -275,7 +279,7 @@ fn input() -> Input {
 fn manifest(
     digests: Digests,
     partitions: &[PartitionDigest],
-    counts: Counts,
+    (counts, totals): (Counts, Totals),
     control: serde_json::Value,
 ) -> Manifest {
     let partitions: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
@@ -299,6 +303,7 @@ fn manifest(
         digests,
         counts,
         since_start: None,
+        totals,
         partitions,
         from_snapshot: None,
         reducer,

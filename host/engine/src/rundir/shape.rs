@@ -34,6 +34,8 @@ pub enum Table {
     Leaves,
     /// The outcome trees as the snapshot left them from which the run went on.
     History,
+    /// Keys and where their events lie.
+    Where,
     /// Emits of the kind with this number.
     Emits(usize),
 }
@@ -115,6 +117,7 @@ impl Shape {
             Table::Outcomes => "outcomes.parquet".into(),
             Table::Leaves => "leaves.parquet".into(),
             Table::History => "history.parquet".into(),
+            Table::Where => "where.parquet".into(),
             Table::Emits(kind) => self.emit_file(kind, 0),
         }
     }
@@ -161,6 +164,14 @@ impl Shape {
             Table::History => {
                 vec![text("partition"), number("events"), binary("edge"), binary("open")]
             }
+            Table::Where => vec![
+                text("key"),
+                text("first_partition"),
+                number("first_offset"),
+                text("last_partition"),
+                number("last_offset"),
+                number("events"),
+            ],
             Table::Emits(kind) => return self.emit_schema(kind, Digits::Narrow),
         };
         Arc::new(Schema::new(columns))

@@ -117,7 +117,7 @@ impl TableWriter {
 
 /// The settings of a table. See the head of this file.
 fn properties(schema: &SchemaRef, table: Table) -> WriterProperties {
-    let sorted = matches!(table, Table::Views | Table::States | Table::Violations);
+    let sorted = matches!(table, Table::Views | Table::States | Table::Violations | Table::Where);
     let group_rows = if sorted { SORTED_GROUP_ROWS } else { GROUP_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())

@@ -80,10 +80,37 @@ fn a_changed_row_is_found_in_its_digest_alone() {
     let report = check(&one).unwrap();
     let differ: Vec<_> = report.digests.iter().filter(|d| !d.equal()).map(|d| d.what).collect();
     assert_eq!(differ, ["views", "run digest", "seal"]);
+    let [rows, net, leaves] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert!(rows.starts_with("the view has ") && net.contains("`net` of the view"), "{rows} {net}");
+    assert_eq!(leaves, "the leaves of the views in leaves.parquet are not those of the rows");
+}
+
+#[test]
+fn changed_control_totals_are_found_though_every_digest_is_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run");
+    let mut manifest = sample(1).write(&path, sample(1).outcomes(), 0);
+    let net = manifest.totals.view.fields.get_mut("net").unwrap();
+    let right = net.to_owned();
+    net.sum.units += 1;
+    let wrong = net.sum;
+    manifest.totals.emits.get_mut("flag").unwrap().rows += 1;
+    manifest.totals.emits.get_mut("flag").unwrap().fields.remove("wei");
+    fs::write(path.join("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
+    let report = check(&path).unwrap();
+    assert!(report.digests.iter().all(Checked::equal) && !report.holds());
+    let [view, rows, wei] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    let values = right.values;
     assert_eq!(
-        report.findings,
-        ["the leaves of the views in leaves.parquet are not those of the rows"]
+        *view,
+        format!(
+            "the control total `net` of the view is recorded as {wrong} over {values} values, the \
+             files give {} over {values} values",
+            right.sum
+        )
     );
+    assert!(rows.starts_with("emit `flag` has "), "{rows}");
+    assert!(wei.starts_with("the control total `wei` of emit `flag` is recorded as nothing"));
 }
 
 #[test]

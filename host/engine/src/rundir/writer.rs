@@ -4,13 +4,15 @@ use super::RunDirError;
 use super::columns::{Digits, bytes, text, timestamps, to_arrow, unsigned};
 use super::emits::EmitWriter;
 use super::folder::Folder;
+use super::places::PlacesWriter;
 use super::shape::{MANIFEST, Shape, Table};
 use super::table::TableWriter;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, StringArray};
 use arrow_buffer::Buffer;
 use retally_core::digest::{Hash, History, KeyedDigest};
-use retally_core::reduce::{Block, Finals, Refused, Violated, What};
+use retally_core::reduce::{Block, Finals, Place, Refused, Violated, What};
 use retally_core::schema::{Description, Spans};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub struct RunWriter {
     views: TableWriter,
     states: TableWriter,
     violated: TableWriter,
+    places: PlacesWriter,
     history: bool,
 }
 
@@ -82,6 +85,7 @@ impl RunWriter {
             views: create(Table::Views)?,
             states: create(Table::States)?,
             violated: create(Table::Violations)?,
+            places: PlacesWriter::create(&folder, &shape)?,
             rejects: codes(&description.rejects),
             violations: codes(&description.violations),
             names: Arc::new(StringArray::from_iter_values(&partitions)),
@@ -127,26 +131,37 @@ impl RunWriter {
         self.bound_memory()
     }
 
+    /// Says which keys have events and no state, in byte order, and where those lie; before the
+    /// first of [`RunWriter::finals`].
+    pub fn stateless(&mut self, keys: Vec<(Vec<u8>, Place)>) {
+        self.places.stateless(keys);
+    }
+
     /// Appends keys, in byte order and behind those before, and all that is known of them.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
-        let Finals { keys, states, applied, times, viewed, violated } = finals;
+        let Finals { keys, states, applied, times, places, viewed, violated } = finals;
+        self.places.add(&self.folder, &self.partitions, &keys, &places)?;
         self.write_violated(&keys, &violated)?;
         let owners = viewed.owners.iter().map(|&owner| keys.get(owner as usize));
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(text(owners.collect(), None, "key")?)];
+        let mut rows: Vec<ArrayRef> = vec![Arc::new(text(owners.collect(), None, "key")?)];
         for (field, column) in self.shape.view.iter().zip(viewed.columns) {
-            columns.push(to_arrow(column, field.kind, Digits::Wide, &field.name)?);
+            rows.push(to_arrow(column, field.kind, Digits::Wide, &field.name)?);
         }
-        self.views.write(&self.folder, columns)?;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(text(keys, None, "key")?),
             Arc::new(bytes(states, None, "state")?),
             Arc::new(unsigned(applied)),
             Arc::new(timestamps(times, None)),
         ];
-        self.states.write(&self.folder, columns)?;
+        let (folder, views, states) = (&self.folder, &mut self.views, &mut self.states);
+        std::thread::scope(|scope| {
+            let states = scope.spawn(|| states.write(folder, columns));
+            let written = views.write(folder, rows);
+            written.and(states.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
         self.bound_memory()
     }
 
@@ -160,15 +175,20 @@ impl RunWriter {
         self.write_refused()?;
         self.write_leaves(trees)?;
         let folder = self.folder;
+        self.places.finish(&folder, &self.partitions)?;
         if !self.emits.is_empty() {
             folder.sync_folder("emits")?;
         }
         for emits in self.emits {
             emits.finish(&folder, &self.shape)?;
         }
-        for table in [self.outcomes, self.refused, self.views, self.states, self.violated] {
-            table.finish(&folder)?;
-        }
+        // Making files durable is mostly waiting.
+        std::thread::scope(|scope| {
+            let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
+            let ended = tables.map(|table| scope.spawn(|| table.finish(&folder)));
+            let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            ended.into_iter().collect::<Result<(), _>>()
+        })?;
         folder.commit(MANIFEST, manifest)
     }
 
@@ -271,7 +291,8 @@ impl RunWriter {
 
     /// Ends the largest open row groups while all together hold too much.
     fn bound_memory(&mut self) -> Result<(), RunDirError> {
-        let others = [&mut self.outcomes, &mut self.refused, &mut self.views, &mut self.states];
+        let keyed = [&mut self.views, &mut self.states, self.places.table()];
+        let others = [&mut self.outcomes, &mut self.refused].into_iter().chain(keyed);
         let mut tables: Vec<_> =
             self.emits.iter_mut().map(|e| &mut e.table).chain(others).collect();
         while tables.iter().map(|table| table.held()).sum::<usize>() > HELD_MAX_BYTES {

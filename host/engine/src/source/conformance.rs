@@ -119,7 +119,7 @@ fn read(source: &Source, part: &Part) -> Vec<String> {
 /// The column `text` of rows.
 pub(super) fn texts(rows: &arrow_array::RecordBatch) -> Vec<String> {
     let column = rows.column_by_name("text").unwrap();
-    let column = column.as_any().downcast_ref::<arrow_array::StringArray>().unwrap();
+    let column = column.as_any().downcast_ref::<arrow_array::StringViewArray>().unwrap();
     column.iter().map(|text| text.unwrap().to_owned()).collect()
 }
 

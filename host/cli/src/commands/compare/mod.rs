@@ -1,24 +1,29 @@
 //! `retally compare`: two versions of a calculation, two finished runs, or a run against results
 //! that somebody knows.
 
-mod text;
+mod gate;
+mod pass;
 
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::report::files::Reports;
 use anyhow::anyhow;
+use pass::PassArgs;
 use retally_core::compare::Options;
+use retally_core::compare::gate::Entry;
 use retally_core::compare::model::{Comparison, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_core::compare::sink::Sink;
+use retally_core::gate::Limit;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Compare two finished runs, or a run with known results.
+/// Compare two reducers over a log, two finished runs, or a run with known results.
 ///
 /// Says for which keys the results differ, by how much, since which event, and where the
-/// differences come from. Of two runs no more is read than differs. Differences are B minus A; known
-/// results stand in the place of B.
+/// differences come from. Two reducers take one pass over the log; of two runs no more is read than
+/// differs. Differences are B minus A; known results stand in the place of B.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directories: the baseline A, then B. With known results A alone.
@@ -38,46 +43,75 @@ pub(crate) struct Args {
     /// How far apart values of a float field may be: `ratio=1e-9`. All else is compared exactly.
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = named)]
     tolerance: Vec<(String, String)>,
-    /// Go on where a comparison would mean nothing (other logs, other settings); the report says so.
+    /// Go on where a comparison would mean nothing (other logs, other settings); the report says
+    /// so.
     #[arg(long)]
     force: bool,
     /// Differing keys to show for each field.
     #[arg(long, value_name = "N", default_value_t = retally_core::compare::SHOWN_KEYS)]
     show: usize,
-    /// The job file, for the commands that lead on.
+    /// The job file: whose log two reducers are replayed over, and what the commands that lead on
+    /// name.
     #[arg(long, value_name = "FILE", default_value = "retally.toml")]
     job: PathBuf,
+    #[command(flatten)]
+    pass: PassArgs,
+    /// What is expected to differ: `none`, or a file kept with the code (docs/gates.md).
+    #[arg(long, value_name = "none|FILE")]
+    expect: Option<String>,
+    /// Allow differences, as `WHAT[:KEYS][<=SIZE]`: `tier:*`, `net<=0.01`, `@rows:test-*`.
+    #[arg(long, value_name = "ENTRY", value_parser = Entry::allow)]
+    allow: Vec<Entry>,
+    /// Allow so many keys, or such a share of all, to differ in whatever nothing else allows.
+    #[arg(long, value_name = "N|SHARE")]
+    max_keys: Option<Limit>,
     /// End with exit code 0 although there are differences.
     #[arg(long)]
     report_only: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let comparison = compare(args)?;
+    let mut files = args.reports.begin(args.json)?;
+    let comparison = compare(args, &mut files)?;
+    files.finish(&comparison)?;
     let mut out = std::io::stdout().lock();
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
-        false => out.write_all(text::text(&comparison).as_bytes())?,
+        false if args.reports.take_stdout() => {}
+        false => {
+            out.write_all(retally_report::terminal(&comparison).as_bytes())?;
+            if let Some(gate) = &comparison.gate {
+                out.write_all(gate::text(gate).as_bytes())?;
+            }
+        }
     }
-    let different = comparison.verdict == Verdict::Different && !args.report_only;
-    Ok(if different { Exit::CheckFailed } else { Exit::Ok })
+    let passes = match &comparison.gate {
+        Some(gate) => gate.holds,
+        None => comparison.verdict == Verdict::Same,
+    };
+    Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
 }
 
 /// Compares what the arguments name.
-fn compare(args: &Args) -> Result<Comparison, Failure> {
+fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     let options = options(args)?;
+    if args.pass.is_asked() {
+        return args.pass.compare(&args.job, options, sink);
+    }
     let files = KnownFiles {
         view: args.known.clone(),
         emits: args.known_emits.iter().map(|(kind, file)| (kind.clone(), file.into())).collect(),
     };
     let is_known = args.known.is_some() || !args.known_emits.is_empty();
     let compared = match (args.runs.as_slice(), is_known) {
-        ([a, b], false) => runs(a, b, &options, &mut NoSink),
-        ([run], true) => known(run, &files, &options, &mut NoSink),
+        ([a, b], false) => runs(a, b, &options, sink),
+        ([run], true) => known(run, &files, &options, sink),
         (given, true) => {
             let text = format!("known results are compared with one run, not with {}", given.len());
             return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
@@ -85,7 +119,7 @@ fn compare(args: &Args) -> Result<Comparison, Failure> {
         (given, false) => {
             let text = format!("two runs are compared, and {} given", count(given));
             return Err(Failure::usage(anyhow!(text))
-                .hint("retally compare RUN_A RUN_B, or retally compare RUN --known FILE"));
+                .hint("retally compare RUN_A RUN_B, or --a V1.wasm --b V2.wasm over a job's log"));
         }
     };
     compared.map_err(failure)
@@ -106,6 +140,7 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
     Ok(CompareOptions {
         options: Options { tolerances, by: args.by.clone(), shown: Some(args.show) },
         force: args.force,
+        gate: gate::gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
         repeat: vec![repeat(args)],
         job: word(&args.job.display().to_string()),
     })
@@ -115,6 +150,10 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
 fn repeat(args: &Args) -> String {
     let path = |path: &Path| word(&path.display().to_string());
     let mut words = vec!["retally compare".to_owned()];
+    if args.pass.is_asked() {
+        words.extend(args.pass.words(word));
+        words.push(format!("--job {}", path(&args.job)));
+    }
     words.extend(args.runs.iter().map(|run| path(run)));
     words.extend(args.known.iter().map(|file| format!("--known {}", path(file))));
     let pairs = |flag: &str, pairs: &[(String, String)]| -> Vec<String> {
@@ -126,6 +165,11 @@ fn repeat(args: &Args) -> String {
     words.extend(pairs("--known-emits", &args.known_emits));
     words.extend(args.by.iter().map(|by| format!("--by {}", word(by))));
     words.extend(pairs("--tolerance", &args.tolerance));
+    words.extend(args.expect.iter().map(|expect| format!("--expect {}", word(expect))));
+    words.extend(args.allow.iter().map(|entry| format!("--allow {}", word(&entry.to_string()))));
+    words.extend(
+        args.max_keys.iter().map(|limit| format!("--max-keys {}", word(&limit.to_string()))),
+    );
     if args.force {
         words.push("--force".to_owned());
     }
@@ -134,7 +178,7 @@ fn repeat(args: &Args) -> String {
 
 /// A text as one word of a shell.
 fn word(text: &str) -> String {
-    retally_engine::compare::shell_word(text)
+    retally_core::compare::shell_word(text)
 }
 
 fn named(text: &str) -> Result<(String, String), String> {

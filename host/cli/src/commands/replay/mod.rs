@@ -151,7 +151,7 @@ fn options(
 
 /// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does
 /// not ask.
-fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+pub(crate) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     let asked = cancel.clone();
     let handler = move || {
@@ -164,7 +164,7 @@ fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// Where compiled reducers are kept: of this user alone, and nothing is lost with it.
-fn cache_folder() -> Option<PathBuf> {
+pub(crate) fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(base.join("retally"))
@@ -179,5 +179,6 @@ fn exit(report: &Report, repeated: Option<&Repeated>) -> Exit {
     let is_different = repeated.is_some_and(|repeated| !repeated.agrees());
     // A part that goes on from a snapshot may well find nothing new.
     let is_vain = counts.applied == 0 && report.manifest.from_snapshot.is_none();
-    if is_different || is_vain { Exit::CheckFailed } else { Exit::Ok }
+    let is_broken = report.gates.iter().any(|gate| !gate.holds);
+    if is_different || is_vain || is_broken { Exit::CheckFailed } else { Exit::Ok }
 }

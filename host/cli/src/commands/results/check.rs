@@ -1,4 +1,5 @@
-//! `retally results check`: every digest of a run, recomputed from its files alone.
+//! `retally results check`: every digest and control total of a run, recomputed from its files
+//! alone.
 
 use super::unreadable;
 use crate::error::Failure;
@@ -10,7 +11,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// Recompute every digest of a run from its files alone, and say what that proves and what not.
+/// Recompute every digest and control total of a run from its files alone, and say what that
+/// proves and what not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory.
@@ -52,7 +54,7 @@ fn to_text(report: &CheckReport) -> String {
         let _ = writeln!(t, "found: {finding}");
     }
     if report.holds() {
-        t += "\nall digests follow from the files; this proves\n";
+        t += "\nall digests and control totals follow from the files; this proves\n";
         sentences(&mut t, &report.proves);
     } else {
         t += "\ncheck failed: the files are not what the manifest says\n";

@@ -89,6 +89,10 @@ pub struct Comparison {
     pub attribution: Attribution,
     /// The differing keys that are shown one by one.
     pub worst: Worst,
+    /// What a gate found; none if nobody set one. The keys that are shown are then those that
+    /// differ unexpectedly; every count tells of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<super::gate::GateVerdict>,
     /// How much of the files was read.
     pub read: Read,
     /// What this comparison shows, as sentences.
@@ -97,6 +101,10 @@ pub struct Comparison {
     pub leaves_open: Vec<String>,
     /// Commands that repeat it or lead on, to be pasted.
     pub repeat: Vec<String>,
+    /// The command that explains a key, without the key, which is put behind it. None of known
+    /// results, which have no events.
+    #[serde(default)]
+    pub explain: Option<String>,
 }
 
 /// The answer.

@@ -44,9 +44,7 @@ impl Places<'_> {
     /// The slot of the key of an event that a shard settled.
     pub(super) fn slot(&self, side: usize, event: u32, shard: &Shard) -> Option<Slot> {
         let (slab, row) = self.find(side, event);
-        let candidates = &slab.candidates()[slab.range(shard.number)];
-        let at = candidates.binary_search_by_key(&(row as u32), |event| event.row).ok()?;
-        shard.keys.find(candidates[at].key, slab.events.keys.get(row))
+        shard.slot_of(slab, row as u32)
     }
 }
 

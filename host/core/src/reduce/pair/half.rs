@@ -68,6 +68,7 @@ impl Half {
         }
         probe.enter(Some(Step::Keep));
         side.shard.keep(&self.grouped, &self.outcome, &self.trapped);
+        side.shard.place_taken(slabs, &self.taken, &self.grouped);
         Ok(())
     }
 

@@ -107,6 +107,7 @@ impl PairShard {
             let [a, b] = sides;
             b.shard.keys.follow(&a.shard.keys);
             judged[1].settled = judged[0].settled.clone();
+            b.shard.place_settled(slabs[1], &judged[1].settled);
         }
         self.records.follow(twins, [&sides[0].shard.keys, &sides[1].shard.keys]);
         let mut folded: BothFolded = Default::default();

@@ -32,8 +32,10 @@ impl KnownEmits {
     pub(super) fn load(run: &RunReader, kind: &str, path: &Path) -> Result<Self, CompareError> {
         let declared = run.emits().iter().find(|known| known.name == kind).ok_or_else(|| {
             let known: Vec<&str> = run.emits().iter().map(|known| known.name.as_str()).collect();
-            let what =
-                format!("no emit kind is called `{kind}`; there are `{}`", known.join("`, `"));
+            let what = format!(
+                "is for emit kind `{kind}`, which the run does not have; there are `{}`",
+                known.join("`, `")
+            );
             CompareError::Known { path: path.to_owned(), what }
         })?;
         let field = |name: &str| {

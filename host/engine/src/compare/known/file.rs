@@ -178,9 +178,15 @@ impl Texts {
             }
             self.named(name);
         }
+        let (mut line, mut counted) = (1, 0);
         for record in reader.records() {
             let record = record.map_err(|error| self.wrong(bad(error)))?;
-            self.begin(record.position().map_or(0, csv::Position::line));
+            // The reader's own count is off by one where lines end in two characters.
+            let at = record.position().map_or(counted, |position| position.byte() as usize);
+            let ends = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            line += memchr::memchr_iter(b'\n', &bytes[counted..at + ends]).count() as u64;
+            counted = at + ends;
+            self.begin(line);
             for (column, cell) in record.iter().enumerate() {
                 if !cell.is_empty() {
                     self.set(column, cell)?;

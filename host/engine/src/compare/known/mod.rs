@@ -9,6 +9,7 @@ mod tests;
 mod view;
 
 use super::error::CompareError;
+use super::gated::Gated;
 use super::runs::{CompareOptions, forced};
 use super::sides::{open, side};
 use crate::rundir::RunReader;
@@ -34,11 +35,12 @@ pub struct KnownFiles {
     pub emits: Vec<(String, PathBuf)>,
 }
 
-/// Compares a finished run with known results; every difference of the view goes to `sink` as well.
+/// Compares a finished run with known results; every difference of the view goes past the gate and
+/// to `sink`.
 ///
 /// # Errors
-/// A run or a file that cannot be read, a field that the run does not have, a key that stands twice,
-/// or sides of which a comparison would mean nothing.
+/// A run or a file that cannot be read, a field that the run does not have, a key that stands
+/// twice, or sides of which a comparison would mean nothing.
 pub fn known(
     dir: &Path,
     files: &KnownFiles,
@@ -65,10 +67,11 @@ pub fn known(
         Declared { view: view_b, emits: &kinds },
         &options.options,
     )?;
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
     let mut tally = Tally::new(plan.clone());
     let mut read = Read { checked: true, ..Read::default() };
     match &view {
-        Some(view) if views(&run, dir, view, &mut tally, &mut read, sink)? => {
+        Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated)? => {
             let text = "they have no key in common".to_owned();
             if !options.force {
                 return Err(CompareError::Refused(vec![text]));
@@ -99,7 +102,9 @@ pub fn known(
         read,
         repeat: options.repeat.clone(),
     };
-    Ok(head.with(&plan, found))
+    let mut comparison = head.with(&plan, found);
+    gated.conclude(&mut comparison, &plan);
+    Ok(comparison)
 }
 
 /// Where known results came from.

@@ -1,7 +1,7 @@
 //! Known results in all formats: what agrees, what does not, and files that are no use.
 
 use super::*;
-use crate::compare::tests::many;
+use crate::compare::tests::{many, wrapped};
 use crate::rundir::sample::sample;
 use retally_core::compare::model::{FieldDifference, Verdict};
 use retally_core::compare::sink::NoSink;
@@ -91,19 +91,51 @@ fn missing_extra_and_different_are_told_apart() {
 #[test]
 fn files_that_are_no_use_say_what_is_wrong_and_where() {
     let run = Run::new();
-    insta::assert_snapshot!(run.told("a.csv", "key,nett\nk,1\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,tier\nk,1\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "id,net\nk,1\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net,net\nk,1,1\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1\nl,2\nk,3\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1.005\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\nk,1\nl\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\n,1\n"), @"");
-    insta::assert_snapshot!(run.told("a.jsonl", "{\"key\":\"k\"}\n\n[1]\n"), @"");
-    insta::assert_snapshot!(run.told("a.parquet", "PAR1"), @"");
-    insta::assert_snapshot!(run.told("a.txt", ""), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\n"), @"");
-    insta::assert_snapshot!(run.told("a.csv", "key,net\nx,1\n"), @"");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,nett\nk,1\n")), @"
+    a.csv has a column `nett`, which is no field of the view; is it `net`?
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,tier\nk,1\n")), @"
+    a.csv has a column `tier`, which is no field of the view; there are `Key`, `net`
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "id,net\nk,1\n")), @"
+    a.csv has no column `key`
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net,net\nk,1,1\n")), @"
+    a.csv has two columns called `net`
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1\nl,2\nk,3\n")), @r#"
+    a.csv has key "k" twice: in line 2 and in line 4
+    "#);
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1.005\n")), @r#"
+    a.csv line 2: `net` is "1.005", which is no decimal(2) (field-scale)
+    "#);
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1\nl\n")), @"
+    a.csv is no CSV: CSV error: record 2 (line: 3, byte: 12): found record with 1
+    fields, but the previous record has 2 fields
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\n,1\n")), @"
+    a.csv line 2: there is no key
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.jsonl", "{\"key\":\"k\"}\n\n[1]\n")), @"
+    a.jsonl line 3: no JSON object: invalid type: sequence, expected a map at line 1
+    column 0
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.parquet", "PAR1")), @"
+    a.parquet is no Parquet file: EOF: Parquet file too small. Size is 4 but need 8
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.txt", "")), @"
+    a.txt is of no known format: name it .csv, .jsonl (JSON lines) or .parquet
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\n")), @"
+    these are not compared: a.csv holds no row; --force goes on all the same, and the
+    report says so
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nx,1\n")), @"
+    these are not compared: they have no key in common; --force goes on all the same,
+    and the report says so
+    ");
+    let crlf = run.told("a.csv", "key,net\r\nk,1\r\n\r\n\"l\nm\",2\r\nk,3\r\n");
+    assert_eq!(crlf, "a.csv has key \"k\" twice: in line 2 and in line 6");
     let gone = KnownFiles { view: Some(run.path("gone.csv")), emits: Vec::new() };
     assert!(run.compare(gone).unwrap_err().to_string().contains("gone.csv cannot be read: "));
 }
@@ -176,8 +208,18 @@ fn known_emits_must_be_of_a_kind_and_of_events() {
         let told = run.compare(files).unwrap_err().to_string();
         told.replace(&format!("{}/", run.folder.path().display()), "")
     };
-    insta::assert_snapshot!(told("flags", "event_id\n"), @"");
-    insta::assert_snapshot!(told("flag", "id,on\n1,true\n"), @"");
-    insta::assert_snapshot!(told("flag", "event_id,off\n1,true\n"), @"");
-    insta::assert_snapshot!(told("flag", "event_id,on\n1,yes\n"), @"");
+    insta::assert_snapshot!(wrapped(&told("flags", "event_id\n")), @"
+    e.csv is for emit kind `flags`, which the run does not have; there are `balance`,
+    `flag`, `never`
+    ");
+    insta::assert_snapshot!(wrapped(&told("flag", "id,on\n1,true\n")), @"
+    e.csv has neither a column `event_id` nor `partition` and `offset`, so its records
+    are of no event
+    ");
+    insta::assert_snapshot!(wrapped(&told("flag", "event_id,off\n1,true\n")), @"
+    e.csv has a column `off`, which is no field of emit kind `flag`; is it `on`?
+    ");
+    insta::assert_snapshot!(wrapped(&told("flag", "event_id,on\n1,yes\n")), @r#"
+    e.csv line 2: `on` is "yes", which is no boolean (field-kind)
+    "#);
 }

@@ -1,0 +1,138 @@
+//! `retally explain`: one key's history, event by event, under one reducer or two.
+
+mod guess;
+
+use crate::commands::replay::{cache_folder, cancel_on_signal};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::progress::Shown;
+use crate::report::explain::{to_json, to_text};
+use anyhow::anyhow;
+use retally_core::compare::Options;
+use retally_core::log::Position;
+use retally_engine::job::{Authored, Resolved};
+use retally_engine::run::{
+    AROUND, ExplainOptions, History, ReplayOptions, RunError, explain, load, load_file,
+};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Explain one key: its history, event by event.
+///
+/// For every event where it lies, what the reducer reads of it, what it emitted or why it was
+/// refused, and what it changed in the view. With two reducers side by side, and where they part.
+/// Reads no more of the log than it must.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The key.
+    #[arg(value_name = "KEY", allow_hyphen_values = true)]
+    key: String,
+    /// The job file.
+    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
+    job: PathBuf,
+    /// Set a value of the job, such as `params.gold_from=500.00`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A reducer instead of the job's: the baseline of two.
+    #[arg(long, value_name = "FILE")]
+    a: Option<PathBuf>,
+    /// A second reducer, to stand beside the first.
+    #[arg(long, value_name = "FILE", requires = "a")]
+    b: Option<PathBuf>,
+    /// Only the events around this position.
+    #[arg(long, value_name = "PARTITION:OFFSET", value_parser = position)]
+    around: Option<Position>,
+    /// Only the last N events; with --around so many on each side.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
+    /// A finished run of the job, which tells where the key's events lie; without it the newest in
+    /// the job's output folder that fits.
+    #[arg(long, value_name = "RUN")]
+    run: Option<PathBuf>,
+    /// Share the reading out over so many threads; 0: one a core.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Say nothing on stderr but what is wrong.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A position as it is shown everywhere.
+fn position(text: &str) -> Result<Position, String> {
+    let parts = text.rsplit_once(':');
+    let parts = parts.and_then(|(name, offset)| Some((name, offset.parse().ok()?)));
+    match parts {
+        Some((partition, offset)) if !partition.is_empty() => {
+            Ok(Position { partition: partition.to_owned(), offset })
+        }
+        _ => Err("it must read PARTITION:OFFSET, such as events-03:90117".to_owned()),
+    }
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let job = job(args)?;
+    let shown = Arc::new(Shown::new(args.quiet));
+    let history = history(args, &job, &shown);
+    shown.finish();
+    let history = history.map_err(failure)?;
+    let mut out = std::io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", to_json(&history))?,
+        false if history.events > 0 => out.write_all(to_text(&history).as_bytes())?,
+        false => {}
+    }
+    if history.events > 0 {
+        return Ok(Exit::Ok);
+    }
+    let failure = guess::not_found(&job, &history, args.run.as_deref());
+    eprint!("{}", failure.render());
+    Ok(Exit::CheckFailed)
+}
+
+fn job(args: &Args) -> Result<Resolved, Failure> {
+    let mut authored = Authored::load(&args.job).map_err(|error| {
+        let failure = Failure::usage(error);
+        if args.job.exists() { failure } else { failure.hint("name a job by --job FILE") }
+    })?;
+    for pair in &args.set {
+        authored.set_pair(pair).map_err(Failure::usage)?;
+    }
+    Resolved::new(&authored).map_err(Failure::usage)
+}
+
+fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, RunError> {
+    let log = {
+        let shown = shown.clone();
+        Arc::new(move |line: &str| shown.say(line))
+    };
+    let replay = ReplayOptions {
+        threads: args.threads,
+        cancel: cancel_on_signal().unwrap_or_default(),
+        cache: cache_folder(),
+        log,
+        ..ReplayOptions::default()
+    };
+    let mut reducers = Vec::new();
+    match &args.a {
+        Some(path) => reducers.push(load_file(job, path, &replay)?),
+        None => reducers.push(load(job, &replay)?),
+    }
+    if let Some(path) = &args.b {
+        reducers.push(load_file(job, path, &replay)?);
+    }
+    let last = args.last.map(|last| last as usize);
+    let around = args.around.clone();
+    let last = if around.is_some() { last.or(Some(AROUND)) } else { last };
+    let options =
+        ExplainOptions { replay, last, around, compare: Options::default(), run: args.run.clone() };
+    explain(job, &args.key, reducers, &options, shown.as_ref())
+}
+
+fn failure(error: RunError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::unfinished(anyhow!(error)) }
+}

@@ -1,0 +1,161 @@
+//! Where the reports of a comparison go: each to its file, which appears when it is complete, or one
+//! of them to stdout. Differences are written while they are found, the rest at the end.
+
+use crate::error::Failure;
+use anyhow::{Context as _, Result, anyhow};
+use retally_core::compare::model::{Comparison, Presence};
+use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_engine::compare::Differences;
+use retally_report::{Csv, html, markdown};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Reports beside the text on stdout. FILE is a path, or `-` for stdout in place of the text.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Reports {
+    /// Write a report for a pull request, in Markdown, below 65,000 characters.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    markdown: Option<PathBuf>,
+    /// Write a report as one page that opens from disk.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    html: Option<PathBuf>,
+    /// Write every difference as CSV for a spreadsheet: text that would be a formula gets a `'`.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    csv: Option<PathBuf>,
+    /// Write every difference as Parquet, exactly (differences.parquet).
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    differences: Option<PathBuf>,
+}
+
+impl Reports {
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        let all = [&self.markdown, &self.html, &self.csv, &self.differences];
+        all.into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// Whether one of them goes to stdout, which then holds nothing else.
+    pub(crate) fn take_stdout(&self) -> bool {
+        self.all().any(is_stdout)
+    }
+
+    /// Begins what is written while differences are found. `json`: stdout is taken already.
+    pub(crate) fn begin(&self, json: bool) -> Result<Files<'_>, Failure> {
+        let taken = self.all().filter(|path| is_stdout(path)).count() + usize::from(json);
+        if taken > 1 {
+            let text = "stdout can hold one report: give the others a file";
+            return Err(Failure::usage(anyhow!(text)));
+        }
+        let target = |path: &Option<PathBuf>| path.as_deref().map(Target::create).transpose();
+        let (csv, differences) = (target(&self.csv)?, target(&self.differences)?);
+        Ok(Files {
+            reports: self,
+            csv: csv.map(Csv::new),
+            differences: differences.map(Differences::new).transpose()?,
+        })
+    }
+}
+
+/// Reports while they are made.
+pub(crate) struct Files<'a> {
+    reports: &'a Reports,
+    csv: Option<Csv<Target>>,
+    differences: Option<Differences<Target>>,
+}
+
+impl Files<'_> {
+    /// Writes what is written at the end, and makes all files appear.
+    pub(crate) fn finish(self, comparison: &Comparison) -> Result<(), Failure> {
+        let mut done = Vec::new();
+        done.extend(self.csv.map(Csv::finish).transpose()?);
+        done.extend(self.differences.map(Differences::finish).transpose()?);
+        type Render = fn(&Comparison) -> String;
+        let texts: [(&Option<PathBuf>, Render); 2] =
+            [(&self.reports.markdown, markdown), (&self.reports.html, html)];
+        for (path, render) in texts {
+            let Some(path) = path else { continue };
+            let mut target = Target::create(path)?;
+            target.write_all(render(comparison).as_bytes())?;
+            done.push(target);
+        }
+        done.into_iter().try_for_each(Target::finish).map_err(Failure::unfinished)
+    }
+}
+
+impl Sink for Files<'_> {
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
+        self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))
+    }
+
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
+        self.csv.as_mut().map_or(Ok(()), |csv| csv.key(key, presence))?;
+        self.differences.as_mut().map_or(Ok(()), |file| file.key(key, presence))
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What a report is written to.
+enum Target {
+    Stdout(BufWriter<std::io::Stdout>),
+    File(Partial),
+}
+
+/// A file that has its name once it is complete.
+struct Partial {
+    out: BufWriter<File>,
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Target {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        if is_stdout(path) {
+            return Ok(Self::Stdout(BufWriter::new(std::io::stdout())));
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let partial = path.with_file_name(name);
+        let file = File::create(&partial)
+            .with_context(|| format!("cannot write the report {}", path.display()))
+            .map_err(Failure::usage)?;
+        Ok(Self::File(Partial { out: BufWriter::new(file), path: path.to_owned(), partial }))
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Stdout(mut out) => Ok(out.flush()?),
+            Self::File(mut file) => {
+                let failed = || format!("cannot write the report {}", file.path.display());
+                file.out.flush().with_context(failed)?;
+                std::fs::rename(&file.partial, &file.path).with_context(failed)
+            }
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File(file) => file.out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File(file) => file.out.flush(),
+        }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // There is none any more if it became a report.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}

@@ -1,0 +1,121 @@
+//! What is judged by its tallies, because it has no key in them: emits, outcomes, codes. A tally
+//! counts every difference and knows the largest: enough to say whether an entry takes them all,
+//! not which of them it would take. So an entry that speaks of some keys or of a total takes
+//! nothing here.
+
+use super::super::model::{CodeCount, Comparison, EmitDifference, Fate, Place, Presence, Verdict};
+use super::super::model::{FieldDifference, Unit};
+use super::entry::{Entry, Keys, What};
+use super::judging::{Judging, delta};
+use crate::schema::Kind;
+
+/// Of what kind the unexpected differences are.
+pub(super) struct Tallied {
+    /// Only values and rows of the view.
+    pub(super) all_of_view: bool,
+    /// Each belongs to a key, so that a limit for keys can speak of it.
+    pub(super) all_keyed: bool,
+}
+
+/// Judges what the sink does not hear.
+pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
+    let mut tallied = Tallied { all_of_view: true, all_keyed: true };
+    for emit in comparison.emits.iter().filter(|emit| emit.declared == Presence::Both) {
+        tallied.all_of_view &= judge_emit(judging, emit);
+    }
+    if !judge_outcomes(judging, comparison) {
+        tallied.all_of_view = false;
+        let changes = comparison.outcomes.iter().flatten();
+        let mut keyed = changes.clone().count() > 0;
+        for change in changes {
+            keyed &= has_key(&change.a) || has_key(&change.b);
+        }
+        tallied.all_keyed &= keyed;
+    }
+    let violations = apart(&comparison.violations);
+    if !counted(judging, &What::Violations, violations) {
+        tallied = Tallied { all_of_view: false, all_keyed: false };
+    }
+    // All that differs is accounted for, or it is a history: views that differed on the way.
+    let nothing = judging.expected == 0 && judging.unexpected.is_empty();
+    if nothing && comparison.verdict == Verdict::Different {
+        let keys = comparison.divergences.keys.max(1);
+        tallied.all_of_view &= counted(judging, &What::History, keys);
+    }
+    tallied
+}
+
+/// Whether everything that differs in a kind is expected.
+fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
+    let place = Place::Emit(emit.kind.clone());
+    let mut expected = true;
+    for field in emit.fields.iter().filter(|field| field.differ > 0) {
+        let fits = |entry: &Entry| {
+            let named = match &entry.what {
+                What::Field { field: Some(name), .. } => *name == field.name,
+                What::Field { field: None, .. } => true,
+                _ => false,
+            };
+            named && entry.what.is_in(&place) && takes_all(entry, field)
+        };
+        let taker = first(judging, fits);
+        let what = format!("{}.{}", emit.kind, field.name);
+        expected &= judging.count(taker, what, field.differ);
+    }
+    let lone = emit.records.map_or(0, |sets| sets.only_a + sets.only_b) + emit.doubled;
+    if lone > 0 {
+        let fits = |entry: &Entry| {
+            matches!(entry.what, What::Rows { .. })
+                && entry.what.is_in(&place)
+                && entry.keys == Keys::All
+        };
+        let taker = first(judging, fits);
+        expected &= judging.count(taker, format!("{}.@rows", emit.kind), lone);
+    }
+    expected
+}
+
+/// Whether all differences of a field are within what an entry allows.
+fn takes_all(entry: &Entry, field: &FieldDifference) -> bool {
+    if entry.keys != Keys::All || entry.total.is_some() {
+        return false;
+    }
+    if entry.most.is_none() {
+        return true;
+    }
+    let Some(numeric) = &field.numeric else { return false };
+    let exact = field.kind != Kind::Float || numeric.unit != Unit::Value;
+    let within = |text: &str| entry.allows(delta(text, exact), true);
+    numeric.values == field.differ
+        && numeric.not_finite == 0
+        && within(&numeric.smallest)
+        && within(&numeric.largest)
+}
+
+/// Events whose fate differs, and where those are not known, codes that are not as frequent.
+fn judge_outcomes(judging: &mut Judging, comparison: &Comparison) -> bool {
+    let changed = comparison.outcomes.iter().flatten().map(|change| change.events).sum();
+    let differ = if changed > 0 { changed } else { apart(&comparison.refusals) };
+    counted(judging, &What::Outcomes, differ)
+}
+
+fn counted(judging: &mut Judging, what: &What, differ: u64) -> bool {
+    if differ == 0 {
+        return true;
+    }
+    let taker = first(judging, |entry| entry.what == *what);
+    judging.count(taker, what.to_string(), differ)
+}
+
+fn first(judging: &Judging, fits: impl Fn(&Entry) -> bool) -> Option<usize> {
+    judging.gate.entries.iter().position(fits)
+}
+
+fn apart(codes: &[CodeCount]) -> u64 {
+    codes.iter().map(|code| code.a.abs_diff(code.b)).sum()
+}
+
+/// Whether an event with this fate was seen under its key.
+fn has_key(fate: &Fate) -> bool {
+    !matches!(fate.what.as_str(), "malformed" | "ignored")
+}

@@ -1,0 +1,119 @@
+//! What a gate found, as plain data: what reports show and `--json` prints.
+
+use super::super::model::Presence;
+use serde::{Deserialize, Serialize};
+
+/// What a gate found. It names no day, so that it is the same bytes when repeated while the same
+/// entries hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateVerdict {
+    /// Whether all differences are expected, and every expectation is met and in force.
+    pub holds: bool,
+    /// Differences that an entry takes.
+    pub expected: u64,
+    /// Differences that none takes.
+    pub unexpected: u64,
+    /// The latter by what differs.
+    pub by_what: Vec<Unexpected>,
+    /// How many keys may differ unexpectedly, and how many do.
+    pub keys: KeyLimit,
+    /// Each entry, in its order.
+    pub entries: Vec<EntryVerdict>,
+    /// The first unexpected differences of the view, in the order of keys; bounded. What is
+    /// expected is never among them.
+    pub samples: Vec<Sample>,
+    /// Unexpected differences of the view beyond the bound.
+    pub more: u64,
+}
+
+/// Differences that no entry takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unexpected {
+    /// What differs, as an entry would name it: `view.tier`, `balance.@rows`, `@outcomes`.
+    pub what: String,
+    /// How many.
+    pub differences: u64,
+}
+
+/// The limit for keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLimit {
+    /// The limit as written; none: not one.
+    pub limit: Option<String>,
+    /// How many that is.
+    pub most: u64,
+    /// Keys of either side.
+    pub all: u64,
+    /// Keys that differ in what no entry takes: in the view, or, where emits or outcomes differ
+    /// unexpectedly, in anything at all.
+    pub differ: u64,
+    /// Whether everything unexpected lies within the limit.
+    pub within: bool,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryVerdict {
+    /// Where it stands.
+    pub origin: String,
+    /// Its short form.
+    pub entry: String,
+    /// Why it is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where that is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Differences that met it; also if it has expired, and then they are unexpected.
+    pub differences: u64,
+    /// Sum of the sizes of those of the view; none if it has no total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<String>,
+    /// Whether it is as it must be.
+    pub status: EntryStatus,
+}
+
+/// Whether an entry is as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryStatus {
+    /// It is.
+    Holds,
+    /// Nothing met it: it should be taken out.
+    Unused,
+    /// It was expected up to this day.
+    Expired(String),
+    /// The sum of sizes is above its total.
+    OverTotal {
+        /// The total that it allows.
+        most: String,
+        /// By how much the sum is above it; none if the sum is beyond what can be told.
+        over: Option<String>,
+    },
+}
+
+/// An unexpected difference of the view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The key.
+    pub key: String,
+    /// Values of the row key; empty if rows are told apart by position.
+    pub row_key: Vec<String>,
+    /// Number of the row among those of its key, on the side that has it (A's if both).
+    pub position: u32,
+    /// On which side the row stands.
+    pub presence: Presence,
+    /// The field; none: of the whole row, which one side alone has.
+    pub field: Option<String>,
+    /// The value in A; none: missing.
+    pub a: Option<String>,
+    /// The value in B; none: missing.
+    pub b: Option<String>,
+    /// B minus A, where that means something.
+    pub difference: Option<String>,
+}

@@ -1,0 +1,177 @@
+//! Exact numbers wider than a value: sums of integers and decimals, and the bounds that people set
+//! for them. No float is ever in between.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// Digits behind the point that can be written at the most: more than any scale has.
+const SCALE_MAX: u8 = 36;
+
+/// A whole number of units of 10^-scale; an integer has scale 0. In files it is a text with all
+/// digits of its scale, because many readers of JSON make a float of every number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exact {
+    /// How many units.
+    pub units: i128,
+    /// Digits after the point.
+    pub scale: u8,
+}
+
+impl Exact {
+    /// The same number with `scale` digits after the point; none if it has more digits than that,
+    /// or does not fit.
+    pub fn rescaled(self, scale: u8) -> Option<Self> {
+        let units = if scale >= self.scale {
+            self.units.checked_mul(power(scale - self.scale)?)?
+        } else {
+            let cut = power(self.scale - scale)?;
+            if self.units % cut != 0 {
+                return None;
+            }
+            self.units / cut
+        };
+        Some(Self { units, scale })
+    }
+
+    /// The sum, if it fits. Both must have one scale.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let same = self.scale == other.scale;
+        let units = same.then(|| self.units.checked_add(other.units))??;
+        Some(Self { units, ..self })
+    }
+
+    /// What is left when `other` is taken away, if it fits. Both must have one scale.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        let same = self.scale == other.scale;
+        let units = same.then(|| self.units.checked_sub(other.units))??;
+        Some(Self { units, ..self })
+    }
+
+    /// Which of two numbers is larger, whatever their scales.
+    pub fn compare(self, other: Self) -> Ordering {
+        let scale = self.scale.max(other.scale);
+        match (self.rescaled(scale), other.rescaled(scale)) {
+            (Some(a), Some(b)) => a.units.cmp(&b.units),
+            // The one that no longer fits has the larger magnitude.
+            (None, _) => self.units.cmp(&0),
+            (_, None) => 0.cmp(&other.units),
+        }
+    }
+}
+
+fn power(digits: u8) -> Option<i128> {
+    10i128.checked_pow(digits.into())
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = usize::from(self.scale);
+        let digits = format!("{:0>width$}", self.units.unsigned_abs(), width = scale + 1);
+        let (whole, places) = digits.split_at(digits.len() - scale);
+        let sign = if self.units < 0 { "-" } else { "" };
+        let point = if scale > 0 { "." } else { "" };
+        f.pad(&format!("{sign}{whole}{point}{places}"))
+    }
+}
+
+impl FromStr for Exact {
+    type Err = ExactError;
+
+    fn from_str(text: &str) -> Result<Self, ExactError> {
+        let wrong = || ExactError(text.to_owned());
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
+        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let has_point = digits.contains('.');
+        if whole.is_empty() || has_point && places.is_empty() || !plain(whole) || !plain(places) {
+            return Err(wrong());
+        }
+        let scale = u8::try_from(places.len()).ok().filter(|scale| *scale <= SCALE_MAX);
+        let scale = scale.ok_or_else(wrong)?;
+        let mut units = 0i128;
+        for digit in whole.bytes().chain(places.bytes()) {
+            let digit = i128::from(digit - b'0');
+            let signed = if negative { -digit } else { digit };
+            let next = units.checked_mul(10).and_then(|units| units.checked_add(signed));
+            units = next.ok_or_else(wrong)?;
+        }
+        Ok(Self { units, scale })
+    }
+}
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A text that is no exact number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no number; write digits, with a point where there are cents: \"-12.34\"")]
+pub struct ExactError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn texts_that_are_no_numbers() {
+        for text in ["", "-", ".5", "5.", "1e3", "1,000", "--1", "+-1", "0x1", " 1", "1_0", "٣"] {
+            assert_eq!(text.parse::<Exact>(), Err(ExactError(text.into())), "{text}");
+        }
+        let long = "9".repeat(40);
+        assert!(long.parse::<Exact>().is_err());
+        assert!(format!("0.{}", "0".repeat(300)).parse::<Exact>().is_err());
+    }
+
+    #[test]
+    fn digits_are_never_lost() {
+        let number = |text: &str| text.parse::<Exact>().unwrap();
+        assert_eq!(number("0.10").rescaled(1), Some(number("0.1")));
+        assert_eq!(number("0.11").rescaled(1), None);
+        assert_eq!(number("-3").rescaled(2), Some(number("-3.00")));
+        assert_eq!(Exact { units: i128::MAX, scale: 0 }.rescaled(1), None);
+        assert_eq!(number("1.0").checked_add(number("1.00")), None);
+        assert_eq!(Exact { units: i128::MAX, scale: 0 }.checked_add(number("1")), None);
+        assert_eq!(Exact { units: i128::MIN, scale: 0 }.checked_sub(number("1")), None);
+        assert_eq!(format!("[{:>6}]", number("-0.05")), "[ -0.05]");
+    }
+
+    #[test]
+    fn numbers_of_any_size_compare() {
+        let [least, most] = [i128::MIN, i128::MAX].map(|units| Exact { units, scale: 0 });
+        let small = Exact { units: 1, scale: SCALE_MAX };
+        assert_eq!(most.compare(small), Ordering::Greater);
+        assert_eq!(least.compare(small), Ordering::Less);
+        assert_eq!(small.compare(most), Ordering::Less);
+        assert_eq!(small.compare(least), Ordering::Greater);
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_means_the_number(units: i128, scale in 0..=SCALE_MAX) {
+            let number = Exact { units, scale };
+            prop_assert_eq!(number.to_string().parse(), Ok(number));
+        }
+
+        #[test]
+        fn comparing_goes_by_value(a: i64, b: i64, scale in 0u8..18) {
+            let (a, b) = (Exact { units: a.into(), scale: 0 }, Exact { units: b.into(), scale: 0 });
+            let finer = a.rescaled(scale).unwrap();
+            prop_assert_eq!(finer.compare(b), a.units.cmp(&b.units));
+            prop_assert_eq!(b.compare(finer), b.units.cmp(&a.units));
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Every single difference as a Parquet file, `differences.parquet`: one row per key, view row and
+//! field, in the order of keys, then rows, then fields. Fed one by one and written in batches, so
+//! that memory does not grow with their number.
+//!
+//! | column | type | holds |
+//! | --- | --- | --- |
+//! | `key` | text | the key |
+//! | `row_key` | text | the row key's value; several as a JSON array of texts; none: rows are told apart by position |
+//! | `row` | integer | number of the row among those of its key, on the side that has it (A's if both) |
+//! | `side` | text | on which side the row stands: `both`, `a` or `b` |
+//! | `field` | text | the field |
+//! | `kind` | text | its kind: of two decimals the one with more digits |
+//! | `a`, `b` | text | the exact values; none: missing |
+//! | `difference` | text | B minus A, exact, where that means something; of a row of one side alone the other counts as zero; of timestamps in seconds, of dates in days |
+//! | `tolerated` | boolean | whether a tolerance let it pass |
+//!
+//! Values are texts because fields of all kinds stand below one another, and exact in all digits.
+
+use arrow_array::builder::{BooleanBuilder, StringBuilder, UInt32Builder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use retally_core::compare::model::Presence;
+use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_core::schema::{Kind, display, write_text};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+/// Rows of a row group: what a reader of one key reads at the least.
+const GROUP_ROWS: usize = 65_536;
+
+/// Texts of a batch beyond which it is written early: keys and values may be long.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Bytes that an open row group may hold.
+const GROUP_BYTES: usize = 64 << 20;
+
+/// What the file says of who wrote it: no version, so that a new one does not change its bytes.
+const CREATED_BY: &str = "retally";
+
+/// Writes differences as they come.
+pub struct Differences<W: Write + Send> {
+    writer: ArrowWriter<W>,
+    schema: SchemaRef,
+    key: StringBuilder,
+    row_key: StringBuilder,
+    row: UInt32Builder,
+    side: StringBuilder,
+    field: StringBuilder,
+    kind: StringBuilder,
+    a: StringBuilder,
+    b: StringBuilder,
+    difference: StringBuilder,
+    tolerated: BooleanBuilder,
+    rows: usize,
+    bytes: usize,
+    text: String,
+}
+
+impl<W: Write + Send> Differences<W> {
+    /// Writes to `out`.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn new(out: W) -> io::Result<Self> {
+        let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+        let schema = Arc::new(Schema::new(vec![
+            text("key", false),
+            text("row_key", true),
+            Field::new("row", DataType::UInt32, false),
+            text("side", false),
+            text("field", false),
+            text("kind", false),
+            text("a", true),
+            text("b", true),
+            text("difference", true),
+            Field::new("tolerated", DataType::Boolean, false),
+        ]));
+        let options = ArrowWriterOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_schema_root("retally".to_owned())
+            .with_properties(properties());
+        let writer = ArrowWriter::try_new_with_options(out, schema.clone(), options);
+        Ok(Self {
+            writer: writer.map_err(io::Error::other)?,
+            schema,
+            key: StringBuilder::new(),
+            row_key: StringBuilder::new(),
+            row: UInt32Builder::new(),
+            side: StringBuilder::new(),
+            field: StringBuilder::new(),
+            kind: StringBuilder::new(),
+            a: StringBuilder::new(),
+            b: StringBuilder::new(),
+            difference: StringBuilder::new(),
+            tolerated: BooleanBuilder::new(),
+            rows: 0,
+            bytes: 0,
+            text: String::new(),
+        })
+    }
+
+    /// Ends the file and gives back what it was written to.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.write()?;
+        self.writer.into_inner().map_err(io::Error::other)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.key.finish()),
+            Arc::new(self.row_key.finish()),
+            Arc::new(self.row.finish()),
+            Arc::new(self.side.finish()),
+            Arc::new(self.field.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.a.finish()),
+            Arc::new(self.b.finish()),
+            Arc::new(self.difference.finish()),
+            Arc::new(self.tolerated.finish()),
+        ];
+        (self.rows, self.bytes) = (0, 0);
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(io::Error::other)?;
+        self.writer.write(&batch).map_err(io::Error::other)?;
+        if self.writer.memory_size() > GROUP_BYTES {
+            self.writer.flush().map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, d: &Difference<'_>) {
+        let key = String::from_utf8_lossy(d.key);
+        self.bytes += key.len();
+        self.key.append_value(key);
+        match d.row_key {
+            [] => self.row_key.append_null(),
+            [(kind, value)] => self.row_key.append_value(display(*value, *kind)),
+            several => {
+                let parts: Vec<String> =
+                    several.iter().map(|(kind, value)| display(*value, *kind)).collect();
+                self.row_key.append_value(serde_json::Value::from(parts).to_string());
+            }
+        }
+        self.row.append_value(d.position);
+        self.side.append_value(match d.presence {
+            Presence::Both => "both",
+            Presence::OnlyA => "a",
+            Presence::OnlyB => "b",
+        });
+        self.field.append_value(d.name);
+        self.kind.append_value(kind(d.kind_a, d.kind_b).to_string());
+        for (value, kind, column) in [(d.a, d.kind_a, &mut self.a), (d.b, d.kind_b, &mut self.b)] {
+            let Some(value) = value else {
+                column.append_null();
+                continue;
+            };
+            self.text.clear();
+            write_text(value, kind, &mut self.text);
+            self.bytes += self.text.len();
+            column.append_value(&self.text);
+        }
+        self.difference.append_option(d.delta.map(|delta| delta.text()));
+        self.tolerated.append_value(d.tolerated);
+        self.rows += 1;
+    }
+}
+
+impl<W: Write + Send> Sink for Differences<W> {
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.push(difference);
+        if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> std::fmt::Debug for Differences<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Differences").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+fn kind(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
+            Kind::Decimal { scale: a.max(b) }
+        }
+        (kind, _) => kind,
+    }
+}
+
+/// Few fields and kinds stand below one another: a dictionary holds them in next to nothing. Keys
+/// are sorted: a reader of one key skips the groups in which it cannot be.
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_column_statistics_enabled(
+            ColumnPath::new(vec!["key".to_owned()]),
+            EnabledStatistics::Chunk,
+        )
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use retally_core::compare::sink::Delta;
+    use retally_core::schema::Value;
+
+    fn feed(keys: u32) -> Vec<u8> {
+        let mut file = Differences::new(Vec::new()).unwrap();
+        for number in 0..keys {
+            let key = format!("key-{number:08}");
+            let kinds = [Kind::Decimal { scale: 2 }, Kind::Decimal { scale: 4 }];
+            let row_key = [
+                (Kind::Text, Value::Text(b"E\"UR")),
+                (Kind::Integer, Value::Integer(i64::from(number))),
+            ];
+            let difference = Difference {
+                key: key.as_bytes(),
+                position: number % 3,
+                presence: Presence::Both,
+                row_key: &row_key[..(number % 3) as usize],
+                field: 0,
+                name: "net",
+                kind_a: kinds[0],
+                kind_b: kinds[1],
+                a: Some(Value::Decimal(100)),
+                b: (number % 2 == 0).then_some(Value::Decimal(10_001)),
+                delta: Some(Delta::Exact { units: 1, scale: 4 }),
+                tolerated: false,
+            };
+            file.value(&difference).unwrap();
+        }
+        file.finish().unwrap()
+    }
+
+    fn texts(bytes: Vec<u8>, column: usize) -> Vec<Option<String>> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap();
+        let mut all = Vec::new();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let texts = batch.column(column).as_string::<i32>();
+            all.extend(texts.iter().map(|text| text.map(str::to_owned)));
+        }
+        all
+    }
+
+    #[test]
+    fn every_difference_is_a_row_and_the_same_ones_the_same_bytes() {
+        let bytes = feed(20_000);
+        assert_eq!(bytes, feed(20_000));
+        let keys = texts(bytes.clone(), 0);
+        assert_eq!(keys.len(), 20_000);
+        assert!(keys.is_sorted());
+        let row_keys = texts(bytes.clone(), 1);
+        let told: Vec<_> =
+            row_keys[..3].iter().map(|text| text.as_deref().unwrap_or("-")).collect();
+        assert_eq!(told, ["-", "E\"UR", "[\"E\\\"UR\",\"2\"]"]);
+        let kinds = texts(bytes.clone(), 5);
+        assert_eq!(kinds[0].as_deref(), Some("decimal(4)"));
+        let values: Vec<_> = [6, 7, 8].map(|column| texts(bytes.clone(), column)[1].clone()).into();
+        assert_eq!(values, [Some("1.00".to_owned()), None, Some("0.0001".to_owned())]);
+    }
+
+    #[test]
+    fn no_difference_is_a_file_without_rows() {
+        assert!(texts(feed(0), 0).is_empty());
+    }
+}

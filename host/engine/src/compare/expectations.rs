@@ -1,0 +1,352 @@
+//! A file of expected differences, kept where code is kept and reviewed like it: which values of
+//! which keys may differ, by how much, why, and until when.
+//!
+//! ```toml
+//! max_keys = "0.1%"           # keys that may differ in what no entry expects; without it: none
+//!
+//! [[expect]]
+//! field = "tier"              # also view.tier, balance.tier, *, @rows, @outcomes, @violations
+//! keys = "acct-*"             # `*` any text, `?` one character; or key = "acct-1", or a list
+//! most = "0.01"               # of one difference
+//! total = "100.00"            # of the sizes of all of them
+//! reason = "gold from 500.00 instead of 1000.00"
+//! ticket = "FIN-123"
+//! expires = 2026-06-30        # the last day on which it is expected
+//! ```
+
+use crate::job::{Place, near};
+use retally_core::compare::gate::{Entry, Glob, Keys, What};
+use retally_core::decode::convert::column_from_text;
+use retally_core::gate::Limit;
+use retally_core::schema::{Exact, Kind, Value};
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What a file of expectations says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expectations {
+    /// What is expected, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// How many keys may differ in what no entry expects.
+    pub max_keys: Option<Limit>,
+}
+
+const TOP: [&str; 2] = ["max_keys", "expect"];
+const KEYS: [&str; 8] = ["field", "keys", "key", "most", "total", "reason", "ticket", "expires"];
+
+impl Expectations {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What of it cannot be read or understood, with its line and the nearest valid key.
+    pub fn load(path: &Path) -> Result<Self, ExpectationsError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ExpectationsError::Read { file: file.clone(), source })?;
+        Self::parse(&text, &file)
+    }
+
+    /// Reads the text of a file that would be called `file`.
+    ///
+    /// # Errors
+    /// As [`Expectations::load`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, ExpectationsError> {
+        let reader = Reader { text, file };
+        let table = DeTable::parse(text).map_err(|error| ExpectationsError::Syntax {
+            place: reader.place(error.span().map_or(0, |span| span.start)),
+            message: error.message().replace('\n', ", "),
+        })?;
+        let mut all = Self::default();
+        for (key, value) in table.get_ref() {
+            let at = key.span().start;
+            match key.get_ref().as_ref() {
+                "max_keys" => {
+                    let limit = reader.text(value, "max_keys", "\"0.1%\"")?;
+                    let limit: Result<Limit, _> = limit.parse();
+                    all.max_keys = Some(limit.map_err(|why| reader.wrong(at, "max_keys", why))?);
+                }
+                "expect" => {
+                    let DeValue::Array(list) = value.get_ref() else {
+                        return Err(reader.no_list(at));
+                    };
+                    for entry in list {
+                        let DeValue::Table(table) = entry.get_ref() else {
+                            return Err(reader.no_list(entry.span().start));
+                        };
+                        all.entries.push(reader.entry(table, entry.span().start)?);
+                    }
+                }
+                other => return Err(reader.unknown(at, other, "", &TOP)),
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// A file while it is read.
+struct Reader<'a> {
+    text: &'a str,
+    file: &'a str,
+}
+
+impl Reader<'_> {
+    fn place(&self, at: usize) -> Place {
+        let line = 1 + self.text[..at.min(self.text.len())].matches('\n').count();
+        Place::File { file: self.file.to_owned(), line }
+    }
+
+    fn entry(&self, table: &DeTable<'_>, at: usize) -> Result<Entry, ExpectationsError> {
+        let mut what = None;
+        let mut entry = Entry {
+            origin: self.place(at).to_string(),
+            what: What::Outcomes,
+            keys: Keys::All,
+            most: None,
+            total: None,
+            reason: None,
+            ticket: None,
+            expires: None,
+            must: true,
+        };
+        let mut keys = Vec::new();
+        for (key, value) in table {
+            let at = key.span().start;
+            let key = key.get_ref().as_ref();
+            let text = |example| self.text(value, key, example);
+            let number = || -> Result<Exact, ExpectationsError> {
+                text("\"0.01\"")?.parse().map_err(|why| self.wrong(at, key, why))
+            };
+            match key {
+                "field" => {
+                    let parsed = What::parse(&text("\"tier\"")?);
+                    what = Some(parsed.map_err(|why| self.wrong(at, key, why))?);
+                }
+                "keys" => keys.push(Keys::Like(Glob::new(&text("\"acct-*\"")?))),
+                "key" => keys.push(self.these(value)?),
+                "most" => entry.most = Some(number()?),
+                "total" => entry.total = Some(number()?),
+                "reason" => entry.reason = Some(text("\"why\"")?).filter(|why| !why.is_empty()),
+                "ticket" => entry.ticket = Some(text("\"FIN-123\"")?),
+                "expires" => {
+                    let day = text("2026-06-30")?;
+                    let wrong = || format!("{day:?} is no day; write it as 2026-06-30");
+                    entry.expires = Some(day_of(&day).ok_or_else(|| self.wrong(at, key, wrong()))?);
+                }
+                other => return Err(self.unknown(at, other, " in [[expect]]", &KEYS)),
+            }
+        }
+        let lacks = |why: &str| self.wrong(at, "expect", why);
+        entry.what = what.ok_or_else(|| lacks("it names no field; write field = \"tier\""))?;
+        if entry.reason.is_none() {
+            return Err(lacks(
+                "it gives no reason; write reason = \"...\", for whoever reads it later",
+            ));
+        }
+        entry.keys = match (keys.pop(), keys.pop()) {
+            (Some(_), Some(_)) => return Err(lacks("keys and key together make no sense")),
+            (keys, _) => keys.unwrap_or(Keys::All),
+        };
+        entry.check().map_err(|why| self.wrong(at, "expect", why))?;
+        Ok(entry)
+    }
+
+    fn these(&self, value: &Spanned<DeValue<'_>>) -> Result<Keys, ExpectationsError> {
+        let bytes = |text: String| text.into_bytes();
+        let DeValue::Array(list) = value.get_ref() else {
+            return Ok(Keys::These([bytes(self.text(value, "key", "\"acct-1\"")?)].into()));
+        };
+        let keys = list.iter().map(|key| Ok(bytes(self.text(key, "key", "\"acct-1\"")?)));
+        Ok(Keys::These(keys.collect::<Result<_, ExpectationsError>>()?))
+    }
+
+    /// A value as its text; numbers and days may stand without quotes.
+    fn text(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        example: &'static str,
+    ) -> Result<String, ExpectationsError> {
+        let found = match value.get_ref() {
+            DeValue::String(text) => return Ok(text.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => {
+                return Ok(number.as_str().to_owned());
+            }
+            DeValue::Float(number) => return Ok(number.as_str().to_owned()),
+            DeValue::Datetime(day) => return Ok(day.to_string()),
+            DeValue::Integer(_) => "a number of another base",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        let (place, key) = (self.place(value.span().start), key.to_owned());
+        let why = format!("it must be a value such as {example}, not {found}");
+        Err(ExpectationsError::Value { place, key, why })
+    }
+
+    fn wrong(&self, at: usize, key: &str, why: impl ToString) -> ExpectationsError {
+        ExpectationsError::Value {
+            place: self.place(at),
+            key: key.to_owned(),
+            why: why.to_string(),
+        }
+    }
+
+    fn no_list(&self, at: usize) -> ExpectationsError {
+        self.wrong(at, "expect", "it must be a section that begins with [[expect]]")
+    }
+
+    fn unknown(&self, at: usize, key: &str, behind: &str, known: &[&str]) -> ExpectationsError {
+        let near = near(key, known.iter().copied());
+        ExpectationsError::Unknown {
+            place: self.place(at),
+            what: format!("key {key:?}{behind}"),
+            near,
+        }
+    }
+}
+
+/// Days since 1970 of a day such as 2026-06-30.
+fn day_of(text: &str) -> Option<i32> {
+    let column = column_from_text(Kind::Date, text).ok()?;
+    match column.get(0)? {
+        Value::Date(day) => Some(day),
+        _ => None,
+    }
+}
+
+/// What of a file of expectations cannot be read or understood.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectationsError {
+    /// It cannot be read.
+    #[error("cannot read the expectations {file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML.
+    #[error("{place}: not valid TOML: {message}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that does not exist.
+    #[error("{place}: unknown {what}{}", .near.as_ref().map_or_else(String::new, |near| {
+        format!("; did you mean {near:?}?")
+    }))]
+    Unknown {
+        /// Where.
+        place: Place,
+        /// What is unknown.
+        what: String,
+        /// The nearest that exists.
+        near: Option<String>,
+    },
+    /// A value that makes no sense.
+    #[error("{place}: {key}: {why}")]
+    Value {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Expectations, ExpectationsError> {
+        Expectations::parse(text, "expectations.toml")
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let all = parse(
+            "max_keys = \"0.1%\"\n\n[[expect]]\nfield = \"tier\"\nkeys = \"acct-*\"\n\
+             reason = \"gold from 500\"\nticket = \"FIN-1\"\nexpires = 2026-06-30\n\n[[expect]]\n\
+             field = \"balance.net\"\nmost = 0.01\ntotal = \"100.00\"\nkey = [\"a\", \"b\"]\n\
+             reason = \"rounding\"\nexpires = \"1970-01-02\"\n",
+        )
+        .unwrap();
+        assert_eq!(all.max_keys.map(|limit| limit.to_string()).as_deref(), Some("0.1%"));
+        let told: Vec<_> =
+            all.entries.iter().map(|e| format!("{} {e} {:?}", e.origin, e.expires)).collect();
+        assert_eq!(
+            told,
+            [
+                "expectations.toml:3 tier:acct-* Some(20634)",
+                "expectations.toml:10 balance.net of 2 keys<=0.01 Some(1)",
+            ]
+        );
+        assert!(all.entries.iter().all(|entry| entry.must));
+        assert_eq!(all.entries[0].ticket.as_deref(), Some("FIN-1"));
+        assert_eq!(all.entries[1].total, Some("100.00".parse().unwrap()));
+        assert_eq!(parse("").unwrap(), Expectations::default());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_with_its_line() {
+        let one = |keys: &str| format!("[[expect]]\nfield = \"tier\"\nreason = \"r\"\n{keys}");
+        for (text, error) in [
+            (
+                "max_key = 1".to_owned(),
+                "expectations.toml:1: unknown key \"max_key\"; did you mean \"max_keys\"?",
+            ),
+            (
+                one("expire = 2026-01-01"),
+                "expectations.toml:4: unknown key \"expire\" in [[expect]]; did you mean \
+                 \"expires\"?",
+            ),
+            (
+                one("expires = \"soon\""),
+                "expectations.toml:4: expires: \"soon\" is no day; write it as 2026-06-30",
+            ),
+            (
+                one("most = true"),
+                "expectations.toml:4: most: it must be a value such as \"0.01\", not a boolean",
+            ),
+            (
+                one("most = -1"),
+                "expectations.toml:1: expect: \"-1\" is no size of a difference; write digits, \
+                 without a sign: \"0.01\"",
+            ),
+            (
+                one("key = \"a\"\nkeys = \"b*\""),
+                "expectations.toml:1: expect: keys and key together make no sense",
+            ),
+            (
+                "[[expect]]\nreason = \"r\"".to_owned(),
+                "expectations.toml:1: expect: it names no field; write field = \"tier\"",
+            ),
+            (
+                "\n[[expect]]\nfield = \"tier\"".to_owned(),
+                "expectations.toml:2: expect: it gives no reason; write reason = \"...\", for \
+                 whoever reads it later",
+            ),
+            (
+                "[expect]\nfield = \"tier\"".to_owned(),
+                "expectations.toml:1: expect: it must be a section that begins with [[expect]]",
+            ),
+            (
+                "[[expect]]\nfield = \"@rwos\"".to_owned(),
+                "expectations.toml:2: field: \"@rwos\" is neither a field, @rows, @outcomes, \
+                 @violations or @history; write tier, tier:acct-*, balance.tier or net<=0.01",
+            ),
+            ("max_keys = \"2\"\n]".to_owned(), "expectations.toml:2: not valid TOML: "),
+        ] {
+            let found = parse(&text).unwrap_err().to_string();
+            let is_so =
+                if error.ends_with(": ") { found.starts_with(error) } else { found == error };
+            assert!(is_so, "{found}\n{error}");
+        }
+        let missing = Expectations::load(Path::new("no/such.toml")).unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read the expectations no/such.toml: "), "{missing}");
+    }
+}

@@ -1,0 +1,233 @@
+//! `[gates]` and `[[expect]]` of a job: what a replay may come to. They decide no result, so they
+//! are in no digest; they are held against the reducer's declaration before the first event is
+//! read, because a misspelt field must not be found out after the pass.
+
+use super::authored::{Authored, Written};
+use super::error::{JobError, near};
+use retally_core::gate::{Bounds, By, Expectation, Limit, Table};
+use retally_core::schema::{Description, Exact, Field, Kind};
+use std::collections::BTreeMap;
+
+/// A count that `[gates]` limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Events that could not be decoded.
+    Malformed,
+    /// Events that no input recognises.
+    Ignored,
+    /// Events seen before, with the same content.
+    Duplicates,
+    /// Events seen before, with other content.
+    Conflicts,
+    /// Events that the reducer refused.
+    Rejected,
+    /// Events that the ledger takes out.
+    Quarantined,
+    /// Broken rules found at the end; as a share: of keys that have any.
+    Violations,
+}
+
+impl Counted {
+    /// All of them, in the order in which they are judged.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Ignored,
+        Self::Duplicates,
+        Self::Conflicts,
+        Self::Rejected,
+        Self::Quarantined,
+        Self::Violations,
+    ];
+
+    /// Its key in `[gates]`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Ignored => "ignored",
+            Self::Duplicates => "duplicates",
+            Self::Conflicts => "conflicts",
+            Self::Rejected => "rejected",
+            Self::Quarantined => "quarantined",
+            Self::Violations => "violations",
+        }
+    }
+}
+
+/// The gates of a job, as written but for their limits.
+#[derive(Debug, Clone, Default)]
+pub struct Gates {
+    limits: Vec<(Counted, Limit)>,
+    /// Each `[[expect]]` in the order of the file, its keys without their table.
+    expect: Vec<BTreeMap<&'static str, Written>>,
+}
+
+/// The gates of a job, as a run is held against them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BoundGates {
+    /// Limits of counts.
+    pub limits: Vec<(Counted, Limit)>,
+    /// Bounds of totals.
+    pub expect: Vec<Expectation>,
+}
+
+const EXPECT_KEYS: [&str; 7] = ["total", "emit", "by", "of", "equals", "at_least", "at_most"];
+
+impl Gates {
+    /// Those of a job.
+    ///
+    /// # Errors
+    /// A limit that is none, or an expectation that lacks something or contradicts itself.
+    pub(super) fn new(authored: &Authored) -> Result<Self, JobError> {
+        let mut gates = Self::default();
+        for counted in Counted::ALL {
+            let key = format!("gates.{}", counted.word());
+            let Some(written) = authored.get(&key) else { continue };
+            let limit: Result<Limit, _> = written.text().parse();
+            gates.limits.push((counted, limit.map_err(|why| wrong(written, &key, why))?));
+        }
+        for number in authored.expectations() {
+            let of = |key: &'static str| {
+                Some((key, authored.get(&format!("expect.{number}.{key}"))?.clone()))
+            };
+            let expect: BTreeMap<_, _> = EXPECT_KEYS.into_iter().filter_map(of).collect();
+            check(&expect)?;
+            gates.expect.push(expect);
+        }
+        Ok(gates)
+    }
+
+    /// Keys and values, as a job would write them.
+    pub(super) fn written(&self) -> Vec<(String, String)> {
+        let limit = |(counted, limit): &(Counted, Limit)| {
+            (format!("gates.{}", counted.word()), limit.to_string())
+        };
+        let mut all: Vec<_> = self.limits.iter().map(limit).collect();
+        for (number, expect) in (1..).zip(&self.expect) {
+            let entry = |(key, written): (&&str, &Written)| {
+                (format!("expect.{number}.{key}"), written.text().to_owned())
+            };
+            all.extend(expect.iter().map(entry));
+        }
+        all
+    }
+
+    /// The gates for a reducer.
+    ///
+    /// # Errors
+    /// A field or emit kind that it does not declare, with the nearest that it does; a field that
+    /// cannot be added up; a number with more digits than the field has.
+    pub fn bind(&self, reducer: &Description) -> Result<BoundGates, JobError> {
+        let expect = self.expect.iter().map(|expect| bind(expect, reducer));
+        Ok(BoundGates { limits: self.limits.clone(), expect: expect.collect::<Result<_, _>>()? })
+    }
+}
+
+impl BoundGates {
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.limits.is_empty() && self.expect.is_empty()
+    }
+}
+
+/// What can be told of an expectation without the reducer.
+fn check(expect: &BTreeMap<&str, Written>) -> Result<(), JobError> {
+    let Some(first) = expect.values().next() else { return Ok(()) };
+    let bounds = ["equals", "at_least", "at_most"].map(|key| expect.contains_key(key));
+    let why = if !expect.contains_key("total") {
+        "it names no field to add up; write total = \"net\""
+    } else if bounds == [false; 3] {
+        "it has no bound; write equals = \"0.00\", or at_least, or at_most"
+    } else if bounds[0] && (bounds[1] || bounds[2]) {
+        "equals and another bound together make no sense; write at_least and at_most"
+    } else if expect.contains_key("of") && !expect.contains_key("by") {
+        "of is a value of the field that by names; write by = \"currency\" too"
+    } else {
+        return Ok(());
+    };
+    Err(wrong(first, "expect", why))
+}
+
+fn bind(
+    expect: &BTreeMap<&'static str, Written>,
+    reducer: &Description,
+) -> Result<Expectation, JobError> {
+    let (table, fields) = table(expect.get("emit"), reducer)?;
+    let whose = match &table {
+        Table::View => format!("the view of reducer {}", reducer.name),
+        Table::Emit(_, kind) => format!("emit {kind} of reducer {}", reducer.name),
+    };
+    let total = &expect["total"];
+    let field = find(fields, total, "total", &whose)?;
+    let Field { name, kind, .. } = &fields[field];
+    let scale = match kind {
+        Kind::Integer => 0,
+        Kind::Decimal { scale } => *scale,
+        other => {
+            let why = format!("`{name}` is {other}: only integers and decimals are added up");
+            return Err(wrong(total, "expect.total", why));
+        }
+    };
+    let exact = |key: &'static str| -> Result<Option<Exact>, JobError> {
+        let Some(written) = expect.get(key) else { return Ok(None) };
+        let number: Exact =
+            written.text().parse().map_err(|why| wrong(written, &format!("expect.{key}"), why))?;
+        let digits = || {
+            let text = written.text();
+            let why = format!("{text} has more digits after the point than `{name}`, a {kind}");
+            wrong(written, &format!("expect.{key}"), why)
+        };
+        number.rescaled(scale).map(Some).ok_or_else(digits)
+    };
+    let equals = exact("equals")?;
+    let bounds =
+        Bounds { least: equals.or(exact("at_least")?), most: equals.or(exact("at_most")?) };
+    let by = expect.get("by").map(|by| -> Result<By, JobError> {
+        let field = find(fields, by, "by", &whose)?;
+        let Field { name, kind, .. } = &fields[field];
+        let only = expect.get("of").map(|of| of.text().to_owned());
+        Ok(By { field, name: name.clone(), kind: *kind, only })
+    });
+    let (name, by) = (name.clone(), by.transpose()?);
+    Ok(Expectation { table, field, name, scale, by, bounds })
+}
+
+fn table<'a>(
+    emit: Option<&Written>,
+    reducer: &'a Description,
+) -> Result<(Table, &'a [Field]), JobError> {
+    let Some(written) = emit else { return Ok((Table::View, &reducer.view.fields)) };
+    let name = written.text();
+    let kinds = || reducer.emits.iter().map(|kind| kind.name.as_str());
+    match kinds().position(|kind| kind == name) {
+        Some(number) => Ok((Table::Emit(number, name.to_owned()), &reducer.emits[number].fields)),
+        None => {
+            let what = format!("emit {name:?} of reducer {}", reducer.name);
+            Err(JobError::Unknown { place: written.place.clone(), what, near: near(name, kinds()) })
+        }
+    }
+}
+
+fn find(fields: &[Field], written: &Written, key: &str, whose: &str) -> Result<usize, JobError> {
+    let name = written.text();
+    let names = || fields.iter().map(|field| field.name.as_str());
+    names().position(|field| field == name).ok_or_else(|| JobError::Unknown {
+        place: written.place.clone(),
+        what: format!("field {name:?} ({key}) of {whose}"),
+        near: near(name, names()),
+    })
+}
+
+fn wrong(written: &Written, key: &str, why: impl ToString) -> JobError {
+    let (place, key) = (written.place.clone(), key.to_owned());
+    JobError::Value { place, key, why: why.to_string() }
+}
+
+/// Whether a key takes a number or a boolean without quotes.
+pub(super) fn takes_bare(key: &str) -> bool {
+    const TEXTS: [&str; 3] = ["expect.total", "expect.emit", "expect.by"];
+    key.starts_with("gates.") || key.starts_with("expect.") && !TEXTS.contains(&key)
+}
+
+#[cfg(test)]
+#[path = "gates_tests.rs"]
+mod tests;

@@ -1,0 +1,260 @@
+//! Two reducers side by side in one pass over the log: what each comes to is what a replay of it
+//! alone comes to, and what differs between them is found on the way.
+//!
+//! ```text
+//! prepare (two lanes, one log) --> pass: fold both, find where keys part, tally every batch
+//!                              --> keys of both sides, joined in byte order --> tally
+//!                              --> manifests of both sides, the comparison
+//! ```
+//!
+//! The steps of a lane are those of a [`replay`](super::replay()); here is what two lanes take
+//! beside.
+
+use super::commit::Replaying;
+use super::error::RunError;
+use super::finish::{About, Finished, input};
+use super::firsts::Firsts;
+use super::join::join;
+use super::prepare::{Begin, Prepared, load_file, prepare};
+use super::progress::Observer;
+use super::replay::{ReplayOptions, pass};
+use super::stages::Stage;
+use super::tallied::Tallied;
+use crate::clock::Stopwatch;
+use crate::compare::{CompareError, CompareOptions, Gated, forced, lone_params, refusals, side};
+use crate::job::Resolved;
+use retally_core::compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read, Side};
+use retally_core::compare::sink::Sink;
+use retally_core::compare::{Declared, Head, Plan, Tally, Words};
+use retally_core::manifest::Manifest;
+use retally_core::reduce::Reducer;
+use retally_core::reduce::pair::Shared;
+use retally_core::schema::Description;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How two reducers are compared.
+#[derive(Clone, Default)]
+pub struct PassOptions {
+    /// How the log is gone through. Of it `dir`, `snapshot` and `from_snapshot` are of no meaning
+    /// here: a comparison begins at the beginning and leaves no history.
+    pub replay: ReplayOptions,
+    /// What is compared and how much of it is shown.
+    pub compare: CompareOptions,
+    /// Where the run directory of each side shall lie; none: it is not written.
+    pub dirs: [Option<PathBuf>; 2],
+}
+
+/// What a comparison in one pass came to.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// What differs.
+    pub comparison: Comparison,
+    /// Of each side the manifest that a replay of it alone would have written (`control` is empty
+    /// if there is no run directory).
+    pub manifests: [Manifest; 2],
+    /// Time that it took, in seconds.
+    pub seconds: f64,
+    /// Stages and the time spent in each, in seconds, summed over threads.
+    pub stages: Vec<(&'static str, f64)>,
+}
+
+/// Compares the reducers in two files; every difference of the views goes to `sink` as well.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn compare_files(
+    job: &Resolved,
+    (a, b): (&Path, &Path),
+    options: &PassOptions,
+    observer: &dyn Observer,
+    sink: &mut dyn Sink,
+) -> Result<Compared, RunError> {
+    let a = load_file(job, a, &options.replay)?;
+    let b = load_file(job, b, &options.replay)?;
+    compare(job, [a, b], options, observer, sink)
+}
+
+/// Compares two reducers; every difference of the views goes to `sink` as well.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn compare(
+    job: &Resolved,
+    reducers: [Arc<dyn Reducer>; 2],
+    options: &PassOptions,
+    observer: &dyn Observer,
+    sink: &mut dyn Sink,
+) -> Result<Compared, RunError> {
+    let watch = Stopwatch::start();
+    let [a, b] = [0, 1].map(|side: usize| reducers[side].description().clone());
+    let mut notes = Vec::new();
+    if a.name != b.name {
+        let text = format!("they are two reducers, `{}` and `{}`", a.name, b.name);
+        refuse(vec![text], options.compare.force, &mut notes)?;
+    }
+    let plan = Plan::new(declared(&a), declared(&b), &options.compare.options)
+        .map_err(CompareError::from)?;
+    let shared = Shared::new(&a, &b, &plan);
+    let mut replay = options.replay.clone();
+    (replay.from_snapshot, replay.snapshot) = (None, None);
+    let begins = reducers.into_iter().zip(options.dirs.clone());
+    let begins = begins.map(|(reducer, dir)| Begin { reducer, dir }).collect();
+    let prepared = prepare(job, begins, Some(shared), &replay, observer)?;
+    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
+    let compared = pass.run(&options.compare, plan, notes, observer, sink);
+    if compared.is_err() {
+        prepared.discard();
+    }
+    compared
+}
+
+fn declared(description: &Description) -> Declared<'_> {
+    Declared { view: &description.view, emits: &description.emits }
+}
+
+/// Refuses what means nothing, or notes that it was gone on with.
+fn refuse(found: Vec<String>, force: bool, notes: &mut Vec<Note>) -> Result<(), CompareError> {
+    if !found.is_empty() && !force {
+        return Err(CompareError::Refused(found));
+    }
+    notes.extend(found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))));
+    Ok(())
+}
+
+/// A pass that is prepared.
+struct Pass<'a> {
+    job: &'a Resolved,
+    options: &'a ReplayOptions,
+    prepared: &'a Prepared,
+    watch: &'a Stopwatch,
+}
+
+impl Pass<'_> {
+    fn run(
+        &self,
+        how: &CompareOptions,
+        plan: Plan,
+        mut notes: Vec<Note>,
+        observer: &dyn Observer,
+        sink: &mut dyn Sink,
+    ) -> Result<Compared, RunError> {
+        let prepared = self.prepared;
+        let mut gated = Gated::begin(how.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
+        let tallied = Mutex::new(Tallied::new(Tally::new(plan.clone()), prepared));
+        let mut commit = Replaying::new(self.job, prepared, self.options, observer)?;
+        commit.tallied = Some(&tallied);
+        let (extents, mut stages) = pass(self.options, prepared, &commit)?;
+        drop(commit);
+        let mut tallied = tallied.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pair) = &prepared.pair {
+            pair.settle();
+        }
+        let mut finished = [Finished::of(prepared, 0), Finished::of(prepared, 1)];
+        let joined =
+            join(prepared, self.options, &mut finished, &mut tallied, &mut stages, &mut gated)?;
+        finished.iter().for_each(|side| side.count(prepared));
+        let input =
+            stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
+        let about = About { job: self.job, options: self.options, prepared, snapshots: &[], input };
+        let [a, b] = finished;
+        // What would be refused is refused before a run directory is complete.
+        let (a, b) = (a.close(&about)?, b.close(&about)?);
+        let mut found = refusals(a.manifest(), b.manifest());
+        found.retain(|text| !notes.iter().any(|note| note.text.contains(text.as_str())));
+        if joined.common == 0 && joined.keys.iter().all(|&keys| keys > 0) {
+            found.push("they have no key in common".to_owned());
+        }
+        refuse(found, how.force, &mut notes)?;
+        let manifests =
+            [a.write(&about, &stages, self.watch)?, b.write(&about, &stages, self.watch)?];
+        let mut comparison = self.comparison(how, &plan, notes, tallied, &manifests);
+        gated.conclude(&mut comparison, &plan);
+        Ok(Compared {
+            comparison,
+            manifests,
+            seconds: self.watch.elapsed().as_secs_f64(),
+            stages: stages.seconds(),
+        })
+    }
+
+    fn comparison(
+        &self,
+        how: &CompareOptions,
+        plan: &Plan,
+        mut notes: Vec<Note>,
+        tallied: Tallied,
+        manifests: &[Manifest; 2],
+    ) -> Comparison {
+        let [a, b] = manifests;
+        for (of_a, name) in lone_params(a, b) {
+            let side = if of_a { "A" } else { "B" };
+            let text = format!("the param `{name}` is declared by {side} alone");
+            notes.push(Note::new(NoteCode::OneVersion, text));
+        }
+        let inputs = self.prepared.pair.as_ref().map(|pair| pair.shared.inputs());
+        let words = Words {
+            inputs: inputs.unwrap_or_default().iter().take(64).cloned().collect(),
+            fates: super::tallied::fates(),
+            fate_keys: None,
+            span: self.span(),
+            not_looked: Vec::new(),
+        };
+        let mut without = 0;
+        let found = {
+            let guards = [0, 1].map(|side: usize| self.prepared.lanes[side].lock_shards());
+            let shards =
+                [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
+            let firsts = Firsts::new(self.prepared);
+            tallied.tally.finish(&words, None, &mut |key| {
+                let event = firsts.as_ref().map(|f| f.event([&shards[0], &shards[1]], key));
+                let (first, whole) = event.unwrap_or((FirstDivergence::NoEvents, true));
+                without += u64::from(!whole);
+                first
+            })
+        };
+        if without > 0 {
+            let text = format!(
+                "of {without} of the keys shown, what was emitted and viewed at their first \
+                 diverging event was not kept: `retally explain KEY --job {}` shows it",
+                how.job
+            );
+            notes.push(Note::new(NoteCode::Bounded, text));
+        }
+        let (mut side_a, mut side_b) = (side(a, None), side(b, None));
+        tell_apart(&mut side_a, &mut side_b);
+        let head = Head {
+            retally: env!("CARGO_PKG_VERSION").into(),
+            how: How::OnePass,
+            a: side_a,
+            b: side_b,
+            notes,
+            read: Read {
+                bytes_read: self.prepared.bytes_read.load(Ordering::Relaxed),
+                bytes_total: self.prepared.source.bytes(),
+                checked: true,
+                ..Read::default()
+            },
+            repeat: how.repeat.clone(),
+        };
+        head.with(plan, found)
+    }
+
+    /// First and last time of the log's events.
+    fn span(&self) -> Option<(i64, i64)> {
+        let times = self.prepared.lanes.iter().map(|lane| lane.times());
+        let (first, last) = times.fold((i64::MAX, i64::MIN), |(from, to), (first, last)| {
+            (from.min(first), to.max(last))
+        });
+        (first <= last).then_some((first, last))
+    }
+}
+
+/// Two labels that can be told apart.
+fn tell_apart(a: &mut Side, b: &mut Side) {
+    if a.label == b.label {
+        a.label += " (A)";
+        b.label += " (B)";
+    }
+}

@@ -1,0 +1,73 @@
+//! Where a finished run says that a key's events lie: then only those partitions are read, and those
+//! no further than the last of them.
+//!
+//! A run is asked only if what it says must hold here too: the same log, the same job as far as it
+//! decides whose an event is, and a reducer that reads events as those here do.
+
+use super::newest::newest_run;
+use crate::job::Resolved;
+use crate::run::prepare::Prepared;
+use crate::rundir::{KeyPlace, RunReader};
+use retally_core::manifest::Manifest;
+use std::path::{Path, PathBuf};
+
+/// What a run knows of the key.
+pub(super) struct Found {
+    pub(super) place: KeyPlace,
+    /// The run's name.
+    pub(super) name: String,
+}
+
+/// Asks the run that was named, or else the job's newest. The inner error says why a run that was
+/// named is of no help.
+pub(super) fn find(
+    job: &Resolved,
+    prepared: &Prepared,
+    key: &str,
+    named: Option<&Path>,
+) -> Result<Option<Found>, String> {
+    let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(job));
+    let Some(dir) = asked else { return Ok(None) };
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let ask = || -> Result<Option<KeyPlace>, String> {
+        let run = RunReader::open(&dir).map_err(|error| error.to_string())?;
+        helps(job, prepared, run.manifest())?;
+        run.place(key).map_err(|error| error.to_string())
+    };
+    match ask() {
+        Ok(place) => Ok(place.map(|place| Found { place, name })),
+        Err(why) if named.is_some() => Err(format!("run {name} tells nothing here: {why}")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Why what a run says need not hold here.
+fn helps(job: &Resolved, prepared: &Prepared, manifest: &Manifest) -> Result<(), String> {
+    let lanes = &prepared.lanes;
+    if lanes.iter().all(|lane| lane.reducer.digest() != manifest.reducer.sha256) {
+        return Err("it is of another reducer".into());
+    }
+    let inputs = |lane: usize| &lanes[lane].reducer.description().inputs;
+    if (1..lanes.len()).any(|lane| inputs(lane) != inputs(0)) {
+        return Err("the two reducers read other events".into());
+    }
+    if manifest.marks.partial || manifest.marks.subset {
+        return Err("it took a part of the log only".into());
+    }
+    let (written, own) = (&manifest.job.written, job.written());
+    let decides = ["source.key", "source.id", "source.time", "source.time_unit", "source.format"];
+    if decides.iter().any(|name| written.get(*name) != own.get(*name))
+        || manifest.job.settings.order != job.order
+    {
+        return Err("its job reads the log in another way".into());
+    }
+    let objects = prepared.source.objects();
+    let same = |(now, then): (&crate::source::Object, &retally_core::manifest::Object)| {
+        now.path == then.path && now.bytes == then.size_bytes && now.etag == then.etag
+    };
+    let then = &manifest.input.objects;
+    let mut sorted: Vec<_> = objects.iter().collect();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path));
+    let is_same = sorted.len() == then.len() && sorted.into_iter().zip(then).all(same);
+    if is_same { Ok(()) } else { Err("its log was another one".into()) }
+}

@@ -1,0 +1,297 @@
+//! One key's history, event by event: what a reducer (or two side by side) read, emitted and
+//! changed, and why an event was refused.
+//!
+//! ```text
+//! prepare (as for a replay) --> search: which events are the key's --> tell: fold each, view --> History
+//!                                 |
+//!                                 needle: which lines can be its
+//! ```
+//!
+//! Every event is judged and folded as in a replay of this key alone, which is what a replay of all
+//! keys makes of it. Only what must be is read: under order "log" the search ends with the partition
+//! in which the key lives, and a finished run tells which one that is.
+
+mod found;
+mod model;
+mod needle;
+mod newest;
+mod search;
+mod tell;
+
+pub use model::{
+    FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf, RowChange, RowWhat, Told,
+    ToldSide,
+};
+pub use newest::newest_run;
+
+use super::error::RunError;
+use super::prepare::{Begin, Prepared, prepare};
+use super::progress::Observer;
+use super::replay::ReplayOptions;
+use super::stopped::named;
+use crate::compare::CompareError;
+use crate::job::Resolved;
+use crate::rundir::KeyPlace;
+use found::Found;
+use needle::Needle;
+use retally_core::compare::{Declared, Options, Plan};
+use retally_core::decode::Placed;
+use retally_core::log::{Order, Position};
+use retally_core::reduce::Reducer;
+use retally_core::reduce::pair::Shared;
+use retally_core::schema::Description;
+use search::{Go, Passed, Search};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tell::{Teller, row_key};
+
+/// Events that are told unless asked otherwise: what memory allows, for no person reads them all.
+pub const TOLD_MAX: usize = 100_000;
+
+/// Events on each side of a position that is asked about, unless a number is given.
+pub const AROUND: usize = 10;
+
+/// How a key is explained.
+#[derive(Clone, Default)]
+pub struct ExplainOptions {
+    /// How the log is gone through: threads, cancel, cache, log; the rest has no meaning here.
+    pub replay: ReplayOptions,
+    /// Only the last so many events; with `around` so many on each side.
+    pub last: Option<usize>,
+    /// Only events around this position.
+    pub around: Option<Position>,
+    /// A finished run that tells where the key's events lie; none: the job's newest.
+    pub run: Option<PathBuf>,
+    /// Tolerances, where two sides are compared.
+    pub compare: Options,
+}
+
+/// Explains a key under one reducer or two.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn explain(
+    job: &Resolved,
+    key: &str,
+    reducers: Vec<Arc<dyn Reducer>>,
+    options: &ExplainOptions,
+    observer: &dyn Observer,
+) -> Result<History, RunError> {
+    let mut replay = options.replay.clone();
+    (replay.from_snapshot, replay.snapshot, replay.limit) = (None, None, None);
+    replay.keys = Some(vec![key.to_owned()]);
+    let shared = match reducers.as_slice() {
+        [a, b] => Some(shared(a.description(), b.description(), &options.compare)?),
+        _ => None,
+    };
+    let begins = reducers.into_iter().map(|reducer| Begin { reducer, dir: None }).collect();
+    let prepared = prepare(job, begins, shared, &replay, observer)?;
+    let explaining = Explaining { job, key, options, prepared: &prepared };
+    explaining.run(&replay)
+}
+
+fn shared(a: &Description, b: &Description, options: &Options) -> Result<Shared, RunError> {
+    let declared = |d| -> Declared<'_> {
+        let d: &Description = d;
+        Declared { view: &d.view, emits: &d.emits }
+    };
+    let plan = Plan::new(declared(a), declared(b), options).map_err(CompareError::from)?;
+    Ok(Shared::new(a, b, &plan))
+}
+
+struct Explaining<'a> {
+    job: &'a Resolved,
+    key: &'a str,
+    options: &'a ExplainOptions,
+    prepared: &'a Prepared,
+}
+
+/// What came of a search.
+struct Searched<'a> {
+    teller: Teller<'a>,
+    shown: Shown,
+    stopped: Option<String>,
+    first_difference: Option<Place>,
+    passed: Passed,
+}
+
+impl Explaining<'_> {
+    fn run(&self, replay: &ReplayOptions) -> Result<History, RunError> {
+        let mut notes = Vec::new();
+        let asked = self.options.run.as_deref();
+        let found = found::find(self.job, self.prepared, self.key, asked);
+        let found = found.unwrap_or_else(|why| {
+            notes.push(why);
+            None
+        });
+        if let Some(Found { place, name }) = &found {
+            let searched = self.search(replay, Some(place))?;
+            let whole = searched.teller.events == place.events || searched.stopped.is_some();
+            if whole {
+                return Ok(self.history(searched, notes));
+            }
+            notes.push(format!(
+                "run {name} says that the key has {} events and they were not found where it says, \
+                 so the whole log was read",
+                place.events
+            ));
+        }
+        Ok(self.history(self.search(replay, None)?, notes))
+    }
+
+    /// Searches the log, or only where a run says that the events lie.
+    fn search(
+        &self,
+        replay: &ReplayOptions,
+        place: Option<&KeyPlace>,
+    ) -> Result<Searched<'_>, RunError> {
+        let prepared = self.prepared;
+        let readers: Vec<&Description> =
+            prepared.lanes.iter().map(|lane| lane.reducer.description()).collect();
+        let needle = Needle::new(&self.job.source.addressing, &readers, self.key);
+        let within = |place: &KeyPlace| -> Vec<bool> {
+            let range = &place.first.partition..=&place.last.partition;
+            prepared.names.iter().map(|name| range.contains(&name)).collect()
+        };
+        let only = place.map(within);
+        let search = Search {
+            source: &prepared.source,
+            plan: prepared.plan.clone(),
+            names: &prepared.names,
+            key: self.key.as_bytes(),
+            needle: &needle,
+            only: only.as_deref(),
+            threads: replay.threads(),
+            cancel: &replay.cancel,
+        };
+        let mut teller = Teller::new(prepared, self.key.as_bytes());
+        let mut shown = Shown::new(self.options);
+        let (mut stopped, mut first_difference) = (None, None);
+        let mut passed = Passed::default();
+        let found = std::cell::Cell::new(false);
+        let one_partition = self.job.order == Order::Log;
+        let all = place.map(|place| place.events);
+        search.run(
+            &mut passed,
+            &mut |placed: Placed| {
+                found.set(true);
+                match teller.tell(&placed)? {
+                    Ok(told) => {
+                        if teller.has_parted && first_difference.is_none() {
+                            first_difference = Some(told.place.clone());
+                        }
+                        shown.push(told);
+                        let is_last = all.is_some_and(|all| teller.events >= all);
+                        Ok(if is_last { Go::Stop } else { Go::On })
+                    }
+                    Err((lane, stop)) => {
+                        let place = format!("{}:{}", placed.name, placed.first_offset);
+                        let side = (prepared.lanes.len() > 1).then(|| named(prepared, lane));
+                        let side = side.map_or(String::new(), |side| format!(" in {side}"));
+                        stopped = Some(format!("a run stops{side} at {place}: {}", stop.cause));
+                        Ok(Go::Stop)
+                    }
+                }
+            },
+            // A key lives in one partition: what is behind it need not be read.
+            &mut || if one_partition && found.get() { Go::Stop } else { Go::On },
+        )?;
+        Ok(Searched { teller, shown, stopped, first_difference, passed })
+    }
+
+    fn history(&self, searched: Searched<'_>, mut notes: Vec<String>) -> History {
+        let Searched { teller, shown, stopped, first_difference, passed } = searched;
+        let prepared = self.prepared;
+        let reducer = |lane: &super::lane::Lane<super::commit::Kept>| {
+            let description = lane.reducer.description();
+            ReducerOf {
+                name: description.name.clone(),
+                version: description.version.clone(),
+                sha256: lane.reducer.digest(),
+                row_key: row_key(description),
+            }
+        };
+        if passed.unreadable > 0 {
+            notes.push(format!(
+                "{} lines hold the key's text and are no valid events, so nobody knows whether \
+                 they are its own",
+                passed.unreadable
+            ));
+        }
+        let events = teller.events;
+        let told = Vec::from(shown.told);
+        let left_out_before = told.first().map_or(events, |first| first.number - 1);
+        let left_out_behind = told.last().map_or(0, |last| events - last.number);
+        History {
+            format: HistoryFormat::CURRENT,
+            key: self.key.to_owned(),
+            reducers: prepared.lanes.iter().map(reducer).collect(),
+            notes,
+            events,
+            left_out_before,
+            left_out_behind,
+            told,
+            first_difference,
+            view: teller.views,
+            stopped,
+            read: ReadFor {
+                partitions: passed.partitions,
+                partitions_total: prepared.names.len() as u64,
+                events: passed.events,
+                bytes: passed.bytes,
+                bytes_total: prepared.source.bytes(),
+                unreadable: passed.unreadable,
+            },
+        }
+    }
+}
+
+/// The events that are told.
+struct Shown {
+    told: VecDeque<Told>,
+    around: Option<Position>,
+    each_side: usize,
+    most: usize,
+    /// Events behind the position so far.
+    behind: Option<usize>,
+}
+
+impl Shown {
+    fn new(options: &ExplainOptions) -> Self {
+        let each_side = options.last.unwrap_or(AROUND);
+        let most = match &options.around {
+            Some(_) => each_side,
+            None => options.last.unwrap_or(TOLD_MAX),
+        };
+        Self {
+            told: VecDeque::new(),
+            around: options.around.clone(),
+            each_side,
+            most,
+            behind: None,
+        }
+    }
+
+    fn push(&mut self, told: Told) {
+        if let Some(behind) = &mut self.behind {
+            if *behind < self.each_side {
+                *behind += 1;
+                self.told.push_back(told);
+            }
+            return;
+        }
+        let reached = |at: &Position| {
+            (&told.place.partition, told.place.offset) >= (&at.partition, at.offset)
+        };
+        if self.around.as_ref().is_some_and(reached) {
+            self.behind = Some(0);
+            self.told.push_back(told);
+            return;
+        }
+        self.told.push_back(told);
+        while self.told.len() > self.most {
+            self.told.pop_front();
+        }
+    }
+}

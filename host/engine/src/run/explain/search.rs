@@ -1,0 +1,251 @@
+//! The events of one key in the log: parts are read by several threads, lines that cannot be of the
+//! key are passed by undecoded, and what is left comes in the order of the log.
+
+use super::needle::Needle;
+use crate::run::RunError;
+use crate::source::{Part, PartReader, Source};
+use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Slab, Verdict};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Slabs of a part that are searched ahead.
+const SLABS_AHEAD: usize = 4;
+
+/// What is searched, and for what.
+pub(super) struct Search<'a> {
+    pub source: &'a Source,
+    pub plan: Arc<Plan>,
+    pub names: &'a [String],
+    pub key: &'a [u8],
+    pub needle: &'a Needle,
+    /// Partitions to search; none: all.
+    pub only: Option<&'a [bool]>,
+    pub threads: usize,
+    pub cancel: &'a AtomicBool,
+}
+
+/// What was passed by, up to where the search ended; what threads read ahead does not count, so
+/// that it repeats.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    pub events: u64,
+    /// Stored bytes of the parts.
+    pub bytes: u64,
+    /// Lines that hold the key's text and cannot be read.
+    pub unreadable: u64,
+    /// Partitions, at least in part.
+    pub partitions: u64,
+}
+
+/// Whether the search goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Go {
+    On,
+    /// Enough was found.
+    Stop,
+}
+
+/// What came of searching a slab.
+#[derive(Default)]
+struct Searched {
+    events: usize,
+    unreadable: u64,
+    /// Events of the key: row of the slab, and each a slab of its own.
+    found: Vec<(u32, Slab)>,
+    /// The slab itself, where its keys are only known with its place.
+    whole: Option<Slab>,
+}
+
+type Result<T> = std::result::Result<T, RunError>;
+
+impl Search<'_> {
+    /// Hands every event of the key to `take`, in the order of the log; `done` hears the end of
+    /// every partition.
+    pub(super) fn run(
+        &self,
+        passed: &mut Passed,
+        take: &mut dyn FnMut(Placed) -> Result<Go>,
+        done: &mut dyn FnMut() -> Go,
+    ) -> Result<()> {
+        let wanted = |part: &&Part| self.only.is_none_or(|only| only[part.partition as usize]);
+        let parts: Vec<&Part> = self.source.parts().iter().filter(wanted).collect();
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            parts.iter().map(|_| sync_channel(SLABS_AHEAD)).unzip();
+        let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let senders: Vec<SyncSender<Result<Searched>>> = senders;
+        let work = || {
+            let mut decoder = Decoder::new(self.plan.clone());
+            while !over.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(part), Some(to)) = (parts.get(number), senders.get(number)) else {
+                    return;
+                };
+                self.part(part, &mut decoder, to);
+                // An empty answer says that the part is over: a sender outlives its part.
+                let _ = to.send(Ok(Searched::default()));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads.min(parts.len()) {
+                scope.spawn(work);
+            }
+            // The receivers end with it: whoever waits to be heard is told that nobody listens.
+            let result = self.collect(&parts, receivers, passed, take, done);
+            over.store(true, Ordering::Relaxed);
+            result
+        })
+    }
+
+    fn collect(
+        &self,
+        parts: &[&Part],
+        receivers: Vec<Receiver<Result<Searched>>>,
+        passed: &mut Passed,
+        take: &mut dyn FnMut(Placed) -> Result<Go>,
+        done: &mut dyn FnMut() -> Go,
+    ) -> Result<()> {
+        let mut decoder = Decoder::new(self.plan.clone());
+        let mut offset = 0;
+        for (number, (part, from)) in parts.iter().zip(&receivers).enumerate() {
+            passed.bytes += part.bytes;
+            passed.partitions += u64::from(offset == 0);
+            while let Ok(searched) = from.recv() {
+                let Searched { events, unreadable, mut found, whole } = searched?;
+                if events == 0 {
+                    break;
+                }
+                passed.events += events as u64;
+                passed.unreadable += unreadable;
+                if let Some(slab) = whole {
+                    let placed = self.placed(part, offset, slab);
+                    found = of_key(&mut decoder, &placed, self.key)?.0;
+                }
+                for (row, slab) in found {
+                    let placed = self.placed(part, offset + u64::from(row), slab);
+                    if take(placed)? == Go::Stop {
+                        return Ok(());
+                    }
+                }
+                offset += events as u64;
+                if self.cancel.load(Ordering::Relaxed) {
+                    return Err(RunError::Cancelled);
+                }
+            }
+            let next = parts.get(number + 1).map(|next| next.partition);
+            if next != Some(part.partition) {
+                offset = 0;
+                if done() == Go::Stop {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn placed(&self, part: &Part, first_offset: u64, slab: Slab) -> Placed {
+        let name = self.names[part.partition as usize].as_str();
+        let (partition, slab) = (part.partition, Arc::new(slab));
+        Placed { partition, name: Arc::from(name), first_offset, slab }
+    }
+
+    /// Searches a part, until nobody listens any more.
+    fn part(&self, part: &Part, decoder: &mut Decoder, to: &SyncSender<Result<Searched>>) {
+        let mut reader = match self.source.read(part) {
+            Ok(reader) => reader,
+            Err(error) => {
+                let _ = to.send(Err(error.into()));
+                return;
+            }
+        };
+        loop {
+            let searched = self.next(part, &mut reader, decoder).transpose();
+            let Some(searched) = searched else { return };
+            let failed = searched.is_err();
+            if to.send(searched).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn next(
+        &self,
+        part: &Part,
+        reader: &mut PartReader,
+        decoder: &mut Decoder,
+    ) -> Result<Option<Searched>> {
+        let Some(slab) = reader.next()? else { return Ok(None) };
+        let events = slab.len();
+        let mut searched = Searched { events, ..Searched::default() };
+        if matches!(self.needle, Needle::None) {
+            searched.whole = Some(slab);
+            return Ok(Some(searched));
+        }
+        let (rows, slab) = match slab {
+            Slab::Lines(lines) => match self.needle.rows(&lines) {
+                Some(rows) => (Some(rows.clone()), Slab::Lines(gathered(&lines, &rows))),
+                None => (None, Slab::Lines(lines)),
+            },
+            Slab::Rows(batch) => (None, Slab::Rows(batch)),
+        };
+        if slab.is_empty() {
+            return Ok(Some(searched));
+        }
+        // Where the events lie does not matter yet: only their keys are looked at.
+        let placed = self.placed(part, 0, slab);
+        let (mut found, unreadable) = of_key(decoder, &placed, self.key)?;
+        if let Slab::Lines(lines) = &*placed.slab {
+            let holds = |row: &u32| self.needle.holds(lines.get(*row as usize));
+            searched.unreadable = unreadable.iter().filter(|row| holds(row)).count() as u64;
+        }
+        if let Some(rows) = rows {
+            found.iter_mut().for_each(|(row, _)| *row = rows[*row as usize]);
+        }
+        searched.found = found;
+        Ok(Some(searched))
+    }
+}
+
+/// Some lines as lines of their own.
+fn gathered(lines: &Lines, rows: &[u32]) -> Lines {
+    let mut out = Lines::default();
+    for (number, &row) in rows.iter().enumerate() {
+        let row = row as usize;
+        let start = if row == 0 { 0 } else { lines.ends[row - 1] as usize };
+        out.bytes.extend_from_slice(&lines.bytes[start..lines.ends[row] as usize]);
+        out.ends.push(out.bytes.len() as u32);
+        let cut = lines.cut.iter().find(|(cut, _)| *cut as usize == row);
+        out.cut.extend(cut.map(|&(_, length)| (number as u32, length)));
+    }
+    out
+}
+
+/// The events of the key in a slab, for any reader, each as a slab of its own; and the rows that no
+/// reader can read.
+fn of_key(
+    decoder: &mut Decoder,
+    placed: &Placed,
+    key: &[u8],
+) -> Result<(Vec<(u32, Slab)>, Vec<u32>)> {
+    let mut readers = Vec::new();
+    decoder.decode(placed, &mut readers)?;
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+    for row in 0..placed.slab.len() {
+        if readers.iter().any(|events| is_of(events, row, key)) {
+            let slab = match &*placed.slab {
+                Slab::Lines(lines) => Slab::Lines(gathered(lines, &[row as u32])),
+                Slab::Rows(batch) => Slab::Rows(batch.slice(row, 1)),
+            };
+            found.push((row as u32, slab));
+        } else if readers.iter().all(|e| matches!(e.verdicts[row], Verdict::Unreadable(_))) {
+            unreadable.push(row as u32);
+        }
+    }
+    Ok((found, unreadable))
+}
+
+/// Whether an event is of a key, for a reader.
+pub(super) fn is_of(events: &Events, row: usize, key: &[u8]) -> bool {
+    let has_key = matches!(events.verdicts[row], Verdict::Ready | Verdict::BadField(_));
+    has_key && events.keys.get(row) == key
+}

@@ -1,0 +1,156 @@
+//! What a comparison of two lanes knows of the first event at which a key parted.
+
+use super::lane::lock;
+use super::pair::Pair;
+use super::prepare::Prepared;
+use super::tallied::{fate, rejects};
+use retally_core::compare::model::{
+    Fate, FirstDivergence, FirstEvent, ShownRecord, ShownRow, ShownValue,
+};
+use retally_core::reduce::Shard;
+use retally_core::reduce::pair::{Detail, Parted, Seen};
+use retally_core::schema::{Column, Description, Field, Kind, Value, display};
+use retally_core::shard::{SHARDS, shard_of};
+use retally_core::state::Slot;
+
+/// See the module.
+pub(crate) struct Firsts<'a> {
+    prepared: &'a Prepared,
+    pair: &'a Pair,
+    rejects: [Vec<String>; 2],
+}
+
+/// Where a key lies: its shard, and a side with its slot there.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    shard: usize,
+    side: usize,
+    slot: Slot,
+}
+
+impl<'a> Firsts<'a> {
+    /// None: there is one lane alone.
+    pub(crate) fn new(prepared: &'a Prepared) -> Option<Self> {
+        let rejects = [0, 1].map(|side: usize| match prepared.lanes.len() {
+            2 => rejects(prepared, side),
+            _ => Vec::new(),
+        });
+        prepared.pair.as_ref().map(|pair| Self { prepared, pair, rejects })
+    }
+
+    /// Finds a key. `shards`: those of both sides.
+    pub(crate) fn place(&self, shards: [&[&Shard]; 2], key: &[u8]) -> Option<Place> {
+        let hash = self.prepared.lanes[0].seed.key(key);
+        let shard = shard_of(hash, SHARDS);
+        (0..2).find_map(|side| {
+            let slot = shards[side].get(shard)?.keys.find(hash, key)?;
+            Some(Place { shard, side, slot })
+        })
+    }
+
+    /// What is kept of a key.
+    pub(crate) fn seen(&self, place: Place) -> (Seen, Option<Parted>) {
+        let pair = lock(&self.pair.shards[place.shard]);
+        let shared = &self.pair.shared;
+        let seen = *pair.seen(shared, place.side, place.slot);
+        (seen, pair.parted(shared, place.side, place.slot).copied())
+    }
+
+    /// Every key that parted and has a state on neither side.
+    pub(crate) fn gone(&self, shards: [&[&Shard]; 2], mut with: impl FnMut(Parted)) {
+        let has_state = |side: usize, shard: usize, hash: u64, key: &[u8]| {
+            let keys = &shards[side][shard].keys;
+            keys.find(hash, key).is_some_and(|slot| !keys.state(slot).is_empty())
+        };
+        for shard in 0..SHARDS {
+            for side in 0..2 {
+                let (own, other) = (&shards[side][shard].keys, &shards[1 - side][shard].keys);
+                for slot in 0..own.len() as Slot {
+                    let place = Place { shard, side, slot };
+                    let (_, Some(parted)) = self.seen(place) else { continue };
+                    let key = own.key(slot);
+                    let hash = self.prepared.lanes[0].seed.key(key);
+                    let told = side == 1 && other.find(hash, key).is_some();
+                    if !told && !(0..2).any(|side| has_state(side, shard, hash, key)) {
+                        with(parted);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The fates of the event at which a key parted.
+    pub(crate) fn fates(&self, parted: &Parted) -> [Option<Fate>; 2] {
+        [0, 1].map(|side: usize| parted.outcomes[side].map(|what| fate(&self.rejects[side], what)))
+    }
+
+    /// The input of the event, in A or else in B.
+    pub(crate) fn input(&self, parted: &Parted) -> Option<&'a str> {
+        let number = parted.inputs[0].or(parted.inputs[1])?;
+        self.pair.shared.inputs().get(usize::from(number)).map(String::as_str)
+    }
+
+    /// The first event at which a key parted, and whether all of it was kept.
+    pub(crate) fn event(&self, shards: [&[&Shard]; 2], key: &[u8]) -> (FirstDivergence, bool) {
+        let Some(place) = self.place(shards, key) else { return (FirstDivergence::NoEvents, true) };
+        let (_, Some(parted)) = self.seen(place) else { return (FirstDivergence::NoEvents, true) };
+        let detail = {
+            let pair = lock(&self.pair.shards[place.shard]);
+            pair.detail(&self.pair.shared, place.side, place.slot)
+        };
+        let whole = detail.is_some();
+        let event = self.first_event(&parted, detail);
+        (FirstDivergence::Event(Box::new(event)), whole)
+    }
+
+    fn first_event(&self, parted: &Parted, detail: Option<Detail>) -> FirstEvent {
+        let [outcome_a, outcome_b] = self.fates(parted);
+        let mut event = FirstEvent {
+            partition: self.prepared.names[parted.partition as usize].clone(),
+            offset: parted.offset,
+            time: Some(display(Value::Timestamp(parted.time), Kind::Timestamp)),
+            event_id: None,
+            input: self.input(parted).map(str::to_owned),
+            outcome_a,
+            outcome_b,
+            emits_a: Vec::new(),
+            emits_b: Vec::new(),
+            view_a: None,
+            view_b: None,
+        };
+        let Some(Detail { id, emits, views }) = detail else { return event };
+        event.event_id = Some(String::from_utf8_lossy(&id).into_owned());
+        let described = |side: usize| self.prepared.lanes[side].reducer.description();
+        let [emits_a, emits_b] = emits;
+        event.emits_a = records(described(0), &emits_a);
+        event.emits_b = records(described(1), &emits_b);
+        let [view_a, view_b] = views;
+        event.view_a = view_a.map(|columns| view(described(0), &columns));
+        event.view_b = view_b.map(|columns| view(described(1), &columns));
+        event
+    }
+}
+
+fn records(description: &Description, emits: &[Vec<Column>]) -> Vec<ShownRecord> {
+    let of_kind = |(kind, columns): (&retally_core::schema::EmitKind, &Vec<Column>)| {
+        let record = |values| ShownRecord { kind: kind.name.clone(), values };
+        rows(&kind.fields, columns).into_iter().map(record).collect::<Vec<_>>()
+    };
+    description.emits.iter().zip(emits).flat_map(of_kind).collect()
+}
+
+fn view(description: &Description, columns: &[Column]) -> Vec<ShownRow> {
+    let rows = rows(&description.view.fields, columns);
+    rows.into_iter().map(|values| ShownRow { values }).collect()
+}
+
+fn rows(fields: &[Field], columns: &[Column]) -> Vec<Vec<ShownValue>> {
+    let row = |row: usize| {
+        let value = |(field, column): (&Field, &Column)| {
+            let value = column.get(row).map(|value| display(value, field.kind));
+            ShownValue { field: field.name.clone(), value }
+        };
+        fields.iter().zip(columns).map(value).collect()
+    };
+    (0..columns.first().map_or(0, Column::len)).map(row).collect()
+}

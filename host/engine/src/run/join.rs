@@ -1,0 +1,250 @@
+//! The keys of two lanes side by side, in byte order: digested, written and compared.
+//!
+//! ```text
+//! keys of A --derive, digest--> |
+//!                               | join by key --> tally, and on to each side's files
+//! keys of B --derive, digest--> |
+//! ```
+
+use super::error::RunError;
+use super::finals;
+use super::finish::{Finished, Rows as Written};
+use super::firsts::Firsts;
+use super::prepare::Prepared;
+use super::replay::ReplayOptions;
+use super::stages::{Stage, Stages};
+use super::tallied::{SIDES, Tallied, fate_bits};
+use crate::compare::CompareError;
+use retally_core::compare::model::Sets;
+use retally_core::compare::sink::Sink;
+use retally_core::compare::{First, KeyFacts, Rows};
+use retally_core::digest::Tables;
+use retally_core::reduce::{Finals, Shard};
+use std::cmp::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// What joining the keys came to, beside what went into the tally.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    /// Keys with a state on both sides.
+    pub common: u64,
+    /// Keys with a state on each side.
+    pub keys: [u64; 2],
+}
+
+/// Goes through all keys of both sides.
+pub(crate) fn join(
+    prepared: &Prepared,
+    options: &ReplayOptions,
+    finished: &mut [Finished; 2],
+    tallied: &mut Tallied,
+    stages: &mut Stages,
+    sink: &mut dyn Sink,
+) -> Result<Joined, RunError> {
+    let guards = [0, 1].map(|side: usize| prepared.lanes[side].lock_shards());
+    let shards = [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
+    let shards = [shards[0].as_slice(), shards[1].as_slice()];
+    let firsts = Firsts::new(prepared);
+    let firsts = firsts.ok_or_else(|| RunError::Internal("two lanes without a pair".into()))?;
+    let [a, b] = finished;
+    a.rows.begin(shards[0]);
+    b.rows.begin(shards[1]);
+    let (
+        Finished { tables: tables_a, rows: rows_a, .. },
+        Finished { tables: tables_b, rows: rows_b, .. },
+    ) = (a, b);
+    let (send_a, from_a) = sync_channel(2);
+    let (send_b, from_b) = sync_channel(2);
+    let derive =
+        |side: usize, tables, send| derive(prepared, options, side, shards[side], tables, send);
+    let (joined, derived) = std::thread::scope(|scope| {
+        let threads = [
+            scope.spawn(move || derive(0, tables_a, send_a)),
+            scope.spawn(move || derive(1, tables_b, send_b)),
+        ];
+        let sides = [Cursor::new(from_a, rows_a), Cursor::new(from_b, rows_b)];
+        let mut join = Join { firsts: &firsts, shards, tallied, sides, joined: Joined::default() };
+        // What is derived ahead of an error is dropped with the receivers, and the threads end.
+        let joined = stages.time(Stage::Compare, || join.all(prepared, sink));
+        let joined = joined.map(|()| std::mem::take(&mut join.joined));
+        drop(join);
+        (joined, threads.map(std::thread::ScopedJoinHandle::join))
+    });
+    for result in derived {
+        let (own, result) = result.map_err(|_| RunError::Panicked)?;
+        stages.add(&own);
+        // That the other end is gone says nothing: what it met is told by `joined`.
+        if joined.is_ok() {
+            result?;
+        }
+    }
+    joined
+}
+
+/// Derives and digests the keys of a side.
+fn derive(
+    prepared: &Prepared,
+    options: &ReplayOptions,
+    side: usize,
+    shards: &[&Shard],
+    tables: &mut Tables,
+    send: SyncSender<Finals>,
+) -> (Stages, Result<(), RunError>) {
+    let mut stages = Stages::default();
+    let how = (options.threads().div_ceil(2), &*options.cancel);
+    let digest = |finals: &Finals| Ok(tables.add(finals)?);
+    let lane = &prepared.lanes[side];
+    let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {
+        send.send(finals).map_err(|_| RunError::Cancelled)
+    });
+    (stages, result)
+}
+
+/// The keys of a side, one after another.
+struct Cursor<'a> {
+    from: Receiver<Finals>,
+    written: &'a mut Written,
+    at: Option<Finals>,
+    row: usize,
+    /// Where the view rows and the violations of the key at hand begin.
+    view: usize,
+    violated: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(from: Receiver<Finals>, written: &'a mut Written) -> Self {
+        Self { from, written, at: None, row: 0, view: 0, violated: 0 }
+    }
+
+    /// Makes sure that there is a key at hand, if any is left.
+    fn fill(&mut self) -> Result<(), RunError> {
+        while self.at.as_ref().is_none_or(|finals| self.row == finals.keys.len()) {
+            if let Some(finals) = self.at.take() {
+                self.written.add(finals)?;
+            }
+            let Ok(finals) = self.from.recv() else { return Ok(()) };
+            (self.at, self.row, self.view, self.violated) = (Some(finals), 0, 0, 0);
+        }
+        Ok(())
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.at.as_ref().map(|finals| finals.keys.get(self.row))
+    }
+
+    fn state(&self) -> &[u8] {
+        self.at.as_ref().map_or(&[], |finals| finals.states.get(self.row))
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        let Some(finals) = &self.at else { return Rows::NONE };
+        let owners = &finals.viewed.owners[self.view..];
+        let len = owners.iter().take_while(|&&owner| owner as usize == self.row).count();
+        Rows { columns: &finals.viewed.columns, start: self.view, end: self.view + len }
+    }
+
+    /// The codes that the key at hand violates.
+    fn violations(&self) -> impl Iterator<Item = u16> + '_ {
+        let finals = self.at.iter();
+        let all = finals.flat_map(|finals| &finals.violated[self.violated..]);
+        all.take_while(|violated| violated.owner as usize == self.row).map(|v| v.code)
+    }
+
+    fn advance(&mut self) {
+        self.view = self.rows().end.max(self.view);
+        self.violated += self.violations().count();
+        self.row += 1;
+    }
+}
+
+struct Join<'a, 'b> {
+    firsts: &'b Firsts<'a>,
+    shards: [&'b [&'b Shard]; 2],
+    tallied: &'b mut Tallied,
+    sides: [Cursor<'b>; 2],
+    joined: Joined,
+}
+
+impl Join<'_, '_> {
+    fn all(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Result<(), RunError> {
+        let described = [0, 1].map(|side: usize| prepared.lanes[side].reducer.description());
+        let same_states = described[0].state.version == described[1].state.version
+            && described[0].state.layout == described[1].state.layout;
+        let mut states = Sets::default();
+        loop {
+            self.sides.iter_mut().try_for_each(Cursor::fill)?;
+            let order = match (self.sides[0].key(), self.sides[1].key()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.cmp(b),
+            };
+            let has = [order != Ordering::Greater, order != Ordering::Less];
+            let count = match order {
+                Ordering::Less => &mut states.only_a,
+                Ordering::Greater => &mut states.only_b,
+                _ if self.sides[0].state() == self.sides[1].state() => &mut states.equal,
+                _ => &mut states.different,
+            };
+            *count += 1;
+            self.key(has, sink)?;
+            for (side, code) in (0..2)
+                .filter(|&side| has[side])
+                .flat_map(|side| self.sides[side].violations().map(move |code| (side, code)))
+            {
+                let code = &described[side].violations[usize::from(code)].code;
+                self.tallied.tally.violation(SIDES[side], code, 1);
+            }
+            (0..2).filter(|&side| has[side]).for_each(|side| self.sides[side].advance());
+        }
+        self.joined.common = states.equal + states.different;
+        self.joined.keys = [states.of_a(), states.of_b()];
+        if same_states {
+            self.tallied.tally.states(states);
+        }
+        self.gone();
+        Ok(())
+    }
+
+    /// Compares the key at hand, which has a state on the sides that `has` says.
+    fn key(&mut self, has: [bool; 2], sink: &mut dyn Sink) -> Result<(), RunError> {
+        let Self { firsts, shards, tallied, sides, .. } = self;
+        let key = sides[usize::from(!has[0])].key().unwrap_or_default();
+        let rows = [0, 1].map(|side: usize| match has[side] {
+            true => sides[side].rows(),
+            false => Rows::NONE,
+        });
+        let place = firsts.place(*shards, key);
+        let seen = place.map(|place| firsts.seen(place));
+        let fates = seen.and_then(|(_, parted)| parted).map(|parted| firsts.fates(&parted));
+        let fates = fates.unwrap_or_default();
+        let first = seen.and_then(|(_, parted)| parted).map(|parted| First {
+            time: Some(parted.time),
+            input: firsts.input(&parted),
+            a: fates[0].as_ref(),
+            b: fates[1].as_ref(),
+        });
+        let facts = KeyFacts {
+            inputs: seen.map(|(seen, _)| seen.inputs),
+            fates: seen.map(|(seen, _)| fate_bits(&seen)),
+            first,
+        };
+        let verdict = tallied.tally.key(key, rows[0], rows[1], &facts, sink);
+        verdict.map_err(CompareError::from)?;
+        Ok(())
+    }
+
+    /// Keys that parted on the way and have a state on neither side at the end.
+    fn gone(&mut self) {
+        let (firsts, tallied) = (self.firsts, &mut *self.tallied);
+        firsts.gone(self.shards, |parted| {
+            let fates = firsts.fates(&parted);
+            tallied.tally.healed(First {
+                time: Some(parted.time),
+                input: firsts.input(&parted),
+                a: fates[0].as_ref(),
+                b: fates[1].as_ref(),
+            });
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! Plots, as SVG within the page: drawn by classes, so that light and dark are one drawing, and with a
+//! title on everything, so that nothing is told by colour or length alone. Places on an axis are
+//! rounded to a tenth of a unit, from arithmetic that is the same on every machine.
+
+use super::escape::{minus, text};
+use crate::number::{approximate, axis, decade, grouped, percent};
+use std::fmt::Write as _;
+
+/// A drawing's own units; it is shown as wide as there is room.
+pub(super) const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 210.0;
+
+/// Room for labels.
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 26.0;
+
+/// A bar divided by counts: class, name (HTML), count.
+pub(super) fn stacked(parts: &[(&str, String, u64)]) -> String {
+    let all: u64 = parts.iter().map(|part| part.2).sum();
+    if all == 0 {
+        return String::new();
+    }
+    let mut out = "<svg class=\"stacked\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" \
+                   role=\"img\">"
+        .to_owned();
+    // The smallest part is still to be seen, at the cost of the largest.
+    let width = |count: u64| match count {
+        0 => 0.0,
+        count => (count as f64 / all as f64 * 100.0).max(0.8),
+    };
+    let sum: f64 = parts.iter().map(|part| width(part.2)).sum();
+    let mut x = 0.0;
+    for (class, name, count) in parts.iter().filter(|part| part.2 > 0) {
+        let wide = width(*count) / sum * 100.0;
+        let title = format!("{} {name} ({})", grouped(*count), percent(*count, all));
+        let _ = write!(
+            out,
+            "<rect class=\"{class}\" x=\"{x:.2}\" y=\"0\" width=\"{wide:.2}\" height=\"4\">\
+             <title>{title}</title></rect>"
+        );
+        x += wide;
+    }
+    out + "</svg>"
+}
+
+/// How long a share is, from nothing to all.
+pub(super) fn meter(part: u64, whole: u64, class: &str) -> String {
+    let wide = if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
+    format!(
+        "<svg class=\"meter\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" role=\"img\">\
+         <title>{}</title><rect class=\"rest\" width=\"100\" height=\"6\"/>\
+         <rect class=\"{class}\" width=\"{wide:.2}\" height=\"6\"/></svg>",
+        percent(part, whole)
+    )
+}
+
+/// A plot while it is drawn.
+#[derive(Debug)]
+pub(super) struct Plot {
+    out: String,
+    from: f64,
+    to: f64,
+}
+
+impl Plot {
+    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and all
+    /// of `from..=to`.
+    pub(super) fn new(label: &str, from: f64, to: f64) -> Self {
+        let (from, to, step) = span(from.min(0.0), to.max(0.0));
+        let mut out = format!(
+            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+             aria-label=\"{}\">\n",
+            text(label)
+        );
+        let mut plot = Self { out: String::new(), from, to };
+        let lines = ((to - from) / step).round() as i32;
+        for line in 0..=lines {
+            let value = from + f64::from(line) * step;
+            let y = plot.y(value);
+            let class = if value == 0.0 { "zero-line" } else { "grid" };
+            let _ = write!(
+                out,
+                "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                WIDTH - RIGHT,
+                LEFT - 6.0,
+                y + 4.0,
+                minus(&axis(value)),
+            );
+        }
+        plot.out = out;
+        plot
+    }
+
+    /// How high a value stands.
+    fn y(&self, value: f64) -> f64 {
+        let share = (value - self.from) / (self.to - self.from);
+        HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
+    }
+
+    /// Where a share of the width lies.
+    fn x(share: f64) -> f64 {
+        LEFT + share * (WIDTH - LEFT - RIGHT)
+    }
+
+    /// A bar from zero to a value, between two shares of the width.
+    pub(super) fn bar(&mut self, class: &str, (from, to): (f64, f64), value: f64, title: &str) {
+        let (x, wide) = (Self::x(from), (Self::x(to) - Self::x(from)).max(1.2));
+        let (zero, y) = (self.y(0.0), self.y(value));
+        let high = (zero - y).abs().max(1.2);
+        let _ = write!(
+            self.out,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" \
+             height=\"{high:.1}\"><title>{}</title></rect>\n",
+            if value < 0.0 { zero } else { zero - high },
+            minus(title),
+        );
+    }
+
+    /// Steps: each value holds from its share of the width to the next.
+    pub(super) fn steps(&mut self, class: &str, points: &[(f64, f64)]) {
+        let Some(first) = points.first() else { return };
+        let zero = self.y(0.0);
+        let mut line = format!("M{:.1} {zero:.1}", Self::x(first.0));
+        for (share, value) in points {
+            let _ = write!(line, "H{:.1}V{:.1}", Self::x(*share), self.y(*value));
+        }
+        let _ = write!(line, "H{:.1}", Self::x(1.0));
+        let _ = write!(
+            self.out,
+            "<path class=\"area {class}\" d=\"{line}V{zero:.1}Z\"/>\
+             <path class=\"line {class}\" d=\"{line}\"/>\n"
+        );
+    }
+
+    /// A label below the horizontal axis.
+    pub(super) fn tick(&mut self, share: f64, label: &str) {
+        let x = Self::x(share);
+        // The last stays within the drawing.
+        let class = if share > 0.98 { "end" } else { "middle" };
+        let _ = write!(
+            self.out,
+            "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
+             <text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>\n",
+            HEIGHT - BOTTOM,
+            HEIGHT - BOTTOM + 4.0,
+            HEIGHT - 8.0,
+            minus(label),
+        );
+    }
+
+    /// A line from top to bottom.
+    pub(super) fn divide(&mut self, share: f64) {
+        let x = Self::x(share);
+        let _ = write!(
+            self.out,
+            "<line class=\"zero-line\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>\n",
+            HEIGHT - BOTTOM,
+        );
+    }
+
+    /// The drawing.
+    pub(super) fn finish(self) -> String {
+        self.out + "</svg>\n"
+    }
+}
+
+/// An axis that holds two values and zero, with lines at round numbers: begin, end, step.
+fn span(from: f64, to: f64) -> (f64, f64, f64) {
+    let wide = to - from;
+    let Some((_, exponent)) = decade(wide) else { return (0.0, 1.0, 1.0) };
+    let power = approximate(&format!("1e{exponent}"));
+    if power == 0.0 || !wide.is_finite() {
+        return (from, to.max(from + f64::MIN_POSITIVE), (to - from).max(f64::MIN_POSITIVE));
+    }
+    let steps = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0].map(|step| step * power);
+    let step = steps.into_iter().find(|step| wide / step <= 4.5).unwrap_or(power);
+    // Whole steps, so that one of the lines is zero itself.
+    ((from / step).floor() * step, (to / step).ceil() * step, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_hold_their_values_in_round_steps() {
+        assert_eq!(span(0.0, 312.0), (0.0, 400.0, 100.0));
+        assert_eq!(span(-12_345.67, 0.0), (-15_000.0, 0.0, 5_000.0));
+        assert_eq!(span(0.0, 0.0), (0.0, 1.0, 1.0));
+        for (from, to) in [(-1e300, 1e300), (0.0, 5e-324), (0.0, f64::MAX), (-3.0, 1e-9)] {
+            let (low, high, step) = span(from, to);
+            assert!(low <= from && high >= to && step > 0.0, "{low} {high} {step}");
+            assert!((high - low) / step < 10.0 || !(high - low).is_finite(), "{low} {high} {step}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! When keys begin to differ, over event time; and how the differences add up, if each key's difference
+//! at the end is counted when the key begins to differ.
+
+use super::escape::code;
+use super::svg::Plot;
+use super::table::delta;
+use crate::number::{approximate, grouped, is_zero, signed};
+use crate::sentence::moment;
+use retally_core::compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
+use retally_core::decode::convert::column_from_text;
+use retally_core::schema::{Kind, Value, display};
+
+/// Fields whose sums are drawn.
+const FIELDS_MAX: usize = 6;
+
+/// Labels of the time axis, but for the last.
+const TICKS: i64 = 4;
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// The plots; nothing if no time is known.
+pub(super) fn plots(c: &Comparison) -> String {
+    let d = &c.divergences;
+    let Some(axis) = Axis::of(d) else { return String::new() };
+    let most = d.over_time.iter().map(|bucket| bucket.keys).max().unwrap_or(0);
+    let mut plot = Plot::new("Keys that begin to differ, over event time", 0.0, most as f64);
+    for (bucket, at) in d.over_time.iter().zip(&axis.at) {
+        let title = format!("{}: {} keys", moment(&bucket.from, axis.step), grouped(bucket.keys));
+        let span = (axis.share(*at), axis.share(at + length(axis.step)));
+        plot.bar("different", span, bucket.keys as f64, &title);
+    }
+    axis.ticks(&mut plot);
+    let each = match axis.step {
+        TimeStep::Minute => "minute",
+        TimeStep::Hour => "hour",
+        TimeStep::Day => "day",
+        TimeStep::Month => "month",
+        TimeStep::Year => "year",
+    };
+    let mut out = format!(
+        "<figure><figcaption>Keys that begin to differ, per {each} of event time</figcaption>\n{}\
+         </figure>\n",
+        plot.finish()
+    );
+    let fields = d.over_time.last().map(|last| last.cumulative.as_slice()).unwrap_or_default();
+    let moves = |field: usize| {
+        let own = d.over_time.iter().filter_map(|bucket| bucket.cumulative.get(field));
+        own.clone().any(|sum| !is_zero(&sum.difference))
+    };
+    let moving = (0..fields.len()).filter(|field| moves(*field)).take(FIELDS_MAX);
+    out.extend(moving.map(|field| cumulative(&d.over_time, &axis, field)));
+    out
+}
+
+fn cumulative(buckets: &[TimeBucket], axis: &Axis, field: usize) -> String {
+    let sums: Vec<&str> = buckets
+        .iter()
+        .filter_map(|bucket| Some(bucket.cumulative.get(field)?.difference.as_str()))
+        .collect();
+    let last = buckets.last().and_then(|bucket| bucket.cumulative.get(field));
+    let Some(last) = last else { return String::new() };
+    let values: Vec<f64> = sums.iter().map(|sum| approximate(sum)).collect();
+    let (low, high) = values.iter().fold((0.0f64, 0.0f64), |(a, b), v| (a.min(*v), b.max(*v)));
+    let label = format!("Difference in {} over event time, added up", last.field);
+    let mut plot = Plot::new(&label, low, high);
+    let points: Vec<(f64, f64)> =
+        axis.at.iter().zip(values).map(|(at, value)| (axis.share(*at), value)).collect();
+    plot.steps(if last.difference.starts_with('-') { "down" } else { "up" }, &points);
+    axis.ticks(&mut plot);
+    format!(
+        "<figure><figcaption>Difference in {} added up: {}</figcaption>\n{}</figure>\n",
+        code(&last.field),
+        delta(&last.difference, &signed(&last.difference)),
+        plot.finish()
+    )
+}
+
+/// The axis of event time.
+struct Axis {
+    step: TimeStep,
+    /// Where each bucket begins.
+    at: Vec<i64>,
+    from: i64,
+    to: i64,
+}
+
+impl Axis {
+    fn of(d: &Divergences) -> Option<Self> {
+        let step = d.step?;
+        let at: Vec<i64> =
+            d.over_time.iter().map(|bucket| micros(&bucket.from)).collect::<Option<_>>()?;
+        let (first, last) = (*at.first()?, *at.last()?);
+        let length = length(step);
+        // A step of nothing in front, so that the first rise is seen to be one.
+        let from = first.saturating_sub(length);
+        Some(Self { step, at, from, to: last.saturating_add(length) })
+    }
+
+    fn share(&self, at: i64) -> f64 {
+        (at.saturating_sub(self.from)) as f64 / (self.to.saturating_sub(self.from)).max(1) as f64
+    }
+
+    fn ticks(&self, plot: &mut Plot) {
+        let wide = self.to.saturating_sub(self.from);
+        // Whole days where there are enough of them.
+        let unit = if wide >= TICKS * DAY { DAY } else { length(self.step).min(DAY) };
+        let step = (wide / TICKS / unit).max(1) * unit;
+        // From where the first bucket begins.
+        let first = self.at.first().copied().unwrap_or(self.from);
+        let mut at = first - first.rem_euclid(unit);
+        while at <= self.to {
+            let text = display(Value::Timestamp(at), Kind::Timestamp);
+            let shown = if unit == DAY { self.step.max(TimeStep::Day) } else { self.step };
+            plot.tick(self.share(at), &moment(&text, shown));
+            at += step;
+        }
+    }
+}
+
+/// How long a step is about: only drawn.
+fn length(step: TimeStep) -> i64 {
+    match step {
+        TimeStep::Minute => 60 * SECOND,
+        TimeStep::Hour => 3600 * SECOND,
+        TimeStep::Day => DAY,
+        TimeStep::Month => 30 * DAY,
+        TimeStep::Year => 365 * DAY,
+    }
+}
+
+fn micros(text: &str) -> Option<i64> {
+    match column_from_text(Kind::Timestamp, text).ok()?.get(0)? {
+        Value::Timestamp(micros) => Some(micros),
+        _ => None,
+    }
+}

@@ -1,0 +1,293 @@
+//! The tables of a pull request's report.
+
+use super::bounded::{Align, Bounded};
+use super::escape::{code, fence, plain};
+use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
+use crate::sentence::{names, with_unit};
+use crate::terminal::explain;
+use retally_core::compare::model::{
+    CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, Side, Total,
+    ValueDifference, Verdict,
+};
+
+const L: Align = Align::Left;
+const R: Align = Align::Right;
+
+/// Rows of a table.
+const ROWS_MAX: usize = 40;
+
+/// Keys that are shown, and values of each.
+const KEYS_MAX: usize = 10;
+const VALUES_MAX: usize = 8;
+
+fn optional(text: Option<&str>, shown: impl Fn(&str) -> String) -> String {
+    text.map_or_else(|| "_none_".to_owned(), shown)
+}
+
+fn total(total: &Total) -> [String; 4] {
+    let side = |text: &Option<String>| text.as_deref().map_or("–".to_owned(), thousands);
+    let difference = match is_zero(&total.difference) {
+        true => thousands(&total.difference),
+        false => format!("**{}**", signed(&total.difference)),
+    };
+    let tolerated = total.tolerated.as_deref().map_or(String::new(), signed);
+    [side(&total.a), side(&total.b), difference, tolerated]
+}
+
+fn total_name(total: &Total) -> String {
+    match &total.of {
+        Place::View => code(&total.field),
+        Place::Emit(kind) => format!("{} of emit {}", code(&total.field), code(kind)),
+    }
+}
+
+/// Totals of the view and of emits.
+pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
+    if c.totals.is_empty() || c.verdict == Verdict::Same {
+        return;
+    }
+    let (name_a, name_b) = names(c);
+    let (name_a, name_b) = (plain(&name_a), plain(&name_b));
+    let head = [
+        ("total", L),
+        (name_a.as_str(), R),
+        (name_b.as_str(), R),
+        ("difference", R),
+        ("tolerated", R),
+    ];
+    let rows = c.totals.iter().map(|t| std::iter::once(total_name(t)).chain(total(t)).collect());
+    b.table(&head, rows, (ROWS_MAX, c.totals.len() as u64), "totals");
+}
+
+/// Totals per value of a field.
+pub(super) fn groups(b: &mut Bounded, c: &Comparison) {
+    let Some(groups) = &c.groups else { return };
+    let (name_a, name_b) = names(c);
+    let (name_a, name_b) = (plain(&name_a), plain(&name_b));
+    let by = code(&groups.by);
+    let head = [
+        (by.as_str(), L),
+        ("total", L),
+        (name_a.as_str(), R),
+        (name_b.as_str(), R),
+        ("difference", R),
+        ("tolerated", R),
+    ];
+    let all = groups.groups.iter().chain(&groups.others);
+    let count: usize = all.clone().map(|group| group.totals.len()).sum();
+    let others = groups.others.as_ref().map(|group| std::ptr::from_ref(group));
+    let rows = all.flat_map(|group| {
+        let value = match others == Some(std::ptr::from_ref(group)) {
+            true => "_all others_".to_owned(),
+            false => optional(group.value.as_deref(), code),
+        };
+        group.totals.iter().map(move |t| {
+            [value.clone(), total_name(t)].into_iter().chain(total(t)).collect::<Vec<_>>()
+        })
+    });
+    b.table(&head, rows, (ROWS_MAX, count as u64), "groups' totals");
+}
+
+/// How each field differs.
+pub(super) fn fields(b: &mut Bounded, c: &Comparison) {
+    let differing = c.fields.iter().filter(|field| field.differ > 0 || field.tolerated.is_some());
+    let count = differing.clone().count();
+    if count == 0 {
+        return;
+    }
+    let head = [
+        ("field", L),
+        ("kind", L),
+        ("differs in", R),
+        ("of rows", R),
+        ("sum", R),
+        ("mean", R),
+        ("smallest", R),
+        ("largest", R),
+        ("within tolerance", R),
+    ];
+    let rows = differing.map(|field| {
+        let n = field.numeric.as_ref();
+        let unit = |of: fn(&retally_core::compare::model::Numeric) -> &str| {
+            n.map_or(String::new(), |n| with_unit(of(n), n.unit))
+        };
+        vec![
+            code(&field.name),
+            field.kind.to_string(),
+            format!("{} ({})", grouped(field.differ), percent(field.differ, field.compared)),
+            grouped(field.compared),
+            unit(|n| &n.sum),
+            n.map_or(String::new(), |n| with_unit(&rounded(&n.mean, digits(&n.sum) + 2), n.unit)),
+            unit(|n| &n.smallest),
+            unit(|n| &n.largest),
+            field.tolerated.as_ref().map_or(String::new(), |t| grouped(t.values)),
+        ]
+    });
+    b.table(&head, rows, (ROWS_MAX, count as u64), "fields");
+}
+
+/// From which value to which.
+pub(super) fn transitions(b: &mut Bounded, c: &Comparison) {
+    let fields = c.fields.iter().filter_map(|field| Some((field, field.transitions.as_ref()?)));
+    let fields = fields.filter(|(_, transitions)| !transitions.list.is_empty());
+    let count: u64 = fields.clone().map(|(_, t)| t.list.len() as u64).sum();
+    let others: u64 = fields.clone().map(|(_, t)| t.others).sum();
+    if count == 0 {
+        return;
+    }
+    let rows = fields.flat_map(|(field, transitions)| {
+        transitions.list.iter().map(|change| {
+            let (from, to) = (change.from.as_deref(), change.to.as_deref());
+            let name = code(&field.name);
+            vec![name, optional(from, code), optional(to, code), grouped(change.values)]
+        })
+    });
+    let head = [("field", L), ("from", L), ("to", L), ("rows", R)];
+    b.table(&head, rows, (ROWS_MAX, count), "changes");
+    b.more(others, "rows with rarer changes");
+}
+
+/// Emit kinds.
+pub(super) fn emits(b: &mut Bounded, c: &Comparison) {
+    let compared = c.emits.iter().filter_map(|emit| Some((emit, emit.records?)));
+    let count = compared.clone().count();
+    if count == 0 {
+        return;
+    }
+    let head = [
+        ("emit kind", L),
+        ("different", R),
+        ("only A", R),
+        ("only B", R),
+        ("doubled", R),
+        ("equal", R),
+        ("fields that differ", L),
+    ];
+    let rows = compared.map(|(emit, records)| {
+        let fields = emit.fields.iter().filter(|field| field.differ > 0).take(VALUES_MAX);
+        let fields: Vec<String> =
+            fields.map(|f| format!("{} {}", code(&f.name), grouped(f.differ))).collect();
+        vec![
+            code(&emit.kind),
+            grouped(records.different),
+            grouped(records.only_a),
+            grouped(records.only_b),
+            grouped(emit.doubled),
+            grouped(records.equal),
+            fields.join(", "),
+        ]
+    });
+    b.table(&head, rows, (ROWS_MAX, count as u64), "emit kinds");
+}
+
+/// Outcomes that changed, refusals and violations.
+pub(super) fn events(b: &mut Bounded, c: &Comparison) {
+    if let Some(outcomes) = c.outcomes.as_ref().filter(|outcomes| !outcomes.is_empty()) {
+        let rows = outcomes.iter().map(|change| {
+            vec![code(&change.a.to_string()), code(&change.b.to_string()), grouped(change.events)]
+        });
+        let all = outcomes.len() as u64;
+        b.table(&[("was", L), ("is", L), ("events", R)], rows, (ROWS_MAX, all), "changes");
+        b.line("");
+    }
+    let codes: Vec<&CodeCount> = c.refusals.iter().chain(&c.violations).collect();
+    if codes.is_empty() {
+        return;
+    }
+    let (name_a, name_b) = names(c);
+    let (name_a, name_b) = (plain(&name_a), plain(&name_b));
+    let head = [("what", L), (name_a.as_str(), R), (name_b.as_str(), R)];
+    let rows = codes.iter().map(|count| {
+        let what = Fate { what: count.what.clone(), code: count.code.clone() };
+        vec![code(&what.to_string()), grouped(count.a), grouped(count.b)]
+    });
+    b.table(&head, rows, (ROWS_MAX, codes.len() as u64), "codes");
+}
+
+/// The first keys of the first ranking.
+pub(super) fn keys(b: &mut Bounded, c: &Comparison) {
+    let Some(ranking) = c.worst.rankings.first() else { return };
+    let (name_a, name_b) = names(c);
+    let (name_a, name_b) = (plain(&name_a), plain(&name_b));
+    let head = [
+        ("key", L),
+        ("row", L),
+        ("field", L),
+        (name_a.as_str(), R),
+        (name_b.as_str(), R),
+        ("difference", R),
+        ("first diverging event", L),
+    ];
+    let all = ranking.keys.iter().filter_map(|&number| c.worst.keys.get(number as usize));
+    let mut shown = 0;
+    let rows = all.take(KEYS_MAX).inspect(|_| shown += 1).flat_map(key_rows);
+    let rows: Vec<Vec<String>> = rows.collect();
+    if let Some(field) = &ranking.field {
+        b.line(&format!("By the size of the difference in {}.\n", code(field)));
+    }
+    let lines = rows.len();
+    b.table(&head, rows.into_iter(), (lines, lines as u64), "lines");
+    b.more(c.worst.of.saturating_sub(shown), "keys that differ");
+    if let Some(command) = explain(c) {
+        b.line(&format!("\n{}", fence(&[command])));
+    }
+}
+
+fn key_rows(key: &KeyDifference) -> Vec<Vec<String>> {
+    let event = match &key.first {
+        FirstDivergence::Event(event) => {
+            let place = code(&format!("{}:{}", event.partition, event.offset));
+            format!("{place} {}", plain(event.time.as_deref().unwrap_or_default()))
+        }
+        FirstDivergence::NotInFiles(_) => "not in the files".to_owned(),
+        FirstDivergence::NoEvents => String::new(),
+    };
+    let values = key.rows.iter().flat_map(|row| row.values.iter().map(move |value| (row, value)));
+    let line = |row: &retally_core::compare::model::RowDifference, v: &ValueDifference| {
+        let of: Vec<String> = row.row_key.iter().map(|part| code(part)).collect();
+        vec![
+            code(&key.key),
+            of.join(" "),
+            code(&v.field),
+            optional(v.a.as_deref(), code),
+            optional(v.b.as_deref(), code),
+            v.difference.as_deref().map(signed).unwrap_or_default(),
+            event.clone(),
+        ]
+    };
+    values.take(VALUES_MAX).map(|(row, value)| line(row, value)).collect()
+}
+
+/// What was compared, and the commands that repeat it.
+pub(super) fn compared(b: &mut Bounded, c: &Comparison) {
+    let rows = [("A", &c.a), ("B", &c.b)].into_iter().flat_map(|(which, side)| facts(which, side));
+    let rows: Vec<Vec<String>> = rows.collect();
+    let all = rows.len();
+    b.table(&[("side", L), ("what", L), ("is", L)], rows.into_iter(), (all, all as u64), "lines");
+    if !c.repeat.is_empty() {
+        b.line("");
+        b.line(&fence(&c.repeat));
+    }
+    b.line(&format!("Made by Retally {}.", plain(&c.retally)));
+}
+
+fn facts(which: &str, side: &Side) -> Vec<Vec<String>> {
+    let mut facts = vec![("label", code(&side.label))];
+    if let Some(reducer) = &side.reducer {
+        facts.push(("reducer's SHA-256", code(&reducer.sha256.to_string())));
+    }
+    if let Some(run) = &side.run {
+        facts.extend(run.name.as_ref().map(|name| ("run", code(name))));
+        facts.push(("seal", code(&run.seal.to_string())));
+        facts.push(("run digest", code(&run.run_digest.to_string())));
+        facts.push(("job digest", code(&run.job_digest.to_string())));
+        facts.push(("input digest", code(&run.input_digest.to_string())));
+        facts.push(("events", grouped(run.counts.events)));
+    }
+    for file in &side.known {
+        facts.push(("known results", code(&file.name)));
+        facts.push(("their SHA-256", code(&file.sha256.to_string())));
+        facts.push(("their rows", grouped(file.rows)));
+    }
+    facts.into_iter().map(|(what, is)| vec![which.to_owned(), what.to_owned(), is]).collect()
+}

@@ -1,0 +1,258 @@
+//! The report for a terminal: the verdict first, what differs and by how much, the worst keys with
+//! the event that made them part, and last the next command to paste. Short, whatever differs.
+
+use crate::number::grouped;
+use crate::sentence::{self, Part, Sentence, names, with_unit};
+use crate::text::{cut, harmless, harmless_lines};
+use retally_core::compare::model::{
+    Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
+    Presence, RowDifference, Sets, ValueDifference, Verdict,
+};
+use retally_core::compare::shell_word;
+use std::fmt::Write as _;
+
+/// Fields, kinds and codes that are listed.
+const LINES_MAX: usize = 12;
+
+/// Transitions of a field that are listed.
+const TRANSITIONS_MAX: usize = 3;
+
+/// Keys that are shown.
+const KEYS_MAX: usize = 3;
+
+/// Rows of a key, and values of a row, that are shown.
+const ROWS_MAX: usize = 2;
+const VALUES_MAX: usize = 6;
+
+/// Characters of a value that are shown.
+const VALUE_CHARS: usize = 40;
+
+/// Findings that are told.
+const FINDINGS_MAX: usize = 3;
+
+/// The report.
+#[must_use]
+pub fn terminal(c: &Comparison) -> String {
+    let mut t = String::new();
+    let word = match c.verdict {
+        Verdict::Same => "same",
+        Verdict::Different => "different",
+    };
+    let _ = writeln!(t, "{word}: {}", line(&sentence::verdict(c)));
+    for said in sentence::summary(c) {
+        let _ = writeln!(t, "  {}", line(&said));
+    }
+    for finding in c.attribution.findings.iter().skip(1).take(FINDINGS_MAX - 1) {
+        let _ = writeln!(t, "  {}", line(&sentence::finding(finding)));
+    }
+    for note in &c.notes {
+        let _ = writeln!(t, "note: {}", note.text);
+    }
+    if c.verdict == Verdict::Different {
+        counts(&mut t, c);
+        fields(&mut t, &c.fields);
+        c.emits.iter().take(LINES_MAX).for_each(|emit| emits(&mut t, emit));
+        events(&mut t, c);
+        keys(&mut t, c);
+    }
+    read(&mut t, c);
+    for hint in hints(c) {
+        let _ = writeln!(t, "hint: {hint}");
+    }
+    harmless_lines(&t)
+}
+
+fn line(said: &Sentence) -> String {
+    said.render(|part| match part {
+        Part::Text(text) | Part::Number(text) => text.clone(),
+        Part::Value(text) => value(text),
+    })
+}
+
+/// One line of at most so many characters, whatever the value.
+fn value(text: &str) -> String {
+    cut(&harmless(text), VALUE_CHARS).into_owned()
+}
+
+fn counts(t: &mut String, c: &Comparison) {
+    t.push('\n');
+    for (what, sets) in [("keys", Some(c.keys)), ("rows", Some(c.rows)), ("states", c.states)] {
+        let Some(Sets { only_a, only_b, equal, different }) = sets else { continue };
+        let told = [("different", different), ("only A", only_a), ("only B", only_b)];
+        let told = told.iter().filter(|(_, count)| *count > 0);
+        let told: Vec<String> = told.map(|(w, n)| format!("{} {w}", grouped(*n))).collect();
+        let told = if told.is_empty() { String::new() } else { format!("{}, ", told.join(", ")) };
+        let _ = writeln!(t, "  {what:<8}{told}{} equal", grouped(equal));
+    }
+}
+
+fn fields(t: &mut String, fields: &[FieldDifference]) {
+    let differing: Vec<&FieldDifference> = fields.iter().filter(|f| f.differ > 0).collect();
+    let names = differing.iter().take(LINES_MAX).map(|field| field.name.chars().count());
+    let width = names.max().unwrap_or(0).max(6);
+    for field in differing.iter().take(LINES_MAX) {
+        let rows = if field.differ == 1 { "row" } else { "rows" };
+        let mut told = format!("differs in {} {rows}", grouped(field.differ));
+        if let Some(n) = &field.numeric {
+            let unit = |text: &str| with_unit(text, n.unit);
+            let (sum, least, most) = (unit(&n.sum), unit(&n.smallest), unit(&n.largest));
+            let _ = write!(told, ", sum {sum}, from {least} to {most}");
+        }
+        if let Some(transitions) = &field.transitions {
+            let shown = transitions.list.iter().take(TRANSITIONS_MAX).map(|change| {
+                let side = |text: &Option<String>| text.as_deref().map_or("(none)".into(), value);
+                format!("{} -> {} {}", side(&change.from), side(&change.to), grouped(change.values))
+            });
+            let shown: Vec<String> = shown.collect();
+            let _ = write!(told, ": {}", shown.join(", "));
+            if transitions.list.len() > TRANSITIONS_MAX || transitions.others > 0 {
+                told += ", ...";
+            }
+        }
+        if let Some(tolerated) = field.tolerated.as_ref().filter(|t| t.values > 0) {
+            let values = grouped(tolerated.values);
+            let _ = write!(told, "; {values} more within {}", tolerated.tolerance);
+        }
+        let _ = writeln!(t, "  {:<width$}  {told}", field.name);
+    }
+    more(t, differing.len(), "fields");
+}
+
+fn more(t: &mut String, all: usize, what: &str) {
+    if let beyond @ 1.. = all.saturating_sub(LINES_MAX) {
+        let _ = writeln!(t, "  and {} more {what}", grouped(beyond as u64));
+    }
+}
+
+fn emits(t: &mut String, emit: &EmitDifference) {
+    let Some(records) = emit.records else { return };
+    if records.differing() == 0 && emit.doubled == 0 {
+        return;
+    }
+    let (differ, all) = (grouped(records.differing()), grouped(records.all()));
+    let _ = write!(t, "  emit {}: {differ} of {all} records differ", value(&emit.kind));
+    for (what, count) in
+        [("only A", records.only_a), ("only B", records.only_b), ("doubled", emit.doubled)]
+    {
+        if count > 0 {
+            let _ = write!(t, ", {} {what}", grouped(count));
+        }
+    }
+    t.push('\n');
+}
+
+fn events(t: &mut String, c: &Comparison) {
+    let outcomes = c.outcomes.as_deref().unwrap_or_default();
+    for change in outcomes.iter().take(LINES_MAX) {
+        let (a, b) = (&change.a, &change.b);
+        let _ = writeln!(t, "  events: {} {a} -> {b}", grouped(change.events));
+    }
+    more(t, outcomes.len(), "changes of outcomes");
+    let codes: Vec<_> =
+        c.refusals.iter().chain(&c.violations).filter(|count| count.a != count.b).collect();
+    for count in codes.iter().take(LINES_MAX) {
+        let code = count.code.as_deref().map_or(String::new(), |code| format!(" {}", value(code)));
+        let (a, b) = (grouped(count.a), grouped(count.b));
+        let _ = writeln!(t, "  {}{code}: {a} -> {b}", count.what);
+    }
+    more(t, codes.len(), "codes");
+}
+
+/// The first of the first ranking.
+fn worst(c: &Comparison) -> impl Iterator<Item = &KeyDifference> {
+    let numbers = c.worst.rankings.first().map(|ranking| ranking.keys.as_slice());
+    numbers.unwrap_or_default().iter().filter_map(|&number| c.worst.keys.get(number as usize))
+}
+
+fn keys(t: &mut String, c: &Comparison) {
+    let (a, b) = names(c);
+    let width = a.chars().count().max(b.chars().count());
+    for key in worst(c).take(KEYS_MAX) {
+        let first = match &key.first {
+            FirstDivergence::Event(event) => format!(", {}", event_text(event)),
+            FirstDivergence::NotInFiles(_) | FirstDivergence::NoEvents => String::new(),
+        };
+        let _ = writeln!(t, "\n  key {}{first}", value(&key.key));
+        for row in key.rows.iter().take(ROWS_MAX) {
+            let _ = writeln!(t, "    {a:<width$}  {}", side(row, Presence::OnlyB, |v| &v.a));
+            let _ = writeln!(t, "    {b:<width$}  {}", side(row, Presence::OnlyA, |v| &v.b));
+        }
+        let rows = (key.rows.len().saturating_sub(ROWS_MAX) as u64) + key.more_rows;
+        if rows > 0 {
+            let s = if rows == 1 { "" } else { "s" };
+            let _ = writeln!(t, "    and {} more row{s}", grouped(rows));
+        }
+    }
+}
+
+fn event_text(event: &FirstEvent) -> String {
+    let mut told = "event".to_owned();
+    if let Some(id) = &event.event_id {
+        let _ = write!(told, " {}", value(id));
+    }
+    let _ = write!(told, " (partition {}, offset {}", value(&event.partition), event.offset);
+    if let Some(time) = &event.time {
+        let _ = write!(told, ", {time}");
+    }
+    told + ")"
+}
+
+/// What a row holds on one side; `absent`: where it stands if this side has none.
+fn side(
+    row: &RowDifference,
+    absent: Presence,
+    of: impl Fn(&ValueDifference) -> &Option<String>,
+) -> String {
+    let mut told: Vec<String> = row.row_key.iter().map(|part| value(part)).collect();
+    if row.presence == absent {
+        told.push("no row".to_owned());
+        return told.join("  ");
+    }
+    for v in row.values.iter().take(VALUES_MAX) {
+        let text = of(v).as_deref().map_or("-".to_owned(), value);
+        told.push(format!("{} {text}", v.field));
+    }
+    if row.values.len() > VALUES_MAX {
+        told.push("...".to_owned());
+    }
+    told.join("  ")
+}
+
+fn read(t: &mut String, c: &Comparison) {
+    if c.how == How::OnePass || c.read.bytes_total == 0 {
+        return;
+    }
+    let (read, total) = (grouped(c.read.bytes_read), grouped(c.read.bytes_total));
+    let (leaves, of) = (grouped(c.read.leaves_read), grouped(c.read.leaves_total));
+    let _ = writeln!(t, "read {read} of {total} bytes, {leaves} of {of} leaves");
+}
+
+/// What to do next: first what leads to the worst key.
+fn hints(c: &Comparison) -> Vec<String> {
+    let explain = explain(c).filter(|_| c.verdict == Verdict::Different);
+    let others = c.repeat.iter().filter(|command| Some(*command) != explain.as_ref()).cloned();
+    explain.iter().cloned().chain(others).collect()
+}
+
+/// The command that explains the worst key.
+#[must_use]
+pub fn explain(c: &Comparison) -> Option<String> {
+    let key = worst(c).next()?;
+    match &key.first {
+        FirstDivergence::Event(event) => Some(around(c, &key.key, event)),
+        FirstDivergence::NotInFiles(command) => Some(command.clone()),
+        FirstDivergence::NoEvents => None,
+    }
+}
+
+/// The command that shows a key's history around an event.
+#[must_use]
+pub fn around(c: &Comparison, key: &str, event: &FirstEvent) -> String {
+    let explain = c.explain.as_deref().unwrap_or("retally explain");
+    let place = shell_word(&format!("{}:{}", event.partition, event.offset));
+    // A key that looks like a flag stands where none is expected.
+    match key.starts_with('-') {
+        true => format!("{explain} --around {place} -- {}", shell_word(key)),
+        false => format!("{explain} {} --around {place}", shell_word(key)),
+    }
+}

@@ -1,0 +1,74 @@
+//! Text that may come from anybody, made fit to be shown: nothing in it may steer what shows it.
+
+use std::borrow::Cow;
+
+/// The text with control characters (but for line ends) made visible.
+#[must_use]
+pub fn harmless_lines(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => format!("{}\n", harmless(line)),
+            None => harmless(line).into_owned(),
+        })
+        .collect()
+}
+
+/// One line's text with control characters made visible; bidirectional overrides count as such.
+#[must_use]
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The beginning of a text that is longer than `max_chars`, with `…` behind it.
+#[must_use]
+pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
+        None => Cow::Borrowed(text),
+        Some((at, _)) => Cow::Owned(format!("{}…", &text[..at])),
+    }
+}
+
+/// The parts of a text between and within backticks, in turn; the second of each pair is a name.
+/// A text with half a pair is one part.
+pub(crate) fn ticks(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let pairs = text.matches('`').count().is_multiple_of(2);
+    let pattern = if pairs { '`' } else { '\0' };
+    text.split(pattern).enumerate().map(|(number, part)| (number % 2 == 1, part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steering_characters_become_visible() {
+        assert_eq!(harmless("a\tb\u{202e}"), "a\\tb\\u{202e}");
+        assert_eq!(harmless("grün"), "grün");
+        assert_eq!(harmless_lines("a\u{7}\nb\n"), "a\\u{7}\nb\n");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("grün", 4), "grün");
+        assert_eq!(cut("grünes", 3), "grü…");
+    }
+
+    #[test]
+    fn names_stand_between_backticks() {
+        let parts: Vec<_> = ticks("had a `refund` event").collect();
+        assert_eq!(parts, [(false, "had a "), (true, "refund"), (false, " event")]);
+        assert_eq!(ticks("a `half").collect::<Vec<_>>(), [(false, "a `half")]);
+    }
+}
