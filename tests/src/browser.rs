@@ -1,4 +1,5 @@
-//! Pages in a real browser: Chromium without a window, on a page from disk, at an address of its own.
+//! Pages in a real browser: Chromium without a window, on a page from disk, at an address of its
+//! own.
 //! `cargo xtask setup` installs it.
 
 use anyhow::{Context as _, Result, ensure};

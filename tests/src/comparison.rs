@@ -1,6 +1,6 @@
-//! Comparisons of any size, made by the core's own tally: `orders` against a version that keeps a fee
-//! for refunds, with as many differing keys as asked for. Reports are tested with them where a log of
-//! that size would take longer than the report.
+//! Comparisons of any size, made by the core's own tally: `orders` against a version that keeps a
+//! fee for refunds, with as many differing keys as asked for. Reports are tested with them where a
+//! log of that size would take longer than the report.
 
 use anyhow::Result;
 use retally_core::compare::model::{
@@ -100,15 +100,15 @@ fn columns(rows: &[Row]) -> Result<Vec<Column>> {
 
 /// The rows of a key; those of B keep a fee if the key had a refund.
 fn rows(number: u64, is_changed: bool) -> Vec<Row> {
-    let rows = 1 + (number % 3 == 0) as usize;
+    let rows = 1 + number.is_multiple_of(3) as usize;
     let row = |offset: usize| {
         let size = (number * 7919 + offset as u64 * 104_729) % 50_000;
         // Some accounts are much larger than most.
-        let net = size as i64 * if number % 97 == 0 { 400 } else { 10 } + 995;
+        let net = size as i64 * if number.is_multiple_of(97) { 400 } else { 10 } + 995;
         let fee = (size % 2_000) as i64 + 25;
-        let fee = if number % 97 == 0 { fee * 30 + (number % 1_009) as i64 } else { fee };
+        let fee = if number.is_multiple_of(97) { fee * 30 + (number % 1_009) as i64 } else { fee };
         // A few gain, most pay.
-        let fee = if number % 11 == 0 { -fee / 10 } else { fee };
+        let fee = if number.is_multiple_of(11) { -fee / 10 } else { fee };
         let net = if is_changed { net - fee } else { net };
         let tier = match net {
             100_000.. => "gold",
@@ -118,7 +118,7 @@ fn rows(number: u64, is_changed: bool) -> Vec<Row> {
         Row {
             currency: CURRENCIES[(number as usize + offset) % 3],
             net,
-            orders: (size % 40) as i64 + i64::from(is_changed && number % 5 == 0),
+            orders: (size % 40) as i64 + i64::from(is_changed && number.is_multiple_of(5)),
             last: MARCH + size as i64 * 50_000_000,
             share: size as f64 / 50_000.0 + if is_changed { 1e-7 } else { 0.0 },
             tier,
@@ -154,7 +154,7 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
     let plan = Plan::new(a, b, &options)?;
     let mut tally = Tally::new(plan.clone());
     let every = made.keys.checked_div(made.changed).unwrap_or(u64::MAX).max(1);
-    let changes = |n: u64| n % every == 0 && n / every < made.changed;
+    let changes = |n: u64| n.is_multiple_of(every) && n / every < made.changed;
     records(&mut tally, made, &changes)?;
     for number in 0..made.keys {
         let key = format!("{}{number:06}", made.prefix);
@@ -164,7 +164,7 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
         let first = First { time: Some(time(number)), input: Some("refund"), ..First::default() };
         let facts = KeyFacts {
             inputs: Some(0b01 | u64::from(is_changed || number % 13 == 0) << 1),
-            fates: Some(u64::from(is_changed && number / every % 4 == 0)),
+            fates: Some(u64::from(is_changed && (number / every).is_multiple_of(4))),
             first: is_changed.then_some(first),
         };
         // A few keys stand on one side alone.

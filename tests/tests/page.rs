@@ -1,6 +1,6 @@
-//! The page of a comparison in a real browser, at ten and at a hundred thousand differing keys: it says
-//! nothing on the console, asks for nothing, sorts and searches by its address, and runs nothing that a
-//! key holds.
+//! The page of a comparison in a real browser, at ten and at a hundred thousand differing keys: it
+//! says nothing on the console, asks for nothing, sorts and searches by its address, and runs
+//! nothing that a key holds.
 
 use anyhow::{Context as _, Result};
 use retally_core::compare::model::{Comparison, KeyDifference, ValueDifference};
@@ -92,7 +92,7 @@ fn at(all: u64, changed: u64) -> Result<()> {
     let searched = show(&page, &format!("#search={wanted}&sort=net:up"))?;
     assert!(searched.console.is_empty(), "{:?}", searched.console);
     let matches = keys(&searched)?.into_iter().filter(|(_, in_sight)| *in_sight);
-    assert_eq!(keys_of(matches.collect()), [wanted.clone()]);
+    assert_eq!(keys_of(matches.collect()), std::slice::from_ref(&wanted));
     assert!(searched.dom.contains(&format!("1 of {} keys match", names.len())));
     let none = show(&page, "#search=nobody")?;
     assert!(keys(&none)?.iter().all(|(_, in_sight)| !in_sight));

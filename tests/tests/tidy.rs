@@ -242,7 +242,7 @@ fn verbs() -> BTreeSet<String> {
     let mut verbs = BTreeSet::new();
     for file in files(&["rs"]) {
         let Some(below) = file.name.strip_prefix("host/cli/src/commands/") else { continue };
-        if !file.text.contains("clap::Args") {
+        if !file.text.contains("struct Args") {
             continue;
         }
         let path = below.trim_end_matches(".rs").trim_end_matches("/mod");

@@ -1,5 +1,5 @@
-//! Numbers for people: thousands apart, differences with their sign, shares as per cent. They come as
-//! exact texts and leave with all their digits; only the axes of a plot are rounded.
+//! Numbers for people: thousands apart, differences with their sign, shares as per cent. They come
+//! as exact texts and leave with all their digits; only the axes of a plot are rounded.
 
 use std::cmp::Ordering;
 

@@ -1,6 +1,6 @@
-//! What a comparison came to, in sentences: the same for every reader. A sentence keeps apart what we
-//! say, what is a number, and what came from elsewhere, so that each report can mark and escape it as
-//! it must.
+//! What a comparison came to, in sentences: the same for every reader. A sentence keeps apart what
+//! we say, what is a number, and what came from elsewhere, so that each report can mark and escape
+//! it as it must.
 
 use crate::number::{compare_size, grouped, is_negative, is_zero, percent, signed, size, times};
 use retally_core::compare::model::{
@@ -45,8 +45,8 @@ impl Sentence {
     }
 
     /// The whole sentence, each part as `write` writes it.
-    pub fn render(&self, mut write: impl FnMut(&Part) -> String) -> String {
-        self.0.iter().map(|part| write(part)).collect()
+    pub fn render(&self, write: impl FnMut(&Part) -> String) -> String {
+        self.0.iter().map(write).collect()
     }
 }
 

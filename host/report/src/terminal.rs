@@ -55,6 +55,9 @@ pub fn terminal(c: &Comparison) -> String {
         events(&mut t, c);
         keys(&mut t, c);
     }
+    if let Some(gate) = &c.gate {
+        t += &crate::gate::text(gate);
+    }
     read(&mut t, c);
     for hint in hints(c) {
         let _ = writeln!(t, "hint: {hint}");

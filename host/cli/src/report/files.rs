@@ -1,5 +1,5 @@
-//! Where the reports of a comparison go: each to its file, which appears when it is complete, or one
-//! of them to stdout. Differences are written while they are found, the rest at the end.
+//! Where the reports of a comparison go: each to its file, which appears when it is complete, or
+//! one of them to stdout. Differences are written while they are found, the rest at the end.
 
 use crate::error::Failure;
 use anyhow::{Context as _, Result, anyhow};

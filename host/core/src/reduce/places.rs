@@ -1,5 +1,5 @@
-//! Where each key's events lie: the first and the last of them, and how many there are. An index for
-//! whoever looks for one key in a long log; no result depends on it.
+//! Where each key's events lie: the first and the last of them, and how many there are. An index
+//! for whoever looks for one key in a long log; no result depends on it.
 //!
 //! Noted once for each key of a batch, not for each event. Kept only where it is asked for
 //! ([`Shard::note_places`]).

@@ -99,7 +99,25 @@ fn names(log: &[Partition]) -> Vec<String> {
 pub(crate) struct Both {
     /// Of each side; none where a view fails.
     pub(crate) digests: Option<[Digests; 2]>,
-    pub(crate) keys: BTreeMap<Vec<u8>, (Seen, Option<(Parted, Option<Detail>)>)>,
+    pub(crate) keys: Keys,
+}
+
+type Keys = BTreeMap<Vec<u8>, (Seen, Option<(Parted, Option<Detail>)>)>;
+
+/// What is known of every key.
+fn keys(shared: &Shared, shards: &[Vec<Shard>; 2], pairs: &[PairShard]) -> Keys {
+    let mut keys = Keys::new();
+    for (side, shards) in shards.iter().enumerate() {
+        for (shard, pair) in shards.iter().zip(pairs) {
+            for slot in 0..shard.keys.len() as u32 {
+                let parted = pair.parted(shared, side, slot).copied();
+                let parted = parted.map(|p| (p, pair.detail(shared, side, slot)));
+                let seen = *pair.seen(shared, side, slot);
+                keys.insert(shard.keys.key(slot).to_vec(), (seen, parted));
+            }
+        }
+    }
+    keys
 }
 
 /// What two versions have in common.
@@ -172,17 +190,7 @@ pub(crate) fn both(
             outcomes[side].add(&block).expect("the block fits");
         }
     }
-    let mut keys = BTreeMap::new();
-    for (side, shards) in shards.iter().enumerate() {
-        for (shard, pair) in shards.iter().zip(&pairs) {
-            for slot in 0..shard.keys.len() as u32 {
-                let parted = pair.parted(&shared, side, slot).copied();
-                let parted = parted.map(|p| (p, pair.detail(&shared, side, slot)));
-                let seen = *pair.seen(&shared, side, slot);
-                keys.insert(shard.keys.key(slot).to_vec(), (seen, parted));
-            }
-        }
-    }
+    let keys = keys(&shared, &shards, &pairs);
     let digests = with_digests
         .then(|| [0, 1].map(|side| digests(reducers[side], rules, &outcomes[side], &shards[side])));
     Ok(Both { digests, keys })

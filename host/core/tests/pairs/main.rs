@@ -91,7 +91,10 @@ fn shown(told: &Told, key: &[u8], other: &dyn Reducer, own: &dyn Reducer) -> Vec
                     r.description().emits.iter().find(|k| k.name == *kind).map(|k| k.fields.clone())
                 };
                 if let (Some(a), Some(b)) = (fields(own), fields(other)) {
-                    shown.push(format!("{kind} {:?}", cut(&[row.clone()], &common(&a, &b))));
+                    shown.push(format!(
+                        "{kind} {:?}",
+                        cut(std::slice::from_ref(row), &common(&a, &b))
+                    ));
                 }
             }
             shown

@@ -5,14 +5,17 @@
 //! | column | type | holds |
 //! | --- | --- | --- |
 //! | `key` | text | the key |
-//! | `row_key` | text | the row key's value; several as a JSON array of texts; none: rows are told apart by position |
-//! | `row` | integer | number of the row among those of its key, on the side that has it (A's if both) |
+//! | `row_key` | text | the row key; several as a JSON array; none: rows are told apart by `row` |
+//! | `row` | integer | number of the row among those of its key, on the side that has it |
 //! | `side` | text | on which side the row stands: `both`, `a` or `b` |
 //! | `field` | text | the field |
 //! | `kind` | text | its kind: of two decimals the one with more digits |
 //! | `a`, `b` | text | the exact values; none: missing |
-//! | `difference` | text | B minus A, exact, where that means something; of a row of one side alone the other counts as zero; of timestamps in seconds, of dates in days |
+//! | `difference` | text | B minus A, exact, where that means something |
 //! | `tolerated` | boolean | whether a tolerance let it pass |
+//!
+//! Of a row that both sides have, `row` counts on side A. A row of one side alone differs by all of
+//! it: the other counts as zero. Times differ by seconds, dates by days.
 //!
 //! Values are texts because fields of all kinds stand below one another, and exact in all digits.
 

@@ -68,7 +68,7 @@ mod tests {
         let Finals { keys, viewed, .. } = &mut b.finals[0];
         let net = &mut viewed.columns[1];
         let Values::Decimal(values) = &mut net.values else { panic!("net is a decimal") };
-        let changed = |row: &u32| row % 100 == 0 && !net.missing.contains(row);
+        let changed = |row: &u32| row.is_multiple_of(100) && !net.missing.contains(row);
         let rows: Vec<u32> = (0..values.len() as u32).filter(changed).collect();
         let last = rows[rows.len() - 1];
         for row in rows {

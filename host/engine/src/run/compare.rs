@@ -44,6 +44,8 @@ pub struct PassOptions {
     pub compare: CompareOptions,
     /// Where the run directory of each side shall lie; none: it is not written.
     pub dirs: [Option<PathBuf>; 2],
+    /// The command that explains a key under both reducers, up to where the key stands.
+    pub explain: Option<String>,
 }
 
 /// What a comparison in one pass came to.
@@ -104,10 +106,9 @@ pub fn compare(
     let prepared = prepare(job, begins, Some(shared), &replay, observer)?;
     let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
     let compared = pass.run(&options.compare, plan, notes, observer, sink);
-    if compared.is_err() {
-        prepared.discard();
-    }
-    compared
+    let mut compared = compared.inspect_err(|_| prepared.discard())?;
+    compared.comparison.explain = options.explain.clone();
+    Ok(compared)
 }
 
 fn declared(description: &Description) -> Declared<'_> {

@@ -64,7 +64,7 @@ pub enum RunError {
     Decode(#[from] DecodeError),
     /// The run directory cannot be written.
     #[error(transparent)]
-    RunDir(#[from] RunDirError),
+    RunDir(#[from] Box<RunDirError>),
     /// The audit cannot be written.
     #[error("cannot write {path}: {error}")]
     Audit {
@@ -169,6 +169,12 @@ impl From<KeyFault> for RunError {
 }
 
 internal!(BlockError, KeyTreeError, HistoryError, CountsError, ManifestError);
+
+impl From<RunDirError> for RunError {
+    fn from(error: RunDirError) -> Self {
+        Self::RunDir(Box::new(error))
+    }
+}
 
 impl RunError {
     /// Whether job, reducer or usage is to blame, so that nothing was run (exit code 2, else 3).

@@ -1,5 +1,5 @@
-//! Every key's view rows and violations, in byte order of the keys: derived by all threads, digested
-//! and written by two, each piece of keys on its way through all three.
+//! Every key's view rows and violations, in byte order of the keys: derived by all threads,
+//! digested and written by two, each piece of keys on its way through all three.
 //!
 //! ```text
 //! pieces of keys --derive--> (any order) --put in order, digest--> (in order) --write-->
@@ -19,8 +19,8 @@ const KEYS_OF_A_CALL: usize = 4_096;
 
 type Derived = (usize, Result<Finals, RunError>);
 
-/// Derives the finals of all keys of a lane, whose shards these are, and hands them, in byte order of the keys, to `digest`
-/// and then to `write`.
+/// Derives the finals of all keys of a lane, whose shards these are, and hands them, in byte order
+/// of the keys, to `digest` and then to `write`.
 ///
 /// # Errors
 /// The first in the order of the keys.

@@ -62,9 +62,10 @@ impl<'a> Firsts<'a> {
             let keys = &shards[side][shard].keys;
             keys.find(hash, key).is_some_and(|slot| !keys.state(slot).is_empty())
         };
-        for shard in 0..SHARDS {
+        for (shard, both) in shards[0].iter().zip(shards[1]).enumerate() {
+            let both = [both.0, both.1];
             for side in 0..2 {
-                let (own, other) = (&shards[side][shard].keys, &shards[1 - side][shard].keys);
+                let (own, other) = (&both[side].keys, &both[1 - side].keys);
                 for slot in 0..own.len() as Slot {
                     let place = Place { shard, side, slot };
                     let (_, Some(parted)) = self.seen(place) else { continue };

@@ -1,5 +1,5 @@
-//! What two lanes of one pass have between them: the records of their keys, and the bound of what is
-//! kept of the events at which keys part.
+//! What two lanes of one pass have between them: the records of their keys, and the bound of what
+//! is kept of the events at which keys part.
 
 use super::lane::lock;
 use retally_core::reduce::Probe;

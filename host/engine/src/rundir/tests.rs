@@ -66,7 +66,7 @@ fn the_same_run_makes_the_same_bytes() {
         };
         files(&path).into_iter().map(relative).collect::<Vec<_>>()
     });
-    assert_eq!(a.len(), 10);
+    assert_eq!(a.len(), 11);
     assert!(a == b);
 }
 

@@ -1,5 +1,5 @@
-//! The foot of the page: what the comparison shows and what it does not, what was compared, and how to
-//! do it again.
+//! The foot of the page: what the comparison shows and what it does not, what was compared, and how
+//! to do it again.
 
 use super::escape::{self, code, text, value};
 use super::table::{Cell, table};
@@ -64,8 +64,8 @@ const WORDS: [(&str, &str); 8] = [
     ("emit", "a record that a version writes for an event, such as a running balance"),
     (
         "begins to differ",
-        "with its first diverging event: the first event of a key whose outcome, or whose result after it, is \
-                          not the same in both versions",
+        "with its first diverging event: the first event of a key whose outcome, or \
+         whose result after it, is not the same in both versions",
     ),
     (
         "refused",

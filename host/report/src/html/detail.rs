@@ -1,5 +1,5 @@
-//! A key, unfolded: every value that differs, row by row, and the event that made the sides part, with
-//! what became of it, what was emitted for it and the result after it, on both sides.
+//! A key, unfolded: every value that differs, row by row, and the event that made the sides part,
+//! with what became of it, what was emitted for it and the result after it, on both sides.
 
 use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};

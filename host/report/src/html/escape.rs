@@ -79,7 +79,8 @@ mod tests {
     fn nothing_leaves_its_place() {
         assert_eq!(
             value("</script><img src=x onerror='alert(1)'>\u{202e}\0"),
-            "<bdi>&#60;/script&#62;&#60;img src=x onerror=&#39;alert(1)&#39;&#62;\\u{202e}\\u{0}</bdi>"
+            "<bdi>&#60;/script&#62;&#60;img src=x onerror=&#39;alert(1)&#39;&#62;\
+             \\u{202e}\\u{0}</bdi>"
         );
         assert_eq!(prose("`a<b` is"), "<code><bdi>a&#60;b</bdi></code> is");
         assert_eq!(minus("-1.00"), "\u{2212}1.00");

@@ -1,5 +1,5 @@
-//! Field by field: how often each differs, by how much, how the differences are spread, and from which
-//! value to which.
+//! Field by field: how often each differs, by how much, how the differences are spread, and from
+//! which value to which.
 
 use super::escape::{code, optional, text};
 use super::svg::meter;

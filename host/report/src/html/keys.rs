@@ -1,6 +1,6 @@
-//! The keys that differ most: one line each, with its difference in each number, the event that made
-//! the sides part, and, unfolded, every value that differs and what both sides made of that event.
-//! Sorted by ranks that are computed here, exactly; the page's script only reorders.
+//! The keys that differ most: one line each, with its difference in each number, the event that
+//! made the sides part, and, unfolded, every value that differs and what both sides made of that
+//! event. Sorted by ranks that are computed here, exactly; the page's script only reorders.
 
 use super::detail;
 use super::escape::{code, optional, text, value};
@@ -84,8 +84,8 @@ fn lead(c: &Comparison, shown: usize) -> String {
         return "<p class=\"muted\">All keys that differ.</p>\n".to_owned();
     }
     format!(
-        "<p class=\"muted\">The {} keys with the largest differences of {} that differ. Every one of \
-         them is in <code>differences.parquet</code> (<code>--differences</code>).</p>\n",
+        "<p class=\"muted\">The {} keys with the largest differences of {} that differ. Every \
+         one of them is in <code>differences.parquet</code> (<code>--differences</code>).</p>\n",
         grouped(shown as u64),
         grouped(c.worst.of)
     )
@@ -257,9 +257,9 @@ fn body(
     }
     let _ = write!(out, "<td>{}</td>", changes(line.key));
     let _ = write!(out, "<td>{}</td></tr>", time(line.key));
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<tr class=\"more\"><td colspan=\"{width}\">{}</td></tr></tbody>\n",
+        "<tr class=\"more\"><td colspan=\"{width}\">{}</td></tr></tbody>",
         detail::of(c, line.key)
     );
 }

@@ -1,5 +1,5 @@
-//! The report as one page that opens from disk: for a finance lead first, who reads the verdict and the
-//! totals, and below that for whoever must find out why.
+//! The report as one page that opens from disk: for a finance lead first, who reads the verdict and
+//! the totals, and below that for whoever must find out why.
 //!
 //! ```text
 //! summary.rs   the verdict, what must be known, counts
@@ -11,9 +11,9 @@
 //! about.rs     what it shows and does not, what was compared, how to repeat it
 //! ```
 //!
-//! The page asks for nothing: no network, no font, no other file, and its policy forbids it to. It can
-//! be read without its script, which sorts and searches and keeps both in the page's address. Bounded:
-//! some megabytes at the most, whatever differs.
+//! The page asks for nothing: no network, no font, no other file, and its policy forbids it to. It
+//! can be read without its script, which sorts and searches and keeps both in the page's address.
+//! Bounded: some megabytes at the most, whatever differs.
 
 mod about;
 mod detail;
@@ -38,7 +38,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The sections that the page leads to, if it has them.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
+    ("gate", "Gate"),
     ("totals", "Totals"),
     ("why", "Why"),
     ("fields", "Fields"),
@@ -60,6 +61,7 @@ pub fn html(c: &Comparison) -> String {
     let title = escape::text(&format!("{word}: {a} and {b}"));
     let body = [
         summary::verdict(c),
+        gate(c),
         summary::notes(c),
         summary::tiles(c),
         money::section(c),
@@ -87,13 +89,21 @@ pub fn html(c: &Comparison) -> String {
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <header><p class=\"sides\"><b>Comparison</b> {} <span class=\"arrow\">→</span> {}</p>\n\
          <nav>{}</nav></header>\n<main>\n{body}</main>\n\
-         <footer><p class=\"muted\">Made by Retally {}. The same comparison makes the same page, to \
-         the byte.</p></footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+         <footer><p class=\"muted\">Made by Retally {}. The same comparison makes the same page, \
+         to the byte.</p></footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         escape::value(&a),
         escape::value(&b),
         links(&body),
         escape::text(&c.retally),
     )
+}
+
+/// What the gate found, if there is one.
+fn gate(c: &Comparison) -> String {
+    let Some(gate) = &c.gate else { return String::new() };
+    let word = if gate.holds { "holds" } else { "is broken" };
+    let text = escape::text(&crate::gate::text(gate));
+    format!("<section id=\"gate\">\n<h2>The gate {word}</h2>\n<pre>{text}</pre>\n</section>\n")
 }
 
 fn links(body: &str) -> String {

@@ -1,5 +1,5 @@
-//! Totals, which a finance lead asks for first: of both sides, their difference, what a tolerance let
-//! pass; over everything and per group.
+//! Totals, which a finance lead asks for first: of both sides, their difference, what a tolerance
+//! let pass; over everything and per group.
 
 use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};

@@ -1,6 +1,6 @@
-//! How the differences of a field are spread: bars over bins that end at 1, 2 and 5 times the powers of
-//! ten, so that cents and millions are both to be seen; what is lower left of the middle, what is
-//! higher right of it.
+//! How the differences of a field are spread: bars over bins that end at 1, 2 and 5 times the
+//! powers of ten, so that cents and millions are both to be seen; what is lower left of the middle,
+//! what is higher right of it.
 
 use super::svg::Plot;
 use crate::number::{approximate, axis, decade, grouped};

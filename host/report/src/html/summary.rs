@@ -1,5 +1,5 @@
-//! The top of the page, which a reader in a hurry reads alone: the answer in a sentence, what it means
-//! in money, since when, why; what must be known beforehand; a few counts.
+//! The top of the page, which a reader in a hurry reads alone: the answer in a sentence, what it
+//! means in money, since when, why; what must be known beforehand; a few counts.
 
 use super::escape::{self, sentence, text};
 use super::svg;

@@ -1,6 +1,6 @@
-//! Plots, as SVG within the page: drawn by classes, so that light and dark are one drawing, and with a
-//! title on everything, so that nothing is told by colour or length alone. Places on an axis are
-//! rounded to a tenth of a unit, from arithmetic that is the same on every machine.
+//! Plots, as SVG within the page: drawn by classes, so that light and dark are one drawing, and
+//! with a title on everything, so that nothing is told by colour or length alone. Places on an axis
+//! are rounded to a tenth of a unit, from arithmetic that is the same on every machine.
 
 use super::escape::{minus, text};
 use crate::number::{approximate, axis, decade, grouped, percent};
@@ -65,8 +65,8 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and all
-    /// of `from..=to`.
+    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and
+    /// all of `from..=to`.
     pub(super) fn new(label: &str, from: f64, to: f64) -> Self {
         let (from, to, step) = span(from.min(0.0), to.max(0.0));
         let mut out = format!(
@@ -80,10 +80,10 @@ impl Plot {
             let value = from + f64::from(line) * step;
             let y = plot.y(value);
             let class = if value == 0.0 { "zero-line" } else { "grid" };
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
+                 <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 WIDTH - RIGHT,
                 LEFT - 6.0,
                 y + 4.0,
@@ -110,10 +110,10 @@ impl Plot {
         let (x, wide) = (Self::x(from), (Self::x(to) - Self::x(from)).max(1.2));
         let (zero, y) = (self.y(0.0), self.y(value));
         let high = (zero - y).abs().max(1.2);
-        let _ = write!(
+        let _ = writeln!(
             self.out,
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" \
-             height=\"{high:.1}\"><title>{}</title></rect>\n",
+             height=\"{high:.1}\"><title>{}</title></rect>",
             if value < 0.0 { zero } else { zero - high },
             minus(title),
         );
@@ -128,10 +128,10 @@ impl Plot {
             let _ = write!(line, "H{:.1}V{:.1}", Self::x(*share), self.y(*value));
         }
         let _ = write!(line, "H{:.1}", Self::x(1.0));
-        let _ = write!(
+        let _ = writeln!(
             self.out,
             "<path class=\"area {class}\" d=\"{line}V{zero:.1}Z\"/>\
-             <path class=\"line {class}\" d=\"{line}\"/>\n"
+             <path class=\"line {class}\" d=\"{line}\"/>"
         );
     }
 
@@ -140,10 +140,10 @@ impl Plot {
         let x = Self::x(share);
         // The last stays within the drawing.
         let class = if share > 0.98 { "end" } else { "middle" };
-        let _ = write!(
+        let _ = writeln!(
             self.out,
             "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>\n",
+             <text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
             HEIGHT - BOTTOM,
             HEIGHT - BOTTOM + 4.0,
             HEIGHT - 8.0,
@@ -154,9 +154,9 @@ impl Plot {
     /// A line from top to bottom.
     pub(super) fn divide(&mut self, share: f64) {
         let x = Self::x(share);
-        let _ = write!(
+        let _ = writeln!(
             self.out,
-            "<line class=\"zero-line\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>\n",
+            "<line class=\"zero-line\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
             HEIGHT - BOTTOM,
         );
     }

@@ -1,5 +1,5 @@
-//! When keys begin to differ, over event time; and how the differences add up, if each key's difference
-//! at the end is counted when the key begins to differ.
+//! When keys begin to differ, over event time; and how the differences add up, if each key's
+//! difference at the end is counted when the key begins to differ.
 
 use super::escape::code;
 use super::svg::Plot;

@@ -33,13 +33,13 @@ pub(super) fn section(c: &Comparison) -> String {
         true => String::new(),
         false => format!(
             "<h3>Since when</h3>\n<p class=\"muted\">A key begins to differ with the first of its \
-             events whose outcome, or whose result after it, is not the same. Each key's difference \
-             at the end is counted there.</p>\n<div class=\"figures\">\n{plots}</div>\n"
+             events whose outcome, or whose result after it, is not the same. Each key's \
+             difference at the end is counted there.</p>\n<div class=\"figures\">\n{plots}</div>\n"
         ),
     };
     format!(
-        "<section id=\"why\">\n<h2>Where the differences come from</h2>\n{findings}{plots}{inputs}{}\
-         {}</section>\n",
+        "<section id=\"why\">\n<h2>Where the differences come from</h2>\n{findings}{plots}\
+         {inputs}{}{}</section>\n",
         known(c),
         open.concat(),
     )
@@ -98,7 +98,8 @@ fn known(c: &Comparison) -> String {
     if d.not_in_files > 0 {
         let keys = grouped(d.not_in_files);
         said.push(format!(
-            "For {keys} of {} keys the files do not hold the event with which they begin to differ.",
+            "For {keys} of {} keys the files do not hold the event with which they begin to \
+             differ.",
             grouped(d.keys)
         ));
     }

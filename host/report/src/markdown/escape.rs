@@ -18,8 +18,8 @@ pub(super) fn code(text: &str) -> String {
     if shown.chars().all(plain) && shown.trim() == shown && !links {
         return format!("`{shown}`");
     }
-    // Within a tag everything but letters and digits can be written as a number, which is never read
-    // as Markdown; between backticks nothing can.
+    // Within a tag everything but letters and digits can be written as a number, which is never
+    // read as Markdown; between backticks nothing can.
     format!("<code>{}</code>", numbers(&shown))
 }
 

@@ -1,6 +1,6 @@
-//! The report for a pull request, in GitHub's Markdown: the verdict and the totals in sight, the rest
-//! folded. Never longer than a comment may be: every section has its bound, and their sum is below
-//! [`MAX_CHARS`].
+//! The report for a pull request, in GitHub's Markdown: the verdict and the totals in sight, the
+//! rest folded. Never longer than a comment may be: every section has its bound, and their sum is
+//! below [`MAX_CHARS`].
 
 mod bounded;
 mod escape;
@@ -21,16 +21,17 @@ const FINDINGS_MAX: usize = 8;
 type Write = fn(&mut Bounded, &Comparison);
 
 /// The sections: title (folded under it; none: in sight), bound in characters, content.
-const SECTIONS: [(Option<&str>, usize, Write); 11] = [
+const SECTIONS: [(Option<&str>, usize, Write); 12] = [
     (None, 5_000, head),
+    (None, 3_000, sections::gate),
     (None, 5_000, notes),
     (None, 6_000, sections::totals),
     (Some("Totals by group"), 5_000, sections::groups),
-    (Some("Fields"), 7_000, sections::fields),
+    (Some("Fields"), 6_000, sections::fields),
     (Some("Changes of values"), 6_000, sections::transitions),
     (Some("Emits"), 4_000, sections::emits),
     (Some("Outcomes, refusals and violations"), 5_000, sections::events),
-    (Some("Keys that differ most"), 10_000, sections::keys),
+    (Some("Keys that differ most"), 9_000, sections::keys),
     (Some("What this shows, and what it does not"), 4_000, statements),
     (Some("What was compared, and how to repeat it"), 5_000, sections::compared),
 ];

@@ -41,6 +41,20 @@ fn total_name(total: &Total) -> String {
     }
 }
 
+/// What the gate found, if there is one.
+pub(super) fn gate(b: &mut Bounded, c: &Comparison) {
+    let Some(gate) = &c.gate else { return };
+    let word = if gate.holds { "✅ The gate holds" } else { "❌ The gate is broken" };
+    b.line(&format!("**{word}**\n"));
+    let text = crate::gate::text(gate);
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    for (number, line) in lines.iter().enumerate() {
+        if !b.line(&format!("- {}", code(line))) {
+            return b.more((lines.len() - number) as u64, "lines about the gate");
+        }
+    }
+}
+
 /// Totals of the view and of emits.
 pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
     if c.totals.is_empty() || c.verdict == Verdict::Same {
@@ -75,7 +89,7 @@ pub(super) fn groups(b: &mut Bounded, c: &Comparison) {
     ];
     let all = groups.groups.iter().chain(&groups.others);
     let count: usize = all.clone().map(|group| group.totals.len()).sum();
-    let others = groups.others.as_ref().map(|group| std::ptr::from_ref(group));
+    let others = groups.others.as_ref().map(std::ptr::from_ref);
     let rows = all.flat_map(|group| {
         let value = match others == Some(std::ptr::from_ref(group)) {
             true => "_all others_".to_owned(),

@@ -84,12 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
         false if args.reports.take_stdout() => {}
-        false => {
-            out.write_all(retally_report::terminal(&comparison).as_bytes())?;
-            if let Some(gate) = &comparison.gate {
-                out.write_all(gate::text(gate).as_bytes())?;
-            }
-        }
+        false => out.write_all(retally_report::terminal(&comparison).as_bytes())?,
     }
     let passes = match &comparison.gate {
         Some(gate) => gate.holds,

@@ -4,6 +4,7 @@ use crate::commands::replay::{cache_folder, cancel_on_signal};
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_core::compare::model::Comparison;
+use retally_core::compare::shell_word;
 use retally_core::compare::sink::Sink;
 use retally_engine::compare::CompareOptions;
 use retally_engine::job::{Authored, Resolved};
@@ -70,6 +71,18 @@ impl PassArgs {
         words
     }
 
+    /// The command that explains a key under both reducers, up to where the key stands. Without a
+    /// baseline of its own the job's reducer is named by the job alone, which explains one only.
+    fn explain(&self, job: &Path) -> Option<String> {
+        let word = |path: &Path| shell_word(&path.display().to_string());
+        let mut words = vec![format!("retally explain --job {}", word(job))];
+        words.extend(self.set.iter().map(|pair| format!("--set {}", shell_word(pair))));
+        if let (Some(a), Some(b)) = (&self.a, &self.b) {
+            words.push(format!("--a {} --b {}", word(a), word(b)));
+        }
+        Some(words.join(" "))
+    }
+
     /// Compares the two reducers.
     pub(super) fn compare(
         &self,
@@ -77,9 +90,10 @@ impl PassArgs {
         options: CompareOptions,
         sink: &mut dyn Sink,
     ) -> Result<Comparison, Failure> {
+        let explain = self.explain(job);
         let job = self.job(job)?;
         let shown = Arc::new(Shown::new(self.quiet));
-        let options = self.options(options, &shown)?;
+        let options = PassOptions { explain, ..self.options(options, &shown)? };
         let compared = self.pass(&job, &options, &shown, sink);
         shown.finish();
         let compared = compared.map_err(failure)?;
@@ -132,7 +146,7 @@ impl PassArgs {
             ..ReplayOptions::default()
         };
         let dirs = ["a", "b"].map(|side| self.out.as_ref().map(|out| out.join(side)));
-        Ok(PassOptions { replay, compare, dirs })
+        Ok(PassOptions { replay, compare, dirs, explain: None })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The steps of both sides held against each other, until the first at which a key parts.
 //!
 //! A key parts at the first of its events of which something else shows on the two sides: its
-//! records of the kinds that both declare, its refusal with the code, or the view after it. An event
-//! that was applied and shows none of these, a duplicate and one that is ignored are alike.
+//! records of the kinds that both declare, its refusal with the code, or the view after it. An
+//! event that was applied and shows none of these, a duplicate and one that is ignored are alike.
 
 use super::differ::{Span, mark, same_views};
 use super::half::Half;

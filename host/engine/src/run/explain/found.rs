@@ -1,5 +1,5 @@
-//! Where a finished run says that a key's events lie: then only those partitions are read, and those
-//! no further than the last of them.
+//! Where a finished run says that a key's events lie: then only those partitions are read, and
+//! those no further than the last of them.
 //!
 //! A run is asked only if what it says must hold here too: the same log, the same job as far as it
 //! decides whose an event is, and a reducer that reads events as those here do.

@@ -2,14 +2,15 @@
 //! changed, and why an event was refused.
 //!
 //! ```text
-//! prepare (as for a replay) --> search: which events are the key's --> tell: fold each, view --> History
+//! prepare (as for a replay) --> search: which events are the key's --> tell: fold each, view -->
+//! History
 //!                                 |
 //!                                 needle: which lines can be its
 //! ```
 //!
 //! Every event is judged and folded as in a replay of this key alone, which is what a replay of all
-//! keys makes of it. Only what must be is read: under order "log" the search ends with the partition
-//! in which the key lives, and a finished run tells which one that is.
+//! keys makes of it. Only what must be is read: under order "log" the search ends with the
+//! partition in which the key lives, and a finished run tells which one that is.
 
 mod found;
 mod model;

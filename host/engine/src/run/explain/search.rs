@@ -220,13 +220,11 @@ fn gathered(lines: &Lines, rows: &[u32]) -> Lines {
     out
 }
 
-/// The events of the key in a slab, for any reader, each as a slab of its own; and the rows that no
-/// reader can read.
-fn of_key(
-    decoder: &mut Decoder,
-    placed: &Placed,
-    key: &[u8],
-) -> Result<(Vec<(u32, Slab)>, Vec<u32>)> {
+/// Events, each as a slab of its own under its row; and the rows that no reader can read.
+type OfKey = (Vec<(u32, Slab)>, Vec<u32>);
+
+/// The events of the key in a slab, for any reader.
+fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
     let mut readers = Vec::new();
     decoder.decode(placed, &mut readers)?;
     let (mut found, mut unreadable) = (Vec::new(), Vec::new());

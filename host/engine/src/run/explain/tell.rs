@@ -1,5 +1,5 @@
-//! From an event of the key to what is told of it: folded by each reducer as a replay would fold it,
-//! one event at a time, with the view before and after it.
+//! From an event of the key to what is told of it: folded by each reducer as a replay would fold
+//! it, one event at a time, with the view before and after it.
 
 use super::model::{Place, Told, ToldSide, changes};
 use super::search::is_of;

@@ -1,0 +1,98 @@
+//! `retally explain` from outside: one key's history under one reducer and under two, what is
+//! skipped and refused on the way, a part of it, and a key that is not there.
+
+use anyhow::{Context, Result};
+use retally_tests::{Project, payment, payments, reducer};
+use serde_json::Value;
+
+fn refund(id: u64, account: &str, amount: &str) -> String {
+    payment(id, account, amount).replace("\"payment\"", "\"refund\"")
+}
+
+/// A key that pays, is sent twice, asks for too much, and gets some of it back; among many others.
+fn project() -> Result<Project> {
+    let project = Project::new("orders")?;
+    let mut log = payments(400, "acct");
+    log += &payment(9_001, "who", "300.00");
+    log += &payment(9_001, "who", "300.00");
+    log += &refund(9_002, "who", "900.00");
+    log += &payments(400, "other");
+    log += &refund(9_003, "who", "250.00");
+    project.write("log/0.jsonl", &log)?;
+    project.write("log/1.jsonl", payments(50, "late"))?;
+    Ok(project)
+}
+
+fn explain(project: &Project, args: &[&str]) -> Result<Value> {
+    let all: Vec<&str> = ["explain", "--json"].iter().chain(args).copied().collect();
+    project.run(&all)?.ok()
+}
+
+fn events(history: &Value) -> Result<Vec<Value>> {
+    history["told"].as_array().cloned().with_context(|| format!("no events in {history}"))
+}
+
+#[test]
+fn a_history_is_told_event_by_event() -> Result<()> {
+    let project = project()?;
+    let shown = project.run(&["explain", "who"])?;
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    let line = |what: &str| {
+        let found = lines.iter().position(|line| line.contains(what));
+        found.with_context(|| format!("no {what} in\n{}", shown.stdout))
+    };
+    let order = [
+        line("evt-00009001")?,
+        line("gross 300.00")?,
+        line("duplicate")?,
+        line("refund-too-large")?,
+        line("refunds 0.00 -> 250.00")?,
+    ];
+    assert!(order.is_sorted(), "{}", shown.stdout);
+    assert!(lines[0].contains("who: 4 events"), "{}", lines[0]);
+    Ok(())
+}
+
+#[test]
+fn two_reducers_stand_side_by_side_and_part_where_they_part() -> Result<()> {
+    let project = project()?;
+    let [a, b] = ["orders", "orders-v2"].map(|name| reducer(name).display().to_string());
+    let history = explain(&project, &["who", "--a", &a, "--b", &b])?;
+    let told = events(&history)?;
+    assert_eq!(told.len(), 4, "{history}");
+    // The refund leaves 50.00, which is no silver any more in version 2.
+    assert_eq!(history["first_difference"], told[3]["place"], "{history}");
+    let shown = project.run(&["explain", "who", "--a", &a, "--b", &b])?;
+    assert!(shown.stdout.contains("they part at 0:803"), "{}", shown.stdout);
+    let again = project.run(&["explain", "who", "--a", &a, "--b", &b, "--threads", "1"])?;
+    assert_eq!(shown.stdout, again.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_part_is_told_and_the_rest_counted() -> Result<()> {
+    let project = project()?;
+    assert_eq!(events(&explain(&project, &["who", "--last", "1"])?)?.len(), 1);
+    let around = explain(&project, &["who", "--around", "0:401", "--last", "1"])?;
+    assert_eq!(events(&around)?.len(), 3, "{around}");
+    let whole = explain(&project, &["who"])?;
+    project.replay(&["--out", "run"])?;
+    let by_run = explain(&project, &["who", "--run", "run"])?;
+    assert_eq!(events(&by_run)?, events(&whole)?);
+    Ok(())
+}
+
+#[test]
+fn what_is_not_there_is_said() -> Result<()> {
+    let project = project()?;
+    let gone = project.run(&["explain", "nobody"])?;
+    assert_eq!(gone.code, 1);
+    assert!(
+        gone.stderr.contains("has no event of key \"nobody\"") || gone.stderr.contains("nobody")
+    );
+    let bad = project.run(&["explain", "who", "--around", "nowhere"])?;
+    assert_eq!(bad.code, 2);
+    assert!(bad.stderr.contains("PARTITION:OFFSET"), "{}", bad.stderr);
+    Ok(())
+}
