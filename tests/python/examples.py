@@ -6,8 +6,8 @@ what Retally says, to the last digit.
 
 NAME is a file of tests/sql, which is written from the reducers' rules with nothing of Retally; LOG a
 folder of JSON lines; RUN_A and RUN_B are run directories of the two versions over it; a COMPARISON is
-what `retally compare --json` printed about the two (comparison.py). Prints the numbers that the examples promise, as
-Markdown. Exits with 1 if anything differs. Needs DuckDB and pyarrow.
+what `retally compare --json` printed about the two (comparison.py). Prints the numbers that the
+examples promise, as Markdown. Exits with 1 if anything differs. Needs DuckDB and pyarrow.
 """
 
 import json

@@ -1,16 +1,16 @@
 """Asking DuckDB: what a query gives, as dictionaries."""
 
 
-def rows(db, query):
-    """The rows of a query, each a dictionary."""
-    cursor = db.execute(query)
+def rows(db, query, *values):
+    """The rows of a query, each a dictionary; `values` stand for $1 and so on."""
+    cursor = db.execute(query, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row)) for row in cursor.fetchall()]
 
 
-def row(db, query):
+def row(db, query, *values):
     """The one row of a query."""
-    (found,) = rows(db, query)
+    (found,) = rows(db, query, *values)
     return found
 
 

@@ -4,7 +4,7 @@
 //! examples/compare tells its readers to expect.
 
 use anyhow::{Context, Result, ensure};
-use retally_tests::{Project, reducer, root};
+use retally_tests::{Project, Ran, reducer, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +43,24 @@ impl Example<'_> {
         project.replay(&[&args, more].concat())
     }
 
-    /// Replays and compares both versions and holds them against SQL, which says what to expect.
+    /// Compares the runs of both versions.
+    fn of_runs(&self, project: &Project) -> Result<Ran> {
+        let [a, b] = self.versions;
+        project.run(&["compare", a, b, "--by", self.by, "--report-only", "--json"])
+    }
+
+    /// Compares both versions in one pass over the log.
+    fn in_one_pass(&self, project: &Project) -> Result<Ran> {
+        let [a, b] = self.versions.map(|version| reducer(version).display().to_string());
+        let job = root().join(self.job).display().to_string();
+        let source = format!("source.url={}", self.log.display());
+        let args = ["compare", "--job", &job, "--set", &source, "--a", &a, "--b", &b];
+        let more = ["--by", self.by, "--report-only", "--json", "--quiet"];
+        project.run(&[&args[..], &more].concat())
+    }
+
+    /// Replays both versions, compares them in both ways, and holds all of it against SQL,
+    /// which says what to expect.
     fn numbers(&self) -> Result<String> {
         let project = Project::new(self.versions[0])?;
         let mut script = Command::new(python()?);
@@ -52,12 +69,14 @@ impl Example<'_> {
             self.replay(&project, version, &[])?;
             script.arg(project.path(version));
         }
-        let [a, b] = self.versions;
-        let compared =
-            project.run(&["compare", a, b, "--by", self.by, "--report-only", "--json"])?;
-        compared.ok()?;
-        project.write("comparison.json", compared.stdout)?;
-        script.arg(project.path("comparison.json"));
+        for (way, compared) in
+            [("runs", self.of_runs(&project)?), ("pass", self.in_one_pass(&project)?)]
+        {
+            compared.ok().context(way)?;
+            let file = format!("{way}.json");
+            project.write(&file, compared.stdout)?;
+            script.arg(project.path(&file));
+        }
         let output = script.output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
