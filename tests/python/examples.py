@@ -2,32 +2,26 @@
 """Computes what two versions of a reducer come to, and how they differ, in SQL, and holds it against
 what Retally says, to the last digit.
 
-    python3 tests/python/examples.py NAME LOG RUN_A RUN_B [COMPARISON]
+    python3 tests/python/examples.py NAME LOG RUN_A RUN_B [COMPARISON...]
 
 NAME is a file of tests/sql, which is written from the reducers' rules with nothing of Retally; LOG a
-folder of JSON lines; RUN_A and RUN_B are run directories of the two versions over it; COMPARISON is
-what `retally compare --json` printed about the two. Prints the numbers that the examples promise, as
-Markdown. Exits with 1 if anything differs. Needs DuckDB and pyarrow.
+folder of JSON lines; RUN_A and RUN_B are run directories of the two versions over it; a COMPARISON is
+what `retally compare --json` printed about the two (comparison.py). Prints the numbers that the
+examples promise, as Markdown. Exits with 1 if anything differs. Needs DuckDB and pyarrow.
 """
 
-import decimal
 import json
 import sys
 from pathlib import Path
 
+import comparison
 import duckdb
 import pyarrow as pa
+from sql import columns, row, rows
 
 ROW_KEY = {"orders": "currency", "flights": "origin"}
 KINDS = {"orders": ["balance", "tier_changed"], "flights": ["delay"]}
 SUMMED = ("BIGINT", "DECIMAL")
-offences = []
-
-
-def expect(found, expected, what):
-    """Notes what is not as it should be."""
-    if found != expected:
-        offences.append(f"{what}:\n  Retally says {found!r}\n  SQL says     {expected!r}")
 
 
 # The log, and what SQL makes of it
@@ -48,35 +42,16 @@ def load(db, log):
     db.execute("create table lines as from read")
 
 
-def rows(db, query):
-    """The rows of a query, each a dictionary."""
-    cursor = db.execute(query)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row)) for row in cursor.fetchall()]
-
-
-def row(db, query):
-    """The one row of a query."""
-    (found,) = rows(db, query)
-    return found
-
-
-def columns(db, table, without):
-    """Names and types of a table's columns."""
-    described = db.execute(f"describe {table}").fetchall()
-    return [(name, kind) for name, kind, *_ in described if name not in without]
-
-
 # Each run against SQL
 
 
-def check_run(db, name, version, run):
+def check_run(db, name, version, run, expect):
     """Results, emits, refused events and counts of a run."""
     manifest = json.loads((run / "manifest.json").read_text())
-    same_rows(db, "view", version, run / "view.parquet")
+    same_rows(db, "view", version, run / "view.parquet", expect)
     for kind in KINDS[name]:
-        same_rows(db, kind, version, run / "emits" / kind / "*.parquet")
-    same_rows(db, "refused", None, run / "refused.parquet")
+        same_rows(db, kind, version, run / "emits" / kind / "*.parquet", expect)
+    same_rows(db, "refused", None, run / "refused.parquet", expect)
     refused = {
         what: row(db, f"select count(*) as n from refused where what = '{what}'")["n"]
         for what in ("malformed", "conflict", "rejected")
@@ -102,7 +77,7 @@ def check_run(db, name, version, run):
     return manifest
 
 
-def same_rows(db, table, version, files):
+def same_rows(db, table, version, files, expect):
     """Whether a table of a run holds exactly the rows that SQL has: as many, and none of SQL's is
     missing."""
     names = ", ".join(f'"{name}"' for name, _ in columns(db, table, ["version"]))
@@ -115,7 +90,7 @@ def same_rows(db, table, version, files):
     missing = rows(db, f"({ours}) except all ({theirs}) order by all limit 3")
     if missing:
         others = rows(db, f"({theirs}) except all ({ours}) order by all limit 3")
-        offences.append(f"{what}: SQL has {missing}, and Retally {others}")
+        expect(others, missing, what)
 
 
 # The two versions side by side
@@ -130,8 +105,7 @@ def compare(db, name):
     db.execute(
         """
         create table keys as
-        select key, bool_or(alike = 'only_a') as lacks_b, bool_or(alike = 'only_b') as lacks_a,
-            bool_and(alike = 'only_a') as only_a, bool_and(alike = 'only_b') as only_b,
+        select key, bool_and(alike = 'only_a') as only_a, bool_and(alike = 'only_b') as only_b,
             bool_and(alike = 'equal') as equal
         from view_pairs group by key
         """
@@ -156,7 +130,11 @@ def compare(db, name):
         "keys": keys,
         "tables": tables,
         "divergences": divergences(db),
-        "groups": rows(db, groups_query(db, by)),
+        "groups": {
+            table: rows(db, groups_query(db, table, by))
+            for table in tables
+            if by in dict(columns(db, table, []))
+        },
     }
 
 
@@ -217,13 +195,16 @@ def pairs(db, table, known_by, beside=()):
     return found
 
 
-def groups_query(db, by):
+def groups_query(db, table, by):
     """Totals of both versions for each value of a field."""
-    summed = [n for n, kind in columns(db, "view", ["version"]) if kind.startswith(SUMMED)]
-    sums = ", ".join(
-        f"coalesce(sum({name}) filter (version = '{v}'), 0) as {name}_{v}" for name in summed for v in "ab"
+    skip = ["version", "offset", "seq"]
+    summed = [name for name, kind in columns(db, table, skip) if kind.startswith(SUMMED)]
+    sums = "".join(
+        f", coalesce(sum({name}) filter (version = '{v}'), 0) as {name}_{v}"
+        for name in summed
+        for v in "ab"
     )
-    return f"select {by} as value, {sums} from view group by {by} order by {by}"
+    return f"select {by} as value{sums} from {table} group by {by} order by {by}"
 
 
 def divergences(db):
@@ -241,103 +222,6 @@ def divergences(db):
     lost = row(db, "select count(*) as n from keys anti join first using (key) where not equal")
     assert lost["n"] == 0, "a key differs at the end and nowhere before"
     return found
-
-
-# What `retally compare --json` says
-
-
-def check_comparison(db, name, found, said):
-    """Every number of the comparison that SQL has too."""
-    expect(said["keys"], found["keys"], "keys")
-    expect(said["rows"], found["tables"]["view"]["sets"], "rows")
-    check_fields("view", said["fields"], found["tables"]["view"]["fields"])
-    expect([kind["kind"] for kind in said["emits"]], KINDS[name], "kinds of emits")
-    for kind in said["emits"]:
-        table = found["tables"][kind["kind"]]
-        expect(kind["records"], table["sets"], f"records of {kind['kind']}")
-        check_fields(kind["kind"], kind["fields"], table["fields"])
-    for total in said["totals"]:
-        of = total["of"] if total["of"] == "view" else total["of"]["emit"]
-        sums = found["tables"][of]["totals"][total["field"]]
-        for side in ("a", "b", "difference"):
-            if total[side] is not None:
-                same_number(total[side], sums[side], f"total of {of} {total['field']}, {side}")
-    if said["groups"] is not None:
-        check_groups(said["groups"], found["groups"])
-    check_divergences(db, said, found["divergences"])
-    expect(said["outcomes"] or [], [], "changes of outcomes")
-
-
-def check_fields(table, said, found):
-    key = set(found)
-    expect({field["name"] for field in said} >= key, True, f"fields of {table}")
-    for field in said:
-        what = f"{table} {field['name']}"
-        if field["name"] not in found:
-            expect(field["differ"], 0, f"{what}, which tells rows apart")
-            continue
-        own = found[field["name"]]
-        expect((field["compared"], field["differ"]), (own["compared"], own["differ"]), what)
-        numeric = own.get("numeric", {"values": 0})
-        if numeric["values"] and expect_some(field["numeric"], f"differences of {what}"):
-            for count in ("values", "larger", "smaller"):
-                expect(field["numeric"][count], numeric[count], f"{what}: {count}")
-            for value in ("sum", "smallest", "largest"):
-                same_number(field["numeric"][value], numeric[value], f"{what}: {value}")
-            same_number(field["numeric"]["mean"], mean(numeric), f"{what}: mean")
-            bins = sum(each["values"] for each in field["numeric"]["histogram"])
-            expect(bins, numeric["values"], f"{what}: values in bins")
-        if own.get("transitions"):
-            expect(field["transitions"]["list"], own["transitions"], f"{what}: transitions")
-
-
-def expect_some(said, what):
-    expect(said is not None, True, what)
-    return said is not None
-
-
-def mean(numeric):
-    """The mean difference with six digits more than the field has."""
-    digits = -decimal.Decimal(numeric["smallest"]).as_tuple().exponent
-    with decimal.localcontext(prec=80, rounding=decimal.ROUND_HALF_EVEN):
-        exact = decimal.Decimal(numeric["sum"]) / numeric["values"]
-        return exact.quantize(decimal.Decimal(1).scaleb(-digits - 6))
-
-
-def same_number(said, found, what):
-    """Whether a text is a number, in its value and its digits."""
-    expect(str(said), str(found), what)
-
-
-def check_groups(said, found):
-    for group in said["groups"]:
-        own = next((own for own in found if own["value"] == group["value"]), None)
-        if not expect_some(own, f"group {group['value']}"):
-            continue
-        for total in group["totals"]:
-            for side in ("a", "b"):
-                if total[side] is not None:
-                    what = f"total of {total['field']} for {group['value']}, {side}"
-                    same_number(total[side], own[f"{total['field']}_{side}"], what)
-
-
-def check_divergences(db, said, found):
-    told = said["divergences"]
-    lost = told["not_in_files"]
-    expect(told["found"] + lost, found["keys"] if not lost else told["keys"], "keys that part")
-    expect(told["healed"], found["healed"], "keys that part and come together again")
-    if any(each["input"] is not None for each in told["by_input"]):
-        expect(told["by_input"], found["by_input"], "first diverging events by input")
-    for key in said["worst"]["keys"]:
-        event = key["first"].get("event") if isinstance(key["first"], dict) else None
-        if event is not None:
-            own = row(
-                db,
-                f"""
-                select partition, "offset", id as event_id from first where key = '{key["key"]}'
-                """,
-            )
-            expect({name: event[name] for name in own}, own, f"first diverging event of {key['key']}")
 
 
 # What the examples promise
@@ -368,7 +252,7 @@ def markdown(by, found, manifests):
         yield ""
         yield f"| `{by}` | " + " | ".join(f"`{name}`, B - A" for name in names) + " |"
         yield "| --- |" + " ---: |" * len(names)
-        for group in found["groups"]:
+        for group in found["groups"]["view"]:
             sums = [group[f"{name}_b"] - group[f"{name}_a"] for name in names]
             yield f"| {group['value']} | " + " | ".join(f"{n:,}" for n in sums) + " |"
     for name, field in view["fields"].items():
@@ -394,16 +278,22 @@ def markdown(by, found, manifests):
         yield f"| {version}: {reducer['name']} {reducer['version']} | `{manifest['run_digest']}` |"
 
 
-def main(name, log, *runs_and_comparison):
-    runs, comparison = runs_and_comparison[:2], runs_and_comparison[2:]
+def main(name, log, *runs_and_comparisons):
+    offences = []
+
+    def expect(found, expected, what):
+        if found != expected:
+            offences.append(f"{what}:\n  Retally says {found!r}\n  SQL says     {expected!r}")
+
+    runs, comparisons = runs_and_comparisons[:2], runs_and_comparisons[2:]
     db = duckdb.connect()
     db.execute("set TimeZone = 'UTC'")
     load(db, Path(log))
     db.execute((Path(__file__).parent.parent / "sql" / f"{name}.sql").read_text())
-    manifests = [check_run(db, name, version, Path(run)) for version, run in zip("ab", runs)]
+    manifests = [check_run(db, name, v, Path(run), expect) for v, run in zip("ab", runs)]
     found = compare(db, name)
-    for path in comparison:
-        check_comparison(db, name, found, json.loads(Path(path).read_text()))
+    for path in comparisons:
+        comparison.check(db, found, ROW_KEY[name], json.loads(Path(path).read_text()), expect)
     if offences:
         sys.exit("\n".join(offences))
     print("\n".join(markdown(ROW_KEY[name], found, manifests)))

@@ -2,8 +2,9 @@
 -- the log, in another language. They differ in the minutes from which on a flight is late.
 --
 --   given   lines(partition, "offset", line)
---   makes   refused, counts; view and delay, each with a column `version`; parted: the events of
---           each key in which its versions differ
+--   makes   refused, counts; view and delay, each with a column `version`; history: each row of the
+--           view after each event that made it what it is; reached: the events that a reducer saw;
+--           parted: those of each key in which its versions differ
 --
 -- Params are those of examples/flights/retally.toml. Nothing in this log is refused or comes twice.
 
@@ -38,24 +39,19 @@ create macro quotient(n, d) as n // d + case
     when 2 * (n % d) > d or (2 * (n % d) = d and (n // d) % 2 = 1) then 1 else 0
 end;
 
-create table view as
-with scheduled as (
-    select key, origin, count(*) as flights, count(*) filter (dep_delay is null) as cancelled
-    from flights
-    group by key, origin
-),
-late as (
-    select version, key, origin, count(*) as delayed, sum(minutes)::bigint as delay_minutes,
-        max(minutes) as longest
-    from delay
-    group by version, key, origin
+create table history as
+with counted as (
+    select version, partition, "offset", key, origin, count(*) over book as flights,
+        count(*) filter (dep_delay is null) over book as cancelled,
+        count(*) filter (dep_delay >= delayed_from) over book as delayed,
+        coalesce(sum(dep_delay) filter (dep_delay >= delayed_from) over book, 0)::bigint as delay_minutes,
+        coalesce(max(dep_delay) filter (dep_delay >= delayed_from) over book, 0) as longest
+    from flights, (values ('a', 1), ('b', 15)) as versions(version, delayed_from)
+    window book as (partition by version, key, origin order by partition, "offset")
 ),
 shares as (
-    select version, key, origin, flights, cancelled, coalesce(delayed, 0) as delayed,
-        coalesce(delay_minutes, 0) as delay_minutes, coalesce(longest, 0) as longest,
-        quotient((flights - cancelled - coalesce(delayed, 0)) * 10000, flights) * 0.0001 as on_time
-    from scheduled cross join (values ('a'), ('b')) as versions(version)
-        left join late using (version, key, origin)
+    select *, quotient((flights - cancelled - delayed) * 10000, flights) * 0.0001 as on_time
+    from counted
 )
 select *, case
         when on_time >= good_from() then 'good'
@@ -63,6 +59,17 @@ select *, case
         else 'poor'
     end as rating
 from shares;
+
+create table view as
+select * exclude (partition, "offset")
+from history
+qualify row_number() over (
+    partition by version, key, origin order by partition desc, "offset" desc
+) = 1;
+
+create table reached as
+select partition, "offset", key, case when dep_delay is null then 'cancelled' else 'departed' end as input
+from flights;
 
 create table parted as
 select partition, "offset", key, id, time, 'departed' as input

@@ -2,8 +2,10 @@
 -- log, in another language. Both versions judge events alike and differ in tiers.
 --
 --   given   lines(partition, "offset", line); `line` is null where it is not UTF-8
---   makes   refused, counts; view, balance and tier_changed, each with a column `version`; parted:
---           the events of each key in which its versions differ, the first one at least
+--   makes   refused, counts; view, balance and tier_changed, each with a column `version`; history:
+--           each row of the view after each event that made it what it is; reached: the events that
+--           a reducer saw; parted: those of each key in which its versions differ, the first one at
+--           least
 --
 -- Params are those of examples/orders/retally.toml.
 
@@ -144,9 +146,14 @@ from sums, (values ('a'), ('b')) as versions(version);
 
 -- Results and emits.
 
+create table history as
+select version, partition, "offset", key, currency, gross, refunds, net, orders, largest, time as last,
+    tier
+from books;
+
 create table view as
-select version, key, currency, gross, refunds, net, orders, largest, time as last, tier
-from books
+select * exclude (partition, "offset")
+from history
 qualify row_number() over (
     partition by version, key, currency order by partition desc, "offset" desc
 ) = 1;
@@ -163,6 +170,9 @@ select version, partition, "offset", 0 as seq, time, key, id as event_id, curren
     tier as "to"
 from books
 qualify "from" <> "to";
+
+create table reached as
+select partition, "offset", key, input from seen where turn = 1;
 
 -- A key parts where a tier does: every balance tells it.
 

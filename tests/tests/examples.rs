@@ -1,9 +1,10 @@
 //! The examples keep their promises: what two versions of a reducer come to over the demo's log and
 //! over the real flights of 2013, and how they differ, is computed a second time in SQL from the
-//! lines of the log (tests/sql), and is what examples/compare tells its readers to expect.
+//! lines of the log (tests/sql). It is what `retally compare` says, to the last digit, and what
+//! examples/compare tells its readers to expect.
 
 use anyhow::{Context, Result, ensure};
-use retally_tests::{Project, reducer, root};
+use retally_tests::{Project, Ran, reducer, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +25,7 @@ fn python() -> Result<PathBuf> {
 /// same.
 struct Example<'a> {
     sql: &'a str,
+    by: &'a str,
     job: &'a str,
     log: &'a Path,
     versions: [&'a str; 2],
@@ -41,7 +43,24 @@ impl Example<'_> {
         project.replay(&[&args, more].concat())
     }
 
-    /// Replays both versions and holds them against SQL, which says what to expect of the two.
+    /// Compares the runs of both versions.
+    fn of_runs(&self, project: &Project) -> Result<Ran> {
+        let [a, b] = self.versions;
+        project.run(&["compare", a, b, "--by", self.by, "--report-only", "--json"])
+    }
+
+    /// Compares both versions in one pass over the log.
+    fn in_one_pass(&self, project: &Project) -> Result<Ran> {
+        let [a, b] = self.versions.map(|version| reducer(version).display().to_string());
+        let job = root().join(self.job).display().to_string();
+        let source = format!("source.url={}", self.log.display());
+        let args = ["compare", "--job", &job, "--set", &source, "--a", &a, "--b", &b];
+        let more = ["--by", self.by, "--report-only", "--json", "--quiet"];
+        project.run(&[&args[..], &more].concat())
+    }
+
+    /// Replays both versions, compares them in both ways, and holds all of it against SQL,
+    /// which says what to expect.
     fn numbers(&self) -> Result<String> {
         let project = Project::new(self.versions[0])?;
         let mut script = Command::new(python()?);
@@ -49,6 +68,14 @@ impl Example<'_> {
         for version in self.versions {
             self.replay(&project, version, &[])?;
             script.arg(project.path(version));
+        }
+        for (way, compared) in
+            [("runs", self.of_runs(&project)?), ("pass", self.in_one_pass(&project)?)]
+        {
+            compared.ok().context(way)?;
+            let file = format!("{way}.json");
+            project.write(&file, compared.stdout)?;
+            script.arg(project.path(&file));
         }
         let output = script.output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -106,6 +133,7 @@ fn orders_over_a_log_in_which_everything_hangs_on_what_was_before() -> Result<()
 fn orders(log: &Path) -> Example<'_> {
     Example {
         sql: "orders",
+        by: "currency",
         job: "examples/orders/retally.toml",
         log,
         versions: ["orders", "orders-v2"],
@@ -115,6 +143,7 @@ fn orders(log: &Path) -> Example<'_> {
 fn flights(log: &Path) -> Example<'_> {
     Example {
         sql: "flights",
+        by: "origin",
         job: "examples/flights/retally.toml",
         log,
         versions: ["flights", "flights-v2"],
