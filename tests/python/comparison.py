@@ -195,6 +195,8 @@ def attribution(db, said, in_one_pass, expect):
                 where reached.input = '{of["input"]}' and (first.key is null or
                     (reached.partition, reached."offset") <= (first.partition, first."offset"))
                 """
+        elif condition == "had-fate":
+            having = fated(of["fate"], in_one_pass)
         elif condition == "first-input":
             having = f"select key from first where input = '{of['input']}'"
             known = {"changed_with": "true"}
@@ -218,6 +220,20 @@ def attribution(db, said, in_one_pass, expect):
         expect(finding["lift"], lift, f"lift: {told}")
         if in_one_pass and not first:
             expect(finding["others_with"] is not None, True, f"whether the others are known: {told}")
+
+
+def fated(fate, in_one_pass):
+    """Keys with an event that a reducer did not apply. One pass knows fates without their codes, and
+    counts none after the first diverging event."""
+    where = f"what = '{fate['what']}'"
+    if not in_one_pass:
+        same = f"= '{fate['code']}'" if "code" in fate else "is null"
+        return f"select distinct key from fated where {where} and code {same}"
+    return f"""
+        select distinct key from fated left join first using (key)
+        where {where} and (first.key is null or
+            (fated.partition, fated."offset") <= (first.partition, first."offset"))
+        """
 
 
 def has(db, field):

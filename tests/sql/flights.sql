@@ -4,7 +4,7 @@
 --   given   lines(partition, "offset", line)
 --   makes   refused, counts; view and delay, each with a column `version`; history: each row of the
 --           view after each event that made it what it is; reached: the events that a reducer saw;
---           parted: those of each key in which its versions differ
+--           fated: those that it did not apply; parted: those of each key in which its versions differ
 --
 -- Params are those of examples/flights/retally.toml. Nothing in this log is refused or comes twice.
 
@@ -70,6 +70,11 @@ qualify row_number() over (
 create table reached as
 select partition, "offset", key, case when dep_delay is null then 'cancelled' else 'departed' end as input
 from flights;
+
+create table fated as
+select null::text as partition, null::bigint as "offset", null::text as key, null::text as what,
+    null::text as code
+where false;
 
 create table parted as
 select partition, "offset", key, id, time, 'departed' as input

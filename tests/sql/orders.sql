@@ -4,8 +4,8 @@
 --   given   lines(partition, "offset", line); `line` is null where it is not UTF-8
 --   makes   refused, counts; view, balance and tier_changed, each with a column `version`; history:
 --           each row of the view after each event that made it what it is; reached: the events that
---           a reducer saw; parted: those of each key in which its versions differ, the first one at
---           least
+--           a reducer saw; fated: those of a known key that it did not apply; parted: those of
+--           each key in which its versions differ, the first one at least
 --
 -- Params are those of examples/orders/retally.toml.
 
@@ -173,6 +173,18 @@ qualify "from" <> "to";
 
 create table reached as
 select partition, "offset", key, input from seen where turn = 1;
+
+create table fated as
+select partition, "offset", key, 'malformed' as what, code
+from judged
+where code not in ('ignored', 'key-missing', 'key-kind')
+union all
+select partition, "offset", key, case when alike then 'duplicate' else 'conflict' end, null
+from seen
+where turn > 1
+union all
+select partition, "offset", key, 'rejected', 'refund-too-large'
+from rejected join seen using (partition, "offset");
 
 -- A key parts where a tier does: every balance tells it.
 
