@@ -30,6 +30,23 @@ impl Spans {
         &self.bytes[start..self.ends[row] as usize]
     }
 
+    /// Whether `rows` strings from `row` on are those of `other` from `other_row` on. Panics when
+    /// there are not as many, as a slice would.
+    pub fn same_rows(&self, row: usize, other: &Self, other_row: usize, rows: usize) -> bool {
+        let start = |spans: &Self, row: usize| if row == 0 { 0 } else { spans.ends[row - 1] };
+        let (start_a, start_b) = (start(self, row), start(other, other_row));
+        let ends_a = &self.ends[row..row + rows];
+        let ends_b = &other.ends[other_row..other_row + rows];
+        let end = |start: u32, ends: &[u32]| ends.last().map_or(start, |&end| end) as usize;
+        // Without a branch in it the loop takes many rows a step.
+        let lengths = ends_a.iter().zip(ends_b).fold(0, |differ, (&a, &b)| {
+            differ | (a.wrapping_sub(start_a) ^ b.wrapping_sub(start_b))
+        });
+        lengths == 0
+            && self.bytes[start_a as usize..end(start_a, ends_a)]
+                == other.bytes[start_b as usize..end(start_b, ends_b)]
+    }
+
     /// Appends a string. The caller keeps the sum of lengths below 4 GiB: batches are cut far
     /// below.
     #[inline]

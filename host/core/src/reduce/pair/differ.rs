@@ -6,6 +6,9 @@ use super::rows::Range;
 use crate::compare::{Fields, Judged, Pair, Rows, judge};
 use crate::schema::{Column, Spans, Value, Values};
 
+/// Most rows of a run: of one that differs each row is looked at.
+const RUN_ROWS_MAX: usize = 64;
+
 /// Rows of both sides that must be equal for a step to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
@@ -17,48 +20,108 @@ pub(super) struct Span {
     pub(super) len: u32,
 }
 
-/// Marks the steps in which a shared field differs, row by row.
-pub(super) fn mark(fields: &Fields, columns: [&[Column]; 2], spans: &[Span], marks: &mut [bool]) {
-    if spans.is_empty() {
-        return;
+/// Rows that lie one behind the other on both sides, of a few steps. Mostly all of them are the same,
+/// and told at once.
+#[derive(Debug)]
+struct Run {
+    /// Where the rows begin on each side.
+    at: [usize; 2],
+    rows: usize,
+    /// The first of its spans, and the first that is not.
+    spans: [usize; 2],
+}
+
+/// Rows that face each other: those of a step must be equal for it to be.
+#[derive(Debug, Default)]
+pub(super) struct Facing {
+    spans: Vec<Span>,
+    runs: Vec<Run>,
+}
+
+impl Facing {
+    /// Room for `spans`.
+    pub(super) fn with_capacity(spans: usize) -> Self {
+        Self { spans: Vec::with_capacity(spans), runs: Vec::new() }
     }
+
+    /// Adds a step's rows.
+    #[inline]
+    pub(super) fn push(&mut self, span: Span) {
+        let [a, b] = span.at.map(|at| at as usize);
+        let (rows, number) = (span.len as usize, self.spans.len());
+        self.spans.push(span);
+        if let Some(run) = self.runs.last_mut()
+            && [run.at[0] + run.rows, run.at[1] + run.rows] == [a, b]
+            && run.rows + rows <= RUN_ROWS_MAX
+        {
+            run.rows += rows;
+            run.spans[1] = number + 1;
+            return;
+        }
+        self.runs.push(Run { at: [a, b], rows, spans: [number, number + 1] });
+    }
+
+    /// The spans.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter()
+    }
+
+    /// Marks the steps with rows that are not the same. `all`: whether so many rows from these two
+    /// on are the same; where it says no, each is looked at.
+    #[inline(always)]
+    fn each(
+        &self,
+        marks: &mut [bool],
+        all: impl Fn([usize; 2], usize) -> bool,
+        same: impl Fn(usize, usize) -> bool,
+    ) {
+        for run in &self.runs {
+            if all(run.at, run.rows) {
+                continue;
+            }
+            for span in &self.spans[run.spans[0]..run.spans[1]] {
+                let [a, b] = span.at.map(|at| at as usize);
+                if !(0..span.len as usize).all(|row| same(a + row, b + row)) {
+                    marks[span.step as usize] = true;
+                }
+            }
+        }
+    }
+}
+
+/// Marks the steps in which a shared field differs, row by row.
+pub(super) fn mark(fields: &Fields, columns: [&[Column]; 2], facing: &Facing, marks: &mut [bool]) {
     for pair in &fields.pairs {
         let (a, b) = (&columns[0][pair.a], &columns[1][pair.b]);
         if a.missing.is_empty() && b.missing.is_empty() && pair.kind_a == pair.kind_b {
-            mark_values(pair, a, b, spans, marks);
+            mark_values(pair, a, b, facing, marks);
         } else {
-            each(spans, marks, |i, j| same(pair, a.get(i), b.get(j)));
+            facing.each(marks, |_, _| false, |i, j| same(pair, a.get(i), b.get(j)));
         }
     }
 }
 
 /// A loop for each kind, so that it is told once a column and not once a value.
-fn mark_values(pair: &Pair, a: &Column, b: &Column, spans: &[Span], marks: &mut [bool]) {
+fn mark_values(pair: &Pair, a: &Column, b: &Column, facing: &Facing, marks: &mut [bool]) {
     match (&a.values, &b.values) {
-        (Values::Boolean(a), Values::Boolean(b)) => each(spans, marks, |i, j| a[i] == b[j]),
-        (Values::Date(a), Values::Date(b)) => each(spans, marks, |i, j| a[i] == b[j]),
+        (Values::Boolean(a), Values::Boolean(b)) => numbers(a, b, facing, marks),
+        (Values::Date(a), Values::Date(b)) => numbers(a, b, facing, marks),
         (Values::Integer(a), Values::Integer(b))
         | (Values::Timestamp(a), Values::Timestamp(b))
-        | (Values::Decimal(a), Values::Decimal(b)) => each(spans, marks, |i, j| a[i] == b[j]),
+        | (Values::Decimal(a), Values::Decimal(b)) => numbers(a, b, facing, marks),
         (Values::Text(a), Values::Text(b))
         | (Values::Bytes(a), Values::Bytes(b))
-        | (Values::Json(a), Values::Json(b)) => mark_spans(a, b, spans, marks),
-        _ => each(spans, marks, |i, j| same(pair, a.get(i), b.get(j))),
+        | (Values::Json(a), Values::Json(b)) => texts(a, b, facing, marks),
+        _ => facing.each(marks, |_, _| false, |i, j| same(pair, a.get(i), b.get(j))),
     }
 }
 
-fn mark_spans(a: &Spans, b: &Spans, spans: &[Span], marks: &mut [bool]) {
-    each(spans, marks, |i, j| a.get(i) == b.get(j));
+fn numbers<T: PartialEq>(a: &[T], b: &[T], facing: &Facing, marks: &mut [bool]) {
+    facing.each(marks, |[i, j], rows| a[i..i + rows] == b[j..j + rows], |i, j| a[i] == b[j]);
 }
 
-#[inline(always)]
-fn each(spans: &[Span], marks: &mut [bool], same: impl Fn(usize, usize) -> bool) {
-    for span in spans {
-        let [a, b] = span.at.map(|at| at as usize);
-        if !(0..span.len as usize).all(|row| same(a + row, b + row)) {
-            marks[span.step as usize] = true;
-        }
-    }
+fn texts(a: &Spans, b: &Spans, facing: &Facing, marks: &mut [bool]) {
+    facing.each(marks, |[i, j], rows| a.same_rows(i, b, j, rows), |i, j| a.get(i) == b.get(j));
 }
 
 fn same(pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) -> bool {
@@ -73,4 +136,56 @@ pub(super) fn same_views(fields: &Fields, columns: [&[Column]; 2], ranges: [Rang
         end: (ranges[side].at + ranges[side].len) as usize,
     });
     fields.same_rows(a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(row: &u8) -> &'static [u8] {
+        [&b""[..], b"a", b"b", b"ab"][usize::from(*row)]
+    }
+
+    fn spans(rows: &[u8]) -> Spans {
+        let mut spans = Spans::default();
+        rows.iter().for_each(|row| spans.push(text(row)));
+        spans
+    }
+
+    /// How many rows a step leaves out on each side, and how many it has.
+    type Gaps = ([u32; 2], u32);
+
+    fn steps() -> impl Strategy<Value = Vec<Gaps>> {
+        proptest::collection::vec(([0..2u32, 0..2], 1..40u32), 0..12)
+    }
+
+    proptest! {
+        /// Side B is as side A, step by step, but for a few rows.
+        #[test]
+        fn runs_mark_what_each_row_would(
+            steps in steps(),
+            values in proptest::collection::vec(0..4u8, 600),
+            other in proptest::collection::btree_set(0..600usize, 0..5),
+        ) {
+            let (mut a, mut b): (Vec<u8>, Vec<u8>) = Default::default();
+            let (mut facing, mut expected) = (Facing::default(), Vec::new());
+            for (step, ([gap_a, gap_b], len)) in (0..).zip(steps) {
+                a.resize(a.len() + gap_a as usize, 0);
+                b.resize(b.len() + gap_b as usize, 1);
+                let (at, rows) = ([a.len() as u32, b.len() as u32], a.len()..a.len() + len as usize);
+                let changed = |row: usize| (values[row] + u8::from(other.contains(&row))) % 4;
+                a.extend(&values[rows.clone()]);
+                b.extend(rows.clone().map(changed));
+                facing.push(Span { step, at, len });
+                expected.push(rows.into_iter().any(|row| other.contains(&row)));
+            }
+            let steps = expected.len();
+            let mut marks = [vec![false; steps], vec![false; steps]];
+            numbers(&a, &b, &facing, &mut marks[0]);
+            texts(&spans(&a), &spans(&b), &facing, &mut marks[1]);
+            prop_assert_eq!(&marks[0], &expected);
+            prop_assert_eq!(&marks[1], &expected);
+        }
+    }
 }

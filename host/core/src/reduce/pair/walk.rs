@@ -4,7 +4,7 @@
 //! records of the kinds that both declare, its refusal with the code, or the view after it. An
 //! event that was applied and shows none of these, a duplicate and one that is ignored are alike.
 
-use super::differ::{Span, mark, same_views};
+use super::differ::{Facing, Span, mark, same_views};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::{Range, Rows};
@@ -84,11 +84,11 @@ impl<'a> Walk<'a> {
             let ranges = |[a, b]: [u32; 2]| {
                 [self.rows[0].emits[number].of(a), self.rows[1].emits[number].of(b)]
             };
-            let (spans, unequal) = self.spans(ranges);
+            let (facing, unequal) = self.facing(ranges);
             unequal.into_iter().for_each(|step| self.records[step as usize] = true);
             let columns =
                 [0, 1].map(|s| self.halves[s].outcome.emits[emits.kinds[s]].columns.as_slice());
-            mark(&emits.fields, columns, &spans, &mut self.records);
+            mark(&emits.fields, columns, &facing, &mut self.records);
         }
     }
 
@@ -96,12 +96,12 @@ impl<'a> Walk<'a> {
         let shared = &self.shared.view;
         let columns = [0, 1].map(|side| self.halves[side].outcome.trace.columns.as_slice());
         let ranges = |[a, b]: [u32; 2]| [self.rows[0].views.of(a), self.rows[1].views.of(b)];
-        let (spans, unequal) = self.spans(ranges);
+        let (facing, unequal) = self.facing(ranges);
         let views = &mut self.views;
-        mark(shared, columns, &spans, views);
+        mark(shared, columns, &facing, views);
         if !shared.row_key.is_empty() {
             // In another order they may still be the same rows.
-            for span in &spans {
+            for span in facing.iter() {
                 let ranges = span.at.map(|at| Range { at, len: span.len });
                 let marked = &mut views[span.step as usize];
                 *marked = *marked && !same_views(shared, columns, ranges);
@@ -126,18 +126,19 @@ impl<'a> Walk<'a> {
     }
 
     /// What must be equal for steps that both sides applied, and those where the counts differ.
-    fn spans(&self, ranges: impl Fn([u32; 2]) -> [Range; 2]) -> (Vec<Span>, Vec<u32>) {
-        let (mut spans, mut unequal) = (Vec::with_capacity(self.steps.steps.len()), Vec::new());
+    fn facing(&self, ranges: impl Fn([u32; 2]) -> [Range; 2]) -> (Facing, Vec<u32>) {
+        let mut facing = Facing::with_capacity(self.steps.steps.len());
+        let mut unequal = Vec::new();
         for (number, step) in self.steps.steps.iter().enumerate() {
             let Some(rows) = self.applied(step) else { continue };
             let [a, b] = ranges(rows);
             if a.len != b.len {
                 unequal.push(number as u32);
             } else if a.len > 0 {
-                spans.push(Span { step: number as u32, at: [a.at, b.at], len: a.len });
+                facing.push(Span { step: number as u32, at: [a.at, b.at], len: a.len });
             }
         }
-        (spans, unequal)
+        (facing, unequal)
     }
 
     fn shown(&self, step: &Step, side: usize) -> Shown {
