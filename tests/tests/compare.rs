@@ -71,7 +71,7 @@ fn two_versions_differ_where_they_were_meant_to() -> Result<()> {
     assert_eq!((code, again), (0, found), "a repeated comparison is the same");
     let shown = project.run(&["compare", "a", "b"])?;
     assert_eq!(shown.code, 1, "{}", shown.stderr);
-    let first = "different: orders@2.0.0 gives other results than orders@1.0.0 for 4 of 17 keys \
+    let first = "different: orders@2.0.0 gives other results than orders@1.0.0 for 4 of 17 keys\n  \
                  (23.53 %).\n";
     assert!(shown.stdout.starts_with(first), "{}", shown.stdout);
     let tier = "differs in 4 rows: silver -> bronze 4\n";

@@ -94,6 +94,16 @@ fn at(all: u64, changed: u64) -> Result<()> {
     let matches = keys(&searched)?.into_iter().filter(|(_, in_sight)| *in_sight);
     assert_eq!(keys_of(matches.collect()), std::slice::from_ref(wanted));
     assert!(searched.dom.contains(&format!("1 of {} keys match", names.len())));
+    // A number is found as people type it, whatever minus and commas the page has.
+    let worst = found.worst.keys.iter().flat_map(|key| &key.rows).flat_map(|row| &row.values);
+    let is_large = |text: &&str| text.len() > 6 && text.contains('.');
+    let large = worst.clone().filter(|v| v.field == "net").filter_map(|v| v.a.as_deref());
+    let large = large.filter(is_large).max_by_key(|text| text.len()).context("none is large")?;
+    let lower = worst.filter_map(|v| v.difference.as_deref()).find(|text| text.starts_with('-'));
+    for number in std::iter::once(large).chain(lower) {
+        let found = keys(&show(&page, &format!("#search={number}"))?)?;
+        assert!(found.iter().any(|(_, in_sight)| *in_sight), "{number}");
+    }
     let none = show(&page, "#search=nobody")?;
     assert!(keys(&none)?.iter().all(|(_, in_sight)| !in_sight));
     Ok(())

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use retally_core::compare::model::Comparison;
+use retally_core::compare::model::{Comparison, Condition, Group, How, Read};
 use retally_core::compare::sink::NoSink;
 use retally_report::{Csv, html, markdown, terminal};
 use retally_tests::comparison::{Made, comparison};
@@ -25,9 +25,12 @@ fn hostile(keys: u64, changed: u64) -> Result<Comparison> {
 #[test]
 fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()> {
     insta::assert_snapshot!(terminal(&small()?), @"
-    different: orders@1.1.0 gives other results than orders@1.0.0 for 10 of 40 keys (25 %).
+    different: orders@1.1.0 gives other results than orders@1.0.0 for 10 of 40 keys
+      (25 %).
       net is lower by 63.55 for GBP, by 32.15 for USD, by 21.68 for EUR.
-      By event time the first difference begins at 2026-03-01 00:00, the last at 2026-03-17 14:00.
+      orders is higher by 1 for EUR, by 1 for GBP, by 1 for USD.
+      By event time the first difference begins at 2026-03-01 00:00, the last at
+        2026-03-17 14:00.
       100 % of the changed keys begin to differ with a refund event.
       100 % of the changed keys begin to differ on or after 2026-03-01.
       100 % of the changed keys had a refund event (10 times as often as the rest).
@@ -44,23 +47,26 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
       rejected refund-too-large: 12 -> 15
       violation tier-is-off: 2 -> 0
 
-      key acct-000000, event evt-00000000 (partition 0, offset 1000, 2026-03-01T00:00:00Z)
+      key acct-000000
+        since event evt-00000000 at 0:1000, 2026-03-01T00:00:00Z
         orders@1.0.0  EUR  net 9.95  orders 0
         orders@1.1.0  EUR  net 10.70  orders 1
-        orders@1.0.0  GBP  net 18925.95  orders 9
-        orders@1.1.0  GBP  net 18948.57  orders 10
+        orders@1.0.0  GBP  net 18,925.95  orders 9
+        orders@1.1.0  GBP  net 18,948.57  orders 10
 
-      key acct-000036, event evt-00000612 (partition 0, offset 1612, 2026-03-01T05:12:28.836000Z)
-        orders@1.0.0  EUR  net 3518.35
-        orders@1.1.0  EUR  net 3507.26
-        orders@1.0.0  GBP  net 3991.25
-        orders@1.1.0  GBP  net 3972.87
+      key acct-000036
+        since event evt-00000612 at 0:1612, 2026-03-01T05:12:28.836000Z
+        orders@1.0.0  EUR  net 3,518.35
+        orders@1.1.0  EUR  net 3,507.26
+        orders@1.0.0  GBP  net 3,991.25
+        orders@1.1.0  GBP  net 3,972.87
 
-      key acct-000012, event evt-00000204 (partition 0, offset 1204, 2026-03-01T00:00:00.012000Z)
-        orders@1.0.0  EUR  net 4512.75
-        orders@1.1.0  EUR  net 4502.22
-        orders@1.0.0  GBP  net 4985.65
-        orders@1.1.0  GBP  net 4967.83
+      key acct-000012
+        since event evt-00000204 at 0:1204, 2026-03-01T00:00:00.012000Z
+        orders@1.0.0  EUR  net 4,512.75
+        orders@1.1.0  EUR  net 4,502.22
+        orders@1.0.0  GBP  net 4,985.65
+        orders@1.1.0  GBP  net 4,967.83
     hint: retally explain --job orders.toml acct-000000 --around 0:1000
     hint: retally compare --a v1.wasm --b v2.wasm --job orders.toml
     ");
@@ -79,14 +85,83 @@ fn what_is_the_same_is_said_to_be() -> Result<()> {
     let mut same = comparison(&Made { changed: 0, ..Made::default() }, &mut NoSink)?;
     let told = terminal(&same);
     assert!(told.starts_with("different: orders@1.1.0 ends with the same results"), "{told}");
+    assert!(told.contains("  No total differs: net and orders are the same.\n"), "{told}");
     same.violations.clear();
     same.verdict = retally_core::compare::model::Verdict::Same;
     let told = terminal(&same);
-    let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same results \
-                    as orders@1.0.0 for all 40 keys.\n";
+    let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same \
+                    results as\n  orders@1.0.0 for all 40 keys.\n";
     assert!(told.starts_with(expected), "{told}");
-    assert!(html(&same).contains("class=\"verdict same\""));
+    let page = html(&same);
+    assert!(page.contains("class=\"verdict same\"") && !page.contains("id=\"why\""), "{page}");
     assert!(html(&run).contains("class=\"verdict different\""));
+    Ok(())
+}
+
+#[test]
+fn what_is_read_twice_is_no_share_of_all() -> Result<()> {
+    let mut found = small()?;
+    found.how = How::Runs;
+    found.read = Read { bytes_read: 1_500, bytes_total: 1_000, ..Read::default() };
+    let told = terminal(&found);
+    assert!(told.contains("read all 1,000 bytes, some of them twice, "), "{told}");
+    let page = html(&found);
+    assert!(page.contains("All 1,000 bytes were read, some of them twice"));
+    assert!(!page.contains("150 %"));
+    Ok(())
+}
+
+#[test]
+fn keys_that_differ_on_the_way_alone_are_not_called_changed() -> Result<()> {
+    let mut found = small()?;
+    let first = &mut found.attribution.findings[0];
+    (first.changed, first.changed_with) = (40, 30);
+    let said = "75 %** of the keys that differ at some time begin to differ with a `refund` event";
+    let comment = markdown(&found);
+    assert!(comment.contains(said), "{comment}");
+    assert!(html(&found).contains("30 of 40 that differ at some time"));
+    Ok(())
+}
+
+#[test]
+fn a_share_that_is_held_against_nothing_is_no_reason() -> Result<()> {
+    let mut found = small()?;
+    for finding in &mut found.attribution.findings {
+        finding.condition = Condition::FieldIs { field: "tier".into(), value: Some("gold".into()) };
+        (finding.others, finding.others_with, finding.lift) = (None, None, None);
+    }
+    for told in [terminal(&found), markdown(&found)] {
+        assert!(!told.contains("of the changed keys"), "{told}");
+    }
+    assert!(html(&found).contains("(of the rest this was not read)."), "in the list it says so");
+    Ok(())
+}
+
+#[test]
+fn lines_for_a_terminal_fit_it() -> Result<()> {
+    for found in [small()?, comparison(&Made { changed: 20, ..Made::default() }, &mut NoSink)?] {
+        for line in terminal(&found).lines().filter(|line| !line.starts_with("hint: ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_differs_is_not_behind_what_does_not() -> Result<()> {
+    let mut found = small()?;
+    let groups = found.groups.as_mut().context("no groups")?;
+    let mut equal = groups.groups[0].clone();
+    equal.totals.iter_mut().for_each(|total| total.difference = "0.00".into());
+    let equal = |n: u64| Group { value: Some(format!("A{n:03}")), ..equal.clone() };
+    groups.groups.splice(0..0, (0..300).map(equal));
+    let mut total = found.totals[0].clone();
+    total.difference = "0.00".into();
+    found.totals.splice(0..0, std::iter::repeat_n(total, 300));
+    let comment = markdown(&found);
+    assert!(comment.contains("| `net` | `GBP` |"), "{comment}");
+    assert!(comment.contains("**-117.38**"), "{comment}");
+    assert!(comment.contains("Sums over every `currency`, which mean nothing if units differ"));
     Ok(())
 }
 

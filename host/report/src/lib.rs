@@ -14,6 +14,7 @@
 
 pub mod csv;
 mod gate;
+mod groups;
 pub mod html;
 pub mod markdown;
 pub mod number;

@@ -2,10 +2,12 @@
 //! we say, what is a number, and what came from elsewhere, so that each report can mark and escape
 //! it as it must.
 
-use crate::number::{compare_size, grouped, is_negative, is_zero, percent, signed, size, times};
+use crate::number::{
+    compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times,
+};
 use retally_core::compare::model::{
-    Comparison, Condition, Fate, Finding, Group, Groups, How, Place, RowKey, TimeStep, Total,
-    Verdict,
+    Comparison, Condition, Fate, FieldDifference, Finding, Group, Groups, How, Place, RowKey,
+    TimeStep, Total, Transitions, ValueDifference, Verdict,
 };
 use retally_core::schema::Kind;
 
@@ -50,8 +52,12 @@ impl Sentence {
     }
 }
 
-/// Decimal fields whose totals make a sentence of their own.
+/// Fields whose totals make a sentence of their own.
 const TOTALS_SAID: usize = 3;
+
+/// Fields whose changes of values make a sentence of their own, and changes that it names.
+const CHANGES_SAID: usize = 2;
+const VALUES_SAID: usize = 3;
 
 /// Groups that a sentence names.
 const GROUPS_SAID: usize = 4;
@@ -117,23 +123,59 @@ pub fn on_the_way(c: &Comparison) -> Vec<Sentence> {
     said
 }
 
-/// Totals of the view that a reader asks for first: of decimal fields that differ; of whole numbers
-/// if there are no decimals.
+/// Totals of the view that a reader asks for first: of decimal fields that differ, then of whole
+/// numbers. That none differs is an answer too.
 #[must_use]
 pub fn totals(c: &Comparison) -> Vec<Sentence> {
-    let view = |decimal: bool| {
-        let own = c.totals.iter().filter(|total| total.of == Place::View);
-        let own = own.filter(move |t| decimal == matches!(t.kind, Kind::Decimal { .. }));
-        own.filter(|total| !is_zero(&total.difference) || differs(c, &total.field))
-    };
-    let mut first: Vec<&Total> = view(true).collect();
+    let view: Vec<&Total> = c.totals.iter().filter(|total| total.of == Place::View).collect();
+    let moves = |total: &&&Total| !is_zero(&total.difference) || differs(c, &total.field);
+    let mut first: Vec<&Total> = view.iter().filter(moves).copied().collect();
     if first.is_empty() {
-        first = view(false).collect();
+        return no_total(&view).into_iter().collect();
     }
-    // What changes in sum stands before what cancels out.
-    first.sort_by_key(|total| is_zero(&total.difference));
+    // What changes in sum stands before what cancels out, money before counts.
+    let is_count = |total: &Total| !matches!(total.kind, Kind::Decimal { .. });
+    first.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
     first.truncate(TOTALS_SAID);
     first.into_iter().map(|total| total_sentence(total, c)).collect()
+}
+
+fn no_total(view: &[&Total]) -> Option<Sentence> {
+    let mut said = Sentence::default().text("No total differs: ").value(&view.first()?.field);
+    for (number, total) in view.iter().enumerate().skip(1).take(GROUPS_SAID) {
+        let is_last = number + 1 == view.len();
+        said = said.text(if is_last { " and " } else { ", " }).value(&total.field);
+    }
+    let more = view.len().saturating_sub(GROUPS_SAID + 1);
+    if more > 0 {
+        said = said.text(format!(" and {} more", grouped(more as u64)));
+    }
+    Some(said.text(if view.len() == 1 { " is the same." } else { " are the same." }))
+}
+
+/// How texts and the like change: the most frequent changes of the fields that differ most.
+#[must_use]
+pub fn changes(c: &Comparison) -> Vec<Sentence> {
+    let own = c.fields.iter().filter_map(|field| Some((field, field.transitions.as_ref()?)));
+    let mut own: Vec<_> = own.filter(|(_, changes)| !changes.list.is_empty()).collect();
+    // A stable sort: of two that differ as often the first declared stands first.
+    own.sort_by_key(|(field, _)| std::cmp::Reverse(field.differ));
+    own.truncate(CHANGES_SAID);
+    let side = |said: Sentence, value: &Option<String>| match value {
+        Some(value) => said.value(value),
+        None => said.text("none"),
+    };
+    let sentence = |(field, changes): (&FieldDifference, &Transitions)| {
+        let said = Sentence::default().value(&field.name).text(" changes in ");
+        let mut said = said.count(field.differ, "row", "rows");
+        for (number, change) in changes.list.iter().take(VALUES_SAID).enumerate() {
+            said = side(said.text(if number == 0 { ": from " } else { ", from " }), &change.from);
+            said = side(said.text(" to "), &change.to).text(" in ").number(grouped(change.values));
+        }
+        let is_more = changes.list.len() > VALUES_SAID || changes.others > 0;
+        said.text(if is_more { ", and others." } else { "." })
+    };
+    own.into_iter().map(sentence).collect()
 }
 
 fn differs(c: &Comparison, field: &str) -> bool {
@@ -159,12 +201,9 @@ fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
         _ => said.text(" in total"),
     };
     match (&total.a, &total.b) {
-        (Some(a), Some(b)) => said
-            .text(": ")
-            .number(crate::number::thousands(b))
-            .text(" instead of ")
-            .number(crate::number::thousands(a))
-            .text("."),
+        (Some(a), Some(b)) => {
+            said.text(": ").number(thousands(b)).text(" instead of ").number(thousands(a)).text(".")
+        }
         _ => said.text("."),
     }
 }
@@ -256,17 +295,47 @@ pub fn moment(rfc3339: &str, step: TimeStep) -> String {
     rfc3339.get(..chars).unwrap_or(rfc3339).replacen('T', " ", 1)
 }
 
+/// The findings that explain something: a share of the changed keys that is held against nothing,
+/// because of the rest it was not read, may be that of all keys.
+pub fn findings(c: &Comparison) -> impl Iterator<Item = &Finding> {
+    c.attribution.findings.iter().filter(|finding| !is_alone(finding))
+}
+
+fn is_alone(finding: &Finding) -> bool {
+    let is_of_a_key = matches!(
+        finding.condition,
+        Condition::HadInput { .. } | Condition::HadFate { .. } | Condition::FieldIs { .. }
+    );
+    is_of_a_key && finding.others.is_none()
+}
+
+/// What a finding is about: some also count the keys that differed on the way alone, so that they
+/// are more than those that the verdict names.
+#[must_use]
+pub fn changed(c: &Comparison, finding: &Finding) -> &'static str {
+    match finding.changed > c.keys.differing() {
+        true => "that differ at some time",
+        false => "changed",
+    }
+}
+
 /// What a differing key is likely to have, and how much more often than the rest.
 #[must_use]
-pub fn finding(finding: &Finding) -> Sentence {
+pub fn finding(c: &Comparison, finding: &Finding) -> Sentence {
     let said = Sentence::default().number(percent(finding.changed_with, finding.changed));
-    let said = condition(said.text(" of the changed keys "), &finding.condition);
+    let keys = match changed(c, finding) {
+        "changed" => " of the changed keys ".to_owned(),
+        which => format!(" of the keys {which} "),
+    };
+    let said = condition(said.text(keys), &finding.condition);
     match (&finding.lift, finding.others_with, finding.others) {
         (Some(lift), ..) => {
             said.text(" (").number(times(lift)).text(" times as often as the rest).")
         }
         (None, _, Some(0)) => said.text(" (there are no others)."),
         (None, Some(0), _) => said.text(" (and none of the rest)."),
+        // A share that nothing is held against explains nothing.
+        _ if is_alone(finding) => said.text(" (of the rest this was not read)."),
         _ => said.text("."),
     }
 }
@@ -293,24 +362,34 @@ fn condition(said: Sentence, condition: &Condition) -> Sentence {
     }
 }
 
-/// The few sentences that go with the verdict: totals, since when, why.
+/// The few sentences that go with the verdict: totals, what else changes, since when, why.
 #[must_use]
 pub fn summary(c: &Comparison) -> Vec<Sentence> {
-    let mut said = totals(c);
+    let mut said = if c.verdict == Verdict::Different { totals(c) } else { Vec::new() };
+    said.extend(changes(c));
+    said.extend(why(c));
+    said
+}
+
+/// What of the summary stands behind totals and changes.
+#[must_use]
+pub fn why(c: &Comparison) -> Vec<Sentence> {
+    let mut said = Vec::new();
     if c.verdict == Verdict::Different && c.keys.differing() == 0 {
         said.extend(on_the_way(c).into_iter().take(TOTALS_SAID));
     }
     said.extend(since(c));
-    said.extend(c.attribution.findings.first().map(finding));
+    said.extend(findings(c).next().map(|first| finding(c, first)));
     said
 }
 
-/// A field's transitions or differences, after its name: `silver -> gold 312`.
+/// A value of one side: a number with its thousands apart, as its difference has them.
 #[must_use]
-pub fn transition(value: Option<&str>) -> Part {
-    match value {
-        Some(value) => Part::Value(value.to_owned()),
-        None => Part::Text("(none)".to_owned()),
+pub fn shown(c: &Comparison, of: &ValueDifference, text: &str) -> String {
+    let kind = c.fields.iter().find(|field| field.name == of.field).map(|field| field.kind);
+    match kind {
+        Some(Kind::Integer | Kind::Decimal { .. } | Kind::Float) => thousands(text),
+        _ => text.to_owned(),
     }
 }
 

@@ -2,8 +2,8 @@
 //! the event that made them part, and last the next command to paste. Short, whatever differs.
 
 use crate::number::grouped;
-use crate::sentence::{self, Part, Sentence, names, with_unit};
-use crate::text::{cut, harmless, harmless_lines};
+use crate::sentence::{self, Part, Sentence, names, shown, with_unit};
+use crate::text::{cut, harmless, harmless_lines, wrapped};
 use retally_core::compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
@@ -27,6 +27,9 @@ const VALUES_MAX: usize = 6;
 /// Characters of a value that are shown.
 const VALUE_CHARS: usize = 40;
 
+/// Characters of a line, but for commands: a break would spoil them.
+const WIDTH: usize = 80;
+
 /// Findings that are told.
 const FINDINGS_MAX: usize = 3;
 
@@ -38,15 +41,16 @@ pub fn terminal(c: &Comparison) -> String {
         Verdict::Same => "same",
         Verdict::Different => "different",
     };
-    let _ = writeln!(t, "{word}: {}", line(&sentence::verdict(c)));
-    for said in sentence::summary(c) {
-        let _ = writeln!(t, "  {}", line(&said));
-    }
-    for finding in c.attribution.findings.iter().skip(1).take(FINDINGS_MAX - 1) {
-        let _ = writeln!(t, "  {}", line(&sentence::finding(finding)));
+    put(&mut t, &format!("{word}: {}", line(&sentence::verdict(c))), 2);
+    // How values change stands with their fields.
+    let totals = if c.verdict == Verdict::Different { sentence::totals(c) } else { Vec::new() };
+    let findings = sentence::findings(c).skip(1).take(FINDINGS_MAX - 1);
+    let findings = findings.map(|finding| sentence::finding(c, finding));
+    for said in totals.into_iter().chain(sentence::why(c)).chain(findings) {
+        put(&mut t, &format!("  {}", line(&said)), 4);
     }
     for note in &c.notes {
-        let _ = writeln!(t, "note: {}", note.text);
+        put(&mut t, &format!("note: {}", note.text), 2);
     }
     if c.verdict == Verdict::Different {
         counts(&mut t, c);
@@ -63,6 +67,16 @@ pub fn terminal(c: &Comparison) -> String {
         let _ = writeln!(t, "hint: {hint}");
     }
     harmless_lines(&t)
+}
+
+/// Writes a text, in lines of which those behind the first stand further in.
+fn put(t: &mut String, text: &str, indent: usize) {
+    let _ = writeln!(t, "{}", wrapped(&harmless(text), " ", WIDTH, indent));
+}
+
+/// The same of a row, whose values stand two spaces apart and are not torn.
+fn put_row(t: &mut String, text: &str, indent: usize) {
+    let _ = writeln!(t, "{}", wrapped(&harmless(text), "  ", WIDTH, indent));
 }
 
 fn line(said: &Sentence) -> String {
@@ -116,7 +130,7 @@ fn fields(t: &mut String, fields: &[FieldDifference]) {
             let values = grouped(tolerated.values);
             let _ = write!(told, "; {values} more within {}", tolerated.tolerance);
         }
-        let _ = writeln!(t, "  {:<width$}  {told}", field.name);
+        put(t, &format!("  {:<width$}  {told}", field.name), width + 4);
     }
     more(t, differing.len(), "fields");
 }
@@ -133,22 +147,22 @@ fn emits(t: &mut String, emit: &EmitDifference) {
         return;
     }
     let (differ, all) = (grouped(records.differing()), grouped(records.all()));
-    let _ = write!(t, "  emit {}: {differ} of {all} records differ", value(&emit.kind));
+    let mut told = format!("  emit {}: {differ} of {all} records differ", value(&emit.kind));
     for (what, count) in
         [("only A", records.only_a), ("only B", records.only_b), ("doubled", emit.doubled)]
     {
         if count > 0 {
-            let _ = write!(t, ", {} {what}", grouped(count));
+            let _ = write!(told, ", {} {what}", grouped(count));
         }
     }
-    t.push('\n');
+    put(t, &told, 4);
 }
 
 fn events(t: &mut String, c: &Comparison) {
     let outcomes = c.outcomes.as_deref().unwrap_or_default();
     for change in outcomes.iter().take(LINES_MAX) {
         let (a, b) = (&change.a, &change.b);
-        let _ = writeln!(t, "  events: {} {a} -> {b}", grouped(change.events));
+        put(t, &format!("  events: {} {a} -> {b}", grouped(change.events)), 4);
     }
     more(t, outcomes.len(), "changes of outcomes");
     let codes: Vec<_> =
@@ -172,13 +186,15 @@ fn keys(t: &mut String, c: &Comparison) {
     let width = a.chars().count().max(b.chars().count());
     for key in worst(c).take(KEYS_MAX) {
         let first = match &key.first {
-            FirstDivergence::Event(event) => format!(", {}", event_text(event)),
+            FirstDivergence::Event(event) => format!("    {}\n", event_text(event)),
             FirstDivergence::NotInFiles(_) | FirstDivergence::NoEvents => String::new(),
         };
-        let _ = writeln!(t, "\n  key {}{first}", value(&key.key));
+        let _ = write!(t, "\n  key {}\n{first}", value(&key.key));
         for row in key.rows.iter().take(ROWS_MAX) {
-            let _ = writeln!(t, "    {a:<width$}  {}", side(row, Presence::OnlyB, |v| &v.a));
-            let _ = writeln!(t, "    {b:<width$}  {}", side(row, Presence::OnlyA, |v| &v.b));
+            let told = side(c, row, Presence::OnlyB, |v| &v.a);
+            put_row(t, &format!("    {a:<width$}  {told}"), width + 6);
+            let told = side(c, row, Presence::OnlyA, |v| &v.b);
+            put_row(t, &format!("    {b:<width$}  {told}"), width + 6);
         }
         let rows = (key.rows.len().saturating_sub(ROWS_MAX) as u64) + key.more_rows;
         if rows > 0 {
@@ -189,19 +205,20 @@ fn keys(t: &mut String, c: &Comparison) {
 }
 
 fn event_text(event: &FirstEvent) -> String {
-    let mut told = "event".to_owned();
+    let mut told = "since event".to_owned();
     if let Some(id) = &event.event_id {
         let _ = write!(told, " {}", value(id));
     }
-    let _ = write!(told, " (partition {}, offset {}", value(&event.partition), event.offset);
+    let _ = write!(told, " at {}:{}", value(&event.partition), event.offset);
     if let Some(time) = &event.time {
         let _ = write!(told, ", {time}");
     }
-    told + ")"
+    told
 }
 
 /// What a row holds on one side; `absent`: where it stands if this side has none.
 fn side(
+    c: &Comparison,
     row: &RowDifference,
     absent: Presence,
     of: impl Fn(&ValueDifference) -> &Option<String>,
@@ -212,7 +229,7 @@ fn side(
         return told.join("  ");
     }
     for v in row.values.iter().take(VALUES_MAX) {
-        let text = of(v).as_deref().map_or("-".to_owned(), value);
+        let text = of(v).as_deref().map_or("-".to_owned(), |text| value(&shown(c, v, text)));
         told.push(format!("{} {text}", v.field));
     }
     if row.values.len() > VALUES_MAX {
@@ -225,9 +242,13 @@ fn read(t: &mut String, c: &Comparison) {
     if c.how == How::OnePass || c.read.bytes_total == 0 {
         return;
     }
-    let (read, total) = (grouped(c.read.bytes_read), grouped(c.read.bytes_total));
+    let total = grouped(c.read.bytes_total);
+    let bytes = match c.read.bytes_read > c.read.bytes_total {
+        true => format!("all {total} bytes, some of them twice"),
+        false => format!("{} of {total} bytes", grouped(c.read.bytes_read)),
+    };
     let (leaves, of) = (grouped(c.read.leaves_read), grouped(c.read.leaves_total));
-    let _ = writeln!(t, "read {read} of {total} bytes, {leaves} of {of} leaves");
+    let _ = writeln!(t, "read {bytes}, {leaves} of {of} leaves");
 }
 
 /// What to do next: first what leads to the worst key.

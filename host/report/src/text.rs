@@ -40,6 +40,28 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// The text in lines of at most `width` characters, broken where `gap` (spaces) stands; those
+/// behind the first begin with `indent` spaces. What is longer without a gap stands as it is.
+#[must_use]
+pub(crate) fn wrapped(text: &str, gap: &str, width: usize, indent: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut at, mut begins) = (0, true);
+    for word in text.split_inclusive(gap) {
+        let chars = word.trim_end_matches(' ').chars().count();
+        if !begins && chars > 0 && at + chars > width {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            at = indent;
+        }
+        // What stands behind an indentation is never torn from it.
+        begins &= chars == 0;
+        out.push_str(word);
+        at += word.chars().count();
+    }
+    out
+}
+
 /// The parts of a text between and within backticks, in turn; the second of each pair is a name.
 /// A text with half a pair is one part.
 pub(crate) fn ticks(text: &str) -> impl Iterator<Item = (bool, &str)> {
@@ -63,6 +85,15 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         assert_eq!(cut("grün", 4), "grün");
         assert_eq!(cut("grünes", 3), "grü…");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces() {
+        assert_eq!(wrapped("  one two three", " ", 9, 4), "  one two\n    three");
+        assert_eq!(wrapped("a  bcd  ef", " ", 6, 2), "a  bcd\n  ef");
+        assert_eq!(wrapped("  overlong-word x", " ", 5, 2), "  overlong-word\n  x");
+        assert_eq!(wrapped("    a  net 1  tier x", "  ", 14, 6), "    a  net 1\n      tier x");
+        assert_eq!(wrapped("", " ", 5, 2), "");
     }
 
     #[test]

@@ -82,12 +82,14 @@ fn read(c: &Comparison) -> String {
     if read.bytes_total == 0 {
         return String::new();
     }
-    let share = percent(read.bytes_read, read.bytes_total);
-    let bytes = format!(
-        " {} of {} bytes were read ({share})",
-        grouped(read.bytes_read),
-        grouped(read.bytes_total)
-    );
+    let (bytes, all) = (grouped(read.bytes_read), grouped(read.bytes_total));
+    let bytes = match read.bytes_read > read.bytes_total {
+        true => format!(" All {all} bytes were read, some of them twice"),
+        false => {
+            let share = percent(read.bytes_read, read.bytes_total);
+            format!(" {bytes} of {all} bytes were read ({share})")
+        }
+    };
     match read.leaves_total {
         0 => format!("{bytes}."),
         total => format!(

@@ -3,7 +3,7 @@
 
 use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};
-use crate::sentence::names;
+use crate::sentence::{names, shown};
 use crate::terminal::around;
 use retally_core::compare::model::{
     Comparison, Fate, FirstDivergence, FirstEvent, KeyDifference, Presence, RowDifference,
@@ -33,19 +33,21 @@ pub(super) fn of(c: &Comparison, key: &KeyDifference) -> String {
     };
     format!(
         "<details><summary>{summary}</summary>\n{}{first}</details>",
-        values(key, (&text(&a), &text(&b)))
+        values(c, key, (&text(&a), &text(&b)))
     )
 }
 
-fn values(key: &KeyDifference, (a, b): (&str, &str)) -> String {
-    let shown = key.rows.iter().take(ROWS_MAX);
+fn values(c: &Comparison, key: &KeyDifference, (a, b): (&str, &str)) -> String {
+    let first = key.rows.iter().take(ROWS_MAX);
     let has_rows = key.rows.iter().any(|row| !row.row_key.is_empty()) || key.rows.len() > 1;
-    let rows: Vec<Vec<Cell>> = shown
+    let rows: Vec<Vec<Cell>> = first
         .flat_map(|row| {
             row.values.iter().take(VALUES_MAX).map(move |value| {
                 let side = |text: Option<&str>, absent: Presence| match row.presence == absent {
                     true => Cell::Right("<i class=\"none\">no row</i>".to_owned()),
-                    false => Cell::Right(optional(text)),
+                    false => {
+                        Cell::Right(optional(text.map(|text| shown(c, value, text)).as_deref()))
+                    }
                 };
                 let mut cells = Vec::new();
                 if has_rows {

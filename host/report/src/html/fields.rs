@@ -91,7 +91,10 @@ fn field_cells(field: &FieldDifference) -> Vec<Cell> {
     });
     vec![
         Cell::Head(code(&field.name)),
-        Cell::Left(format!("<span class=\"muted\">{}</span>", text(&field.kind.to_string()))),
+        Cell::Left(format!(
+            "<span class=\"nowrap muted\">{}</span>",
+            text(&field.kind.to_string())
+        )),
         count(field.differ),
         Cell::Right(share),
         number(|n| &n.sum),
@@ -115,8 +118,9 @@ pub(super) fn figures(fields: &[FieldDifference]) -> String {
             count => format!(", {} not finite", grouped(count)),
         };
         out += &format!(
-            "<figure><figcaption>Differences in {}: <span class=\"up\">{} higher</span>, \
-             <span class=\"down\">{} lower</span>{not_finite}</figcaption>\n{plot}</figure>\n",
+            "<figure><figcaption>Rows by their difference in {}: \
+             <span class=\"up\">{} higher</span>, <span class=\"down\">{} lower</span>{not_finite}\
+             </figcaption>\n{plot}</figure>\n",
             code(&field.name),
             grouped(n.larger),
             grouped(n.smaller),
@@ -126,9 +130,17 @@ pub(super) fn figures(fields: &[FieldDifference]) -> String {
     for field in changed.take(FIGURES_MAX) {
         out += &transitions(field);
     }
+    let scale = match fields.iter().any(|field| field.numeric.is_some()) {
+        true => {
+            "<p class=\"muted\">How high a bar is says how many rows there are; below it stands \
+             the difference, on a scale of 1, 2, 5, 10 and so on: small and large ones are both \
+             to be seen.</p>\n"
+        }
+        false => "",
+    };
     match out.is_empty() {
         true => out,
-        false => format!("<div class=\"figures\">\n{out}</div>\n"),
+        false => format!("{scale}<div class=\"figures\">\n{out}</div>\n"),
     }
 }
 

@@ -255,7 +255,7 @@ fn body(
     for (largest, column) in line.largest.iter().zip(columns) {
         let _ = write!(out, "<td class=\"n\">{}</td>", number(largest.as_ref(), column));
     }
-    let _ = write!(out, "<td>{}</td>", changes(line.key));
+    let _ = write!(out, "<td class=\"changes\">{}</td>", changes(line.key));
     let _ = write!(out, "<td>{}</td></tr>", time(line.key));
     let _ = writeln!(
         out,
@@ -303,7 +303,7 @@ fn time(key: &KeyDifference) -> String {
     match &key.first {
         FirstDivergence::Event(event) => match &event.time {
             Some(time) => {
-                format!("<span class=\"num\">{}</span>", text(&short(time)))
+                format!("<span class=\"num nowrap\">{}</span>", text(&short(time)))
             }
             None => "<i class=\"none\">time not known</i>".to_owned(),
         },

@@ -3,10 +3,10 @@
 
 use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};
-use crate::number::{approximate, compare_size, is_zero, thousands};
+use crate::groups;
+use crate::number::{approximate, is_zero, thousands};
 use crate::sentence::names;
-use retally_core::compare::model::{Comparison, Group, Place, RowKey, Total};
-use retally_core::schema::Kind;
+use retally_core::compare::model::{Comparison, Place, RowKey, Total};
 
 /// Fields whose groups are told, and groups of each.
 const FIELDS_MAX: usize = 8;
@@ -99,48 +99,29 @@ fn share(total: &Total) -> Cell {
 
 fn groups(c: &Comparison, head: &[String]) -> String {
     let Some(groups) = &c.groups else { return String::new() };
-    let mut out = String::new();
-    let first = groups.groups.first().or(groups.others.as_ref());
-    let all = first.map(|group| group.totals.as_slice()).unwrap_or_default();
-    let moved = |total: &&Total| {
-        let mut own = groups.groups.iter().chain(&groups.others).filter_map(|g| of(g, total));
-        own.any(|total| !is_zero(&total.difference))
-    };
-    let mut moved: Vec<&Total> = all.iter().filter(moved).collect();
+    let moved = groups::moved(groups);
     if moved.is_empty() {
         return format!("<p class=\"muted\">By {} no total differs.</p>\n", code(&groups.by));
     }
-    // The results first, and of them money.
-    let is_count = |total: &Total| !matches!(total.kind, Kind::Decimal { .. });
-    moved.sort_by_key(|total| (total.of != Place::View, is_count(total)));
-    for total in moved.iter().take(FIELDS_MAX) {
-        let own = groups.groups.iter().filter_map(|g| Some((g.value.as_deref(), of(g, total)?)));
-        let mut own: Vec<(Option<&str>, &Total)> = own.collect();
-        own.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
-        let shown = own.iter().take(GROUPS_MAX).map(|(value, t)| line(c, optional(*value), t));
-        let mut rows: Vec<Vec<Cell>> = shown.collect();
+    let mut out = String::new();
+    for moved in moved.iter().take(FIELDS_MAX) {
+        let shown = moved.groups.iter().take(GROUPS_MAX);
+        let mut rows: Vec<Vec<Cell>> =
+            shown.map(|(value, total)| line(c, optional(*value), total)).collect();
         let shown = rows.len();
-        let others = groups.others.as_ref().and_then(|group| of(group, total));
-        rows.extend(others.map(|t| line(c, "<i class=\"none\">all others</i>".to_owned(), t)));
-        let place = match &total.of {
+        let others = |total| line(c, "<i class=\"none\">all others</i>".to_owned(), total);
+        rows.extend(moved.others.map(others));
+        let place = match &moved.of.of {
             Place::View => String::new(),
             Place::Emit(kind) => format!(" of emit {}", code(kind)),
         };
-        let name = code(&total.field);
         let mut head: Vec<String> = head.to_vec();
         head.insert(0, code(&groups.by));
-        out += &format!("<h3>{name}{place} by {}</h3>\n", code(&groups.by));
+        let (name, by) = (code(&moved.of.field), code(&groups.by));
+        out += &format!("<h3>{name}{place} by {by}</h3>\n");
         out += &table("The largest difference first", &head, &rows);
-        out += &more(own.len() as u64, shown, "groups");
+        out += &more(moved.groups.len() as u64, shown, "groups");
     }
-    out + &more(
-        moved.len() as u64,
-        FIELDS_MAX.min(moved.len()),
-        "fields whose totals differ by group",
-    )
-}
-
-/// The same total of a group.
-fn of<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
-    group.totals.iter().find(|own| own.of == total.of && own.field == total.field)
+    let shown = FIELDS_MAX.min(moved.len());
+    out + &more(moved.len() as u64, shown, "fields whose totals differ by group")
 }

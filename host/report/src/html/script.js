@@ -15,11 +15,16 @@
   let isWhole = false;
   const buttons = [...table.tHead.querySelectorAll('button')];
   const says = {size: 'largest difference first', up: 'lowest first', down: 'highest first'};
+  // Numbers are found as people type them: with a plain minus, with thousands apart or not.
+  const plain = (text) => {
+    const bare = text.toLowerCase().replace(/\u2212/g, '-');
+    return `${bare}\n${bare.replace(/(\d),(?=\d{3})/g, '$1')}`;
+  };
   const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
   const bodies = [...table.tBodies].map((body) => ({
     body,
     ranks: body.dataset.ranks.split(' ').map((rank) => (rank === '-' ? Infinity : Number(rank))),
-    text: body.textContent.toLowerCase(),
+    text: plain(body.textContent),
   }));
   // As the page was written: by the first number's size, or else by key.
   const first = buttons[1] && buttons[1].dataset.modes.startsWith('size') ? buttons[1] : buttons[0];
@@ -51,7 +56,7 @@
   };
 
   const filter = () => {
-    const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = state.search.toLowerCase().replace(/\u2212/g, '-').split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const {body, text} of bodies) {
       const matches = words.every((word) => text.includes(word));

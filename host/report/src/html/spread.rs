@@ -2,6 +2,7 @@
 //! powers of ten, so that cents and millions are both to be seen; what is lower left of the middle,
 //! what is higher right of it.
 
+use super::escape::minus;
 use super::svg::Plot;
 use crate::number::{approximate, axis, decade, grouped};
 use crate::sentence::with_unit;
@@ -68,8 +69,8 @@ fn draw(name: &str, n: &Numeric, bars: &BTreeMap<(bool, i64), Bar>, width: i64) 
         } as f64;
         let title = format!(
             "{} to {}: {}",
-            with_unit(&bar.from, n.unit),
-            with_unit(&bar.to, n.unit),
+            minus(&with_unit(&bar.from, n.unit)),
+            minus(&with_unit(&bar.to, n.unit)),
             grouped(bar.values)
         );
         let class = if *is_higher { "up" } else { "down" };
@@ -155,7 +156,7 @@ mod tests {
         let few = [("-5.00", "-2.00", 3), ("-0.02", "-0.01", 1), ("0.01", "0.02", 2)];
         let svg = plot("net", &numeric(&few));
         assert_eq!(svg.matches("<rect").count(), 3);
-        assert!(svg.contains("<title>\u{2212}5.00 to -2.00: 3</title>"), "{svg}");
+        assert!(svg.contains("<title>\u{2212}5.00 to \u{2212}2.00: 3</title>"), "{svg}");
         let wide = [("-2e300", "-1e300", 1), ("5e-324", "1e-323", 1), ("0.1", "0.2", 7)];
         let svg = plot("x", &numeric(&wide));
         assert_eq!(svg.matches("<rect").count(), 3, "{svg}");

@@ -16,6 +16,9 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 26.0;
 
+/// Characters from which on a label needs room on both sides.
+const LONG_LABEL: usize = 8;
+
 /// A bar divided by counts: class, name (HTML), count.
 pub(super) fn stacked(parts: &[(&str, String, u64)]) -> String {
     let all: u64 = parts.iter().map(|part| part.2).sum();
@@ -138,8 +141,14 @@ impl Plot {
     /// A label below the horizontal axis.
     pub(super) fn tick(&mut self, share: f64, label: &str) {
         let x = Self::x(share);
-        // The last stays within the drawing.
-        let class = if share > 0.98 { "end" } else { "middle" };
+        // The first and the last stay within the drawing.
+        let is_long = label.chars().count() > LONG_LABEL;
+        let class = match share {
+            0.9.. if is_long => "end",
+            0.98.. => "end",
+            ..0.1 if is_long => "start",
+            _ => "middle",
+        };
         let _ = writeln!(
             self.out,
             "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\

@@ -13,8 +13,13 @@ use retally_core::schema::{Kind, Value, display};
 /// Fields whose sums are drawn.
 const FIELDS_MAX: usize = 6;
 
-/// Labels of the time axis, but for the last.
-const TICKS: i64 = 4;
+/// Labels of the time axis, but for the last: of days, and of moments, which are longer. On a small
+/// screen they still stand apart.
+const TICKS: i64 = 3;
+const TICKS_LONG: i64 = 2;
+
+/// Days from which on an axis is told in days.
+const DAYS: i64 = 4;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -102,19 +107,32 @@ impl Axis {
     }
 
     fn ticks(&self, plot: &mut Plot) {
-        let wide = self.to.saturating_sub(self.from);
-        // Whole days where there are enough of them.
-        let unit = if wide >= TICKS * DAY { DAY } else { length(self.step).min(DAY) };
-        let step = (wide / TICKS / unit).max(1) * unit;
-        // From where the first bucket begins.
-        let first = self.at.first().copied().unwrap_or(self.from);
-        let mut at = first - first.rem_euclid(unit);
-        while at <= self.to {
+        for (at, unit) in self.places() {
             let text = display(Value::Timestamp(at), Kind::Timestamp);
             let shown = if unit == DAY { self.step.max(TimeStep::Day) } else { self.step };
             plot.tick(self.share(at), &moment(&text, shown));
-            at += step;
         }
+    }
+
+    /// Where labels stand, each with the unit that it is told in: first and last, and between them
+    /// as many as there is room for.
+    fn places(&self) -> Vec<(i64, i64)> {
+        let (Some(&first), Some(&last)) = (self.at.first(), self.at.last()) else {
+            return Vec::new();
+        };
+        // Whole days where there are enough of them.
+        let unit = if last - first >= DAYS * DAY { DAY } else { length(self.step).min(DAY) };
+        let first = first - first.rem_euclid(unit);
+        let units = (last - first) / unit;
+        // On a small screen a day is a fifth as wide as the axis, a moment nearly a third.
+        let (most, wide) = if unit == DAY { (TICKS, 0.2) } else { (TICKS_LONG, 0.32) };
+        let all = self.to.saturating_sub(self.from) as f64;
+        let fits = |parts: &i64| (units / parts * unit) as f64 >= wide * all;
+        let parts = (1..=most).rev().find(fits).unwrap_or(1);
+        let mut places: Vec<(i64, i64)> =
+            (0..=parts).map(|part| (first + units * part / parts * unit, unit)).collect();
+        places.dedup();
+        places
     }
 }
 
@@ -133,5 +151,33 @@ fn micros(text: &str) -> Option<i64> {
     match column_from_text(Kind::Timestamp, text).ok()?.get(0)? {
         Value::Timestamp(micros) => Some(micros),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_the_time_axis_stand_apart() {
+        for step in [TimeStep::Minute, TimeStep::Hour, TimeStep::Day, TimeStep::Month] {
+            for buckets in 1..400 {
+                let length = length(step);
+                let at: Vec<i64> = (0..buckets).map(|n| 20_513 * DAY + n * length).collect();
+                let (from, to) = (at[0] - length, at[0] + buckets * length);
+                let axis = Axis { step, at, from, to };
+                let places = axis.places();
+                let is_day = places.iter().all(|(_, unit)| *unit == DAY);
+                // How wide a label is where it is widest, on a small screen.
+                let wide = if is_day { 0.19 } else { 0.31 };
+                let shares: Vec<f64> = places.iter().map(|(at, _)| axis.share(*at)).collect();
+                for pair in shares.windows(2) {
+                    assert!(pair[1] - pair[0] >= wide, "{step:?} {buckets} {shares:?}");
+                }
+                let last = axis.share(axis.at[axis.at.len() - 1]);
+                let end = shares[shares.len() - 1];
+                assert!(last - end <= DAY as f64 / (to - from) as f64, "{step:?} {buckets}");
+            }
+        }
     }
 }

@@ -1,26 +1,29 @@
 //! Where the differences come from: what the changed keys have in common, and since when.
 
-use super::escape::{optional, prose, sentence, text};
+use super::escape::{self, optional, sentence, text};
 use super::svg::meter;
 use super::table::{Cell, count, table};
 use super::time;
 use crate::number::{grouped, percent};
-use crate::sentence::finding;
-use retally_core::compare::model::{Comparison, Finding};
+use crate::sentence::{changed, finding};
+use retally_core::compare::model::{Comparison, Finding, Verdict};
 
 /// Inputs that are listed.
 const INPUTS_MAX: usize = 20;
 
 /// The section.
 pub(super) fn section(c: &Comparison) -> String {
-    let findings: String = c.attribution.findings.iter().map(item).collect();
+    if c.verdict == Verdict::Same {
+        return String::new();
+    }
+    let findings: String = c.attribution.findings.iter().map(|of| item(c, of)).collect();
     let plots = time::plots(c);
     let inputs = inputs(c);
     let open: Vec<String> = c
         .attribution
         .not_looked
         .iter()
-        .map(|text| format!("<p class=\"muted\">{}</p>\n", prose(text)))
+        .map(|text| format!("<p class=\"muted\">{}</p>\n", escape::line(text)))
         .collect();
     if findings.is_empty() && plots.is_empty() && inputs.is_empty() && open.is_empty() {
         return String::new();
@@ -45,7 +48,7 @@ pub(super) fn section(c: &Comparison) -> String {
     )
 }
 
-fn item(of: &Finding) -> String {
+fn item(c: &Comparison, of: &Finding) -> String {
     let others = match (of.others_with, of.others) {
         (Some(with), Some(all)) if all > 0 => format!(
             "<span class=\"pair\">{}<span class=\"muted\">{} of {} others</span></span>",
@@ -56,12 +59,13 @@ fn item(of: &Finding) -> String {
         _ => String::new(),
     };
     format!(
-        "<li><p>{}</p><span class=\"pair\">{}<span class=\"muted\">{} of {} changed</span></span>\
+        "<li><p>{}</p><span class=\"pair\">{}<span class=\"muted\">{} of {} {}</span></span>\
          {others}</li>\n",
-        sentence(&finding(of)),
+        sentence(&finding(c, of)),
         meter(of.changed_with, of.changed, "different"),
         grouped(of.changed_with),
         grouped(of.changed),
+        changed(c, of),
     )
 }
 

@@ -90,8 +90,10 @@ fn head(b: &mut Bounded, c: &Comparison) {
     b.line("");
     b.line(&line(&sentence::verdict(c)));
     b.line("");
-    let findings = c.attribution.findings.iter().skip(1).take(FINDINGS_MAX - 1);
-    let said = sentence::summary(c).into_iter().chain(findings.map(sentence::finding));
+    let findings = sentence::findings(c).skip(1).take(FINDINGS_MAX - 1);
+    let said = sentence::summary(c)
+        .into_iter()
+        .chain(findings.map(|finding| sentence::finding(c, finding)));
     for said in said {
         b.line(&format!("- {}", line(&said)));
     }

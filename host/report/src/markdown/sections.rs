@@ -3,12 +3,13 @@
 use super::bounded::{Align, Bounded};
 use super::escape::{code, fence, plain};
 use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
-use crate::sentence::{names, with_unit};
+use crate::sentence::{names, shown, with_unit};
 use crate::terminal::explain;
 use retally_core::compare::model::{
-    CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, Side, Total,
+    CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, RowKey, Side, Total,
     ValueDifference, Verdict,
 };
+use retally_core::compare::shell_word;
 
 const L: Align = Align::Left;
 const R: Align = Align::Right;
@@ -69,35 +70,54 @@ pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
         ("difference", R),
         ("tolerated", R),
     ];
-    let rows = c.totals.iter().map(|t| std::iter::once(total_name(t)).chain(total(t)).collect());
+    // What differs stands before what does not.
+    let mut all: Vec<&Total> = c.totals.iter().collect();
+    all.sort_by_key(|total| is_zero(&total.difference));
+    let rows = all.into_iter().map(|t| std::iter::once(total_name(t)).chain(total(t)).collect());
     b.table(&head, rows, (ROWS_MAX, c.totals.len() as u64), "totals");
+    if let Some(RowKey::Fields(fields)) = &c.view.row_key
+        && let Some(first) = fields.first()
+    {
+        let each: Vec<String> = fields.iter().map(|field| code(field)).collect();
+        let further = match c.groups.is_some() {
+            true => "each group stands below".to_owned(),
+            false => format!("{} tells them apart", code(&format!("--by {}", shell_word(first)))),
+        };
+        let each = each.join(", ");
+        b.line(&format!(
+            "\nSums over every {each}, which mean nothing if units differ: {further}."
+        ));
+    }
 }
 
 /// Totals per value of a field.
 pub(super) fn groups(b: &mut Bounded, c: &Comparison) {
     let Some(groups) = &c.groups else { return };
+    let moved = crate::groups::moved(groups);
+    let by = code(&groups.by);
+    if moved.is_empty() {
+        b.line(&format!("By {by} no total differs."));
+        return;
+    }
     let (name_a, name_b) = names(c);
     let (name_a, name_b) = (plain(&name_a), plain(&name_b));
-    let by = code(&groups.by);
     let head = [
-        (by.as_str(), L),
         ("total", L),
+        (by.as_str(), L),
         (name_a.as_str(), R),
         (name_b.as_str(), R),
         ("difference", R),
         ("tolerated", R),
     ];
-    let all = groups.groups.iter().chain(&groups.others);
-    let count: usize = all.clone().map(|group| group.totals.len()).sum();
-    let others = groups.others.as_ref().map(std::ptr::from_ref);
-    let rows = all.flat_map(|group| {
-        let value = match others == Some(std::ptr::from_ref(group)) {
-            true => "_all others_".to_owned(),
-            false => optional(group.value.as_deref(), code),
-        };
-        group.totals.iter().map(move |t| {
-            [value.clone(), total_name(t)].into_iter().chain(total(t)).collect::<Vec<_>>()
-        })
+    let count: usize =
+        moved.iter().map(|moved| moved.groups.len() + usize::from(moved.others.is_some())).sum();
+    let row = |of: &Total, value: String, own: &Total| -> Vec<String> {
+        [total_name(of), value].into_iter().chain(total(own)).collect()
+    };
+    let rows = moved.iter().flat_map(|moved| {
+        let own = moved.groups.iter();
+        let own = own.map(|(value, total)| row(moved.of, optional(*value, code), total));
+        own.chain(moved.others.map(|total| row(moved.of, "_all others_".to_owned(), total)))
     });
     b.table(&head, rows, (ROWS_MAX, count as u64), "groups' totals");
 }
@@ -233,21 +253,21 @@ pub(super) fn keys(b: &mut Bounded, c: &Comparison) {
         ("first diverging event", L),
     ];
     let all = ranking.keys.iter().filter_map(|&number| c.worst.keys.get(number as usize));
-    let mut shown = 0;
-    let rows = all.take(KEYS_MAX).inspect(|_| shown += 1).flat_map(key_rows);
+    let mut told = 0;
+    let rows = all.take(KEYS_MAX).inspect(|_| told += 1).flat_map(|key| key_rows(c, key));
     let rows: Vec<Vec<String>> = rows.collect();
     if let Some(field) = &ranking.field {
         b.line(&format!("By the size of the difference in {}.\n", code(field)));
     }
     let lines = rows.len();
     b.table(&head, rows.into_iter(), (lines, lines as u64), "lines");
-    b.more(c.worst.of.saturating_sub(shown), "keys that differ");
+    b.more(c.worst.of.saturating_sub(told), "keys that differ");
     if let Some(command) = explain(c) {
         b.line(&format!("\n{}", fence(&[command])));
     }
 }
 
-fn key_rows(key: &KeyDifference) -> Vec<Vec<String>> {
+fn key_rows(c: &Comparison, key: &KeyDifference) -> Vec<Vec<String>> {
     let event = match &key.first {
         FirstDivergence::Event(event) => {
             let place = code(&format!("{}:{}", event.partition, event.offset));
@@ -263,8 +283,8 @@ fn key_rows(key: &KeyDifference) -> Vec<Vec<String>> {
             code(&key.key),
             of.join(" "),
             code(&v.field),
-            optional(v.a.as_deref(), code),
-            optional(v.b.as_deref(), code),
+            optional(v.a.as_deref(), |text| code(&shown(c, v, text))),
+            optional(v.b.as_deref(), |text| code(&shown(c, v, text))),
             v.difference.as_deref().map(signed).unwrap_or_default(),
             event.clone(),
         ]
