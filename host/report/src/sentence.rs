@@ -112,7 +112,11 @@ pub fn on_the_way(c: &Comparison) -> Vec<Sentence> {
     let events: u64 = c.outcomes.iter().flatten().map(|change| change.events).sum();
     if events > 0 {
         let line = Sentence::default().count(events, "event", "events");
-        said.push(line.text(" came to something else."));
+        said.push(line.text(if events == 1 {
+            " has another outcome."
+        } else {
+            " have another outcome."
+        }));
     }
     for count in c.refusals.iter().chain(&c.violations).filter(|count| count.a != count.b) {
         let what = Fate { what: count.what.clone(), code: count.code.clone() };

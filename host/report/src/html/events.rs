@@ -1,4 +1,4 @@
-//! What happened on the way: records emitted, events that came to something else, refusals and
+//! What happened on the way: records emitted, events with another outcome, refusals and
 //! violations by code.
 
 use super::escape::{code, text};
@@ -89,7 +89,7 @@ pub(super) fn events(c: &Comparison) -> String {
     let head = ["What an event came to", "Events"].map(str::to_owned);
     let mut out =
         "<section id=\"events\">\n<h2>Outcomes, refusals and violations</h2>\n".to_owned();
-    out += &table("Events that came to something else", &head, &rows);
+    out += &table("Events with another outcome", &head, &rows);
     out += &more(changes.len() as u64, rows.len(), "changes");
     let rows: Vec<Vec<Cell>> = codes
         .iter()

@@ -69,7 +69,7 @@ pub(super) fn tiles(c: &Comparison) -> String {
     if let Some(outcomes) = &c.outcomes {
         let events = outcomes.iter().map(|change| change.events).sum();
         let of = c.a.run.as_ref().map(|run| format!("of {}", grouped(run.counts.events)));
-        tiles += &tile("Events that came to something else", events, &of.unwrap_or_default(), "");
+        tiles += &tile("Events with another outcome", events, &of.unwrap_or_default(), "");
     }
     for (what, counts) in [("Refused events", &c.refusals), ("Violations", &c.violations)] {
         if !counts.is_empty() {
