@@ -186,8 +186,7 @@ def attribution(db, said, in_one_pass, expect):
         ((condition, of),) = finding["condition"].items()
         known = {"changed_with": "not equal", "others_with": "equal"}
         if condition == "field-is":
-            holds = " or ".join(f"{side} = '{of['value']}'" for side in has(db, of["field"]))
-            having = f"select distinct key from view_pairs where {holds}"
+            having = field_is(db, of["field"], of["value"])
         elif condition == "had-input":
             # What came after the first diverging event explains nothing.
             having = f"""
@@ -236,10 +235,16 @@ def fated(fate, in_one_pass):
         """
 
 
-def has(db, field):
-    """The columns of `view_pairs` that hold a field: one if it tells rows apart, else two."""
+def field_is(db, field, value):
+    """Keys with a row of this value on both sides, or on the one that has rows of the key at all."""
     names = {name for name, *_ in db.execute("describe view_pairs").fetchall()}
-    return [field] if field in names else [f"{field}_a", f"{field}_b"]
+    a, b = (field, field) if field in names else (f"{field}_a", f"{field}_b")
+    on = {"a": "alike <> 'only_b'", "b": "alike <> 'only_a'"}
+    holds = " and ".join(
+        f"coalesce(bool_or({column} = '{value}') filter ({on[side]}), true)"
+        for side, column in (("a", a), ("b", b))
+    )
+    return f"select key from view_pairs group by key having {holds}"
 
 
 def worst(db, said, kinds, by, in_one_pass, expect):

@@ -112,9 +112,15 @@ impl AttributionTally {
         for (number, values) in &mut self.values {
             let Some(held) = values else { continue };
             let pair = &fields.pairs[*number];
-            let of_a = (0..a.len()).map(|row| a.get(row, pair.a));
-            let of_b = (0..b.len()).map(|row| b.get(row, pair.b));
-            if !count(held, of_a.chain(of_b), at) {
+            let of_a = texts((0..a.len()).map(|row| a.get(row, pair.a)));
+            let of_b = texts((0..b.len()).map(|row| b.get(row, pair.b)));
+            let known = of_a.zip(of_b).is_some_and(|(of_a, of_b)| {
+                // What a version made another of is the difference, not where it comes from.
+                let one_sided = a.is_empty() || b.is_empty();
+                let both = |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
+                of_a.union(&of_b).filter(both).all(|text| count(held, *text, at))
+            });
+            if !known {
                 *values = None;
             }
         }
@@ -183,36 +189,25 @@ impl AttributionTally {
     }
 }
 
-/// Counts each value of a key once. False: there are too many values to tell anything.
-fn count<'a>(
-    held: &mut Values,
-    values: impl Iterator<Item = Option<Value<'a>>>,
-    at: usize,
-) -> bool {
-    let mut seen = BTreeSet::new();
-    for value in values {
-        let text = match value {
-            Some(Value::Text(text)) if text.len() > VALUE_MAX_BYTES => return false,
-            Some(Value::Text(text)) => Some(std::str::from_utf8(text).unwrap_or_default()),
-            Some(Value::Boolean(true)) => Some("true"),
-            Some(Value::Boolean(false)) => Some("false"),
-            _ => None,
-        };
-        seen.insert(text);
+/// The values of a field in a key's rows. None: one is too long to tell anything.
+fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet<Option<&'a str>>> {
+    let text = |value| match value {
+        Some(Value::Text(text)) if text.len() > VALUE_MAX_BYTES => None,
+        Some(Value::Text(text)) => Some(Some(std::str::from_utf8(text).unwrap_or_default())),
+        Some(Value::Boolean(true)) => Some(Some("true")),
+        Some(Value::Boolean(false)) => Some(Some("false")),
+        _ => Some(None),
+    };
+    values.map(text).collect()
+}
+
+/// Counts a key's value. False: there are too many values to tell anything.
+fn count(held: &mut Values, text: Option<&str>, at: usize) -> bool {
+    let text = text.map(str::to_owned);
+    if held.len() == VALUES_MAX && !held.contains_key(&text) {
+        return false;
     }
-    for text in seen {
-        let text = text.map(str::to_owned);
-        if let Some(pair) = held.get_mut(&text) {
-            pair[at] += 1;
-            continue;
-        }
-        if held.len() == VALUES_MAX {
-            return false;
-        }
-        let mut pair = [0; 2];
-        pair[at] = 1;
-        held.insert(text, pair);
-    }
+    held.entry(text).or_default()[at] += 1;
     true
 }
 

@@ -136,7 +136,8 @@ pub enum Condition {
         /// The fate.
         fate: Fate,
     },
-    /// A row of it has this value in a field of the view, in one of the versions.
+    /// A row of it has this value in a field of the view: in both versions, or in the one that has
+    /// rows of the key.
     FieldIs {
         /// The field.
         field: String,

@@ -20,8 +20,8 @@ pub(super) struct Span {
     pub(super) len: u32,
 }
 
-/// Rows that lie one behind the other on both sides, of a few steps. Mostly all of them are the same,
-/// and told at once.
+/// Rows that lie one behind the other on both sides, of a few steps. Mostly all of them are the
+/// same, and told at once.
 #[derive(Debug)]
 struct Run {
     /// Where the rows begin on each side.
@@ -173,7 +173,8 @@ mod tests {
             for (step, ([gap_a, gap_b], len)) in (0..).zip(steps) {
                 a.resize(a.len() + gap_a as usize, 0);
                 b.resize(b.len() + gap_b as usize, 1);
-                let (at, rows) = ([a.len() as u32, b.len() as u32], a.len()..a.len() + len as usize);
+                let at = [a.len() as u32, b.len() as u32];
+                let rows = a.len()..a.len() + len as usize;
                 let changed = |row: usize| (values[row] + u8::from(other.contains(&row))) % 4;
                 a.extend(&values[rows.clone()]);
                 b.extend(rows.clone().map(changed));
