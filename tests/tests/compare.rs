@@ -109,6 +109,27 @@ fn known_results_agree_and_differ() -> Result<()> {
     let emits = ["a", "--known-emits", "balance=a/emits/balance/00000.parquet"];
     let (code, found) = compare(&project, &emits)?;
     assert_eq!((code, &found["emits"][0]["records"]["different"]), (0, &0.into()));
+    let read = |name: &str| found["read"][name].as_u64().unwrap_or_default();
+    assert!(read("bytes_read") <= read("bytes_total"), "{}", found["read"]);
+    // Where records alone were compared, nothing is said of keys.
+    let events = (0..10).map(|n| format!("evt-{n:08},10.00\n")).collect::<String>();
+    project.write("published.csv", format!("event_id,net\n{events}"))?;
+    let told = project.run(&["compare", "a", "--known-emits", "balance=published.csv"])?;
+    assert_eq!(told.code, 1, "{}{}", told.stdout, told.stderr);
+    let first = told.stdout.lines().next().unwrap_or_default();
+    assert!(first.contains("does not agree with published.csv: of 191 records"), "{first}");
+    assert!(!told.stdout.contains("keys"), "{}", told.stdout);
+    Ok(())
+}
+
+#[test]
+fn files_that_were_changed_end_in_what_to_do_next() -> Result<()> {
+    let project = two()?;
+    std::fs::write(project.path("b/view.parquet"), "PAR1")?;
+    let refused = project.run(&["compare", "a", "b"])?;
+    assert_eq!((refused.code, refused.stdout.as_str()), (3, ""));
+    assert!(refused.stderr.contains("cannot read b/view.parquet"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: `retally results check RUN`"), "{}", refused.stderr);
     Ok(())
 }
 
@@ -130,6 +151,14 @@ fn what_means_nothing_is_refused() -> Result<()> {
         (&["compare", "a", "b", "--tolerance", "net=1"], "only floats may have one"),
         (&["compare", "a", "b", "--by", "nobody"], "cannot group by `nobody`"),
         (&["compare", "a", "log"], "is no run directory"),
+        (&["compare", "a", "b", "--limit", "3"], "--limit is for two reducers over a log"),
+        (&["compare", "a", "b", "--keys", "acct-001"], "--keys is for two reducers"),
+        (&["compare", "a", "b", "--set", "params.gold_from=1"], "--set is for two reducers"),
+        (&["compare", "a", "b", "--out", "c"], "--out is for two reducers"),
+        (&["compare", "a", "--known", "x.csv", "--limit", "3"], "--limit is for two reducers"),
+        (&["compare", "a", "b", "--csv", "log"], "cannot write the report log: it is a folder"),
+        (&["compare", "a", "b", "--csv", "d", "--html", "d"], "d cannot hold two reports"),
+        (&["compare", "a", "b", "--csv", "d.csv", "--html", "no/d.html"], "report no/d.html"),
     ] {
         let refused = project.run(args)?;
         assert_eq!(refused.code, 2, "{args:?}");

@@ -2,7 +2,7 @@
 //! stand in every report.
 
 use crate::number::grouped;
-use crate::text::harmless_lines;
+use crate::text::{harmless_lines, visible};
 use retally_core::compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
 use retally_core::compare::model::Presence;
 use std::fmt::Write as _;
@@ -18,8 +18,11 @@ pub(crate) fn text(gate: &GateVerdict) -> String {
     let mut t = String::new();
     let (expected, unexpected) = (grouped(gate.expected), grouped(gate.unexpected));
     let word = if gate.holds { "holds" } else { "broken" };
-    let _ =
-        writeln!(t, "gate        {word}: {unexpected} unexpected differences, {expected} expected");
+    let s = if gate.unexpected == 1 { "" } else { "s" };
+    let _ = writeln!(
+        t,
+        "gate        {word}: {unexpected} unexpected difference{s}, {expected} expected"
+    );
     for what in &gate.by_what {
         let _ = writeln!(t, "  unexpected  {}: {}", what.what, grouped(what.differences));
     }
@@ -27,7 +30,8 @@ pub(crate) fn text(gate: &GateVerdict) -> String {
         let keys = &gate.keys;
         let word = if keys.within { "within" } else { "beyond" };
         let (differ, all, most) = (grouped(keys.differ), grouped(keys.all), grouped(keys.most));
-        let _ = writeln!(t, "  keys        {differ} of {all}: {word} {limit}, which is {most}");
+        let is = if limit.ends_with('%') { format!(", which is {most}") } else { String::new() };
+        let _ = writeln!(t, "  keys        {differ} of {all}: {word} {limit}{is}");
     }
     gate.entries.iter().take(ENTRIES_MAX).for_each(|entry| t += &entry_line(entry));
     if let more @ 1.. = gate.entries.len().saturating_sub(ENTRIES_MAX) {
@@ -46,8 +50,9 @@ fn entry_line(entry: &EntryVerdict) -> String {
         EntryStatus::Expired(_) => "expired",
         EntryStatus::OverTotal { .. } => "over total",
     };
-    let mut t =
-        format!("  {word:<10}  {}: {} differences", entry.entry, grouped(entry.differences));
+    let s = if entry.differences == 1 { "" } else { "s" };
+    let (of, differences) = (&entry.entry, grouped(entry.differences));
+    let mut t = format!("  {word:<10}  {of}: {differences} difference{s}");
     match (&entry.status, &entry.total) {
         (EntryStatus::Expired(day), _) => _ = write!(t, ", expected until {day}"),
         (EntryStatus::OverTotal { most, over }, total) => {
@@ -79,7 +84,7 @@ fn sample_text(sample: &Sample) -> String {
         (None, Presence::OnlyB) => "only in B".to_owned(),
         (None, _) => "only in A".to_owned(),
     };
-    format!("{}{row}: {told}", sample.key)
+    format!("{}{row}: {told}", visible(&sample.key))
 }
 
 #[cfg(test)]

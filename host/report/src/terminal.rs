@@ -3,7 +3,7 @@
 
 use crate::number::grouped;
 use crate::sentence::{self, Part, Sentence, names, shown, with_unit};
-use crate::text::{cut, harmless, harmless_lines, wrapped};
+use crate::text::{cut, harmless, harmless_lines, visible, wrapped};
 use retally_core::compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
@@ -93,7 +93,9 @@ fn value(text: &str) -> String {
 
 fn counts(t: &mut String, c: &Comparison) {
     t.push('\n');
-    for (what, sets) in [("keys", Some(c.keys)), ("rows", Some(c.rows)), ("states", c.states)] {
+    let view = sentence::has_view(c);
+    let (keys, rows) = (view.then_some(c.keys), view.then_some(c.rows));
+    for (what, sets) in [("keys", keys), ("rows", rows), ("states", c.states)] {
         let Some(Sets { only_a, only_b, equal, different }) = sets else { continue };
         let told = [("different", different), ("only A", only_a), ("only B", only_b)];
         let told = told.iter().filter(|(_, count)| *count > 0);
@@ -189,7 +191,7 @@ fn keys(t: &mut String, c: &Comparison) {
             FirstDivergence::Event(event) => format!("    {}\n", event_text(event)),
             FirstDivergence::NotInFiles(_) | FirstDivergence::NoEvents => String::new(),
         };
-        let _ = write!(t, "\n  key {}\n{first}", value(&key.key));
+        let _ = write!(t, "\n  key {}\n{first}", value(visible(&key.key)));
         for row in key.rows.iter().take(ROWS_MAX) {
             let told = side(c, row, Presence::OnlyB, |v| &v.a);
             put_row(t, &format!("    {a:<width$}  {told}"), width + 6);

@@ -31,6 +31,12 @@ fn steers(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A key in a line of text: an empty one is quoted, so that it can be seen.
+#[must_use]
+pub fn visible(key: &str) -> &str {
+    if key.is_empty() { "''" } else { key }
+}
+
 /// The beginning of a text that is longer than `max_chars`, with `…` behind it.
 #[must_use]
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {

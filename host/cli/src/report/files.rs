@@ -40,41 +40,51 @@ impl Reports {
     }
 
     /// Begins what is written while differences are found. `json`: stdout is taken already.
-    pub(crate) fn begin(&self, json: bool) -> Result<Files<'_>, Failure> {
+    pub(crate) fn begin(&self, json: bool) -> Result<Files, Failure> {
         let taken = self.all().filter(|path| is_stdout(path)).count() + usize::from(json);
         if taken > 1 {
             let text = "stdout can hold one report: give the others a file";
             return Err(Failure::usage(anyhow!(text)));
         }
+        let files: Vec<&Path> = self.all().filter(|path| !is_stdout(path)).collect();
+        let twice = files.iter().enumerate().find(|(at, path)| files[..*at].contains(path));
+        if let Some((_, path)) = twice {
+            let text = format!("{} cannot hold two reports: give each a file", path.display());
+            return Err(Failure::usage(anyhow!(text)));
+        }
         let target = |path: &Option<PathBuf>| path.as_deref().map(Target::create).transpose();
         let (csv, differences) = (target(&self.csv)?, target(&self.differences)?);
+        // Those that are written last too: a long comparison must not end in a path that is wrong.
+        let texts = [(&self.markdown, markdown as Render), (&self.html, html as Render)];
+        let texts = texts.map(|(path, render)| Ok(target(path)?.map(|target| (target, render))));
         Ok(Files {
-            reports: self,
             csv: csv.map(Csv::new),
             differences: differences.map(Differences::new).transpose()?,
+            texts: texts
+                .into_iter()
+                .filter_map(Result::transpose)
+                .collect::<Result<_, Failure>>()?,
         })
     }
 }
 
 /// Reports while they are made.
-pub(crate) struct Files<'a> {
-    reports: &'a Reports,
+pub(crate) struct Files {
     csv: Option<Csv<Target>>,
     differences: Option<Differences<Target>>,
+    texts: Vec<(Target, Render)>,
 }
 
-impl Files<'_> {
+/// How a report that is one text is made.
+type Render = fn(&Comparison) -> String;
+
+impl Files {
     /// Writes what is written at the end, and makes all files appear.
     pub(crate) fn finish(self, comparison: &Comparison) -> Result<(), Failure> {
         let mut done = Vec::new();
         done.extend(self.csv.map(Csv::finish).transpose()?);
         done.extend(self.differences.map(Differences::finish).transpose()?);
-        type Render = fn(&Comparison) -> String;
-        let texts: [(&Option<PathBuf>, Render); 2] =
-            [(&self.reports.markdown, markdown), (&self.reports.html, html)];
-        for (path, render) in texts {
-            let Some(path) = path else { continue };
-            let mut target = Target::create(path)?;
+        for (mut target, render) in self.texts {
             target.write_all(render(comparison).as_bytes())?;
             done.push(target);
         }
@@ -82,7 +92,7 @@ impl Files<'_> {
     }
 }
 
-impl Sink for Files<'_> {
+impl Sink for Files {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))
@@ -115,6 +125,10 @@ impl Target {
     fn create(path: &Path) -> Result<Self, Failure> {
         if is_stdout(path) {
             return Ok(Self::Stdout(BufWriter::new(std::io::stdout())));
+        }
+        if path.is_dir() {
+            let text = format!("cannot write the report {}: it is a folder", path.display());
+            return Err(Failure::usage(anyhow!(text)));
         }
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".partial");

@@ -117,7 +117,8 @@ impl AttributionTally {
             let known = of_a.zip(of_b).is_some_and(|(of_a, of_b)| {
                 // What a version made another of is the difference, not where it comes from.
                 let one_sided = a.is_empty() || b.is_empty();
-                let both = |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
+                let both =
+                    |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
                 of_a.union(&of_b).filter(both).all(|text| count(held, *text, at))
             });
             if !known {

@@ -3,7 +3,7 @@
 
 use super::align::{Fields, Plan};
 use super::model::{
-    Alignment, Comparison, FirstDivergence, How, Note, NoteCode, RowKey, Side, Verdict,
+    Alignment, Comparison, FirstDivergence, How, Note, NoteCode, Place, RowKey, Side, Verdict,
 };
 use super::tally::Found;
 use crate::manifest::Marks;
@@ -83,7 +83,9 @@ fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
                 .map(|mark| Note::new(NoteCode::Marked, format!("{} {mark}", side.label))),
         );
     }
-    fields_notes("the view", plan.view.clone(), a, b, &mut notes);
+    if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
+        fields_notes("the view", plan.view.clone(), a, b, &mut notes);
+    }
     for emit in &plan.emits {
         let kind = format!("emit kind `{}`", emit.kind);
         match (emit.a, emit.b) {

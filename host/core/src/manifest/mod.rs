@@ -219,7 +219,10 @@ impl Manifest {
             format: ManifestFormat,
         }
         let wrong = |error: serde_json::Error| ManifestError::NotAManifest(error.to_string());
-        let Probe { format } = serde_json::from_slice(bytes).map_err(wrong)?;
+        // Whatever has no number of a format is not of this format either.
+        let Probe { format } = serde_json::from_slice::<serde_json::Map<_, _>>(bytes)
+            .and_then(|map| serde_json::from_value(map.into()))
+            .map_err(wrong)?;
         if format > ManifestFormat::CURRENT {
             return Err(ManifestError::Newer { found: format.0, known: ManifestFormat::CURRENT.0 });
         }

@@ -265,8 +265,14 @@ impl Settings {
                     bounds.iter().map(|b| format!("{}:{}", b.partition, b.offset)).collect();
                 list.join(", ")
             };
-            let limit = range.limit.map_or_else(String::new, |l| format!(" limit {l}"));
-            format!("from [{}] to [{}]{limit}", bounds(&range.from), bounds(&range.to))
+            let mut parts = Vec::new();
+            for (word, places) in [("from", &range.from), ("to", &range.to)] {
+                if !places.is_empty() {
+                    parts.push(format!("{word} {}", bounds(places)));
+                }
+            }
+            parts.extend(range.limit.map(|limit| format!("the first {limit} of each partition")));
+            if parts.is_empty() { "all events".to_owned() } else { parts.join(" ") }
         };
         (self.range != needed.range).then(|| Difference {
             what: "range".to_owned(),

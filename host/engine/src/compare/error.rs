@@ -18,8 +18,7 @@ pub enum CompareError {
     Refused(Vec<String>),
     /// Files that are not those that the manifest seals.
     #[error(
-        "{} is not as it was written: {what}; `retally results check` tells what else was changed",
-        .path.display()
+        "{} is not as it was written: {what}", .path.display()
     )]
     Changed {
         /// The run directory.
@@ -58,7 +57,23 @@ impl CompareError {
             Self::Compare(error) => {
                 !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
             }
-            Self::RunDir(_) | Self::Changed { .. } => false,
+            Self::RunDir(error) => {
+                use RunDirError::{HalfWritten, Manifest, NoRun};
+                matches!(**error, HalfWritten(_) | Manifest { .. } | NoRun(_))
+            }
+            Self::Changed { .. } => false,
+        }
+    }
+
+    /// Whether files of a run are not as they were written.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Changed { .. } => true,
+            Self::RunDir(error) => {
+                use RunDirError::{Io, Parquet, Table};
+                matches!(**error, Io { .. } | Parquet { .. } | Table { .. })
+            }
+            _ => false,
         }
     }
 }

@@ -126,7 +126,9 @@ impl Reader<'_> {
                 "key" => keys.push(self.these(value)?),
                 "most" => entry.most = Some(number()?),
                 "total" => entry.total = Some(number()?),
-                "reason" => entry.reason = Some(text("\"why\"")?).filter(|why| !why.is_empty()),
+                "reason" => {
+                    entry.reason = Some(text("\"why\"")?).filter(|why| !why.trim().is_empty())
+                }
                 "ticket" => entry.ticket = Some(text("\"FIN-123\"")?),
                 "expires" => {
                     let day = text("2026-06-30")?;

@@ -7,7 +7,7 @@
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts, NO_RECORD};
 use crate::rundir::log::{EmitRowsOf, FateRows, RefusedRow, RefusedRows, Regrown, Run, Taken};
-use crate::rundir::{RunDirError, RunReader};
+use crate::rundir::{RunDirError, RunReader, Table};
 use retally_core::compare::model::Fate;
 use retally_core::compare::{Plan, Records, SideOf, Tally};
 use retally_core::reduce::{Stretch, What};
@@ -170,6 +170,12 @@ impl<'a> SideLog<'a> {
         let own = |row: &RefusedRow| row.partition == partition && row.offset < end;
         while let Some(row) = self.refused.next_if(|row| row.as_ref().is_ok_and(own)) {
             let row = row?;
+            let fate = Fate { what: row.what.clone(), code: row.code.clone() };
+            let at = row.offset.checked_sub(first).and_then(|at| fates.get(at as usize));
+            if at != Some(&firsts.number(&fate)) {
+                let what = format!("{partition}:{} came to something else", row.offset);
+                return Err(self.run.wrong(Table::Refused, what));
+            }
             refused.insert(row.offset, row);
         }
         if let Some(Err(_)) = self.refused.peek() {

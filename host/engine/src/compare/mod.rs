@@ -16,6 +16,7 @@ mod error;
 pub mod expectations;
 mod firsts;
 mod gated;
+mod intact;
 mod known;
 mod log;
 mod refuse;

@@ -4,6 +4,7 @@
 use super::error::CompareError;
 use super::firsts::Firsts;
 use super::gated::Gated;
+use super::intact;
 use super::log::walk;
 use super::refuse::{lone_params, refusals};
 use super::shown::shown;
@@ -140,6 +141,9 @@ impl<'a> Compared<'a> {
                 .into(),
         );
         self.tally.look_at_outcomes();
+        for (run, dir) in [(self.a, self.dirs[0]), (self.b, self.dirs[1])] {
+            intact::refused_rows(run, dir)?;
+        }
         let (a, b) = (self.a.manifest(), self.b.manifest());
         if a.digests.outcomes != b.digests.outcomes {
             let sides = [(self.a, self.dirs[0]), (self.b, self.dirs[1])];
@@ -230,11 +234,13 @@ impl<'a> Compared<'a> {
 
     fn violations(&mut self) -> Result<(), CompareError> {
         let same = self.a.manifest().digests.violations == self.b.manifest().digests.violations;
-        let sides: &[(&RunReader, &[SideOf])] = match same {
-            true => &[(self.a, &[SideOf::A, SideOf::B])],
-            false => &[(self.a, &[SideOf::A]), (self.b, &[SideOf::B])],
+        let [a, b] = [(self.a, self.dirs[0]), (self.b, self.dirs[1])];
+        let sides: &[(_, &[SideOf])] = match same {
+            true => &[(a, &[SideOf::A, SideOf::B])],
+            false => &[(a, &[SideOf::A]), (b, &[SideOf::B])],
         };
-        for (run, sides) in sides {
+        for ((run, dir), sides) in sides {
+            intact::violations(run, dir)?;
             for batch in run.part(Table::Violations, columns([1]))? {
                 for code in batch?.column(0).as_string::<i32>().iter().flatten() {
                     sides.iter().for_each(|&side| self.tally.violation(side, code, 1));
@@ -289,6 +295,7 @@ fn columns<const N: usize>(columns: [usize; N]) -> Part {
 pub(super) fn leaves(run: &RunReader, dir: &Path) -> Result<Vec<Leaf>, CompareError> {
     let leaves = run.view_leaves()?;
     if views_digest(run.view(), &leaves) == run.manifest().digests.views {
+        intact::view_rows(run, dir, leaves.iter().map(|leaf| leaf.rows).sum())?;
         return Ok(leaves);
     }
     let what = "the leaves of the views are not those of its digest".to_owned();

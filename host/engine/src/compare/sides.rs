@@ -4,7 +4,7 @@ use super::error::CompareError;
 use crate::rundir::RunReader;
 use retally_core::compare::model::{ReducerSide, RunSide, Side};
 use retally_core::compare::shell_word;
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{Manifest, ManifestError};
 use std::path::Path;
 
 /// Opens a run whose manifest holds together.
@@ -12,7 +12,10 @@ pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {
     let run = RunReader::open(dir)?;
     run.manifest().check().map_err(|error| CompareError::Changed {
         path: dir.join("manifest.json"),
-        what: format!("it {error}"),
+        what: match error {
+            ManifestError::Counts(error) => error.to_string(),
+            error => format!("it {error}"),
+        },
     })?;
     Ok(run)
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::rundir::sample::{Sample, sample};
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use retally_core::compare::Options;
 use retally_core::compare::model::{Comparison, FirstDivergence, NoteCode, Presence, Verdict};
 use retally_core::compare::sink::NoSink;
@@ -366,20 +369,23 @@ fn files_that_were_changed_are_found_by_their_digests() {
         two.refused()
     };
     insta::assert_snapshot!(wrapped(&told("view.parquet")), @"
-    RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose
-    hash is in leaves.parquet; `retally results check` tells what else was changed
+    RUNS/b/view.parquet is not as it was written: it has 2028 rows, and the leaves of
+    the views have 1930
     ");
     insta::assert_snapshot!(wrapped(&told("leaves.parquet")), @"
     RUNS/b/leaves.parquet is not as it was written: the leaves of the views are not
-    those of its digest; `retally results check` tells what else was changed
+    those of its digest
     ");
     insta::assert_snapshot!(wrapped(&told("emits/flag/00000.parquet")), @"
     RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from
     offset 100 on: event 19 of the block emitted without being applied
     ");
+    insta::assert_snapshot!(wrapped(&told("refused.parquet")), @"
+    RUNS/b/refused.parquet is not as it was written: it has 1153 rows, and the manifest
+    counts 1057 refused events
+    ");
     insta::assert_snapshot!(wrapped(&told("outcomes.parquet")), @"
-    RUNS/b/outcomes.parquet is not as it was written: it does not fit the emits from
-    offset 0 on: event 0 of the block emitted without being applied
+    RUNS/b/refused.parquet is not as it was written: a/1:38 came to something else
     ");
 }
 
@@ -392,7 +398,53 @@ fn a_row_that_is_changed_in_place_is_found() {
     fs::copy(other.dir("b").join("view.parquet"), two.dir("b").join("view.parquet")).unwrap();
     insta::assert_snapshot!(wrapped(&two.refused()), @"
     RUNS/b/view.parquet is not as it was written: the rows from 0 are not those whose
-    hash is in leaves.parquet; `retally results check` tells what else was changed
+    hash is in leaves.parquet
+    ");
+}
+
+/// Writes a table of a run again, with its last row once more, or without it.
+fn rewritten(two: &Two, file: &str, once_more: bool) {
+    let path = two.dir(file);
+    let bytes = bytes::Bytes::from(fs::read(&path).unwrap());
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).unwrap();
+    let schema = reader.schema().clone();
+    let mut batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let last = batches.pop().unwrap();
+    let rows = last.num_rows();
+    match once_more {
+        true => batches.extend([last.clone(), last.slice(rows - 1, 1)]),
+        false => batches.push(last.slice(0, rows - 1)),
+    }
+    let mut out = ArrowWriter::try_new(Vec::new(), schema, None).unwrap();
+    batches.iter().for_each(|batch| out.write(batch).unwrap());
+    fs::write(path, out.into_inner().unwrap()).unwrap();
+}
+
+#[test]
+fn rows_more_or_fewer_than_are_sealed_are_found() {
+    let told = |b: &Sample, a: &Sample, file: &str, once_more: bool| {
+        let two = Two::new(a, b);
+        rewritten(&two, file, once_more);
+        two.refused()
+    };
+    let (a, b) = (many(300, i64::from), many(300, |key| i64::from(key) + 1));
+    for b in [&a, &b] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(wrapped(&told(b, &a, "b/view.parquet", true)), @"
+            RUNS/b/view.parquet is not as it was written: it has 301 rows, and the leaves of the
+            views have 300
+            ");
+        }
+    }
+    let same = sample(5);
+    insta::assert_snapshot!(wrapped(&told(&same, &same, "a/violations.parquet", true)), @"
+    RUNS/a/violations.parquet is not as it was written: its rows are not those of the
+    violations' digest
+    ");
+    insta::assert_snapshot!(wrapped(&told(&same, &same, "b/refused.parquet", false)), @"
+    RUNS/b/refused.parquet is not as it was written: it has 1056 rows, and the manifest
+    counts 1057 refused events
     ");
 }
 

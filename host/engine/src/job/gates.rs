@@ -181,6 +181,10 @@ fn bind(
     let equals = exact("equals")?;
     let bounds =
         Bounds { least: equals.or(exact("at_least")?), most: equals.or(exact("at_most")?) };
+    if bounds.least.zip(bounds.most).is_some_and(|(least, most)| least.compare(most).is_gt()) {
+        let why = "at_least is above at_most, so that no total could hold";
+        return Err(wrong(total, "expect", why));
+    }
     let by = expect.get("by").map(|by| -> Result<By, JobError> {
         let field = find(fields, by, "by", &whose)?;
         let Field { name, kind, .. } = &fields[field];

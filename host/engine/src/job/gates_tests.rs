@@ -106,6 +106,10 @@ fn what_makes_no_sense_is_named_with_its_line() {
              decimal(2)",
         ),
         (
+            "[[expect]]\ntotal = \"net\"\nat_least = 5\nat_most = 1",
+            "retally.toml:10: expect: at_least is above at_most, so that no total could hold",
+        ),
+        (
             "[[expect]]\ntotal = \"net\"\nequals = \"nought\"",
             "retally.toml:11: expect.equals: \"nought\" is no number; write digits, with a point \
              where there are cents: \"-12.34\"",

@@ -102,6 +102,21 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     Ok(CheckReport { digests, findings, proves, leaves_open })
 }
 
+/// The first thing in which outcomes, emits and refused events are not what the manifest seals.
+pub(crate) fn log_finding(run: &RunReader) -> Result<Option<String>, RunDirError> {
+    let fates = fates(run)?;
+    if outcomes_digest(run.emits(), &fates.partitions) != run.manifest().digests.outcomes {
+        let what = "outcomes and emits are not those of the outcomes' digest";
+        return Ok(Some(what.to_owned()));
+    }
+    Ok(fates.refused)
+}
+
+/// The digest of the violations that the files hold.
+pub(crate) fn violations_digest(run: &RunReader) -> Result<Hash, RunDirError> {
+    Ok(recompute::violations(run)?.digest)
+}
+
 fn run_of(
     fates: &Result<Fates, String>,
     outcomes: &Result<Hash, String>,

@@ -167,10 +167,7 @@ fn empty(fields: &[Field]) -> Vec<Column> {
 
 /// Why rows are not those of a leaf.
 fn changed(first_row: u64) -> String {
-    format!(
-        "the rows from {first_row} are not those whose hash is in leaves.parquet; \
-         `retally results check` tells what else was changed"
-    )
+    format!("the rows from {first_row} are not those whose hash is in leaves.parquet")
 }
 
 /// Hashes rows again, leaf by leaf.

@@ -39,6 +39,7 @@ mod tests;
 mod writer;
 
 pub use check::{CheckReport, Checked, check};
+pub(crate) use check::{log_finding, violations_digest};
 pub use error::RunDirError;
 pub use named::Named;
 pub use places::KeyPlace;

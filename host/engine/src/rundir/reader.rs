@@ -93,7 +93,7 @@ impl RunReader {
             serde_json::from_value(manifest.control.clone()).map_err(|_| unusable())?;
         let shape = Shape::read(&control).ok_or_else(unusable)?;
         let meter = Meter::default();
-        meter.add(bytes.len() as u64);
+        meter.add(&MANIFEST.into(), 0..bytes.len() as u64);
         Ok(Self { folder, manifest, shape, history: control.history, meter })
     }
 
@@ -160,7 +160,7 @@ impl RunReader {
     }
 
     /// An error about the content of a table.
-    pub(super) fn wrong(&self, table: Table, what: impl Into<String>) -> RunDirError {
+    pub(crate) fn wrong(&self, table: Table, what: impl Into<String>) -> RunDirError {
         RunDirError::Table { path: self.folder.at(&self.shape.file(table)), what: what.into() }
     }
 
@@ -203,7 +203,7 @@ impl RunReader {
         before: u64,
     ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
         let fail = |error| failed("read", &self.folder, name, error);
-        let file = Metered::new(self.folder.read(name)?, self.meter.clone());
+        let file = Metered::new(self.folder.read(name)?, name, self.meter.clone());
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if part.rows.is_some() {
             options = options.with_offset_index_policy(PageIndexPolicy::Optional);

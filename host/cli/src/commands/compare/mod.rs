@@ -99,6 +99,13 @@ fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     if args.pass.is_asked() {
         return args.pass.compare(&args.job, options, sink);
     }
+    // A parser lets a flag pass that goes with --b where RUN is given, because --b cannot be.
+    if let Some(flag) = args.pass.given() {
+        let text = format!("{flag} is for two reducers over a log, and what is given are runs");
+        return Err(Failure::usage(anyhow!(text)).hint(
+            "runs are compared whole: give the flag to `retally replay`, or compare --a, --b",
+        ));
+    }
     let files = KnownFiles {
         view: args.known.clone(),
         emits: args.known_emits.iter().map(|(kind, file)| (kind.clone(), file.into())).collect(),
@@ -165,6 +172,9 @@ fn repeat(args: &Args) -> String {
     words.extend(
         args.max_keys.iter().map(|limit| format!("--max-keys {}", word(&limit.to_string()))),
     );
+    if args.show != retally_core::compare::SHOWN_KEYS {
+        words.push(format!("--show {}", args.show));
+    }
     if args.force {
         words.push("--force".to_owned());
     }
@@ -186,5 +196,15 @@ fn named(text: &str) -> Result<(String, String), String> {
 }
 
 fn failure(error: CompareError) -> Failure {
-    Failure::usage(error)
+    let hint = error.is_damage().then_some(
+        "`retally results check RUN` tells what else was changed; running it again writes it anew",
+    );
+    let failure = match error.is_usage() {
+        true => Failure::usage(error),
+        false => Failure::unfinished(error),
+    };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }

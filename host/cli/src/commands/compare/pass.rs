@@ -57,6 +57,18 @@ impl PassArgs {
         self.b.is_some()
     }
 
+    /// The first flag that was given and is for two reducers alone.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let all = [
+            ("--a", self.a.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--keys", !self.keys.is_empty()),
+            ("--limit", self.limit.is_some()),
+            ("--out", self.out.is_some()),
+        ];
+        all.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
     /// The words that ask for the same pass again.
     pub(super) fn words(&self, word: impl Fn(&str) -> String) -> Vec<String> {
         let file = |flag: &str, path: &Option<PathBuf>| {

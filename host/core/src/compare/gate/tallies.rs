@@ -36,13 +36,23 @@ pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
     if !counted(judging, &What::Violations, violations) {
         tallied = Tallied { all_of_view: false, all_keyed: false };
     }
-    // All that differs is accounted for, or it is a history: views that differed on the way.
+    // All that differs is accounted for, or it is a history: views that differed on the way. Where
+    // emits and outcomes are the same, nothing else lets a key diverge that ends the same.
     let nothing = judging.expected == 0 && judging.unexpected.is_empty();
-    if nothing && comparison.verdict == Verdict::Different {
-        let keys = comparison.divergences.keys.max(1);
-        tallied.all_of_view &= counted(judging, &What::History, keys);
-    }
+    let keys = match nothing && comparison.verdict == Verdict::Different {
+        true => comparison.divergences.keys.max(1),
+        false if on_the_way(comparison) => 0,
+        false => comparison.divergences.healed,
+    };
+    tallied.all_of_view &= counted(judging, &What::History, keys);
     tallied
+}
+
+/// Whether records or outcomes differ, as those of keys that end the same may.
+fn on_the_way(comparison: &Comparison) -> bool {
+    let records = comparison.emits.iter().filter_map(|emit| emit.records);
+    records.map(|sets| sets.differing()).sum::<u64>() > 0
+        || comparison.outcomes.as_ref().is_some_and(|changes| !changes.is_empty())
 }
 
 /// Whether everything that differs in a kind is expected.

@@ -94,7 +94,7 @@ fn compare(sides: &Sides, judging: &mut Judging) -> Comparison {
         }
         let (columns_a, columns_b) = (columns(rows_a), columns(rows_b));
         let (a, b) = (Rows::all(&columns_a), Rows::all(&columns_b));
-        let differs = rows_a != rows_b;
+        let differs = !plan.view.same_rows(a, b);
         let first = differs.then(First::default);
         let facts = KeyFacts { first, ..KeyFacts::default() };
         tally.key(key.as_bytes(), a, b, &facts, judging).unwrap();
@@ -216,6 +216,20 @@ fn an_expectation_that_nothing_meets_or_that_has_expired_fails() {
     assert_eq!(late.entries[0].status, EntryStatus::Expired("2024-10-03".into()));
     assert_eq!(late.entries[0].differences, 2, "what it would have taken is told");
     assert_eq!(by_what(&late), [("balance.tier", 1), ("view.tier", 1)]);
+}
+
+#[test]
+fn a_history_is_judged_beside_what_is_expected() {
+    let sides = Sides { emits: Default::default(), ..orders() };
+    let judged = |entries: &[&str]| {
+        let mut judging = gate(entries).begin(&plan()).unwrap();
+        let mut comparison = compare(&sides, &mut judging);
+        comparison.divergences.healed = 2;
+        judging.finish(&comparison)
+    };
+    let verdict = judged(&["*", "@rows"]);
+    assert_eq!((verdict.holds, by_what(&verdict)), (false, vec![("@history", 2)]));
+    assert!(judged(&["*", "@rows", "@history"]).holds);
 }
 
 #[test]

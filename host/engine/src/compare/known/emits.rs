@@ -2,7 +2,7 @@
 //! number among those of its event where the file gives one (`seq`), else by their order.
 
 use super::Source;
-use super::file::Texts;
+use super::file::{Texts, Want};
 use super::view::unknown;
 use crate::compare::CompareError;
 use crate::rundir::{Keys, RunReader, Table};
@@ -43,17 +43,22 @@ impl KnownEmits {
             let own = name.strip_prefix("field.").unwrap_or(name);
             declared.fields.iter().find(|field| field.name == own && !front)
         };
-        let json = |name: &str| field(name).is_some_and(|field| field.kind == Kind::Json);
-        let texts = Texts::read(path, &json)?;
+        let want = |name: &str| match (name, field(name)) {
+            ("partition" | "key" | "event_id", _) => Want::Key,
+            ("offset" | "seq", _) => Want::Of(Kind::Integer),
+            (_, Some(field)) => Want::Of(field.kind),
+            (_, None) => Want::Nothing,
+        };
+        let texts = Texts::read(path, &want)?;
         let has = |name: &str| texts.column(name).is_some();
         let mut by = match (has("event_id"), has("partition") && has("offset")) {
             (_, true) => vec![0, 1],
             (true, false) if has("key") => vec![4, 5],
             (true, false) => vec![5],
             _ => {
-                let what = "has neither a column `event_id` nor `partition` and `offset`, so its \
+                let what = "neither a column `event_id` nor `partition` and `offset`, so its \
                             records are of no event";
-                return Err(texts.wrong(what));
+                return Err(texts.lacks(what));
             }
         };
         if has("seq") {
@@ -73,12 +78,7 @@ impl KnownEmits {
         }
         let mut rows: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
         for row in order {
-            let part = |&number: &usize| {
-                let column = texts.column(BEFORE[number]);
-                let text = column.and_then(|column| texts.text(row, column));
-                text.map(str::to_owned)
-                    .ok_or_else(|| texts.wrong_at(row, format!("there is no `{}`", BEFORE[number])))
-            };
+            let part = |&number: &usize| part(&texts, row, BEFORE[number]);
             let id = by.iter().map(part).collect::<Result<Vec<_>, _>>()?;
             rows.entry(id).or_default().push(row);
         }
@@ -87,16 +87,16 @@ impl KnownEmits {
         Ok(Self { kind: EmitKind { name: kind.to_owned(), fields }, source, by, columns, rows })
     }
 
-    /// Compares the run's emits of the kind with these.
+    /// Compares the run's emits of the kind with these. Whether any are of the same event.
     pub(super) fn compare(
         &self,
         run: &RunReader,
         plan: &Plan,
         tally: &mut Tally,
-    ) -> Result<(), CompareError> {
+    ) -> Result<bool, CompareError> {
         let named = |name: &str| plan.emits.iter().position(|emit| emit.kind == name);
-        let Some(number) = named(&self.kind.name) else { return Ok(()) };
-        let Some(kind) = plan.emits[number].a else { return Ok(()) };
+        let Some(number) = named(&self.kind.name) else { return Ok(false) };
+        let Some(kind) = plan.emits[number].a else { return Ok(false) };
         // Of each event how many of the known records were met.
         let mut met: BTreeMap<&Vec<String>, usize> = BTreeMap::new();
         for batch in run.rows(Table::Emits(kind), &Keys::All)? {
@@ -126,7 +126,8 @@ impl KnownEmits {
             let b = Records { events: &events, columns: &known };
             tally.emits(number, a, b, &mut |_| ())?;
         }
-        self.left(number, &met, tally)
+        self.left(number, &met, tally)?;
+        Ok(!met.is_empty())
     }
 
     /// What the run did not emit: once more what stands there already, or more than there is.
@@ -177,4 +178,18 @@ impl KnownEmits {
         }
         Ok(())
     }
+}
+
+/// What tells a record from others, as the run's own table writes it.
+fn part(texts: &Texts, row: usize, name: &str) -> Result<String, CompareError> {
+    let text = texts.column(name).and_then(|column| texts.text(row, column));
+    let text = text.ok_or_else(|| texts.no_key(row, &format!("`{name}`")))?;
+    if name != "offset" && name != "seq" {
+        return Ok(text.to_owned());
+    }
+    let number: Option<u64> = text.parse().ok();
+    number.map(|number| number.to_string()).ok_or_else(|| {
+        let text: String = text.chars().take(60).collect();
+        texts.wrong_at(row, format!("`{name}` is {text:?}, which is no number of an event"))
+    })
 }

@@ -1,21 +1,14 @@
 //! A file of known results as texts, whatever its format: a column for each name, a row for each
 //! record, and where each row stands, so that a message can say where.
 
+use super::cells;
+use super::json::{self, Pairs};
 use crate::compare::CompareError;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use retally_core::decode::convert::from_text;
 use retally_core::digest::Hash;
-use retally_core::schema::{Column, Field, Kind, Value, Values, display};
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use retally_core::schema::{Column, Field, Kind, Value, Values};
 use std::path::{Path, PathBuf};
 
 /// A file of known results.
@@ -36,13 +29,23 @@ pub(super) struct Texts {
     pub(super) columns: Vec<Column>,
 }
 
+/// What a column is read for, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// The text of a key or an id: a text, a whole number, or the list of a composite key.
+    Key,
+    /// Values of a field.
+    Of(Kind),
+    /// Nothing: it is passed over, or refused by name.
+    Nothing,
+}
+
 /// Bytes of one column that its ends can count.
 const COLUMN_MAX_BYTES: usize = u32::MAX as usize;
 
 impl Texts {
-    /// Reads a file; its extension tells the format. `is_json`: whether a field is of kind JSON, of
-    /// which the text counts as it stands.
-    pub(super) fn read(path: &Path, is_json: &dyn Fn(&str) -> bool) -> Result<Self, CompareError> {
+    /// Reads a file; its extension tells the format. `want`: what each column is read for.
+    pub(super) fn read(path: &Path, want: &dyn Fn(&str) -> Want) -> Result<Self, CompareError> {
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         let bytes = std::fs::read(path).map_err(|error| CompareError::Known {
             path: path.to_owned(),
@@ -61,8 +64,8 @@ impl Texts {
         };
         match extension.as_deref() {
             Some("csv") => texts.csv(&bytes)?,
-            Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, is_json)?,
-            Some("parquet") => texts.parquet(bytes.into())?,
+            Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, want)?,
+            Some("parquet") => texts.parquet(bytes.into(), want)?,
             _ => {
                 let what = "is of no known format: name it .csv, .jsonl (JSON lines) or .parquet";
                 return Err(texts.wrong(what));
@@ -79,6 +82,24 @@ impl Texts {
     /// An error about a row, counted from 0.
     pub(super) fn wrong_at(&self, row: usize, what: impl std::fmt::Display) -> CompareError {
         self.wrong(format!("{} {}: {what}", self.unit, self.places[row]))
+    }
+
+    /// An error about a column that must be there.
+    pub(super) fn lacks(&self, what: &str) -> CompareError {
+        match self.names.as_slice() {
+            [] => self.wrong("is empty"),
+            names => self.wrong(format!("has {what}; its columns are `{}`", names.join("`, `"))),
+        }
+    }
+
+    /// An error about a row without a key or an id.
+    pub(super) fn no_key(&self, row: usize, what: &str) -> CompareError {
+        let csv = self.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+        let advice = match csv {
+            true => " (CSV cannot tell an empty one from none; JSON lines can)",
+            false => "",
+        };
+        self.wrong_at(row, format!("there is no {what}{advice}"))
     }
 
     /// How a row is called.
@@ -168,9 +189,9 @@ impl Texts {
     }
 
     fn csv(&mut self, bytes: &[u8]) -> Result<(), CompareError> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-        let bad = |error: csv::Error| format!("is no CSV: {error}");
+        let bad = |error: csv::Error| bad_csv(bytes, &error);
         let header = reader.headers().map_err(|error| self.wrong(bad(error)))?.clone();
         for name in &header {
             if self.column(name).is_some() {
@@ -197,26 +218,20 @@ impl Texts {
         Ok(())
     }
 
-    fn json(&mut self, bytes: &[u8], is_json: &dyn Fn(&str) -> bool) -> Result<(), CompareError> {
+    fn json(&mut self, bytes: &[u8], want: &dyn Fn(&str) -> Want) -> Result<(), CompareError> {
+        let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
         for (line, place) in bytes.split(|&byte| byte == b'\n').zip(1..) {
             if line.trim_ascii().is_empty() {
                 continue;
             }
             self.begin(place);
             let row = self.places.len() - 1;
-            let object: BTreeMap<String, &RawValue> = serde_json::from_slice(line)
-                .map_err(|error| self.wrong_at(row, format!("no JSON object: {error}")))?;
-            for (name, value) in object {
-                let column = self.named(&name);
-                let raw = value.get();
-                match raw.as_bytes().first() {
-                    Some(b'n') => {}
-                    Some(b'"') if !is_json(&name) => {
-                        let text: String = serde_json::from_str(raw)
-                            .map_err(|error| self.wrong_at(row, format!("`{name}`: {error}")))?;
-                        self.set(column, &text)?;
-                    }
-                    _ => self.set(column, raw)?,
+            let Pairs(pairs) = Pairs::of(line).map_err(|why| self.wrong_at(row, why))?;
+            for (name, value) in &pairs {
+                let column = self.named(name);
+                let text = json::text(value.get(), want(name));
+                if let Some(text) = text.map_err(|why| self.wrong_at(row, why.of(name)))? {
+                    self.set(column, &text)?;
                 }
             }
             self.end();
@@ -224,28 +239,37 @@ impl Texts {
         Ok(())
     }
 
-    fn parquet(&mut self, bytes: bytes::Bytes) -> Result<(), CompareError> {
+    fn parquet(
+        &mut self,
+        bytes: bytes::Bytes,
+        want: &dyn Fn(&str) -> Want,
+    ) -> Result<(), CompareError> {
         self.unit = "row";
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let bad = |error: &dyn std::fmt::Display| format!("is no Parquet file: {error}");
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
             .and_then(ParquetRecordBatchReaderBuilder::build)
             .map_err(|error| self.wrong(bad(&error)))?;
+        let mut wants = Vec::new();
+        for field in reader.schema().fields() {
+            if self.column(field.name()).is_some() {
+                return Err(self.wrong(format!("has two columns called `{}`", field.name())));
+            }
+            self.named(field.name());
+            wants.push(want(field.name()));
+        }
         for batch in reader {
-            let batch: RecordBatch = batch.map_err(|error| self.wrong(bad(&error)))?;
-            let schema = batch.schema();
+            let batch = batch.map_err(|error| self.wrong(bad(&error)))?;
             for row in 0..batch.num_rows() {
                 self.begin(self.places.len() as u64);
-                for (field, array) in schema.fields().iter().zip(batch.columns()) {
-                    let column = self.named(field.name());
-                    if array.is_null(row) {
-                        continue;
-                    }
-                    let text = cell(array, row).ok_or_else(|| {
-                        let (name, of) = (field.name(), array.data_type());
-                        self.wrong(format!("has a column `{name}` of type {of}, which is not read"))
+                for (column, array) in batch.columns().iter().enumerate() {
+                    let text = cells::text(array, row, wants[column]);
+                    let text = text.map_err(|why| {
+                        self.wrong_at(self.places.len() - 1, why.of(&self.names[column]))
                     })?;
-                    self.set(column, &text)?;
+                    if let Some(text) = text {
+                        self.set(column, &text)?;
+                    }
                 }
                 self.end();
             }
@@ -254,49 +278,36 @@ impl Texts {
     }
 }
 
-/// The text of a cell; none of a type that no field of a run has.
-fn cell(array: &dyn Array, row: usize) -> Option<String> {
-    macro_rules! number {
-        ($type:ty) => {
-            array.as_primitive::<$type>().value(row).to_string()
-        };
+/// What spreadsheets put in front of UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a value of a file is none: a fragment that fits behind the column's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoValue(pub(super) String);
+
+impl NoValue {
+    /// The sentence about a column.
+    fn of(&self, column: &str) -> String {
+        format!("`{column}` {}", self.0)
     }
-    let time = |micros: i64| display(Value::Timestamp(micros), Kind::Timestamp);
-    Some(match array.data_type() {
-        DataType::Boolean => array.as_boolean().value(row).to_string(),
-        DataType::Int8 => number!(Int8Type),
-        DataType::Int16 => number!(Int16Type),
-        DataType::Int32 => number!(Int32Type),
-        DataType::Int64 => number!(Int64Type),
-        DataType::UInt8 => number!(UInt8Type),
-        DataType::UInt16 => number!(UInt16Type),
-        DataType::UInt32 => number!(UInt32Type),
-        DataType::UInt64 => number!(UInt64Type),
-        DataType::Float32 => {
-            let value = array.as_primitive::<Float32Type>().value(row);
-            display(Value::Float(value.into()), Kind::Float)
+}
+
+/// What is wrong with a CSV, and in which line.
+fn bad_csv(bytes: &[u8], error: &csv::Error) -> String {
+    let line = |position: &Option<csv::Position>| {
+        let at = position.as_ref().map_or(0, |position| position.byte() as usize);
+        let at = at.min(bytes.len());
+        let ends = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        1 + memchr::memchr_iter(b'\n', &bytes[..at + ends]).count()
+    };
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let (line, cells) = (line(pos), if *len == 1 { "cell" } else { "cells" });
+            format!("line {line}: {len} {cells} where the header names {expected_len}")
         }
-        DataType::Float64 => {
-            let value = array.as_primitive::<Float64Type>().value(row);
-            display(Value::Float(value), Kind::Float)
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            format!("line {}: that is no UTF-8; save the file as UTF-8", line(pos))
         }
-        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row),
-        DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
-        DataType::LargeUtf8 => array.as_string::<i64>().value(row).to_owned(),
-        DataType::Utf8View => array.as_string_view().value(row).to_owned(),
-        DataType::Binary => display(Value::Bytes(array.as_binary::<i32>().value(row)), Kind::Bytes),
-        DataType::Date32 => {
-            display(Value::Date(array.as_primitive::<Date32Type>().value(row)), Kind::Date)
-        }
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            time(array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1_000_000)?)
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            time(array.as_primitive::<TimestampMillisecondType>().value(row).checked_mul(1000)?)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            time(array.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
-        _ => return None,
-    })
+        _ => format!("is no CSV: {error}"),
+    }
 }

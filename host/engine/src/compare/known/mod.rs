@@ -2,8 +2,10 @@
 //! really published. The run is A, the known results are B: what is only in A is extra, what is
 //! only in B is missing.
 
+mod cells;
 mod emits;
 mod file;
+mod json;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -49,15 +51,11 @@ pub fn known(
 ) -> Result<Comparison, CompareError> {
     let run = open(dir)?;
     let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
-    let mut emits = Vec::new();
-    for (kind, file) in &files.emits {
-        if emits.iter().any(|known: &KnownEmits| known.kind.name == *kind) {
-            let text = format!("known emits of `{kind}` are given twice");
-            return Err(CompareError::Known { path: file.clone(), what: text });
-        }
-        emits.push(KnownEmits::load(&run, kind, file)?);
+    let emits = load_emits(&run, &files.emits)?;
+    let mut notes = judge(&run, view.as_ref(), &emits, options.force)?;
+    if !emits.is_empty() {
+        super::intact::log(&run, dir)?;
     }
-    let mut notes = judge(&run, view.as_ref(), options.force)?;
     let view_a = run.view_shape();
     let none = ViewShape::default();
     let kinds: Vec<EmitKind> = emits.iter().map(|known| known.kind.clone()).collect();
@@ -70,22 +68,24 @@ pub fn known(
     let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
     let mut tally = Tally::new(plan.clone());
     let mut read = Read { checked: true, ..Read::default() };
+    let mut apart = Vec::new();
     match &view {
         Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated)? => {
-            let text = "they have no key in common".to_owned();
-            if !options.force {
-                return Err(CompareError::Refused(vec![text]));
-            }
-            notes.push(Note::new(NoteCode::Forced, forced(&text)));
+            apart.push("they have no key in common".to_owned());
         }
         Some(_) => {}
         None => notes.push(Note::new(NoteCode::NotCompared, "the view was not compared")),
     }
     for known in &emits {
-        known.compare(&run, &plan, &mut tally)?;
-        let text = format!("emits of `{}` were not checked against their digest", known.kind.name);
-        notes.push(Note::new(NoteCode::NotChecked, text));
+        if !known.compare(&run, &plan, &mut tally)? {
+            let (file, kind) = (&known.source.name, &known.kind.name);
+            apart.push(format!("no record of {file} is of an event with emits of `{kind}`"));
+        }
     }
+    if !apart.is_empty() && !options.force {
+        return Err(CompareError::Refused(apart));
+    }
+    notes.extend(apart.iter().map(|text| Note::new(NoteCode::Forced, forced(text))));
     let sources = view.into_iter().map(|view| (Place::View, view.source));
     let sources: Vec<(Place, Source)> = sources
         .chain(emits.into_iter().map(|known| (Place::Emit(known.kind.name), known.source)))
@@ -105,6 +105,22 @@ pub fn known(
     let mut comparison = head.with(&plan, found);
     gated.conclude(&mut comparison, &plan);
     Ok(comparison)
+}
+
+/// Loads known emits, each kind once.
+fn load_emits(
+    run: &RunReader,
+    files: &[(String, PathBuf)],
+) -> Result<Vec<KnownEmits>, CompareError> {
+    let mut emits: Vec<KnownEmits> = Vec::new();
+    for (kind, file) in files {
+        if emits.iter().any(|known| known.kind.name == *kind) {
+            let what = format!("is a second file for emits of `{kind}`: put all of them into one");
+            return Err(CompareError::Known { path: file.clone(), what });
+        }
+        emits.push(KnownEmits::load(run, kind, file)?);
+    }
+    Ok(emits)
 }
 
 /// Where known results came from.
@@ -138,6 +154,7 @@ fn known_side(sources: Vec<(Place, Source)>) -> Side {
 fn judge(
     run: &RunReader,
     view: Option<&KnownView>,
+    emits: &[KnownEmits],
     force: bool,
 ) -> Result<Vec<Note>, CompareError> {
     let mut found = Vec::new();
@@ -146,9 +163,10 @@ fn judge(
         let (events, keys) = (counts.applied, counts.keys);
         found.push(format!("the run is empty: {events} events applied, {keys} keys"));
     }
-    if let Some(view) = view.filter(|view| view.source.rows == 0) {
-        found.push(format!("{} holds no row", view.source.name));
-    }
+    let sources = view.map(|view| &view.source).into_iter();
+    let sources = sources.chain(emits.iter().map(|known| &known.source));
+    let empty = sources.filter(|source| source.rows == 0);
+    found.extend(empty.map(|source| format!("{} holds no row", source.name)));
     if !found.is_empty() && !force {
         return Err(CompareError::Refused(found));
     }

@@ -98,7 +98,7 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     a.csv has a column `tier`, which is no field of the view; there are `Key`, `net`
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "id,net\nk,1\n")), @"
-    a.csv has no column `key`
+    a.csv has no column `key`; its columns are `id`, `net`
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net,net\nk,1,1\n")), @"
     a.csv has two columns called `net`
@@ -110,15 +110,15 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     a.csv line 2: `net` is "1.005", which is no decimal(2) (field-scale)
     "#);
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1\nl\n")), @"
-    a.csv is no CSV: CSV error: record 2 (line: 3, byte: 12): found record with 1
-    fields, but the previous record has 2 fields
+    a.csv line 3: 1 cell where the header names 2
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\n,1\n")), @"
-    a.csv line 2: there is no key
+    a.csv line 2: there is no key (CSV cannot tell an empty one from none; JSON lines
+    can)
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.jsonl", "{\"key\":\"k\"}\n\n[1]\n")), @"
-    a.jsonl line 3: no JSON object: invalid type: sequence, expected a map at line 1
-    column 0
+    a.jsonl line 3: no JSON object that is whole on its line: invalid type: sequence,
+    expected an object at character 0
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.parquet", "PAR1")), @"
     a.parquet is no Parquet file: EOF: Parquet file too small. Size is 4 but need 8
@@ -200,6 +200,75 @@ fn what_was_published_is_compared_record_by_record() {
 }
 
 #[test]
+fn a_file_says_each_thing_once_and_whole() {
+    let run = Run::new();
+    let line = "{\"key\":\"k00000001\",\"net\":\"0.02\",\"net\":\"0.01\"}\n";
+    insta::assert_snapshot!(wrapped(&run.told("a.jsonl", line)), @"
+    a.jsonl line 1: no JSON object that is whole on its line: `net` stands twice at
+    character 45
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.jsonl", "{\"key\":1.0,\"net\":\"0.02\"}")), @"
+    a.jsonl line 1: `key` is 1.0; a key is a text, a whole number, or a list of these
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.jsonl", "")), @"
+    a.jsonl is empty
+    ");
+    insta::assert_snapshot!(wrapped(&run.told("a.csv", "key;net\nk;1\n")), @"
+    a.csv has no column `key`; its columns are `key;net`
+    ");
+    fs::write(run.path("a.csv"), b"key,net\r\nk,1\r\n\xe4,1\r\n").unwrap();
+    let files = KnownFiles { view: Some(run.path("a.csv")), emits: Vec::new() };
+    let told = run.compare(files).unwrap_err().to_string();
+    assert!(told.ends_with("a.csv line 3: that is no UTF-8; save the file as UTF-8"), "{told}");
+    // What spreadsheets put in front is no part of the first name.
+    let text = format!("\u{feff}{}", csv(0..100));
+    assert_eq!(run.view("known.csv", &text).unwrap().verdict, Verdict::Same);
+    let lines: String =
+        (0..100).map(|key| format!("{{\"key\":\"k{key:08}\",\"net\":{}}}\n", net(key))).collect();
+    let lines = format!("\u{feff}{lines}");
+    assert_eq!(run.view("known.jsonl", &lines).unwrap().verdict, Verdict::Same);
+}
+
+#[test]
+fn known_emits_of_nothing_that_the_run_has_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    sample(7).write(&dir, sample(7).outcomes(), 0);
+    let compare = |text: &str, force| {
+        fs::write(folder.path().join("e.csv"), text).unwrap();
+        let emits = vec![("flag".into(), folder.path().join("e.csv"))];
+        let options = CompareOptions { force, ..CompareOptions::default() };
+        known(&dir, &KnownFiles { view: None, emits }, &options, &mut NoSink)
+    };
+    let told = |text: &str| {
+        let told = compare(text, false).unwrap_err().to_string();
+        wrapped(&told.replace(&format!("{}/", folder.path().display()), ""))
+    };
+    insta::assert_snapshot!(told("partition,offset,on\n"), @"
+    these are not compared: e.csv holds no row; --force goes on all the same, and the
+    report says so
+    ");
+    insta::assert_snapshot!(told("partition,offset,on\nnowhere,1,true\n"), @"
+    these are not compared: no record of e.csv is of an event with emits of `flag`;
+    --force goes on all the same, and the report says so
+    ");
+    insta::assert_snapshot!(told("partition,offset,on\na/1,1.0,true\n"), @r#"
+    e.csv line 2: `offset` is "1.0", which is no number of an event
+    "#);
+    let forced = compare("partition,offset,on\nnowhere,1,true\n", true).unwrap();
+    assert_eq!(forced.verdict, Verdict::Different);
+    assert!(forced.notes.iter().any(|note| note.code == NoteCode::Forced));
+
+    // Emits are held against the digest of the outcomes.
+    let other = folder.path().join("other");
+    sample(8).write(&other, sample(8).outcomes(), 0);
+    let of = |dir: &Path| dir.join("emits/flag/00000.parquet");
+    fs::copy(of(&other), of(&dir)).unwrap();
+    let told = compare("partition,offset,on\na/1,1,true\n", false).unwrap_err();
+    assert!(matches!(told, CompareError::Changed { .. } | CompareError::RunDir(_)), "{told}");
+}
+
+#[test]
 fn known_emits_must_be_of_a_kind_and_of_events() {
     let run = Run::new();
     let told = |kind: &str, text: &str| {
@@ -214,7 +283,7 @@ fn known_emits_must_be_of_a_kind_and_of_events() {
     ");
     insta::assert_snapshot!(wrapped(&told("flag", "id,on\n1,true\n")), @"
     e.csv has neither a column `event_id` nor `partition` and `offset`, so its records
-    are of no event
+    are of no event; its columns are `id`, `on`
     ");
     insta::assert_snapshot!(wrapped(&told("flag", "event_id,off\n1,true\n")), @"
     e.csv has a column `off`, which is no field of emit kind `flag`; is it `on`?

@@ -1,11 +1,11 @@
 //! Known results of the view: loaded, checked against the run's fields, and sorted by key.
 
 use super::Source;
-use super::file::Texts;
+use super::file::{Texts, Want};
 use crate::compare::CompareError;
 use crate::rundir::RunReader;
 use retally_core::compare::Rows;
-use retally_core::schema::{Column, Field, Kind, ViewShape};
+use retally_core::schema::{Column, Field, ViewShape};
 use std::path::Path;
 
 /// The column of the keys.
@@ -34,9 +34,13 @@ impl KnownView {
                 of_run.fields.iter().position(|field| field.name == name)
             })
         };
-        let json = |name: &str| field(name).is_some_and(|n| of_run.fields[n].kind == Kind::Json);
-        let texts = Texts::read(path, &json)?;
-        let key = texts.column(KEY).ok_or_else(|| texts.wrong("has no column `key`"))?;
+        let want = |name: &str| match field(name) {
+            _ if name == KEY => Want::Key,
+            Some(number) => Want::Of(of_run.fields[number].kind),
+            None => Want::Nothing,
+        };
+        let texts = Texts::read(path, &want)?;
+        let key = texts.column(KEY).ok_or_else(|| texts.lacks("no column `key`"))?;
         let mut given: Vec<(usize, usize)> = Vec::new();
         for (column, name) in texts.names.iter().enumerate().filter(|(column, _)| *column != key) {
             let known = of_run.fields.iter().map(|field| field.name.as_str());
@@ -61,7 +65,7 @@ impl KnownView {
         let mut order: Vec<usize> = (0..texts.places.len()).collect();
         for &row in &order {
             if texts.text(row, key).is_none() {
-                return Err(texts.wrong_at(row, "there is no key"));
+                return Err(texts.no_key(row, "key"));
             }
         }
         order.sort_by_key(|&row| texts.text(row, key));
