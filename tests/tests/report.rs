@@ -68,7 +68,7 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
         orders@1.0.0  GBP  net 4,985.65
         orders@1.1.0  GBP  net 4,967.83
     hint: retally explain --job orders.toml acct-000000 --around 0:1000
-    hint: retally compare --a v1.wasm --b v2.wasm --job orders.toml
+    hint: retally compare --a v1.wasm --b v2.wasm --job orders.toml --html report.html
     ");
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod csv;
 mod gate;
 mod groups;
 pub mod html;
+mod known;
 pub mod markdown;
 pub mod number;
 pub mod sentence;

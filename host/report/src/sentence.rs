@@ -2,6 +2,7 @@
 //! we say, what is a number, and what came from elsewhere, so that each report can mark and escape
 //! it as it must.
 
+use crate::known::accuracy;
 use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times,
 };
@@ -27,23 +28,29 @@ pub enum Part {
 pub struct Sentence(pub Vec<Part>);
 
 impl Sentence {
-    fn text(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Text(text.into()));
         self
     }
 
-    fn number(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn number(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Number(text.into()));
         self
     }
 
-    fn value(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn value(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Value(text.into()));
         self
     }
 
-    fn count(self, count: u64, one: &str, many: &str) -> Self {
+    pub(crate) fn count(self, count: u64, one: &str, many: &str) -> Self {
         self.number(grouped(count)).text(format!(" {}", if count == 1 { one } else { many }))
+    }
+
+    /// Goes on with another.
+    pub(crate) fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
     /// The whole sentence, each part as `write` writes it.
@@ -224,7 +231,11 @@ fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
     if is_zero(&total.difference) {
         return said.text(" differs, and the differences add up to zero.");
     }
-    let said = said.text(" is ").text(direction(&total.difference)).number(size(&total.difference));
+    let said = match c.how {
+        How::Known => said.text(" of ").value(&c.b.label).text(" is "),
+        How::OnePass | How::Runs => said.text(" is "),
+    };
+    let said = said.text(direction(&total.difference)).number(size(&total.difference));
     let said = match &c.view.row_key {
         // A sum over all currencies had better say so.
         Some(RowKey::Fields(fields)) if !fields.is_empty() => {
@@ -397,7 +408,8 @@ fn condition(said: Sentence, condition: &Condition) -> Sentence {
 /// The few sentences that go with the verdict: totals, what else changes, since when, why.
 #[must_use]
 pub fn summary(c: &Comparison) -> Vec<Sentence> {
-    let mut said = if c.verdict == Verdict::Different { totals(c) } else { Vec::new() };
+    let mut said = accuracy(c);
+    said.extend(if c.verdict == Verdict::Different { totals(c) } else { Vec::new() });
     said.extend(changes(c));
     said.extend(why(c));
     said
@@ -407,7 +419,7 @@ pub fn summary(c: &Comparison) -> Vec<Sentence> {
 #[must_use]
 pub fn why(c: &Comparison) -> Vec<Sentence> {
     let mut said = Vec::new();
-    if c.verdict == Verdict::Different && c.keys.differing() == 0 {
+    if c.verdict == Verdict::Different && c.keys.differing() == 0 && c.how != How::Known {
         said.extend(on_the_way(c).into_iter().take(TOTALS_SAID));
     }
     said.extend(since(c));

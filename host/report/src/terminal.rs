@@ -46,7 +46,8 @@ pub fn terminal(c: &Comparison) -> String {
     let totals = if c.verdict == Verdict::Different { sentence::totals(c) } else { Vec::new() };
     let findings = sentence::findings(c).skip(1).take(FINDINGS_MAX - 1);
     let findings = findings.map(|finding| sentence::finding(c, finding));
-    for said in totals.into_iter().chain(sentence::why(c)).chain(findings) {
+    let accuracy = crate::known::accuracy(c);
+    for said in accuracy.into_iter().chain(totals).chain(sentence::why(c)).chain(findings) {
         put(&mut t, &format!("  {}", line(&said)), 4);
     }
     for note in &c.notes {
@@ -55,7 +56,7 @@ pub fn terminal(c: &Comparison) -> String {
     if c.verdict == Verdict::Different {
         counts(&mut t, c);
         fields(&mut t, &c.fields);
-        c.emits.iter().take(LINES_MAX).for_each(|emit| emits(&mut t, emit));
+        c.emits.iter().take(LINES_MAX).for_each(|emit| emits(&mut t, c, emit));
         events(&mut t, c);
         keys(&mut t, c);
     }
@@ -97,11 +98,20 @@ fn counts(t: &mut String, c: &Comparison) {
     let (keys, rows) = (view.then_some(c.keys), view.then_some(c.rows));
     for (what, sets) in [("keys", keys), ("rows", rows), ("states", c.states)] {
         let Some(Sets { only_a, only_b, equal, different }) = sets else { continue };
-        let told = [("different", different), ("only A", only_a), ("only B", only_b)];
+        let [in_a, in_b] = alone(c);
+        let told = [("different", different), (in_a, only_a), (in_b, only_b)];
         let told = told.iter().filter(|(_, count)| *count > 0);
         let told: Vec<String> = told.map(|(w, n)| format!("{} {w}", grouped(*n))).collect();
         let told = if told.is_empty() { String::new() } else { format!("{}, ", told.join(", ")) };
         let _ = writeln!(t, "  {what:<8}{told}{} equal", grouped(equal));
+    }
+}
+
+/// What stands on one side alone is called.
+fn alone(c: &Comparison) -> [&'static str; 2] {
+    match c.how {
+        How::Known => ["extra", "missing"],
+        How::OnePass | How::Runs => ["only A", "only B"],
     }
 }
 
@@ -143,15 +153,15 @@ fn more(t: &mut String, all: usize, what: &str) {
     }
 }
 
-fn emits(t: &mut String, emit: &EmitDifference) {
+fn emits(t: &mut String, c: &Comparison, emit: &EmitDifference) {
     let Some(records) = emit.records else { return };
     if records.differing() == 0 && emit.doubled == 0 {
         return;
     }
     let (differ, all) = (grouped(records.differing()), grouped(records.all()));
     let mut told = format!("  emit {}: {differ} of {all} records differ", value(&emit.kind));
-    for (what, count) in
-        [("only A", records.only_a), ("only B", records.only_b), ("doubled", emit.doubled)]
+    let [in_a, in_b] = alone(c);
+    for (what, count) in [(in_a, records.only_a), (in_b, records.only_b), ("doubled", emit.doubled)]
     {
         if count > 0 {
             let _ = write!(told, ", {} {what}", grouped(count));
@@ -253,11 +263,13 @@ fn read(t: &mut String, c: &Comparison) {
     let _ = writeln!(t, "read {bytes}, {leaves} of {of} leaves");
 }
 
-/// What to do next: first what leads to the worst key.
+/// What to do next, if anything differs: first what leads to the worst key, then to the whole of it.
 fn hints(c: &Comparison) -> Vec<String> {
-    let explain = explain(c).filter(|_| c.verdict == Verdict::Different);
-    let others = c.repeat.iter().filter(|command| Some(*command) != explain.as_ref()).cloned();
-    explain.iter().cloned().chain(others).collect()
+    if c.verdict == Verdict::Same {
+        return Vec::new();
+    }
+    let whole = c.repeat.last().map(|command| format!("{command} --html report.html"));
+    explain(c).into_iter().chain(whole).collect()
 }
 
 /// The command that explains the worst key.
