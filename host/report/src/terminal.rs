@@ -263,7 +263,7 @@ fn read(t: &mut String, c: &Comparison) {
     let _ = writeln!(t, "read {bytes}, {leaves} of {of} leaves");
 }
 
-/// What to do next, if anything differs: first what leads to the worst key, then to the whole of it.
+/// What to do next, if anything differs: what leads to the worst key, then to the whole of it.
 fn hints(c: &Comparison) -> Vec<String> {
     if c.verdict == Verdict::Same {
         return Vec::new();
