@@ -159,6 +159,7 @@ fn what_means_nothing_is_refused() -> Result<()> {
         (&["compare", "a", "log"], "is no run directory"),
         (&["compare", "a", "b", "--limit", "3"], "--limit is for two reducers over a log"),
         (&["compare", "a", "b", "--keys", "acct-001"], "--keys is for two reducers"),
+        (&["compare", "a", "b", "--keys-file", "k"], "--keys-file is for two reducers"),
         (&["compare", "a", "b", "--set", "params.gold_from=1"], "--set is for two reducers"),
         (&["compare", "a", "b", "--out", "c"], "--out is for two reducers"),
         (&["compare", "a", "--known", "x.csv", "--limit", "3"], "--limit is for two reducers"),

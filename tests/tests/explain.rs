@@ -96,3 +96,40 @@ fn what_is_not_there_is_said() -> Result<()> {
     assert!(bad.stderr.contains("PARTITION:OFFSET"), "{}", bad.stderr);
     Ok(())
 }
+
+#[test]
+fn a_position_that_is_not_the_keys_is_said() -> Result<()> {
+    let project = project()?;
+    for (around, note) in [
+        ("0:0", "no event of the key lies at 0:0"),
+        ("0:99999", "no event of the key lies at 0:99999"),
+        ("7:0", "the log has no partition \"7\""),
+    ] {
+        let shown = project.run(&["explain", "who", "--around", around])?;
+        assert!(shown.stdout.contains(&format!("note: {note}; ")), "{}", shown.stdout);
+    }
+    let there = project.run(&["explain", "who", "--around", "0:401"])?;
+    assert!(!there.stdout.contains("note:"), "{}", there.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_stops_at_the_first_event_of_a_key_is_told() -> Result<()> {
+    let project = Project::new("chameleon")?;
+    project.write("log/0.jsonl", payment(1, "who", "1.00").replace("\"type\"", "\"do\""))?;
+    let honest = project.run(&["explain", "who"])?;
+    assert!(honest.stdout.contains("key who: 1 event,"), "{honest:?}");
+    project.write(
+        "log/0.jsonl",
+        payment(1, "who", "1.00").replace("\"type\":\"payment", "\"do\":\"panic"),
+    )?;
+    let guest = reducer("chameleon").display().to_string();
+    for (args, end) in [(&[][..], "at the end"), (&["--b", &guest], "they do not part before")] {
+        let stopped = project.run(&[&["explain", "who"], args].concat())?;
+        assert_eq!(stopped.code, 0, "{}", stopped.stderr);
+        let said = "at 0:0: the reducer traps on it: told to panic";
+        assert!(stopped.stdout.contains(said), "{}", stopped.stdout);
+        assert!(stopped.stdout.contains(end), "{}", stopped.stdout);
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use retally_core::compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
 };
-use retally_core::compare::shell_word;
+use retally_core::compare::{shell_flag, shell_word};
 use std::fmt::Write as _;
 
 /// Fields, kinds and codes that are listed.
@@ -287,10 +287,10 @@ pub fn explain(c: &Comparison) -> Option<String> {
 #[must_use]
 pub fn around(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     let explain = c.explain.as_deref().unwrap_or("retally explain");
-    let place = shell_word(&format!("{}:{}", event.partition, event.offset));
+    let around = shell_flag("--around", &format!("{}:{}", event.partition, event.offset));
     // A key that looks like a flag stands where none is expected.
     match key.starts_with('-') {
-        true => format!("{explain} --around {place} -- {}", shell_word(key)),
-        false => format!("{explain} {} --around {place}", shell_word(key)),
+        true => format!("{explain} {around} -- {}", shell_word(key)),
+        false => format!("{explain} {} {around}", shell_word(key)),
     }
 }

@@ -180,12 +180,22 @@ fn a_stop_of_either_side_stops_both_and_names_the_side() -> Result<()> {
     for (reducers, side) in [
         ([trapping(&a), b.clone()], "stopped in a, sums@1, at event a:513"),
         ([a.clone(), trapping(&b)], "stopped in b, sums@2, at event a:513"),
+        // A view at the end fails as well.
+        (
+            [versions::trapping(a.clone(), "b-4"), b.clone()],
+            "cannot derive the results in a, sums@1: ",
+        ),
+        (
+            [a.clone(), versions::trapping(b.clone(), "b-4")],
+            "cannot derive the results in b, sums@2: ",
+        ),
     ] {
         let dirs = ["a", "b"].map(|side| Some(dir.path().join(side)));
         let options = PassOptions { replay: with(2, 100), dirs, ..PassOptions::default() };
         let error = compare(&job, reducers, &options, &Silent, &mut NoSink).err();
         let error = error.context("it stops")?;
         assert!(error.to_string().starts_with(side), "{error}");
+        assert!(!error.to_string().contains("--from-snapshot"), "{error}");
         assert!(!dir.path().join("a").exists() && !dir.path().join("b").exists());
     }
     Ok(())

@@ -85,7 +85,7 @@ impl Rules for Sums {
     }
 }
 
-/// The same reducer, which traps on the event of this id.
+/// The same reducer, which traps on the event of this id, and on the view of a key of that name.
 pub(crate) fn trapping(inner: Arc<dyn Reducer>, id: &'static str) -> Arc<dyn Reducer> {
     Arc::new(Trapping(inner, id))
 }
@@ -117,6 +117,9 @@ impl Instance for TrappingInstance {
     }
 
     fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault> {
+        if keyed.keys.iter().any(|key| key == self.1.as_bytes()) {
+            return Err(Fault::Trap { message: "it was this one".into() });
+        }
         self.0.view(keyed)
     }
 

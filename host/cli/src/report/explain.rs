@@ -1,6 +1,6 @@
 //! One key's history as a table, and as JSON.
 
-use super::text::{grouped, harmless, size};
+use super::text::{counted, grouped, harmless, size};
 use retally_core::compare::model::{Fate, ShownRow, ShownValue};
 use retally_engine::run::{History, RowChange, RowWhat, Told, ToldSide};
 use std::fmt::Write as _;
@@ -27,14 +27,14 @@ pub(crate) fn to_text(history: &History) -> String {
         widths.filter(|width| *width <= CELL_MAX_CHARS).max().unwrap_or(0)
     });
     if history.left_out_before > 0 {
-        let _ = writeln!(t, "      ({} events before)", grouped(history.left_out_before));
+        let _ = writeln!(t, "      ({} before)", counted(history.left_out_before, "event"));
     }
     for (told, cells) in history.told.iter().zip(&cells) {
         let first = history.first_difference.as_ref() == Some(&told.place);
         event(told, cells, &widths, first, &mut t);
     }
     if history.left_out_behind > 0 {
-        let _ = writeln!(t, "      ({} events behind)", grouped(history.left_out_behind));
+        let _ = writeln!(t, "      ({} behind)", counted(history.left_out_behind, "event"));
     }
     tail(history, &mut t);
     t
@@ -47,10 +47,9 @@ fn head(history: &History, t: &mut String) {
             if history.reducers.len() > 1 { format!("{} {name}", SIDES[side]) } else { name }
         })
         .collect();
-    let events = if history.events == 1 { "event" } else { "events" };
-    let count = grouped(history.events);
+    let events = counted(history.events, "event");
     let (key, named) = (harmless(&history.key), harmless(&named.join(", ")).into_owned());
-    let _ = writeln!(t, "key {key}: {count} {events}, under {named}");
+    let _ = writeln!(t, "key {key}: {events}, under {named}");
     for note in &history.notes {
         let _ = writeln!(t, "note: {}", harmless(note));
     }
@@ -197,6 +196,7 @@ fn tail(history: &History, t: &mut String) {
     if history.reducers.len() > 1 {
         let line = match &history.first_difference {
             Some(place) => format!("they part at {}:{}", place.partition, place.offset),
+            None if history.stopped.is_some() => "they do not part before".to_owned(),
             None => "they never part".to_owned(),
         };
         let _ = writeln!(t, "{}", harmless(&line));
@@ -204,11 +204,11 @@ fn tail(history: &History, t: &mut String) {
     let read = &history.read;
     let _ = writeln!(
         t,
-        "read     {} of {}, {} events in {} of {} partitions",
+        "read     {} of {}, {} in {} of {}",
         size(read.bytes),
         size(read.bytes_total),
-        grouped(read.events),
+        counted(read.events, "event"),
         grouped(read.partitions),
-        grouped(read.partitions_total),
+        counted(read.partitions_total, "partition"),
     );
 }

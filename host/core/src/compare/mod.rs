@@ -45,6 +45,6 @@ pub use error::CompareError;
 pub use fate::word;
 pub use judge::{Judged, Rows, judge};
 pub use notes::Head;
-pub use shell::shell_word;
+pub use shell::{shell_flag, shell_word};
 pub use tally::{Found, SideOf, Tally};
 pub use view::KeyVerdict;

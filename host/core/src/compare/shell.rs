@@ -15,11 +15,23 @@ pub fn shell_word(word: &str) -> String {
     for c in word.chars() {
         match c {
             '\'' | '\\' => out.extend(['\\', c]),
-            c if steers(c) => out += &format!("\\u{:04x}", u32::from(c)),
+            // Bytes, because what `\u` means depends on the locale.
+            c if steers(c) => {
+                let text = c.to_string();
+                out.extend(text.bytes().map(|byte| format!("\\x{byte:02x}")));
+            }
             c => out.push(c),
         }
     }
     out + "'"
+}
+
+/// A flag with its value, to be pasted into a shell.
+#[must_use]
+pub fn shell_flag(flag: &str, value: &str) -> String {
+    // What looks like a flag itself must hang on to its own.
+    let between = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{flag}{between}{}", shell_word(value))
 }
 
 fn steers(c: char) -> bool {
@@ -39,6 +51,12 @@ mod tests {
         assert_eq!(shell_word("-x"), "'-x'");
         assert_eq!(shell_word("a b; rm -rf $HOME"), "'a b; rm -rf $HOME'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(shell_word("a\nb'\u{202e}"), r"$'a\u000ab\'\u202e'");
+        assert_eq!(shell_word("a\nb'\u{202e}"), r"$'a\x0ab\'\xe2\x80\xae'");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_flag_stays_a_value() {
+        assert_eq!(shell_flag("--keys", "a b"), "--keys 'a b'");
+        assert_eq!(shell_flag("--keys", "-x"), "--keys='-x'");
     }
 }

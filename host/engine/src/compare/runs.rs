@@ -259,7 +259,8 @@ impl<'a> Compared<'a> {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
             None => {
                 let key = String::from_utf8_lossy(key);
-                FirstDivergence::NotInFiles(format!("{explain} {}", shell_word(&key)))
+                let dashes = if key.starts_with('-') { "-- " } else { "" };
+                FirstDivergence::NotInFiles(format!("{explain} {dashes}{}", shell_word(&key)))
             }
         };
         let missing = format!("{explain} KEY");

@@ -44,6 +44,8 @@ pub struct PassOptions {
     pub compare: CompareOptions,
     /// Where the run directory of each side shall lie; none: it is not written.
     pub dirs: [Option<PathBuf>; 2],
+    /// The file of each reducer, to repeat its run by; none: the one that the job names.
+    pub files: [Option<PathBuf>; 2],
     /// The command that explains a key under both reducers, up to where the key stands.
     pub explain: Option<String>,
 }
@@ -73,9 +75,11 @@ pub fn compare_files(
     observer: &dyn Observer,
     sink: &mut dyn Sink,
 ) -> Result<Compared, RunError> {
+    let options =
+        PassOptions { files: [Some(a.to_path_buf()), Some(b.to_path_buf())], ..options.clone() };
     let a = load_file(job, a, &options.replay)?;
     let b = load_file(job, b, &options.replay)?;
-    compare(job, [a, b], options, observer, sink)
+    compare(job, [a, b], &options, observer, sink)
 }
 
 /// Compares two reducers; every difference of the views goes to `sink` as well.
@@ -101,10 +105,12 @@ pub fn compare(
     let shared = Shared::new(&a, &b, &plan);
     let mut replay = options.replay.clone();
     (replay.from_snapshot, replay.snapshot) = (None, None);
-    let begins = reducers.into_iter().zip(options.dirs.clone());
-    let begins = begins.map(|(reducer, dir)| Begin { reducer, dir }).collect();
+    let places = options.dirs.clone().into_iter().zip(options.files.clone());
+    let begins = reducers.into_iter().zip(places);
+    let begins = begins.map(|(reducer, (dir, file))| Begin { reducer, dir, file }).collect();
     let prepared = prepare(job, begins, Some(shared), &replay, observer)?;
-    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
+    let explain = options.explain.as_deref();
+    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch, explain };
     let compared = pass.run(&options.compare, plan, notes, observer, sink);
     let mut compared = compared.inspect_err(|_| prepared.discard())?;
     compared.comparison.explain = options.explain.clone();
@@ -130,6 +136,7 @@ struct Pass<'a> {
     options: &'a ReplayOptions,
     prepared: &'a Prepared,
     watch: &'a Stopwatch,
+    explain: Option<&'a str>,
 }
 
 impl Pass<'_> {
@@ -216,10 +223,11 @@ impl Pass<'_> {
             })
         };
         if without > 0 {
+            let one = || format!("retally explain --job {}", how.job);
+            let explain = self.explain.map_or_else(one, str::to_owned);
             let text = format!(
                 "of {without} of the keys shown, what was emitted and viewed at their first \
-                 diverging event was not kept: `retally explain KEY --job {}` shows it",
-                how.job
+                 diverging event was not kept: `{explain} KEY` shows it"
             );
             notes.push(Note::new(NoteCode::Bounded, text));
         }

@@ -93,8 +93,16 @@ pub enum RunError {
     #[error(transparent)]
     Stopped(Box<Stopped>),
     /// The run stopped at a key's view or check.
-    #[error("cannot derive the results: {0}")]
-    Key(Box<KeyFault>),
+    #[error(
+        "cannot derive the results{}: {fault}",
+        .side.as_ref().map_or(String::new(), |side| format!(" in {side}"))
+    )]
+    Key {
+        /// Of a comparison: which of the two sides.
+        side: Option<String>,
+        /// The key, and why.
+        fault: Box<KeyFault>,
+    },
     /// States and ids no longer fit.
     #[error(
         "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} \
@@ -164,7 +172,7 @@ macro_rules! internal {
 
 impl From<KeyFault> for RunError {
     fn from(fault: KeyFault) -> Self {
-        Self::Key(Box::new(fault))
+        Self::Key { side: None, fault: Box::new(fault) }
     }
 }
 
@@ -177,6 +185,14 @@ impl From<RunDirError> for RunError {
 }
 
 impl RunError {
+    /// The same error, of a side of a comparison.
+    pub(super) fn on(self, named: String) -> Self {
+        match self {
+            Self::Key { fault, .. } => Self::Key { side: Some(named), fault },
+            other => other,
+        }
+    }
+
     /// Whether job, reducer or usage is to blame, so that nothing was run (exit code 2, else 3).
     pub fn is_usage(&self) -> bool {
         match self {

@@ -182,6 +182,10 @@ fn manifest(
         job_digest.ok_or_else(|| RunError::Internal("a param is no value of its kind".into()))?;
     kept.counts.check()?;
     let range = &side.settings.range;
+    let mut written = about.job.written();
+    if let Some(file) = &side.file {
+        written.insert("job.reducer".into(), file.display().to_string().into());
+    }
     Ok(Manifest {
         format: ManifestFormat::CURRENT,
         retally: env!("CARGO_PKG_VERSION").into(),
@@ -206,11 +210,7 @@ fn manifest(
             state_version: description.state.version,
             layout: description.state.layout.clone(),
         },
-        job: Job {
-            digest: job_digest,
-            settings: side.settings.clone(),
-            written: about.job.written(),
-        },
+        job: Job { digest: job_digest, settings: side.settings.clone(), written },
         input_digest: input.digest(),
         input,
         engine: about_engine(),

@@ -13,6 +13,7 @@ use super::firsts::Firsts;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::stages::{Stage, Stages};
+use super::stopped::named;
 use super::tallied::{SIDES, Tallied, fate_bits};
 use crate::compare::CompareError;
 use retally_core::compare::model::Sets;
@@ -97,7 +98,7 @@ fn derive(
     let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {
         send.send(finals).map_err(|_| RunError::Cancelled)
     });
-    (stages, result)
+    (stages, result.map_err(|error| error.on(named(prepared, side))))
 }
 
 /// The keys of a side, one after another.

@@ -52,6 +52,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Side {
     /// Its run directory; none: nothing is written.
     pub dir: Option<PathBuf>,
+    /// The reducer's file, if it is not the one that the job names.
+    pub file: Option<PathBuf>,
     pub settings: Settings,
     pub binding: Binding,
     pub from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
@@ -73,6 +75,8 @@ pub(crate) struct Begin {
     pub reducer: Arc<dyn Reducer>,
     /// Where its run directory shall lie; none: nothing is written.
     pub dir: Option<PathBuf>,
+    /// The reducer's file; none: the one that the job names.
+    pub file: Option<PathBuf>,
 }
 
 /// Prepares one lane, or two side by side: then `shared` says what they have in common.
@@ -141,7 +145,7 @@ fn lane(
     names: &[String],
     seed: Seed,
 ) -> Result<PreparedLane, RunError> {
-    let Begin { reducer, dir } = begin;
+    let Begin { reducer, dir, file } = begin;
     let description = reducer.description();
     let binding = Binding::new(
         description,
@@ -169,7 +173,7 @@ fn lane(
     };
     let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
     let (from_snapshot, beyond) = (begun.snapshot, begun.beyond);
-    let side = Side { dir, settings, binding, from_snapshot, beyond };
+    let side = Side { dir, file, settings, binding, from_snapshot, beyond };
     Ok(PreparedLane { lane, side, from: begun.from })
 }
 

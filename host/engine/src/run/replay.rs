@@ -126,7 +126,7 @@ pub fn replay_reducer(
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
     let watch = Stopwatch::start();
-    let begin = Begin { reducer, dir: Some(run_dir(job, options)) };
+    let begin = Begin { reducer, dir: Some(run_dir(job, options)), file: None };
     let gates = job.gates.bind(begin.reducer.description())?;
     let prepared = prepare(job, vec![begin], None, options, observer)?;
     let report = replay_prepared(job, options, observer, &prepared, &watch);

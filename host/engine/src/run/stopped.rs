@@ -30,7 +30,8 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
     };
     let row = (at.stop.event - base) as usize;
     let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
-    let told = tell(slab, row, &at.stop.cause, names);
+    let is_alone = side.is_none();
+    let told = tell(slab, row, &at.stop.cause, names, is_alone);
     RunError::Stopped(Box::new(Stopped { side, ..told }))
 }
 
@@ -40,7 +41,13 @@ pub(crate) fn named(prepared: &Prepared, lane: usize) -> String {
     format!("{}, {}@{}", SIDES[lane], described.name, described.version)
 }
 
-fn tell(slab: &Decoded, row: usize, cause: &StopCause, names: &[String]) -> Stopped {
+fn tell(
+    slab: &Decoded,
+    row: usize,
+    cause: &StopCause,
+    names: &[String],
+    is_alone: bool,
+) -> Stopped {
     let offset = slab.placed.first_offset + row as u64;
     let position = Position { partition: slab.placed.name.to_string(), offset };
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
@@ -54,12 +61,19 @@ fn tell(slab: &Decoded, row: usize, cause: &StopCause, names: &[String]) -> Stop
     if let Some(state) = state {
         help += &format!("\n  state  {}", hex(state));
     }
-    help += &advice(cause, &position, &key, &id, names);
+    // A comparison begins at the beginning.
+    let go_on = if is_alone { ", and go on with --from-snapshot" } else { "" };
+    help += &advice(cause, names, go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
     Stopped { position, side: None, key, id, cause: cause.to_string(), help }
 }
 
-fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[String]) -> String {
-    let line = |reason: &str| Ledger::line_for(position, key, id, reason);
+/// What to do next. `line`: the ledger's line that takes the event out for a reason.
+fn advice(
+    cause: &StopCause,
+    names: &[String],
+    go_on: &str,
+    line: &dyn Fn(&str) -> String,
+) -> String {
     match cause {
         StopCause::KeyInTwoPartitions { first } => {
             let first = names.get(*first as usize).map_or("another one", String::as_str);
@@ -71,14 +85,13 @@ fn advice(cause: &StopCause, position: &Position, key: &str, id: &str, names: &[
         }
         StopCause::Trap { .. } => format!(
             "\nhint: mend the reducer, or write on_trap = \"reject\" in [limits], or take the \
-             event out with this line in the ledger ([job] ledger), author and reason filled in, \
-             and go on with --from-snapshot:\n{}",
+             event out with this line in the ledger ([job] ledger), author and reason \
+             filled in{go_on}:\n{}",
             line("it makes the reducer trap")
         ),
         StopCause::Limit { which, .. } => format!(
             "\nhint: raise [limits] if the {which} limit is too tight, or take the event out with \
-             this line in the ledger ([job] ledger), author and reason filled in, and go on with \
-             --from-snapshot:\n{}",
+             this line in the ledger ([job] ledger), author and reason filled in{go_on}:\n{}",
             line(&format!("it meets the {which} limit"))
         ),
         StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write \

@@ -8,11 +8,11 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::files::Reports;
 use anyhow::anyhow;
-use pass::PassArgs;
-use retally_core::compare::Options;
+use pass::{PassArgs, path_flag};
 use retally_core::compare::gate::Entry;
 use retally_core::compare::model::{Comparison, Verdict};
 use retally_core::compare::sink::Sink;
+use retally_core::compare::{Options, shell_flag};
 use retally_core::gate::Limit;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
@@ -150,28 +150,27 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
 
 /// The command that makes the same comparison.
 fn repeat(args: &Args) -> String {
-    let path = |path: &Path| word(&path.display().to_string());
     let mut words = vec!["retally compare".to_owned()];
     if args.pass.is_asked() {
-        words.extend(args.pass.words(word));
-        words.push(format!("--job {}", path(&args.job)));
+        words.extend(args.pass.words());
+        words.push(path_flag("--job", &args.job));
     }
-    words.extend(args.runs.iter().map(|run| path(run)));
-    words.extend(args.known.iter().map(|file| format!("--known {}", path(file))));
+    // A path that looks like a flag is none when it begins with its folder.
+    let run = |run: &PathBuf| match run.to_string_lossy().starts_with('-') {
+        true => Path::new(".").join(run),
+        false => run.clone(),
+    };
+    words.extend(args.runs.iter().map(|path| word(&run(path).display().to_string())));
+    words.extend(args.known.iter().map(|file| path_flag("--known", file)));
     let pairs = |flag: &str, pairs: &[(String, String)]| -> Vec<String> {
-        let pair = |(name, value): &(String, String)| {
-            format!("{flag} {}", word(&format!("{name}={value}")))
-        };
-        pairs.iter().map(pair).collect()
+        pairs.iter().map(|(name, value)| shell_flag(flag, &format!("{name}={value}"))).collect()
     };
     words.extend(pairs("--known-emits", &args.known_emits));
-    words.extend(args.by.iter().map(|by| format!("--by {}", word(by))));
+    words.extend(args.by.iter().map(|by| shell_flag("--by", by)));
     words.extend(pairs("--tolerance", &args.tolerance));
-    words.extend(args.expect.iter().map(|expect| format!("--expect {}", word(expect))));
-    words.extend(args.allow.iter().map(|entry| format!("--allow {}", word(&entry.to_string()))));
-    words.extend(
-        args.max_keys.iter().map(|limit| format!("--max-keys {}", word(&limit.to_string()))),
-    );
+    words.extend(args.expect.iter().map(|expect| shell_flag("--expect", expect)));
+    words.extend(args.allow.iter().map(|entry| shell_flag("--allow", &entry.to_string())));
+    words.extend(args.max_keys.iter().map(|limit| shell_flag("--max-keys", &limit.to_string())));
     if args.show != retally_core::compare::SHOWN_KEYS {
         words.push(format!("--show {}", args.show));
     }

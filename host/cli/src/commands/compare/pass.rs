@@ -4,9 +4,9 @@ use crate::commands::replay::{cache_folder, cancel_on_signal};
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_core::compare::model::Comparison;
-use retally_core::compare::shell_word;
+use retally_core::compare::shell_flag;
 use retally_core::compare::sink::Sink;
-use retally_engine::compare::CompareOptions;
+use retally_engine::compare::{CompareError, CompareOptions};
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{
     BATCH_EVENTS, PassOptions, ReplayOptions, RunError, compare, load, load_file,
@@ -30,8 +30,11 @@ pub(super) struct PassArgs {
     set: Vec<String>,
     /// Only these keys.
     #[arg(long, value_name = "KEY", value_delimiter = ',', requires = "b")]
-    #[arg(help_heading = "Two reducers")]
+    #[arg(help_heading = "Two reducers", conflicts_with = "keys_file")]
     keys: Vec<String>,
+    /// Only the keys in this file, one a line.
+    #[arg(long, value_name = "FILE", requires = "b", help_heading = "Two reducers")]
+    keys_file: Option<PathBuf>,
     /// Only the first N events of each partition.
     #[arg(long, value_name = "N", requires = "b", help_heading = "Two reducers")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -63,6 +66,7 @@ impl PassArgs {
             ("--a", self.a.is_some()),
             ("--set", !self.set.is_empty()),
             ("--keys", !self.keys.is_empty()),
+            ("--keys-file", self.keys_file.is_some()),
             ("--limit", self.limit.is_some()),
             ("--out", self.out.is_some()),
         ];
@@ -70,29 +74,26 @@ impl PassArgs {
     }
 
     /// The words that ask for the same pass again.
-    pub(super) fn words(&self, word: impl Fn(&str) -> String) -> Vec<String> {
-        let file = |flag: &str, path: &Option<PathBuf>| {
-            path.as_ref().map(|path| format!("{flag} {}", word(&path.display().to_string())))
-        };
-        let mut words: Vec<String> = Vec::new();
-        words.extend(file("--a", &self.a));
-        words.extend(file("--b", &self.b));
-        words.extend(self.set.iter().map(|pair| format!("--set {}", word(pair))));
-        words.extend(self.keys.iter().map(|key| format!("--keys {}", word(key))));
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words = self.reducers();
+        words.extend(self.set.iter().map(|pair| shell_flag("--set", pair)));
+        words.extend(self.keys.iter().map(|key| shell_flag("--keys", key)));
+        words.extend(self.keys_file.iter().map(|file| path_flag("--keys-file", file)));
         words.extend(self.limit.map(|limit| format!("--limit {limit}")));
         words
     }
 
-    /// The command that explains a key under both reducers, up to where the key stands. Without a
-    /// baseline of its own the job's reducer is named by the job alone, which explains one only.
-    fn explain(&self, job: &Path) -> Option<String> {
-        let word = |path: &Path| shell_word(&path.display().to_string());
-        let mut words = vec![format!("retally explain --job {}", word(job))];
-        words.extend(self.set.iter().map(|pair| format!("--set {}", shell_word(pair))));
-        if let (Some(a), Some(b)) = (&self.a, &self.b) {
-            words.push(format!("--a {} --b {}", word(a), word(b)));
-        }
-        Some(words.join(" "))
+    fn reducers(&self) -> Vec<String> {
+        let a = self.a.iter().map(|file| path_flag("--a", file));
+        a.chain(self.b.iter().map(|file| path_flag("--b", file))).collect()
+    }
+
+    /// The command that explains a key under both reducers, up to where the key stands.
+    fn explain(&self, job: &Path) -> String {
+        let mut words = vec!["retally explain".to_owned(), path_flag("--job", job)];
+        words.extend(self.set.iter().map(|pair| shell_flag("--set", pair)));
+        words.extend(self.reducers());
+        words.join(" ")
     }
 
     /// Compares the two reducers.
@@ -102,14 +103,14 @@ impl PassArgs {
         options: CompareOptions,
         sink: &mut dyn Sink,
     ) -> Result<Comparison, Failure> {
-        let explain = self.explain(job);
-        let job = self.job(job)?;
+        let explain = Some(self.explain(job));
         let shown = Arc::new(Shown::new(self.quiet));
-        let options = PassOptions { explain, ..self.options(options, &shown)? };
+        let options = self.options(options, &shown)?;
+        let options = PassOptions { explain, files: self.files(job)?, ..options };
+        let job = self.job(job)?;
         let compared = self.pass(&job, &options, &shown, sink);
         shown.finish();
-        let compared = compared.map_err(failure)?;
-        Ok(compared)
+        compared.map_err(|error| self.failure(error))
     }
 
     fn pass(
@@ -146,10 +147,14 @@ impl PassArgs {
             let shown = shown.clone();
             Arc::new(move |line: &str| shown.say(line))
         };
+        let keys = match &self.keys_file {
+            Some(file) => Some(crate::commands::keys_of(file)?),
+            None => (!self.keys.is_empty()).then(|| self.keys.clone()),
+        };
         let replay = ReplayOptions {
             threads: self.threads,
             batch_events: self.batch,
-            keys: (!self.keys.is_empty()).then(|| self.keys.clone()),
+            keys,
             limit: self.limit,
             cancel: cancel_on_signal()?,
             cache: cache_folder(),
@@ -158,10 +163,37 @@ impl PassArgs {
             ..ReplayOptions::default()
         };
         let dirs = ["a", "b"].map(|side| self.out.as_ref().map(|out| out.join(side)));
-        Ok(PassOptions { replay, compare, dirs, explain: None })
+        Ok(PassOptions { replay, compare, dirs, ..PassOptions::default() })
+    }
+
+    /// The reducers' files as a job names them: from its folder, or else wherever they lie.
+    fn files(&self, job: &Path) -> Result<[Option<PathBuf>; 2], Failure> {
+        let is_here = job.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+        let file = |file: &Option<PathBuf>| match file {
+            Some(file) if !is_here => std::path::absolute(file).map(Some),
+            other => Ok(other.clone()),
+        };
+        Ok([file(&self.a).map_err(Failure::usage)?, file(&self.b).map_err(Failure::usage)?])
+    }
+
+    fn failure(&self, error: RunError) -> Failure {
+        let picked = !self.keys.is_empty() || self.keys_file.is_some();
+        let refused = matches!(error, RunError::Compare(CompareError::Refused(_)));
+        let failure = match error.is_usage() {
+            true => Failure::usage(error),
+            false => Failure::unfinished(error),
+        };
+        if !(picked && refused) {
+            return failure;
+        }
+        failure.hint(
+            "only the keys that were asked for are compared; --keys divides at commas, and a key \
+             that holds one goes into a file for --keys-file",
+        )
     }
 }
 
-fn failure(error: RunError) -> Failure {
-    if error.is_usage() { Failure::usage(error) } else { Failure::unfinished(error) }
+/// A flag with a path, to be pasted into a shell.
+pub(super) fn path_flag(flag: &str, path: &Path) -> String {
+    shell_flag(flag, &path.display().to_string())
 }

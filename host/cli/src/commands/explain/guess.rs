@@ -1,8 +1,9 @@
 //! A key of which the log has no event: what it may have been meant to be, and what to check.
 
 use crate::error::Failure;
-use crate::report::text::grouped;
+use crate::report::text::{counted, grouped};
 use anyhow::anyhow;
+use retally_core::compare::shell_word;
 use retally_engine::job::Resolved;
 use retally_engine::run::{History, newest_run};
 use retally_engine::rundir::{Keys, RunReader, Table};
@@ -19,9 +20,9 @@ pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Path>) -
     let key = &history.key;
     let read = &history.read;
     let text = format!(
-        "the log has no event of key {key:?} ({} events in {} partitions looked at)",
-        grouped(read.events),
-        grouped(read.partitions)
+        "the log has no event of key {key:?} ({} in {} looked at)",
+        counted(read.events, "event"),
+        counted(read.partitions, "partition")
     );
     let failure = Failure::usage(anyhow!(text));
     let newest = newest_run(job);
@@ -34,11 +35,18 @@ pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Path>) -
         .to_owned();
     if key.starts_with('[') {
         hint += "; a composite key is the compact JSON array of its parts";
+        hint += &compact(key).map_or(String::new(), |key| format!(": {}", shell_word(&key)));
     }
     if read.unreadable > 0 {
         hint += &format!("; {} lines that hold it are no valid events", grouped(read.unreadable));
     }
     failure.hint(hint)
+}
+
+/// A composite key as keys are written, if it was given in another way.
+fn compact(key: &str) -> Option<String> {
+    let parts: Vec<String> = serde_json::from_str(key).ok()?;
+    serde_json::to_string(&parts).ok().filter(|compact| compact != key)
 }
 
 /// The keys of a run that are nearest, quoted; a run that cannot be read offers none.
@@ -80,6 +88,13 @@ fn distance(asked: &str, key: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn composite_keys_are_shown_as_they_are_written() {
+        assert_eq!(compact(r#"["a", "b"]"#).as_deref(), Some(r#"["a","b"]"#));
+        assert_eq!(compact(r#"["a","b"]"#), None);
+        assert_eq!(compact("[1,"), None);
+    }
 
     #[test]
     fn keys_that_may_be_mistaken() {

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     a: Option<PathBuf>,
     /// A second reducer, to stand beside the first.
-    #[arg(long, value_name = "FILE", requires = "a")]
+    #[arg(long, value_name = "FILE")]
     b: Option<PathBuf>,
     /// Only the events around this position.
     #[arg(long, value_name = "PARTITION:OFFSET", value_parser = position)]
@@ -80,13 +80,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let history = history(args, &job, &shown);
     shown.finish();
     let history = history.map_err(failure)?;
+    // A run may stop at the very first event.
+    let is_told = history.events > 0 || history.stopped.is_some();
     let mut out = std::io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", to_json(&history))?,
-        false if history.events > 0 => out.write_all(to_text(&history).as_bytes())?,
+        false if is_told => out.write_all(to_text(&history).as_bytes())?,
         false => {}
     }
-    if history.events > 0 {
+    if is_told {
         return Ok(Exit::Ok);
     }
     let failure = guess::not_found(&job, &history, args.run.as_deref());

@@ -28,7 +28,10 @@ pub(super) fn find(
 ) -> Result<Option<Found>, String> {
     let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(job));
     let Some(dir) = asked else { return Ok(None) };
-    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = match named {
+        Some(named) => named.display().to_string(),
+        None => dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
     let ask = || -> Result<Option<KeyPlace>, String> {
         let run = RunReader::open(&dir).map_err(|error| error.to_string())?;
         helps(job, prepared, run.manifest())?;

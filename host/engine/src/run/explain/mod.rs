@@ -86,7 +86,8 @@ pub fn explain(
         [a, b] => Some(shared(a.description(), b.description(), &options.compare)?),
         _ => None,
     };
-    let begins = reducers.into_iter().map(|reducer| Begin { reducer, dir: None }).collect();
+    let begin = |reducer| Begin { reducer, dir: None, file: None };
+    let begins = reducers.into_iter().map(begin).collect();
     let prepared = prepare(job, begins, shared, &replay, observer)?;
     let explaining = Explaining { job, key, options, prepared: &prepared };
     explaining.run(&replay)
@@ -222,6 +223,9 @@ impl Explaining<'_> {
         }
         let events = teller.events;
         let told = Vec::from(shown.told);
+        if let Some(at) = self.options.around.as_ref().filter(|_| events > 0) {
+            notes.extend(self.not_at(at, &told));
+        }
         let left_out_before = told.first().map_or(events, |first| first.number - 1);
         let left_out_behind = told.last().map_or(0, |last| events - last.number);
         History {
@@ -245,6 +249,21 @@ impl Explaining<'_> {
                 unreadable: passed.unreadable,
             },
         }
+    }
+
+    /// Says that the key has no event at the position that was asked about.
+    fn not_at(&self, at: &Position, told: &[Told]) -> Option<String> {
+        let is_there =
+            |told: &Told| (&told.place.partition, told.place.offset) == (&at.partition, at.offset);
+        if told.iter().any(is_there) {
+            return None;
+        }
+        let Position { partition, offset } = at;
+        let none = match self.prepared.names.contains(partition) {
+            true => format!("no event of the key lies at {partition}:{offset}"),
+            false => format!("the log has no partition {partition:?}"),
+        };
+        Some(format!("{none}; the events nearest to that position are told"))
     }
 }
 
