@@ -222,12 +222,11 @@ def attribution(db, said, in_one_pass, expect):
 
 
 def fated(fate, in_one_pass):
-    """Keys with an event that a reducer did not apply. One pass knows fates without their codes, and
-    counts none after the first diverging event."""
+    """Keys with an event that a reducer did not apply, up to the first diverging one. One pass knows
+    fates without their codes."""
     where = f"what = '{fate['what']}'"
     if not in_one_pass:
-        same = f"= '{fate['code']}'" if "code" in fate else "is null"
-        return f"select distinct key from fated where {where} and code {same}"
+        where += f" and code = '{fate['code']}'" if "code" in fate else " and code is null"
     return f"""
         select distinct key from fated left join first using (key)
         where {where} and (first.key is null or

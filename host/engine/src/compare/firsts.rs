@@ -87,10 +87,17 @@ impl Firsts {
         }
     }
 
-    /// Remembers that an event of a key was refused.
-    pub(super) fn refuse(&mut self, key: Option<&str>, fate: u16) {
+    /// Remembers that an event of a key was refused, unless it is known to lie behind the key's first
+    /// that differs: what came later explains nothing. `place`: partition and offset.
+    pub(super) fn refuse(&mut self, key: Option<&str>, place: Option<(u32, u64)>, fate: u16) {
         self.looked = true;
         let Some(key) = key else { return };
+        // Events are walked in order: a record of another partition is an earlier one.
+        if let Some(((partition, offset), first)) = place.zip(self.records.get(key.as_bytes()))
+            && (first.partition != partition || first.offset < offset)
+        {
+            return;
+        }
         let bit = match self.refused.iter().position(|&known| known == fate) {
             Some(bit) => bit,
             None if self.refused.len() < CODES_MAX => {

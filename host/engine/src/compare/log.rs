@@ -222,7 +222,6 @@ impl Walk<'_, '_> {
             self.span = wider(self.span, &own.emits);
             told.push(own);
         }
-        self.refusals(&told);
         let mut differing = self.outcomes(&mut told);
         self.emits(&told, &mut differing)?;
         let number = self.firsts.partitions.iter().position(|name| *name == partition);
@@ -230,16 +229,18 @@ impl Walk<'_, '_> {
         for event in differing {
             self.first(number, first, event, &told, logs);
         }
+        self.refusals(number, &told);
         Ok(true)
     }
 
-    fn refusals(&mut self, told: &[Told]) {
+    /// Counts refused events, and remembers of which keys they were.
+    fn refusals(&mut self, partition: u32, told: &[Told]) {
         for (told, side) in told.iter().zip([SideOf::A, SideOf::B]) {
             for row in told.refused.values() {
                 let fate = Fate { what: row.what.clone(), code: row.code.clone() };
                 let number = self.firsts.number(&fate);
                 self.tally.refusal(side, &fate, 1);
-                self.firsts.refuse(row.key.as_deref(), number);
+                self.firsts.refuse(row.key.as_deref(), Some((partition, row.offset)), number);
             }
         }
     }

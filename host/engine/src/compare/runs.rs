@@ -176,7 +176,7 @@ impl<'a> Compared<'a> {
             self.tally.refusal(SideOf::A, &fate, 1);
             self.tally.refusal(SideOf::B, &fate, 1);
             let number = self.firsts.number(&fate);
-            self.firsts.refuse(row.key.as_deref(), number);
+            self.firsts.refuse(row.key.as_deref(), None, number);
         }
         Ok(())
     }
