@@ -87,8 +87,8 @@ impl Firsts {
         }
     }
 
-    /// Remembers that an event of a key was refused, unless it is known to lie behind the key's first
-    /// that differs: what came later explains nothing. `place`: partition and offset.
+    /// Remembers that an event of a key was refused, unless it is known to lie behind the key's
+    /// first that differs: what came later explains nothing. `place`: partition and offset.
     pub(super) fn refuse(&mut self, key: Option<&str>, place: Option<(u32, u64)>, fate: u16) {
         self.looked = true;
         let Some(key) = key else { return };
