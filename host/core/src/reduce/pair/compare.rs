@@ -4,7 +4,7 @@ use super::details::{OneSide, key_level};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::Range;
-use super::seen::Parted;
+use super::seen::{Parted, Seen, fate_bit};
 use super::shared::Shared;
 use super::steps::{At, Step, Steps};
 use super::walk::{Walk, Walked};
@@ -109,17 +109,16 @@ impl PairShard {
         };
         let range = found.steps.range(number);
         let end = parted.map_or(range.end, |(step, _)| step + 1);
-        for at in range.start..end {
-            let step = &found.steps.steps[at as usize];
+        let mut seen = Seen::default();
+        for step in &found.steps.steps[range.start as usize..end as usize] {
             let rows = [0, 1].map(|side| found.walk.reached(step, side));
             if rows == [None, None] {
                 continue;
             }
-            self.records.count(record, found.input_of_row(rows));
-            for what in rows.into_iter().flatten().map(|(_, what)| what) {
-                self.records.fate(record, what);
-            }
+            seen.count(found.input_of_row(rows));
+            seen.fates |= rows.into_iter().flatten().fold(0, |bits, (_, w)| bits | fate_bit(w));
         }
+        self.records.add(record, &seen);
         let Some((step, looks)) = parted else { return };
         let event = &found.steps.steps[step as usize];
         let divergence = self.records.part(record, found.parted(event));

@@ -6,7 +6,7 @@ use super::rows::Range;
 use crate::compare::{Fields, Judged, Pair, Rows, judge};
 use crate::schema::{Column, Spans, Value, Values};
 
-/// Most rows of a run: of one that differs each row is looked at.
+/// Most rows of a run or block: of one that differs each row is looked at.
 const RUN_ROWS_MAX: usize = 64;
 
 /// Rows of both sides that must be equal for a step to be.
@@ -23,7 +23,7 @@ pub(super) struct Span {
 /// Rows that lie one behind the other on both sides, of a few steps. Mostly all of them are the
 /// same, and told at once.
 #[derive(Debug)]
-struct Run {
+pub(super) struct Run {
     /// Where the rows begin on each side.
     at: [usize; 2],
     rows: usize,
@@ -32,25 +32,28 @@ struct Run {
 }
 
 /// Rows that face each other: those of a step must be equal for it to be.
-#[derive(Debug, Default)]
-pub(super) struct Facing {
-    spans: Vec<Span>,
-    runs: Vec<Run>,
+#[derive(Debug)]
+pub(super) enum Facing<'a> {
+    /// Row by row, as they lie on both sides; the step of each row.
+    Aligned(&'a [u32]),
+    /// Spans, and the runs that they make.
+    Spans(Vec<Span>, Vec<Run>),
 }
 
-impl Facing {
+impl Facing<'_> {
     /// Room for `spans`.
     pub(super) fn with_capacity(spans: usize) -> Self {
-        Self { spans: Vec::with_capacity(spans), runs: Vec::new() }
+        Self::Spans(Vec::with_capacity(spans), Vec::new())
     }
 
     /// Adds a step's rows.
     #[inline]
     pub(super) fn push(&mut self, span: Span) {
+        let Self::Spans(spans, runs) = self else { return };
         let [a, b] = span.at.map(|at| at as usize);
-        let (rows, number) = (span.len as usize, self.spans.len());
-        self.spans.push(span);
-        if let Some(run) = self.runs.last_mut()
+        let (rows, number) = (span.len as usize, spans.len());
+        spans.push(span);
+        if let Some(run) = runs.last_mut()
             && [run.at[0] + run.rows, run.at[1] + run.rows] == [a, b]
             && run.rows + rows <= RUN_ROWS_MAX
         {
@@ -58,12 +61,7 @@ impl Facing {
             run.spans[1] = number + 1;
             return;
         }
-        self.runs.push(Run { at: [a, b], rows, spans: [number, number + 1] });
-    }
-
-    /// The spans.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Span> {
-        self.spans.iter()
+        runs.push(Run { at: [a, b], rows, spans: [number, number + 1] });
     }
 
     /// Marks the steps with rows that are not the same. `all`: whether so many rows from these two
@@ -75,14 +73,28 @@ impl Facing {
         all: impl Fn([usize; 2], usize) -> bool,
         same: impl Fn(usize, usize) -> bool,
     ) {
-        for run in &self.runs {
-            if all(run.at, run.rows) {
-                continue;
+        match self {
+            Self::Aligned(steps) => {
+                for (block, steps) in steps.chunks(RUN_ROWS_MAX).enumerate() {
+                    let at = block * RUN_ROWS_MAX;
+                    if all([at; 2], steps.len()) {
+                        continue;
+                    }
+                    for (row, &step) in (at..).zip(steps) {
+                        marks[step as usize] |= !same(row, row);
+                    }
+                }
             }
-            for span in &self.spans[run.spans[0]..run.spans[1]] {
-                let [a, b] = span.at.map(|at| at as usize);
-                if !(0..span.len as usize).all(|row| same(a + row, b + row)) {
-                    marks[span.step as usize] = true;
+            Self::Spans(spans, runs) => {
+                for run in runs {
+                    if all(run.at, run.rows) {
+                        continue;
+                    }
+                    for span in &spans[run.spans[0]..run.spans[1]] {
+                        let [a, b] = span.at.map(|at| at as usize);
+                        let equal = (0..span.len as usize).all(|row| same(a + row, b + row));
+                        marks[span.step as usize] |= !equal;
+                    }
                 }
             }
         }
@@ -90,7 +102,12 @@ impl Facing {
 }
 
 /// Marks the steps in which a shared field differs, row by row.
-pub(super) fn mark(fields: &Fields, columns: [&[Column]; 2], facing: &Facing, marks: &mut [bool]) {
+pub(super) fn mark(
+    fields: &Fields,
+    columns: [&[Column]; 2],
+    facing: &Facing<'_>,
+    marks: &mut [bool],
+) {
     for pair in &fields.pairs {
         let (a, b) = (&columns[0][pair.a], &columns[1][pair.b]);
         if a.missing.is_empty() && b.missing.is_empty() && pair.kind_a == pair.kind_b {
@@ -102,7 +119,7 @@ pub(super) fn mark(fields: &Fields, columns: [&[Column]; 2], facing: &Facing, ma
 }
 
 /// A loop for each kind, so that it is told once a column and not once a value.
-fn mark_values(pair: &Pair, a: &Column, b: &Column, facing: &Facing, marks: &mut [bool]) {
+fn mark_values(pair: &Pair, a: &Column, b: &Column, facing: &Facing<'_>, marks: &mut [bool]) {
     match (&a.values, &b.values) {
         (Values::Boolean(a), Values::Boolean(b)) => numbers(a, b, facing, marks),
         (Values::Date(a), Values::Date(b)) => numbers(a, b, facing, marks),
@@ -116,11 +133,11 @@ fn mark_values(pair: &Pair, a: &Column, b: &Column, facing: &Facing, marks: &mut
     }
 }
 
-fn numbers<T: PartialEq>(a: &[T], b: &[T], facing: &Facing, marks: &mut [bool]) {
+fn numbers<T: PartialEq>(a: &[T], b: &[T], facing: &Facing<'_>, marks: &mut [bool]) {
     facing.each(marks, |[i, j], rows| a[i..i + rows] == b[j..j + rows], |i, j| a[i] == b[j]);
 }
 
-fn texts(a: &Spans, b: &Spans, facing: &Facing, marks: &mut [bool]) {
+fn texts(a: &Spans, b: &Spans, facing: &Facing<'_>, marks: &mut [bool]) {
     facing.each(marks, |[i, j], rows| a.same_rows(i, b, j, rows), |i, j| a.get(i) == b.get(j));
 }
 
@@ -169,7 +186,7 @@ mod tests {
             other in proptest::collection::btree_set(0..600usize, 0..5),
         ) {
             let (mut a, mut b): (Vec<u8>, Vec<u8>) = Default::default();
-            let (mut facing, mut expected) = (Facing::default(), Vec::new());
+            let (mut facing, mut expected) = (Facing::with_capacity(0), Vec::new());
             for (step, ([gap_a, gap_b], len)) in (0..).zip(steps) {
                 a.resize(a.len() + gap_a as usize, 0);
                 b.resize(b.len() + gap_b as usize, 1);
@@ -185,6 +202,28 @@ mod tests {
             let mut marks = [vec![false; steps], vec![false; steps]];
             numbers(&a, &b, &facing, &mut marks[0]);
             texts(&spans(&a), &spans(&b), &facing, &mut marks[1]);
+            prop_assert_eq!(&marks[0], &expected);
+            prop_assert_eq!(&marks[1], &expected);
+        }
+
+        #[test]
+        fn aligned_rows_mark_their_steps(
+            steps in proptest::collection::vec(0..4usize, 0..100),
+            values in proptest::collection::vec(0..4u8, 400),
+            other in proptest::collection::btree_set(0..400usize, 0..5),
+        ) {
+            let of = |(step, &rows): (usize, &usize)| vec![step as u32; rows];
+            let owners: Vec<u32> = steps.iter().enumerate().flat_map(of).collect();
+            let changed = |row: usize| (values[row] + u8::from(other.contains(&row))) % 4;
+            let a = &values[..owners.len()];
+            let b: Vec<u8> = (0..owners.len()).map(changed).collect();
+            let mut expected = vec![false; steps.len()];
+            for &row in other.iter().filter(|&&row| row < owners.len()) {
+                expected[owners[row] as usize] = true;
+            }
+            let mut marks = [vec![false; steps.len()], vec![false; steps.len()]];
+            numbers(a, &b, &Facing::Aligned(&owners), &mut marks[0]);
+            texts(&spans(a), &spans(&b), &Facing::Aligned(&owners), &mut marks[1]);
             prop_assert_eq!(&marks[0], &expected);
             prop_assert_eq!(&marks[1], &expected);
         }

@@ -32,6 +32,13 @@ impl Default for Seen {
 }
 
 impl Seen {
+    /// Counts an event that reached a reducer.
+    #[inline]
+    pub(super) fn count(&mut self, input: Option<u8>) {
+        self.events = self.events.saturating_add(1);
+        self.inputs |= input.map_or(0, |input| 1 << input.min(63));
+    }
+
     /// Whether the sides parted at one of the key's events.
     pub fn is_parted(&self) -> bool {
         self.parted != NONE
@@ -154,15 +161,14 @@ impl Records {
         &self.seen[record as usize]
     }
 
-    /// Counts an event of a key that has not parted before it.
-    #[inline]
-    pub(super) fn count(&mut self, record: u32, input: Option<u8>) {
+    /// Adds what events of a key were, up to where it parted.
+    pub(super) fn add(&mut self, record: u32, more: &Seen) {
         let seen = &mut self.seen[record as usize];
-        seen.events = seen.events.saturating_add(1);
-        seen.inputs |= input.map_or(0, |input| 1 << input.min(63));
+        seen.events = seen.events.saturating_add(more.events);
+        seen.inputs |= more.inputs;
+        seen.fates |= more.fates;
     }
 
-    #[inline]
     pub(super) fn fate(&mut self, record: u32, what: What) {
         self.seen[record as usize].fates |= fate_bit(what);
     }

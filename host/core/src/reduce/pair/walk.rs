@@ -58,6 +58,9 @@ impl<'a> Walk<'a> {
         });
         let marks = vec![false; steps.steps.len()];
         let mut walk = Self { shared, steps, halves, rows, records: marks.clone(), views: marks };
+        if shared.twins {
+            walk.mark_fates();
+        }
         walk.mark_records();
         walk.mark_views();
         walk
@@ -79,35 +82,50 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Twins' steps are the rows of both calls: what became of one is told here at once.
+    fn mark_fates(&mut self) {
+        let code = |side: usize, what: &What| match *what {
+            What::Rejected(code) => Some(self.shared.rejects[side][usize::from(code)]),
+            _ => None,
+        };
+        let [a, b] = [0, 1].map(|side: usize| &self.rows[side].whats);
+        for ((a, b), marked) in a.iter().zip(b).zip(&mut self.records) {
+            let codes = (code(0, a), code(1, b));
+            *marked |= if codes == (None, None) { a != b } else { codes.0 != codes.1 };
+        }
+    }
+
     fn mark_records(&mut self) {
         for (number, emits) in self.shared.emits.iter().enumerate() {
+            let of = |side: usize| &self.halves[side].outcome.emits[emits.kinds[side]];
             let ranges = |[a, b]: [u32; 2]| {
                 [self.rows[0].emits[number].of(a), self.rows[1].emits[number].of(b)]
             };
-            let (facing, unequal) = self.facing(ranges);
-            unequal.into_iter().for_each(|step| self.records[step as usize] = true);
-            let columns =
-                [0, 1].map(|s| self.halves[s].outcome.emits[emits.kinds[s]].columns.as_slice());
+            let (facing, unequal) = self.facing([&of(0).rows, &of(1).rows], ranges);
+            let columns = [0, 1].map(|side| of(side).columns.as_slice());
             mark(&emits.fields, columns, &facing, &mut self.records);
+            unequal.into_iter().for_each(|step| self.records[step as usize] = true);
         }
     }
 
     fn mark_views(&mut self) {
         let shared = &self.shared.view;
-        let columns = [0, 1].map(|side| self.halves[side].outcome.trace.columns.as_slice());
+        let of = |side: usize| &self.halves[side].outcome.trace;
+        let columns = [0, 1].map(|side| of(side).columns.as_slice());
         let ranges = |[a, b]: [u32; 2]| [self.rows[0].views.of(a), self.rows[1].views.of(b)];
-        let (facing, unequal) = self.facing(ranges);
-        let views = &mut self.views;
-        mark(shared, columns, &facing, views);
+        let (facing, unequal) = self.facing([&of(0).owners, &of(1).owners], ranges);
+        mark(shared, columns, &facing, &mut self.views);
         if !shared.row_key.is_empty() {
             // In another order they may still be the same rows.
-            for span in facing.iter() {
-                let ranges = span.at.map(|at| Range { at, len: span.len });
-                let marked = &mut views[span.step as usize];
-                *marked = *marked && !same_views(shared, columns, ranges);
+            for number in 0..self.views.len() {
+                if self.views[number]
+                    && let Some(rows) = self.applied(&self.steps.steps[number])
+                {
+                    self.views[number] = !same_views(shared, columns, ranges(rows));
+                }
             }
         }
-        unequal.into_iter().for_each(|step| views[step as usize] = true);
+        unequal.into_iter().for_each(|step| self.views[step as usize] = true);
         if self.halves.iter().any(|half| !half.failed.is_empty()) {
             self.mark_failed();
         }
@@ -126,7 +144,15 @@ impl<'a> Walk<'a> {
     }
 
     /// What must be equal for steps that both sides applied, and those where the counts differ.
-    fn facing(&self, ranges: impl Fn([u32; 2]) -> [Range; 2]) -> (Facing, Vec<u32>) {
+    /// `owners`: the row of the call of each row on both sides.
+    fn facing(
+        &self,
+        owners: [&'a [u32]; 2],
+        ranges: impl Fn([u32; 2]) -> [Range; 2],
+    ) -> (Facing<'a>, Vec<u32>) {
+        if self.shared.twins && owners[0] == owners[1] {
+            return (Facing::Aligned(owners[0]), Vec::new());
+        }
         let mut facing = Facing::with_capacity(self.steps.steps.len());
         let mut unequal = Vec::new();
         for (number, step) in self.steps.steps.iter().enumerate() {
@@ -172,8 +198,17 @@ impl<'a> Walk<'a> {
 
     /// Walks the steps of the group with this number.
     pub(super) fn group(&self, number: u32, looks: &Looks) -> Walked {
+        let range = self.steps.range(number);
+        let marks = range.start as usize..range.end as usize;
+        let is_marked = |marks: &[bool]| marks.contains(&true);
+        if self.shared.twins
+            && !is_marked(&self.records[marks.clone()])
+            && !is_marked(&self.views[marks])
+        {
+            return Walked::Same;
+        }
         let mut now = [Look::Before; 2];
-        for at in self.steps.range(number) {
+        for at in range {
             let step = &self.steps.steps[at as usize];
             let applied = [0, 1].map(|side| self.applied_row(step, side));
             for (now, applied) in now.iter_mut().zip(applied) {
