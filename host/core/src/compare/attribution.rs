@@ -156,6 +156,8 @@ impl AttributionTally {
         }
         for (number, (fate, [with, without])) in words.fates.iter().zip(&self.fates).enumerate() {
             let all = words.fate_keys.as_ref().map(|all| all[number].saturating_sub(*with));
+            // More than there are: some of them are in no view, and nobody knows how many.
+            let all = all.filter(|all| *all <= others);
             let rest = if whole { Some(*without) } else { all };
             if self.fates_known && *with > 0 {
                 let condition = Condition::HadFate { fate: fate.clone() };

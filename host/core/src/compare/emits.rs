@@ -35,7 +35,7 @@ pub(crate) struct EmitTally {
     summed: Summed,
     sums: Sums,
     /// Whether every record was fed.
-    whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl EmitTally {

@@ -257,7 +257,9 @@ impl Tally {
         differs |= self.codes.values().any(|[a, b]| a != b);
         differs |= divergences.found() > 0;
         let attribution = attribution.finish(&plan.view, &divergences, words, whole);
-        let groups = groups.map(|groups| groups.finish(&plan, &summed, whole));
+        let places: Vec<bool> =
+            std::iter::once(whole).chain(emits.iter().map(|emit| emit.whole)).collect();
+        let groups = groups.map(|groups| groups.finish(&plan, &summed, &places));
         let ViewResult { alignment, keys, rows, fields, mut totals } = view.finish();
         let mut found = Vec::new();
         for emit in emits {

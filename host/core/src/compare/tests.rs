@@ -1,6 +1,8 @@
 //! Laws of comparing: what must hold whatever the two sides are.
 
-use super::model::{Comparison, FirstDivergence, How, Presence, Sets, Side, TimeStep, Verdict};
+use super::model::{
+    Comparison, Condition, Fate, FirstDivergence, How, Presence, Sets, Side, TimeStep, Verdict,
+};
 use super::sink::{Difference, NoSink, Sink, SinkError};
 use super::*;
 use crate::schema::{Column, EmitKind, Field, Kind, Value, ViewShape};
@@ -428,4 +430,45 @@ fn what_the_changed_keys_have_in_common_is_found() {
     assert_eq!(found.divergences.found, 100);
     assert_eq!(found.divergences.step, Some(TimeStep::Minute));
     assert_eq!(found.divergences.over_time[0].cumulative[0].difference, "50.00");
+}
+
+#[test]
+fn groups_tell_no_totals_of_records_that_were_not_read() {
+    let view = shape();
+    let emits = [EmitKind { name: "e".into(), fields: view.fields.clone() }];
+    let declared = Declared { view: &view, emits: &emits };
+    let mut tally = Tally::new(Plan::new(declared, declared, &by_currency()).unwrap());
+    tally.skip_emits(0, 3);
+    let row = |net| columns(&[("EUR".into(), net, None, None, "gold".into())]);
+    let (a, b) = (row(100), row(250));
+    let (a, b) = (Rows::all(&a), Rows::all(&b));
+    tally.key(b"k", a, b, &KeyFacts::default(), &mut NoSink).unwrap();
+    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let groups = found.groups.unwrap().groups;
+    let told = groups[0].totals.iter().filter(|total| total.field == "net");
+    let told: Vec<_> =
+        told.map(|t| (t.of.to_string(), t.a.as_deref(), t.difference.as_str())).collect();
+    assert_eq!(told, [("view".into(), Some("1.00"), "1.50"), ("emit e".into(), None, "0.00")]);
+}
+
+#[test]
+fn no_more_others_have_a_fate_than_there_are_others() {
+    let rejected = Fate { what: "rejected".into(), code: None };
+    let others = |keys: u64| {
+        let mut tally = Tally::new(plan(&Options::default()));
+        let row = |net| columns(&[("EUR".into(), net, None, None, "gold".into())]);
+        let (a, b) = (row(100), row(250));
+        let facts = KeyFacts { fates: Some(1), ..KeyFacts::default() };
+        tally.key(b"k", Rows::all(&a), Rows::all(&b), &facts, &mut NoSink).unwrap();
+        tally.skip(10, 10);
+        let (fates, fate_keys) = (vec![rejected.clone()], Some(vec![keys]));
+        let words = Words { fates, fate_keys, ..Words::default() };
+        let found = tally.finish(&words, None, &mut |_| FirstDivergence::NoEvents);
+        let fate = Condition::HadFate { fate: rejected.clone() };
+        let own = found.attribution.findings.into_iter().find(|f| f.condition == fate);
+        own.map(|finding| (finding.others_with, finding.others))
+    };
+    assert_eq!(others(1 + 2), Some((Some(2), Some(10))));
+    // Keys with refused events alone are in no view: of how many others it holds nobody knows.
+    assert_eq!(others(1 + 11), Some((None, None)));
 }

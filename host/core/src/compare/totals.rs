@@ -208,13 +208,13 @@ impl GroupTally {
         }
     }
 
-    /// What was found, in the order of the values.
-    pub(crate) fn finish(self, plan: &Plan, summed: &[Summed], whole: bool) -> Groups {
+    /// What was found, in the order of the values. `whole`: of each place as for its totals.
+    pub(crate) fn finish(self, plan: &Plan, summed: &[Summed], whole: &[bool]) -> Groups {
         let tell = |value: Option<String>, sums: GroupSums| {
             let mut totals = Vec::new();
             let emits = plan.emits.iter().map(|emit| &emit.fields);
-            let places = summed.iter().zip(std::iter::once(&plan.view).chain(emits));
-            for (summed, fields) in places.filter(|(summed, _)| summed.by.is_some()) {
+            let places = summed.iter().zip(std::iter::once(&plan.view).chain(emits)).zip(whole);
+            for ((summed, fields), &whole) in places.filter(|((s, _), _)| s.by.is_some()) {
                 let own = summed.offset..summed.offset + summed.pairs.len();
                 let (a, b) = (&sums.sums.a[own.clone()], &sums.sums.b[own]);
                 totals.extend(summed.told(fields, a, b, whole));
