@@ -202,6 +202,8 @@ pub(crate) struct Told {
     pub(crate) position: (u32, u64),
     /// Its key and input, if they were read.
     pub(crate) key: Option<(Vec<u8>, String)>,
+    /// Its time, if that was read.
+    pub(crate) time: i64,
     pub(crate) what: What,
     /// The code beside it.
     pub(crate) code: String,
@@ -241,6 +243,7 @@ pub(crate) fn alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> 
             let input = description.inputs[usize::from(events.inputs[0])].name.clone();
             (events.keys.get(0).to_vec(), input)
         });
+        let time = events.times[0];
         let decoded = [Decoded::new(placed, events, &seed, 1, &mut Prints::default())];
         let folded = shard.fold(&decoded, reducer, rules, &mut None, &mut NoProbe);
         let block: Block =
@@ -253,6 +256,7 @@ pub(crate) fn alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> 
         told.push(Told {
             position,
             key,
+            time,
             what: block.outcomes[0],
             code: block.refused.first().map(|refused| refused.code.clone()).unwrap_or_default(),
             emits: description.emits.iter().zip(&block.emits).flat_map(emit).collect(),

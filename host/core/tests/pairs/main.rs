@@ -173,7 +173,12 @@ fn check(a: &Arc<dyn Reducer>, b: &Arc<dyn Reducer>, log: &[Partition], hows: &[
             assert_eq!(digests, reducers.map(|r| digests_alone(r, log, &rules)), "{how:?}");
         }
         for (key, (_, parted)) in &both.keys {
-            let Some((parted, Some(detail))) = parted else { continue };
+            let Some((parted, detail)) = parted else { continue };
+            let event = |t: &&Told| t.position == (parted.partition, parted.offset);
+            let own = |t: &&Told| t.key.as_ref().is_some_and(|(k, _)| k == key);
+            let read = told.iter().flatten().filter(event).find(own).expect("it has the key");
+            assert_eq!(parted.time, read.time, "time of the event at which {key:?} parts");
+            let Some(detail) = detail else { continue };
             for side in 0..2 {
                 let at = |t: &&Told| t.position == (parted.partition, parted.offset);
                 let told = told[side].iter().find(at).expect("the event");

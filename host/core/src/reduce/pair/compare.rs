@@ -126,7 +126,8 @@ impl PairShard {
         let level = key_level(key);
         if level >= self.details.level() {
             let sides = [0, 1].map(|side| found.one_side(side, number, event, looks[side]));
-            self.details.push(divergence, level, found.id(event), sides);
+            let (slab, row) = found.read(event);
+            self.details.push(divergence, level, slab.events.ids.get(row), sides);
         }
     }
 
@@ -172,7 +173,7 @@ impl<'b> Found<'_, 'b> {
 
     fn parted(&self, event: &Step) -> Parted {
         let own = |side: usize| !matches!(event.at[side], At::Absent | At::Other(What::Ignored));
-        let (slab, row) = self.places.find(usize::from(!own(0)), event.event);
+        let (slab, row) = self.read(event);
         let input = |side: usize| {
             let (slab, row) = self.places.find(side, event.event);
             let number = slab.events.inputs[row];
@@ -192,15 +193,14 @@ impl<'b> Found<'_, 'b> {
         }
     }
 
-    /// The event's id, of a side that read it.
-    fn id(&self, event: &Step) -> &'b [u8] {
-        let read = |side: &usize| {
-            let (slab, row) = self.places.find(*side, event.event);
-            matches!(slab.events.verdicts[row], Verdict::Ready | Verdict::BadField(_))
-        };
-        let side = (0..2).find(read).unwrap_or_default();
-        let (slab, row) = self.places.find(side, event.event);
-        slab.events.ids.get(row)
+    /// The event as a side has it that read its id and time.
+    fn read(&self, event: &Step) -> (&'b Decoded, usize) {
+        let [a, b] = [0, 1].map(|side| self.places.find(side, event.event));
+        let (slab, row) = a;
+        match slab.events.verdicts[row] {
+            Verdict::Ready | Verdict::BadField(_) => a,
+            Verdict::Unreadable(_) | Verdict::Ignored => b,
+        }
     }
 
     fn one_side(&self, side: usize, group: u32, event: &Step, look: Look) -> OneSide<'_> {
