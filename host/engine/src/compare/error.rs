@@ -55,7 +55,8 @@ impl CompareError {
         match self {
             Self::Refused(_) | Self::Known { .. } | Self::Gate(_) => true,
             Self::Compare(error) => {
-                !matches!(error, Core::Sink(_) | Core::Order { .. } | Core::Columns { .. })
+                use Core::{Columns, Order, Sink, Sum};
+                !matches!(error, Sink(_) | Order { .. } | Columns { .. } | Sum { .. })
             }
             Self::RunDir(error) => {
                 use RunDirError::{HalfWritten, Manifest, NoRun};

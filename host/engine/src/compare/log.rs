@@ -32,15 +32,9 @@ pub(super) fn walk(
     tally: &mut Tally,
 ) -> Result<Walked, CompareError> {
     let [(a, _), (b, _)] = sides;
-    let mut partitions = BTreeSet::new();
-    let mut regrown = Vec::new();
-    for (run, _) in sides {
-        let (names, rejects) = survey(run)?;
-        let own: Vec<String> = names.iter().cloned().collect();
-        partitions.extend(names);
-        regrown.push((Regrown::new(run, &own, rejects)?, own));
-    }
-    let names: Vec<String> = partitions.into_iter().collect();
+    let regrown = [Regrown::new(a)?, Regrown::new(b)?];
+    let names: BTreeSet<&String> = regrown.iter().flat_map(|own| &own.partitions).collect();
+    let names: Vec<String> = names.into_iter().cloned().collect();
     let firsts = Firsts::new(names.clone());
     let mut walk = Walk { plan, tally, firsts, regrown, span: None };
     let turns: Vec<Option<&str>> = match same_turns(a, b)? {
@@ -54,28 +48,13 @@ pub(super) fn walk(
             log.end()?;
         }
     }
-    for ((run, dir), (regrown, _)) in sides.into_iter().zip(&walk.regrown) {
+    for ((run, dir), regrown) in sides.into_iter().zip(&walk.regrown) {
         if regrown.digest() != run.manifest().digests.outcomes {
             let what = "outcomes and emits are not those of the outcomes' digest".to_owned();
             return Err(CompareError::Changed { path: dir.to_path_buf(), what });
         }
     }
     Ok(Walked { firsts: walk.firsts, span: walk.span })
-}
-
-/// The partitions that a run's outcomes name, and the codes with which it rejects.
-fn survey(run: &RunReader) -> Result<(BTreeSet<String>, Vec<String>), RunDirError> {
-    let (mut partitions, mut rejects) = (BTreeSet::new(), Vec::new());
-    for row in FateRows::new(run, None)? {
-        let row = row?;
-        partitions.insert(row.partition);
-        if let ("rejected", Some(code)) = (row.what.as_str(), row.code)
-            && !rejects.contains(&code)
-        {
-            rejects.push(code);
-        }
-    }
-    Ok((partitions, rejects))
 }
 
 /// Whether partitions took turns at the same events in both runs.
@@ -150,11 +129,16 @@ impl<'a> SideLog<'a> {
             if row.offset >= end {
                 break;
             }
+            let at = row.offset.checked_sub(first).filter(|&at| at >= whats.len() as u64);
+            let Some(at) = at else {
+                let what = format!("{partition}:{} stands out of log order", row.offset);
+                return Err(self.run.wrong(Table::Outcomes, what));
+            };
             let what = regrown.what(row)?;
             let number = firsts.number(&Fate { what: row.what.clone(), code: row.code.clone() });
             let upto = (row.offset + row.events).min(end);
-            whats.resize((row.offset - first) as usize, What::Filtered);
-            fates.resize((row.offset - first) as usize, NO_RECORD);
+            whats.resize(at as usize, What::Filtered);
+            fates.resize(at as usize, NO_RECORD);
             whats.resize((upto - first) as usize, what);
             fates.resize((upto - first) as usize, number);
             row.events -= upto - row.offset;
@@ -194,8 +178,8 @@ struct Walk<'a, 'b> {
     plan: &'b Plan,
     tally: &'b mut Tally,
     firsts: Firsts,
-    /// The trees of A and B, and the numbers that partitions have there.
-    regrown: Vec<(Regrown<'a>, Vec<String>)>,
+    /// The trees of A and B.
+    regrown: [Regrown<'a>; 2],
     span: Option<(i64, i64)>,
 }
 
@@ -210,12 +194,12 @@ impl Walk<'_, '_> {
             (Some(only), _) | (None, Some(only)) => only,
         };
         let mut told = Vec::with_capacity(2);
-        for (log, (regrown, names)) in logs.iter_mut().zip(&mut self.regrown) {
+        for (log, regrown) in logs.iter_mut().zip(&mut self.regrown) {
             let own = log.take(&partition, first, regrown, &mut self.firsts)?;
             let events = own.whats.len() as u32;
             if events > 0 {
-                let number = names.iter().position(|name| *name == partition);
-                let number = number.unwrap_or_default() as u32;
+                let number =
+                    regrown.partitions.binary_search(&partition).unwrap_or_default() as u32;
                 let stretch = Stretch { partition: number, first_offset: first, events };
                 regrown.add(stretch, own.whats.clone(), &own.emits)?;
             }
@@ -224,8 +208,7 @@ impl Walk<'_, '_> {
         }
         let mut differing = self.outcomes(&mut told);
         self.emits(&told, &mut differing)?;
-        let number = self.firsts.partitions.iter().position(|name| *name == partition);
-        let number = number.unwrap_or_default() as u32;
+        let number = self.firsts.partitions.binary_search(&partition).unwrap_or_default() as u32;
         for event in differing {
             self.first(number, first, event, &told, logs);
         }

@@ -36,3 +36,4 @@ pub(crate) use refuse::{lone_params, refusals};
 pub(crate) use runs::forced;
 pub use runs::{CompareOptions, runs};
 pub use sides::side;
+pub(crate) use sides::tell_apart;

@@ -67,14 +67,17 @@ pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
     }
 }
 
-/// Two labels that can be told apart: two runs of one version are called by their directories too.
-pub(super) fn tell_apart(a: &mut Side, b: &mut Side) {
+/// Two labels that can be told apart: two runs of one version are called by their directories too,
+/// if these have names of their own.
+pub(crate) fn tell_apart(a: &mut Side, b: &mut Side) {
     if a.label != b.label {
         return;
     }
-    for side in [a, b] {
-        if let Some(name) = side.run.as_ref().and_then(|run| run.name.as_ref()) {
-            side.label = format!("{} ({name})", side.label);
-        }
-    }
+    let name = |side: &Side| side.run.as_ref().and_then(|run| run.name.clone());
+    let [of_a, of_b] = match [name(a), name(b)] {
+        [Some(a), Some(b)] if a != b => [a, b],
+        _ => ["A", "B"].map(str::to_owned),
+    };
+    a.label = format!("{} ({of_a})", a.label);
+    b.label = format!("{} ({of_b})", b.label);
 }

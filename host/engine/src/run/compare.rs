@@ -21,9 +21,11 @@ use super::replay::{ReplayOptions, pass};
 use super::stages::Stage;
 use super::tallied::Tallied;
 use crate::clock::Stopwatch;
-use crate::compare::{CompareError, CompareOptions, Gated, forced, lone_params, refusals, side};
+use crate::compare::{
+    CompareError, CompareOptions, Gated, forced, lone_params, refusals, side, tell_apart,
+};
 use crate::job::Resolved;
-use retally_core::compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read, Side};
+use retally_core::compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_core::compare::sink::Sink;
 use retally_core::compare::{Declared, Head, Plan, Tally, Words};
 use retally_core::manifest::Manifest;
@@ -257,13 +259,5 @@ impl Pass<'_> {
             (from.min(first), to.max(last))
         });
         (first <= last).then_some((first, last))
-    }
-}
-
-/// Two labels that can be told apart.
-fn tell_apart(a: &mut Side, b: &mut Side) {
-    if a.label == b.label {
-        a.label += " (A)";
-        b.label += " (B)";
     }
 }

@@ -111,8 +111,8 @@ fn block(
     Ok(Block { stretches: vec![stretch], outcomes, emits: lists, refused: Vec::new() })
 }
 
-/// All partitions and reject codes that the outcomes name.
-fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
+/// All partitions, in byte order, and reject codes that the outcomes name.
+pub(super) fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
     let (mut partitions, mut rejects) = (BTreeSet::new(), Vec::new());
     let mut left = run.manifest().counts.events;
     for batch in run.rows(Table::Outcomes, &Keys::All)? {

@@ -18,13 +18,31 @@ use std::ops::Range;
 impl RunReader {
     /// The leaves of the views.
     pub(crate) fn view_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
-        leaves(self, "views")
+        in_order(self, leaves(self, "views")?)
     }
 
     /// The leaves of the states.
     pub(crate) fn state_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
-        leaves(self, "states")
+        in_order(self, leaves(self, "states")?)
     }
+}
+
+/// The leaves, if each begins behind the one before: no digest covers which rows they are.
+fn in_order(run: &RunReader, leaves: Vec<Leaf>) -> Result<Vec<Leaf>, RunDirError> {
+    let mut next = 0u64;
+    for leaf in &leaves {
+        let end = leaf.first_row.checked_add(leaf.rows);
+        let end = end.filter(|end| leaf.first_row == next && (next + 1..1 << 63).contains(end));
+        next = end.ok_or_else(|| {
+            let Leaf { first_row, rows, .. } = leaf;
+            let (first_row, rows) = (*first_row as i64, *rows as i64);
+            let what = format!(
+                "a leaf of {rows} rows begins at row {first_row}, where row {next} is to come"
+            );
+            run.wrong(Table::Leaves, what)
+        })?;
+    }
+    Ok(leaves)
 }
 
 /// The rows of some leaves, which stand in order.

@@ -4,7 +4,7 @@
 use super::RunDirError;
 use super::columns::{from_arrow, text_spans};
 pub(crate) use super::fates::Run;
-use super::fates::{runs, what};
+use super::fates::{names, runs, what};
 use super::reader::{Part, Rows, RunReader};
 use super::recompute::{history, numbers};
 use super::shape::{EMIT_FIELDS_FROM, Table};
@@ -255,20 +255,18 @@ impl Iterator for RefusedRows<'_> {
 pub(crate) struct Regrown<'a> {
     run: &'a RunReader,
     trees: Outcomes,
+    /// The partitions that the outcomes name, in byte order: by the numbers of the stretches.
+    pub(crate) partitions: Vec<String>,
 }
 
 impl<'a> Regrown<'a> {
-    /// `partitions` in the order of the numbers of the stretches; `rejects`: all codes with which
-    /// the run rejects.
-    pub(crate) fn new(
-        run: &'a RunReader,
-        partitions: &[String],
-        rejects: Vec<String>,
-    ) -> Result<Self, RunDirError> {
+    /// No events yet.
+    pub(crate) fn new(run: &'a RunReader) -> Result<Self, RunDirError> {
+        let (partitions, rejects) = names(run)?;
         let shape = OutcomeShape { emits: run.emits().to_vec(), rejects };
-        let trees = Outcomes::restore(shape, partitions, history(run)?)
+        let trees = Outcomes::restore(shape, &partitions, history(run)?)
             .map_err(|error| run.wrong(Table::History, error.to_string()))?;
-        Ok(Self { run, trees })
+        Ok(Self { run, trees, partitions })
     }
 
     /// What a run of events is, as the trees count it.
