@@ -72,7 +72,7 @@ fn line(d: &Difference<'_>, out: &mut String) {
     out.push_str(&format!(",{},{side},", d.position));
     text(d.name, out);
     out.push(',');
-    text(&d.kind_a.to_string(), out);
+    text(&d.kind().to_string(), out);
     for (value, kind) in [(d.a, d.kind_a), (d.b, d.kind_b)] {
         out.push(',');
         let Some(value) = value else { continue };
@@ -151,6 +151,17 @@ mod tests {
         ' =1,EUR,0,only baseline,net,text,' =1,,,false\r
         '＝1,EUR,0,only baseline,net,text,'＝1,,,false\r
         "#);
+    }
+
+    #[test]
+    fn the_kind_of_two_decimals_is_that_of_their_difference() {
+        let [two, four] = [2, 4].map(|scale| Kind::Decimal { scale });
+        let (a, b) = (Value::Decimal(100), Value::Decimal(10_001));
+        let delta = Some(Delta::Exact { units: 1, scale: 4 });
+        let d = Difference { kind_b: four, delta, ..difference("k", a, Some(b), two) };
+        let mut out = String::new();
+        line(&d, &mut out);
+        assert_eq!(out, "k,EUR,0,both,net,decimal(4),1.00,1.0001,0.0001,false\r\n");
     }
 
     #[test]

@@ -49,12 +49,17 @@ pub struct Pair {
 impl Pair {
     /// Its kind: of two decimals the one with more digits.
     pub fn kind(&self) -> Kind {
-        match (self.kind_a, self.kind_b) {
-            (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
-                Kind::Decimal { scale: a.max(b) }
-            }
-            (kind, _) => kind,
+        finer(self.kind_a, self.kind_b)
+    }
+}
+
+/// Of two kinds that are compared the one that holds the values of both.
+pub(crate) fn finer(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
+            Kind::Decimal { scale: a.max(b) }
         }
+        (kind, _) => kind,
     }
 }
 

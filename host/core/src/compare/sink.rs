@@ -2,6 +2,7 @@
 //! what it allows. A comparison holds a bounded part of them; a sink sees them all, in the order of
 //! keys, then rows, then fields.
 
+use super::align::finer;
 use super::model::Presence;
 use crate::schema::{Kind, Value};
 
@@ -86,6 +87,13 @@ pub struct Difference<'a> {
     pub delta: Option<Delta>,
     /// Whether a tolerance lets it pass: then it is no difference, and given here all the same.
     pub tolerated: bool,
+}
+
+impl Difference<'_> {
+    /// The field's kind: of two decimals the one with more digits.
+    pub fn kind(&self) -> Kind {
+        finer(self.kind_a, self.kind_b)
+    }
 }
 
 /// A difference of two numbers.

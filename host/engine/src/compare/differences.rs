@@ -29,7 +29,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_core::compare::model::Presence;
 use retally_core::compare::sink::{Difference, Sink, SinkError};
-use retally_core::schema::{Kind, display, write_text};
+use retally_core::schema::{display, write_text};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -164,7 +164,7 @@ impl<W: Write + Send> Differences<W> {
             Presence::OnlyB => "b",
         });
         self.field.append_value(d.name);
-        self.kind.append_value(kind(d.kind_a, d.kind_b).to_string());
+        self.kind.append_value(d.kind().to_string());
         for (value, kind, column) in [(d.a, d.kind_a, &mut self.a), (d.b, d.kind_b, &mut self.b)] {
             let Some(value) = value else {
                 column.append_null();
@@ -201,15 +201,6 @@ impl<W: Write + Send> std::fmt::Debug for Differences<W> {
     }
 }
 
-fn kind(a: Kind, b: Kind) -> Kind {
-    match (a, b) {
-        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
-            Kind::Decimal { scale: a.max(b) }
-        }
-        (kind, _) => kind,
-    }
-}
-
 /// Few fields and kinds stand below one another: a dictionary holds them in next to nothing. Keys
 /// are sorted: a reader of one key skips the groups in which it cannot be.
 fn properties() -> WriterProperties {
@@ -232,7 +223,7 @@ mod tests {
     use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use retally_core::compare::sink::Delta;
-    use retally_core::schema::Value;
+    use retally_core::schema::{Kind, Value};
 
     fn feed(keys: u32) -> Vec<u8> {
         let mut file = Differences::new(Vec::new()).unwrap();
