@@ -2,13 +2,16 @@
 //! stand in every report.
 
 use crate::number::grouped;
-use crate::text::{harmless_lines, visible};
+use crate::text::{cut, harmless, harmless_lines, visible};
 use retally_core::compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
 use retally_core::compare::model::Presence;
 use std::fmt::Write as _;
 
 /// Unexpected differences that are shown.
 const SHOWN: usize = 5;
+
+/// Characters of a key or a value that are shown.
+const VALUE_CHARS: usize = 40;
 
 /// Entries that are shown.
 const ENTRIES_MAX: usize = 40;
@@ -76,15 +79,20 @@ fn sample_text(sample: &Sample) -> String {
     let row = match sample.row_key.is_empty() {
         true if sample.position == 0 => String::new(),
         true => format!(" row {}", sample.position),
-        false => format!(" {}", sample.row_key.join(" ")),
+        false => sample.row_key.iter().map(|part| format!(" {}", short(part))).collect(),
     };
-    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(missing)".into());
+    let value = |value: &Option<String>| value.as_deref().map_or("(missing)".to_owned(), short);
     let told = match (&sample.field, sample.presence) {
         (Some(field), _) => format!("{field} {} -> {}", value(&sample.a), value(&sample.b)),
         (None, Presence::OnlyB) => "only in B".to_owned(),
         (None, _) => "only in A".to_owned(),
     };
-    format!("{}{row}: {told}", visible(&sample.key))
+    format!("{}{row}: {told}", short(visible(&sample.key)))
+}
+
+/// One line of at most so many characters: no key may look like a line of the gate's own.
+fn short(text: &str) -> String {
+    cut(&harmless(text), VALUE_CHARS).into_owned()
 }
 
 #[cfg(test)]
@@ -102,6 +110,25 @@ mod tests {
             total: None,
             status,
         }
+    }
+
+    #[test]
+    fn a_key_or_a_value_stands_in_one_line_of_its_own_and_is_cut() {
+        let sample = Sample {
+            key: "k".repeat(1_000),
+            row_key: vec!["r".repeat(1_000)],
+            position: 0,
+            presence: Presence::Both,
+            field: Some("note".into()),
+            a: Some("v".repeat(1_000)),
+            b: None,
+            difference: None,
+        };
+        let long = |c: &str| format!("{}…", c.repeat(VALUE_CHARS));
+        let (k, r, v) = (long("k"), long("r"), long("v"));
+        assert_eq!(sample_text(&sample), format!("{k} {r}: note {v} -> (missing)"));
+        let forged = Sample { key: "a\ngate        holds".into(), field: None, ..sample };
+        assert!(sample_text(&forged).starts_with("a\\ngate        holds rrr"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a job's gates found, as text and as JSON.
 
-use super::text::grouped;
+use super::text::{grouped, harmless};
 use retally_core::gate::{Finding, Judged};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -49,7 +49,8 @@ fn found(gate: &Judged) -> String {
 
 fn one(finding: &Finding, judged: u64) -> String {
     let mut t = match &finding.of {
-        Some(of) => format!("{of} {}", finding.actual),
+        // A value of the log's must not look like a line of ours.
+        Some(of) => format!("{} {}", harmless(of), finding.actual),
         None if judged > 1 => format!("(missing) {}", finding.actual),
         None => finding.actual.clone(),
     };
@@ -120,6 +121,12 @@ mod tests {
         check failed: the run broke rejected, conflicts, fees, violations
         ");
         assert_eq!(to_json(&gates)["hold"], json!(false));
+    }
+
+    #[test]
+    fn a_group_makes_no_line_of_its_own() {
+        let told = to_text(&[total(&[(Some("X\n  holds   all"), "1", Some("1"))], 2, 0)]);
+        assert!(told.contains(r"X\n  holds   all 1 (1 over)"), "{told}");
     }
 
     #[test]
