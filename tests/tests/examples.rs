@@ -100,6 +100,22 @@ fn orders_and_its_change_over_the_demos_log() -> Result<()> {
     orders(log.path()).check()
 }
 
+/// The file beside the page expects what differs, all of it, and nothing that does not.
+#[test]
+fn what_the_change_of_orders_is_expected_to_do_is_what_it_does() -> Result<()> {
+    let log = tempfile::tempdir()?;
+    write_demo(log.path(), DEMO_EVENTS)?;
+    let (example, project) = (orders(log.path()), Project::new("orders")?);
+    let [a, b] = example.versions.map(|version| reducer(version).display().to_string());
+    let job = root().join(example.job).display().to_string();
+    let source = format!("source.url={}", log.path().display());
+    let file = root().join("examples/compare/orders-v2.toml").display().to_string();
+    let args = ["compare", "--job", &job, "--set", &source, "--a", &a, "--b", &b];
+    let ran = project.run(&[&args[..], &["--expect", &file, "--quiet"]].concat())?;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    Ok(())
+}
+
 #[test]
 fn flights_and_its_change_over_all_flights_of_2013() -> Result<()> {
     flights(&flights_log()?).check()

@@ -75,6 +75,23 @@ fn commands_of_a_comparison_explain_both_sides_and_repeat_it() -> Result<()> {
     Ok(())
 }
 
+/// A component that was built anew under the name and version of the old one.
+#[test]
+fn another_component_of_the_same_version_is_told() -> Result<()> {
+    let project = project("acct-1")?;
+    let mut other = std::fs::read(reducer("orders"))?;
+    // A custom section: nothing that runs, and another SHA-256.
+    other.extend([0, 2, 1, b'x']);
+    project.write("other.wasm", other)?;
+    let a = version("orders");
+    let told = compare(&project, &["--a", &a, "--b", "other.wasm", "--json"])?.ok()?;
+    let notes = told["notes"].to_string();
+    ensure!(notes.contains("both sides are called orders@1.0.0"), "{notes}");
+    let alike = compare(&project, &["--a", &a, "--b", &a, "--json"])?.ok()?;
+    ensure!(!alike["notes"].to_string().contains("both sides are called"), "{alike}");
+    Ok(())
+}
+
 #[test]
 fn a_comparison_of_some_keys_can_be_repeated_whatever_they_are() -> Result<()> {
     let b = version("orders-v2");

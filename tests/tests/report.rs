@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use retally_core::compare::model::{Comparison, Condition, Group, How, Read};
+use retally_core::compare::model::{Comparison, Condition, Group, How, Ranking, Read};
 use retally_core::compare::sink::NoSink;
-use retally_report::{Csv, html, markdown, terminal};
+use retally_report::{Csv, html, markdown, terminal, terminal_beside_page};
 use retally_tests::comparison::{Made, comparison};
 use retally_tests::{Project, payment, reducer};
 
@@ -15,6 +15,51 @@ const HOSTILE: &str = "=HYPERLINK(\"http://evil.example\")|`@all`</script><scrip
 
 fn small() -> Result<Comparison> {
     comparison(&Made::default(), &mut NoSink)
+}
+
+/// A field that differs in few keys, while another differs in others.
+#[test]
+fn keys_of_which_another_field_differs_are_shown_too() -> Result<()> {
+    let mut c = small()?;
+    let first = c.worst.rankings.first().context("no ranking")?.keys[0];
+    let other = c.worst.keys.iter().rposition(|_| true).context("no key")? as u32;
+    c.worst.rankings.truncate(1);
+    c.worst.rankings[0].keys = vec![first];
+    c.worst.rankings.push(Ranking { field: Some("orders".into()), keys: vec![first, other] });
+    let [first, other] = [first, other].map(|key| c.worst.keys[key as usize].key.clone());
+    let told = terminal(&c);
+    assert_eq!(told.matches(&format!("key {first}\n")).count(), 1, "{told}");
+    assert!(told.contains(&format!("key {other}\n")), "{told}");
+    assert!(markdown(&c).contains(&format!("`{other}`")));
+    Ok(())
+}
+
+/// Where every key changed, what a few of them had is no reason; what all had is told.
+#[test]
+fn what_few_of_all_keys_had_is_no_finding() -> Result<()> {
+    let mut c = small()?;
+    let mut finding = c.attribution.findings.first().context("no finding")?.clone();
+    finding.condition = Condition::HadInput { input: "adjustment".into() };
+    (finding.others, finding.others_with, finding.lift) = (Some(0), Some(0), None);
+    (finding.changed, finding.changed_with) = (8, 1);
+    c.attribution.findings = vec![finding.clone()];
+    for text in [terminal(&c), markdown(&c), html(&c)] {
+        assert!(!text.contains("of the changed keys had"), "{text}");
+    }
+    finding.changed_with = 8;
+    c.attribution.findings = vec![finding];
+    assert!(markdown(&c).contains("(there are no others)"));
+    Ok(())
+}
+
+#[test]
+fn a_report_with_a_page_does_not_lead_to_one() -> Result<()> {
+    let c = small()?;
+    let (with, without) = (terminal_beside_page(&c), terminal(&c));
+    let kept: Vec<&str> = without.lines().filter(|l| !l.contains("--html report.html")).collect();
+    assert_ne!(with, without);
+    assert_eq!(with.lines().collect::<Vec<_>>(), kept);
+    Ok(())
 }
 
 fn hostile(keys: u64, changed: u64) -> Result<Comparison> {

@@ -72,6 +72,14 @@ fn entry_line(entry: &EntryVerdict) -> String {
         let _ = write!(t, " ({reason}; {ticket}{})", entry.origin);
     }
     t.push('\n');
+    if !entry.cannot_take.is_empty() {
+        let what = entry.cannot_take.join(", ");
+        let _ = writeln!(
+            t,
+            "              takes nothing of {what}: of emits neither keys nor a total are known; \
+             add an entry without them"
+        );
+    }
     t
 }
 
@@ -108,6 +116,7 @@ mod tests {
             ticket: Some("FIN-1".into()),
             differences,
             total: None,
+            cannot_take: Vec::new(),
             status,
         }
     }
@@ -159,7 +168,10 @@ mod tests {
             },
             entries: vec![
                 entry("tier:acct-*", 1_312, EntryStatus::Holds),
-                entry("n", 0, EntryStatus::Unused),
+                EntryVerdict {
+                    cannot_take: vec!["balance.n".into()],
+                    ..entry("n:a*", 0, EntryStatus::Unused)
+                },
                 entry("x", 4, EntryStatus::Expired("2026-06-30".into())),
                 EntryVerdict {
                     total: Some("12".into()),
@@ -176,7 +188,8 @@ mod tests {
           unexpected  view.tier: 3
           keys        2 of 1,000: beyond 0.1%, which is 1
           holds       tier:acct-*: 1,312 differences (gold; FIN-1, e.toml:3)
-          unused      n: 0 differences (gold; FIN-1, e.toml:3)
+          unused      n:a*: 0 differences (gold; FIN-1, e.toml:3)
+                      takes nothing of balance.n: of emits neither keys nor a total are known; add an entry without them
           expired     x: 4 differences, expected until 2026-06-30 (gold; FIN-1, e.toml:3)
           over total  net: 7 differences, together 12 of at most 10, 2 over (gold; e.toml:3)
           holds       fees<=0.01: 0 differences

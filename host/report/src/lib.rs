@@ -26,4 +26,4 @@ pub mod text;
 pub use csv::Csv;
 pub use html::html;
 pub use markdown::markdown;
-pub use terminal::terminal;
+pub use terminal::{terminal, terminal_beside_page};

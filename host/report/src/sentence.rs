@@ -341,7 +341,13 @@ pub fn moment(rfc3339: &str, step: TimeStep) -> String {
 /// The findings that explain something: a share of the changed keys that is held against nothing,
 /// because of the rest it was not read, may be that of all keys.
 pub fn findings(c: &Comparison) -> impl Iterator<Item = &Finding> {
-    c.attribution.findings.iter().filter(|finding| !is_alone(finding))
+    let told = |finding: &&Finding| !is_alone(finding) && !is_few_of_all(finding);
+    c.attribution.findings.iter().filter(told)
+}
+
+/// Where all keys changed, what few of them have sets them apart from nothing.
+fn is_few_of_all(finding: &Finding) -> bool {
+    finding.others == Some(0) && finding.changed_with.saturating_mul(2) < finding.changed
 }
 
 fn is_alone(finding: &Finding) -> bool {

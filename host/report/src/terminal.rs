@@ -9,6 +9,7 @@ use retally_core::compare::model::{
     Presence, RowDifference, Sets, ValueDifference, Verdict,
 };
 use retally_core::compare::{shell_flag, shell_word};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Fields, kinds and codes that are listed.
@@ -36,6 +37,16 @@ const FINDINGS_MAX: usize = 3;
 /// The report.
 #[must_use]
 pub fn terminal(c: &Comparison) -> String {
+    told(c, true)
+}
+
+/// The report of which a page is written too: nothing leads to one.
+#[must_use]
+pub fn terminal_beside_page(c: &Comparison) -> String {
+    told(c, false)
+}
+
+fn told(c: &Comparison, to_page: bool) -> String {
     let mut t = String::new();
     let word = match c.verdict {
         Verdict::Same => "same",
@@ -64,7 +75,7 @@ pub fn terminal(c: &Comparison) -> String {
         t += &crate::gate::text(gate);
     }
     read(&mut t, c);
-    for hint in hints(c) {
+    for hint in hints(c, to_page) {
         let _ = writeln!(t, "hint: {hint}");
     }
     harmless_lines(&t)
@@ -187,10 +198,13 @@ fn events(t: &mut String, c: &Comparison) {
     more(t, codes.len(), "codes");
 }
 
-/// The first of the first ranking.
-fn worst(c: &Comparison) -> impl Iterator<Item = &KeyDifference> {
-    let numbers = c.worst.rankings.first().map(|ranking| ranking.keys.as_slice());
-    numbers.unwrap_or_default().iter().filter_map(|&number| c.worst.keys.get(number as usize))
+/// The keys of the first ranking, then those that stand in another alone: a field may differ in
+/// few keys while other fields differ in others.
+pub(crate) fn worst(c: &Comparison) -> impl Iterator<Item = &KeyDifference> {
+    let mut told = BTreeSet::new();
+    let numbers = c.worst.rankings.iter().flat_map(|ranking| ranking.keys.iter().copied());
+    let once = numbers.filter(move |number| told.insert(*number));
+    once.filter_map(|number| c.worst.keys.get(number as usize))
 }
 
 fn keys(t: &mut String, c: &Comparison) {
@@ -264,12 +278,12 @@ fn read(t: &mut String, c: &Comparison) {
 }
 
 /// What to do next, if anything differs: what leads to the worst key, then to the whole of it.
-fn hints(c: &Comparison) -> Vec<String> {
+fn hints(c: &Comparison, to_page: bool) -> Vec<String> {
     if c.verdict == Verdict::Same {
         return Vec::new();
     }
     let whole = c.repeat.last().map(|command| format!("{command} --html report.html"));
-    explain(c).into_iter().chain(whole).collect()
+    explain(c).into_iter().chain(whole.filter(|_| to_page)).collect()
 }
 
 /// The command that explains the worst key.

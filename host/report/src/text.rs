@@ -52,9 +52,14 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
 pub(crate) fn wrapped(text: &str, gap: &str, width: usize, indent: usize) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let (mut at, mut begins) = (0, true);
-    for word in text.split_inclusive(gap) {
+    let mut words = text.split_inclusive(gap).peekable();
+    while let Some(word) = words.next() {
         let chars = word.trim_end_matches(' ').chars().count();
-        if !begins && chars > 0 && at + chars > width {
+        // A number is not torn from its unit.
+        let unit = words.peek().filter(|next| next.starts_with('%'));
+        let with_unit = unit.map_or(0, |next| 1 + next.trim_end_matches(' ').chars().count());
+        let is_unit = word.starts_with('%');
+        if !begins && chars > 0 && !is_unit && at + chars + with_unit > width {
             out.truncate(out.trim_end_matches(' ').len());
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
@@ -99,6 +104,7 @@ mod tests {
         assert_eq!(wrapped("a  bcd  ef", " ", 6, 2), "a  bcd\n  ef");
         assert_eq!(wrapped("  overlong-word x", " ", 5, 2), "  overlong-word\n  x");
         assert_eq!(wrapped("    a  net 1  tier x", "  ", 14, 6), "    a  net 1\n      tier x");
+        assert_eq!(wrapped("of 8 keys (100 %).", " ", 15, 2), "of 8 keys\n  (100 %).");
         assert_eq!(wrapped("", " ", 5, 2), "");
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn to_text(history: &History) -> String {
         event(told, cells, &widths, first, &mut t);
     }
     if history.left_out_behind > 0 {
-        let _ = writeln!(t, "      ({} behind)", counted(history.left_out_behind, "event"));
+        let _ = writeln!(t, "      ({} after)", counted(history.left_out_behind, "event"));
     }
     tail(history, &mut t);
     t
@@ -116,7 +116,11 @@ fn event(told: &Told, cells: &[String; 6], widths: &[usize; 6], first: bool, t: 
             }
         }
     };
-    alike(&|side| side.fields.iter().map(|fields| values(fields)).collect(), "reads", t);
+    let reads = |side: &ToldSide| -> Vec<String> {
+        let read = side.fields.iter().filter(|fields| !fields.is_empty());
+        read.map(|fields| values(fields)).collect()
+    };
+    alike(&reads, "reads", t);
     alike(
         &|side| vec![side.detail.clone()].into_iter().filter(|d| !d.is_empty()).collect(),
         "says",

@@ -14,16 +14,18 @@ use std::path::{Path, PathBuf};
 /// Reports beside the text on stdout. FILE is a path, or `-` for stdout in place of the text.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Reports {
-    /// Write a report for a pull request, in Markdown, below 65,000 characters.
+    /// Write a report for a pull request, in Markdown, below 65,000 characters. Here and below `-`
+    /// is stdout, in place of the text.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     markdown: Option<PathBuf>,
     /// Write a report as one page that opens from disk.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     html: Option<PathBuf>,
-    /// Write every difference as CSV for a spreadsheet: text that would be a formula gets a `'`.
+    /// Write every difference of the view as CSV for a spreadsheet: text that would be a formula
+    /// gets a `'`.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     csv: Option<PathBuf>,
-    /// Write every difference as Parquet, exactly (differences.parquet).
+    /// Write every difference of the view as Parquet, exactly (differences.parquet).
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     differences: Option<PathBuf>,
 }
@@ -37,6 +39,11 @@ impl Reports {
     /// Whether one of them goes to stdout, which then holds nothing else.
     pub(crate) fn take_stdout(&self) -> bool {
         self.all().any(is_stdout)
+    }
+
+    /// Whether the page is one of them.
+    pub(crate) fn has_page(&self) -> bool {
+        self.html.is_some()
     }
 
     /// Begins what is written while differences are found. `json`: stdout is taken already.

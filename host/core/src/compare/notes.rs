@@ -96,6 +96,17 @@ fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
         }
     }
     if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
+        && (&of_a.name, &of_a.version) == (&of_b.name, &of_b.version)
+        && of_a.sha256 != of_b.sha256
+    {
+        let text = format!(
+            "both sides are called {}@{}, and are other components (another SHA-256): raise the \
+             version of the newer one",
+            of_a.name, of_a.version,
+        );
+        notes.push(Note::new(NoteCode::Other, text));
+    }
+    if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
         && (of_a.state_version != of_b.state_version || of_a.layout != of_b.layout)
     {
         let text = format!(

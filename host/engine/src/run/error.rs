@@ -33,7 +33,10 @@ pub enum RunError {
         error: std::io::Error,
     },
     /// The file is another reducer than the job asks for.
-    #[error("the reducer {path} has SHA-256 {found}, but the job asks for {expected}")]
+    #[error(
+        "the reducer {path} has SHA-256 {found}, but {expected} is asked \
+             for; name the component that has it with `--reducer`"
+    )]
     OtherReducer {
         /// Its file.
         path: PathBuf,

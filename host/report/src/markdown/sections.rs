@@ -4,7 +4,7 @@ use super::bounded::{Align, Bounded};
 use super::escape::{code, fence, plain};
 use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
 use crate::sentence::{names, shown, with_unit};
-use crate::terminal::explain;
+use crate::terminal::{explain, worst};
 use retally_core::compare::model::{
     CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, RowKey, Side, Total,
     ValueDifference, Verdict,
@@ -238,7 +238,7 @@ pub(super) fn events(b: &mut Bounded, c: &Comparison) {
     b.table(&head, rows, (ROWS_MAX, codes.len() as u64), "codes");
 }
 
-/// The first keys of the first ranking.
+/// The first keys of the first ranking, then those of the others.
 pub(super) fn keys(b: &mut Bounded, c: &Comparison) {
     let Some(ranking) = c.worst.rankings.first() else { return };
     let (name_a, name_b) = names(c);
@@ -252,9 +252,8 @@ pub(super) fn keys(b: &mut Bounded, c: &Comparison) {
         ("difference", R),
         ("first diverging event", L),
     ];
-    let all = ranking.keys.iter().filter_map(|&number| c.worst.keys.get(number as usize));
     let mut told = 0;
-    let rows = all.take(KEYS_MAX).inspect(|_| told += 1).flat_map(|key| key_rows(c, key));
+    let rows = worst(c).take(KEYS_MAX).inspect(|_| told += 1).flat_map(|key| key_rows(c, key));
     let rows: Vec<Vec<String>> = rows.collect();
     if let Some(field) = &ranking.field {
         b.line(&format!("By the size of the difference in {}.\n", code(field)));

@@ -84,6 +84,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
         false if args.reports.take_stdout() => {}
+        false if args.reports.has_page() => {
+            out.write_all(retally_report::terminal_beside_page(&comparison).as_bytes())?;
+        }
         false => out.write_all(retally_report::terminal(&comparison).as_bytes())?,
     }
     let passes = match &comparison.gate {

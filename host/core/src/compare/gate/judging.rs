@@ -36,6 +36,7 @@ pub struct Judging {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Met {
     pub(super) differences: u64,
+    pub(super) cannot_take: Vec<String>,
     sizes: Sizes,
 }
 
@@ -355,6 +356,7 @@ fn verdict(entry: &Entry, met: &Met, today: i32) -> EntryVerdict {
         ticket: entry.ticket.clone(),
         differences: met.differences,
         total: entry.total.and_then(|_| met.sizes.text()),
+        cannot_take: met.cannot_take.clone(),
         status,
     }
 }

@@ -60,34 +60,56 @@ fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
     let place = Place::Emit(emit.kind.clone());
     let mut expected = true;
     for field in emit.fields.iter().filter(|field| field.differ > 0) {
-        let fits = |entry: &Entry| {
+        let names = |entry: &Entry| {
             let named = match &entry.what {
                 What::Field { field: Some(name), .. } => *name == field.name,
                 What::Field { field: None, .. } => true,
                 _ => false,
             };
-            named && entry.what.is_in(&place) && takes_all(entry, field)
+            named && entry.what.is_in(&place)
         };
-        let taker = first(judging, fits);
+        let taker = first(judging, |entry| names(entry) && takes_all(entry, field));
         let what = format!("{}.{}", emit.kind, field.name);
+        passed_over(judging, taker, &what, names);
         expected &= judging.count(taker, what, field.differ);
     }
     let lone = emit.records.map_or(0, |sets| sets.only_a + sets.only_b) + emit.doubled;
     if lone > 0 {
-        let fits = |entry: &Entry| {
-            matches!(entry.what, What::Rows { .. })
-                && entry.what.is_in(&place)
-                && entry.keys == Keys::All
-        };
-        let taker = first(judging, fits);
-        expected &= judging.count(taker, format!("{}.@rows", emit.kind), lone);
+        let names =
+            |entry: &Entry| matches!(entry.what, What::Rows { .. }) && entry.what.is_in(&place);
+        let taker = first(judging, |entry| names(entry) && entry.keys == Keys::All);
+        let what = format!("{}.@rows", emit.kind);
+        passed_over(judging, taker, &what, names);
+        expected &= judging.count(taker, what, lone);
     }
     expected
 }
 
+/// Where nobody takes what differs in emits, entries that name it and speak of keys or of a total
+/// are told why they do not.
+fn passed_over(
+    judging: &mut Judging,
+    taker: Option<usize>,
+    what: &str,
+    names: impl Fn(&Entry) -> bool,
+) {
+    if taker.is_some() {
+        return;
+    }
+    for (entry, met) in judging.gate.entries.iter().zip(&mut judging.met) {
+        if names(entry) && knows_more_than_tallies(entry) {
+            met.cannot_take.push(what.to_owned());
+        }
+    }
+}
+
+fn knows_more_than_tallies(entry: &Entry) -> bool {
+    entry.keys != Keys::All || entry.total.is_some()
+}
+
 /// Whether all differences of a field are within what an entry allows.
 fn takes_all(entry: &Entry, field: &FieldDifference) -> bool {
-    if entry.keys != Keys::All || entry.total.is_some() {
+    if knows_more_than_tallies(entry) {
         return false;
     }
     if entry.most.is_none() {

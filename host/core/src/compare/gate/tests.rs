@@ -176,6 +176,10 @@ fn a_bare_name_speaks_of_view_and_emits_and_a_longer_one_of_its_place() {
 fn keys_and_totals_speak_of_the_view_alone() {
     let verdict = judge(&orders(), gate(&["tier:a2", "net:b*"]));
     assert_eq!(by_what(&verdict), [("balance.net", 1), ("balance.tier", 1), ("view.net", 1)]);
+    assert_eq!(verdict.entries[0].cannot_take, ["balance.tier"]);
+    assert_eq!(verdict.entries[1].cannot_take, ["balance.net"]);
+    let taken = judge(&orders(), gate(&["tier:a2", "tier", "net"]));
+    assert!(taken.entries[0].cannot_take.is_empty(), "another entry took them");
 }
 
 #[test]

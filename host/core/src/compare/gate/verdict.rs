@@ -73,6 +73,10 @@ pub struct EntryVerdict {
     /// Sum of the sizes of those of the view; none if it has no total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<String>,
+    /// Differences of emits, as `KIND.FIELD` or `KIND.@rows`, that it names and cannot take: they
+    /// are told by tallies, which know neither keys nor a total.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cannot_take: Vec<String>,
     /// Whether it is as it must be.
     pub status: EntryStatus,
 }
