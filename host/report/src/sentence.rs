@@ -346,7 +346,7 @@ pub fn findings(c: &Comparison) -> impl Iterator<Item = &Finding> {
 }
 
 /// Where all keys changed, what few of them have sets them apart from nothing.
-fn is_few_of_all(finding: &Finding) -> bool {
+pub(crate) fn is_few_of_all(finding: &Finding) -> bool {
     finding.others == Some(0) && finding.changed_with.saturating_mul(2) < finding.changed
 }
 

@@ -5,7 +5,7 @@ use super::svg::meter;
 use super::table::{Cell, count, table};
 use super::time;
 use crate::number::{grouped, percent};
-use crate::sentence::{changed, finding};
+use crate::sentence::{changed, finding, is_few_of_all};
 use retally_core::compare::model::{Comparison, Finding, Verdict};
 
 /// Inputs that are listed.
@@ -16,7 +16,8 @@ pub(super) fn section(c: &Comparison) -> String {
     if c.verdict == Verdict::Same {
         return String::new();
     }
-    let findings: String = c.attribution.findings.iter().map(|of| item(c, of)).collect();
+    let findings = c.attribution.findings.iter().filter(|of| !is_few_of_all(of));
+    let findings: String = findings.map(|of| item(c, of)).collect();
     let plots = time::plots(c);
     let inputs = inputs(c);
     let open: Vec<String> = c
