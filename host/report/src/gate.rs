@@ -76,8 +76,9 @@ fn entry_line(entry: &EntryVerdict) -> String {
         let what = entry.cannot_take.join(", ");
         let _ = writeln!(
             t,
-            "              takes nothing of {what}: of emits neither keys nor a total are known; \
-             add an entry without them"
+            "              takes nothing of {what}: emits have no keys or totals here;\n\
+             {:14}an entry without them does",
+            ""
         );
     }
     t
@@ -189,7 +190,8 @@ mod tests {
           keys        2 of 1,000: beyond 0.1%, which is 1
           holds       tier:acct-*: 1,312 differences (gold; FIN-1, e.toml:3)
           unused      n:a*: 0 differences (gold; FIN-1, e.toml:3)
-                      takes nothing of balance.n: of emits neither keys nor a total are known; add an entry without them
+                      takes nothing of balance.n: emits have no keys or totals here;
+                      an entry without them does
           expired     x: 4 differences, expected until 2026-06-30 (gold; FIN-1, e.toml:3)
           over total  net: 7 differences, together 12 of at most 10, 2 over (gold; e.toml:3)
           holds       fees<=0.01: 0 differences
