@@ -42,6 +42,20 @@ def load(db, log):
     db.execute("create table lines as from read")
 
 
+def view(db, by):
+    """The view: each row as the last event that changed it left it."""
+    db.execute(
+        f"""
+        create table view as
+        select * exclude (partition, "offset")
+        from history
+        qualify row_number() over (
+            partition by version, key, {by} order by partition desc, "offset" desc
+        ) = 1
+        """
+    )
+
+
 # Each run against SQL
 
 
@@ -290,6 +304,7 @@ def main(name, log, *runs_and_comparisons):
     db.execute("set TimeZone = 'UTC'")
     load(db, Path(log))
     db.execute((Path(__file__).parent.parent / "sql" / f"{name}.sql").read_text())
+    view(db, ROW_KEY[name])
     manifests = [check_run(db, name, v, Path(run), expect) for v, run in zip("ab", runs)]
     found = compare(db, name)
     for path in comparisons:

@@ -2,9 +2,10 @@
 -- the log, in another language. They differ in the minutes from which on a flight is late.
 --
 --   given   lines(partition, "offset", line)
---   makes   refused, counts; view and delay, each with a column `version`; history: each row of the
---           view after each event that made it what it is; reached: the events that a reducer saw;
---           fated: those that it did not apply; parted: those of each key in which its versions differ
+--   makes   refused, counts; delay and history, each with a column `version`; of these history is
+--           each row of the view after each event that made it what it is; reached: the events that
+--           a reducer saw; fated: those that it did not apply; parted: those of each key in which its
+--           versions differ
 --
 -- Params are those of examples/flights/retally.toml. Nothing in this log is refused or comes twice.
 
@@ -59,13 +60,6 @@ select *, case
         else 'poor'
     end as rating
 from shares;
-
-create table view as
-select * exclude (partition, "offset")
-from history
-qualify row_number() over (
-    partition by version, key, origin order by partition desc, "offset" desc
-) = 1;
 
 create table reached as
 select partition, "offset", key, case when dep_delay is null then 'cancelled' else 'departed' end as input

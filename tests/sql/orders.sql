@@ -2,10 +2,10 @@
 -- log, in another language. Both versions judge events alike and differ in tiers.
 --
 --   given   lines(partition, "offset", line); `line` is null where it is not UTF-8
---   makes   refused, counts; view, balance and tier_changed, each with a column `version`; history:
---           each row of the view after each event that made it what it is; reached: the events that
---           a reducer saw; fated: those of a known key that it did not apply; parted: those of
---           each key in which its versions differ, the first one at least
+--   makes   refused, counts; balance, tier_changed and history, each with a column `version`; of
+--           these history is each row of the view after each event that made it what it is;
+--           reached: the events that a reducer saw; fated: those of a known key that it did not
+--           apply; parted: those of each key in which its versions differ, the first one at least
 --
 -- Params are those of examples/orders/retally.toml.
 
@@ -150,13 +150,6 @@ create table history as
 select version, partition, "offset", key, currency, gross, refunds, net, orders, largest, time as last,
     tier
 from books;
-
-create table view as
-select * exclude (partition, "offset")
-from history
-qualify row_number() over (
-    partition by version, key, currency order by partition desc, "offset" desc
-) = 1;
 
 create table balance as
 select version, partition, "offset", 0 as seq, time, key, id as event_id, currency, net, tier

@@ -23,6 +23,11 @@ impl Failure {
         Self { exit: Exit::Unfinished, cause: cause.into(), hint: None }
     }
 
+    /// An error that knows whether usage is to blame, or else what was asked could not be finished.
+    pub(crate) fn of(cause: impl Into<anyhow::Error>, is_usage: bool) -> Self {
+        if is_usage { Self::usage(cause) } else { Self::unfinished(cause) }
+    }
+
     /// Adds the next thing to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,7 +1,7 @@
 //! What a gate found, as lines of text: the verdict, what is unexpected, each entry. The same lines
 //! stand in every report.
 
-use crate::number::grouped;
+use crate::number::{counted, grouped};
 use crate::text::{cut, harmless, harmless_lines, visible};
 use retally_core::compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
 use retally_core::compare::model::Presence;
@@ -19,13 +19,9 @@ const ENTRIES_MAX: usize = 40;
 /// What a gate found: the verdict, what is unexpected, the entries.
 pub(crate) fn text(gate: &GateVerdict) -> String {
     let mut t = String::new();
-    let (expected, unexpected) = (grouped(gate.expected), grouped(gate.unexpected));
     let word = if gate.holds { "holds" } else { "broken" };
-    let s = if gate.unexpected == 1 { "" } else { "s" };
-    let _ = writeln!(
-        t,
-        "gate        {word}: {unexpected} unexpected difference{s}, {expected} expected"
-    );
+    let unexpected = counted(gate.unexpected, "unexpected difference");
+    let _ = writeln!(t, "gate        {word}: {unexpected}, {} expected", grouped(gate.expected));
     for what in &gate.by_what {
         let _ = writeln!(t, "  unexpected  {}: {}", what.what, grouped(what.differences));
     }
@@ -53,9 +49,8 @@ fn entry_line(entry: &EntryVerdict) -> String {
         EntryStatus::Expired(_) => "expired",
         EntryStatus::OverTotal { .. } => "over total",
     };
-    let s = if entry.differences == 1 { "" } else { "s" };
-    let (of, differences) = (&entry.entry, grouped(entry.differences));
-    let mut t = format!("  {word:<10}  {of}: {differences} difference{s}");
+    let differences = counted(entry.differences, "difference");
+    let mut t = format!("  {word:<10}  {}: {differences}", entry.entry);
     match (&entry.status, &entry.total) {
         (EntryStatus::Expired(day), _) => _ = write!(t, ", expected until {day}"),
         (EntryStatus::OverTotal { most, over }, total) => {

@@ -26,7 +26,6 @@ pub(crate) fn moved(groups: &Groups) -> Vec<Moved<'_>> {
         let mut own = moved.groups.iter().map(|(_, total)| *total).chain(moved.others);
         own.any(|total| !is_zero(&total.difference))
     });
-    let is_count = |total: &Total| !matches!(total.kind, Kind::Decimal { .. });
     moved.sort_by_key(|moved| (moved.of.of != Place::View, is_count(moved.of)));
     moved
 }
@@ -40,7 +39,12 @@ fn one<'a>(groups: &'a Groups, total: &'a Total) -> Moved<'a> {
     Moved { of: total, groups: own, others }
 }
 
+/// Whether a total counts things: money stands before counts.
+pub(crate) fn is_count(total: &Total) -> bool {
+    !matches!(total.kind, Kind::Decimal { .. })
+}
+
 /// The same total of a group.
-fn same<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
+pub(crate) fn same<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
     group.totals.iter().find(|own| own.of == total.of && own.field == total.field)
 }

@@ -40,22 +40,21 @@ fn sets(c: &Comparison, sets: Sets, doubled: u64, what: Sentence) -> Sentence {
     let all = sets.equal + sets.different + sets.only_b;
     let mut said = Sentence::default().text("Of ").number(grouped(all)).text(" ").then(what);
     said = said.text(" in ").value(known).text(" ").number(grouped(sets.equal));
-    said = said.text(if sets.equal == 1 { " is right" } else { " are right" });
-    said = said.text(format!(" ({})", percent(sets.equal, all)));
-    for (count, one, many) in [
-        (sets.different, " is different", " are different"),
-        (sets.only_b, " is missing", " are missing"),
-        (doubled, " is doubled", " are doubled"),
-    ] {
-        if count > 0 {
-            said = said.text(", ").number(grouped(count)).text(if count == 1 { one } else { many });
-        }
+    let share = percent(sets.equal, all);
+    said = said.text(format!(" {} right ({share})", are(sets.equal)));
+    let others = [(sets.different, "different"), (sets.only_b, "missing"), (doubled, "doubled")];
+    for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
+        said = said.text(", ").number(grouped(count)).text(format!(" {} {word}", are(count)));
     }
     if sets.only_a > 0 {
         said = said.text("; ").value(run).text(" has ").number(grouped(sets.only_a));
         said = said.text(" extra");
     }
     said.text(".")
+}
+
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }
 
 /// Fields that differ, one by one, and those that are right throughout.
@@ -77,19 +76,11 @@ fn fields<'a>(fields: impl Iterator<Item = &'a FieldDifference>, what: &str) -> 
             "more fields differ.",
         ));
     }
-    if let [first, rest @ ..] = right.as_slice() {
-        let mut all = Sentence::default().value(&first.name);
-        for (number, field) in rest.iter().enumerate() {
-            all =
-                all.text(if number + 1 == rest.len() { " and " } else { ", " }).value(&field.name);
-        }
-        let verb = if rest.is_empty() { " is" } else { " are" };
-        let count = first.compared;
-        said.push(
-            all.text(format!("{verb} right in all "))
-                .number(grouped(count))
-                .text(format!(" {what}.")),
-        );
+    if let Some(first) = right.first() {
+        let names = right.iter().map(|field| &field.name);
+        let all = Sentence::default().listed(names, right.len());
+        let all = all.text(format!(" {} right in all ", are(right.len() as u64)));
+        said.push(all.number(grouped(first.compared)).text(format!(" {what}.")));
     }
     said
 }

@@ -9,6 +9,13 @@ pub fn grouped(count: u64) -> String {
     thousands(&count.to_string())
 }
 
+/// So many of something.
+#[must_use]
+pub fn counted(count: u64, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", grouped(count))
+}
+
 /// The exact text of a number with its thousands apart; any other text as it is.
 #[must_use]
 pub fn thousands(text: &str) -> String {

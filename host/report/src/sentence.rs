@@ -2,6 +2,7 @@
 //! we say, what is a number, and what came from elsewhere, so that each report can mark and escape
 //! it as it must.
 
+use crate::groups::{is_count, same};
 use crate::known::accuracy;
 use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times,
@@ -45,6 +46,23 @@ impl Sentence {
 
     pub(crate) fn count(self, count: u64, one: &str, many: &str) -> Self {
         self.number(grouped(count)).text(format!(" {}", if count == 1 { one } else { many }))
+    }
+
+    /// Names, the last of `all` behind an "and".
+    pub(crate) fn listed<'a>(
+        mut self,
+        names: impl Iterator<Item = &'a String>,
+        all: usize,
+    ) -> Self {
+        for (number, name) in names.enumerate() {
+            self = match number {
+                0 => self,
+                number if number + 1 == all => self.text(" and "),
+                _ => self.text(", "),
+            };
+            self = self.value(name);
+        }
+        self
     }
 
     /// Goes on with another.
@@ -163,9 +181,12 @@ pub fn on_the_way(c: &Comparison) -> Vec<Sentence> {
 }
 
 /// Totals of the view that a reader asks for first: of decimal fields that differ, then of whole
-/// numbers. That none differs is an answer too.
+/// numbers. That none differs is an answer too, where anything does.
 #[must_use]
 pub fn totals(c: &Comparison) -> Vec<Sentence> {
+    if c.verdict == Verdict::Same {
+        return Vec::new();
+    }
     let view: Vec<&Total> = c.totals.iter().filter(|total| total.of == Place::View).collect();
     let moves = |total: &&&Total| !is_zero(&total.difference) || differs(c, &total.field);
     let mut first: Vec<&Total> = view.iter().filter(moves).copied().collect();
@@ -173,18 +194,17 @@ pub fn totals(c: &Comparison) -> Vec<Sentence> {
         return no_total(&view).into_iter().collect();
     }
     // What changes in sum stands before what cancels out, money before counts.
-    let is_count = |total: &Total| !matches!(total.kind, Kind::Decimal { .. });
     first.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
     first.truncate(TOTALS_SAID);
     first.into_iter().map(|total| total_sentence(total, c)).collect()
 }
 
 fn no_total(view: &[&Total]) -> Option<Sentence> {
-    let mut said = Sentence::default().text("No total differs: ").value(&view.first()?.field);
-    for (number, total) in view.iter().enumerate().skip(1).take(GROUPS_SAID) {
-        let is_last = number + 1 == view.len();
-        said = said.text(if is_last { " and " } else { ", " }).value(&total.field);
+    if view.is_empty() {
+        return None;
     }
+    let names = view.iter().map(|total| &total.field).take(GROUPS_SAID + 1);
+    let mut said = Sentence::default().text("No total differs: ").listed(names, view.len());
     let more = view.len().saturating_sub(GROUPS_SAID + 1);
     if more > 0 {
         said = said.text(format!(" and {} more", grouped(more as u64)));
@@ -257,10 +277,7 @@ fn direction(difference: &str) -> &'static str {
 
 /// Per group, because a sum over all of them may add what does not belong together.
 fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
-    let own = |group: &Group| -> Option<String> {
-        let totals = group.totals.iter().filter(|t| t.of == total.of && t.field == total.field);
-        totals.map(|total| total.difference.clone()).next()
-    };
+    let own = |group: &Group| same(group, total).map(|total| total.difference.clone());
     let all = groups.groups.iter().filter_map(|group| Some((group.value.clone(), own(group)?)));
     let mut all: Vec<(Option<String>, String)> = all.collect();
     if all.is_empty() {
@@ -358,23 +375,19 @@ fn is_alone(finding: &Finding) -> bool {
     is_of_a_key && finding.others.is_none()
 }
 
-/// What a finding is about: some also count the keys that differed on the way alone, so that they
-/// are more than those that the verdict names.
-#[must_use]
-pub fn changed(c: &Comparison, finding: &Finding) -> &'static str {
-    match finding.changed > c.keys.differing() {
-        true => "that differ at some time",
-        false => "changed",
-    }
+/// Whether a finding also counts the keys that differed on the way alone, so that they are more
+/// than those that the verdict names.
+pub(crate) fn counts_on_the_way(c: &Comparison, finding: &Finding) -> bool {
+    finding.changed > c.keys.differing()
 }
 
 /// What a differing key is likely to have, and how much more often than the rest.
 #[must_use]
 pub fn finding(c: &Comparison, finding: &Finding) -> Sentence {
     let said = Sentence::default().number(percent(finding.changed_with, finding.changed));
-    let keys = match changed(c, finding) {
-        "changed" => " of the changed keys ".to_owned(),
-        which => format!(" of the keys {which} "),
+    let keys = match counts_on_the_way(c, finding) {
+        true => " of the keys that differ at some time ",
+        false => " of the changed keys ",
     };
     let said = condition(said.text(keys), &finding.condition);
     match (&finding.lift, finding.others_with, finding.others) {
@@ -415,7 +428,7 @@ fn condition(said: Sentence, condition: &Condition) -> Sentence {
 #[must_use]
 pub fn summary(c: &Comparison) -> Vec<Sentence> {
     let mut said = accuracy(c);
-    said.extend(if c.verdict == Verdict::Different { totals(c) } else { Vec::new() });
+    said.extend(totals(c));
     said.extend(changes(c));
     said.extend(why(c));
     said

@@ -54,7 +54,7 @@ fn told(c: &Comparison, to_page: bool) -> String {
     };
     put(&mut t, &format!("{word}: {}", line(&sentence::verdict(c))), 2);
     // How values change stands with their fields.
-    let totals = if c.verdict == Verdict::Different { sentence::totals(c) } else { Vec::new() };
+    let totals = sentence::totals(c);
     let findings = sentence::findings(c).skip(1).take(FINDINGS_MAX - 1);
     let findings = findings.map(|finding| sentence::finding(c, finding));
     let accuracy = crate::known::accuracy(c);

@@ -1,7 +1,7 @@
 //! Text for terminals: nothing that came from a log or a reducer may steer the terminal, numbers
 //! are grouped, columns are aligned. What reports of comparisons need too lies in `retally-report`.
 
-pub(crate) use retally_report::number::grouped;
+pub(crate) use retally_report::number::{counted, grouped};
 pub(crate) use retally_report::text::{harmless, harmless_lines};
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,6 @@ pub(crate) fn size(bytes: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
-}
-
-/// So many of something.
-pub(crate) fn counted(number: u64, one: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {one}{ending}", grouped(number))
 }
 
 /// The path of something that exists, as short as it can be written here.

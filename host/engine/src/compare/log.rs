@@ -212,17 +212,19 @@ impl Walk<'_, '_> {
         for event in differing {
             self.first(number, first, event, &told, logs);
         }
-        self.refusals(number, &told);
+        self.refusals((number, first), &told);
         Ok(true)
     }
 
     /// Counts refused events, and remembers of which keys they were.
-    fn refusals(&mut self, partition: u32, told: &[Told]) {
+    fn refusals(&mut self, (partition, first): (u32, u64), told: &[Told]) {
         for (told, side) in told.iter().zip([SideOf::A, SideOf::B]) {
             for row in told.refused.values() {
-                let fate = Fate { what: row.what.clone(), code: row.code.clone() };
-                let number = self.firsts.number(&fate);
-                self.tally.refusal(side, &fate, 1);
+                // Taking it made sure that this is what it came to.
+                let number = told.fates[(row.offset - first) as usize];
+                if let Some(fate) = self.firsts.fate(number) {
+                    self.tally.refusal(side, fate, 1);
+                }
                 self.firsts.refuse(row.key.as_deref(), Some((partition, row.offset)), number);
             }
         }

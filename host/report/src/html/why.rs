@@ -5,7 +5,7 @@ use super::svg::meter;
 use super::table::{Cell, count, table};
 use super::time;
 use crate::number::{grouped, percent};
-use crate::sentence::{changed, finding, is_few_of_all};
+use crate::sentence::{counts_on_the_way, finding, is_few_of_all};
 use retally_core::compare::model::{Comparison, Finding, Verdict};
 
 /// Inputs that are listed.
@@ -66,7 +66,7 @@ fn item(c: &Comparison, of: &Finding) -> String {
         meter(of.changed_with, of.changed, "different"),
         grouped(of.changed_with),
         grouped(of.changed),
-        changed(c, of),
+        if counts_on_the_way(c, of) { "that differ at some time" } else { "changed" },
     )
 }
 

@@ -9,7 +9,7 @@ use retally_core::compare::model::{
     CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, RowKey, Side, Total,
     ValueDifference, Verdict,
 };
-use retally_core::compare::shell_word;
+use retally_core::compare::shell_flag;
 
 const L: Align = Align::Left;
 const R: Align = Align::Right;
@@ -81,7 +81,7 @@ pub(super) fn totals(b: &mut Bounded, c: &Comparison) {
         let each: Vec<String> = fields.iter().map(|field| code(field)).collect();
         let further = match c.groups.is_some() {
             true => "each group stands below".to_owned(),
-            false => format!("{} tells them apart", code(&format!("--by {}", shell_word(first)))),
+            false => format!("{} tells them apart", code(&shell_flag("--by", first))),
         };
         let each = each.join(", ");
         b.line(&format!(

@@ -198,15 +198,12 @@ fn named(text: &str) -> Result<(String, String), String> {
 }
 
 fn failure(error: CompareError) -> Failure {
-    let hint = error.is_damage().then_some(
-        "`retally results check RUN` tells what else was changed; running it again writes it anew",
-    );
-    let failure = match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::unfinished(error),
-    };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+    let (is_usage, is_damage) = (error.is_usage(), error.is_damage());
+    let failure = Failure::of(error, is_usage);
+    if !is_damage {
+        return failure;
     }
+    failure.hint(
+        "`retally results check RUN` tells what else was changed; running it again writes it anew",
+    )
 }

@@ -179,10 +179,8 @@ impl PassArgs {
     fn failure(&self, error: RunError) -> Failure {
         let picked = !self.keys.is_empty() || self.keys_file.is_some();
         let refused = matches!(error, RunError::Compare(CompareError::Refused(_)));
-        let failure = match error.is_usage() {
-            true => Failure::usage(error),
-            false => Failure::unfinished(error),
-        };
+        let is_usage = error.is_usage();
+        let failure = Failure::of(error, is_usage);
         if !(picked && refused) {
             return failure;
         }

@@ -7,7 +7,6 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
 use crate::report::explain::{to_json, to_text};
-use anyhow::anyhow;
 use retally_core::compare::Options;
 use retally_core::log::Position;
 use retally_engine::job::{Authored, Resolved};
@@ -136,5 +135,6 @@ fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, R
 }
 
 fn failure(error: RunError) -> Failure {
-    if error.is_usage() { Failure::usage(error) } else { Failure::unfinished(anyhow!(error)) }
+    let is_usage = error.is_usage();
+    Failure::of(error, is_usage)
 }

@@ -171,7 +171,8 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
 }
 
 fn failure(error: RunError) -> Failure {
-    if error.is_usage() { Failure::usage(error) } else { Failure::unfinished(error) }
+    let is_usage = error.is_usage();
+    Failure::of(error, is_usage)
 }
 
 fn exit(report: &Report, repeated: Option<&Repeated>) -> Exit {

@@ -23,7 +23,7 @@ pub(super) struct Span {
 /// Rows that lie one behind the other on both sides, of a few steps. Mostly all of them are the
 /// same, and told at once.
 #[derive(Debug)]
-pub(super) struct Run {
+struct Run {
     /// Where the rows begin on each side.
     at: [usize; 2],
     rows: usize,
@@ -36,20 +36,27 @@ pub(super) struct Run {
 pub(super) enum Facing<'a> {
     /// Row by row, as they lie on both sides; the step of each row.
     Aligned(&'a [u32]),
-    /// Spans, and the runs that they make.
-    Spans(Vec<Span>, Vec<Run>),
+    /// Step by step.
+    Spanned(Spanned),
 }
 
-impl Facing<'_> {
+/// Spans, and the runs that they make.
+#[derive(Debug, Default)]
+pub(super) struct Spanned {
+    spans: Vec<Span>,
+    runs: Vec<Run>,
+}
+
+impl Spanned {
     /// Room for `spans`.
     pub(super) fn with_capacity(spans: usize) -> Self {
-        Self::Spans(Vec::with_capacity(spans), Vec::new())
+        Self { spans: Vec::with_capacity(spans), runs: Vec::new() }
     }
 
     /// Adds a step's rows.
     #[inline]
     pub(super) fn push(&mut self, span: Span) {
-        let Self::Spans(spans, runs) = self else { return };
+        let Self { spans, runs } = self;
         let [a, b] = span.at.map(|at| at as usize);
         let (rows, number) = (span.len as usize, spans.len());
         spans.push(span);
@@ -63,7 +70,9 @@ impl Facing<'_> {
         }
         runs.push(Run { at: [a, b], rows, spans: [number, number + 1] });
     }
+}
 
+impl Facing<'_> {
     /// Marks the steps with rows that are not the same. `all`: whether so many rows from these two
     /// on are the same; where it says no, each is looked at.
     #[inline(always)]
@@ -85,7 +94,7 @@ impl Facing<'_> {
                     }
                 }
             }
-            Self::Spans(spans, runs) => {
+            Self::Spanned(Spanned { spans, runs }) => {
                 for run in runs {
                     if all(run.at, run.rows) {
                         continue;
@@ -186,7 +195,7 @@ mod tests {
             other in proptest::collection::btree_set(0..600usize, 0..5),
         ) {
             let (mut a, mut b): (Vec<u8>, Vec<u8>) = Default::default();
-            let (mut facing, mut expected) = (Facing::with_capacity(0), Vec::new());
+            let (mut facing, mut expected) = (Spanned::default(), Vec::new());
             for (step, ([gap_a, gap_b], len)) in (0..).zip(steps) {
                 a.resize(a.len() + gap_a as usize, 0);
                 b.resize(b.len() + gap_b as usize, 1);
@@ -198,7 +207,7 @@ mod tests {
                 facing.push(Span { step, at, len });
                 expected.push(rows.into_iter().any(|row| other.contains(&row)));
             }
-            let steps = expected.len();
+            let (steps, facing) = (expected.len(), Facing::Spanned(facing));
             let mut marks = [vec![false; steps], vec![false; steps]];
             numbers(&a, &b, &facing, &mut marks[0]);
             texts(&spans(&a), &spans(&b), &facing, &mut marks[1]);

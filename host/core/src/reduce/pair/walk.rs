@@ -4,7 +4,7 @@
 //! records of the kinds that both declare, its refusal with the code, or the view after it. An
 //! event that was applied and shows none of these, a duplicate and one that is ignored are alike.
 
-use super::differ::{Facing, Span, mark, same_views};
+use super::differ::{Facing, Span, Spanned, mark, same_views};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::{Range, Rows};
@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
         if self.shared.twins && owners[0] == owners[1] {
             return (Facing::Aligned(owners[0]), Vec::new());
         }
-        let mut facing = Facing::with_capacity(self.steps.steps.len());
+        let mut facing = Spanned::with_capacity(self.steps.steps.len());
         let mut unequal = Vec::new();
         for (number, step) in self.steps.steps.iter().enumerate() {
             let Some(rows) = self.applied(step) else { continue };
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
                 facing.push(Span { step: number as u32, at: [a.at, b.at], len: a.len });
             }
         }
-        (facing, unequal)
+        (Facing::Spanned(facing), unequal)
     }
 
     fn shown(&self, step: &Step, side: usize) -> Shown {

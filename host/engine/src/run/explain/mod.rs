@@ -2,10 +2,9 @@
 //! changed, and why an event was refused.
 //!
 //! ```text
-//! prepare (as for a replay) --> search: which events are the key's --> tell: fold each, view -->
-//! History
-//!                                 |
-//!                                 needle: which lines can be its
+//! prepare (as a replay) --> search: which events are the key's --> tell: fold each --> History
+//!                             |
+//!                             needle: which lines can be its
 //! ```
 //!
 //! Every event is judged and folded as in a replay of this key alone, which is what a replay of all
