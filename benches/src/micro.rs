@@ -1,7 +1,7 @@
 //! Parts of the fold on their own: the table of ids, and the hashes of events.
 
 use crate::clock::cpu_nanos;
-use retally_core::decode::{Events, Verdict};
+use retally_core::decode::{Events, Reading};
 use retally_core::dedup::{IdTable, Prints, Seen, Window, prints};
 use retally_core::schema::{Column, Kind, Value};
 use retally_core::seed::Seed;
@@ -115,7 +115,7 @@ fn orders(len: usize) -> Events {
     };
     let mut random = Random::new(3);
     for row in 0..len {
-        events.verdicts.push(Verdict::Ready);
+        events.readings.push(Reading::Ready);
         events.inputs.push(0);
         events.rows.push(row as u32);
         let account = random.below(100_000);

@@ -4,7 +4,7 @@
 //! states and ids, so shards never wait for one another, and nothing about one key depends on
 //! another.
 
-use crate::decode::{Events, Placed, Verdict};
+use crate::decode::{Events, Placed, Reading};
 use crate::dedup::{Prints, prints};
 use crate::log::Micros;
 use crate::reduce::gather::sized;
@@ -63,7 +63,7 @@ pub struct Candidate {
     /// Its number in the slab.
     pub row: u32,
     /// Whether its fields could be read.
-    pub verdict: Verdict,
+    pub reading: Reading,
     /// Its input.
     pub input: u8,
 }
@@ -93,7 +93,7 @@ impl Decoded {
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.events.verdicts.len()
+        self.events.readings.len()
     }
 
     /// Whether there is no event.
@@ -132,10 +132,10 @@ impl Decoded {
 
 /// Counting sort by shard: stable, so that rows ascend within a shard.
 fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candidate>) {
-    let has_key = |v: &Verdict| matches!(v, Verdict::Ready | Verdict::BadField(_));
+    let has_key = |v: &Reading| matches!(v, Reading::Ready | Reading::BadField(_));
     let mut counts = vec![0u32; shards];
-    for (verdict, &hash) in events.verdicts.iter().zip(&prints.key) {
-        if has_key(verdict) {
+    for (reading, &hash) in events.readings.iter().zip(&prints.key) {
+        if has_key(reading) {
             counts[shard_of(hash, shards)] += 1;
         }
     }
@@ -153,12 +153,12 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candi
         content: 0,
         time: 0,
         row: 0,
-        verdict: Verdict::Ignored,
+        reading: Reading::Ignored,
         input: 0,
     };
     let mut candidates = vec![none; next as usize];
-    for (row, &verdict) in events.verdicts.iter().enumerate() {
-        if has_key(&verdict) {
+    for (row, &reading) in events.readings.iter().enumerate() {
+        if has_key(&reading) {
             let key = prints.key[row];
             let start = &mut starts[shard_of(key, shards)];
             candidates[*start as usize] = Candidate {
@@ -167,7 +167,7 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candi
                 content: prints.content[row],
                 time: events.times[row],
                 row: row as u32,
-                verdict,
+                reading,
                 input: events.inputs[row],
             };
             *start += 1;
@@ -178,7 +178,7 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candi
 
 /// Puts the columns into the order of the candidates, while the slab is near.
 fn reorder(events: &mut Events, candidates: &[Candidate]) {
-    let ready = || candidates.iter().filter(|event| event.verdict == Verdict::Ready);
+    let ready = || candidates.iter().filter(|event| event.reading == Reading::Ready);
     let mut picks = sized(events.columns.len(), ready().map(|event| event.input));
     for event in ready() {
         let picks = &mut picks[usize::from(event.input)];

@@ -276,7 +276,7 @@ fn two_columns_of_a_name_are_a_name_twice() {
     let addressing = addressing(&["/x"], "@position", "/x", None);
     let events = decode(&reader, &addressing, Slab::Rows(slab)).unwrap();
     let twice = retally_core::decode::Code::NameTwice;
-    assert_eq!(events.verdicts, [retally_core::decode::Verdict::Unreadable(twice)]);
+    assert_eq!(events.readings, [retally_core::decode::Reading::Unreadable(twice)]);
 }
 
 #[test]
@@ -287,8 +287,8 @@ fn empty_dictionaries_and_slabs() {
     let addressing = addressing(&["/x"], "@position", "/x", None);
     let x: ArrayRef = Arc::new(empty);
     let events = decode(&reader, &addressing, rows(vec![("x", x.clone())])).unwrap();
-    assert_eq!(events.verdicts.len(), 2);
+    assert_eq!(events.readings.len(), 2);
     assert_eq!(&*original(&rows(vec![("x", x)]), 1), b"{}");
     let events = decode(&reader, &addressing, lines::<&str>(&[])).unwrap();
-    assert_eq!((events.verdicts.len(), events.columns.len()), (0, 1));
+    assert_eq!((events.readings.len(), events.columns.len()), (0, 1));
 }

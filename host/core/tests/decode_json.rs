@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use retally_core::decode::{
-    Address, Addressing, Code, Decoder, Events, Lines, Placed, Plan, Slab, Verdict,
+    Address, Addressing, Code, Decoder, Events, Lines, Placed, Plan, Reading, Slab,
 };
 use retally_core::schema::{Description, Field, Input, Kind, StateShape, ViewShape};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn plan() -> Arc<Plan> {
 }
 
 /// Verdicts of lines that are decoded as one slab, without line ends when `joined`.
-fn verdicts(lines: &[&[u8]], joined: bool) -> Vec<Verdict> {
+fn readings(lines: &[&[u8]], joined: bool) -> Vec<Reading> {
     let mut slab = Lines::default();
     for line in lines {
         slab.bytes.extend_from_slice(line);
@@ -59,18 +59,18 @@ fn verdicts(lines: &[&[u8]], joined: bool) -> Vec<Verdict> {
         decoder.decode(&placed, &mut out).unwrap();
     }
     let events = out.pop().unwrap();
-    assert_eq!(events.verdicts.len(), lines.len());
+    assert_eq!(events.readings.len(), lines.len());
     assert_eq!(events.keys.len(), lines.len());
-    let bad = events.verdicts.iter().filter(|v| !matches!(v, Verdict::Ready | Verdict::Ignored));
+    let bad = events.readings.iter().filter(|v| !matches!(v, Reading::Ready | Reading::Ignored));
     assert_eq!(bad.count(), events.details.len());
-    events.verdicts
+    events.readings
 }
 
 fn code(line: &[u8]) -> Option<Code> {
-    match verdicts(&[line], false)[0] {
+    match readings(&[line], false)[0] {
         // Valid, but without a time.
-        Verdict::Unreadable(Code::TimeMissing) => None,
-        Verdict::Unreadable(code) => Some(code),
+        Reading::Unreadable(Code::TimeMissing) => None,
+        Reading::Unreadable(code) => Some(code),
         other => panic!("{other:?}"),
     }
 }
@@ -245,25 +245,25 @@ fn a_bad_line_never_touches_its_neighbours() {
     let good = &b"{\"t\":\"2024-01-01T00:00:00Z\",\"x\":\"\xc3\xbc\"}"[..];
     let lines =
         [good, b"{\"x\":\"\xc3", b"\xbc\"}", good, b"\"", b"\"", good, b"{\"t\":", b"1}", good];
-    let not_json = Verdict::Unreadable(Code::NotJson);
-    let not_utf8 = Verdict::Unreadable(Code::NotUtf8);
+    let not_json = Reading::Unreadable(Code::NotJson);
+    let not_utf8 = Reading::Unreadable(Code::NotUtf8);
     let expected = [
-        Verdict::Ready,
+        Reading::Ready,
         not_utf8,
         not_utf8,
-        Verdict::Ready,
+        Reading::Ready,
         not_json,
         not_json,
-        Verdict::Ready,
+        Reading::Ready,
         not_json,
         not_json,
-        Verdict::Ready,
+        Reading::Ready,
     ];
-    assert_eq!(verdicts(&lines, false), expected);
-    assert_eq!(verdicts(&lines, true), expected);
+    assert_eq!(readings(&lines, false), expected);
+    assert_eq!(readings(&lines, true), expected);
     // Valid UTF-8 as a whole, though no line of the pair is.
     let lines = [b"{\"x\":\"\xc3".as_slice(), b"\xbc\"}"];
-    assert_eq!(verdicts(&lines, true), [not_utf8, not_utf8]);
+    assert_eq!(readings(&lines, true), [not_utf8, not_utf8]);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_line_that_was_cut_is_too_long() {
     let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
     let mut out = Vec::new();
     Decoder::new(plan()).decode(&placed, &mut out).unwrap();
-    assert_eq!(out[0].verdicts[1], Verdict::Unreadable(Code::LineTooLong));
+    assert_eq!(out[0].readings[1], Reading::Unreadable(Code::LineTooLong));
     assert_eq!(out[0].details[1].1, "the line is 99 bytes long, above 67108864");
 }
 
@@ -359,9 +359,9 @@ proptest! {
             lines.push(mutate(text, &mutations[..mutations.len().min(1)]));
         }
         let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        for (line, verdict) in slices.iter().zip(verdicts(&slices, joined)) {
-            let invalid = [Code::NotJson, Code::NotUtf8].map(Verdict::Unreadable);
-            let valid = !invalid.contains(&verdict);
+        for (line, reading) in slices.iter().zip(readings(&slices, joined)) {
+            let invalid = [Code::NotJson, Code::NotUtf8].map(Reading::Unreadable);
+            let valid = !invalid.contains(&reading);
             if let Some(expected) = oracle(line) {
                 prop_assert_eq!(valid, expected, "{:?}", String::from_utf8_lossy(line));
             }
@@ -371,7 +371,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(lines in prop::collection::vec(any::<Vec<u8>>(), 0..6), joined: bool) {
         let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        verdicts(&slices, joined);
+        readings(&slices, joined);
     }
 
     #[test]
@@ -380,8 +380,8 @@ proptest! {
     ) {
         let lines: Vec<Vec<u8>> = texts.iter().map(|(t, m)| mutate(t, &[*m])).collect();
         let slices: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        let alone: Vec<Verdict> = slices.iter().map(|line| verdicts(&[line], false)[0]).collect();
-        prop_assert_eq!(verdicts(&slices, false), alone.clone());
-        prop_assert_eq!(verdicts(&slices, true), alone);
+        let alone: Vec<Reading> = slices.iter().map(|line| readings(&[line], false)[0]).collect();
+        prop_assert_eq!(readings(&slices, false), alone.clone());
+        prop_assert_eq!(readings(&slices, true), alone);
     }
 }

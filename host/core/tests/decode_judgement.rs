@@ -3,10 +3,10 @@
 
 mod decode_common;
 
-use Verdict::{BadField, Ignored, Ready, Unreadable};
+use Reading::{BadField, Ignored, Ready, Unreadable};
 use decode_common::{addressing, decode, field, input, lines, reader};
 use retally_core::decode::{
-    Addressing, Code, Decoder, Events, Placed, Plan, PlanError, Verdict, original,
+    Addressing, Code, Decoder, Events, Placed, Plan, PlanError, Reading, original,
 };
 use retally_core::schema::{Description, Kind};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ fn the_first_input_that_selects_takes() {
     );
     assert_eq!(events.inputs, [0, 1, 1, 1, 1, 255, 255, 2, 255, 255, 255, 255]);
     let taken = |input: &u8| if *input == 255 { Ignored } else { Ready };
-    assert_eq!(events.verdicts, events.inputs.iter().map(taken).collect::<Vec<_>>());
+    assert_eq!(events.readings, events.inputs.iter().map(taken).collect::<Vec<_>>());
     // Rows count within each input.
     assert_eq!(events.rows, [0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0]);
     assert!(events.details.is_empty());
@@ -71,8 +71,8 @@ fn an_ignored_event_is_not_looked_into() {
             r#"{"type":"pay","type":"other","k":"a"}"#,
         ],
     );
-    let verdicts = [Ignored, Unreadable(Code::KeyMissing), Unreadable(Code::NameTwice)];
-    assert_eq!(events.verdicts, verdicts);
+    let readings = [Ignored, Unreadable(Code::KeyMissing), Unreadable(Code::NameTwice)];
+    assert_eq!(events.readings, readings);
     assert_eq!(events.inputs, [255, 0, 255]);
 }
 
@@ -121,7 +121,7 @@ fn keys_ids_and_times() {
         Unreadable(Code::KeyKind),
         Unreadable(Code::KeyMissing),
     ];
-    assert_eq!(events.verdicts, expected);
+    assert_eq!(events.readings, expected);
     assert_eq!(keys(&events)[..4], ["a\"é", "0", "", ""]);
     assert_eq!(events.ids.get(1), b"123456789012345678901234567890");
     assert_eq!(events.ids.get(2), b"-12");
@@ -146,7 +146,7 @@ fn composite_keys_positions_and_inputs_with_a_key_of_their_own() {
     let expected =
         ["[\"x\",\"1\"]", "[\"x\",\"1\"]", "[\"\\u0001\\\"\\\\/\\n\u{7f}é\",\"-5\"]", "", "mine"];
     assert_eq!(keys(&events), expected);
-    assert_eq!(events.verdicts[3], Unreadable(Code::KeyMissing));
+    assert_eq!(events.readings[3], Unreadable(Code::KeyMissing));
     assert_eq!(events.ids.get(0), b"p:40");
     assert_eq!(events.ids.get(4), b"p:44");
 }
@@ -187,7 +187,7 @@ fn the_first_bad_field_names_the_code_and_only_its_event_goes() {
         BadField(Code::FieldKind),
         Ready,
     ];
-    assert_eq!(events.verdicts, expected);
+    assert_eq!(events.readings, expected);
     // Key, id and time of an event with a bad field are known.
     assert_eq!(events.keys.get(3), b"b");
     assert_eq!(events.rows, [0, 0, 1, 0, 0, 2, 0, 3]);
@@ -242,11 +242,11 @@ fn a_name_twice_matters_where_it_is_read() {
         twice, twice, Ready, twice, twice, twice, Ready, Ready, Ready, unreadable, unreadable,
         unreadable,
     ];
-    assert_eq!(out[0].verdicts, expected);
+    assert_eq!(out[0].readings, expected);
     let mut expected = [Ready; 12];
     expected[6] = twice;
     expected[9..].fill(unreadable);
-    assert_eq!(out[1].verdicts, expected);
+    assert_eq!(out[1].readings, expected);
 }
 
 #[test]

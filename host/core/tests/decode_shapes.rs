@@ -6,7 +6,7 @@ mod decode_common;
 
 use decode_common::{addressing, field, input, reader};
 use proptest::prelude::*;
-use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Slab, TimeUnit, Verdict};
+use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab, TimeUnit};
 use retally_core::schema::Kind;
 use std::sync::Arc;
 
@@ -40,10 +40,10 @@ fn outcomes(decoder: &mut Decoder, lines: &[Vec<u8>], joined: bool) -> Vec<Strin
     decoder.decode(&placed, &mut out).unwrap();
     let events = &out[0];
     let outcome = |row: usize| {
-        let mut text = format!("{:?} {}", events.verdicts[row], events.inputs[row]);
+        let mut text = format!("{:?} {}", events.readings[row], events.inputs[row]);
         text += &format!(" {:?} {:?}", events.keys.get(row), events.ids.get(row));
         text += &format!(" {}", events.times[row]);
-        if events.verdicts[row] == Verdict::Ready {
+        if events.readings[row] == Reading::Ready {
             for column in &events.columns[events.inputs[row] as usize] {
                 text += &format!(" {:?}", column.get(events.rows[row] as usize));
             }

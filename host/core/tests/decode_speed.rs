@@ -8,7 +8,7 @@ use arrow_array::{
     ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use retally_core::decode::{
-    Address, Addressing, Decoder, Events, Lines, Placed, Plan, Slab, Verdict,
+    Address, Addressing, Decoder, Events, Lines, Placed, Plan, Reading, Slab,
 };
 use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
 use std::sync::Arc;
@@ -174,7 +174,7 @@ fn arrow() {
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
-        let ready = out[0].verdicts.iter().filter(|v| **v == Verdict::Ready).count();
+        let ready = out[0].readings.iter().filter(|v| **v == Reading::Ready).count();
         assert_eq!(ready, EVENTS);
         println!("{types} types as Arrow rows: {ours:.0} ns/event");
     }

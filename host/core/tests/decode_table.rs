@@ -9,7 +9,7 @@ use arrow_array::types::{Int8Type, Int32Type, UInt16Type};
 use arrow_array::*;
 use arrow_buffer::i256;
 use decode_common::{addressing, decode, field, input, lines, reader, rows};
-use retally_core::decode::{Code, DecodeError, Events, Slab, TimeUnit, Verdict};
+use retally_core::decode::{Code, DecodeError, Events, Reading, Slab, TimeUnit};
 use retally_core::schema::{Kind, display};
 use std::sync::Arc;
 
@@ -123,11 +123,11 @@ fn events(kind: Kind, slab: Slab) -> Result<Events, DecodeError> {
 
 /// What became of the only field of the first event; all are the same.
 fn outcome(kind: Kind, events: &Events) -> Result<String, Code> {
-    assert!(events.verdicts.iter().all(|verdict| *verdict == events.verdicts[0]));
-    match events.verdicts[0] {
-        Verdict::Ready => Ok(display(events.columns[0][0].get(0).unwrap(), kind)),
-        Verdict::BadField(code) => {
-            assert_eq!(events.details.len(), events.verdicts.len());
+    assert!(events.readings.iter().all(|reading| *reading == events.readings[0]));
+    match events.readings[0] {
+        Reading::Ready => Ok(display(events.columns[0][0].get(0).unwrap(), kind)),
+        Reading::BadField(code) => {
+            assert_eq!(events.details.len(), events.readings.len());
             assert!(events.details[0].1.contains("field `x`"), "{}", events.details[0].1);
             Err(code)
         }

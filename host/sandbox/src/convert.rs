@@ -3,7 +3,7 @@
 //! becomes the canonical one: the component model lets its bits change wherever a float crosses.
 
 use crate::bindings::retally::reducer::types as wit;
-use retally_core::reduce::{Batch, Emitted, Keyed, Outcome, Rejected, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Emitted, Keyed, Rejected, Viewed, Violated};
 use retally_core::schema::{
     Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape,
     Values, ViewShape,
@@ -104,8 +104,8 @@ pub(crate) fn with_keyed<R>(keyed: &Keyed, call: impl FnOnce(wit::Keyed<'_>) -> 
     })
 }
 
-pub(crate) fn outcome(o: wit::Outcome) -> Outcome {
-    Outcome {
+pub(crate) fn outcome(o: wit::Outcome) -> Answer {
+    Answer {
         states: spans(o.states),
         emits: o
             .emits

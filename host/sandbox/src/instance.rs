@@ -8,7 +8,7 @@ use crate::imports::Log;
 use crate::meter::Meter;
 use crate::sandbox::Shared;
 use retally_core::digest::Hash;
-use retally_core::reduce::{Batch, Fault, Instance, Keyed, Outcome, Reducer, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
 use retally_core::schema::{Description, Spans};
 use std::sync::Arc;
 use wasmtime::{Store, UpdateDeadline};
@@ -130,7 +130,7 @@ fn begin(store: &mut Store<Host>) {
 }
 
 impl Instance for WasmInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         self.call(|store, world| convert::with_batch(batch, |b| world.call_apply(store, b)))
             .map(convert::outcome)
     }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Lines, chameleon, events, keyed_events, sandbox, sandbox_with};
-use retally_core::reduce::{Batch, Fault, Instance, Keyed, Limit, Outcome, Reducer, check_outcome};
+use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Limit, Reducer, check_answer};
 use retally_core::schema::{Description, Spans, Value};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn an_honest_event_is_folded_and_emitted() {
     let mut instance = reducer.open().unwrap();
     let batch = keyed_events(&[("a", &["ok", ""]), ("b", &["ok"])]);
     let outcome = instance.apply(&batch).unwrap();
-    check_outcome(reducer.description(), &batch, &outcome).unwrap();
+    check_answer(reducer.description(), &batch, &outcome).unwrap();
     assert_eq!(outcome.states.get(0)[..8], 300i64.to_le_bytes());
     assert_eq!(outcome.states.get(1)[..8], 150i64.to_le_bytes());
     assert_eq!(outcome.emits[0].rows, [0, 1, 2]);
@@ -59,7 +59,7 @@ fn a_trace_has_the_view_after_every_event() {
     let reducer = chameleon(&sandbox());
     let batch = Batch { trace: true, ..events(&["ok", "ok", "ok"]) };
     let outcome = reducer.open().unwrap().apply(&batch).unwrap();
-    check_outcome(reducer.description(), &batch, &outcome).unwrap();
+    check_answer(reducer.description(), &batch, &outcome).unwrap();
     assert_eq!(outcome.trace.owners, [0, 1, 2]);
     assert_eq!(outcome.trace.columns[0].get(1), Some(Value::Decimal(300)));
 }
@@ -134,7 +134,7 @@ fn broken(what: &[&str]) -> String {
     let reducer = chameleon(&sandbox());
     let batch = events(what);
     let outcome = reducer.open().unwrap().apply(&batch).unwrap();
-    check_outcome(reducer.description(), &batch, &outcome).unwrap_err().to_string()
+    check_answer(reducer.description(), &batch, &outcome).unwrap_err().to_string()
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn the_same_calls_give_the_same_on_a_reused_and_on_fresh_instances() {
         let what = ["ok", "reject", "violate", "nan"][round % 4];
         let mut batch = events(&[what, "ok"]);
         batch.states = states.0;
-        let one: Outcome = reused.apply(&batch).unwrap();
+        let one: Answer = reused.apply(&batch).unwrap();
         batch.states = states.1;
         let other = reducer.open().unwrap().apply(&batch).unwrap();
         // NaN is not equal to itself: what is compared is what is written down.
@@ -244,7 +244,7 @@ fn lines_are_escaped_cut_counted_and_named() {
 #[test]
 fn instances_run_on_several_threads_at_once() {
     let reducer = chameleon(&sandbox());
-    let results: Vec<Outcome> = std::thread::scope(|scope| {
+    let results: Vec<Answer> = std::thread::scope(|scope| {
         let run = || reducer.open().unwrap().apply(&events(&["ok"; 200])).unwrap();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()

@@ -3,7 +3,7 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{Batch, Fault, Instance, Keyed, Outcome, Reducer, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value,
     ViewShape,
@@ -109,7 +109,7 @@ impl Reducer for Trapping {
 struct TrappingInstance(Box<dyn Instance>, &'static str);
 
 impl Instance for TrappingInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         if batch.ids.iter().any(|id| id == self.1.as_bytes()) {
             return Err(Fault::Trap { message: "it was this one".into() });
         }

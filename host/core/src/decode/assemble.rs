@@ -10,7 +10,7 @@ use super::plan::{InputPlan, Node, Part, Plan};
 use super::raw::{Raw, Source};
 use super::simple::{self, Appender, Selectors, Simple, Texts};
 use super::time::{NoTime, within};
-use super::{Code, DecodeError, Events, Verdict, Wanted, convert, detail, number};
+use super::{Code, DecodeError, Events, Reading, Wanted, convert, detail, number};
 use crate::schema::{Column, Values};
 
 /// No input takes it.
@@ -76,7 +76,7 @@ pub(super) fn assemble<S: Source>(
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
     let inputs = &plan.readers[reader].inputs;
-    let base = events.verdicts.len();
+    let base = events.readings.len();
     scratch.taken.resize_with(inputs.len(), Vec::new);
     scratch.taken.iter_mut().for_each(Vec::clear);
     scratch.details.clear();
@@ -142,21 +142,21 @@ impl<S: Source> Judge<'_, S> {
         for row in 0..self.source.len() {
             let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
             let mut taken_by = NO_INPUT;
-            let (verdict, time) = match self.judge(row, &mut taken_by, events, &mut scratch.part) {
+            let (reading, time) = match self.judge(row, &mut taken_by, events, &mut scratch.part) {
                 Ok(time) => {
                     scratch.taken[taken_by as usize].push(row as u16);
-                    (Verdict::Ready, time)
+                    (Reading::Ready, time)
                 }
-                Err(Stop::Ignored) => (Verdict::Ignored, 0),
+                Err(Stop::Ignored) => (Reading::Ignored, 0),
                 Err(Stop::Bad(code, detail)) => {
                     events.keys.bytes.truncate(keys);
                     events.ids.bytes.truncate(ids);
                     scratch.details.push(((base + row) as u32, detail));
-                    (Verdict::Unreadable(code), 0)
+                    (Reading::Unreadable(code), 0)
                 }
                 Err(Stop::Slab(error)) => return Err(error),
             };
-            events.verdicts.push(verdict);
+            events.readings.push(reading);
             events.inputs.push(taken_by);
             events.rows.push(0);
             events.keys.close();
@@ -183,18 +183,18 @@ impl<S: Source> Judge<'_, S> {
         let mut ids = Appender::new(names.ids, blocks, &mut events.ids);
         for row in 0..self.source.len() {
             let (mut taken_by, mut named, mut time) = (NO_INPUT, None, 0);
-            let mut verdict = Verdict::Ignored;
+            let mut reading = Reading::Ignored;
             if let Some(input) = names.selectors.select(row) {
                 taken_by = input as u8;
                 let known = times.map(|times| times[row]).filter(|&time| within(time).is_ok());
                 match known.map_or_else(|| self.time(row), Ok) {
                     Ok(known) => {
                         scratch.taken[input].push(row as u16);
-                        (verdict, named, time) = (Verdict::Ready, Some(row), known);
+                        (reading, named, time) = (Reading::Ready, Some(row), known);
                     }
                     Err(Stop::Bad(code, detail)) => {
                         scratch.details.push(((base + row) as u32, detail));
-                        verdict = Verdict::Unreadable(code);
+                        reading = Reading::Unreadable(code);
                     }
                     Err(Stop::Slab(error)) => return Err(error),
                     Err(Stop::Ignored) => taken_by = NO_INPUT,
@@ -202,7 +202,7 @@ impl<S: Source> Judge<'_, S> {
             }
             keys.push(named, &mut events.keys);
             ids.push(named, &mut events.ids);
-            events.verdicts.push(verdict);
+            events.readings.push(reading);
             events.inputs.push(taken_by);
             events.rows.push(0);
             events.times.push(time);
@@ -344,14 +344,14 @@ impl<S: Source> Judge<'_, S> {
             events.columns[number].iter_mut().for_each(|column| truncate(column, from));
             // In the order of the fields; the first bad one of an event names its code.
             for fail in &scratch.fails {
-                let verdict = &mut events.verdicts[base + fail.event as usize];
-                if *verdict == Verdict::Ready {
-                    *verdict = Verdict::BadField(fail.code);
+                let reading = &mut events.readings[base + fail.event as usize];
+                if *reading == Reading::Ready {
+                    *reading = Reading::BadField(fail.code);
                     let detail = self.field_detail(input, fail);
                     scratch.details.push(((base + fail.event as usize) as u32, detail));
                 }
             }
-            taken.retain(|&row| events.verdicts[base + row as usize] == Verdict::Ready);
+            taken.retain(|&row| events.readings[base + row as usize] == Reading::Ready);
             self.fill(input, taken, &mut events.columns[number], &mut Vec::new())?;
         }
         for (at, &row) in taken.iter().enumerate() {

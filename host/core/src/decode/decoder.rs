@@ -27,7 +27,7 @@ impl Decoder {
     /// `out` held before is gone, but its memory is used again.
     ///
     /// # Errors
-    /// What concerns the whole slab; what concerns a single event is its [`super::Verdict`].
+    /// What concerns the whole slab; what concerns a single event is its [`super::Reading`].
     pub fn decode(&mut self, placed: &Placed, out: &mut Vec<Events>) -> Result<(), DecodeError> {
         let plan = &*self.plan;
         out.resize_with(plan.readers.len(), Events::default);
@@ -73,14 +73,14 @@ impl Events {
         kinds: impl Iterator<Item = I>,
         events: usize,
     ) {
-        self.verdicts.clear();
+        self.readings.clear();
         self.inputs.clear();
         self.rows.clear();
         self.keys.clear();
         self.ids.clear();
         self.times.clear();
         self.details.clear();
-        self.verdicts.reserve(events);
+        self.readings.reserve(events);
         self.inputs.reserve(events);
         self.rows.reserve(events);
         self.times.reserve(events);

@@ -132,7 +132,7 @@ pub struct Placed {
 
 /// How far an event came before anything that needs memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Reading {
     /// Everything was read.
     Ready,
     /// No input takes it; nothing of it was read.
@@ -147,7 +147,7 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Events {
     /// One per event.
-    pub verdicts: Vec<Verdict>,
+    pub readings: Vec<Reading>,
     /// Each event's input; 255 where none took it.
     pub inputs: Vec<u8>,
     /// Each ready event's row in the columns of its input; 0 for others.

@@ -13,7 +13,7 @@
 //! The kinds stand in the reducer's declaration, to which everything that keeps these hashes is
 //! bound.
 
-use crate::decode::{Events, Verdict};
+use crate::decode::{Events, Reading};
 use crate::schema::{Column, Values};
 use crate::seed::{Content, Inputs, LANES, Seed};
 
@@ -38,8 +38,8 @@ impl<'a> Contents<'a> {
         let inputs = self.events.columns.len();
         let mut groups = vec![([0; LANES], 0); inputs];
         let mut laid = Inputs::default();
-        for (event, verdict) in self.events.verdicts.iter().enumerate() {
-            if *verdict != Verdict::Ready {
+        for (event, reading) in self.events.readings.iter().enumerate() {
+            if *reading != Reading::Ready {
                 continue;
             }
             let input = self.events.inputs[event];

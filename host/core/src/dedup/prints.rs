@@ -1,7 +1,7 @@
 //! The hashes of a slab's events: each event on its own, so that slabs can be hashed in parallel.
 
 use super::content::Contents;
-use crate::decode::{Events, Verdict};
+use crate::decode::{Events, Reading};
 use crate::seed::{Inputs, LANES, Seed};
 
 /// Keyed hashes, one of each per event; 0 where there is nothing to hash.
@@ -17,7 +17,7 @@ pub struct Prints {
 
 /// Hashes all events that have a key.
 pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
-    let len = events.verdicts.len();
+    let len = events.readings.len();
     out.key.clear();
     out.id.clear();
     out.content.clear();
@@ -26,8 +26,8 @@ pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
     out.content.resize(len, 0);
     let mut ids = Ids { events, seed, inputs: Inputs::default(), keys: [0; LANES], open: 0 };
     let mut group = [0; LANES];
-    for (event, verdict) in events.verdicts.iter().enumerate() {
-        if matches!(verdict, Verdict::Ready | Verdict::BadField(_)) {
+    for (event, reading) in events.readings.iter().enumerate() {
+        if matches!(reading, Reading::Ready | Reading::BadField(_)) {
             ids.add(event, &mut group, out);
         }
     }

@@ -32,7 +32,7 @@ fn events(list: &[One]) -> Events {
     let mut events = Events { columns: vec![columns(), columns()], ..Events::default() };
     for one in list {
         let columns = &mut events.columns[usize::from(one.input)];
-        events.verdicts.push(Verdict::Ready);
+        events.readings.push(Reading::Ready);
         events.inputs.push(one.input);
         events.rows.push(columns[0].len() as u32);
         events.keys.push(one.key.as_bytes());
@@ -81,13 +81,13 @@ proptest! {
 #[test]
 fn what_was_not_read_is_not_hashed() {
     let mut events = Events::default();
-    for verdict in
-        [Verdict::Ignored, Verdict::Unreadable(Code::NotJson), Verdict::BadField(Code::FieldKind)]
+    for reading in
+        [Reading::Ignored, Reading::Unreadable(Code::NotJson), Reading::BadField(Code::FieldKind)]
     {
-        events.verdicts.push(verdict);
+        events.readings.push(reading);
         events.inputs.push(255);
         events.rows.push(0);
-        let read = matches!(verdict, Verdict::BadField(_));
+        let read = matches!(reading, Reading::BadField(_));
         events.keys.push(if read { b"k" } else { b"" });
         events.ids.push(if read { b"i" } else { b"" });
         events.times.push(0);

@@ -18,7 +18,7 @@ use super::tree::{LEAF, Tree};
 use super::{Hash, PartitionCount};
 use crate::limits::OUTCOME_LEAF_EVENTS;
 use crate::log::PartitionIndex;
-use crate::reduce::{Block, EmitRows, What};
+use crate::reduce::{Block, EmitRows, Outcome};
 use crate::schema::{Description, EmitKind};
 use std::collections::BTreeMap;
 
@@ -150,7 +150,7 @@ impl Outcomes {
             let end = event + stretch.events as usize;
             let outcomes = block.outcomes.get(event..end).ok_or(BlockError::Stretches)?;
             for &what in outcomes {
-                if what == What::Applied {
+                if what == Outcome::Applied {
                     growth.open.push(APPLIED);
                     if emits.next == event as u32 {
                         emits.write(event as u32, &mut growth.open);
@@ -242,23 +242,23 @@ impl Growth {
 }
 
 /// Writes the record of an event that was not applied; false if it leaves none.
-fn put_other(open: &mut Vec<u8>, what: What, rejects: &[String]) -> Result<bool, BlockError> {
+fn put_other(open: &mut Vec<u8>, what: Outcome, rejects: &[String]) -> Result<bool, BlockError> {
     match what {
-        What::Filtered => return Ok(false),
-        What::Applied => open.push(APPLIED),
-        What::Duplicate => open.push(DUPLICATE),
-        What::Conflict => open.push(CONFLICT),
-        What::Ignored => open.push(IGNORED),
-        What::Quarantined => open.push(QUARANTINED),
-        What::Trapped => {
+        Outcome::Filtered => return Ok(false),
+        Outcome::Applied => open.push(APPLIED),
+        Outcome::Duplicate => open.push(DUPLICATE),
+        Outcome::Conflict => open.push(CONFLICT),
+        Outcome::Ignored => open.push(IGNORED),
+        Outcome::Quarantined => open.push(QUARANTINED),
+        Outcome::Trapped => {
             open.push(TRAPPED);
             put_bytes(open, b"trap");
         }
-        What::Malformed(code) => {
+        Outcome::Malformed(code) => {
             open.push(MALFORMED);
             put_bytes(open, code.as_str().as_bytes());
         }
-        What::Rejected(number) => {
+        Outcome::Rejected(number) => {
             let code = rejects.get(number as usize).ok_or(BlockError::Code(number))?;
             open.push(REJECTED);
             put_bytes(open, code.as_bytes());

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::decode::Code;
-use crate::reduce::{Block, EmitRows, Finals, Stretch, Viewed, Violated, What};
+use crate::reduce::{Block, EmitRows, Finals, Outcome, Stretch, Viewed, Violated};
 use crate::schema::{Column, EmitKind, Field, Kind, Spans, Value};
 use proptest::prelude::*;
 
@@ -42,17 +42,17 @@ fn names(names: &[&str]) -> Vec<String> {
 
 fn pinned_outcomes() -> Outcomes {
     let mut outcomes = vec![
-        What::Applied,
-        What::Rejected(0),
-        What::Trapped,
-        What::Duplicate,
-        What::Conflict,
-        What::Malformed(Code::KeyMissing),
-        What::Ignored,
-        What::Quarantined,
-        What::Filtered,
+        Outcome::Applied,
+        Outcome::Rejected(0),
+        Outcome::Trapped,
+        Outcome::Duplicate,
+        Outcome::Conflict,
+        Outcome::Malformed(Code::KeyMissing),
+        Outcome::Ignored,
+        Outcome::Quarantined,
+        Outcome::Filtered,
     ];
-    outcomes.resize(9 + 1020 + 1, What::Applied);
+    outcomes.resize(9 + 1020 + 1, Outcome::Applied);
     let mut emits = empty_emits();
     emit(&mut emits[0], 0, &[Some(Value::Decimal(1234)), Some(Value::Text(b"gold"))]);
     emit(&mut emits[0], 0, &[Some(Value::Decimal(-5)), None]);
@@ -176,13 +176,13 @@ fn cut(block: &Block, from: usize, to: usize) -> Block {
     part
 }
 
-fn what() -> impl Strategy<Value = What> {
+fn what() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        20 => Just(What::Applied),
-        1 => (0u16..2).prop_map(What::Rejected),
-        1 => Just(What::Duplicate),
-        1 => Just(What::Malformed(Code::NotJson)),
-        3 => Just(What::Filtered),
+        20 => Just(Outcome::Applied),
+        1 => (0u16..2).prop_map(Outcome::Rejected),
+        1 => Just(Outcome::Duplicate),
+        1 => Just(Outcome::Malformed(Code::NotJson)),
+        3 => Just(Outcome::Filtered),
     ]
 }
 
@@ -211,7 +211,7 @@ prop_compose! {
         let mut emitting = emitting;
         emitting.sort_by_key(|(event, ..)| *event);
         for (event, net, whole) in emitting {
-            if outcomes.get(event as usize) == Some(&What::Applied) {
+            if outcomes.get(event as usize) == Some(&Outcome::Applied) {
                 emit(&mut emits[0], event, &[Some(Value::Decimal(net)), None]);
                 if whole {
                     emit(&mut emits[1], event, &[Some(Value::Boolean(net > 0))]);
@@ -252,17 +252,17 @@ proptest! {
         let mut kept = block.clone();
         let mut number = 0;
         let numbers: Vec<u32> = block.outcomes.iter().map(|what| {
-            number += u32::from(*what != What::Filtered);
+            number += u32::from(*what != Outcome::Filtered);
             number.saturating_sub(1)
         }).collect();
         let mut event = 0;
         for stretch in &mut kept.stretches {
             let end = event + stretch.events as usize;
-            let stay = |what: &&What| **what != What::Filtered;
+            let stay = |what: &&Outcome| **what != Outcome::Filtered;
             stretch.events = block.outcomes[event..end].iter().filter(stay).count() as u32;
             event = end;
         }
-        kept.outcomes.retain(|what| *what != What::Filtered);
+        kept.outcomes.retain(|what| *what != Outcome::Filtered);
         for rows in &mut kept.emits {
             rows.events.iter_mut().for_each(|event| *event = numbers[*event as usize]);
         }
@@ -279,8 +279,8 @@ proptest! {
             trees.digests()
         };
         let mut other = block.clone();
-        let applied = other.outcomes[at] == What::Applied;
-        other.outcomes[at] = if applied { What::Ignored } else { What::Applied };
+        let applied = other.outcomes[at] == Outcome::Applied;
+        other.outcomes[at] = if applied { Outcome::Ignored } else { Outcome::Applied };
         other.emits = empty_emits();
         let mut same = block;
         same.emits = empty_emits();
@@ -318,7 +318,7 @@ fn an_emit_of_an_event_that_was_not_applied_is_an_error() {
     let mut emits = empty_emits();
     emit(&mut emits[1], 0, &[Some(Value::Boolean(true))]);
     let stretches = vec![Stretch { partition: 0, first_offset: 0, events: 1 }];
-    let block = Block { stretches, outcomes: vec![What::Ignored], emits, refused: Vec::new() };
+    let block = Block { stretches, outcomes: vec![Outcome::Ignored], emits, refused: Vec::new() };
     let error = Outcomes::new(shape(), &names(&["a"])).add(&block).unwrap_err();
     assert_eq!(error, BlockError::EmitWithoutEvent { event: 0 });
 }

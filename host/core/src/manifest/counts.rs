@@ -1,6 +1,6 @@
 //! How many events there were and what became of them. Every event is counted once.
 
-use crate::reduce::{Block, What};
+use crate::reduce::{Block, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// What became of the events of a run. The first is the sum of the eight behind it.
@@ -42,14 +42,14 @@ impl Counts {
         let mut others = 0;
         for &what in &block.outcomes {
             let count = match what {
-                What::Applied => continue,
-                What::Rejected(_) | What::Trapped => &mut self.rejected,
-                What::Duplicate => &mut self.duplicates,
-                What::Conflict => &mut self.conflicts,
-                What::Malformed(_) => &mut self.malformed,
-                What::Ignored => &mut self.ignored,
-                What::Quarantined => &mut self.quarantined,
-                What::Filtered => &mut self.filtered,
+                Outcome::Applied => continue,
+                Outcome::Rejected(_) | Outcome::Trapped => &mut self.rejected,
+                Outcome::Duplicate => &mut self.duplicates,
+                Outcome::Conflict => &mut self.conflicts,
+                Outcome::Malformed(_) => &mut self.malformed,
+                Outcome::Ignored => &mut self.ignored,
+                Outcome::Quarantined => &mut self.quarantined,
+                Outcome::Filtered => &mut self.filtered,
             };
             *count += 1;
             others += 1;
@@ -121,16 +121,16 @@ mod tests {
     #[test]
     fn every_outcome_is_counted_once() {
         let outcomes = vec![
-            What::Applied,
-            What::Applied,
-            What::Rejected(0),
-            What::Trapped,
-            What::Duplicate,
-            What::Conflict,
-            What::Malformed(Code::NotJson),
-            What::Ignored,
-            What::Quarantined,
-            What::Filtered,
+            Outcome::Applied,
+            Outcome::Applied,
+            Outcome::Rejected(0),
+            Outcome::Trapped,
+            Outcome::Duplicate,
+            Outcome::Conflict,
+            Outcome::Malformed(Code::NotJson),
+            Outcome::Ignored,
+            Outcome::Quarantined,
+            Outcome::Filtered,
         ];
         let mut counts = Counts::default();
         counts.add(&Block { outcomes, ..Block::default() });

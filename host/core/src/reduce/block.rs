@@ -7,7 +7,7 @@ use crate::schema::{Column, Spans};
 
 /// What became of one event. The order of judgement stands in docs/determinism.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum Outcome {
     /// It reached the reducer, which took it.
     Applied,
     /// It reached the reducer, which refused it: number of the declared code.
@@ -45,7 +45,7 @@ pub struct Block {
     /// Which events, in log order.
     pub stretches: Vec<Stretch>,
     /// One per event of all stretches.
-    pub outcomes: Vec<What>,
+    pub outcomes: Vec<Outcome>,
     /// One per emit kind.
     pub emits: Vec<EmitRows>,
     /// Ascending by event.
@@ -84,7 +84,7 @@ pub struct Refused {
     /// Offset of the event.
     pub offset: u64,
     /// Why.
-    pub what: What,
+    pub what: Outcome,
     /// Declared or decoder's code; empty for conflicts and quarantined events.
     pub code: String,
     /// Free text for a person, cut to [`crate::limits::DETAIL_MAX_BYTES`].

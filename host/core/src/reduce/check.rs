@@ -1,12 +1,12 @@
 //! What a reducer returned, held against what it promised. Everything is checked before any of it
 //! is used, so that a lying guest can stop a run but never bend one.
 
-use super::{Batch, Emitted, Fault, Keyed, Outcome, Rejected, Viewed, Violated};
+use super::{Answer, Batch, Emitted, Fault, Keyed, Rejected, Viewed, Violated};
 use crate::schema::{Column, ColumnError, Description, Field};
 
-/// How an outcome breaks the contract; a fragment that fits behind "the reducer ".
+/// How an answer breaks the contract; a fragment that fits behind "the reducer ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutcomeError {
+pub enum AnswerError {
     /// Not one state per key.
     #[error("returned {states} states for {keys} keys")]
     States {
@@ -86,8 +86,8 @@ pub enum OutcomeError {
     },
 }
 
-impl From<OutcomeError> for Fault {
-    fn from(error: OutcomeError) -> Self {
+impl From<AnswerError> for Fault {
+    fn from(error: AnswerError) -> Self {
         Self::Contract { message: format!("the reducer {error}") }
     }
 }
@@ -96,33 +96,33 @@ impl From<OutcomeError> for Fault {
 ///
 /// # Errors
 /// The first broken promise.
-pub fn check_outcome(
+pub fn check_answer(
     description: &Description,
     batch: &Batch,
-    outcome: &Outcome,
-) -> Result<(), OutcomeError> {
+    answer: &Answer,
+) -> Result<(), AnswerError> {
     let keys = batch.keys.len();
-    if outcome.states.len() != keys {
-        return Err(OutcomeError::States { states: outcome.states.len(), keys });
+    if answer.states.len() != keys {
+        return Err(AnswerError::States { states: answer.states.len(), keys });
     }
-    outcome.states.check().map_err(OutcomeError::StateSpans)?;
+    answer.states.check().map_err(AnswerError::StateSpans)?;
     let kinds = description.emits.len();
-    if outcome.emits.len() != kinds {
-        return Err(OutcomeError::EmitKinds { lists: outcome.emits.len(), kinds });
+    if answer.emits.len() != kinds {
+        return Err(AnswerError::EmitKinds { lists: answer.emits.len(), kinds });
     }
-    for (kind, emitted) in description.emits.iter().zip(&outcome.emits) {
+    for (kind, emitted) in description.emits.iter().zip(&answer.emits) {
         let place = || format!("emit `{}`", kind.name);
         ascending("rows", &emitted.rows, batch.len(), place)?;
         check_columns(&kind.fields, &emitted.columns, emitted.rows.len(), place)?;
     }
-    check_rejects(description, batch, &outcome.rejects)?;
-    for reject in &outcome.rejects {
-        if outcome.emits.iter().any(|e: &Emitted| e.rows.binary_search(&reject.row).is_ok()) {
-            return Err(OutcomeError::EmitOfRejected { row: reject.row });
+    check_rejects(description, batch, &answer.rejects)?;
+    for reject in &answer.rejects {
+        if answer.emits.iter().any(|e: &Emitted| e.rows.binary_search(&reject.row).is_ok()) {
+            return Err(AnswerError::EmitOfRejected { row: reject.row });
         }
     }
     if batch.trace {
-        check_viewed(description, batch.len(), &outcome.trace)?;
+        check_viewed(description, batch.len(), &answer.trace)?;
     }
     Ok(())
 }
@@ -131,12 +131,12 @@ fn check_rejects(
     description: &Description,
     batch: &Batch,
     rejects: &[Rejected],
-) -> Result<(), OutcomeError> {
+) -> Result<(), AnswerError> {
     let mut next = 0;
     for reject in rejects {
         if reject.row < next || reject.row as usize >= batch.len() {
             let (row, bound, place) = (reject.row, batch.len(), "rejects".to_owned());
-            return Err(OutcomeError::Rows { what: "row", row, bound, place });
+            return Err(AnswerError::Rows { what: "row", row, bound, place });
         }
         next = reject.row + 1;
         code("reject", reject.code, description.rejects.len())?;
@@ -152,7 +152,7 @@ pub fn check_viewed(
     description: &Description,
     owners: usize,
     viewed: &Viewed,
-) -> Result<(), OutcomeError> {
+) -> Result<(), AnswerError> {
     let place = || "the view".to_owned();
     // A guest that was not asked for any row may leave the columns out altogether.
     if viewed.owners.is_empty() && viewed.columns.is_empty() {
@@ -170,7 +170,7 @@ pub fn check_violated(
     description: &Description,
     keys: usize,
     violated: &[Violated],
-) -> Result<(), OutcomeError> {
+) -> Result<(), AnswerError> {
     let owners: Vec<u32> = violated.iter().map(|v| v.owner).collect();
     ascending("owner", &owners, keys, || "violations".to_owned())?;
     violated.iter().try_for_each(|v| code("violation", v.code, description.violations.len()))
@@ -180,12 +180,12 @@ pub fn check_violated(
 ///
 /// # Errors
 /// The first broken promise.
-pub fn check_keyed(keyed: &Keyed, states: &crate::schema::Spans) -> Result<(), OutcomeError> {
+pub fn check_keyed(keyed: &Keyed, states: &crate::schema::Spans) -> Result<(), AnswerError> {
     let keys = keyed.keys.len();
     if states.len() != keys {
-        return Err(OutcomeError::States { states: states.len(), keys });
+        return Err(AnswerError::States { states: states.len(), keys });
     }
-    states.check().map_err(OutcomeError::StateSpans)
+    states.check().map_err(AnswerError::StateSpans)
 }
 
 fn check_columns(
@@ -193,13 +193,13 @@ fn check_columns(
     columns: &[Column],
     rows: usize,
     place: impl Fn() -> String,
-) -> Result<(), OutcomeError> {
+) -> Result<(), AnswerError> {
     if columns.len() != fields.len() {
         let (columns, fields) = (columns.len(), fields.len());
-        return Err(OutcomeError::Columns { columns, fields, place: place() });
+        return Err(AnswerError::Columns { columns, fields, place: place() });
     }
     for (field, column) in fields.iter().zip(columns) {
-        column.check(field.kind, rows).map_err(|error| OutcomeError::Column {
+        column.check(field.kind, rows).map_err(|error| AnswerError::Column {
             field: field.name.clone(),
             place: place(),
             error,
@@ -208,7 +208,7 @@ fn check_columns(
             && let Some(&row) = column.missing.first()
         {
             let (field, row) = (field.name.clone(), row as usize);
-            return Err(OutcomeError::Required { field, place: place(), row });
+            return Err(AnswerError::Required { field, place: place(), row });
         }
     }
     Ok(())
@@ -219,20 +219,20 @@ fn ascending(
     rows: &[u32],
     bound: usize,
     place: impl Fn() -> String,
-) -> Result<(), OutcomeError> {
+) -> Result<(), AnswerError> {
     let mut last = 0;
     for &row in rows {
         if row < last || row as usize >= bound {
-            return Err(OutcomeError::Rows { what, row, bound, place: place() });
+            return Err(AnswerError::Rows { what, row, bound, place: place() });
         }
         last = row;
     }
     Ok(())
 }
 
-fn code(what: &'static str, code: u16, declared: usize) -> Result<(), OutcomeError> {
+fn code(what: &'static str, code: u16, declared: usize) -> Result<(), AnswerError> {
     if code as usize >= declared {
-        return Err(OutcomeError::Code { what, code, declared });
+        return Err(AnswerError::Code { what, code, declared });
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use super::isolate::isolate;
 use super::judge::{Taken, judge};
 use super::places::Places;
 use super::{
-    Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop, StopCause,
-    Viewed, What, check_outcome,
+    Answer, Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop,
+    StopCause, Viewed, check_answer,
 };
 use crate::dedup::IdTable;
 use crate::shard::Decoded;
@@ -33,7 +33,7 @@ pub struct Shard {
 #[derive(Debug, Default)]
 pub struct Folded {
     /// Outcomes other than "applied".
-    pub(crate) settled: Vec<(u32, What)>,
+    pub(crate) outcomes: Vec<(u32, Outcome)>,
     /// Free text beside rejects.
     pub(crate) details: Vec<(u32, String)>,
     /// For each emit kind the records, grouped as the batch was, and the event of each.
@@ -104,19 +104,19 @@ impl Shard {
             probe.enter(Some(Step::Gather));
             let grouped = gather(reducer.description(), slabs, rules, &mut self.keys, &taken);
             probe.enter(Some(Step::Call));
-            let (outcome, trapped) =
+            let (answer, trapped) =
                 call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded)
                     .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
             probe.enter(Some(Step::Keep));
-            self.keep(&grouped, &outcome, &trapped);
+            self.keep(&grouped, &answer, &trapped);
             self.place_taken(slabs, &taken, &grouped);
             let event = |row: u32| number(&taken[grouped.order[row as usize] as usize]);
-            folded.take(outcome, &trapped, event);
+            folded.take(answer, &trapped, event);
         }
         stopped.map_or(Ok(folded), Err)
     }
 
-    /// The events that reach the reducer; what became of the others is settled.
+    /// The events that reach the reducer; what became of the others is outcomes.
     pub(super) fn judged(
         &mut self,
         slabs: &[Decoded],
@@ -130,23 +130,23 @@ impl Shard {
         let (keys, ids) = (&mut self.keys, &mut self.ids);
         probe.enter(Some(Step::Judge));
         let stopped =
-            judge(slabs, self.number, rules, keys, ids, &mut taken, &mut folded.settled).err();
+            judge(slabs, self.number, rules, keys, ids, &mut taken, &mut folded.outcomes).err();
         if ids.wants_tidy() {
             ids.tidy(&keys.highest());
         }
-        self.place_settled(slabs, &folded.settled);
+        self.place_others(slabs, &folded.outcomes);
         (taken, stopped)
     }
 
     /// Keeps the new states, and counts what was applied.
-    pub(super) fn keep(&mut self, grouped: &Grouped, outcome: &Outcome, trapped: &[u32]) {
-        let mut refused: Vec<u32> = outcome.rejects.iter().map(|r| r.row).collect();
+    pub(super) fn keep(&mut self, grouped: &Grouped, answer: &Answer, trapped: &[u32]) {
+        let mut refused: Vec<u32> = answer.rejects.iter().map(|r| r.row).collect();
         refused.extend_from_slice(trapped);
         refused.sort_unstable();
         let mut refused = refused.into_iter().peekable();
         let mut row = 0;
         for (number, &slot) in grouped.slots.iter().enumerate() {
-            self.keys.set_state(slot, outcome.states.get(number));
+            self.keys.set_state(slot, answer.states.get(number));
             let key = self.keys.get_mut(slot);
             for row in row..grouped.batch.key_ends[number] {
                 if refused.next_if_eq(&row).is_none() {
@@ -186,15 +186,15 @@ pub(super) fn call(
     taken: &[Taken],
     grouped: &Grouped,
     folded: &mut Folded,
-) -> Result<(Outcome, Vec<u32>), (u32, StopCause)> {
+) -> Result<(Answer, Vec<u32>), (u32, StopCause)> {
     let fault = match apply(reducer, instance, grouped) {
-        Ok(outcome) => return Ok((outcome, Vec::new())),
+        Ok(answer) => return Ok((answer, Vec::new())),
         Err(Fault::Contract { message }) => return Err((0, StopCause::Contract { message })),
         Err(fault) => fault,
     };
     let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;
     folded.passing_limits = isolated.passing_limits;
-    Ok((isolated.outcome, isolated.trapped))
+    Ok((isolated.answer, isolated.trapped))
 }
 
 /// One call for the whole batch, checked.
@@ -202,37 +202,32 @@ pub(super) fn apply(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
     grouped: &Grouped,
-) -> Result<Outcome, Fault> {
+) -> Result<Answer, Fault> {
     let mut running = match instance.take() {
         Some(running) => running,
         None => reducer.open()?,
     };
-    let outcome = running.apply(&grouped.batch)?;
-    check_outcome(reducer.description(), &grouped.batch, &outcome)?;
+    let answer = running.apply(&grouped.batch)?;
+    check_answer(reducer.description(), &grouped.batch, &answer)?;
     *instance = Some(running);
-    Ok(outcome)
+    Ok(answer)
 }
 
 impl Folded {
-    pub(super) fn take(
-        &mut self,
-        mut outcome: Outcome,
-        trapped: &[u32],
-        event: impl Fn(u32) -> u32,
-    ) {
-        self.settled.extend(trapped.iter().map(|&row| (event(row), What::Trapped)));
-        for Rejected { row, code, detail } in outcome.rejects {
-            self.settled.push((event(row), What::Rejected(code)));
+    pub(super) fn take(&mut self, mut answer: Answer, trapped: &[u32], event: impl Fn(u32) -> u32) {
+        self.outcomes.extend(trapped.iter().map(|&row| (event(row), Outcome::Trapped)));
+        for Rejected { row, code, detail } in answer.rejects {
+            self.outcomes.push((event(row), Outcome::Rejected(code)));
             if !detail.is_empty() {
                 self.details.push((event(row), cut(detail)));
             }
         }
-        for emitted in &mut outcome.emits {
+        for emitted in &mut answer.emits {
             emitted.rows.iter_mut().for_each(|row| *row = event(*row));
         }
-        outcome.trace.owners.iter_mut().for_each(|row| *row = event(*row));
-        self.emits = outcome.emits;
-        self.trace = outcome.trace;
+        answer.trace.owners.iter_mut().for_each(|row| *row = event(*row));
+        self.emits = answer.emits;
+        self.trace = answer.trace;
     }
 }
 

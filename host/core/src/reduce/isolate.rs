@@ -7,8 +7,8 @@
 use super::gather::{Grouped, fill};
 use super::judge::Taken;
 use super::{
-    Batch, Emitted, Fault, Instance, OnTrap, Outcome, Reducer, Rejected, Rules, StopCause, Viewed,
-    check_outcome,
+    Answer, Batch, Emitted, Fault, Instance, OnTrap, Reducer, Rejected, Rules, StopCause, Viewed,
+    check_answer,
 };
 use crate::schema::{Column, Description, Spans};
 use crate::shard::Decoded;
@@ -16,7 +16,7 @@ use crate::shard::Decoded;
 /// What came of a batch that was folded event by event.
 pub(crate) struct Isolated {
     /// As if the batch had been folded in one call.
-    pub outcome: Outcome,
+    pub answer: Answer,
     /// Rows of events that trapped and are rejected for it.
     pub trapped: Vec<u32>,
     /// Limits that were met and not met again.
@@ -37,7 +37,7 @@ pub(crate) fn isolate(
 ) -> Result<Isolated, (u32, StopCause)> {
     let mut one = OneByOne { reducer, rules, instance: None, passing_limits: 0, trapped: 0 };
     let mut states: Vec<Vec<u8>> = grouped.batch.states.iter().map(<[u8]>::to_vec).collect();
-    let mut results: Vec<Option<Outcome>> = Vec::new();
+    let mut results: Vec<Option<Answer>> = Vec::new();
     results.resize_with(taken.len(), || None);
     let mut row_of = vec![0u32; taken.len()];
     let mut key_of = vec![0u32; taken.len()];
@@ -55,15 +55,15 @@ pub(crate) fn isolate(
         batch.keys.push(grouped.batch.keys.get(key));
         batch.states.push(&states[key]);
         fill(&mut batch, reducer.description(), slabs, taken, &[number as u32]);
-        let outcome = one.fold(&batch).map_err(|cause| (number as u32, cause))?;
-        if let Some(outcome) = &outcome {
-            states[key] = outcome.states.get(0).to_vec();
+        let answer = one.fold(&batch).map_err(|cause| (number as u32, cause))?;
+        if let Some(answer) = &answer {
+            states[key] = answer.states.get(0).to_vec();
         }
-        results[number] = outcome;
+        results[number] = answer;
     }
-    one.verdict(first).map_err(|cause| (0, cause))?;
-    let (outcome, trapped) = join(reducer.description(), grouped, &states, &results);
-    Ok(Isolated { outcome, trapped, passing_limits: one.passing_limits })
+    one.conclude(first).map_err(|cause| (0, cause))?;
+    let (answer, trapped) = join(reducer.description(), grouped, &states, &results);
+    Ok(Isolated { answer, trapped, passing_limits: one.passing_limits })
 }
 
 struct OneByOne<'a> {
@@ -75,10 +75,10 @@ struct OneByOne<'a> {
 }
 
 impl OneByOne<'_> {
-    /// The outcome of one event, or none if it traps and is rejected for it.
-    fn fold(&mut self, batch: &Batch) -> Result<Option<Outcome>, StopCause> {
+    /// The answer of one event, or none if it traps and is rejected for it.
+    fn fold(&mut self, batch: &Batch) -> Result<Option<Answer>, StopCause> {
         let first = match self.call(batch) {
-            Ok(outcome) => return Ok(Some(outcome)),
+            Ok(answer) => return Ok(Some(answer)),
             Err(Fault::Contract { message }) => return Err(StopCause::Contract { message }),
             Err(fault) => fault,
         };
@@ -93,9 +93,9 @@ impl OneByOne<'_> {
                 Ok(None)
             }
             (Fault::Trap { message }, Ok(_)) => Err(StopCause::Unrepeatable { message }),
-            (Fault::Limit { .. }, Ok(outcome)) => {
+            (Fault::Limit { .. }, Ok(answer)) => {
                 self.passing_limits += 1;
-                Ok(Some(outcome))
+                Ok(Some(answer))
             }
             (Fault::Limit { which, message }, Err(_))
             | (_, Err(Fault::Limit { which, message })) => {
@@ -106,19 +106,19 @@ impl OneByOne<'_> {
     }
 
     /// One call; after a fault the instance is gone.
-    fn call(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+    fn call(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.reducer.open()?,
         };
-        let outcome = instance.apply(batch)?;
-        check_outcome(self.reducer.description(), batch, &outcome)?;
+        let answer = instance.apply(batch)?;
+        check_answer(self.reducer.description(), batch, &answer)?;
         self.instance = Some(instance);
-        Ok(outcome)
+        Ok(answer)
     }
 
     /// What the fault of the whole batch means, now that every event was folded alone.
-    fn verdict(&mut self, first: &Fault) -> Result<(), StopCause> {
+    fn conclude(&mut self, first: &Fault) -> Result<(), StopCause> {
         match first {
             Fault::Trap { message } if self.trapped == 0 => {
                 Err(StopCause::Unrepeatable { message: message.clone() })
@@ -137,8 +137,8 @@ fn join(
     description: &Description,
     grouped: &Grouped,
     states: &[Vec<u8>],
-    results: &[Option<Outcome>],
-) -> (Outcome, Vec<u32>) {
+    results: &[Option<Answer>],
+) -> (Answer, Vec<u32>) {
     let columns = |fields: &[crate::schema::Field]| -> Vec<Column> {
         fields.iter().map(|field| Column::new(field.kind)).collect()
     };
@@ -146,7 +146,7 @@ fn join(
         rows: Vec::new(),
         columns: columns(&kind.fields),
     };
-    let mut joined = Outcome {
+    let mut joined = Answer {
         states: states.iter().map(Vec::as_slice).collect::<Spans>(),
         emits: description.emits.iter().map(empty).collect(),
         rejects: Vec::new(),
@@ -155,18 +155,18 @@ fn join(
     let mut trapped = Vec::new();
     for (row, &number) in grouped.order.iter().enumerate() {
         let row = row as u32;
-        let Some(outcome) = &results[number as usize] else {
+        let Some(answer) = &results[number as usize] else {
             trapped.push(row);
             continue;
         };
-        for (into, from) in joined.emits.iter_mut().zip(&outcome.emits) {
+        for (into, from) in joined.emits.iter_mut().zip(&answer.emits) {
             into.rows.extend(from.rows.iter().map(|_| row));
             append(&mut into.columns, &from.columns);
         }
         let reject = |r: &Rejected| Rejected { row, code: r.code, detail: r.detail.clone() };
-        joined.rejects.extend(outcome.rejects.iter().map(reject));
-        joined.trace.owners.extend(outcome.trace.owners.iter().map(|_| row));
-        append(&mut joined.trace.columns, &outcome.trace.columns);
+        joined.rejects.extend(answer.rejects.iter().map(reject));
+        joined.trace.owners.extend(answer.trace.owners.iter().map(|_| row));
+        append(&mut joined.trace.columns, &answer.trace.columns);
     }
     (joined, trapped)
 }

@@ -1,8 +1,8 @@
 //! The steps of judgement that need memory, in their order: order, range and subset, quarantine,
 //! fields, de-duplication. What is left goes to the reducer.
 
-use super::{OnConflict, Quarantine, Rules, Stop, StopCause, What};
-use crate::decode::Verdict;
+use super::{OnConflict, Outcome, Quarantine, Rules, Stop, StopCause};
+use crate::decode::Reading;
 use crate::dedup::{IdTable, Seen};
 use crate::log::Order;
 use crate::shard::{Candidate, Decoded};
@@ -22,7 +22,7 @@ pub(crate) struct Taken {
 }
 
 /// Judges the events of `shard` in log order. Those that reach the reducer are appended to `taken`,
-/// what became of the others to `settled` as (number in the batch, outcome).
+/// what became of the others to `outcomes` as (number in the batch, outcome).
 ///
 /// # Errors
 /// [`Stop`] at the first event with which the run cannot go on.
@@ -33,7 +33,7 @@ pub(crate) fn judge(
     keys: &mut KeyTable,
     ids: &mut IdTable,
     taken: &mut Vec<Taken>,
-    settled: &mut Vec<(u32, What)>,
+    outcomes: &mut Vec<(u32, Outcome)>,
 ) -> Result<(), Stop> {
     let mut base = 0;
     taken.reserve(slabs.iter().map(|slab| slab.range(shard).len()).sum());
@@ -50,7 +50,7 @@ pub(crate) fn judge(
             let (slab, candidate) = (number as u32, candidate as u32);
             match what {
                 None => taken.push(Taken { slot, slab, candidate, row }),
-                Some(what) => settled.push((base + row, what)),
+                Some(what) => outcomes.push((base + row, what)),
             }
         }
         base += slab.len() as u32;
@@ -66,7 +66,7 @@ fn judge_one(
     rules: &Rules,
     keys: &mut KeyTable,
     ids: &mut IdTable,
-) -> Result<(Slot, Option<What>), StopCause> {
+) -> Result<(Slot, Option<Outcome>), StopCause> {
     let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
     let partition = slab.placed.partition;
     let slot = keys.slot(event.key, key, partition, chosen);
@@ -75,21 +75,21 @@ fn judge_one(
         return Err(StopCause::KeyInTwoPartitions { first: known.home });
     }
     if !known.chosen {
-        return Ok((slot, Some(What::Filtered)));
+        return Ok((slot, Some(Outcome::Filtered)));
     }
     if let Some(entry) = quarantine(slab, event.row, rules)? {
         let _: &Quarantine = entry;
-        return Ok((slot, Some(What::Quarantined)));
+        return Ok((slot, Some(Outcome::Quarantined)));
     }
-    if let Verdict::BadField(code) = event.verdict {
-        return Ok((slot, Some(What::Malformed(code))));
+    if let Reading::BadField(code) = event.reading {
+        return Ok((slot, Some(Outcome::Malformed(code))));
     }
     let after = known.highest.max(event.time);
     match ids.see(event.id, event.content, slot, known.highest, after) {
         Seen::New => known.highest = after,
-        Seen::Duplicate => return Ok((slot, Some(What::Duplicate))),
+        Seen::Duplicate => return Ok((slot, Some(Outcome::Duplicate))),
         Seen::Conflict if rules.on_conflict == OnConflict::Stop => return Err(StopCause::Conflict),
-        Seen::Conflict => return Ok((slot, Some(What::Conflict))),
+        Seen::Conflict => return Ok((slot, Some(Outcome::Conflict))),
     }
     Ok((slot, None))
 }

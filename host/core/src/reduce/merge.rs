@@ -5,8 +5,8 @@
 
 use super::fold::bases;
 use super::pick::{Pick, pick};
-use super::{Block, EmitRows, Folded, Refused, Stretch, What};
-use crate::decode::{Verdict, original};
+use super::{Block, EmitRows, Folded, Outcome, Refused, Stretch};
+use crate::decode::{Reading, original};
 use crate::schema::{Column, Description, Values};
 use crate::shard::Decoded;
 
@@ -46,16 +46,16 @@ pub fn merge(
     Block { stretches: slabs.iter().map(stretch).collect(), outcomes, emits, refused }
 }
 
-fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<What> {
+fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(slabs.iter().map(Decoded::len).sum());
     for slab in slabs {
-        outcomes.extend(slab.events.verdicts.iter().map(|verdict| match verdict {
-            Verdict::Ready => What::Applied,
-            Verdict::Ignored => What::Ignored,
-            Verdict::Unreadable(code) | Verdict::BadField(code) => What::Malformed(*code),
+        outcomes.extend(slab.events.readings.iter().map(|reading| match reading {
+            Reading::Ready => Outcome::Applied,
+            Reading::Ignored => Outcome::Ignored,
+            Reading::Unreadable(code) | Reading::BadField(code) => Outcome::Malformed(*code),
         }));
     }
-    for &(event, what) in folded.iter().flat_map(|shard| &shard.settled) {
+    for &(event, what) in folded.iter().flat_map(|shard| &shard.outcomes) {
         outcomes[event as usize] = what;
     }
     outcomes
@@ -73,7 +73,7 @@ fn emits_of(
     description: &Description,
     kind: usize,
     slabs: &[Decoded],
-    (bases, outcomes): (&[u32], &[What]),
+    (bases, outcomes): (&[u32], &[Outcome]),
     folded: &[Folded],
     with_heads: bool,
 ) -> EmitRows {
@@ -162,7 +162,7 @@ fn refused(
     description: &Description,
     slabs: &[Decoded],
     bases: &[u32],
-    outcomes: &[What],
+    outcomes: &[Outcome],
     folded: &[Folded],
     originals: Originals,
 ) -> Vec<Refused> {
@@ -179,7 +179,7 @@ fn refused(
             let what = outcomes[event as usize];
             let Some(code) = code(description, what) else { continue };
             let detail = details.binary_search_by_key(&event, |&(event, _)| event);
-            let unread = matches!(slab.events.verdicts[row], Verdict::Unreadable(_));
+            let unread = matches!(slab.events.readings[row], Reading::Unreadable(_));
             refused.push(Refused {
                 event,
                 partition: slab.placed.partition,
@@ -199,12 +199,12 @@ fn refused(
 }
 
 /// The code of a refused event; none: the event is not refused.
-fn code(description: &Description, what: What) -> Option<&str> {
+fn code(description: &Description, what: Outcome) -> Option<&str> {
     match what {
-        What::Rejected(code) => Some(&description.rejects[code as usize].code),
-        What::Trapped => Some("trap"),
-        What::Malformed(code) => Some(code.as_str()),
-        What::Conflict | What::Quarantined => Some(""),
-        What::Applied | What::Duplicate | What::Ignored | What::Filtered => None,
+        Outcome::Rejected(code) => Some(&description.rejects[code as usize].code),
+        Outcome::Trapped => Some("trap"),
+        Outcome::Malformed(code) => Some(code.as_str()),
+        Outcome::Conflict | Outcome::Quarantined => Some(""),
+        Outcome::Applied | Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered => None,
     }
 }

@@ -1,5 +1,5 @@
 //! Reducers as the fold sees them: [`Reducer`] is the artifact, [`Instance`] one running copy of
-//! it, [`Batch`] and [`Outcome`] what goes in and comes out.
+//! it, [`Batch`] and [`Answer`] what goes in and comes out.
 //!
 //! The sandbox makes a `Reducer` of a wasm component; [`native`] makes one of plain Rust for tests.
 //! A call is a pure function of its arguments, so any instance may be dropped at any time.
@@ -21,8 +21,8 @@ mod probe;
 mod rules;
 mod stop;
 
-pub use block::{Block, EmitRows, Finals, Refused, Stretch, What};
-pub use check::{OutcomeError, check_keyed, check_outcome, check_viewed, check_violated};
+pub use block::{Block, EmitRows, Finals, Outcome, Refused, Stretch};
+pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
 pub use finals::{KeyFault, KeyRef, finals, sorted_keys};
 pub use fold::{Folded, Shard};
 pub use merge::{Originals, merge};
@@ -55,8 +55,8 @@ pub trait Instance: Send {
     /// Folds a batch: new states, emits, rejects.
     ///
     /// # Errors
-    /// See [`Fault`]. The result is not checked yet: see [`check_outcome`].
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault>;
+    /// See [`Fault`]. The result is not checked yet: see [`check_answer`].
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault>;
 
     /// Derives the view rows of keys.
     ///
@@ -114,7 +114,7 @@ impl Batch {
 
 /// What a reducer made of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Outcome {
+pub struct Answer {
     /// The new state of every key of the batch, in its order; empty: none.
     pub states: Spans,
     /// For each emit kind the records.

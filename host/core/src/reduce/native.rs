@@ -1,7 +1,7 @@
 //! A reducer of plain Rust: for tests of the fold without wasm, and for whoever embeds the core and
 //! trusts the code.
 
-use super::{Batch, Emitted, Fault, Instance, Keyed, Outcome, Reducer, Rejected, Viewed, Violated};
+use super::{Answer, Batch, Emitted, Fault, Instance, Keyed, Reducer, Rejected, Viewed, Violated};
 use crate::digest::Hash;
 use crate::schema::{Column, Description, Spans, Value};
 use std::sync::Arc;
@@ -105,8 +105,8 @@ fn push(columns: &mut [Column], values: &[Option<Value<'_>>]) -> Result<(), Faul
 }
 
 impl<R: Rules> Instance for Running<R> {
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
-        let mut outcome = Outcome { emits: self.emits(), trace: self.rows(), ..Outcome::default() };
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
+        let mut answer = Answer { emits: self.emits(), trace: self.rows(), ..Answer::default() };
         let mut input_rows = vec![0; batch.columns.len()];
         let mut row = 0;
         for (key, &end) in batch.key_ends.iter().enumerate() {
@@ -122,15 +122,15 @@ impl<R: Rules> Instance for Running<R> {
                     row: input_rows[input as usize],
                 };
                 input_rows[input as usize] += 1;
-                let applied = self.one(&event, row as u32, &mut state, &mut outcome)?;
+                let applied = self.one(&event, row as u32, &mut state, &mut answer)?;
                 if batch.trace && applied && !state.is_empty() {
-                    view_of(&*self.rules, event.key, &state, row as u32, &mut outcome.trace)?;
+                    view_of(&*self.rules, event.key, &state, row as u32, &mut answer.trace)?;
                 }
             }
             row = end as usize;
-            outcome.states.push(&state);
+            answer.states.push(&state);
         }
-        Ok(outcome)
+        Ok(answer)
     }
 
     fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault> {
@@ -166,7 +166,7 @@ impl<R: Rules> Running<R> {
         event: &Event<'_>,
         row: u32,
         state: &mut Vec<u8>,
-        outcome: &mut Outcome,
+        answer: &mut Answer,
     ) -> Result<bool, Fault> {
         let mut emitted: Vec<(usize, Vec<Option<Owned>>)> = Vec::new();
         let mut emit = |kind: usize, values: &[Option<Value<'_>>]| {
@@ -178,14 +178,14 @@ impl<R: Rules> Running<R> {
                 for (kind, values) in &emitted {
                     let values: Vec<_> =
                         values.iter().map(|v| v.as_ref().map(Owned::borrow)).collect();
-                    outcome.emits[*kind].rows.push(row);
-                    push(&mut outcome.emits[*kind].columns, &values)?;
+                    answer.emits[*kind].rows.push(row);
+                    push(&mut answer.emits[*kind].columns, &values)?;
                 }
                 Ok(true)
             }
             Err((code, detail)) => {
                 *state = before;
-                outcome.rejects.push(Rejected { row, code, detail });
+                answer.rejects.push(Rejected { row, code, detail });
                 Ok(false)
             }
         }

@@ -7,7 +7,7 @@
 use super::fold::bases;
 use super::gather::Grouped;
 use super::judge::Taken;
-use super::{Shard, What};
+use super::{Outcome, Shard};
 use crate::log::PartitionIndex;
 use crate::shard::Decoded;
 use crate::state::Slot;
@@ -75,13 +75,13 @@ impl Shard {
     }
 
     /// Notes the events of a batch that have a key and did not reach the reducer.
-    pub(super) fn place_settled(&mut self, slabs: &[Decoded], settled: &[(u32, What)]) {
+    pub(super) fn place_others(&mut self, slabs: &[Decoded], outcomes: &[(u32, Outcome)]) {
         if self.places.0.is_none() {
             return;
         }
         let bases = bases(slabs);
-        for &(event, what) in settled {
-            if what == What::Filtered {
+        for &(event, what) in outcomes {
+            if what == Outcome::Filtered {
                 continue;
             }
             let number = bases.partition_point(|&base| base <= event) - 1;

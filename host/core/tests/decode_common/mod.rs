@@ -94,7 +94,7 @@ pub(crate) fn decode(
 pub(crate) fn seen(events: &Events) -> String {
     format!(
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
-        events.verdicts,
+        events.readings,
         events.inputs,
         events.rows,
         events.keys,

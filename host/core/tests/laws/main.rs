@@ -6,7 +6,7 @@ use driver::{How, Partition, fold, rules};
 use proptest::prelude::*;
 use retally_core::dedup::Window;
 use retally_core::log::Order;
-use retally_core::reduce::{Finals, What};
+use retally_core::reduce::{Finals, Outcome};
 use std::collections::BTreeSet;
 
 /// One event as a log may hold it, well-formed or not.
@@ -148,8 +148,8 @@ proptest! {
         let outcomes: usize = result.blocks.iter().map(|b| b.outcomes.len()).sum();
         prop_assert_eq!(events, outcomes);
         for block in &result.blocks {
-            let refused = |what: &&What| !matches!(
-                what, What::Applied | What::Duplicate | What::Ignored | What::Filtered
+            let refused = |what: &&Outcome| !matches!(
+                what, Outcome::Applied | Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered
             );
             let count = block.outcomes.iter().filter(refused).count();
             prop_assert_eq!(count, block.refused.len());

@@ -2,14 +2,14 @@
 //! plainest statement of what must come out.
 
 use retally_core::compare::{self, Declared};
-use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab, Verdict};
+use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Reading, Slab};
 use retally_core::dedup::{Prints, Window};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
 use retally_core::log::Order;
 use retally_core::reduce::pair::{Detail, PairShard, Parted, Seen, Shared, Side};
 use retally_core::reduce::{
-    Block, Folded, Keyed, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop,
-    What, finals, merge, sorted_keys,
+    Block, Folded, Keyed, NoProbe, OnConflict, OnTrap, Originals, Outcome, Reducer, Rules, Shard,
+    Stop, finals, merge, sorted_keys,
 };
 use retally_core::schema::{Column, Description, Field};
 use retally_core::seed::Seed;
@@ -204,7 +204,7 @@ pub(crate) struct Told {
     pub(crate) key: Option<(Vec<u8>, String)>,
     /// Its time, if that was read.
     pub(crate) time: i64,
-    pub(crate) what: What,
+    pub(crate) what: Outcome,
     /// The code beside it.
     pub(crate) code: String,
     /// Emit kind and values by field.
@@ -239,7 +239,7 @@ pub(crate) fn alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> 
         decoder.decode(&placed, &mut events).expect("lines decode");
         let events = events.pop().expect("one reader");
         let position = (placed.partition, placed.first_offset);
-        let key = matches!(events.verdicts[0], Verdict::Ready | Verdict::BadField(_)).then(|| {
+        let key = matches!(events.readings[0], Reading::Ready | Reading::BadField(_)).then(|| {
             let input = description.inputs[usize::from(events.inputs[0])].name.clone();
             (events.keys.get(0).to_vec(), input)
         });

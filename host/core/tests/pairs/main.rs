@@ -7,7 +7,7 @@ mod versions;
 use folds::{Both, How, Partition, Row, Told, alone, both, digests_alone, rules};
 use proptest::prelude::*;
 use retally_core::reduce::pair::fate_bit;
-use retally_core::reduce::{Reducer, What};
+use retally_core::reduce::{Outcome, Reducer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ fn shown(told: &Told, key: &[u8], other: &dyn Reducer, own: &dyn Reducer) -> Vec
     let is_own = told.key.as_ref().is_none_or(|(k, _)| k == key);
     match told.what {
         _ if !is_own => Vec::new(),
-        What::Applied => {
+        Outcome::Applied => {
             let mut shown = Vec::new();
             for (kind, row) in &told.emits {
                 let fields = |r: &dyn Reducer| {
@@ -99,7 +99,7 @@ fn shown(told: &Told, key: &[u8], other: &dyn Reducer, own: &dyn Reducer) -> Vec
             }
             shown
         }
-        What::Duplicate | What::Ignored | What::Filtered => Vec::new(),
+        Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered => Vec::new(),
         what => {
             let word = format!("{what:?}");
             vec![format!("{} {}", word.split('(').next().unwrap_or_default(), told.code)]
@@ -124,7 +124,7 @@ fn expected(sides: [&[Told]; 2], reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8
                 .filter(|t| t.key.as_ref().is_some_and(|k| k.0 == *key))
                 .collect();
             own.iter().for_each(|told| known.fates |= fate_bit(told.what));
-            let reached = |t: &&&Told| matches!(t.what, What::Applied | What::Rejected(_));
+            let reached = |t: &&&Told| matches!(t.what, Outcome::Applied | Outcome::Rejected(_));
             if let Some(first) = own.iter().find(reached) {
                 known.events += 1;
                 known.inputs.insert(first.key.as_ref().map(|k| k.1.clone()).unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{Batch, Fault, Instance, Keyed, Outcome, Reducer, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value, Values,
     ViewShape,
@@ -210,7 +210,7 @@ fn touched(viewed: &Viewed) -> Result<(), Fault> {
 }
 
 impl Instance for TouchyInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         let outcome = self.0.apply(batch)?;
         touched(&outcome.trace)?;
         Ok(outcome)

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::job::{Place, near};
-use retally_core::compare::gate::{Entry, Glob, Keys, What};
+use retally_core::compare::gate::{Entry, Glob, Keys, Subject};
 use retally_core::decode::convert::column_from_text;
 use retally_core::gate::Limit;
 use retally_core::schema::{Exact, Kind, Value};
@@ -100,7 +100,7 @@ impl Reader<'_> {
         let mut what = None;
         let mut entry = Entry {
             origin: self.place(at).to_string(),
-            what: What::Outcomes,
+            what: Subject::Outcomes,
             keys: Keys::All,
             most: None,
             total: None,
@@ -119,7 +119,7 @@ impl Reader<'_> {
             };
             match key {
                 "field" => {
-                    let parsed = What::parse(&text("\"tier\"")?);
+                    let parsed = Subject::parse(&text("\"tier\"")?);
                     what = Some(parsed.map_err(|why| self.wrong(at, key, why))?);
                 }
                 "keys" => keys.push(Keys::Like(Glob::new(&text("\"acct-*\"")?))),

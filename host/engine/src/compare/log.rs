@@ -10,7 +10,7 @@ use crate::rundir::log::{EmitRowsOf, FateRows, RefusedRow, RefusedRows, Regrown,
 use crate::rundir::{RunDirError, RunReader, Table};
 use retally_core::compare::model::Fate;
 use retally_core::compare::{Plan, Records, SideOf, Tally};
-use retally_core::reduce::{Stretch, What};
+use retally_core::reduce::{Outcome, Stretch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::path::Path;
@@ -96,7 +96,7 @@ struct SideLog<'a> {
 
 /// What one side tells of a stretch.
 struct Told {
-    whats: Vec<What>,
+    whats: Vec<Outcome>,
     fates: Vec<u16>,
     emits: Vec<Taken>,
     refused: BTreeMap<u64, RefusedRow>,
@@ -137,7 +137,7 @@ impl<'a> SideLog<'a> {
             let what = regrown.what(row)?;
             let number = firsts.number(&Fate { what: row.what.clone(), code: row.code.clone() });
             let upto = (row.offset + row.events).min(end);
-            whats.resize(at as usize, What::Filtered);
+            whats.resize(at as usize, Outcome::Filtered);
             fates.resize(at as usize, NO_RECORD);
             whats.resize((upto - first) as usize, what);
             fates.resize((upto - first) as usize, number);

@@ -9,7 +9,7 @@ use retally_core::compare::model::{Comparison, FirstDivergence, NoteCode, Presen
 use retally_core::compare::sink::NoSink;
 use retally_core::digest::{Hash, run_digest};
 use retally_core::manifest::{Manifest, seal};
-use retally_core::reduce::{Block, Finals, Viewed, What};
+use retally_core::reduce::{Block, Finals, Outcome, Viewed};
 use retally_core::schema::{Column, Kind, Value, Values};
 use std::fs;
 use std::path::PathBuf;
@@ -194,11 +194,11 @@ fn changed_log() -> (Sample, (usize, u32)) {
     }
     let silent = |block: &Block| {
         let emits = |event: u32| block.emits.iter().any(|rows| rows.events.contains(&event));
-        let applied = |event: &u32| block.outcomes[*event as usize] == What::Applied;
+        let applied = |event: &u32| block.outcomes[*event as usize] == Outcome::Applied;
         (0..block.outcomes.len() as u32).filter(applied).find(|&event| !emits(event)).unwrap()
     };
     let event = silent(&changed.blocks[3]);
-    changed.blocks[3].outcomes[event as usize] = What::Duplicate;
+    changed.blocks[3].outcomes[event as usize] = Outcome::Duplicate;
     (changed, (2, emitted))
 }
 

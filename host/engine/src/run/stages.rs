@@ -23,7 +23,7 @@ pub(crate) enum Stage {
     Compare,
     /// Back to log order.
     Merge,
-    /// Outcome digests.
+    /// Answer digests.
     Digest,
     /// Files out.
     Write,

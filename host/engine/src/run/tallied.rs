@@ -7,20 +7,20 @@ use crate::compare::CompareError;
 use retally_core::compare::model::Fate;
 use retally_core::compare::{Records, SideOf, Tally};
 use retally_core::reduce::pair::{Seen, fate_bit};
-use retally_core::reduce::{Block, What};
+use retally_core::reduce::{Block, Outcome};
 
 /// The two sides as the tally calls them.
 pub(crate) const SIDES: [SideOf; 2] = [SideOf::A, SideOf::B];
 
 /// Fates other than applied that an event with a key can have; the code stands beside none, for
 /// one bit stands for all codes.
-const FATES: [(What, &str); 6] = [
-    (What::Rejected(0), "rejected"),
-    (What::Trapped, "trapped"),
-    (What::Duplicate, "duplicate"),
-    (What::Conflict, "conflict"),
-    (What::Malformed(retally_core::decode::Code::FieldKind), "malformed"),
-    (What::Quarantined, "quarantined"),
+const FATES: [(Outcome, &str); 6] = [
+    (Outcome::Rejected(0), "rejected"),
+    (Outcome::Trapped, "trapped"),
+    (Outcome::Duplicate, "duplicate"),
+    (Outcome::Conflict, "conflict"),
+    (Outcome::Malformed(retally_core::decode::Code::FieldKind), "malformed"),
+    (Outcome::Quarantined, "quarantined"),
 ];
 
 /// What the bits of [`fate_bits`] mean.
@@ -30,7 +30,7 @@ pub(crate) fn fates() -> Vec<Fate> {
 
 /// The fates that a key's events had, by their numbers among [`fates`].
 pub(crate) fn fate_bits(seen: &Seen) -> u64 {
-    let had = |(_, (what, _)): &(usize, &(What, &str))| seen.fates & fate_bit(*what) != 0;
+    let had = |(_, (what, _)): &(usize, &(Outcome, &str))| seen.fates & fate_bit(*what) != 0;
     FATES.iter().enumerate().filter(had).fold(0, |bits, (number, _)| bits | 1 << number)
 }
 
@@ -76,7 +76,7 @@ impl Tallied {
     }
 
     /// A fate with its code.
-    pub(crate) fn fate(&self, side: usize, what: What) -> Fate {
+    pub(crate) fn fate(&self, side: usize, what: Outcome) -> Fate {
         fate(&self.rejects[side], what)
     }
 }
@@ -88,7 +88,7 @@ pub(crate) fn rejects(prepared: &Prepared, side: usize) -> Vec<String> {
 }
 
 /// A fate with its code.
-pub(crate) fn fate(rejects: &[String], what: What) -> Fate {
+pub(crate) fn fate(rejects: &[String], what: Outcome) -> Fate {
     Fate::of(what, |number| rejects.get(usize::from(number)).cloned())
 }
 

@@ -11,7 +11,7 @@ use arrow_array::{Array, RecordBatch};
 use retally_core::decode::Code;
 use retally_core::digest::{OutcomeShape, Outcomes, PartitionDigest};
 use retally_core::manifest::{Counts, Totals};
-use retally_core::reduce::{Block, EmitRows, Stretch, What};
+use retally_core::reduce::{Block, EmitRows, Outcome, Stretch};
 use retally_core::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ pub(super) fn fates(run: &RunReader) -> Result<Fates, RunDirError> {
 fn block(
     run: &RunReader,
     stretch: Stretch,
-    what: What,
+    what: Outcome,
     partition: &str,
     emits: &mut [EmitCursor<'_>],
 ) -> Result<Block, RunDirError> {
@@ -99,7 +99,7 @@ fn block(
         let columns = kind.fields.iter().map(|field| Column::new(field.kind)).collect();
         let mut rows = EmitRows { columns, ..EmitRows::default() };
         while let Some((of, offset)) = cursor.next() {
-            if what != What::Applied || of != partition.as_bytes() || !events.contains(&offset) {
+            if what != Outcome::Applied || of != partition.as_bytes() || !events.contains(&offset) {
                 break;
             }
             rows.events.push((offset - stretch.first_offset) as u32);
@@ -123,7 +123,7 @@ pub(super) fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDi
             })?;
             partitions.insert(stretch.partition);
             if let (word, Some(code)) = (stretch.what, stretch.code)
-                && word == self::word(What::Rejected(0))
+                && word == self::word(Outcome::Rejected(0))
                 && !rejects.contains(&code)
             {
                 rejects.push(code);
@@ -158,24 +158,24 @@ pub(super) fn what(
     run: &RunReader,
     stretch: &Run,
     rejects: &[String],
-) -> Result<What, RunDirError> {
+) -> Result<Outcome, RunDirError> {
     let code = stretch.code.as_deref().unwrap_or_default();
     let all = [
-        What::Applied,
-        What::Trapped,
-        What::Duplicate,
-        What::Conflict,
-        What::Ignored,
-        What::Quarantined,
+        Outcome::Applied,
+        Outcome::Trapped,
+        Outcome::Duplicate,
+        Outcome::Conflict,
+        Outcome::Ignored,
+        Outcome::Quarantined,
     ];
     let plain = all.into_iter().find(|&what| word(what) == stretch.what && code.is_empty());
     let malformed = || {
         let code = Code::ALL.iter().find(|known| known.as_str() == code)?;
-        (stretch.what == word(What::Malformed(*code))).then_some(What::Malformed(*code))
+        (stretch.what == word(Outcome::Malformed(*code))).then_some(Outcome::Malformed(*code))
     };
     let rejected = || {
         let number = rejects.iter().position(|known| known == code)?;
-        let what = What::Rejected(number as u16);
+        let what = Outcome::Rejected(number as u16);
         (stretch.what == word(what)).then_some(what)
     };
     plain.or_else(malformed).or_else(rejected).ok_or_else(|| {
@@ -197,8 +197,11 @@ struct RefusedCursor<'a> {
 
 impl RefusedCursor<'_> {
     /// Passes events with one fate: each must have its row if it was refused.
-    fn pass(&mut self, stretch: &Run, what: What) -> Result<(), RunDirError> {
-        if matches!(what, What::Applied | What::Duplicate | What::Ignored | What::Filtered) {
+    fn pass(&mut self, stretch: &Run, what: Outcome) -> Result<(), RunDirError> {
+        if matches!(
+            what,
+            Outcome::Applied | Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered
+        ) {
             return Ok(());
         }
         for offset in stretch.offset..stretch.offset + stretch.events {

@@ -13,7 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, StringArray};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, outcomes_digest};
-use retally_core::reduce::{Block, EmitRows, What};
+use retally_core::reduce::{Block, EmitRows, Outcome};
 use retally_core::schema::{Column, Spans};
 use std::collections::VecDeque;
 
@@ -270,7 +270,7 @@ impl<'a> Regrown<'a> {
     }
 
     /// What a run of events is, as the trees count it.
-    pub(crate) fn what(&self, row: &Run) -> Result<What, RunDirError> {
+    pub(crate) fn what(&self, row: &Run) -> Result<Outcome, RunDirError> {
         what(self.run, row, &self.trees.shape().rejects)
     }
 
@@ -278,7 +278,7 @@ impl<'a> Regrown<'a> {
     pub(crate) fn add(
         &mut self,
         stretch: retally_core::reduce::Stretch,
-        outcomes: Vec<What>,
+        outcomes: Vec<Outcome>,
         emits: &[Taken],
     ) -> Result<(), RunDirError> {
         let rows = emits.iter().map(|taken| EmitRows {

@@ -7,7 +7,7 @@ use retally_core::digest::{
 };
 use retally_core::manifest::*;
 use retally_core::reduce::{
-    Block, EmitRows, Finals, OnConflict, OnTrap, Refused, Stretch, Viewed, Violated, What,
+    Block, EmitRows, Finals, OnConflict, OnTrap, Outcome, Refused, Stretch, Viewed, Violated,
 };
 use retally_core::schema::{
     Column, Description, EmitKind, Field, Kind, Reason, StateShape, Value, ViewShape,
@@ -96,21 +96,21 @@ fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Blo
     let mut refused = Vec::new();
     for event in 0..events {
         let what = match dice.roll(60) {
-            0 => What::Rejected(dice.roll(2) as u16),
-            1 => What::Trapped,
-            2 => What::Duplicate,
-            3 => What::Conflict,
-            4 => What::Malformed(Code::FieldScale),
-            5 => What::Quarantined,
-            6..9 => What::Ignored,
-            9..12 => What::Filtered,
-            _ => What::Applied,
+            0 => Outcome::Rejected(dice.roll(2) as u16),
+            1 => Outcome::Trapped,
+            2 => Outcome::Duplicate,
+            3 => Outcome::Conflict,
+            4 => Outcome::Malformed(Code::FieldScale),
+            5 => Outcome::Quarantined,
+            6..9 => Outcome::Ignored,
+            9..12 => Outcome::Filtered,
+            _ => Outcome::Applied,
         };
         outcomes.push(what);
         let offset = first_offset + u64::from(event);
-        if what == What::Applied {
+        if what == Outcome::Applied {
             emit_some(dice, &mut emits, event, &stretch);
-        } else if !matches!(what, What::Duplicate | What::Ignored | What::Filtered) {
+        } else if !matches!(what, Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered) {
             let code = String::new();
             let (detail, bytes) = ("because".into(), vec![0xff, b'{']);
             let key = (event % 2 == 0).then(|| b"k1".to_vec());

@@ -10,7 +10,7 @@ use super::table::TableWriter;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, StringArray};
 use arrow_buffer::Buffer;
 use retally_core::digest::{Hash, History, KeyedDigest};
-use retally_core::reduce::{Block, Finals, Place, Refused, Violated, What};
+use retally_core::reduce::{Block, Finals, Outcome, Place, Refused, Violated};
 use retally_core::schema::{Description, Spans};
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -199,7 +199,7 @@ impl RunWriter {
             let outcomes = &block.outcomes[event..event + stretch.events as usize];
             let mut offset = stretch.first_offset;
             for run in outcomes.chunk_by(|a, b| a == b) {
-                if run[0] != What::Filtered {
+                if run[0] != Outcome::Filtered {
                     self.fates.push(stretch.partition, offset, run.len() as u64, run[0]);
                 }
                 offset += run.len() as u64;
@@ -309,11 +309,11 @@ struct Fates {
     partitions: Vec<u32>,
     offsets: Vec<u64>,
     events: Vec<u64>,
-    whats: Vec<What>,
+    whats: Vec<Outcome>,
 }
 
 impl Fates {
-    fn push(&mut self, partition: u32, offset: u64, events: u64, what: What) {
+    fn push(&mut self, partition: u32, offset: u64, events: u64, what: Outcome) {
         if let (Some(&p), Some(&o), Some(n), Some(&w)) =
             (self.partitions.last(), self.offsets.last(), self.events.last_mut(), self.whats.last())
             && (p, o + *n, w) == (partition, offset, what)
@@ -358,25 +358,25 @@ impl RefusedRows {
 }
 
 /// What became of an event, as it stands in tables.
-pub(super) fn word(what: What) -> &'static str {
+pub(super) fn word(what: Outcome) -> &'static str {
     match what {
-        What::Applied => "applied",
-        What::Rejected(_) => "rejected",
-        What::Trapped => "trapped",
-        What::Duplicate => "duplicate",
-        What::Conflict => "conflict",
-        What::Malformed(_) => "malformed",
-        What::Ignored => "ignored",
-        What::Quarantined => "quarantined",
-        What::Filtered => "filtered",
+        Outcome::Applied => "applied",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::Trapped => "trapped",
+        Outcome::Duplicate => "duplicate",
+        Outcome::Conflict => "conflict",
+        Outcome::Malformed(_) => "malformed",
+        Outcome::Ignored => "ignored",
+        Outcome::Quarantined => "quarantined",
+        Outcome::Filtered => "filtered",
     }
 }
 
 /// The code beside it, if there is one.
-fn code(what: What, rejects: &[String]) -> Option<&str> {
+fn code(what: Outcome, rejects: &[String]) -> Option<&str> {
     match what {
-        What::Malformed(code) => Some(code.as_str()),
-        What::Rejected(number) => rejects.get(number as usize).map(String::as_str),
+        Outcome::Malformed(code) => Some(code.as_str()),
+        Outcome::Rejected(number) => rejects.get(number as usize).map(String::as_str),
         _ => None,
     }
 }

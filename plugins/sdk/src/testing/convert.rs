@@ -1,7 +1,7 @@
 //! Between the SDK's types and the core's: two spellings of `wit/reducer.wit`.
 
 use crate::abi;
-use retally_core::reduce::{Batch, Emitted, Keyed, Outcome, Rejected, Viewed, Violated};
+use retally_core::reduce::{Batch, Emitted, Keyed, Answer, Rejected, Viewed, Violated};
 use retally_core::schema::{
     Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape,
     Values, ViewShape,
@@ -123,12 +123,12 @@ pub(super) fn keyed(keyed: &Keyed) -> abi::Keyed {
     }
 }
 
-pub(super) fn outcome(outcome: &abi::Outcome) -> Outcome {
+pub(super) fn outcome(outcome: &abi::Outcome) -> Answer {
     let emitted =
         |e: &abi::Emitted| Emitted { rows: e.rows.to_vec(), columns: each(&e.columns, column) };
     let rejected =
         |r: &abi::Rejected| Rejected { row: r.row, code: r.code, detail: text(&r.detail) };
-    Outcome {
+    Answer {
         states: spans(&outcome.states),
         emits: each(&outcome.emits, emitted),
         rejects: each(&outcome.rejects, rejected),

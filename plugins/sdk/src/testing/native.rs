@@ -4,7 +4,7 @@ use super::convert;
 use crate::{Reducer, fold};
 use retally_core::digest::Hash;
 use retally_core::reduce::{
-    Batch, Fault, Instance, Keyed, Outcome, Reducer as Artifact, Viewed, Violated,
+    Batch, Fault, Instance, Keyed, Answer, Reducer as Artifact, Viewed, Violated,
 };
 use retally_core::schema::{Description, Spans};
 use std::marker::PhantomData;
@@ -56,7 +56,7 @@ fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
 }
 
 impl<R: Reducer> Instance for Running<R> {
-    fn apply(&mut self, batch: &Batch) -> Result<Outcome, Fault> {
+    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         let batch = convert::batch(batch);
         caught(|| fold::apply::<R>(&batch)).map(|outcome| convert::outcome(&outcome))
     }

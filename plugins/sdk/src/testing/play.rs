@@ -5,7 +5,7 @@ use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Sl
 use retally_core::dedup::{Prints, Window};
 use retally_core::log::Order;
 use retally_core::reduce::{
-    Block, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, StopCause, What,
+    Block, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, StopCause, Outcome,
     finals, merge, sorted_keys,
 };
 use retally_core::schema::{Column, Description, Field, Kind, display};
@@ -191,14 +191,14 @@ impl Played {
         let first = self.outcomes.len();
         for what in &block.outcomes {
             self.outcomes.push(match what {
-                What::Applied => "applied".to_owned(),
-                What::Rejected(code) => {
+                Outcome::Applied => "applied".to_owned(),
+                Outcome::Rejected(code) => {
                     format!("rejected: {}", description.rejects[*code as usize].code)
                 }
-                What::Malformed(code) => format!("malformed: {code}"),
-                What::Duplicate => "duplicate".to_owned(),
-                What::Conflict => "conflict".to_owned(),
-                What::Ignored => "ignored".to_owned(),
+                Outcome::Malformed(code) => format!("malformed: {code}"),
+                Outcome::Duplicate => "duplicate".to_owned(),
+                Outcome::Conflict => "conflict".to_owned(),
+                Outcome::Ignored => "ignored".to_owned(),
                 other => format!("{other:?}").to_lowercase(),
             });
             self.details.push(String::new());

@@ -15,7 +15,7 @@ pub struct Entry {
     /// Where it stands, for messages: `expectations.toml:12`, `--allow tier:*`.
     pub origin: String,
     /// Of what.
-    pub what: What,
+    pub what: Subject,
     /// Of which keys.
     pub keys: Keys,
     /// How far apart two values may be at the most; none: any two.
@@ -35,7 +35,7 @@ pub struct Entry {
 
 /// What may differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum Subject {
     /// Values of a field.
     Field {
         /// In the view, or in an emit kind; none: wherever a field has this name.
@@ -70,14 +70,14 @@ pub enum Keys {
 
 const WORDS: &str = "a field, @rows, @outcomes, @violations or @history";
 
-impl What {
+impl Subject {
     /// Reads `tier`, `view.tier`, `balance.tier`, `balance.*`, `*`, `@rows`, `balance.@rows`,
     /// `@outcomes`, `@violations`, `@history`.
     ///
     /// # Errors
     /// A text that is none of these.
     pub fn parse(text: &str) -> Result<Self, EntryError> {
-        let wrong = || EntryError::What(text.to_owned());
+        let wrong = || EntryError::Subject(text.to_owned());
         match text {
             "@outcomes" => return Ok(Self::Outcomes),
             "@violations" => return Ok(Self::Violations),
@@ -158,7 +158,7 @@ impl Entry {
         let keys = if keys == Keys::Like(Glob::new("*")) { Keys::All } else { keys };
         let entry = Self {
             origin: format!("--allow {text}"),
-            what: What::parse(what.trim())?,
+            what: Subject::parse(what.trim())?,
             keys,
             most,
             total: None,
@@ -183,10 +183,12 @@ impl Entry {
             }
         }
         match &self.what {
-            What::Field { field: None, .. } if self.total.is_some() => Err(EntryError::TotalOfAll),
-            What::Field { .. } => Ok(()),
+            Subject::Field { field: None, .. } if self.total.is_some() => {
+                Err(EntryError::TotalOfAll)
+            }
+            Subject::Field { .. } => Ok(()),
             _ if self.has_sizes() => Err(EntryError::NoSize),
-            What::Rows { .. } => Ok(()),
+            Subject::Rows { .. } => Ok(()),
             _ if self.keys != Keys::All => Err(EntryError::NoKeys),
             _ => Ok(()),
         }
@@ -235,7 +237,7 @@ impl fmt::Display for Entry {
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (place, name) = match self {
             Self::Field { place, field } => (place.as_ref(), field.as_deref().unwrap_or("*")),
@@ -257,7 +259,7 @@ impl fmt::Display for What {
 pub enum EntryError {
     /// Not a thing that can differ.
     #[error("{0:?} is neither {WORDS}; write tier, tier:acct-*, balance.tier or net<=0.01")]
-    What(String),
+    Subject(String),
     /// Not a size.
     #[error("{0:?} is no size of a difference; write digits, without a sign: \"0.01\"")]
     Size(String),

@@ -4,7 +4,7 @@
 use super::super::align::Plan;
 use super::super::model::{Comparison, KeyDifference, Place, Presence, Worst};
 use super::super::sink::{Delta, Difference, Sink, SinkError};
-use super::entry::{Entry, What};
+use super::entry::{Entry, Subject};
 use super::verdict::{EntryStatus, EntryVerdict, GateVerdict, KeyLimit, Sample, Unexpected};
 use super::{Gate, tallies};
 use crate::schema::{Exact, Kind, Value, display};
@@ -64,11 +64,11 @@ impl Judging {
         let of_view = |number: &usize| gate.entries[*number].what.is_in(&Place::View);
         let own: Vec<usize> = (0..gate.entries.len()).filter(of_view).collect();
         let names = |name: &str, number: &usize| match &gate.entries[*number].what {
-            What::Field { field, .. } => field.as_ref().is_none_or(|field| field == name),
+            Subject::Field { field, .. } => field.as_ref().is_none_or(|field| field == name),
             _ => false,
         };
         let takers = |name: &str| own.iter().filter(|n| names(name, n)).copied().collect();
-        let is_rows = |n: &&usize| matches!(gate.entries[**n].what, What::Rows { .. });
+        let is_rows = |n: &&usize| matches!(gate.entries[**n].what, Subject::Rows { .. });
         Self {
             fields: plan.view.pairs.iter().map(|pair| takers(&pair.name)).collect(),
             rows: own.iter().filter(is_rows).copied().collect(),

@@ -21,7 +21,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Entry, EntryError, Keys, What};
+pub use entry::{Entry, EntryError, Keys, Subject};
 pub use glob::Glob;
 pub use judging::Judging;
 pub use verdict::{EntryStatus, EntryVerdict, GateVerdict, KeyLimit, Sample, Unexpected};
@@ -59,8 +59,8 @@ impl Gate {
 
 fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
     let place = match &entry.what {
-        What::Field { place, .. } | What::Rows { place } => place.as_ref(),
-        What::Outcomes | What::Violations | What::History => return Ok(()),
+        Subject::Field { place, .. } | Subject::Rows { place } => place.as_ref(),
+        Subject::Outcomes | Subject::Violations | Subject::History => return Ok(()),
     };
     if let Some(Place::Emit(kind)) = place {
         let compared = |emit: &&super::align::Emits| emit.a.is_some() && emit.b.is_some();
@@ -71,7 +71,7 @@ fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
             return Err(GateError::UnknownKind { entry, kind, known: kinds });
         }
     }
-    let What::Field { field: Some(field), .. } = &entry.what else { return Ok(()) };
+    let Subject::Field { field: Some(field), .. } = &entry.what else { return Ok(()) };
     let pairs: Vec<&Pair> = pairs(plan, place).collect();
     let named: Vec<&&Pair> = pairs.iter().filter(|pair| pair.name == *field).collect();
     if named.is_empty() {

@@ -5,7 +5,7 @@
 
 use super::super::model::{CodeCount, Comparison, EmitDifference, Fate, Place, Presence, Verdict};
 use super::super::model::{FieldDifference, Unit};
-use super::entry::{Entry, Keys, What};
+use super::entry::{Entry, Keys, Subject};
 use super::judging::{Judging, delta};
 use crate::schema::Kind;
 
@@ -33,7 +33,7 @@ pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
         tallied.all_keyed &= keyed;
     }
     let violations = apart(&comparison.violations);
-    if !counted(judging, &What::Violations, violations) {
+    if !counted(judging, &Subject::Violations, violations) {
         tallied = Tallied { all_of_view: false, all_keyed: false };
     }
     // All that differs is accounted for, or it is a history: views that differed on the way. Where
@@ -44,7 +44,7 @@ pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
         false if on_the_way(comparison) => 0,
         false => comparison.divergences.healed,
     };
-    tallied.all_of_view &= counted(judging, &What::History, keys);
+    tallied.all_of_view &= counted(judging, &Subject::History, keys);
     tallied
 }
 
@@ -62,8 +62,8 @@ fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
     for field in emit.fields.iter().filter(|field| field.differ > 0) {
         let names = |entry: &Entry| {
             let named = match &entry.what {
-                What::Field { field: Some(name), .. } => *name == field.name,
-                What::Field { field: None, .. } => true,
+                Subject::Field { field: Some(name), .. } => *name == field.name,
+                Subject::Field { field: None, .. } => true,
                 _ => false,
             };
             named && entry.what.is_in(&place)
@@ -76,7 +76,7 @@ fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
     let lone = emit.records.map_or(0, |sets| sets.only_a + sets.only_b) + emit.doubled;
     if lone > 0 {
         let names =
-            |entry: &Entry| matches!(entry.what, What::Rows { .. }) && entry.what.is_in(&place);
+            |entry: &Entry| matches!(entry.what, Subject::Rows { .. }) && entry.what.is_in(&place);
         let taker = first(judging, |entry| names(entry) && entry.keys == Keys::All);
         let what = format!("{}.@rows", emit.kind);
         passed_over(judging, taker, &what, names);
@@ -128,10 +128,10 @@ fn takes_all(entry: &Entry, field: &FieldDifference) -> bool {
 fn judge_outcomes(judging: &mut Judging, comparison: &Comparison) -> bool {
     let changed = comparison.outcomes.iter().flatten().map(|change| change.events).sum();
     let differ = if changed > 0 { changed } else { apart(&comparison.refusals) };
-    counted(judging, &What::Outcomes, differ)
+    counted(judging, &Subject::Outcomes, differ)
 }
 
-fn counted(judging: &mut Judging, what: &What, differ: u64) -> bool {
+fn counted(judging: &mut Judging, what: &Subject, differ: u64) -> bool {
     if differ == 0 {
         return true;
     }

@@ -9,10 +9,10 @@ use super::shared::Shared;
 use super::steps::{At, Step, Steps};
 use super::walk::{Walk, Walked};
 use super::{PairShard, Side};
-use crate::decode::Verdict;
+use crate::decode::Reading;
 use crate::reduce::fold::{bases, numbers};
 use crate::reduce::judge::Taken;
-use crate::reduce::{Shard, What};
+use crate::reduce::{Outcome, Shard};
 use crate::schema::Column;
 use crate::shard::Decoded;
 use crate::state::{KeyTable, Slot};
@@ -41,7 +41,7 @@ impl<'a> Places<'a> {
 }
 
 impl Places<'_> {
-    /// The slot of the key of an event that a shard settled.
+    /// The slot of the key of an event that a shard judged.
     pub(super) fn slot(&self, side: usize, event: u32, shard: &Shard) -> Option<Slot> {
         let (slab, row) = self.find(side, event);
         shard.slot_of(slab, row as u32)
@@ -65,14 +65,14 @@ impl PairShard {
         sides: &mut [Side<'_>; 2],
         halves: [&Half; 2],
         slabs: [&[Decoded]; 2],
-        settled: [&[(u32, What)]; 2],
+        outcomes: [&[(u32, Outcome)]; 2],
     ) {
         let places = Places::new(slabs);
         let steps = match shared.twins {
             true => Steps::of_twins(halves[0], numbers(slabs[0])),
             false => {
                 let shards = [&*sides[0].shard, &*sides[1].shard];
-                Steps::of_others(halves, &places, settled, shards, &self.records)
+                Steps::of_others(halves, &places, outcomes, shards, &self.records)
             }
         };
         let walk = Walk::new(shared, &steps, halves);
@@ -137,14 +137,14 @@ impl PairShard {
         shared: &Shared,
         sides: &[Side<'_>; 2],
         slabs: [&[Decoded]; 2],
-        settled: [&[(u32, What)]; 2],
+        outcomes: [&[(u32, Outcome)]; 2],
     ) {
         let places = Places::new(slabs);
-        for (side, settled) in settled.into_iter().enumerate() {
-            for &(event, what) in settled {
+        for (side, outcomes) in outcomes.into_iter().enumerate() {
+            for &(event, what) in outcomes {
                 let (slab, row) = places.find(side, event);
                 let slot = places.slot(side, event, sides[side].shard);
-                let Some(slot) = slot.filter(|_| what != What::Filtered) else { continue };
+                let Some(slot) = slot.filter(|_| what != Outcome::Filtered) else { continue };
                 let record = self.records.of(shared.twins, side, slot);
                 let at = (slab.placed.partition, slab.placed.first_offset + row as u64);
                 let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
@@ -162,7 +162,7 @@ fn keys<'b>(sides: &'b [Side<'_>; 2]) -> [&'b KeyTable; 2] {
 
 impl<'b> Found<'_, 'b> {
     /// The input of an event that reached a reducer, by its common number.
-    fn input_of_row(&self, rows: [Option<(u32, What)>; 2]) -> Option<u8> {
+    fn input_of_row(&self, rows: [Option<(u32, Outcome)>; 2]) -> Option<u8> {
         (0..2).find_map(|side| {
             // Of twins one side alone has the columns of the call.
             let (row, _) = rows[side]?;
@@ -172,7 +172,7 @@ impl<'b> Found<'_, 'b> {
     }
 
     fn parted(&self, event: &Step) -> Parted {
-        let own = |side: usize| !matches!(event.at[side], At::Absent | At::Other(What::Ignored));
+        let own = |side: usize| !matches!(event.at[side], At::Absent | At::Other(Outcome::Ignored));
         let (slab, row) = self.read(event);
         let input = |side: usize| {
             let (slab, row) = self.places.find(side, event.event);
@@ -197,14 +197,14 @@ impl<'b> Found<'_, 'b> {
     fn read(&self, event: &Step) -> (&'b Decoded, usize) {
         let [a, b] = [0, 1].map(|side| self.places.find(side, event.event));
         let (slab, row) = a;
-        match slab.events.verdicts[row] {
-            Verdict::Ready | Verdict::BadField(_) => a,
-            Verdict::Unreadable(_) | Verdict::Ignored => b,
+        match slab.events.readings[row] {
+            Reading::Ready | Reading::BadField(_) => a,
+            Reading::Unreadable(_) | Reading::Ignored => b,
         }
     }
 
     fn one_side(&self, side: usize, group: u32, event: &Step, look: Look) -> OneSide<'_> {
-        let outcome = &self.walk.half(side).outcome;
+        let answer = &self.walk.half(side).answer;
         let applied = self.walk.applied_row(event, side);
         let records = |emitted: &'_ crate::reduce::Emitted| match applied {
             Some(row) => {
@@ -214,7 +214,7 @@ impl<'b> Found<'_, 'b> {
             }
             None => Range::default(),
         };
-        let emits: Vec<(&[Column], Range)> = outcome
+        let emits: Vec<(&[Column], Range)> = answer
             .emits
             .iter()
             .map(|emitted| (emitted.columns.as_slice(), records(emitted)))

@@ -11,7 +11,7 @@ use crate::reduce::gather::{Grouped, fill};
 use crate::reduce::isolate::append;
 use crate::reduce::judge::Taken;
 use crate::reduce::{
-    Batch, Folded, Instance, Outcome, Probe, Reducer, Step, Stop, Viewed, check_outcome,
+    Answer, Batch, Folded, Instance, Probe, Reducer, Step, Stop, Viewed, check_answer,
 };
 use crate::schema::{Column, Spans};
 use crate::shard::Decoded;
@@ -25,7 +25,7 @@ pub(super) struct Half {
     pub(super) grouped: Grouped,
     /// For each key the time of its last applied event before the call; only with views.
     pub(super) times: Vec<i64>,
-    pub(super) outcome: Outcome,
+    pub(super) answer: Answer,
     /// Rows of events that trapped and are rejected for it.
     pub(super) trapped: Vec<u32>,
     /// Rows of events after which the view fails; ascending.
@@ -57,7 +57,7 @@ impl Half {
             self.times = self.grouped.slots.iter().map(last).collect();
         }
         match traced.then(|| apply(side.reducer, side.instance, &self.grouped)) {
-            Some(Ok(outcome)) => self.outcome = outcome,
+            Some(Ok(answer)) => self.answer = answer,
             failed => {
                 self.grouped.batch.trace = false;
                 self.call(side, slabs)?;
@@ -67,7 +67,7 @@ impl Half {
             }
         }
         probe.enter(Some(Step::Keep));
-        side.shard.keep(&self.grouped, &self.outcome, &self.trapped);
+        side.shard.keep(&self.grouped, &self.answer, &self.trapped);
         side.shard.place_taken(slabs, &self.taken, &self.grouped);
         Ok(())
     }
@@ -78,9 +78,9 @@ impl Half {
         let (taken, grouped) = (&self.taken, &self.grouped);
         let called =
             call(side.reducer, slabs, side.rules, side.instance, taken, grouped, &mut folded);
-        let (outcome, trapped) =
+        let (answer, trapped) =
             called.map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
-        (self.outcome, self.trapped) = (outcome, trapped);
+        (self.answer, self.trapped) = (answer, trapped);
         self.passing_limits = folded.passing_limits;
         Ok(())
     }
@@ -104,29 +104,29 @@ impl Half {
                 let with_view = single(reducer, &mut instance, &one);
                 let failed = with_view.is_none();
                 one.trace = !failed;
-                let outcome = with_view.or_else(|| single(reducer, &mut instance, &one));
+                let answer = with_view.or_else(|| single(reducer, &mut instance, &one));
                 // An event that fails without its view too is one that is rejected as a trap.
-                let Some(outcome) = outcome else { continue };
-                state = outcome.states.get(0).to_vec();
+                let Some(answer) = answer else { continue };
+                state = answer.states.get(0).to_vec();
                 if failed {
                     self.failed.push(row);
                     continue;
                 }
-                viewed.owners.extend(outcome.trace.owners.iter().map(|_| row));
-                append(&mut viewed.columns, &outcome.trace.columns);
+                viewed.owners.extend(answer.trace.owners.iter().map(|_| row));
+                append(&mut viewed.columns, &answer.trace.columns);
             }
             row = end;
         }
-        self.outcome.trace = viewed;
+        self.answer.trace = viewed;
     }
 
     /// What the side made of the events, as if nobody had looked at its views.
     pub(super) fn finish(self, slabs: &[Decoded]) -> Folded {
         let number = numbers(slabs);
-        let Self { taken, grouped, mut outcome, trapped, passing_limits, .. } = self;
-        outcome.trace = Viewed::default();
+        let Self { taken, grouped, mut answer, trapped, passing_limits, .. } = self;
+        answer.trace = Viewed::default();
         let mut folded = Folded { passing_limits, ..Folded::default() };
-        folded.take(outcome, &trapped, |row| number(&taken[grouped.order[row as usize] as usize]));
+        folded.take(answer, &trapped, |row| number(&taken[grouped.order[row as usize] as usize]));
         folded
     }
 
@@ -156,13 +156,13 @@ fn single(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
     batch: &Batch,
-) -> Option<Outcome> {
+) -> Option<Answer> {
     let mut running = match instance.take() {
         Some(running) => running,
         None => reducer.open().ok()?,
     };
-    let outcome = running.apply(batch).ok()?;
-    check_outcome(reducer.description(), batch, &outcome).ok()?;
+    let answer = running.apply(batch).ok()?;
+    check_answer(reducer.description(), batch, &answer).ok()?;
     *instance = Some(running);
-    Some(outcome)
+    Some(answer)
 }

@@ -60,7 +60,7 @@ impl Looks {
     ) -> Option<(&'a [Column], Range)> {
         match look {
             Look::After(row) => {
-                let columns = walk.half(side).outcome.trace.columns.as_slice();
+                let columns = walk.half(side).answer.trace.columns.as_slice();
                 walk.after(side, row).map(|range| (columns, range))
             }
             Look::Before => {

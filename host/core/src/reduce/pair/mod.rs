@@ -106,14 +106,14 @@ impl PairShard {
         if twins {
             let [a, b] = sides;
             b.shard.keys.follow(&a.shard.keys);
-            judged[1].settled = judged[0].settled.clone();
-            b.shard.place_settled(slabs[1], &judged[1].settled);
+            judged[1].outcomes = judged[0].outcomes.clone();
+            b.shard.place_others(slabs[1], &judged[1].outcomes);
         }
         self.records.follow(twins, [&sides[0].shard.keys, &sides[1].shard.keys]);
         let mut folded: BothFolded = Default::default();
         let parts = self.split(twins, taken);
         for (taken, traced) in parts.into_iter().zip([true, false]) {
-            let settled = [0, 1].map(|side: usize| judged[side].settled.as_slice());
+            let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
             let has_work = taken.iter().any(|list| !list.is_empty());
             if !has_work && (twins || !traced) {
                 continue;
@@ -121,15 +121,15 @@ impl PairShard {
             let halves = halves(shared, sides, slabs, taken, traced, &mut stops, probe);
             if traced && stops.0.is_none() {
                 probe.enter(Some(Step::Compare));
-                self.compare(shared, sides, [&halves[0], &halves[1]], slabs, settled);
+                self.compare(shared, sides, [&halves[0], &halves[1]], slabs, outcomes);
             }
             for (side, half) in halves.into_iter().enumerate() {
                 folded[side].push(half.finish(slabs[side]));
             }
         }
         stops.first()?;
-        let settled = [0, 1].map(|side: usize| judged[side].settled.as_slice());
-        self.count_fates(shared, sides, slabs, settled);
+        let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
+        self.count_fates(shared, sides, slabs, outcomes);
         for (side, judged) in judged.into_iter().enumerate() {
             folded[side].push(judged);
         }

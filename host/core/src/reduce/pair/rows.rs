@@ -1,7 +1,7 @@
 //! What one side made of a call, by row: what became of each event, which records it emitted and
 //! which view rows stand after it.
 
-use crate::reduce::{Outcome, What};
+use crate::reduce::{Answer, Outcome};
 
 /// Where the items of each row lie in a list that is sorted by row.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Starts {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     /// What became of each row: applied, rejected or trapped.
-    pub(super) whats: Vec<What>,
+    pub(super) whats: Vec<Outcome>,
     /// For each shared emit kind where the records of each row lie.
     pub(super) emits: Vec<Starts>,
     /// Where the view rows after each row lie.
@@ -48,17 +48,17 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Sorts an outcome of `rows` events; `kinds`: the numbers of the shared emit kinds.
+    /// Sorts an answer of `rows` events; `kinds`: the numbers of the shared emit kinds.
     pub(super) fn new(
-        outcome: &Outcome,
+        answer: &Answer,
         trapped: &[u32],
         rows: usize,
         kinds: impl Iterator<Item = usize>,
     ) -> Self {
-        let mut whats = vec![What::Applied; rows];
-        outcome.rejects.iter().for_each(|r| whats[r.row as usize] = What::Rejected(r.code));
-        trapped.iter().for_each(|&row| whats[row as usize] = What::Trapped);
-        let emits = kinds.map(|kind| Starts::new(&outcome.emits[kind].rows, rows)).collect();
-        Self { whats, emits, views: Starts::new(&outcome.trace.owners, rows) }
+        let mut whats = vec![Outcome::Applied; rows];
+        answer.rejects.iter().for_each(|r| whats[r.row as usize] = Outcome::Rejected(r.code));
+        trapped.iter().for_each(|&row| whats[row as usize] = Outcome::Trapped);
+        let emits = kinds.map(|kind| Starts::new(&answer.emits[kind].rows, rows)).collect();
+        Self { whats, emits, views: Starts::new(&answer.trace.owners, rows) }
     }
 }

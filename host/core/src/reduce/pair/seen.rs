@@ -4,7 +4,7 @@
 //! record by its bytes.
 
 use crate::log::{Micros, PartitionIndex};
-use crate::reduce::What;
+use crate::reduce::Outcome;
 use crate::state::{KeyTable, Slot};
 use hashbrown::HashTable;
 
@@ -46,17 +46,17 @@ impl Seen {
 }
 
 /// The bit of a fate in [`Seen::fates`].
-pub fn fate_bit(what: What) -> u16 {
+pub fn fate_bit(what: Outcome) -> u16 {
     1 << match what {
-        What::Applied => 0,
-        What::Rejected(_) => 1,
-        What::Trapped => 2,
-        What::Duplicate => 3,
-        What::Conflict => 4,
-        What::Malformed(_) => 5,
-        What::Ignored => 6,
-        What::Quarantined => 7,
-        What::Filtered => 8,
+        Outcome::Applied => 0,
+        Outcome::Rejected(_) => 1,
+        Outcome::Trapped => 2,
+        Outcome::Duplicate => 3,
+        Outcome::Conflict => 4,
+        Outcome::Malformed(_) => 5,
+        Outcome::Ignored => 6,
+        Outcome::Quarantined => 7,
+        Outcome::Filtered => 8,
     }
 }
 
@@ -72,7 +72,7 @@ pub struct Parted {
     /// Its input on each side, by the numbers of [`Shared::inputs`](super::Shared::inputs).
     pub inputs: [Option<u8>; 2],
     /// What became of it on each side; none: there it is no event of this key.
-    pub outcomes: [Option<What>; 2],
+    pub outcomes: [Option<Outcome>; 2],
 }
 
 /// The records of all keys of one shard.
@@ -169,7 +169,7 @@ impl Records {
         seen.fates |= more.fates;
     }
 
-    pub(super) fn fate(&mut self, record: u32, what: What) {
+    pub(super) fn fate(&mut self, record: u32, what: Outcome) {
         self.seen[record as usize].fates |= fate_bit(what);
     }
 

@@ -3,10 +3,10 @@
 use super::compare::Places;
 use super::half::Half;
 use super::seen::Records;
-use crate::decode::Verdict;
+use crate::decode::Reading;
 use crate::reduce::gather::Grouped;
 use crate::reduce::judge::Taken;
-use crate::reduce::{Shard, What};
+use crate::reduce::{Outcome, Shard};
 
 /// What an event is for one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) enum At {
     /// It reached the reducer: row of the call.
     Row(u32),
     /// It did not.
-    Other(What),
+    Other(Outcome),
     /// It is no event of this key.
     Absent,
 }
@@ -64,20 +64,20 @@ impl Steps {
         }
     }
 
-    /// Sides that read events each in its own way. `settled`: for each side what became of events
+    /// Sides that read events each in its own way. `outcomes`: for each side what became of events
     /// that did not reach its reducer.
     pub(super) fn of_others(
         halves: [&Half; 2],
         places: &Places<'_>,
-        settled: [&[(u32, What)]; 2],
+        outcomes: [&[(u32, Outcome)]; 2],
         shards: [&Shard; 2],
         records: &Records,
     ) -> Self {
         let mut entries: Vec<(u32, u32, u8, At)> = Vec::new();
         for side in 0..2 {
             rows(&mut entries, halves[side], side, places, records);
-            for &(event, what) in settled[side] {
-                let known = what != What::Filtered;
+            for &(event, what) in outcomes[side] {
+                let known = what != Outcome::Filtered;
                 let slot = known.then(|| places.slot(side, event, shards[side])).flatten();
                 let record = slot.map(|slot| records.of(false, side, slot));
                 if let Some(record) = record.filter(|&r| !records.get(r).is_parted()) {
@@ -92,10 +92,10 @@ impl Steps {
         }
         steps.close(halves, records, |side, event| {
             let (slab, row) = places.find(side, event);
-            match slab.events.verdicts[row] {
-                Verdict::Unreadable(code) => At::Other(What::Malformed(code)),
-                Verdict::Ignored => At::Other(What::Ignored),
-                Verdict::Ready | Verdict::BadField(_) => At::Absent,
+            match slab.events.readings[row] {
+                Reading::Unreadable(code) => At::Other(Outcome::Malformed(code)),
+                Reading::Ignored => At::Other(Outcome::Ignored),
+                Reading::Ready | Reading::BadField(_) => At::Absent,
             }
         });
         steps

@@ -11,7 +11,7 @@ use super::rows::{Range, Rows};
 use super::shared::Shared;
 use super::steps::{At, Step, Steps};
 use crate::decode::Code;
-use crate::reduce::What;
+use crate::reduce::Outcome;
 
 /// What shows of an event on one side, beside the view after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
             let half = halves[side];
             let kinds = shared.emits.iter().map(|emits| emits.kinds[side]);
             let rows = half.grouped.order.len();
-            Rows::new(&half.outcome, &half.trapped, rows, kinds)
+            Rows::new(&half.answer, &half.trapped, rows, kinds)
         });
         let marks = vec![false; steps.steps.len()];
         let mut walk = Self { shared, steps, halves, rows, records: marks.clone(), views: marks };
@@ -77,15 +77,15 @@ impl<'a> Walk<'a> {
     /// The row of a step that a side applied.
     pub(super) fn applied_row(&self, step: &Step, side: usize) -> Option<u32> {
         match step.at[side] {
-            At::Row(row) if self.rows[side].whats[row as usize] == What::Applied => Some(row),
+            At::Row(row) if self.rows[side].whats[row as usize] == Outcome::Applied => Some(row),
             _ => None,
         }
     }
 
     /// Twins' steps are the rows of both calls: what became of one is told here at once.
     fn mark_fates(&mut self) {
-        let code = |side: usize, what: &What| match *what {
-            What::Rejected(code) => Some(self.shared.rejects[side][usize::from(code)]),
+        let code = |side: usize, what: &Outcome| match *what {
+            Outcome::Rejected(code) => Some(self.shared.rejects[side][usize::from(code)]),
             _ => None,
         };
         let [a, b] = [0, 1].map(|side: usize| &self.rows[side].whats);
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
 
     fn mark_records(&mut self) {
         for (number, emits) in self.shared.emits.iter().enumerate() {
-            let of = |side: usize| &self.halves[side].outcome.emits[emits.kinds[side]];
+            let of = |side: usize| &self.halves[side].answer.emits[emits.kinds[side]];
             let ranges = |[a, b]: [u32; 2]| {
                 [self.rows[0].emits[number].of(a), self.rows[1].emits[number].of(b)]
             };
@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
 
     fn mark_views(&mut self) {
         let shared = &self.shared.view;
-        let of = |side: usize| &self.halves[side].outcome.trace;
+        let of = |side: usize| &self.halves[side].answer.trace;
         let columns = [0, 1].map(|side| of(side).columns.as_slice());
         let ranges = |[a, b]: [u32; 2]| [self.rows[0].views.of(a), self.rows[1].views.of(b)];
         let (facing, unequal) = self.facing([&of(0).owners, &of(1).owners], ranges);
@@ -174,22 +174,24 @@ impl<'a> Walk<'a> {
             At::Row(row) => self.rows[side].whats[row as usize],
         };
         match what {
-            What::Applied => {
+            Outcome::Applied => {
                 let row = self.applied_row(step, side).unwrap_or_default();
                 let any = self.rows[side].emits.iter().any(|kind| kind.of(row).len > 0);
                 if any { Shown::Records } else { Shown::Nothing }
             }
-            What::Rejected(code) => Shown::Rejected(self.shared.rejects[side][usize::from(code)]),
-            What::Trapped => Shown::Trapped,
-            What::Conflict => Shown::Conflict,
-            What::Quarantined => Shown::Quarantined,
-            What::Malformed(code) => Shown::Malformed(code),
-            What::Duplicate | What::Ignored | What::Filtered => Shown::Nothing,
+            Outcome::Rejected(code) => {
+                Shown::Rejected(self.shared.rejects[side][usize::from(code)])
+            }
+            Outcome::Trapped => Shown::Trapped,
+            Outcome::Conflict => Shown::Conflict,
+            Outcome::Quarantined => Shown::Quarantined,
+            Outcome::Malformed(code) => Shown::Malformed(code),
+            Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered => Shown::Nothing,
         }
     }
 
     /// The row of a step that reached a side's reducer, and what became of it.
-    pub(super) fn reached(&self, step: &Step, side: usize) -> Option<(u32, What)> {
+    pub(super) fn reached(&self, step: &Step, side: usize) -> Option<(u32, Outcome)> {
         match step.at[side] {
             At::Row(row) => Some((row, self.rows[side].whats[row as usize])),
             _ => None,

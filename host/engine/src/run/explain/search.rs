@@ -4,7 +4,7 @@
 use super::needle::Needle;
 use crate::run::RunError;
 use crate::source::{Part, PartReader, Source};
-use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Slab, Verdict};
+use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -235,7 +235,7 @@ fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
                 Slab::Rows(batch) => Slab::Rows(batch.slice(row, 1)),
             };
             found.push((row as u32, slab));
-        } else if readers.iter().all(|e| matches!(e.verdicts[row], Verdict::Unreadable(_))) {
+        } else if readers.iter().all(|e| matches!(e.readings[row], Reading::Unreadable(_))) {
             unreadable.push(row as u32);
         }
     }
@@ -244,6 +244,6 @@ fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
 
 /// Whether an event is of a key, for a reader.
 pub(super) fn is_of(events: &Events, row: usize, key: &[u8]) -> bool {
-    let has_key = matches!(events.verdicts[row], Verdict::Ready | Verdict::BadField(_));
+    let has_key = matches!(events.readings[row], Reading::Ready | Reading::BadField(_));
     has_key && events.keys.get(row) == key
 }

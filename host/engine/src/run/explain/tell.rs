@@ -108,7 +108,7 @@ impl<'a> Teller<'a> {
         }
         let number = usize::from(events.inputs[0]);
         let input = self.prepared.lanes[side].reducer.description().inputs.get(number)?;
-        let ready = events.verdicts[0] == retally_core::decode::Verdict::Ready;
+        let ready = events.readings[0] == retally_core::decode::Reading::Ready;
         let fields = ready.then(|| values(&input.fields, &events.columns[number], 0));
         Some((input.name.clone(), fields))
     }
