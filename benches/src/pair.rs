@@ -5,7 +5,7 @@ use crate::Args;
 use crate::logs::Logs;
 use crate::retally::{REDUCER, job, options};
 use anyhow::{Context as _, Result, bail};
-use retally_core::compare::sink::NoSink;
+use retally_compare::sink::NoSink;
 use retally_engine::run::{PassOptions, ReplayOptions, Silent, compare_files, replay};
 use serde::{Deserialize, Serialize};
 use std::process::Command;

@@ -3,12 +3,12 @@
 //! log of that size would take longer than the report.
 
 use anyhow::Result;
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, Fate, FirstDivergence, FirstEvent, How, Read, ReducerSide, RunSide, Sets,
     ShownRecord, ShownRow, ShownValue, Side,
 };
-use retally_core::compare::sink::Sink;
-use retally_core::compare::{
+use retally_compare::sink::Sink;
+use retally_compare::{
     Declared, First, Head, KeyFacts, Options, Plan, Records, Rows, SideOf, Tally, Words,
 };
 use retally_core::digest::{Digests, Hash};

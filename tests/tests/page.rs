@@ -3,8 +3,8 @@
 //! nothing that a key holds.
 
 use anyhow::{Context as _, Result};
-use retally_core::compare::model::{Comparison, KeyDifference, ValueDifference};
-use retally_core::compare::sink::NoSink;
+use retally_compare::model::{Comparison, KeyDifference, ValueDifference};
+use retally_compare::sink::NoSink;
 use retally_report::html;
 use retally_tests::browser::{Shown, show};
 use retally_tests::comparison::{Made, comparison};

@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use retally_core::compare::model::{Comparison, Condition, Group, How, Ranking, Read};
-use retally_core::compare::sink::NoSink;
+use retally_compare::model::{Comparison, Condition, Group, How, Ranking, Read};
+use retally_compare::sink::NoSink;
 use retally_report::{Csv, html, markdown, terminal, terminal_beside_page};
 use retally_tests::comparison::{Made, comparison};
 use retally_tests::{Project, payment, reducer};
@@ -132,7 +132,7 @@ fn what_is_the_same_is_said_to_be() -> Result<()> {
     assert!(told.starts_with("different: orders@1.1.0 ends with the same results"), "{told}");
     assert!(told.contains("  No total differs: net and orders are the same.\n"), "{told}");
     same.violations.clear();
-    same.verdict = retally_core::compare::model::Verdict::Same;
+    same.verdict = retally_compare::model::Verdict::Same;
     let told = terminal(&same);
     let expected = "same: Nothing that was compared differs: orders@1.1.0 gives the same \
                     results as\n  orders@1.0.0 for all 40 keys.\n";

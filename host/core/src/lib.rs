@@ -6,11 +6,9 @@
 //! or Spark) brings bytes in, calls it from as many threads as it likes, and takes columns out.
 #![deny(unsafe_code)]
 
-pub mod compare;
 pub mod decode;
 pub mod dedup;
 pub mod digest;
-pub mod gate;
 pub mod limits;
 pub mod log;
 pub mod manifest;

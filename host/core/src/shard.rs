@@ -7,8 +7,7 @@
 use crate::decode::{Events, Placed, Reading};
 use crate::dedup::{Prints, prints};
 use crate::log::Micros;
-use crate::reduce::gather::sized;
-use crate::reduce::pick::{Pick, pick, pick_spans};
+use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
 use std::ops::Range;
@@ -44,7 +43,7 @@ pub struct Decoded {
     /// The candidates' keys.
     keys: Spans,
     /// The candidates' ids.
-    pub(crate) ids: Spans,
+    pub ids: Spans,
 }
 
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
@@ -102,19 +101,19 @@ impl Decoded {
     }
 
     /// The events with a key in `shard`, ascending by row: their numbers among the candidates.
-    pub(crate) fn range(&self, shard: usize) -> Range<usize> {
+    pub fn range(&self, shard: usize) -> Range<usize> {
         let start = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
         start as usize..self.shard_ends[shard] as usize
     }
 
     /// All events with a key, shard by shard.
-    pub(crate) fn candidates(&self) -> &[Candidate] {
+    pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
 
     /// The key of a candidate.
     #[inline]
-    pub(crate) fn key(&self, candidate: usize) -> &[u8] {
+    pub fn key(&self, candidate: usize) -> &[u8] {
         self.keys.get(candidate)
     }
 

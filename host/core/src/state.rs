@@ -106,7 +106,7 @@ impl KeyTable {
 
     /// Takes over the keys that `other` has beyond those of this table, under the same slots: for
     /// two reducers that read events alike, of which one alone judges.
-    pub(crate) fn follow(&mut self, other: &Self) {
+    pub fn follow(&mut self, other: &Self) {
         for slot in self.slots.len() as Slot..other.slots.len() as Slot {
             let known = other.get(slot);
             self.insert(known.hash, other.key(slot), known.home, known.chosen);
@@ -115,7 +115,7 @@ impl KeyTable {
 
     /// The hash of a key.
     #[inline]
-    pub(crate) fn hash(&self, slot: Slot) -> u64 {
+    pub fn hash(&self, slot: Slot) -> u64 {
         self.slots[slot as usize].hash
     }
 

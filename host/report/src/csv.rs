@@ -5,8 +5,8 @@
 //! A spreadsheet runs text that begins like a formula. Text that does so gets a `'` in front;
 //! numbers stand as they are. Exact texts are in differences.parquet and in the JSON.
 
-use retally_core::compare::model::Presence;
-use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_compare::model::Presence;
+use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_core::schema::{Kind, display};
 use std::io::{self, Write};
 
@@ -104,7 +104,7 @@ fn text(cell: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_core::compare::sink::Delta;
+    use retally_compare::sink::Delta;
     use retally_core::schema::Value;
 
     fn difference<'a>(

@@ -3,8 +3,8 @@
 
 use crate::number::{counted, grouped};
 use crate::text::{cut, harmless, harmless_lines, visible};
-use retally_core::compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
-use retally_core::compare::model::Presence;
+use retally_compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
+use retally_compare::model::Presence;
 use std::fmt::Write as _;
 
 /// Unexpected differences that are shown.
@@ -102,7 +102,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_core::compare::gate::{KeyLimit, Unexpected};
+    use retally_compare::gate::{KeyLimit, Unexpected};
 
     fn entry(text: &str, differences: u64, status: EntryStatus) -> EntryVerdict {
         EntryVerdict {

@@ -3,7 +3,7 @@
 //! never behind what did not.
 
 use crate::number::{compare_size, is_zero};
-use retally_core::compare::model::{Group, Groups, Place, Total};
+use retally_compare::model::{Group, Groups, Place, Total};
 use retally_core::schema::Kind;
 
 /// A total that differs in at least one group.

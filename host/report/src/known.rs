@@ -3,7 +3,7 @@
 
 use crate::number::{grouped, percent};
 use crate::sentence::{Sentence, names};
-use retally_core::compare::model::{Comparison, FieldDifference, How, RowKey, Sets};
+use retally_compare::model::{Comparison, FieldDifference, How, RowKey, Sets};
 
 /// Fields of a table that make a sentence of their own; those that are right throughout share one.
 const FIELDS_SAID: usize = 6;

@@ -7,7 +7,7 @@ use crate::known::accuracy;
 use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times,
 };
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, Condition, Fate, FieldDifference, Finding, Group, Groups, How, Place, RowKey,
     TimeStep, Total, Transitions, ValueDifference, Verdict,
 };
@@ -458,8 +458,8 @@ pub fn shown(c: &Comparison, of: &ValueDifference, text: &str) -> String {
 
 /// The difference with its unit, of a field whose differences are not of its own kind.
 #[must_use]
-pub fn with_unit(text: &str, unit: retally_core::compare::model::Unit) -> String {
-    use retally_core::compare::model::Unit;
+pub fn with_unit(text: &str, unit: retally_compare::model::Unit) -> String {
+    use retally_compare::model::Unit;
     match unit {
         Unit::Value => signed(text),
         Unit::Seconds => format!("{} s", signed(crate::number::trimmed(text))),

@@ -4,11 +4,11 @@
 use crate::number::grouped;
 use crate::sentence::{self, Part, Sentence, names, shown, with_unit};
 use crate::text::{cut, harmless, harmless_lines, visible, wrapped};
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
 };
-use retally_core::compare::{shell_flag, shell_word};
+use retally_compare::{shell_flag, shell_word};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

@@ -4,8 +4,8 @@
 mod versions;
 
 use anyhow::{Context as _, Result};
-use retally_core::compare::model::{FirstDivergence, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_compare::model::{FirstDivergence, Verdict};
+use retally_compare::sink::NoSink;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_engine::compare::CompareOptions;

@@ -1,7 +1,7 @@
 //! One key's history as a table, and as JSON.
 
 use super::text::{counted, grouped, harmless, size};
-use retally_core::compare::model::{Fate, ShownRow, ShownValue};
+use retally_compare::model::{Fate, ShownRow, ShownValue};
 use retally_engine::run::{History, RowChange, RowWhat, Told, ToldSide};
 use std::fmt::Write as _;
 
@@ -127,9 +127,8 @@ fn event(told: &Told, cells: &[String; 6], widths: &[usize; 6], first: bool, t: 
         t,
     );
     let records = |side: &ToldSide| {
-        let record = |r: &retally_core::compare::model::ShownRecord| {
-            format!("{}: {}", r.kind, values(&r.values))
-        };
+        let record =
+            |r: &retally_compare::model::ShownRecord| format!("{}: {}", r.kind, values(&r.values));
         side.emits.iter().map(record).collect()
     };
     alike(&records, "emits", t);

@@ -3,8 +3,8 @@
 
 use crate::error::Failure;
 use anyhow::{Context as _, Result, anyhow};
-use retally_core::compare::model::{Comparison, Presence};
-use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_compare::model::{Comparison, Presence};
+use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_engine::compare::Differences;
 use retally_report::{Csv, html, markdown};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! What a job's gates found, as text and as JSON.
 
 use super::text::{grouped, harmless};
-use retally_core::gate::{Finding, Judged};
+use retally_compare::run_gate::{Finding, Judged};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -80,7 +80,7 @@ fn share(count: &str, all: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_core::gate::Limit;
+    use retally_compare::run_gate::Limit;
 
     fn limit(gate: &str, limit: &str, count: u64) -> Judged {
         let limit: Limit = limit.parse().unwrap();

@@ -9,7 +9,7 @@ mod input;
 mod settings;
 mod span;
 mod totals;
-pub(crate) mod words;
+mod words;
 
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, Taken, Xxh3};

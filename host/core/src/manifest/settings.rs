@@ -18,7 +18,7 @@
 //! Of a ledger's entry the position alone can decide a result: key and id are checked against the
 //! event, author and reason are for people.
 
-use super::words::{kind, on_conflict, on_trap, order, window};
+use super::words::{on_conflict, on_trap, order, window};
 use crate::decode::convert::from_text;
 use crate::dedup::Window;
 use crate::digest::{Canonical, Hash};
@@ -61,7 +61,6 @@ pub struct Param {
     /// Its name.
     pub name: String,
     /// What it is.
-    #[serde(with = "kind")]
     pub kind: Kind,
     /// The value, as [`display`] writes it; none: the job sets none.
     pub value: Option<String>,

@@ -37,7 +37,6 @@ macro_rules! words {
 use crate::dedup::Window;
 use crate::log::Order;
 use crate::reduce::{OnConflict, OnTrap};
-use crate::schema::Kind;
 
 words!(
     /// [`Order`].
@@ -98,28 +97,4 @@ words!(
         _ => None,
     },
     "no rule for traps"
-);
-
-words!(
-    /// [`Kind`], as it is shown.
-    kind: Kind,
-    |kind| kind.to_string(),
-    |words| {
-        let simple = [
-            Kind::Boolean,
-            Kind::Integer,
-            Kind::Float,
-            Kind::Timestamp,
-            Kind::Date,
-            Kind::Text,
-            Kind::Bytes,
-            Kind::Json,
-        ];
-        if let Some(kind) = simple.into_iter().find(|kind| kind.to_string() == words) {
-            return Some(kind);
-        }
-        let scale = words.strip_prefix("decimal(")?.strip_suffix(')')?.parse().ok()?;
-        (scale <= crate::limits::DECIMAL_SCALE_MAX).then_some(Kind::Decimal { scale })
-    },
-    "no kind"
 );

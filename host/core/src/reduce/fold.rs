@@ -33,11 +33,11 @@ pub struct Shard {
 #[derive(Debug, Default)]
 pub struct Folded {
     /// Outcomes other than "applied".
-    pub(crate) outcomes: Vec<(u32, Outcome)>,
+    pub outcomes: Vec<(u32, Outcome)>,
     /// Free text beside rejects.
-    pub(crate) details: Vec<(u32, String)>,
+    pub details: Vec<(u32, String)>,
     /// For each emit kind the records, grouped as the batch was, and the event of each.
-    pub(crate) emits: Vec<Emitted>,
+    pub emits: Vec<Emitted>,
     /// View rows after each event, and the event of each; empty unless asked for.
     pub trace: Viewed,
     /// Limits that were met and not met again by a fresh instance.
@@ -117,7 +117,7 @@ impl Shard {
     }
 
     /// The events that reach the reducer; what became of the others is outcomes.
-    pub(super) fn judged(
+    pub fn judged(
         &mut self,
         slabs: &[Decoded],
         rules: &Rules,
@@ -139,7 +139,7 @@ impl Shard {
     }
 
     /// Keeps the new states, and counts what was applied.
-    pub(super) fn keep(&mut self, grouped: &Grouped, answer: &Answer, trapped: &[u32]) {
+    pub fn keep(&mut self, grouped: &Grouped, answer: &Answer, trapped: &[u32]) {
         let mut refused: Vec<u32> = answer.rejects.iter().map(|r| r.row).collect();
         refused.extend_from_slice(trapped);
         refused.sort_unstable();
@@ -160,7 +160,7 @@ impl Shard {
 }
 
 /// Number of each slab's first event in the batch.
-pub(crate) fn bases(slabs: &[Decoded]) -> Vec<u32> {
+pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
     let mut next = 0;
     slabs
         .iter()
@@ -172,13 +172,13 @@ pub(crate) fn bases(slabs: &[Decoded]) -> Vec<u32> {
 }
 
 /// The number in the batch of a taken event.
-pub(super) fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
+pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
     let bases = bases(slabs);
     move |taken| bases[taken.slab as usize] + taken.row
 }
 
 /// One call for the whole batch; event by event if that fails.
-pub(super) fn call(
+pub fn call(
     reducer: &dyn Reducer,
     slabs: &[Decoded],
     rules: &Rules,
@@ -198,7 +198,7 @@ pub(super) fn call(
 }
 
 /// One call for the whole batch, checked.
-pub(super) fn apply(
+pub fn apply(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
     grouped: &Grouped,
@@ -214,7 +214,9 @@ pub(super) fn apply(
 }
 
 impl Folded {
-    pub(super) fn take(&mut self, mut answer: Answer, trapped: &[u32], event: impl Fn(u32) -> u32) {
+    /// Takes what a call gave: `event` leads from a row of the call to its number in the batch, and
+    /// `trapped` are the rows that are rejected as traps.
+    pub fn take(&mut self, mut answer: Answer, trapped: &[u32], event: impl Fn(u32) -> u32) {
         self.outcomes.extend(trapped.iter().map(|&row| (event(row), Outcome::Trapped)));
         for Rejected { row, code, detail } in answer.rejects {
             self.outcomes.push((event(row), Outcome::Rejected(code)));

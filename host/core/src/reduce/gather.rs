@@ -5,15 +5,15 @@
 //! first appear), then each column is gathered in that order.
 
 use super::judge::Taken;
-use super::pick::{Pick, pick, pick_spans};
 use super::{Batch, Rules};
+use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Description, Kind, Spans, Values};
 use crate::shard::{Candidate, Decoded};
 use crate::state::{KeyState, KeyTable, Slot};
 
 /// A batch and where its parts come from.
 #[derive(Debug, Default)]
-pub(crate) struct Grouped {
+pub struct Grouped {
     /// What the reducer gets.
     pub batch: Batch,
     /// The slot of each key of the batch.
@@ -23,7 +23,7 @@ pub(crate) struct Grouped {
 }
 
 /// Groups `taken` by key and gathers what the reducer reads of them.
-pub(crate) fn gather(
+pub fn gather(
     description: &Description,
     slabs: &[Decoded],
     rules: &Rules,
@@ -77,7 +77,7 @@ fn group(keys: &mut KeyTable, taken: &[Taken]) -> (Vec<Slot>, Vec<u32>, Vec<u32>
 }
 
 /// Fills the lists over events, in `order`.
-pub(crate) fn fill(
+pub fn fill(
     batch: &mut Batch,
     description: &Description,
     slabs: &[Decoded],
@@ -111,13 +111,6 @@ pub(crate) fn fill(
         };
         batch.columns.push(input.fields.iter().enumerate().map(column).collect());
     }
-}
-
-/// An empty list for each input, with room for as many events as `inputs` names it.
-pub(crate) fn sized(count: usize, inputs: impl Iterator<Item = u8>) -> Vec<Vec<Pick>> {
-    let mut counts = vec![0_usize; count];
-    inputs.for_each(|input| counts[usize::from(input)] += 1);
-    counts.into_iter().map(Vec::with_capacity).collect()
 }
 
 fn gather_column(

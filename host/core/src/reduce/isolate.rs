@@ -172,7 +172,7 @@ fn join(
 }
 
 /// Appends the rows of columns of the same fields.
-pub(crate) fn append(into: &mut [Column], from: &[Column]) {
+pub fn append(into: &mut [Column], from: &[Column]) {
     for (into, from) in into.iter_mut().zip(from) {
         for row in 0..from.len() {
             let pushed = into.push(from.get(row));

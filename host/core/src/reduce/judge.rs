@@ -10,7 +10,7 @@ use crate::state::{KeyTable, Slot};
 
 /// An event that reaches the reducer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
+pub struct Taken {
     /// Its key.
     pub slot: Slot,
     /// Number of its slab in the batch.

@@ -4,9 +4,9 @@
 //! through a table of events rather than sorted.
 
 use super::fold::bases;
-use super::pick::{Pick, pick};
 use super::{Block, EmitRows, Folded, Outcome, Refused, Stretch};
 use crate::decode::{Reading, original};
+use crate::schema::pick::{Pick, pick};
 use crate::schema::{Column, Description, Values};
 use crate::shard::Decoded;
 

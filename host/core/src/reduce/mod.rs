@@ -8,14 +8,12 @@ mod block;
 mod check;
 mod finals;
 mod fold;
-pub(crate) mod gather;
+mod gather;
 mod isolate;
 mod judge;
 mod memory;
 mod merge;
 pub mod native;
-pub mod pair;
-pub(crate) mod pick;
 mod places;
 mod probe;
 mod rules;
@@ -30,6 +28,15 @@ pub use places::{Place, stateless_places};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
 pub use stop::{Stop, StopCause};
+
+/// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
+/// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
+pub mod steps {
+    pub use super::fold::{apply, bases, call, numbers};
+    pub use super::gather::{Grouped, fill, gather};
+    pub use super::isolate::append;
+    pub use super::judge::Taken;
+}
 
 use crate::digest::Hash;
 use crate::schema::{Column, Description, Spans};

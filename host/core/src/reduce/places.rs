@@ -57,7 +57,7 @@ impl Shard {
     }
 
     /// Notes the events of a batch that reached the reducer.
-    pub(super) fn place_taken(&mut self, slabs: &[Decoded], taken: &[Taken], grouped: &Grouped) {
+    pub fn place_taken(&mut self, slabs: &[Decoded], taken: &[Taken], grouped: &Grouped) {
         let Some(places) = &mut self.places.0 else { return };
         places.resize(self.keys.len(), Place::default());
         let at = |row: usize| {
@@ -75,7 +75,7 @@ impl Shard {
     }
 
     /// Notes the events of a batch that have a key and did not reach the reducer.
-    pub(super) fn place_others(&mut self, slabs: &[Decoded], outcomes: &[(u32, Outcome)]) {
+    pub fn place_others(&mut self, slabs: &[Decoded], outcomes: &[(u32, Outcome)]) {
         if self.places.0.is_none() {
             return;
         }
@@ -96,7 +96,7 @@ impl Shard {
     }
 
     /// The slot of an event with a key in this shard.
-    pub(super) fn slot_of(&self, slab: &Decoded, row: u32) -> Option<Slot> {
+    pub fn slot_of(&self, slab: &Decoded, row: u32) -> Option<Slot> {
         let range = slab.range(self.number);
         let candidates = &slab.candidates()[range.clone()];
         let at = candidates.binary_search_by_key(&row, |event| event.row).ok()?;

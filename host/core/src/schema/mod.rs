@@ -8,9 +8,11 @@ mod civil;
 mod columns;
 mod description;
 mod exact;
+pub(crate) mod pick;
 pub(crate) mod text;
 
-pub(crate) use civil::{civil_from_days, days_from_civil, days_in_month};
+pub(crate) use civil::days_in_month;
+pub use civil::{civil_from_days, days_from_civil};
 pub use columns::{Column, ColumnError, Spans, Value, Values};
 pub use description::{
     Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
@@ -18,7 +20,9 @@ pub use description::{
 pub use exact::{Exact, ExactError};
 pub use text::{display, write_text};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
+use std::str::FromStr;
 
 /// What a value is. Decimals carry their scale, so that two kinds are equal only if their columns
 /// can stand for each other.
@@ -60,5 +64,49 @@ impl fmt::Display for Kind {
             Self::Bytes => "bytes",
             Self::Json => "json",
         })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = NoKind;
+
+    /// The kind that is shown as `text`.
+    fn from_str(text: &str) -> Result<Self, NoKind> {
+        Ok(match text {
+            "boolean" => Self::Boolean,
+            "integer" => Self::Integer,
+            "float" => Self::Float,
+            "timestamp" => Self::Timestamp,
+            "date" => Self::Date,
+            "text" => Self::Text,
+            "bytes" => Self::Bytes,
+            "json" => Self::Json,
+            decimal => {
+                let digits = decimal.strip_prefix("decimal(").and_then(|d| d.strip_suffix(')'));
+                let scale = digits.and_then(|digits| digits.parse().ok());
+                let scale = scale.filter(|&scale| scale <= crate::limits::DECIMAL_SCALE_MAX);
+                let kind = scale.map(|scale| Self::Decimal { scale });
+                // "decimal(02)" and "decimal(+2)" are read as numbers too.
+                kind.filter(|kind| kind.to_string() == decimal)
+                    .ok_or_else(|| NoKind(decimal.to_owned()))?
+            }
+        })
+    }
+}
+
+/// A text that names no kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no kind")]
+pub struct NoKind(pub String);
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

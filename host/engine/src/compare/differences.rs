@@ -27,8 +27,8 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use retally_core::compare::model::Presence;
-use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_compare::model::Presence;
+use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_core::schema::{display, write_text};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -222,7 +222,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    use retally_core::compare::sink::Delta;
+    use retally_compare::sink::Delta;
     use retally_core::schema::{Kind, Value};
 
     fn feed(keys: u32) -> Vec<u8> {

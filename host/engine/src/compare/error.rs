@@ -1,7 +1,6 @@
 //! Why two results are not compared.
 
 use crate::rundir::RunDirError;
-use retally_core::compare;
 use std::path::PathBuf;
 
 /// Why there is no comparison.
@@ -36,10 +35,10 @@ pub enum CompareError {
     },
     /// A gate that could never hold.
     #[error(transparent)]
-    Gate(#[from] compare::gate::GateError),
+    Gate(#[from] retally_compare::gate::GateError),
     /// Something that cannot be compared as asked.
     #[error(transparent)]
-    Compare(#[from] compare::CompareError),
+    Compare(#[from] retally_compare::CompareError),
 }
 
 impl From<RunDirError> for CompareError {
@@ -51,7 +50,7 @@ impl From<RunDirError> for CompareError {
 impl CompareError {
     /// Whether what was asked for is to blame (exit code 2, else 3).
     pub fn is_usage(&self) -> bool {
-        use compare::CompareError as Core;
+        use retally_compare::CompareError as Core;
         match self {
             Self::Refused(_) | Self::Known { .. } | Self::Gate(_) => true,
             Self::Compare(error) => {

@@ -15,9 +15,9 @@
 //! ```
 
 use crate::job::{Place, near};
-use retally_core::compare::gate::{Entry, Glob, Keys, Subject};
+use retally_compare::gate::{Entry, Glob, Keys, Subject};
+use retally_compare::run_gate::Limit;
 use retally_core::decode::convert::column_from_text;
-use retally_core::gate::Limit;
 use retally_core::schema::{Exact, Kind, Value};
 use std::path::Path;
 use toml::Spanned;

@@ -1,8 +1,8 @@
 //! What walking the logs found of single keys: the first event whose outcome differs, and with
 //! which codes events of a key were refused. One small record per key that has something.
 
-use retally_core::compare::model::Fate;
-use retally_core::compare::{First, KeyFacts};
+use retally_compare::model::Fate;
+use retally_compare::{First, KeyFacts};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 

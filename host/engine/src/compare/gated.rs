@@ -1,10 +1,10 @@
 //! A comparison under a gate: every difference goes past it on the way to wherever else it goes,
 //! and what it found stands in the comparison.
 
-use retally_core::compare::Plan;
-use retally_core::compare::gate::{Gate, GateError, Judging};
-use retally_core::compare::model::{Comparison, Presence};
-use retally_core::compare::sink::{Difference, Sink, SinkError};
+use retally_compare::Plan;
+use retally_compare::gate::{Gate, GateError, Judging};
+use retally_compare::model::{Comparison, Presence};
+use retally_compare::sink::{Difference, Sink, SinkError};
 
 /// A sink, and the gate beside it if there is one.
 pub(crate) struct Gated<'a> {
@@ -52,9 +52,9 @@ mod tests {
     use super::super::{CompareError, CompareOptions, runs};
     use super::*;
     use crate::rundir::sample::sample;
-    use retally_core::compare::gate::Entry;
-    use retally_core::compare::model::Verdict;
-    use retally_core::compare::sink::NoSink;
+    use retally_compare::gate::Entry;
+    use retally_compare::model::Verdict;
+    use retally_compare::sink::NoSink;
     use retally_core::reduce::Finals;
     use retally_core::schema::Values;
 

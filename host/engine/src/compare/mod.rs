@@ -1,5 +1,5 @@
 //! Comparing results: two finished runs from their files, or a run against results that somebody
-//! knows. What equal means and what is counted lives in [`retally_core::compare`]; here is where
+//! knows. What equal means and what is counted lives in [`retally_compare`]; here is where
 //! the two sides come from, and when they are refused because no comparison of them would mean
 //! anything.
 //!

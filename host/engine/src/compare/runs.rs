@@ -15,12 +15,10 @@ use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
 use crate::rundir::{Keys, Part, RunReader, Table};
 use arrow_array::cast::AsArray;
-use retally_core::compare::gate::Gate;
-use retally_core::compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
-use retally_core::compare::sink::Sink;
-use retally_core::compare::{
-    Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word,
-};
+use retally_compare::gate::Gate;
+use retally_compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
+use retally_compare::sink::Sink;
+use retally_compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
 use std::cmp::Ordering;

@@ -4,7 +4,7 @@
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
 use crate::rundir::{Keys, Part, RunReader, Table};
-use retally_core::compare::model::{FirstEvent, ShownRecord, ShownValue};
+use retally_compare::model::{FirstEvent, ShownRecord, ShownValue};
 use retally_core::schema::{Kind, Value, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -2,8 +2,8 @@
 
 use super::error::CompareError;
 use crate::rundir::RunReader;
-use retally_core::compare::model::{ReducerSide, RunSide, Side};
-use retally_core::compare::shell_word;
+use retally_compare::model::{ReducerSide, RunSide, Side};
+use retally_compare::shell_word;
 use retally_core::manifest::{Manifest, ManifestError};
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::error::CompareError;
 use super::runs::differing;
 use crate::rundir::RunReader;
 use crate::rundir::keys::StateRows;
-use retally_core::compare::model::Sets;
+use retally_compare::model::Sets;
 use retally_core::digest::states_digest;
 use std::cmp::Ordering;
 use std::path::Path;

@@ -4,9 +4,9 @@ mod damage;
 
 use super::*;
 use crate::rundir::sample::{Sample, sample};
-use retally_core::compare::Options;
-use retally_core::compare::model::{Comparison, FirstDivergence, NoteCode, Presence, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_compare::Options;
+use retally_compare::model::{Comparison, FirstDivergence, NoteCode, Presence, Verdict};
+use retally_compare::sink::NoSink;
 use retally_core::digest::{Hash, run_digest};
 use retally_core::manifest::{Manifest, seal};
 use retally_core::reduce::{Block, Finals, Outcome, Viewed};
@@ -255,7 +255,7 @@ fn a_key_that_differs_is_shown_with_its_event() {
         (partition, stretch.first_offset + u64::from(event))
     );
     assert_eq!(first.event_id.as_deref(), Some(format!("evt-{event}").as_str()));
-    let net = |records: &[retally_core::compare::model::ShownRecord]| -> i64 {
+    let net = |records: &[retally_compare::model::ShownRecord]| -> i64 {
         let value = records.iter().flat_map(|record| &record.values).find(|v| v.field == "net");
         value.unwrap().value.as_ref().unwrap().replace('.', "").parse().unwrap()
     };

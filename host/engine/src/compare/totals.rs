@@ -1,6 +1,6 @@
 //! Totals of both sides where not every row was read: the manifests' control totals tell them.
 
-use retally_core::compare::model::{Place, Total};
+use retally_compare::model::{Place, Total};
 use retally_core::manifest::Totals;
 use retally_core::schema::{Exact, Kind};
 

@@ -4,7 +4,7 @@
 
 use super::authored::{Authored, Written};
 use super::error::{JobError, near};
-use retally_core::gate::{Bounds, By, Expectation, Limit, Table};
+use retally_compare::run_gate::{Bounds, By, Expectation, Limit, Table};
 use retally_core::schema::{Description, Exact, Field, Kind};
 use std::collections::BTreeMap;
 

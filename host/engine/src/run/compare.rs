@@ -25,12 +25,12 @@ use crate::compare::{
     CompareError, CompareOptions, Gated, forced, lone_params, refusals, side, tell_apart,
 };
 use crate::job::Resolved;
-use retally_core::compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
-use retally_core::compare::sink::Sink;
-use retally_core::compare::{Declared, Head, Plan, Tally, Words};
+use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
+use retally_compare::pair::Shared;
+use retally_compare::sink::Sink;
+use retally_compare::{Declared, Head, Plan, Tally, Words};
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
-use retally_core::reduce::pair::Shared;
 use retally_core::schema::Description;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;

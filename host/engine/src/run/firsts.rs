@@ -4,11 +4,11 @@ use super::lane::lock;
 use super::pair::Pair;
 use super::prepare::Prepared;
 use super::tallied::{fate, rejects};
-use retally_core::compare::model::{
+use retally_compare::model::{
     Fate, FirstDivergence, FirstEvent, ShownRecord, ShownRow, ShownValue,
 };
+use retally_compare::pair::{Detail, Parted, Seen};
 use retally_core::reduce::Shard;
-use retally_core::reduce::pair::{Detail, Parted, Seen};
 use retally_core::schema::{Column, Description, Field, Kind, Value, display};
 use retally_core::shard::{SHARDS, shard_of};
 use retally_core::state::Slot;

@@ -4,7 +4,7 @@
 use crate::job::{BoundGates, Counted};
 use crate::rundir::{Keys, RunDirError, RunReader, Table};
 use arrow_array::cast::AsArray;
-use retally_core::gate::{self, Expectation, Judged, Limit, Sums};
+use retally_compare::run_gate::{self, Expectation, Judged, Limit, Sums};
 use retally_core::manifest::{Counts, FieldTotal, Manifest};
 use std::path::Path;
 
@@ -62,8 +62,8 @@ fn violating_keys(dir: &Path) -> Result<u64, RunDirError> {
 /// Without a field to go by the manifest knows the total; else two columns of the table tell it.
 fn sums(dir: &Path, manifest: &Manifest, expect: &Expectation) -> Result<Sums, RunDirError> {
     let (table, totals) = match &expect.table {
-        gate::Table::View => (Table::Views, Some(&manifest.totals.view)),
-        gate::Table::Emit(kind, name) => (Table::Emits(*kind), manifest.totals.emits.get(name)),
+        run_gate::Table::View => (Table::Views, Some(&manifest.totals.view)),
+        run_gate::Table::Emit(kind, name) => (Table::Emits(*kind), manifest.totals.emits.get(name)),
     };
     let Some(by) = &expect.by else {
         let total = totals.and_then(|totals| totals.fields.get(&expect.name)).copied();

@@ -1,7 +1,7 @@
 //! One reducer's side of a run: its shards, and what is committed of it in log order.
 
+use retally_compare::pair::Side;
 use retally_core::log::Micros;
-use retally_core::reduce::pair::Side;
 use retally_core::reduce::{Instance, Reducer, Rules, Shard};
 use retally_core::seed::Seed;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};

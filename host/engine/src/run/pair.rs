@@ -2,9 +2,9 @@
 //! is kept of the events at which keys part.
 
 use super::lane::lock;
+use retally_compare::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, level_of};
 use retally_core::reduce::Probe;
 use retally_core::reduce::Stop;
-use retally_core::reduce::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, level_of};
 use retally_core::schema::Description;
 use retally_core::shard::{Decoded, SHARDS};
 use std::sync::Mutex;

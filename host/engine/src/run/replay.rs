@@ -17,7 +17,7 @@ use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use retally_core::gate::Judged;
+use retally_compare::run_gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;

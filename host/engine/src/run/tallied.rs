@@ -4,9 +4,9 @@
 use super::error::RunError;
 use super::prepare::Prepared;
 use crate::compare::CompareError;
-use retally_core::compare::model::Fate;
-use retally_core::compare::{Records, SideOf, Tally};
-use retally_core::reduce::pair::{Seen, fate_bit};
+use retally_compare::model::Fate;
+use retally_compare::pair::{Seen, fate_bit};
+use retally_compare::{Records, SideOf, Tally};
 use retally_core::reduce::{Block, Outcome};
 
 /// The two sides as the tally calls them.

@@ -8,7 +8,6 @@ use super::recompute::{leaves, numbers};
 use super::shape::Table;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use retally_core::compare;
 use retally_core::digest::{KeyTreeError, KeyedDigest, Leaf, StateTree, ViewTree};
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
@@ -112,12 +111,12 @@ impl<'a> ViewRows<'a> {
     }
 
     /// Its rows.
-    pub(crate) fn own(&self) -> compare::Rows<'_> {
+    pub(crate) fn own(&self) -> retally_compare::Rows<'_> {
         match &self.joined {
-            Some((_, columns, rows)) => compare::Rows { columns, start: 0, end: *rows },
+            Some((_, columns, rows)) => retally_compare::Rows { columns, start: 0, end: *rows },
             None => {
                 let Range { start, end } = self.own;
-                compare::Rows { columns: &self.columns, start, end }
+                retally_compare::Rows { columns: &self.columns, start, end }
             }
         }
     }
@@ -203,7 +202,7 @@ impl<'a> LeafCheck<'a> {
         Self { fields, leaves: leaves.iter().copied().collect(), keys: Spans::default(), viewed }
     }
 
-    fn key(&mut self, key: &[u8], rows: compare::Rows<'_>) -> Result<(), String> {
+    fn key(&mut self, key: &[u8], rows: retally_compare::Rows<'_>) -> Result<(), String> {
         let Some(&leaf) = self.leaves.front() else {
             return Err("it has more rows than its leaves say".into());
         };

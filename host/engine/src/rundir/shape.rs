@@ -3,8 +3,7 @@
 
 use super::columns::{Digits, arrow_type, timestamp_type};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use retally_core::limits::DECIMAL_SCALE_MAX;
-use retally_core::schema::{self, Description, EmitKind, Kind, ViewShape};
+use retally_core::schema::{self, Description, EmitKind, ViewShape};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -224,30 +223,15 @@ fn notes(fields: &[schema::Field]) -> Vec<FieldNote> {
 fn fields(notes: &[FieldNote]) -> Option<Vec<schema::Field>> {
     let field = |note: &FieldNote| {
         let (name, required) = (note.name.clone(), note.required);
-        Some(schema::Field { name, paths: Vec::new(), kind: kind(&note.kind)?, required })
+        Some(schema::Field { name, paths: Vec::new(), kind: note.kind.parse().ok()?, required })
     };
     notes.iter().map(field).collect()
-}
-
-/// The kind that is shown as `text`.
-fn kind(text: &str) -> Option<Kind> {
-    let plain = [
-        Kind::Boolean,
-        Kind::Integer,
-        Kind::Float,
-        Kind::Timestamp,
-        Kind::Date,
-        Kind::Text,
-        Kind::Bytes,
-        Kind::Json,
-    ];
-    let decimals = (0..=DECIMAL_SCALE_MAX).map(|scale| Kind::Decimal { scale });
-    plain.into_iter().chain(decimals).find(|kind| kind.to_string() == text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retally_core::schema::Kind;
 
     fn field(name: &str, kind: Kind) -> schema::Field {
         schema::Field { name: name.into(), paths: Vec::new(), kind, required: true }

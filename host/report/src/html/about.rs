@@ -5,7 +5,7 @@ use super::escape::{self, code, text, value};
 use super::table::{Cell, table};
 use crate::number::{grouped, percent};
 use crate::sentence::names;
-use retally_core::compare::model::{Comparison, How, Side};
+use retally_compare::model::{Comparison, How, Side};
 use retally_core::digest::Hash;
 
 /// What it shows, and what it leaves open.

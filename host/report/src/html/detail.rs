@@ -5,7 +5,7 @@ use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};
 use crate::sentence::{names, shown};
 use crate::terminal::around;
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, Fate, FirstDivergence, FirstEvent, KeyDifference, Presence, RowDifference,
     ShownRecord, ShownRow, ShownValue,
 };
@@ -116,7 +116,7 @@ fn event(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     }
     let head = [String::new(), text(&a), text(&b)];
     let command = match c.verdict {
-        _ if c.how == retally_core::compare::model::How::Known => String::new(),
+        _ if c.how == retally_compare::model::How::Known => String::new(),
         _ => format!("<pre><code>{}</code></pre>", text(&around(c, key, event))),
     };
     let time = event.time.as_deref().map(|time| format!(", {}", text(time))).unwrap_or_default();

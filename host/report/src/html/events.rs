@@ -5,7 +5,7 @@ use super::escape::{code, text};
 use super::fields;
 use super::table::{Cell, count, difference, more, table};
 use crate::sentence::names;
-use retally_core::compare::model::{CodeCount, Comparison, EmitDifference, Presence};
+use retally_compare::model::{CodeCount, Comparison, EmitDifference, Presence};
 
 /// Rows of a table, and kinds whose fields are told.
 const ROWS_MAX: usize = 100;

@@ -7,7 +7,7 @@ use super::table::{Cell, count, delta, more};
 use super::{spread, table};
 use crate::number::{digits, grouped, percent, rounded};
 use crate::sentence::{names, with_unit};
-use retally_core::compare::model::{Comparison, FieldDifference, Numeric};
+use retally_compare::model::{Comparison, FieldDifference, Numeric};
 
 /// Fields, plots and changes that are shown.
 const FIELDS_MAX: usize = 100;

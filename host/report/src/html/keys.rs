@@ -7,7 +7,7 @@ use super::escape::{code, optional, text, value};
 use super::table::delta;
 use crate::number::{compare, compare_size, grouped};
 use crate::sentence::with_unit;
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, FieldDifference, FirstDivergence, FirstEvent, KeyDifference, Presence, Unit,
     ValueDifference,
 };
@@ -115,7 +115,7 @@ fn chosen(c: &Comparison) -> Vec<usize> {
     }
     // As the first ranking has it, then the others: as the page is sorted at first.
     let order = |number: &usize| {
-        let place = |ranking: &retally_core::compare::model::Ranking| {
+        let place = |ranking: &retally_compare::model::Ranking| {
             ranking.keys.iter().position(|key| *key as usize == *number).unwrap_or(usize::MAX)
         };
         let places: Vec<usize> = c.worst.rankings.iter().map(place).collect();

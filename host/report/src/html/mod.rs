@@ -30,7 +30,7 @@ mod time;
 mod why;
 
 use crate::sentence::names;
-use retally_core::compare::model::{Comparison, Verdict};
+use retally_compare::model::{Comparison, Verdict};
 use retally_core::digest::Hash;
 use retally_core::schema::{Kind, Value, display};
 

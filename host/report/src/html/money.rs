@@ -6,7 +6,7 @@ use super::table::{Cell, difference, more, table};
 use crate::groups;
 use crate::number::{approximate, is_zero, thousands};
 use crate::sentence::names;
-use retally_core::compare::model::{Comparison, Place, RowKey, Total};
+use retally_compare::model::{Comparison, Place, RowKey, Total};
 
 /// Fields whose groups are told, and groups of each.
 const FIELDS_MAX: usize = 8;
@@ -52,7 +52,7 @@ fn mixed(c: &Comparison) -> String {
     let further = match c.groups.is_some() {
         true => "Below, each group has its own.".to_owned(),
         false => {
-            let by = retally_core::compare::shell_flag("--by", first);
+            let by = retally_compare::shell_flag("--by", first);
             format!("<code>{}</code> gives each its own.", text(&by))
         }
     };

@@ -6,7 +6,7 @@ use super::escape::minus;
 use super::svg::Plot;
 use crate::number::{approximate, axis, decade, grouped};
 use crate::sentence::with_unit;
-use retally_core::compare::model::{Bin, Numeric};
+use retally_compare::model::{Bin, Numeric};
 use std::collections::BTreeMap;
 
 /// Bars of a plot; more are put together.
@@ -129,7 +129,7 @@ fn place(bin: &Bin) -> Option<(bool, i64, &Bin)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_core::compare::model::Unit;
+    use retally_compare::model::Unit;
 
     fn numeric(bins: &[(&str, &str, u64)]) -> Numeric {
         let bin = |&(from, to, values): &(&str, &str, u64)| Bin {

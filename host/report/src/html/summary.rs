@@ -5,7 +5,7 @@ use super::escape::{self, sentence, text};
 use super::svg;
 use crate::number::{grouped, percent};
 use crate::sentence::{self as said, names};
-use retally_core::compare::model::{CodeCount, Comparison, NoteCode, Sets, Verdict};
+use retally_compare::model::{CodeCount, Comparison, NoteCode, Sets, Verdict};
 
 /// Notes in sight; the rest is folded.
 const NOTES_OPEN: usize = 4;
@@ -31,7 +31,7 @@ pub(super) fn notes(c: &Comparison) -> String {
     if c.notes.is_empty() {
         return String::new();
     }
-    let line = |note: &retally_core::compare::model::Note| {
+    let line = |note: &retally_compare::model::Note| {
         let class = match note.code {
             NoteCode::Forced | NoteCode::Marked => " class=\"loud\"",
             _ => "",

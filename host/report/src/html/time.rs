@@ -6,7 +6,7 @@ use super::svg::Plot;
 use super::table::delta;
 use crate::number::{approximate, grouped, is_zero, signed};
 use crate::sentence::moment;
-use retally_core::compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
+use retally_compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Kind, Value, display};
 

@@ -6,7 +6,7 @@ use super::table::{Cell, count, table};
 use super::time;
 use crate::number::{grouped, percent};
 use crate::sentence::{counts_on_the_way, finding, is_few_of_all};
-use retally_core::compare::model::{Comparison, Finding, Verdict};
+use retally_compare::model::{Comparison, Finding, Verdict};
 
 /// Inputs that are listed.
 const INPUTS_MAX: usize = 20;

@@ -9,7 +9,7 @@ mod sections;
 use crate::sentence::{self, Part, Sentence};
 use bounded::Bounded;
 use escape::{code, plain, prose};
-use retally_core::compare::model::{Comparison, Verdict};
+use retally_compare::model::{Comparison, Verdict};
 
 /// A comment holds 65,536 characters.
 pub const MAX_CHARS: usize = 65_000;

@@ -5,11 +5,11 @@ use super::escape::{code, fence, plain};
 use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
 use crate::sentence::{names, shown, with_unit};
 use crate::terminal::{explain, worst};
-use retally_core::compare::model::{
+use retally_compare::model::{
     CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, RowKey, Side, Total,
     ValueDifference, Verdict,
 };
-use retally_core::compare::shell_flag;
+use retally_compare::shell_flag;
 
 const L: Align = Align::Left;
 const R: Align = Align::Right;
@@ -142,7 +142,7 @@ pub(super) fn fields(b: &mut Bounded, c: &Comparison) {
     ];
     let rows = differing.map(|field| {
         let n = field.numeric.as_ref();
-        let unit = |of: fn(&retally_core::compare::model::Numeric) -> &str| {
+        let unit = |of: fn(&retally_compare::model::Numeric) -> &str| {
             n.map_or(String::new(), |n| with_unit(of(n), n.unit))
         };
         vec![
@@ -276,7 +276,7 @@ fn key_rows(c: &Comparison, key: &KeyDifference) -> Vec<Vec<String>> {
         FirstDivergence::NoEvents => String::new(),
     };
     let values = key.rows.iter().flat_map(|row| row.values.iter().map(move |value| (row, value)));
-    let line = |row: &retally_core::compare::model::RowDifference, v: &ValueDifference| {
+    let line = |row: &retally_compare::model::RowDifference, v: &ValueDifference| {
         let of: Vec<String> = row.row_key.iter().map(|part| code(part)).collect();
         vec![
             code(&key.key),

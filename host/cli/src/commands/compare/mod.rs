@@ -9,11 +9,11 @@ use crate::exit::Exit;
 use crate::report::files::Reports;
 use anyhow::anyhow;
 use pass::{PassArgs, path_flag};
-use retally_core::compare::gate::Entry;
-use retally_core::compare::model::{Comparison, Verdict};
-use retally_core::compare::sink::Sink;
-use retally_core::compare::{Options, shell_flag};
-use retally_core::gate::Limit;
+use retally_compare::gate::Entry;
+use retally_compare::model::{Comparison, Verdict};
+use retally_compare::run_gate::Limit;
+use retally_compare::sink::Sink;
+use retally_compare::{Options, shell_flag};
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Differing keys to show for each field.
-    #[arg(long, value_name = "N", default_value_t = retally_core::compare::SHOWN_KEYS)]
+    #[arg(long, value_name = "N", default_value_t = retally_compare::SHOWN_KEYS)]
     show: usize,
     /// The job file: whose log two reducers are replayed over, and what the commands that lead on
     /// name.
@@ -174,7 +174,7 @@ fn repeat(args: &Args) -> String {
     words.extend(args.expect.iter().map(|expect| shell_flag("--expect", expect)));
     words.extend(args.allow.iter().map(|entry| shell_flag("--allow", &entry.to_string())));
     words.extend(args.max_keys.iter().map(|limit| shell_flag("--max-keys", &limit.to_string())));
-    if args.show != retally_core::compare::SHOWN_KEYS {
+    if args.show != retally_compare::SHOWN_KEYS {
         words.push(format!("--show {}", args.show));
     }
     if args.force {
@@ -185,7 +185,7 @@ fn repeat(args: &Args) -> String {
 
 /// A text as one word of a shell.
 fn word(text: &str) -> String {
-    retally_core::compare::shell_word(text)
+    retally_compare::shell_word(text)
 }
 
 fn named(text: &str) -> Result<(String, String), String> {

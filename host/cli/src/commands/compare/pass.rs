@@ -3,9 +3,9 @@
 use crate::commands::replay::{cache_folder, cancel_on_signal};
 use crate::error::Failure;
 use crate::progress::Shown;
-use retally_core::compare::model::Comparison;
-use retally_core::compare::shell_flag;
-use retally_core::compare::sink::Sink;
+use retally_compare::model::Comparison;
+use retally_compare::shell_flag;
+use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions};
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{

@@ -3,7 +3,7 @@
 use crate::error::Failure;
 use crate::report::text::{counted, grouped};
 use anyhow::anyhow;
-use retally_core::compare::shell_word;
+use retally_compare::shell_word;
 use retally_engine::job::Resolved;
 use retally_engine::run::{History, newest_run};
 use retally_engine::rundir::{Keys, RunReader, Table};

@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
 use crate::report::explain::{to_json, to_text};
-use retally_core::compare::Options;
+use retally_compare::Options;
 use retally_core::log::Position;
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{

@@ -6,7 +6,7 @@ use super::file::{Texts, Want};
 use super::view::unknown;
 use crate::compare::CompareError;
 use crate::rundir::{Keys, RunReader, Table};
-use retally_core::compare::{Plan, Records, Tally};
+use retally_compare::{Plan, Records, Tally};
 use retally_core::schema::{Column, EmitKind, Field, Kind, Value, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -18,11 +18,11 @@ use crate::rundir::RunReader;
 use crate::rundir::keys::ViewRows;
 use emits::KnownEmits;
 use file::Texts;
-use retally_core::compare::model::{
+use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Place, Read, Side,
 };
-use retally_core::compare::sink::Sink;
-use retally_core::compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words};
+use retally_compare::sink::Sink;
+use retally_compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words};
 use retally_core::schema::{EmitKind, ViewShape};
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use super::*;
 use crate::compare::tests::{many, wrapped};
 use crate::rundir::sample::sample;
-use retally_core::compare::model::{FieldDifference, Verdict};
-use retally_core::compare::sink::NoSink;
+use retally_compare::model::{FieldDifference, Verdict};
+use retally_compare::sink::NoSink;
 use std::fmt::Write as _;
 use std::fs;
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use super::Source;
 use super::file::{Texts, Want};
 use crate::compare::CompareError;
 use crate::rundir::RunReader;
-use retally_core::compare::Rows;
+use retally_compare::Rows;
 use retally_core::schema::{Column, Field, ViewShape};
 use std::path::Path;
 

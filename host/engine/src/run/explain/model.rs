@@ -1,6 +1,6 @@
 //! One key's history, as plain data: what `--json` prints and what the table shows.
 
-use retally_core::compare::model::{Fate, ShownRecord, ShownRow, ShownValue};
+use retally_compare::model::{Fate, ShownRecord, ShownRow, ShownValue};
 use retally_core::digest::Hash;
 use serde::{Deserialize, Serialize};
 

@@ -6,10 +6,10 @@ use super::search::is_of;
 use crate::run::RunError;
 use crate::run::prepare::Prepared;
 use crate::run::tallied::{fate, rejects};
-use retally_core::compare::model::{ShownRecord, ShownRow, ShownValue};
+use retally_compare::model::{ShownRecord, ShownRow, ShownValue};
+use retally_compare::pair::{PairShard, Side};
 use retally_core::decode::{Decoder, Placed};
 use retally_core::dedup::Prints;
-use retally_core::reduce::pair::{PairShard, Side};
 use retally_core::reduce::{
     Block, Instance, Keyed, NoProbe, Originals, Shard, Stop, check_viewed, merge,
 };

@@ -1,0 +1,299 @@
+//! Which fields of two versions can be compared: those of one name and one kind. What one version
+//! alone has, or has as another kind, is named and never called equal.
+
+use super::error::CompareError;
+use super::model::{Aligned, Alignment, Lone, RowKey};
+use retally_core::schema::{EmitKind, Field, Kind, ViewShape};
+use std::collections::BTreeMap;
+
+/// What a version declares of its results.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared<'a> {
+    /// The view.
+    pub view: &'a ViewShape,
+    /// The emit kinds.
+    pub emits: &'a [EmitKind],
+}
+
+/// What a person asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Fields of kind float, and how far apart their values may be.
+    pub tolerances: BTreeMap<String, String>,
+    /// The field by whose values totals are grouped.
+    pub by: Option<String>,
+    /// How many differing keys are shown in each ranking; none: [`SHOWN_KEYS`].
+    pub shown: Option<usize>,
+}
+
+/// Differing keys that are shown in each ranking, unless told otherwise.
+pub const SHOWN_KEYS: usize = 100;
+
+/// A field of both sides that is compared.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Its name.
+    pub name: String,
+    /// Its column in A.
+    pub a: usize,
+    /// Its column in B.
+    pub b: usize,
+    /// A's kind.
+    pub kind_a: Kind,
+    /// B's kind.
+    pub kind_b: Kind,
+    /// How far apart two floats may be, and how it was asked for.
+    pub tolerance: Option<(f64, String)>,
+}
+
+impl Pair {
+    /// Its kind: of two decimals the one with more digits.
+    pub fn kind(&self) -> Kind {
+        finer(self.kind_a, self.kind_b)
+    }
+}
+
+/// Of two kinds that are compared the one that holds the values of both.
+pub(crate) fn finer(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
+            Kind::Decimal { scale: a.max(b) }
+        }
+        (kind, _) => kind,
+    }
+}
+
+/// Two lists of fields, side by side.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    /// Fields that are compared, in A's order.
+    pub pairs: Vec<Pair>,
+    /// Numbers of the pairs that tell the rows of a key apart; empty: their position does.
+    pub row_key: Vec<usize>,
+    /// The same for people.
+    pub alignment: Alignment,
+}
+
+/// The emit kinds of both sides.
+#[derive(Debug, Clone)]
+pub struct Emits {
+    /// Its name.
+    pub kind: String,
+    /// Its number in A; none: A has no such kind.
+    pub a: Option<usize>,
+    /// Its number in B; none likewise.
+    pub b: Option<usize>,
+    /// Its fields; empty if one side alone has the kind.
+    pub fields: Fields,
+}
+
+/// All that is compared of two versions.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The view.
+    pub view: Fields,
+    /// Emit kinds: A's in its order, then those that only B has.
+    pub emits: Vec<Emits>,
+    /// The field by whose values totals are grouped.
+    pub by: Option<String>,
+    /// Differing keys that are shown in each ranking.
+    pub shown: usize,
+}
+
+impl Plan {
+    /// Lays two versions side by side.
+    ///
+    /// # Errors
+    /// A tolerance or a group for a field that cannot have one.
+    pub fn new(a: Declared<'_>, b: Declared<'_>, options: &Options) -> Result<Self, CompareError> {
+        let mut view = Fields::of(&a.view.fields, &b.view.fields);
+        view.row_key(a.view, b.view);
+        let mut emits = Vec::new();
+        for (number, kind) in a.emits.iter().enumerate() {
+            let other = b.emits.iter().position(|other| other.name == kind.name);
+            let theirs = other.map_or(&[][..], |other| &b.emits[other].fields);
+            let mut fields = Fields::of(&kind.fields, theirs);
+            fields.alignment.row_key = None;
+            emits.push(Emits { kind: kind.name.clone(), a: Some(number), b: other, fields });
+        }
+        for (number, kind) in b.emits.iter().enumerate() {
+            if a.emits.iter().all(|other| other.name != kind.name) {
+                let fields = Fields::of(&[], &kind.fields);
+                emits.push(Emits { kind: kind.name.clone(), a: None, b: Some(number), fields });
+            }
+        }
+        let shown = options.shown.unwrap_or(SHOWN_KEYS);
+        let mut plan = Self { view, emits, by: options.by.clone(), shown };
+        plan.tolerate(&options.tolerances)?;
+        plan.check_by()?;
+        Ok(plan)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.view.pairs.iter().chain(self.emits.iter().flat_map(|emit| &emit.fields.pairs))
+    }
+
+    fn tolerate(&mut self, tolerances: &BTreeMap<String, String>) -> Result<(), CompareError> {
+        for (field, text) in tolerances {
+            let number = text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0);
+            let number = number.ok_or_else(|| CompareError::Tolerance {
+                field: field.clone(),
+                text: text.clone(),
+            })?;
+            let of_name = |pair: &&Pair| pair.name == *field;
+            let kinds: Vec<Kind> = self.pairs().filter(of_name).map(Pair::kind).collect();
+            if !kinds.contains(&Kind::Float) {
+                let field = field.clone();
+                return Err(match kinds.first() {
+                    Some(&kind) => CompareError::ExactKind { field, kind },
+                    None => {
+                        let fields = self.names(|pair| pair.kind() == Kind::Float);
+                        CompareError::UnknownTolerance { field, fields }
+                    }
+                });
+            }
+            let emits = self.emits.iter_mut().flat_map(|emit| &mut emit.fields.pairs);
+            let pairs = self.view.pairs.iter_mut().chain(emits);
+            for pair in pairs.filter(|pair| pair.name == *field && pair.kind() == Kind::Float) {
+                pair.tolerance = Some((number, text.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_by(&self) -> Result<(), CompareError> {
+        match &self.by {
+            Some(by) if self.pairs().all(|pair| pair.name != *by) => {
+                let fields = self.names(|_| true);
+                Err(CompareError::UnknownGroup { field: by.clone(), fields })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn names(&self, wanted: impl Fn(&Pair) -> bool) -> Vec<String> {
+        let mut names = Vec::new();
+        for pair in self.pairs().filter(|pair| wanted(pair)) {
+            if !names.contains(&pair.name) {
+                names.push(pair.name.clone());
+            }
+        }
+        names
+    }
+}
+
+impl Fields {
+    /// Lays two lists of fields side by side. Rows are told apart by their position.
+    pub fn of(a: &[Field], b: &[Field]) -> Self {
+        let mut fields = Self::default();
+        let alignment = &mut fields.alignment;
+        for (at_a, field) in a.iter().enumerate() {
+            let Some(at_b) = b.iter().position(|other| other.name == field.name) else {
+                alignment.only_a.push(lone(field));
+                continue;
+            };
+            let (name, kind_a, kind_b) = (field.name.clone(), field.kind, b[at_b].kind);
+            let aligned = Aligned { name: name.clone(), kind_a, kind_b };
+            if !comparable(kind_a, kind_b) {
+                alignment.other_kind.push(aligned);
+                continue;
+            }
+            alignment.shared.push(aligned);
+            let pair = Pair { name, a: at_a, b: at_b, kind_a, kind_b, tolerance: None };
+            fields.pairs.push(pair);
+        }
+        let lone_b = |field: &&Field| a.iter().all(|other| other.name != field.name);
+        alignment.only_b = b.iter().filter(lone_b).map(lone).collect();
+        alignment.row_key = Some(RowKey::Position);
+        fields
+    }
+
+    fn row_key(&mut self, a: &ViewShape, b: &ViewShape) {
+        let names = |shape: &ViewShape| -> Vec<String> {
+            let field = |&number: &u16| shape.fields.get(usize::from(number));
+            shape.row_key.iter().filter_map(field).map(|field| field.name.clone()).collect()
+        };
+        let (names_a, names_b) = (names(a), names(b));
+        if names_a.is_empty() && names_b.is_empty() {
+            return;
+        }
+        let pair = |name: &String| self.pairs.iter().position(|pair| pair.name == *name);
+        let pairs: Option<Vec<usize>> = names_a.iter().map(pair).collect();
+        self.alignment.row_key = Some(match pairs {
+            Some(pairs) if names_a == names_b => {
+                self.row_key = pairs;
+                RowKey::Fields(names_a)
+            }
+            _ => RowKey::Differs,
+        });
+    }
+}
+
+/// Decimals of two scales are one kind of value; everything else is comparable with itself alone.
+fn comparable(a: Kind, b: Kind) -> bool {
+    a == b || matches!((a, b), (Kind::Decimal { .. }, Kind::Decimal { .. }))
+}
+
+fn lone(field: &Field) -> Lone {
+    Lone { name: field.name.clone(), kind: field.kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, kind: Kind) -> Field {
+        Field { name: name.into(), paths: Vec::new(), kind, required: true }
+    }
+
+    fn shape(fields: &[(&str, Kind)], row_key: &[u16]) -> ViewShape {
+        let fields = fields.iter().map(|(name, kind)| field(name, *kind)).collect();
+        ViewShape { fields, row_key: row_key.to_vec() }
+    }
+
+    fn plan(a: &ViewShape, b: &ViewShape, options: &Options) -> Result<Plan, CompareError> {
+        let (a, b) = (Declared { view: a, emits: &[] }, Declared { view: b, emits: &[] });
+        Plan::new(a, b, options)
+    }
+
+    #[test]
+    fn what_one_side_has_otherwise_is_named() {
+        let two = Kind::Decimal { scale: 2 };
+        let a = shape(&[("currency", Kind::Text), ("net", two), ("n", Kind::Integer)], &[0]);
+        let b = shape(
+            &[("net", Kind::Decimal { scale: 4 }), ("n", Kind::Text), ("currency", Kind::Text)],
+            &[2],
+        );
+        let plan = plan(&a, &b, &Options::default()).unwrap();
+        let names: Vec<_> = plan.view.pairs.iter().map(|p| (p.name.as_str(), p.a, p.b)).collect();
+        assert_eq!(names, [("currency", 0, 2), ("net", 1, 0)]);
+        assert_eq!(plan.view.pairs[1].kind(), Kind::Decimal { scale: 4 });
+        assert_eq!(plan.view.alignment.other_kind[0].name, "n");
+        assert_eq!(plan.view.alignment.row_key, Some(RowKey::Fields(vec!["currency".into()])));
+        assert_eq!(plan.view.row_key, [0]);
+    }
+
+    #[test]
+    fn row_keys_that_differ_are_told() {
+        let a = shape(&[("c", Kind::Text), ("d", Kind::Text)], &[0]);
+        let b = shape(&[("c", Kind::Text), ("d", Kind::Text)], &[1]);
+        let plan = plan(&a, &b, &Options::default()).unwrap();
+        assert_eq!(plan.view.alignment.row_key, Some(RowKey::Differs));
+        assert!(plan.view.row_key.is_empty());
+    }
+
+    #[test]
+    fn a_tolerance_is_for_floats() {
+        let a = shape(&[("x", Kind::Float), ("n", Kind::Integer)], &[]);
+        let ask = |field: &str, text: &str| {
+            let tolerances = BTreeMap::from([(field.to_owned(), text.to_owned())]);
+            let options = Options { tolerances, ..Options::default() };
+            plan(&a, &a, &options).map(|plan| plan.view.pairs[0].tolerance.clone())
+        };
+        assert_eq!(ask("x", "1e-9").unwrap(), Some((1e-9, "1e-9".into())));
+        let told = |field, text| ask(field, text).unwrap_err().to_string();
+        assert!(told("n", "1").starts_with("a tolerance is given for `n`, which is integer: only"));
+        assert!(told("y", "1").ends_with("no field that both sides have; there are `x`"));
+        assert!(told("x", "-1").starts_with("the tolerance of `x` is \"-1\"; it must be a number"));
+    }
+}

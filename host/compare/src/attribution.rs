@@ -1,0 +1,286 @@
+//! Where the differences come from: of the keys that differ, how many had an event of an input, a
+//! rejection, a value in a field; and how many of the others. What holds for nearly all of the
+//! first and few of the second explains them.
+
+use super::align::Fields;
+use super::divergence::{DivergenceTally, First, time_text};
+use super::exact::ratio_text;
+use super::judge::Rows;
+use super::model::{Attribution, Condition, Fate, Finding};
+use retally_core::log::Micros;
+use retally_core::schema::{Kind, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values of a field that are counted; a field with more is no condition but a name.
+const VALUES_MAX: usize = 256;
+
+/// Texts longer than this are no condition.
+const VALUE_MAX_BYTES: usize = 64;
+
+/// Findings that are told.
+const FINDINGS_MAX: usize = 20;
+
+/// Changes of fate at the first diverging event that are counted.
+const CHANGES_MAX: usize = 1024;
+
+/// What is known of a key beside its rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyFacts<'a> {
+    /// Inputs of which it had an event: bit `n` for [`Words::inputs`]`[n]`. None: not known.
+    pub inputs: Option<u64>,
+    /// Fates that its events had in either version: bit `n` for [`Words::fates`]`[n]`. None: not
+    /// known.
+    pub fates: Option<u64>,
+    /// Its first diverging event. None: it has none, or it is not known.
+    pub first: Option<First<'a>>,
+}
+
+/// What the bits of [`KeyFacts`] mean; at most 64 of each.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Names of inputs.
+    pub inputs: Vec<String>,
+    /// Fates other than applied.
+    pub fates: Vec<Fate>,
+    /// For each fate how many keys have it, where equal keys were not all fed.
+    pub fate_keys: Option<Vec<u64>>,
+    /// Earliest and latest time of the log's events, if known.
+    pub span: Option<(Micros, Micros)>,
+    /// What could not be looked at, as sentences.
+    pub not_looked: Vec<String>,
+}
+
+/// How many keys have something: of those that differ, of the others.
+type Pair = [u64; 2];
+
+/// What is known so far.
+#[derive(Debug)]
+pub(crate) struct AttributionTally {
+    keys: Pair,
+    inputs: Vec<Pair>,
+    inputs_known: bool,
+    fates: Vec<Pair>,
+    fates_known: bool,
+    /// Of each text and boolean field of the view: its pair, and the values of the rows.
+    values: Vec<(usize, Option<Values>)>,
+    changes: BTreeMap<(Fate, Fate), u64>,
+}
+
+type Values = BTreeMap<Option<String>, Pair>;
+
+impl AttributionTally {
+    pub(crate) fn new(fields: &Fields) -> Self {
+        let worded = |kind| matches!(kind, Kind::Text | Kind::Boolean);
+        let pairs = fields.pairs.iter().enumerate().filter(|(_, pair)| worded(pair.kind_a));
+        Self {
+            keys: [0; 2],
+            inputs: vec![[0; 2]; 64],
+            inputs_known: true,
+            fates: vec![[0; 2]; 64],
+            fates_known: true,
+            values: pairs.map(|(number, _)| (number, Some(Values::new()))).collect(),
+            changes: BTreeMap::new(),
+        }
+    }
+
+    /// Counts keys that are known to be the same, without looking at them.
+    pub(crate) fn skip(&mut self, keys: u64) {
+        self.keys[1] += keys;
+    }
+
+    /// Takes a key, its rows and what else is known of it.
+    pub(crate) fn key(
+        &mut self,
+        fields: &Fields,
+        differs: bool,
+        (a, b): (Rows<'_>, Rows<'_>),
+        facts: &KeyFacts<'_>,
+    ) {
+        let at = usize::from(!differs);
+        self.keys[at] += 1;
+        for (bits, known, counts) in [
+            (facts.inputs, &mut self.inputs_known, &mut self.inputs),
+            (facts.fates, &mut self.fates_known, &mut self.fates),
+        ] {
+            *known &= bits.is_some();
+            let mut bits = bits.unwrap_or_default();
+            while bits != 0 {
+                counts[bits.trailing_zeros() as usize][at] += 1;
+                bits &= bits - 1;
+            }
+        }
+        for (number, values) in &mut self.values {
+            let Some(held) = values else { continue };
+            let pair = &fields.pairs[*number];
+            let of_a = texts((0..a.len()).map(|row| a.get(row, pair.a)));
+            let of_b = texts((0..b.len()).map(|row| b.get(row, pair.b)));
+            let known = of_a.zip(of_b).is_some_and(|(of_a, of_b)| {
+                // What a version made another of is the difference, not where it comes from.
+                let one_sided = a.is_empty() || b.is_empty();
+                let both =
+                    |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
+                of_a.union(&of_b).filter(both).all(|text| count(held, *text, at))
+            });
+            if !known {
+                *values = None;
+            }
+        }
+        if let Some(First { a: Some(a), b: Some(b), .. }) = facts.first
+            && a != b
+        {
+            let change = (a.clone(), b.clone());
+            if self.changes.len() < CHANGES_MAX || self.changes.contains_key(&change) {
+                *self.changes.entry(change).or_default() += 1;
+            }
+        }
+    }
+
+    /// What was found. `whole`: whether every key was fed.
+    pub(crate) fn finish(
+        self,
+        fields: &Fields,
+        divergences: &DivergenceTally,
+        words: &Words,
+        whole: bool,
+    ) -> Attribution {
+        let [changed, others] = self.keys;
+        let mut findings = Vec::new();
+        let mut add = |condition, with: u64, of: u64, others: Option<(u64, u64)>| {
+            findings.extend(finding(condition, with, of, others));
+        };
+        for (input, [with, without]) in words.inputs.iter().zip(&self.inputs) {
+            if self.inputs_known {
+                let condition = Condition::HadInput { input: input.clone() };
+                add(condition, *with, changed, whole.then_some((*without, others)));
+            }
+        }
+        for (number, (fate, [with, without])) in words.fates.iter().zip(&self.fates).enumerate() {
+            let all = words.fate_keys.as_ref().map(|all| all[number].saturating_sub(*with));
+            // More than there are: some of them are in no view, and nobody knows how many.
+            let all = all.filter(|all| *all <= others);
+            let rest = if whole { Some(*without) } else { all };
+            if self.fates_known && *with > 0 {
+                let condition = Condition::HadFate { fate: fate.clone() };
+                add(condition, *with, changed, rest.map(|rest| (rest, others)));
+            }
+        }
+        for (number, values) in self.values {
+            let field = &fields.pairs[number].name;
+            for (value, [with, without]) in values.into_iter().flatten() {
+                let condition = Condition::FieldIs { field: field.clone(), value };
+                add(condition, with, changed, whole.then_some((without, others)));
+            }
+        }
+        let found = divergences.found();
+        for (input, keys) in divergences.inputs() {
+            if let Some(input) = input {
+                add(Condition::FirstInput { input: input.clone() }, *keys, found, None);
+            }
+        }
+        for ((a, b), keys) in self.changes {
+            add(Condition::FirstChange { a, b }, keys, found, None);
+        }
+        if let Some((time, keys)) = begins(divergences, words.span) {
+            let time = time_text(time);
+            add(Condition::FirstFrom { time }, keys, found, None);
+        }
+        findings
+            .sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.condition.cmp(&b.1.condition)));
+        findings.truncate(FINDINGS_MAX);
+        let findings = findings.into_iter().map(|(_, finding)| finding).collect();
+        Attribution { changed, others, findings, not_looked: words.not_looked.clone() }
+    }
+}
+
+/// The values of a field in a key's rows. None: one is too long to tell anything.
+fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet<Option<&'a str>>> {
+    let text = |value| match value {
+        Some(Value::Text(text)) if text.len() > VALUE_MAX_BYTES => None,
+        Some(Value::Text(text)) => Some(Some(std::str::from_utf8(text).unwrap_or_default())),
+        Some(Value::Boolean(true)) => Some(Some("true")),
+        Some(Value::Boolean(false)) => Some(Some("false")),
+        _ => Some(None),
+    };
+    values.map(text).collect()
+}
+
+/// Counts a key's value. False: there are too many values to tell anything.
+fn count(held: &mut Values, text: Option<&str>, at: usize) -> bool {
+    let text = text.map(str::to_owned);
+    if held.len() == VALUES_MAX && !held.contains_key(&text) {
+        return false;
+    }
+    held.entry(text).or_default()[at] += 1;
+    true
+}
+
+/// From when on nearly all keys diverge: the first day that has no more than two in a hundred
+/// before it, if the log begins well before that day.
+fn begins(divergences: &DivergenceTally, span: Option<(Micros, Micros)>) -> Option<(Micros, u64)> {
+    let (first, last) = span?;
+    let days = divergences.days();
+    let all: u64 = days.values().sum();
+    let mut before = 0;
+    for (day, keys) in days {
+        if (before + keys) * 50 > all {
+            // A day among the first tenth of the log says no more than that the log has begun.
+            let begun = day.saturating_sub(first) > last.saturating_sub(first) / 10;
+            return begun.then_some((day, all - before));
+        }
+        before += keys;
+    }
+    None
+}
+
+/// A finding and its weight; none if it holds for few of the keys that differ, or for as many of
+/// the others.
+fn finding(
+    condition: Condition,
+    with: u64,
+    of: u64,
+    others: Option<(u64, u64)>,
+) -> Option<(f64, Finding)> {
+    // Weights only sort; every number that is shown is exact.
+    let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+    let (own, rest) = (share(with, of), others.map_or(0.05, |(with, of)| share(with, of)));
+    // Without others to compare with, only what holds for most is worth telling, and it weighs a
+    // little less than what is known to hold for no other key.
+    let least = if others.is_some() { 0.1 } else { 0.5 };
+    if with == 0 || own < least || own <= rest * 1.2 {
+        return None;
+    }
+    let lift = others.and_then(|(rest, all)| {
+        let (own, whole) = (u128::from(with) * u128::from(all), u128::from(of) * u128::from(rest));
+        ratio_text(own, whole, 2)
+    });
+    let finding = Finding {
+        text: text(&condition),
+        condition,
+        changed_with: with,
+        changed: of,
+        others_with: others.map(|(with, _)| with),
+        others: others.map(|(_, of)| of),
+        share: ratio_text(with.into(), of.into(), 4)?,
+        lift,
+    };
+    Some((own - rest, finding))
+}
+
+fn text(condition: &Condition) -> String {
+    match condition {
+        Condition::HadInput { input } => format!("had a `{input}` event"),
+        Condition::HadFate { fate } => format!("had an event that was {fate}"),
+        Condition::FieldIs { field, value: Some(value) } => format!("have {field} = {value}"),
+        Condition::FieldIs { field, value: None } => format!("have a row without {field}"),
+        Condition::FirstInput { input } => format!("diverge first with a `{input}` event"),
+        Condition::FirstChange { a, b } => {
+            format!("diverge first with an event that was {a} and is {b}")
+        }
+        Condition::FirstFrom { time } => format!("diverge first on or after {}", day(time)),
+    }
+}
+
+/// The day of a time that is the first moment of it.
+fn day(time: &str) -> &str {
+    time.strip_suffix("T00:00:00Z").unwrap_or(time)
+}

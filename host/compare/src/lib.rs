@@ -1,0 +1,52 @@
+//! Two results of one log, side by side: what differs, by how much, since which event, and where
+//! the differences come from.
+//!
+//! ```text
+//! two descriptions --> Plan ------------------------> what can be compared at all
+//! view rows of a key, of both sides ------> Tally --> Sink (every single difference)
+//! emits and fates of an event, of both ---> Tally
+//!                                             |
+//!                                             v
+//!                                           Found --> model::Comparison, for reports and gates
+//! ```
+//!
+//! Nothing here knows where the two sides come from: of one pass over the log, of two run
+//! directories, of a file of known results. What could not be compared is named in the
+//! [`Comparison`](model::Comparison) and never counted as equal. Everything is exact: differences
+//! of decimals and whole numbers are whole numbers of 128 bits.
+
+mod align;
+mod attribution;
+mod divergence;
+mod emits;
+mod error;
+mod exact;
+mod fate;
+mod field;
+pub mod gate;
+mod histogram;
+mod judge;
+pub mod model;
+mod notes;
+pub mod pair;
+pub mod run_gate;
+mod shell;
+pub mod sink;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod totals;
+mod view;
+mod worst;
+
+pub use align::{Declared, Emits, Fields, Options, Pair, Plan, SHOWN_KEYS};
+pub use attribution::{KeyFacts, Words};
+pub use divergence::First;
+pub use emits::Records;
+pub use error::CompareError;
+pub use fate::word;
+pub use judge::{Judged, Rows, judge};
+pub use notes::Head;
+pub use shell::{shell_flag, shell_word};
+pub use tally::{Found, SideOf, Tally};
+pub use view::KeyVerdict;

@@ -1,0 +1,205 @@
+//! What was compared: the two sides, what they have in common to be compared by, and what must be
+//! said beforehand.
+
+use retally_core::digest::{Digests, Hash};
+use retally_core::manifest::{Counts, Marks};
+use retally_core::schema::Kind;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One of the two results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// A short name for headings: `orders@1.0.0`, or the name of a file of known results.
+    pub label: String,
+    /// The reducer; none of known results.
+    pub reducer: Option<ReducerSide>,
+    /// The run; none of known results.
+    pub run: Option<RunSide>,
+    /// The files of known results, the view's first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownFile>,
+}
+
+/// A reducer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReducerSide {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the artifact.
+    pub sha256: Hash,
+    /// Version of its state.
+    pub state_version: u32,
+    /// Layout of its state.
+    pub layout: String,
+}
+
+/// What a run, or one side of a pass, came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSide {
+    /// Name of the run directory (its last part alone); none in one pass.
+    pub name: Option<String>,
+    /// The seal.
+    pub seal: Hash,
+    /// What came out, as one value.
+    pub run_digest: Hash,
+    /// What came out.
+    pub digests: Digests,
+    /// Digest of what was asked for.
+    pub job_digest: Hash,
+    /// Digest of what was read.
+    pub input_digest: Hash,
+    /// What became of the events.
+    pub counts: Counts,
+    /// What the run's manifest marks.
+    pub marks: Marks,
+}
+
+/// A file of known results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownFile {
+    /// Its name (its last part alone).
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub sha256: Hash,
+    /// What it holds.
+    pub of: Place,
+    /// Its rows.
+    pub rows: u64,
+    /// The fields that it gives, in its order.
+    pub fields: Vec<String>,
+}
+
+/// Where records stand: in the view, or among the emits of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The view.
+    View,
+    /// The emit kind of this name.
+    Emit(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::View => f.write_str("view"),
+            Self::Emit(kind) => write!(f, "emit {kind}"),
+        }
+    }
+}
+
+/// On which side something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// On both.
+    Both,
+    /// On A's alone.
+    OnlyA,
+    /// On B's alone.
+    OnlyB,
+}
+
+impl Presence {
+    /// The same seen from the other side.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::Both => Self::Both,
+            Self::OnlyA => Self::OnlyB,
+            Self::OnlyB => Self::OnlyA,
+        }
+    }
+}
+
+/// What of two lists of fields can be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alignment {
+    /// Fields that both have by name and kind, in A's order. They are compared.
+    pub shared: Vec<Aligned>,
+    /// Fields of one name and two kinds. They are not compared, and never called equal.
+    pub other_kind: Vec<Aligned>,
+    /// Fields that only A has.
+    pub only_a: Vec<Lone>,
+    /// Fields that only B has.
+    pub only_b: Vec<Lone>,
+    /// What tells rows of one key apart; none for emits, which are told apart by event, kind and
+    /// number.
+    pub row_key: Option<RowKey>,
+}
+
+/// A field that both sides have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aligned {
+    /// Its name.
+    pub name: String,
+    /// Its kind in A.
+    pub kind_a: Kind,
+    /// Its kind in B: the same, or a decimal of another scale, which is compared by value.
+    pub kind_b: Kind,
+}
+
+/// A field that one side has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lone {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+/// What tells the rows of one key apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowKey {
+    /// These fields, which both sides declare as their row key.
+    Fields(Vec<String>),
+    /// Their position: neither side declares a row key.
+    Position,
+    /// Their position, because the sides declare different row keys. See the notes.
+    Differs,
+}
+
+/// Something that must be said beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// What it is about, for programs.
+    pub code: NoteCode,
+    /// The sentence, for people.
+    pub text: String,
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteCode {
+    /// The sides would have been refused, and `--force` went on.
+    Forced,
+    /// A side took a part of the log, some keys, or began with no state.
+    Marked,
+    /// A field, a kind or a part of the results that could not be compared.
+    NotCompared,
+    /// A field or an emit kind that one version alone has.
+    OneVersion,
+    /// The states are laid out otherwise.
+    StateLayout,
+    /// Differences that a tolerance allows are not counted as differences.
+    Tolerance,
+    /// A list was cut to its bound.
+    Bounded,
+    /// What was not read was not checked against its digests.
+    NotChecked,
+    /// Anything else.
+    Other,
+}

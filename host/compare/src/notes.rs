@@ -1,0 +1,219 @@
+//! What must be said before any number, and what a comparison shows and leaves open: the same
+//! sentences for all three ways to compare.
+
+use super::align::{Fields, Plan};
+use super::model::{
+    Alignment, Comparison, FirstDivergence, How, Note, NoteCode, Place, RowKey, Side, Verdict,
+};
+use super::tally::Found;
+use retally_core::manifest::Marks;
+
+/// What stands around the numbers of a comparison.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Version of Retally.
+    pub retally: String,
+    /// Where the sides came from.
+    pub how: How,
+    /// The baseline.
+    pub a: Side,
+    /// The candidate.
+    pub b: Side,
+    /// Notes that stand in front of those that follow from plan and sides.
+    pub notes: Vec<Note>,
+    /// How much was read.
+    pub read: super::model::Read,
+    /// Commands that repeat it or lead on.
+    pub repeat: Vec<String>,
+}
+
+impl Head {
+    /// The whole comparison.
+    pub fn with(self, plan: &Plan, found: Found) -> Comparison {
+        let Self { retally, how, a, b, mut notes, read, repeat } = self;
+        notes.extend(notes_of(plan, &a, &b));
+        let (shows, leaves_open) = statements(how, &found, &read);
+        Comparison {
+            format: super::model::ComparisonFormat::CURRENT,
+            retally,
+            verdict: found.verdict,
+            how,
+            notes,
+            a,
+            b,
+            view: found.view,
+            keys: found.keys,
+            rows: found.rows,
+            fields: found.fields,
+            states: found.states,
+            emits: found.emits,
+            outcomes: found.outcomes,
+            refusals: found.refusals,
+            violations: found.violations,
+            totals: found.totals,
+            groups: found.groups,
+            divergences: found.divergences,
+            attribution: found.attribution,
+            worst: found.worst,
+            gate: None,
+            read,
+            shows,
+            leaves_open,
+            repeat,
+            explain: None,
+        }
+    }
+}
+
+impl Note {
+    /// A note.
+    pub fn new(code: NoteCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+/// The notes that follow from what is compared.
+fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for side in [a, b] {
+        let marks = side.run.as_ref().map(|run| marks(&run.marks)).unwrap_or_default();
+        notes.extend(
+            marks
+                .into_iter()
+                .map(|mark| Note::new(NoteCode::Marked, format!("{} {mark}", side.label))),
+        );
+    }
+    if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
+        fields_notes("the view", plan.view.clone(), a, b, &mut notes);
+    }
+    for emit in &plan.emits {
+        let kind = format!("emit kind `{}`", emit.kind);
+        match (emit.a, emit.b) {
+            (Some(_), None) if b.known.is_empty() => notes.push(one_version(&kind, a)),
+            (None, Some(_)) => notes.push(one_version(&kind, b)),
+            (Some(_), None) => {}
+            _ => fields_notes(&kind, emit.fields.clone(), a, b, &mut notes),
+        }
+    }
+    if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
+        && (&of_a.name, &of_a.version) == (&of_b.name, &of_b.version)
+        && of_a.sha256 != of_b.sha256
+    {
+        let text = format!(
+            "both sides are called {}@{}, and are other components (another SHA-256): raise the \
+             version of the newer one",
+            of_a.name, of_a.version,
+        );
+        notes.push(Note::new(NoteCode::Other, text));
+    }
+    if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
+        && (of_a.state_version != of_b.state_version || of_a.layout != of_b.layout)
+    {
+        let text = format!(
+            "the states are laid out otherwise (version {} and {}), so they are not compared; \
+             views, emits and outcomes are",
+            of_a.state_version, of_b.state_version,
+        );
+        notes.push(Note::new(NoteCode::StateLayout, text));
+    }
+    let pairs = plan.view.pairs.iter().chain(plan.emits.iter().flat_map(|e| &e.fields.pairs));
+    let mut told = Vec::new();
+    for pair in pairs {
+        if let Some((_, text)) = &pair.tolerance
+            && !told.contains(&&pair.name)
+        {
+            told.push(&pair.name);
+            let text =
+                format!("values of `{}` within {text} of each other count as equal", pair.name);
+            notes.push(Note::new(NoteCode::Tolerance, text));
+        }
+    }
+    notes
+}
+
+fn marks(marks: &Marks) -> Vec<&'static str> {
+    let all = [
+        (marks.partial, "took a part of the log only"),
+        (marks.subset, "took some keys only"),
+        (marks.empty_state, "began with no state where there should have been one"),
+    ];
+    all.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect()
+}
+
+fn one_version(what: &str, side: &Side) -> Note {
+    let text = format!("{what} is in {} alone: it is not compared", side.label);
+    Note::new(NoteCode::OneVersion, text)
+}
+
+fn fields_notes(place: &str, fields: Fields, a: &Side, b: &Side, notes: &mut Vec<Note>) {
+    let Alignment { other_kind, only_a, only_b, row_key, .. } = fields.alignment;
+    for field in other_kind {
+        let text = format!(
+            "`{}` of {place} is {} in {} and {} in {}: it is not compared",
+            field.name, field.kind_a, a.label, field.kind_b, b.label,
+        );
+        notes.push(Note::new(NoteCode::NotCompared, text));
+    }
+    // Known results need not give every field: what they do not give is no news.
+    let only_a = if b.known.is_empty() { only_a } else { Vec::new() };
+    for (side, alone) in [(a, only_a), (b, only_b)] {
+        for field in alone {
+            notes.push(one_version(&format!("`{}` of {place}", field.name), side));
+        }
+    }
+    if row_key == Some(RowKey::Differs) {
+        let text = format!(
+            "the rows of a key are told apart by other fields in {} than in {}: they are compared \
+             by their position",
+            a.label, b.label,
+        );
+        notes.push(Note::new(NoteCode::NotCompared, text));
+    }
+}
+
+/// What a comparison shows, and what it leaves open.
+fn statements(how: How, found: &Found, read: &super::model::Read) -> (Vec<String>, Vec<String>) {
+    let mut shows = Vec::new();
+    let mut open = Vec::new();
+    match how {
+        How::OnePass => {
+            shows.push("both versions saw the same events in the same order, in one pass");
+            shows.push("each side is what a replay of that version alone gives: same digests");
+        }
+        How::Runs => {
+            shows.push("both runs took the same events under the same settings (unless forced)");
+            open.push("that the runs' logs were what their input descriptions say");
+        }
+        How::Known => {
+            shows.push("how far the run agrees with results that somebody knows");
+            open.push("fields, keys and records that the known results do not give");
+        }
+    }
+    if found.verdict == Verdict::Same {
+        shows.push("nothing that was compared differs");
+    } else if how != How::Known {
+        shows.push("every difference comes from the two versions: there is no noise");
+    }
+    if how != How::OnePass && read.checked {
+        shows.push("the rows that were read are those that the manifests seal");
+    }
+    if how != How::OnePass && read.leaves_read < read.leaves_total {
+        open.push(
+            "rows whose leaf hashes are equal were not read: `retally results check` reads them",
+        );
+    }
+    if found.divergences.not_in_files > 0 {
+        open.push("the first diverging event of keys whose outcomes do not differ in the files");
+    }
+    let cut = found.worst.keys.len() as u64;
+    if found.worst.of > cut {
+        open.push("keys beyond those shown: every one is in differences.parquet (--differences)");
+    }
+    let healed = |key: &super::model::KeyDifference| key.first == FirstDivergence::NoEvents;
+    if how == How::Known && found.worst.keys.iter().any(healed) {
+        open.push("from which event on the results differ: known results have no events");
+    }
+    open.push("which of the two is right: that is for people to say");
+    let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
+    (owned(shows), owned(open))
+}

@@ -1,0 +1,224 @@
+//! One call of both sides compared: which keys part in it, and at which event.
+
+use super::details::{OneSide, key_level};
+use super::half::Half;
+use super::looks::{Look, Looks};
+use super::rows::Range;
+use super::seen::{Parted, Seen, fate_bit};
+use super::shared::Shared;
+use super::steps::{At, Step, Steps};
+use super::walk::{Walk, Walked};
+use super::{PairShard, Side};
+use retally_core::decode::Reading;
+use retally_core::reduce::steps::Taken;
+use retally_core::reduce::steps::{bases, numbers};
+use retally_core::reduce::{Outcome, Shard};
+use retally_core::schema::Column;
+use retally_core::shard::Decoded;
+use retally_core::state::{KeyTable, Slot};
+
+/// Finds an event by its number in the batch of the log.
+pub(super) struct Places<'a> {
+    slabs: [&'a [Decoded]; 2],
+    bases: Vec<u32>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(slabs: [&'a [Decoded]; 2]) -> Self {
+        Self { slabs, bases: bases(slabs[0]) }
+    }
+
+    /// The number of a taken event.
+    pub(super) fn number(&self, taken: &Taken) -> u32 {
+        self.bases[taken.slab as usize] + taken.row
+    }
+
+    /// The slab and row of an event, on a side.
+    pub(super) fn find(&self, side: usize, event: u32) -> (&'a Decoded, usize) {
+        let slab = self.bases.partition_point(|&base| base <= event) - 1;
+        (&self.slabs[side][slab], (event - self.bases[slab]) as usize)
+    }
+}
+
+impl Places<'_> {
+    /// The slot of the key of an event that a shard judged.
+    pub(super) fn slot(&self, side: usize, event: u32, shard: &Shard) -> Option<Slot> {
+        let (slab, row) = self.find(side, event);
+        shard.slot_of(slab, row as u32)
+    }
+}
+
+/// What a key's walk came to, and what it came from.
+struct Found<'a, 'b> {
+    walk: &'b Walk<'a>,
+    looks: &'b Looks,
+    places: &'b Places<'a>,
+    steps: &'a Steps,
+    keys: [&'b KeyTable; 2],
+}
+
+impl PairShard {
+    /// Finds the keys that part in a call with views after each event.
+    pub(super) fn compare(
+        &mut self,
+        shared: &Shared,
+        sides: &mut [Side<'_>; 2],
+        halves: [&Half; 2],
+        slabs: [&[Decoded]; 2],
+        outcomes: [&[(u32, Outcome)]; 2],
+    ) {
+        let places = Places::new(slabs);
+        let steps = match shared.twins {
+            true => Steps::of_twins(halves[0], numbers(slabs[0])),
+            false => {
+                let shards = [&*sides[0].shard, &*sides[1].shard];
+                Steps::of_others(halves, &places, outcomes, shards, &self.records)
+            }
+        };
+        let walk = Walk::new(shared, &steps, halves);
+        let mut looks = Looks::default();
+        let mut again = Vec::new();
+        for number in 0..steps.groups.len() as u32 {
+            let walked = walk.group(number, &looks);
+            if matches!(walked, Walked::Needs) {
+                again.push(number);
+                continue;
+            }
+            let keys = keys(sides);
+            let found = Found { walk: &walk, looks: &looks, places: &places, steps: &steps, keys };
+            self.take(&found, number, walked);
+        }
+        if again.is_empty() {
+            return;
+        }
+        let groups: Vec<_> = again.iter().map(|&at| (at, steps.groups[at as usize])).collect();
+        looks.ask(&walk, sides, &self.records, &groups);
+        for number in again {
+            let keys = keys(sides);
+            let found = Found { walk: &walk, looks: &looks, places: &places, steps: &steps, keys };
+            self.take(&found, number, walk.group(number, &looks));
+        }
+    }
+
+    /// Counts a key's events and notes where it parts.
+    fn take(&mut self, found: &Found<'_, '_>, number: u32, walked: Walked) {
+        let record = found.steps.groups[number as usize].record;
+        let parted = match walked {
+            Walked::Parted { step, looks } => Some((step, looks)),
+            Walked::Same | Walked::Needs => None,
+        };
+        let range = found.steps.range(number);
+        let end = parted.map_or(range.end, |(step, _)| step + 1);
+        let mut seen = Seen::default();
+        for step in &found.steps.steps[range.start as usize..end as usize] {
+            let rows = [0, 1].map(|side| found.walk.reached(step, side));
+            if rows == [None, None] {
+                continue;
+            }
+            seen.count(found.input_of_row(rows));
+            seen.fates |= rows.into_iter().flatten().fold(0, |bits, (_, w)| bits | fate_bit(w));
+        }
+        self.records.add(record, &seen);
+        let Some((step, looks)) = parted else { return };
+        let event = &found.steps.steps[step as usize];
+        let divergence = self.records.part(record, found.parted(event));
+        let key = self.records.key(found.walk.shared().twins, record, found.keys);
+        let level = key_level(key);
+        if level >= self.details.level() {
+            let sides = [0, 1].map(|side| found.one_side(side, number, event, looks[side]));
+            let (slab, row) = found.read(event);
+            self.details.push(divergence, level, slab.events.ids.get(row), sides);
+        }
+    }
+
+    /// Notes the fates of events that did not reach a reducer, up to where their keys parted.
+    pub(super) fn count_fates(
+        &mut self,
+        shared: &Shared,
+        sides: &[Side<'_>; 2],
+        slabs: [&[Decoded]; 2],
+        outcomes: [&[(u32, Outcome)]; 2],
+    ) {
+        let places = Places::new(slabs);
+        for (side, outcomes) in outcomes.into_iter().enumerate() {
+            for &(event, what) in outcomes {
+                let (slab, row) = places.find(side, event);
+                let slot = places.slot(side, event, sides[side].shard);
+                let Some(slot) = slot.filter(|_| what != Outcome::Filtered) else { continue };
+                let record = self.records.of(shared.twins, side, slot);
+                let at = (slab.placed.partition, slab.placed.first_offset + row as u64);
+                let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
+                if parted.is_none_or(|parted| at <= parted) {
+                    self.records.fate(record, what);
+                }
+            }
+        }
+    }
+}
+
+fn keys<'b>(sides: &'b [Side<'_>; 2]) -> [&'b KeyTable; 2] {
+    [&sides[0].shard.keys, &sides[1].shard.keys]
+}
+
+impl<'b> Found<'_, 'b> {
+    /// The input of an event that reached a reducer, by its common number.
+    fn input_of_row(&self, rows: [Option<(u32, Outcome)>; 2]) -> Option<u8> {
+        (0..2).find_map(|side| {
+            // Of twins one side alone has the columns of the call.
+            let (row, _) = rows[side]?;
+            let number = self.walk.half(side).grouped.batch.inputs.get(row as usize)?;
+            self.walk.shared().input(side, *number)
+        })
+    }
+
+    fn parted(&self, event: &Step) -> Parted {
+        let own = |side: usize| !matches!(event.at[side], At::Absent | At::Other(Outcome::Ignored));
+        let (slab, row) = self.read(event);
+        let input = |side: usize| {
+            let (slab, row) = self.places.find(side, event.event);
+            let number = slab.events.inputs[row];
+            own(side).then(|| self.walk.shared().input(side, number)).flatten()
+        };
+        let outcome = |side: usize| match event.at[side] {
+            At::Absent => None,
+            At::Other(what) => Some(what),
+            At::Row(_) => self.walk.reached(event, side).map(|(_, what)| what),
+        };
+        Parted {
+            partition: slab.placed.partition,
+            offset: slab.placed.first_offset + row as u64,
+            time: slab.events.times[row],
+            inputs: [input(0), input(1)],
+            outcomes: [outcome(0), outcome(1)],
+        }
+    }
+
+    /// The event as a side has it that read its id and time.
+    fn read(&self, event: &Step) -> (&'b Decoded, usize) {
+        let [a, b] = [0, 1].map(|side| self.places.find(side, event.event));
+        let (slab, row) = a;
+        match slab.events.readings[row] {
+            Reading::Ready | Reading::BadField(_) => a,
+            Reading::Unreadable(_) | Reading::Ignored => b,
+        }
+    }
+
+    fn one_side(&self, side: usize, group: u32, event: &Step, look: Look) -> OneSide<'_> {
+        let answer = &self.walk.half(side).answer;
+        let applied = self.walk.applied_row(event, side);
+        let records = |emitted: &'_ retally_core::reduce::Emitted| match applied {
+            Some(row) => {
+                let at = emitted.rows.partition_point(|&r| r < row) as u32;
+                let end = emitted.rows.partition_point(|&r| r <= row) as u32;
+                Range { at, len: end - at }
+            }
+            None => Range::default(),
+        };
+        let emits: Vec<(&[Column], Range)> = answer
+            .emits
+            .iter()
+            .map(|emitted| (emitted.columns.as_slice(), records(emitted)))
+            .collect();
+        OneSide { view: self.looks.get(self.walk, side, group, look), emits }
+    }
+}

@@ -1,0 +1,168 @@
+//! One side's share of a call: folded exactly as it would be alone, and with the views after its
+//! events where they are wanted.
+//!
+//! A reducer whose `view` fails on a state between two events must fold as if nobody had looked:
+//! when a call with views fails, the events are folded without, and the views are asked for event
+//! by event, so that the one which fails is known.
+
+use super::Side;
+use retally_core::reduce::steps::Taken;
+use retally_core::reduce::steps::append;
+use retally_core::reduce::steps::{Grouped, fill};
+use retally_core::reduce::steps::{apply, call, numbers};
+use retally_core::reduce::{
+    Answer, Batch, Folded, Instance, Probe, Reducer, Step, Stop, Viewed, check_answer,
+};
+use retally_core::schema::{Column, Spans};
+use retally_core::shard::Decoded;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// The events of the call.
+    pub(super) taken: Vec<Taken>,
+    /// The call. Its states are those before it.
+    pub(super) grouped: Grouped,
+    /// For each key the time of its last applied event before the call; only with views.
+    pub(super) times: Vec<i64>,
+    pub(super) answer: Answer,
+    /// Rows of events that trapped and are rejected for it.
+    pub(super) trapped: Vec<u32>,
+    /// Rows of events after which the view fails; ascending.
+    pub(super) failed: Vec<u32>,
+    passing_limits: u64,
+}
+
+impl Half {
+    /// Events for one call.
+    pub(super) fn new(taken: Vec<Taken>, grouped: Grouped) -> Self {
+        Self { taken, grouped, ..Self::default() }
+    }
+
+    /// Folds the events; `traced`: with the views after them.
+    ///
+    /// # Errors
+    /// The first event with which this side cannot go on.
+    pub(super) fn fold(
+        &mut self,
+        side: &mut Side<'_>,
+        slabs: &[Decoded],
+        traced: bool,
+        probe: &mut impl Probe,
+    ) -> Result<(), Stop> {
+        probe.enter(Some(Step::Call));
+        self.grouped.batch.trace = traced;
+        if traced {
+            let last = |&slot: &u32| side.shard.keys.get(slot).last;
+            self.times = self.grouped.slots.iter().map(last).collect();
+        }
+        match traced.then(|| apply(side.reducer, side.instance, &self.grouped)) {
+            Some(Ok(answer)) => self.answer = answer,
+            failed => {
+                self.grouped.batch.trace = false;
+                self.call(side, slabs)?;
+                if failed.is_some() {
+                    self.views_singly(side.reducer, slabs);
+                }
+            }
+        }
+        probe.enter(Some(Step::Keep));
+        side.shard.keep(&self.grouped, &self.answer, &self.trapped);
+        side.shard.place_taken(slabs, &self.taken, &self.grouped);
+        Ok(())
+    }
+
+    fn call(&mut self, side: &mut Side<'_>, slabs: &[Decoded]) -> Result<(), Stop> {
+        let mut folded = Folded::default();
+        let number = numbers(slabs);
+        let (taken, grouped) = (&self.taken, &self.grouped);
+        let called =
+            call(side.reducer, slabs, side.rules, side.instance, taken, grouped, &mut folded);
+        let (answer, trapped) =
+            called.map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
+        (self.answer, self.trapped) = (answer, trapped);
+        self.passing_limits = folded.passing_limits;
+        Ok(())
+    }
+
+    /// The views after each event, one call each.
+    fn views_singly(&mut self, reducer: &dyn Reducer, slabs: &[Decoded]) {
+        let description = reducer.description();
+        let columns = description.view.fields.iter().map(|f| Column::new(f.kind)).collect();
+        let mut viewed = Viewed { owners: Vec::new(), columns };
+        let mut instance = None;
+        let mut row = 0;
+        for (key, &end) in self.grouped.batch.key_ends.iter().enumerate() {
+            let mut state = self.grouped.batch.states.get(key).to_vec();
+            for row in row..end {
+                let number = self.grouped.order[row as usize];
+                let mut one = Batch { key_ends: vec![1], trace: true, ..Batch::default() };
+                one.params = self.grouped.batch.params.clone();
+                one.keys.push(self.grouped.batch.keys.get(key));
+                one.states.push(&state);
+                fill(&mut one, description, slabs, &self.taken, &[number]);
+                let with_view = single(reducer, &mut instance, &one);
+                let failed = with_view.is_none();
+                one.trace = !failed;
+                let answer = with_view.or_else(|| single(reducer, &mut instance, &one));
+                // An event that fails without its view too is one that is rejected as a trap.
+                let Some(answer) = answer else { continue };
+                state = answer.states.get(0).to_vec();
+                if failed {
+                    self.failed.push(row);
+                    continue;
+                }
+                viewed.owners.extend(answer.trace.owners.iter().map(|_| row));
+                append(&mut viewed.columns, &answer.trace.columns);
+            }
+            row = end;
+        }
+        self.answer.trace = viewed;
+    }
+
+    /// What the side made of the events, as if nobody had looked at its views.
+    pub(super) fn finish(self, slabs: &[Decoded]) -> Folded {
+        let number = numbers(slabs);
+        let Self { taken, grouped, mut answer, trapped, passing_limits, .. } = self;
+        answer.trace = Viewed::default();
+        let mut folded = Folded { passing_limits, ..Folded::default() };
+        folded.take(answer, &trapped, |row| number(&taken[grouped.order[row as usize] as usize]));
+        folded
+    }
+
+    /// The same events for the other side, which has other states and params, if both read events
+    /// alike. The keys, and the states before this side's call, stay here too.
+    pub(super) fn lend(&mut self, other: &Side<'_>) -> Self {
+        let own = &mut self.grouped;
+        let states: Spans = own.slots.iter().map(|&slot| other.shard.keys.state(slot)).collect();
+        let batch = Batch {
+            keys: own.batch.keys.clone(),
+            states,
+            key_ends: own.batch.key_ends.clone(),
+            inputs: std::mem::take(&mut own.batch.inputs),
+            ids: std::mem::take(&mut own.batch.ids),
+            times: std::mem::take(&mut own.batch.times),
+            columns: std::mem::take(&mut own.batch.columns),
+            params: other.rules.params.clone(),
+            trace: false,
+        };
+        let grouped = Grouped { batch, slots: own.slots.clone(), order: own.order.clone() };
+        Self::new(self.taken.clone(), grouped)
+    }
+}
+
+/// One call; none after a fault.
+fn single(
+    reducer: &dyn Reducer,
+    instance: &mut Option<Box<dyn Instance>>,
+    batch: &Batch,
+) -> Option<Answer> {
+    let mut running = match instance.take() {
+        Some(running) => running,
+        None => reducer.open().ok()?,
+    };
+    let answer = running.apply(batch).ok()?;
+    check_answer(reducer.description(), batch, &answer).ok()?;
+    *instance = Some(running);
+    Some(answer)
+}

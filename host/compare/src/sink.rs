@@ -1,0 +1,111 @@
+//! Where every single difference goes, as it is found: a table of differences, a gate that counts
+//! what it allows. A comparison holds a bounded part of them; a sink sees them all, in the order of
+//! keys, then rows, then fields.
+
+use super::align::finer;
+use super::model::Presence;
+use retally_core::schema::{Kind, Value};
+
+/// Takes differences of the view, one by one.
+pub trait Sink {
+    /// A value that differs.
+    ///
+    /// # Errors
+    /// Whatever keeps the sink from going on; it ends the comparison.
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError>;
+
+    /// A key ends whose values were given; called for differing keys alone.
+    ///
+    /// # Errors
+    /// As above.
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError>;
+}
+
+/// Why a sink cannot go on.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A sink for whoever wants none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSink;
+
+impl Sink for NoSink {
+    fn value(&mut self, _: &Difference<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Hands every difference to several sinks, one after another.
+#[derive(Default)]
+pub struct Tee<'a>(pub Vec<&'a mut dyn Sink>);
+
+impl Sink for Tee<'_> {
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.0.iter_mut().try_for_each(|sink| sink.value(difference))
+    }
+
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
+        self.0.iter_mut().try_for_each(|sink| sink.key(key, presence))
+    }
+}
+
+impl std::fmt::Debug for Tee<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Tee").field(&self.0.len()).finish()
+    }
+}
+
+/// A value of a view row that differs.
+#[derive(Debug, Clone, Copy)]
+pub struct Difference<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// Number of the row among those of its key, on the side that has it (A's if both).
+    pub position: u32,
+    /// On which side the row stands. Of a row of one side alone every shared field is given.
+    pub presence: Presence,
+    /// Values of the row key with their kinds, of the side that has the row (A's if both); empty if
+    /// rows are told apart by position.
+    pub row_key: &'a [(Kind, Value<'a>)],
+    /// Number of the field in [`Alignment::shared`](super::model::Alignment::shared).
+    pub field: usize,
+    /// Its name.
+    pub name: &'a str,
+    /// A's kind.
+    pub kind_a: Kind,
+    /// B's kind.
+    pub kind_b: Kind,
+    /// The value in A; none: missing.
+    pub a: Option<Value<'a>>,
+    /// The value in B; none: missing.
+    pub b: Option<Value<'a>>,
+    /// B minus A, where that means something; of a row of one side alone the other side counts as
+    /// zero.
+    pub delta: Option<Delta>,
+    /// Whether a tolerance lets it pass: then it is no difference, and given here all the same.
+    pub tolerated: bool,
+}
+
+impl Difference<'_> {
+    /// The field's kind: of two decimals the one with more digits.
+    pub fn kind(&self) -> Kind {
+        finer(self.kind_a, self.kind_b)
+    }
+}
+
+/// A difference of two numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Delta {
+    /// In units of 10^-`scale`; of timestamps microseconds (scale 6), of dates days (scale 0).
+    Exact {
+        /// How many units.
+        units: i128,
+        /// Digits after the point.
+        scale: u8,
+    },
+    /// Of floats.
+    Float(f64),
+}
