@@ -180,10 +180,14 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
         span: Some((FEBRUARY, MARCH + 31 * DAY)),
         ..Words::default()
     };
-    let found = tally.finish(&words, None, &mut |key| first(key, made));
+    let found = tally.finish(&words, &mut |key| first(key, made));
     let mut comparison = head(made).with(&plan, found);
-    comparison.explain = Some("retally explain --job orders.toml".to_owned());
+    comparison.explain = words_of("retally explain --job orders.toml");
     Ok(comparison)
+}
+
+fn words_of(command: &str) -> Vec<String> {
+    command.split(' ').map(str::to_owned).collect()
 }
 
 fn rejected() -> Fate {
@@ -300,6 +304,6 @@ fn head(made: &Made) -> Head {
         b: side("1.1.0", 32),
         notes: Vec::new(),
         read: Read::default(),
-        repeat: vec!["retally compare --a v1.wasm --b v2.wasm --job orders.toml".to_owned()],
+        repeat: vec![words_of("retally compare --a v1.wasm --b v2.wasm --job orders.toml")],
     }
 }

@@ -264,7 +264,7 @@ fn markdown_fits_a_comment_whatever_differs() -> Result<()> {
         found.notes = found.notes.iter().cycle().take(5_000).cloned().collect();
         found.fields = found.fields.iter().cycle().take(2_000).cloned().collect();
         found.emits = found.emits.iter().cycle().take(2_000).cloned().collect();
-        found.repeat = vec![HOSTILE.repeat(500); 10];
+        found.repeat = vec![vec![HOSTILE.repeat(500)]; 10];
         found.a.label = HOSTILE.repeat(100);
         found.shows = vec![HOSTILE.repeat(100); 100];
         let comment = markdown(&found);

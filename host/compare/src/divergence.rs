@@ -3,7 +3,7 @@
 //! needed; how coarse they end depends on the times alone, not on their order.
 
 use super::exact::units_text;
-use super::model::{Cumulative, Divergences, Fate, InputCount, NotInFiles, TimeBucket, TimeStep};
+use super::model::{Cumulative, Divergences, Fate, InputCount, TimeBucket, TimeStep};
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value, civil_from_days, days_from_civil, display};
 use std::collections::BTreeMap;
@@ -110,8 +110,8 @@ impl DivergenceTally {
         days
     }
 
-    /// What was found. `missing`: the command that finds what is not in the files.
-    pub(crate) fn finish(mut self, missing: Option<String>) -> Divergences {
+    /// What was found.
+    pub(crate) fn finish(mut self) -> Divergences {
         while self.span() > BUCKETS_TOLD && self.coarsen() {}
         let mut sums = vec![0i128; self.fields.len()];
         let mut over_time = Vec::with_capacity(self.buckets.len());
@@ -137,9 +137,6 @@ impl DivergenceTally {
             found: self.found,
             not_in_files: self.not_in_files,
             healed: self.healed,
-            missing: missing
-                .filter(|_| self.not_in_files > 0)
-                .map(|command| NotInFiles { command }),
             by_input,
             step: (!over_time.is_empty()).then_some(self.step),
             over_time,

@@ -30,7 +30,6 @@ pub mod model;
 mod notes;
 pub mod pair;
 pub mod run_gate;
-mod shell;
 pub mod sink;
 mod tally;
 #[cfg(test)]
@@ -47,6 +46,5 @@ pub use error::CompareError;
 pub use fate::word;
 pub use judge::{Judged, Rows, judge};
 pub use notes::Head;
-pub use shell::{shell_flag, shell_word};
 pub use tally::{Found, SideOf, Tally};
 pub use view::KeyVerdict;

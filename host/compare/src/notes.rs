@@ -24,7 +24,7 @@ pub struct Head {
     /// How much was read.
     pub read: super::model::Read,
     /// Commands that repeat it or lead on.
-    pub repeat: Vec<String>,
+    pub repeat: Vec<Vec<String>>,
 }
 
 impl Head {
@@ -60,7 +60,7 @@ impl Head {
             shows,
             leaves_open,
             repeat,
-            explain: None,
+            explain: Vec::new(),
         }
     }
 }

@@ -243,13 +243,8 @@ impl Tally {
     }
 
     /// Ends the comparison. `first` is asked for the first diverging event of each key that is
-    /// shown; `missing` is the command that finds those that are not in the files.
-    pub fn finish(
-        self,
-        words: &Words,
-        missing: Option<String>,
-        first: &mut dyn FnMut(&[u8]) -> FirstDivergence,
-    ) -> Found {
+    /// shown.
+    pub fn finish(self, words: &Words, first: &mut dyn FnMut(&[u8]) -> FirstDivergence) -> Found {
         let Self { plan, summed, view, emits, groups, divergences, attribution, worst, .. } = self;
         let whole = view.whole;
         let mut differs = view.keys.differing() > 0;
@@ -281,7 +276,7 @@ impl Tally {
             violations,
             totals,
             groups,
-            divergences: divergences.finish(missing),
+            divergences: divergences.finish(),
             attribution,
             worst: worst.finish(&plan.view, first),
         }

@@ -108,7 +108,7 @@ fn compare(a: &Keyed, b: &Keyed, options: &Options, skip: bool, sink: &mut dyn S
         let (a, b) = (Rows::all(&columns_a), Rows::all(&columns_b));
         tally.key(key.as_bytes(), a, b, &KeyFacts::default(), sink).unwrap();
     }
-    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
     let head = Head {
         retally: "0".into(),
         how: How::Runs,
@@ -310,7 +310,7 @@ proptest! {
                 let b = Records { events: &events_b, columns: &columns_b };
                 tally.emits(0, a, b, &mut |event| differing.push(event)).unwrap();
             }
-            let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+            let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
             (found.verdict, found.emits, found.totals, found.groups, differing)
         };
         prop_assert_eq!(all(cut), all(0));
@@ -331,7 +331,7 @@ proptest! {
                 let first = First { time: Some(time), ..First::default() };
                 tally.key(true, Some(first), &[i128::from(time % 100)]);
             }
-            tally.finish(None)
+            tally.finish()
         };
         let one = told(&times);
         times.reverse();
@@ -408,7 +408,7 @@ fn what_the_changed_keys_have_in_common_is_found() {
         span: Some((0, 100 * day)),
         ..Words::default()
     };
-    let found = tally.finish(&words, None, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(&words, &mut |_| FirstDivergence::NoEvents);
     let told: Vec<String> = found
         .attribution
         .findings
@@ -443,7 +443,7 @@ fn groups_tell_no_totals_of_records_that_were_not_read() {
     let (a, b) = (row(100), row(250));
     let (a, b) = (Rows::all(&a), Rows::all(&b));
     tally.key(b"k", a, b, &KeyFacts::default(), &mut NoSink).unwrap();
-    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
     let groups = found.groups.unwrap().groups;
     let told = groups[0].totals.iter().filter(|total| total.field == "net");
     let told: Vec<_> =
@@ -463,7 +463,7 @@ fn no_more_others_have_a_fate_than_there_are_others() {
         tally.skip(10, 10);
         let (fates, fate_keys) = (vec![rejected.clone()], Some(vec![keys]));
         let words = Words { fates, fate_keys, ..Words::default() };
-        let found = tally.finish(&words, None, &mut |_| FirstDivergence::NoEvents);
+        let found = tally.finish(&words, &mut |_| FirstDivergence::NoEvents);
         let fate = Condition::HadFate { fate: rejected.clone() };
         let own = found.attribution.findings.into_iter().find(|f| f.condition == fate);
         own.map(|finding| (finding.others_with, finding.others))

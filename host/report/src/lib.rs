@@ -1,10 +1,10 @@
 //! Reports of a comparison, each for its reader.
 //!
 //! ```text
-//! core::compare::model::Comparison --> terminal   a few lines, verdict first, next command last
-//!                                  --> markdown   a comment on a pull request, bounded in size
-//!                                  --> html       one page that opens from disk, for all others
-//! core::compare::sink              --> csv        every single difference, for a spreadsheet
+//! retally_compare::model::Comparison --> terminal   a few lines, verdict first, next command last
+//!                                   --> markdown   a comment on a pull request, bounded in size
+//!                                   --> html       one page that opens from disk, for all others
+//! retally_compare::sink              --> csv        every single difference, for a spreadsheet
 //! ```
 //!
 //! All of them are pure functions of the comparison: the same bytes when repeated, without a clock,
@@ -20,6 +20,7 @@ mod known;
 pub mod markdown;
 pub mod number;
 pub mod sentence;
+pub mod shell;
 pub mod terminal;
 pub mod text;
 

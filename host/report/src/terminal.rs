@@ -3,12 +3,12 @@
 
 use crate::number::grouped;
 use crate::sentence::{self, Part, Sentence, names, shown, with_unit};
+use crate::shell::{self, command};
 use crate::text::{cut, harmless, harmless_lines, visible, wrapped};
 use retally_compare::model::{
     Comparison, EmitDifference, FieldDifference, FirstDivergence, FirstEvent, How, KeyDifference,
     Presence, RowDifference, Sets, ValueDifference, Verdict,
 };
-use retally_compare::{shell_flag, shell_word};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -213,7 +213,7 @@ fn keys(t: &mut String, c: &Comparison) {
     for key in worst(c).take(KEYS_MAX) {
         let first = match &key.first {
             FirstDivergence::Event(event) => format!("    {}\n", event_text(event)),
-            FirstDivergence::NotInFiles(_) | FirstDivergence::NoEvents => String::new(),
+            FirstDivergence::NotInFiles | FirstDivergence::NoEvents => String::new(),
         };
         let _ = write!(t, "\n  key {}\n{first}", value(visible(&key.key)));
         for row in key.rows.iter().take(ROWS_MAX) {
@@ -282,7 +282,7 @@ fn hints(c: &Comparison, to_page: bool) -> Vec<String> {
     if c.verdict == Verdict::Same {
         return Vec::new();
     }
-    let whole = c.repeat.last().map(|command| format!("{command} --html report.html"));
+    let whole = c.repeat.last().map(|words| format!("{} --html report.html", command(words)));
     explain(c).into_iter().chain(whole.filter(|_| to_page)).collect()
 }
 
@@ -291,20 +291,8 @@ fn hints(c: &Comparison, to_page: bool) -> Vec<String> {
 pub fn explain(c: &Comparison) -> Option<String> {
     let key = worst(c).next()?;
     match &key.first {
-        FirstDivergence::Event(event) => Some(around(c, &key.key, event)),
-        FirstDivergence::NotInFiles(command) => Some(command.clone()),
+        FirstDivergence::Event(event) => Some(shell::explain(c, &key.key, Some(event))),
+        FirstDivergence::NotInFiles => Some(shell::explain(c, &key.key, None)),
         FirstDivergence::NoEvents => None,
-    }
-}
-
-/// The command that shows a key's history around an event.
-#[must_use]
-pub fn around(c: &Comparison, key: &str, event: &FirstEvent) -> String {
-    let explain = c.explain.as_deref().unwrap_or("retally explain");
-    let around = shell_flag("--around", &format!("{}:{}", event.partition, event.offset));
-    // A key that looks like a flag stands where none is expected.
-    match key.starts_with('-') {
-        true => format!("{explain} {around} -- {}", shell_word(key)),
-        false => format!("{explain} {} {around}", shell_word(key)),
     }
 }

@@ -99,7 +99,7 @@ fn compare(sides: &Sides, judging: &mut Judging) -> Comparison {
         let facts = KeyFacts { first, ..KeyFacts::default() };
         tally.key(key.as_bytes(), a, b, &facts, judging).unwrap();
     }
-    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
     let side = || Side { label: "s".into(), reducer: None, run: None, known: Vec::new() };
     let head = Head {
         retally: "0".into(),

@@ -17,22 +17,12 @@ pub struct Divergences {
     pub not_in_files: u64,
     /// Of those that are known: the views at the end are equal all the same.
     pub healed: u64,
-    /// How one finds those that are not in the files; none if there are none.
-    pub missing: Option<NotInFiles>,
     /// By the input that took the event; most frequent first.
     pub by_input: Vec<InputCount>,
     /// First divergences over event time, earliest first, without empty buckets.
     pub over_time: Vec<TimeBucket>,
     /// How long each bucket is; none without buckets.
     pub step: Option<TimeStep>,
-}
-
-/// The way to what is not in the files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NotInFiles {
-    /// The command that finds it.
-    pub command: String,
 }
 
 /// First divergences of one input.

@@ -77,8 +77,8 @@ pub struct ValueDifference {
 pub enum FirstDivergence {
     /// This one.
     Event(Box<FirstEvent>),
-    /// The files do not hold it: the command that finds it.
-    NotInFiles(String),
+    /// The files do not hold it: explaining the key finds it.
+    NotInFiles,
     /// Nobody looked: known results have no events.
     NoEvents,
 }

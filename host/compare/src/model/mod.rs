@@ -16,8 +16,7 @@ pub use differences::{
     Tolerated, Total, Transition, Transitions, Unit,
 };
 pub use events::{
-    Attribution, Condition, Cumulative, Divergences, Finding, InputCount, NotInFiles, TimeBucket,
-    TimeStep,
+    Attribution, Condition, Cumulative, Divergences, Finding, InputCount, TimeBucket, TimeStep,
 };
 pub use keys::{
     FirstDivergence, FirstEvent, KeyDifference, Ranking, RowDifference, ShownRecord, ShownRow,
@@ -99,12 +98,11 @@ pub struct Comparison {
     pub shows: Vec<String>,
     /// What it leaves open, as sentences.
     pub leaves_open: Vec<String>,
-    /// Commands that repeat it or lead on, to be pasted.
-    pub repeat: Vec<String>,
-    /// The command that explains a key, without the key, which is put behind it. None of known
-    /// results, which have no events.
-    #[serde(default)]
-    pub explain: Option<String>,
+    /// Commands that repeat it or lead on, word by word.
+    pub repeat: Vec<Vec<String>>,
+    /// The words of the command that explains a key, up to the key, which is put behind them. None
+    /// of known results, which have no events.
+    pub explain: Vec<String>,
 }
 
 /// The answer.

@@ -18,7 +18,7 @@ use arrow_array::cast::AsArray;
 use retally_compare::gate::Gate;
 use retally_compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words, shell_word};
+use retally_compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
 use std::cmp::Ordering;
@@ -35,7 +35,7 @@ pub struct CompareOptions {
     /// Which differences are expected; none: nobody judges.
     pub gate: Option<Gate>,
     /// Commands that repeat the comparison or lead on.
-    pub repeat: Vec<String>,
+    pub repeat: Vec<Vec<String>>,
     /// The job file, for commands that lead on.
     pub job: String,
 }
@@ -252,17 +252,11 @@ impl<'a> Compared<'a> {
         let Self { a, b, dirs, plan, tally, firsts, mut notes, mut read, words } = self;
         let keys = tally.shown();
         let events = shown([a, b], &firsts, &keys)?;
-        let explain = explain([a.manifest(), b.manifest()], &options.job);
         let mut first = |key: &[u8]| match events.get(key) {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
-            None => {
-                let key = String::from_utf8_lossy(key);
-                let dashes = if key.starts_with('-') { "-- " } else { "" };
-                FirstDivergence::NotInFiles(format!("{explain} {dashes}{}", shell_word(&key)))
-            }
+            None => FirstDivergence::NotInFiles,
         };
-        let missing = format!("{explain} KEY");
-        let mut found = tally.finish(&words, Some(missing), &mut first);
+        let mut found = tally.finish(&words, &mut first);
         totals::fill(&mut found.totals, &a.manifest().totals, &b.manifest().totals);
         let (mut side_a, mut side_b) =
             (side(a.manifest(), Some(dirs[0])), side(b.manifest(), Some(dirs[1])));
@@ -282,7 +276,8 @@ impl<'a> Compared<'a> {
             read,
             repeat: options.repeat.clone(),
         };
-        Ok(Comparison { explain: Some(explain), ..head.with(&plan, found) })
+        let explain = explain([a.manifest(), b.manifest()], &options.job);
+        Ok(Comparison { explain, ..head.with(&plan, found) })
     }
 }
 

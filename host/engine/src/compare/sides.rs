@@ -3,7 +3,6 @@
 use super::error::CompareError;
 use crate::rundir::RunReader;
 use retally_compare::model::{ReducerSide, RunSide, Side};
-use retally_compare::shell_word;
 use retally_core::manifest::{Manifest, ManifestError};
 use std::path::Path;
 
@@ -47,9 +46,9 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
     }
 }
 
-/// The command that explains a key under both versions, up to where the key stands. Paths are those
-/// of the jobs, from the folder of the job file.
-pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
+/// The words of the command that explains a key under both versions, up to where the key stands.
+/// Paths are those of the jobs, from the folder of the job file.
+pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> Vec<String> {
     let path = |manifest: &Manifest| {
         let written = manifest.job.written.get("job.reducer")?.as_str()?.to_owned();
         // No report tells where things lie on a machine.
@@ -58,13 +57,13 @@ pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> String {
         Some(if path.is_absolute() { name } else { written })
     };
     let job = if job.is_empty() { "retally.toml" } else { job };
-    match manifests.map(path) {
-        [Some(a), Some(b)] if a != b => {
-            let (a, b) = (shell_word(&a), shell_word(&b));
-            format!("retally explain --job {job} --a {a} --b {b}")
-        }
-        _ => format!("retally explain --job {job}"),
+    let mut words = ["retally", "explain", "--job", job].map(str::to_owned).to_vec();
+    if let [Some(a), Some(b)] = manifests.map(path)
+        && a != b
+    {
+        words.extend(["--a".to_owned(), a, "--b".to_owned(), b]);
     }
+    words
 }
 
 /// Two labels that can be told apart: two runs of one version are called by their directories too,

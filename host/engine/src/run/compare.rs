@@ -48,8 +48,9 @@ pub struct PassOptions {
     pub dirs: [Option<PathBuf>; 2],
     /// The file of each reducer, to repeat its run by; none: the one that the job names.
     pub files: [Option<PathBuf>; 2],
-    /// The command that explains a key under both reducers, up to where the key stands.
-    pub explain: Option<String>,
+    /// The words of the command that explains a key under both reducers, up to where the key
+    /// stands.
+    pub explain: Vec<String>,
 }
 
 /// What a comparison in one pass came to.
@@ -111,8 +112,7 @@ pub fn compare(
     let begins = reducers.into_iter().zip(places);
     let begins = begins.map(|(reducer, (dir, file))| Begin { reducer, dir, file }).collect();
     let prepared = prepare(job, begins, Some(shared), &replay, observer)?;
-    let explain = options.explain.as_deref();
-    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch, explain };
+    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
     let compared = pass.run(&options.compare, plan, notes, observer, sink);
     let mut compared = compared.inspect_err(|_| prepared.discard())?;
     compared.comparison.explain = options.explain.clone();
@@ -138,7 +138,6 @@ struct Pass<'a> {
     options: &'a ReplayOptions,
     prepared: &'a Prepared,
     watch: &'a Stopwatch,
-    explain: Option<&'a str>,
 }
 
 impl Pass<'_> {
@@ -217,7 +216,7 @@ impl Pass<'_> {
             let shards =
                 [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
             let firsts = Firsts::new(self.prepared);
-            tallied.tally.finish(&words, None, &mut |key| {
+            tallied.tally.finish(&words, &mut |key| {
                 let event = firsts.as_ref().map(|f| f.event([&shards[0], &shards[1]], key));
                 let (first, whole) = event.unwrap_or((FirstDivergence::NoEvents, true));
                 without += u64::from(!whole);
@@ -225,11 +224,9 @@ impl Pass<'_> {
             })
         };
         if without > 0 {
-            let one = || format!("retally explain --job {}", how.job);
-            let explain = self.explain.map_or_else(one, str::to_owned);
             let text = format!(
                 "of {without} of the keys shown, what was emitted and viewed at their first \
-                 diverging event was not kept: `{explain} KEY` shows it"
+                 diverging event was not kept: `retally explain` shows it"
             );
             notes.push(Note::new(NoteCode::Bounded, text));
         }

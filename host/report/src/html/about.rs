@@ -48,7 +48,8 @@ pub(super) fn compared(c: &Comparison) -> String {
         table("Equal digests stand for equal contents", &head, &facts(c)),
     );
     if !c.repeat.is_empty() {
-        let commands: Vec<String> = c.repeat.iter().map(|command| text(command)).collect();
+        let commands: Vec<String> =
+            c.repeat.iter().map(|words| text(&crate::shell::command(words))).collect();
         out += &format!("<pre><code>{}</code></pre>\n", commands.join("\n"));
     }
     out += "<details><summary>What the words mean</summary><dl>\n";

@@ -4,7 +4,7 @@
 use super::escape::{code, optional, text};
 use super::table::{Cell, difference, more, table};
 use crate::sentence::{names, shown};
-use crate::terminal::around;
+use crate::shell;
 use retally_compare::model::{
     Comparison, Fate, FirstDivergence, FirstEvent, KeyDifference, Presence, RowDifference,
     ShownRecord, ShownRow, ShownValue,
@@ -24,10 +24,10 @@ pub(super) fn of(c: &Comparison, key: &KeyDifference) -> String {
     };
     let first = match &key.first {
         FirstDivergence::Event(event) => self::event(c, &key.key, event),
-        FirstDivergence::NotInFiles(command) => format!(
+        FirstDivergence::NotInFiles => format!(
             "<p class=\"muted\">The files do not hold the event with which it begins to differ. \
              This finds it:</p><pre><code>{}</code></pre>",
-            text(command)
+            text(&shell::explain(c, &key.key, None))
         ),
         FirstDivergence::NoEvents => String::new(),
     };
@@ -117,7 +117,7 @@ fn event(c: &Comparison, key: &str, event: &FirstEvent) -> String {
     let head = [String::new(), text(&a), text(&b)];
     let command = match c.verdict {
         _ if c.how == retally_compare::model::How::Known => String::new(),
-        _ => format!("<pre><code>{}</code></pre>", text(&around(c, key, event))),
+        _ => format!("<pre><code>{}</code></pre>", text(&shell::explain(c, key, Some(event)))),
     };
     let time = event.time.as_deref().map(|time| format!(", {}", text(time))).unwrap_or_default();
     let caption = format!("The event with which it begins to differ: {}{time}", place(event));

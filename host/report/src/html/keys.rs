@@ -307,7 +307,7 @@ fn time(key: &KeyDifference) -> String {
             }
             None => "<i class=\"none\">time not known</i>".to_owned(),
         },
-        FirstDivergence::NotInFiles(_) => "<i class=\"none\">not in the files</i>".to_owned(),
+        FirstDivergence::NotInFiles => "<i class=\"none\">not in the files</i>".to_owned(),
         FirstDivergence::NoEvents => String::new(),
     }
 }

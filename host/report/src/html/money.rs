@@ -52,7 +52,7 @@ fn mixed(c: &Comparison) -> String {
     let further = match c.groups.is_some() {
         true => "Below, each group has its own.".to_owned(),
         false => {
-            let by = retally_compare::shell_flag("--by", first);
+            let by = crate::shell::shell_flag("--by", first);
             format!("<code>{}</code> gives each its own.", text(&by))
         }
     };

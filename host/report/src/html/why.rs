@@ -108,8 +108,9 @@ fn known(c: &Comparison) -> String {
             grouped(d.keys)
         ));
     }
-    let command = d.missing.as_ref().map(|missing| {
-        format!("<p>This finds it:</p><pre><code>{}</code></pre>\n", text(&missing.command))
+    let command = (d.not_in_files > 0).then(|| {
+        let command = text(&crate::shell::explain(c, "KEY", None));
+        format!("<p>This finds it:</p><pre><code>{command}</code></pre>\n")
     });
     let said: String = said.iter().map(|line| format!("<p class=\"muted\">{line}</p>\n")).collect();
     said + &command.unwrap_or_default()

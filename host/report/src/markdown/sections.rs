@@ -4,12 +4,12 @@ use super::bounded::{Align, Bounded};
 use super::escape::{code, fence, plain};
 use crate::number::{digits, grouped, is_zero, percent, rounded, signed, thousands};
 use crate::sentence::{names, shown, with_unit};
+use crate::shell::{command, shell_flag};
 use crate::terminal::{explain, worst};
 use retally_compare::model::{
     CodeCount, Comparison, Fate, FirstDivergence, KeyDifference, Place, RowKey, Side, Total,
     ValueDifference, Verdict,
 };
-use retally_compare::shell_flag;
 
 const L: Align = Align::Left;
 const R: Align = Align::Right;
@@ -272,7 +272,7 @@ fn key_rows(c: &Comparison, key: &KeyDifference) -> Vec<Vec<String>> {
             let place = code(&format!("{}:{}", event.partition, event.offset));
             format!("{place} {}", plain(event.time.as_deref().unwrap_or_default()))
         }
-        FirstDivergence::NotInFiles(_) => "not in the files".to_owned(),
+        FirstDivergence::NotInFiles => "not in the files".to_owned(),
         FirstDivergence::NoEvents => String::new(),
     };
     let values = key.rows.iter().flat_map(|row| row.values.iter().map(move |value| (row, value)));
@@ -299,7 +299,8 @@ pub(super) fn compared(b: &mut Bounded, c: &Comparison) {
     b.table(&[("side", L), ("what", L), ("is", L)], rows.into_iter(), (all, all as u64), "lines");
     if !c.repeat.is_empty() {
         b.line("");
-        b.line(&fence(&c.repeat));
+        let commands: Vec<String> = c.repeat.iter().map(|words| command(words)).collect();
+        b.line(&fence(&commands));
     }
     b.line(&format!("Made by Retally {}.", plain(&c.retally)));
 }

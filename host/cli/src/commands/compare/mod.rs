@@ -9,11 +9,11 @@ use crate::exit::Exit;
 use crate::report::files::Reports;
 use anyhow::anyhow;
 use pass::{PassArgs, path_flag};
+use retally_compare::Options;
 use retally_compare::gate::Entry;
 use retally_compare::model::{Comparison, Verdict};
 use retally_compare::run_gate::Limit;
 use retally_compare::sink::Sink;
-use retally_compare::{Options, shell_flag};
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -147,45 +147,49 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
         force: args.force,
         gate: gate::gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
         repeat: vec![repeat(args)],
-        job: word(&args.job.display().to_string()),
+        job: args.job.display().to_string(),
     })
 }
 
-/// The command that makes the same comparison.
-fn repeat(args: &Args) -> String {
-    let mut words = vec!["retally compare".to_owned()];
+/// The words of the command that makes the same comparison.
+fn repeat(args: &Args) -> Vec<String> {
+    let mut words = ["retally", "compare"].map(str::to_owned).to_vec();
     if args.pass.is_asked() {
         words.extend(args.pass.words());
-        words.push(path_flag("--job", &args.job));
+        words.extend(path_flag("--job", &args.job));
     }
     // A path that looks like a flag is none when it begins with its folder.
     let run = |run: &PathBuf| match run.to_string_lossy().starts_with('-') {
         true => Path::new(".").join(run),
         false => run.clone(),
     };
-    words.extend(args.runs.iter().map(|path| word(&run(path).display().to_string())));
-    words.extend(args.known.iter().map(|file| path_flag("--known", file)));
-    let pairs = |flag: &str, pairs: &[(String, String)]| -> Vec<String> {
-        pairs.iter().map(|(name, value)| shell_flag(flag, &format!("{name}={value}"))).collect()
+    words.extend(args.runs.iter().map(|path| run(path).display().to_string()));
+    words.extend(args.known.iter().flat_map(|file| path_flag("--known", file)));
+    let pairs = |of: &str, pairs: &[(String, String)]| -> Vec<String> {
+        pairs.iter().flat_map(|(name, value)| flag(of, &format!("{name}={value}"))).collect()
     };
     words.extend(pairs("--known-emits", &args.known_emits));
-    words.extend(args.by.iter().map(|by| shell_flag("--by", by)));
+    words.extend(args.by.iter().flat_map(|by| flag("--by", by)));
     words.extend(pairs("--tolerance", &args.tolerance));
-    words.extend(args.expect.iter().map(|expect| shell_flag("--expect", expect)));
-    words.extend(args.allow.iter().map(|entry| shell_flag("--allow", &entry.to_string())));
-    words.extend(args.max_keys.iter().map(|limit| shell_flag("--max-keys", &limit.to_string())));
+    words.extend(args.expect.iter().flat_map(|expect| flag("--expect", expect)));
+    words.extend(args.allow.iter().flat_map(|entry| flag("--allow", &entry.to_string())));
+    words.extend(args.max_keys.iter().flat_map(|limit| flag("--max-keys", &limit.to_string())));
     if args.show != retally_compare::SHOWN_KEYS {
-        words.push(format!("--show {}", args.show));
+        words.extend(flag("--show", &args.show.to_string()));
     }
     if args.force {
         words.push("--force".to_owned());
     }
-    words.join(" ")
+    words
 }
 
-/// A text as one word of a shell.
-fn word(text: &str) -> String {
-    retally_compare::shell_word(text)
+/// The words of a flag with its value.
+fn flag(name: &str, value: &str) -> Vec<String> {
+    match value.starts_with('-') {
+        // What looks like a flag itself must hang on to its own.
+        true => vec![format!("{name}={value}")],
+        false => vec![name.to_owned(), value.to_owned()],
+    }
 }
 
 fn named(text: &str) -> Result<(String, String), String> {

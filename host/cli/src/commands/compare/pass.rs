@@ -1,10 +1,10 @@
 //! Two reducers over the log of a job, in one pass.
 
+use super::flag;
 use crate::commands::replay::{cache_folder, cancel_on_signal};
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_compare::model::Comparison;
-use retally_compare::shell_flag;
 use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions};
 use retally_engine::job::{Authored, Resolved};
@@ -76,24 +76,25 @@ impl PassArgs {
     /// The words that ask for the same pass again.
     pub(super) fn words(&self) -> Vec<String> {
         let mut words = self.reducers();
-        words.extend(self.set.iter().map(|pair| shell_flag("--set", pair)));
-        words.extend(self.keys.iter().map(|key| shell_flag("--keys", key)));
-        words.extend(self.keys_file.iter().map(|file| path_flag("--keys-file", file)));
-        words.extend(self.limit.map(|limit| format!("--limit {limit}")));
+        words.extend(self.set.iter().flat_map(|pair| flag("--set", pair)));
+        words.extend(self.keys.iter().flat_map(|key| flag("--keys", key)));
+        words.extend(self.keys_file.iter().flat_map(|file| path_flag("--keys-file", file)));
+        words.extend(self.limit.iter().flat_map(|limit| flag("--limit", &limit.to_string())));
         words
     }
 
     fn reducers(&self) -> Vec<String> {
-        let a = self.a.iter().map(|file| path_flag("--a", file));
-        a.chain(self.b.iter().map(|file| path_flag("--b", file))).collect()
+        let a = self.a.iter().flat_map(|file| path_flag("--a", file));
+        a.chain(self.b.iter().flat_map(|file| path_flag("--b", file))).collect()
     }
 
-    /// The command that explains a key under both reducers, up to where the key stands.
-    fn explain(&self, job: &Path) -> String {
-        let mut words = vec!["retally explain".to_owned(), path_flag("--job", job)];
-        words.extend(self.set.iter().map(|pair| shell_flag("--set", pair)));
+    /// The words of the command that explains a key under both reducers, up to the key.
+    fn explain(&self, job: &Path) -> Vec<String> {
+        let mut words = ["retally", "explain"].map(str::to_owned).to_vec();
+        words.extend(path_flag("--job", job));
+        words.extend(self.set.iter().flat_map(|pair| flag("--set", pair)));
         words.extend(self.reducers());
-        words.join(" ")
+        words
     }
 
     /// Compares the two reducers.
@@ -103,7 +104,7 @@ impl PassArgs {
         options: CompareOptions,
         sink: &mut dyn Sink,
     ) -> Result<Comparison, Failure> {
-        let explain = Some(self.explain(job));
+        let explain = self.explain(job);
         let shown = Arc::new(Shown::new(self.quiet));
         let options = self.options(options, &shown)?;
         let options = PassOptions { explain, files: self.files(job)?, ..options };
@@ -191,7 +192,7 @@ impl PassArgs {
     }
 }
 
-/// A flag with a path, to be pasted into a shell.
-pub(super) fn path_flag(flag: &str, path: &Path) -> String {
-    shell_flag(flag, &path.display().to_string())
+/// A flag with a path.
+pub(super) fn path_flag(name: &str, path: &Path) -> Vec<String> {
+    flag(name, &path.display().to_string())
 }

@@ -3,10 +3,10 @@
 use crate::error::Failure;
 use crate::report::text::{counted, grouped};
 use anyhow::anyhow;
-use retally_compare::shell_word;
 use retally_engine::job::Resolved;
 use retally_engine::run::{History, newest_run};
 use retally_engine::rundir::{Keys, RunReader, Table};
+use retally_report::shell::shell_word;
 use std::path::Path;
 
 /// Keys that are offered.

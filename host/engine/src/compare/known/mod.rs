@@ -92,7 +92,7 @@ pub fn known(
         .collect();
     read.bytes_read = run.bytes_read() + sources.iter().map(|(_, file)| file.bytes).sum::<u64>();
     read.bytes_total = run.bytes_total()? + read.bytes_read - run.bytes_read();
-    let found = tally.finish(&Words::default(), None, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
     let head = Head {
         retally: env!("CARGO_PKG_VERSION").into(),
         how: How::Known,

@@ -1,11 +1,46 @@
 //! Commands that lead on are to be pasted: whatever a key or a path holds is one word of a shell.
+//! A comparison holds them as lists of words; only here they become a line.
+
+use retally_compare::model::{Comparison, FirstEvent};
+
+/// A command as a line to be pasted.
+#[must_use]
+pub fn command(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The command that explains a key, around an event if one is known.
+#[must_use]
+pub fn explain(c: &Comparison, key: &str, event: Option<&FirstEvent>) -> String {
+    let mut words = c.explain.clone();
+    if words.is_empty() {
+        words = ["retally", "explain"].map(str::to_owned).into();
+    }
+    let place = event.map(|event| format!("{}:{}", event.partition, event.offset));
+    let around = place.map(|place| shell_flag("--around", &place));
+    // A key that looks like a flag stands where none is expected.
+    let (before, behind) = match key.starts_with('-') {
+        true => (around.into_iter().chain(["--".to_owned()]).collect(), None),
+        false => (Vec::new(), around),
+    };
+    let parts = [command(&words)].into_iter().chain(before).chain([shell_word(key)]).chain(behind);
+    parts.collect::<Vec<_>>().join(" ")
+}
 
 /// A text as one word of a shell. Control characters and those that turn the direction of reading
 /// are written as escapes, so that the command is what it looks like.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
+    match word.starts_with('-') && quoted(word) == word {
+        true => format!("'{word}'"),
+        false => quoted(word),
+    }
+}
+
+/// A word that may be a flag.
+fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@,+=".contains(c);
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+    if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     if !word.chars().any(steers) {
@@ -51,6 +86,10 @@ mod tests {
         assert_eq!(shell_word("-x"), "'-x'");
         assert_eq!(shell_word("a b; rm -rf $HOME"), "'a b; rm -rf $HOME'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(
+            command(&["a", "--b", "c d", "--e=-f"].map(str::to_owned)),
+            "a --b 'c d' --e=-f"
+        );
         assert_eq!(shell_word("a\nb'\u{202e}"), r"$'a\x0ab\'\xe2\x80\xae'");
     }
 
