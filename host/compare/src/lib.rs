@@ -43,7 +43,6 @@ pub use attribution::{KeyFacts, Words};
 pub use divergence::First;
 pub use emits::Records;
 pub use error::CompareError;
-pub use fate::word;
 pub use judge::{Judged, Rows, judge};
 pub use notes::Head;
 pub use tally::{Found, SideOf, Tally};

@@ -2,6 +2,7 @@
 //! not set here is either without effect on a result or not compiled in (Cargo.toml names the few
 //! features of wasmtime that are).
 
+use retally_core::reduce::Engine as About;
 use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy, WasmFeatures};
 
@@ -12,6 +13,33 @@ pub const WASMTIME_VERSION: &str = "48.0.8";
 /// How often running guests look at their CPU time: far below any sensible deadline, and a hundred
 /// looks a second cost nothing that can be measured.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// The only compiler: Winch ignored NaN canonicalisation until wasmtime PR 12939 (April 2026).
+const COMPILER: Strategy = Strategy::Cranelift;
+
+/// See [`engine`].
+const NAN_IS_CANONICAL: bool = true;
+
+/// See [`engine`].
+const HAS_FUEL: bool = false;
+
+/// What a manifest says of the engine: the switches as [`engine`] sets them.
+pub(crate) fn about() -> About {
+    let compiler = match COMPILER {
+        Strategy::Cranelift => "cranelift",
+        Strategy::Winch => "winch",
+        _ => "unknown",
+    };
+    let nan = if NAN_IS_CANONICAL { "canonical" } else { "any" };
+    let fuel = if HAS_FUEL { "on" } else { "off" };
+    let settings = [("compiler", compiler), ("nan", nan), ("fuel", fuel)];
+    About {
+        name: format!("wasmtime {WASMTIME_VERSION}"),
+        settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        cpu_features: Vec::new(),
+    }
+}
 
 /// What a reducer may be made of; all else is refused at load. An explicit list, so that a newer
 /// wasmtime that turns a proposal on changes nothing here.
@@ -50,20 +78,19 @@ pub(crate) fn engine(stack: usize) -> wasmtime::Result<Engine> {
     config.shared_memory(false);
     config.gc_support(false);
 
-    // The only compiler: Winch ignored NaN canonicalisation until wasmtime PR 12939 (April 2026).
-    config.strategy(Strategy::Cranelift);
+    config.strategy(COMPILER);
     config.cranelift_opt_level(OptLevel::Speed);
     // "The sign and payload of a NaN are nondeterministic": the one hole in the semantics of
     // WebAssembly 2.0 (https://github.com/WebAssembly/design/blob/main/Nondeterminism.md). Within
     // noise here.
-    config.cranelift_nan_canonicalization(true);
+    config.cranelift_nan_canonicalization(NAN_IS_CANONICAL);
     // Without effect while relaxed SIMD is off; right if somebody turns it on for a test.
     config.relaxed_simd_deterministic(true);
 
     // A deadline needs a way into a loop. Epochs cost within noise; fuel costs 60 to 100 % of guest
     // time and its count differs between platforms (wasmtime issues 14331, 14075).
     config.epoch_interruption(true);
-    config.consume_fuel(false);
+    config.consume_fuel(HAS_FUEL);
 
     // Depth at which the stack overflows differs between compilers and platforms, so that it is a
     // limit, never a result. The bound itself is the same for every thread that calls.

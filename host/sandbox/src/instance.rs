@@ -3,12 +3,15 @@
 use crate::bindings::{self, ReducerPre};
 use crate::cache::CacheUse;
 use crate::convert;
+use crate::engine::about;
 use crate::fault::classify;
 use crate::imports::Log;
 use crate::meter::Meter;
 use crate::sandbox::Shared;
 use retally_core::digest::Hash;
-use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
+use retally_core::reduce::{
+    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
+};
 use retally_core::schema::{Description, Spans};
 use std::sync::Arc;
 use wasmtime::{Store, UpdateDeadline};
@@ -43,6 +46,10 @@ impl Reducer for WasmReducer {
 
     fn digest(&self) -> Hash {
         self.digest
+    }
+
+    fn engine(&self) -> Engine {
+        about()
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {

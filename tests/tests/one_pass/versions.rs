@@ -3,7 +3,9 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
+use retally_core::reduce::{
+    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
+};
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value,
     ViewShape,
@@ -99,6 +101,10 @@ impl Reducer for Trapping {
 
     fn digest(&self) -> Hash {
         self.0.digest()
+    }
+
+    fn engine(&self) -> Engine {
+        self.0.engine()
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {

@@ -2,7 +2,9 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, Violated};
+use retally_core::reduce::{
+    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
+};
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value, Values,
     ViewShape,
@@ -192,6 +194,10 @@ impl Reducer for Touchy {
 
     fn digest(&self) -> Hash {
         self.0.digest()
+    }
+
+    fn engine(&self) -> Engine {
+        self.0.engine()
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {

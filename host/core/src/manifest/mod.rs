@@ -11,6 +11,7 @@ mod span;
 mod totals;
 mod words;
 
+pub use crate::reduce::Engine;
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, Taken, Xxh3};
 pub use settings::{Bound, Difference, Entry, Param, Range, Settings};
@@ -173,20 +174,6 @@ pub struct Job {
     /// The rest of the job as a person wrote it, by key (`source.url`): enough to run it again from
     /// the folder of its job file.
     pub written: BTreeMap<String, serde_json::Value>,
-}
-
-/// What computed a run: outside all digests.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Engine {
-    /// Name and version of what ran the reducer, such as `wasmtime 48.0.8`.
-    pub name: String,
-    /// Its switches.
-    pub settings: BTreeMap<String, String>,
-    /// What it was compiled for, such as `x86_64-unknown-linux-gnu`.
-    pub target: String,
-    /// CPU features that it used.
-    pub cpu_features: Vec<String>,
 }
 
 /// The seal: SHA-256 over `"retally seal v1"` as a text and four hashes: of the run, of the

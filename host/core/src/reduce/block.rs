@@ -1,32 +1,9 @@
 //! What a stretch of the log came to, in log order: the one shape from which digests are computed
 //! and outputs are written.
 
-use crate::decode::Code;
+use super::Outcome;
 use crate::log::{Micros, PartitionIndex};
 use crate::schema::{Column, Spans};
-
-/// What became of one event. The order of judgement stands in docs/determinism.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It reached the reducer, which took it.
-    Applied,
-    /// It reached the reducer, which refused it: number of the declared code.
-    Rejected(u16),
-    /// It reached the reducer, which trapped, and the job says `on_trap = "reject"`.
-    Trapped,
-    /// Key, id and content were seen before.
-    Duplicate,
-    /// Key and id were seen before with other content.
-    Conflict,
-    /// No valid record, or a value that could not be decoded.
-    Malformed(Code),
-    /// No input recognises it.
-    Ignored,
-    /// An entry in the ledger takes it out.
-    Quarantined,
-    /// Outside the range or subset: leaves no record.
-    Filtered,
-}
 
 /// Consecutive events of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

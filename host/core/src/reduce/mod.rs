@@ -6,6 +6,7 @@
 
 mod block;
 mod check;
+mod engine;
 mod finals;
 mod fold;
 mod gather;
@@ -14,16 +15,19 @@ mod judge;
 mod memory;
 mod merge;
 pub mod native;
+mod outcome;
 mod places;
 mod probe;
 mod rules;
 mod stop;
 
-pub use block::{Block, EmitRows, Finals, Outcome, Refused, Stretch};
+pub use block::{Block, EmitRows, Finals, Refused, Stretch};
 pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
+pub use engine::Engine;
 pub use finals::{KeyFault, KeyRef, finals, sorted_keys};
 pub use fold::{Folded, Shard};
 pub use merge::{Originals, merge};
+pub use outcome::Outcome;
 pub use places::{Place, stateless_places};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
@@ -49,6 +53,9 @@ pub trait Reducer: Send + Sync {
 
     /// SHA-256 of the artifact.
     fn digest(&self) -> Hash;
+
+    /// What runs it.
+    fn engine(&self) -> Engine;
 
     /// A fresh instance.
     ///

@@ -1,7 +1,9 @@
 //! A reducer of plain Rust: for tests of the fold without wasm, and for whoever embeds the core and
 //! trusts the code.
 
-use super::{Answer, Batch, Emitted, Fault, Instance, Keyed, Reducer, Rejected, Viewed, Violated};
+use super::{
+    Answer, Batch, Emitted, Engine, Fault, Instance, Keyed, Reducer, Rejected, Viewed, Violated,
+};
 use crate::digest::Hash;
 use crate::schema::{Column, Description, Spans, Value};
 use std::sync::Arc;
@@ -70,6 +72,10 @@ impl<R: Rules + 'static> Reducer for Native<R> {
 
     fn digest(&self) -> Hash {
         self.digest
+    }
+
+    fn engine(&self) -> Engine {
+        Engine { name: "native".to_owned(), ..Engine::default() }
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {

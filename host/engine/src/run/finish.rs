@@ -18,8 +18,7 @@ use retally_core::digest::{
 };
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
-    Engine, Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken,
-    Xxh3, seal,
+    Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken, Xxh3, seal,
 };
 use retally_core::reduce::{Finals, Shard, Viewed, stateless_places};
 use retally_core::schema::Field;
@@ -213,7 +212,7 @@ fn manifest(
         job: Job { digest: job_digest, settings: side.settings.clone(), written },
         input_digest: input.digest(),
         input,
-        engine: about_engine(),
+        engine: lane.reducer.engine(),
         control,
     })
 }
@@ -270,15 +269,4 @@ fn fingerprints(source: &Source, threads: usize) -> Result<Vec<Fingerprint>, Run
     })?;
     all.sort_unstable_by_key(|&(number, _)| number);
     Ok(all.into_iter().map(|(_, print)| print).collect())
-}
-
-/// What ran the reducer: outside all digests.
-fn about_engine() -> Engine {
-    let settings = [("compiler", "cranelift"), ("nan", "canonical"), ("fuel", "off")];
-    Engine {
-        name: format!("wasmtime {}", retally_sandbox::WASMTIME_VERSION),
-        settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
-        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        cpu_features: Vec::new(),
-    }
 }

@@ -14,23 +14,23 @@ pub(crate) const SIDES: [SideOf; 2] = [SideOf::A, SideOf::B];
 
 /// Fates other than applied that an event with a key can have; the code stands beside none, for
 /// one bit stands for all codes.
-const FATES: [(Outcome, &str); 6] = [
-    (Outcome::Rejected(0), "rejected"),
-    (Outcome::Trapped, "trapped"),
-    (Outcome::Duplicate, "duplicate"),
-    (Outcome::Conflict, "conflict"),
-    (Outcome::Malformed(retally_core::decode::Code::FieldKind), "malformed"),
-    (Outcome::Quarantined, "quarantined"),
+const FATES: [Outcome; 6] = [
+    Outcome::Rejected(0),
+    Outcome::Trapped,
+    Outcome::Duplicate,
+    Outcome::Conflict,
+    Outcome::Malformed(retally_core::decode::Code::FieldKind),
+    Outcome::Quarantined,
 ];
 
 /// What the bits of [`fate_bits`] mean.
 pub(crate) fn fates() -> Vec<Fate> {
-    FATES.iter().map(|(_, word)| Fate { what: (*word).to_owned(), code: None }).collect()
+    FATES.iter().map(|what| Fate { what: what.word().to_owned(), code: None }).collect()
 }
 
 /// The fates that a key's events had, by their numbers among [`fates`].
 pub(crate) fn fate_bits(seen: &Seen) -> u64 {
-    let had = |(_, (what, _)): &(usize, &(Outcome, &str))| seen.fates & fate_bit(*what) != 0;
+    let had = |(_, what): &(usize, &Outcome)| seen.fates & fate_bit(**what) != 0;
     FATES.iter().enumerate().filter(had).fold(0, |bits, (number, _)| bits | 1 << number)
 }
 

@@ -5,10 +5,8 @@ use super::RunDirError;
 use super::reader::{Keys, Rows, RunReader};
 use super::recompute::{EmitCursor, history, numbers};
 use super::shape::Table;
-use super::writer::word;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use retally_core::decode::Code;
 use retally_core::digest::{OutcomeShape, Outcomes, PartitionDigest};
 use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::{Block, EmitRows, Outcome, Stretch};
@@ -123,7 +121,7 @@ pub(super) fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDi
             })?;
             partitions.insert(stretch.partition);
             if let (word, Some(code)) = (stretch.what, stretch.code)
-                && word == self::word(Outcome::Rejected(0))
+                && word == Outcome::Rejected(0).word()
                 && !rejects.contains(&code)
             {
                 rejects.push(code);
@@ -159,27 +157,10 @@ pub(super) fn what(
     stretch: &Run,
     rejects: &[String],
 ) -> Result<Outcome, RunDirError> {
-    let code = stretch.code.as_deref().unwrap_or_default();
-    let all = [
-        Outcome::Applied,
-        Outcome::Trapped,
-        Outcome::Duplicate,
-        Outcome::Conflict,
-        Outcome::Ignored,
-        Outcome::Quarantined,
-    ];
-    let plain = all.into_iter().find(|&what| word(what) == stretch.what && code.is_empty());
-    let malformed = || {
-        let code = Code::ALL.iter().find(|known| known.as_str() == code)?;
-        (stretch.what == word(Outcome::Malformed(*code))).then_some(Outcome::Malformed(*code))
-    };
-    let rejected = || {
-        let number = rejects.iter().position(|known| known == code)?;
-        let what = Outcome::Rejected(number as u16);
-        (stretch.what == word(what)).then_some(what)
-    };
-    plain.or_else(malformed).or_else(rejected).ok_or_else(|| {
+    let code = stretch.code.as_deref();
+    Outcome::parse(&stretch.what, code, rejects).ok_or_else(|| {
         let Run { partition, offset, what, .. } = stretch;
+        let code = code.unwrap_or_default();
         run.wrong(
             Table::Outcomes,
             format!("{partition}:{offset} is {what:?} {code:?}, which is unknown"),
@@ -198,10 +179,7 @@ struct RefusedCursor<'a> {
 impl RefusedCursor<'_> {
     /// Passes events with one fate: each must have its row if it was refused.
     fn pass(&mut self, stretch: &Run, what: Outcome) -> Result<(), RunDirError> {
-        if matches!(
-            what,
-            Outcome::Applied | Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered
-        ) {
+        if !what.is_refused() {
             return Ok(());
         }
         for offset in stretch.offset..stretch.offset + stretch.events {

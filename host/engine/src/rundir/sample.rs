@@ -110,7 +110,7 @@ fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Blo
         let offset = first_offset + u64::from(event);
         if what == Outcome::Applied {
             emit_some(dice, &mut emits, event, &stretch);
-        } else if !matches!(what, Outcome::Duplicate | Outcome::Ignored | Outcome::Filtered) {
+        } else if what.is_refused() {
             let code = String::new();
             let (detail, bytes) = ("because".into(), vec![0xff, b'{']);
             let key = (event % 2 == 0).then(|| b"k1".to_vec());

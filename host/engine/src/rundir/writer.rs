@@ -211,8 +211,8 @@ impl RunWriter {
     fn write_fates(&mut self) -> Result<(), RunDirError> {
         let fates = std::mem::take(&mut self.fates);
         let partitions = fates.partitions.iter().map(|&p| self.partitions[p as usize].as_str());
-        let whats = fates.whats.iter().map(|&what| word(what));
-        let codes = fates.whats.iter().map(|&what| code(what, &self.rejects));
+        let whats = fates.whats.iter().map(|what| what.word());
+        let codes = fates.whats.iter().map(|what| what.code(&self.rejects));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(partitions)),
             Arc::new(unsigned(fates.offsets)),
@@ -344,8 +344,8 @@ impl RefusedRows {
     fn push(&mut self, partitions: &[String], refused: Refused, rejects: &[String]) {
         self.partitions.push(partitions[refused.partition as usize].clone());
         self.offsets.push(refused.offset);
-        self.whats.push(word(refused.what));
-        self.codes.push(code(refused.what, rejects).map(str::to_owned));
+        self.whats.push(refused.what.word());
+        self.codes.push(refused.what.code(rejects).map(str::to_owned));
         self.details.push(refused.detail);
         let text = |key: Vec<u8>| String::from_utf8_lossy(&key).into_owned();
         self.keys.push(refused.key.map(text));
@@ -354,29 +354,5 @@ impl RefusedRows {
 
     fn is_full(&self) -> bool {
         self.offsets.len() >= GATHERED_ROWS || self.bytes.bytes.len() >= GATHERED_BYTES
-    }
-}
-
-/// What became of an event, as it stands in tables.
-pub(super) fn word(what: Outcome) -> &'static str {
-    match what {
-        Outcome::Applied => "applied",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::Trapped => "trapped",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Conflict => "conflict",
-        Outcome::Malformed(_) => "malformed",
-        Outcome::Ignored => "ignored",
-        Outcome::Quarantined => "quarantined",
-        Outcome::Filtered => "filtered",
-    }
-}
-
-/// The code beside it, if there is one.
-fn code(what: Outcome, rejects: &[String]) -> Option<&str> {
-    match what {
-        Outcome::Malformed(code) => Some(code.as_str()),
-        Outcome::Rejected(number) => rejects.get(number as usize).map(String::as_str),
-        _ => None,
     }
 }
