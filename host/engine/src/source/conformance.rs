@@ -6,10 +6,9 @@
 
 use super::locate::{Pick, Place};
 use super::*;
+use object_store::ObjectStore;
 use object_store::chunked::ChunkedStore;
 use object_store::memory::InMemory;
-use object_store::path::Path as StorePath;
-use object_store::{ObjectStore, PutPayload};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Mutex;
@@ -42,13 +41,10 @@ pub(super) fn place(on: On, objects: &Objects, options: &Options) -> (Source, te
             Source::open("log/", folder.path(), options)
         }
         On::Stream(bytes) => {
-            let store = InMemory::new();
-            let io = Io::start().unwrap();
-            for (path, bytes) in objects {
-                let path = StorePath::from(format!("bucket/{path}"));
-                io.wait(store.put(&path, PutPayload::from(bytes.clone()))).unwrap();
-            }
-            Source::over(over(Arc::new(ChunkedStore::new(Arc::new(store), bytes))), options)
+            let store = Arc::new(InMemory::new());
+            let whole = over(store.clone()).folder;
+            objects.iter().for_each(|(path, bytes)| whole.put(path, bytes).unwrap());
+            Source::over(over(Arc::new(ChunkedStore::new(store, bytes))), options)
         }
     };
     (source.unwrap(), folder)
@@ -56,8 +52,8 @@ pub(super) fn place(on: On, objects: &Objects, options: &Options) -> (Source, te
 
 /// The place `bucket/` of a store.
 pub(super) fn over(store: Arc<dyn ObjectStore>) -> Place {
-    let (root, shown) = (StorePath::from("bucket"), "mem:bucket/".to_owned());
-    Place { store, root, url: shown.clone(), shown, pick: Pick::All, local: None }
+    let folder = Folder::over(store, "bucket", "mem:bucket").unwrap();
+    Place { folder, url: "mem:bucket/".into(), pick: Pick::All }
 }
 
 /// All events, parts read one after another.

@@ -1,7 +1,7 @@
 //! Why a log could not be found or read: each error names the file, the place in it and the next
 //! step.
 
-use std::fmt;
+use crate::store::StoreError;
 
 /// Why a source could not be opened or read.
 #[derive(Debug, thiserror::Error)]
@@ -16,19 +16,6 @@ pub enum SourceError {
         url: String,
         /// Its scheme.
         scheme: String,
-    },
-    /// A scheme that nobody knows.
-    #[error(
-        "`{url}`: unknown scheme `{scheme}:`; known are {known}, and a bare path \
-         (write `./{url}` if this is a path)"
-    )]
-    UnknownScheme {
-        /// The URL as given.
-        url: String,
-        /// Its scheme.
-        scheme: String,
-        /// The schemes that are known.
-        known: &'static str,
     },
     /// A URL that cannot mean a log.
     #[error("`{url}` cannot be read as a URL of a log: {why}")]
@@ -79,38 +66,6 @@ pub enum SourceError {
         /// What to do.
         hint: String,
     },
-    /// The store would not give what was asked for.
-    #[error("cannot read `{path}`: {cause}")]
-    Unreadable {
-        /// The object or folder.
-        path: String,
-        /// What the store said.
-        cause: Cause,
-    },
-    /// Fewer bytes came than the store had promised.
-    #[error(
-        "`{path}` ended at byte {got} of {expected}: the store gave less than it had promised; \
-         run again, and check the file if it happens again"
-    )]
-    Short {
-        /// The object.
-        path: String,
-        /// Its size when the run began.
-        expected: u64,
-        /// Where it ended.
-        got: u64,
-    },
-    /// The object is no longer what it was when the run began.
-    #[error(
-        "`{path}` changed while it was read ({what}): a result would mix two versions of it; \
-         wait until its writer is done, or read a copy"
-    )]
-    Changed {
-        /// The object.
-        path: String,
-        /// What differs.
-        what: String,
-    },
     /// A compressed object that cannot be decompressed to its end.
     #[error(
         "`{path}`: {format} stream {problem}, near byte {stored_at} of {stored_bytes} of the file; \
@@ -143,65 +98,33 @@ pub enum SourceError {
         /// What is wrong.
         problem: String,
     },
-    /// The threads for input and output could not be started.
-    #[error("cannot start the threads that read the log: {0}")]
-    Runtime(#[source] std::io::Error),
+    /// The store would not give what was asked for.
+    #[error(transparent)]
+    Store(StoreError),
 }
 
 impl SourceError {
     /// Whether the job names something that is not there or cannot be meant (bad usage), as opposed
     /// to a log that failed while it was read.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Store(error) => error.is_usage(),
             Self::NotBuilt { .. }
-                | Self::UnknownScheme { .. }
-                | Self::BadUrl { .. }
-                | Self::Missing { .. }
-                | Self::Empty { .. }
-                | Self::SameName { .. }
-        )
+            | Self::BadUrl { .. }
+            | Self::Missing { .. }
+            | Self::Empty { .. }
+            | Self::SameName { .. } => true,
+            Self::WrongFormat { .. } | Self::Corrupt { .. } | Self::Parquet { .. } => false,
+        }
     }
+}
 
-    /// What a store said about an object.
-    pub(super) fn store(path: &str, error: object_store::Error) -> Self {
-        use object_store::Error as E;
-        let path = path.to_owned();
+impl From<StoreError> for SourceError {
+    fn from(error: StoreError) -> Self {
         match error {
-            E::Precondition { .. } => {
-                Self::Changed { path, what: "its ETag or time differs".into() }
-            }
-            E::NotFound { .. } => Self::Changed { path, what: "it is gone".into() },
-            other => Self::Unreadable { path, cause: Cause::of(&other) },
+            StoreError::NotBuilt { url, scheme } => Self::NotBuilt { url, scheme },
+            StoreError::BadUrl { url, why } => Self::BadUrl { url, why },
+            other => Self::Store(other),
         }
-    }
-
-    /// What the operating system said about a file.
-    pub(super) fn io(path: &str, error: &std::io::Error) -> Self {
-        Self::Unreadable { path: path.to_owned(), cause: Cause::of(error) }
-    }
-}
-
-/// A chain of causes as one line of text, each cause once: stores nest the same words several
-/// times.
-#[derive(Debug)]
-pub struct Cause(String);
-
-impl Cause {
-    /// The chain of `error`.
-    pub(super) fn of(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut deepest = error;
-        while let Some(next) = deepest.source() {
-            deepest = next;
-        }
-        let (whole, root) = (error.to_string(), deepest.to_string());
-        let text = if whole.contains(&root) { whole } else { format!("{whole}: {root}") };
-        Self(text.replace(['\n', '\r'], " "))
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -3,9 +3,7 @@
 
 use super::conformance::{On, gzip, over, place, zstd};
 use super::*;
-use object_store::PutPayload;
 use object_store::memory::InMemory;
-use object_store::path::Path as StorePath;
 use std::fs;
 use tempfile::TempDir;
 
@@ -283,12 +281,11 @@ fn a_file_that_is_cut_while_it_is_read_is_noticed() {
 #[test]
 fn an_object_replaced_in_a_store_is_noticed() {
     let store = Arc::new(InMemory::new());
-    let io = Io::start().unwrap();
-    let path = StorePath::from("bucket/a.jsonl");
-    io.wait(store.put(&path, PutPayload::from(lines(10)))).unwrap();
+    let folder = over(store.clone()).folder;
+    folder.put("a.jsonl", &lines(10)).unwrap();
     let source = Source::over(over(store.clone()), &Options::new(Format::Json)).unwrap();
     assert!(source.objects()[0].etag.is_some());
-    io.wait(store.put(&path, PutPayload::from(lines(10)))).unwrap();
+    folder.put("a.jsonl", &lines(10)).unwrap();
     let (_, error) = read_until_error(&source);
     assert!(error.starts_with("`mem:bucket/a.jsonl` changed while it was read ("), "{error}");
 }

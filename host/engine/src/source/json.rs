@@ -5,6 +5,7 @@ use super::lines::LineReader;
 use super::objects::Compression;
 use super::stored::Stored;
 use super::{Part, Piece, Shared};
+use crate::store::StoreError;
 use flate2::bufread::MultiGzDecoder;
 use retally_core::decode::Lines;
 use std::io::{self, BufReader, Read};
@@ -59,7 +60,7 @@ impl JsonReader {
             Compression::Gzip => (Box::new(MultiGzDecoder::new(buffered(stored))), u64::MAX),
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(buffered(stored));
-                (Box::new(decoder.map_err(|e| SourceError::io(&about.shown, &e))?), u64::MAX)
+                (Box::new(decoder.map_err(|e| StoreError::io("read", &about.shown, &e))?), u64::MAX)
             }
         };
         let lines = LineReader::new(input, shared.options.chunk_bytes, own);

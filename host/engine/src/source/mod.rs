@@ -26,20 +26,19 @@ mod faults;
 #[cfg(test)]
 mod parquet_tests;
 
-pub use error::{Cause, SourceError};
+pub use error::SourceError;
 pub use fingerprint::Fingerprint;
 pub use objects::{Compression, LeftOut, Object, WhyLeftOut};
 
 use self::parquet::ParquetReader;
+use crate::store::{Folder, Opened, StoreError};
 use arrow_array::RecordBatch;
 use fingerprint::Hashing;
 use json::JsonReader;
 use locate::Place;
-use object_store::ObjectStoreExt;
 use retally_core::decode::Slab;
 use retally_core::log::PartitionIndex;
 use retally_core::reduce::Originals;
-use std::future::Future;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,8 +104,7 @@ pub struct Source {
 
 /// What all readers of a source use.
 struct Shared {
-    io: Io,
-    place: Place,
+    folder: Folder,
     options: Options,
     objects: Vec<Object>,
     left_out: Vec<LeftOut>,
@@ -140,11 +138,10 @@ impl Source {
     }
 
     fn over(place: Place, options: &Options) -> Result<Self, SourceError> {
-        let io = Io::start()?;
-        let (objects, left_out) = objects::list(&io, &place, options.format)?;
+        let (objects, left_out) = objects::list(&place, options.format)?;
         let hashes = objects.iter().map(|_| Hashing::new(options.attest)).collect();
-        let options = options.clone();
-        let shared = Arc::new(Shared { io, place, options, objects, left_out, hashes });
+        let (folder, options) = (place.folder, options.clone());
+        let shared = Arc::new(Shared { folder, options, objects, left_out, hashes });
         let mut parts = Vec::new();
         for (object, about) in shared.objects.iter().enumerate() {
             let pieces = match shared.options.format {
@@ -246,7 +243,7 @@ impl Source {
 
     fn explain(&self, object: usize, error: std::io::Error) -> SourceError {
         let shown = &self.shared.objects[object].shown;
-        error.downcast().unwrap_or_else(|e| SourceError::io(shown, &e))
+        error.downcast().unwrap_or_else(|e| StoreError::io("read", shown, &e).into())
     }
 }
 
@@ -254,8 +251,12 @@ impl Shared {
     /// Whether an object is still what it was when the source was opened.
     fn unchanged(&self, object: usize) -> Result<(), SourceError> {
         let about = &self.objects[object];
-        let now = self.io.wait(self.place.store.head(&about.meta.location));
-        stored::differs(about, &now.map_err(|e| SourceError::store(&about.shown, e))?)
+        Ok(self.folder.unchanged(&about.path, &about.meta)?)
+    }
+
+    fn opened(&self, object: usize) -> Result<Opened, SourceError> {
+        let about = &self.objects[object];
+        Ok(self.folder.opened(&about.path, &about.meta)?)
     }
 }
 
@@ -283,35 +284,6 @@ impl PartReader {
         match &self.0 {
             Reader::Json(reader) => reader.bytes_read(),
             Reader::Parquet(reader) => reader.bytes_read(),
-        }
-    }
-}
-
-/// Waits for stores, which are async.
-struct Io {
-    handle: tokio::runtime::Handle,
-    /// Always there until dropped.
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl Io {
-    fn start() -> Result<Self, SourceError> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).thread_name("retally-io").build();
-        let runtime = runtime.map_err(SourceError::Runtime)?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
-    }
-
-    fn wait<F: Future>(&self, future: F) -> F::Output {
-        self.handle.block_on(future)
-    }
-}
-
-impl Drop for Io {
-    fn drop(&mut self) {
-        // Waiting for its threads here would panic inside an embedder's async task.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }

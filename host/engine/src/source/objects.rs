@@ -4,11 +4,10 @@
 //! suffix, so that recompressing a file or adding a late one renames nothing. What is left out is
 //! remembered with its reason: a log must not shrink unseen.
 
+use super::Format;
 use super::error::SourceError;
 use super::locate::{Pick, Place};
-use super::{Format, Io};
-use object_store::path::Path as StorePath;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use crate::store::{Entry, EntryKind, Folder, Meta, StoreError};
 use std::fmt;
 
 /// One object of a log: one partition.
@@ -27,7 +26,7 @@ pub struct Object {
     /// How it is compressed as a whole.
     pub compression: Compression,
     /// What the store said of it when the source was opened.
-    pub(super) meta: ObjectMeta,
+    pub(super) meta: Meta,
 }
 
 /// How an object is compressed as a whole (a Parquet file is not: its pages are).
@@ -94,14 +93,13 @@ impl fmt::Display for WhyLeftOut {
 
 /// The objects of `place` in the order of their partitions, and what was left out.
 pub(super) fn list(
-    io: &Io,
     place: &Place,
     format: Format,
 ) -> Result<(Vec<Object>, Vec<LeftOut>), SourceError> {
-    let mut walk = Walk { io, place, format, found: Vec::new(), left_out: Vec::new() };
+    let mut walk = Walk { place, format, found: Vec::new(), left_out: Vec::new() };
     match &place.pick {
         Pick::One(name) => walk.one(name)?,
-        Pick::All | Pick::Matching(_) => walk.folder(&place.root, "")?,
+        Pick::All | Pick::Matching(_) => walk.folder(&place.folder, "")?,
     }
     let Walk { mut found, mut left_out, .. } = walk;
     left_out.sort_by(|a, b| a.path.cmp(&b.path));
@@ -156,7 +154,6 @@ fn describe(left_out: &[LeftOut]) -> String {
 }
 
 struct Walk<'a> {
-    io: &'a Io,
     place: &'a Place,
     format: Format,
     found: Vec<Object>,
@@ -166,16 +163,15 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// The one object that the URL names: taken whatever it is called.
     fn one(&mut self, name: &str) -> Result<(), SourceError> {
-        let shown = format!("{}{name}", self.place.shown);
-        let path = StorePath::parse(name)
-            .map_err(|e| SourceError::BadUrl { url: self.place.url.clone(), why: e.to_string() })?;
-        let meta = self.io.wait(self.place.store.head(&path));
-        let meta = meta.map_err(|e| SourceError::store(&shown, e))?;
+        let folder = &self.place.folder;
+        let gone = || StoreError::Changed { path: folder.show(name), what: "it is gone".into() };
+        let meta = folder.head(name)?.ok_or_else(gone)?;
         let suffix = Suffix::of(name, self.format);
         let compression = match (self.format, suffix.compression) {
             // A suffix that says nothing: the content decides.
-            (Format::Json, Compression::None) if !suffix.is_known && meta.size > 0 => {
-                self.magic(&shown, &meta)?
+            (Format::Json, Compression::None) if !suffix.is_known => {
+                let start = 0..meta.bytes.min(4);
+                Compression::of_magic(&folder.opened(name, &meta)?.range(start)?)
             }
             (_, compression) => compression,
         };
@@ -183,49 +179,31 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn magic(&self, shown: &str, meta: &ObjectMeta) -> Result<Compression, SourceError> {
-        let range = 0..meta.size.min(4);
-        let start = self.io.wait(self.place.store.get_range(&meta.location, range));
-        Ok(Compression::of_magic(&start.map_err(|e| SourceError::store(shown, e))?))
-    }
-
-    /// What lies in `folder`, whose path below the URL's folder is `below` (empty or ending in
-    /// `/`).
-    fn folder(&mut self, folder: &StorePath, below: &str) -> Result<(), SourceError> {
-        let shown = format!("{}{below}", self.place.shown);
-        let listed = self.io.wait(self.place.store.list_with_delimiter(Some(folder)));
-        let listed = listed.map_err(|e| SourceError::store(&shown, e))?;
-        let mut names = Vec::new();
-        for meta in listed.objects {
-            let Some(name) = meta.location.filename().map(str::to_owned) else { continue };
-            self.object(format!("{below}{name}"), &name, meta);
-            names.push(name);
-        }
-        let mut folders = Vec::new();
-        for path in listed.common_prefixes {
-            let Some(name) = path.filename().map(str::to_owned) else { continue };
-            folders.push((path, name.clone()));
-            names.push(name);
-        }
-        names.sort_unstable();
-        self.note_unlisted(below, &names)?;
-        for (path, name) in folders {
-            let below = format!("{below}{name}/");
-            if let Pick::Matching(pattern) = &self.place.pick
-                && !pattern.reaches_below(&below)
-            {
-                continue;
-            }
-            if is_hidden(&name) {
-                self.leave_out(below, WhyLeftOut::Hidden);
-            } else {
-                self.folder(&path, &below)?;
+    /// What lies in the folder `below` (empty or ending in `/`) the URL's folder.
+    fn folder(&mut self, folder: &Folder, below: &str) -> Result<(), SourceError> {
+        for Entry { name, kind } in folder.list("")? {
+            match kind {
+                EntryKind::Object(meta) => self.object(format!("{below}{name}"), &name, Some(meta)),
+                EntryKind::Other => self.object(format!("{below}{name}"), &name, None),
+                EntryKind::Folder => {
+                    let below = format!("{below}{name}/");
+                    if let Pick::Matching(pattern) = &self.place.pick
+                        && !pattern.reaches_below(&below)
+                    {
+                        continue;
+                    }
+                    if is_hidden(&name) {
+                        self.leave_out(below, WhyLeftOut::Hidden);
+                    } else {
+                        self.folder(&folder.below(&name), &below)?;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn object(&mut self, path: String, name: &str, meta: ObjectMeta) {
+    fn object(&mut self, path: String, name: &str, meta: Option<Meta>) {
         let mut any_suffix = false;
         if let Pick::Matching(pattern) = &self.place.pick {
             if !pattern.matches(&path) {
@@ -233,11 +211,9 @@ impl Walk<'_> {
             }
             any_suffix = pattern.names_a_suffix();
         }
+        let Some(meta) = meta else { return self.leave_out(path, WhyLeftOut::NoObject) };
         if is_hidden(name) {
             return self.leave_out(path, WhyLeftOut::Hidden);
-        }
-        if self.is_irregular(&path) {
-            return self.leave_out(path, WhyLeftOut::NoObject);
         }
         let suffix = Suffix::of(&path, self.format);
         if !suffix.is_known && !any_suffix {
@@ -246,48 +222,21 @@ impl Walk<'_> {
         self.take(path, meta, suffix.stem, suffix.compression);
     }
 
-    /// Whether a name leads to a pipe or a device, which stores list as empty objects.
-    fn is_irregular(&self, path: &str) -> bool {
-        let Some(local) = &self.place.local else { return false };
-        std::fs::metadata(local.join(path)).is_ok_and(|meta| !meta.is_file())
-    }
-
-    /// The local store passes over links that lead nowhere and some names without a word.
-    /// `listed` is sorted: a folder may have a hundred thousand names.
-    fn note_unlisted(&mut self, below: &str, listed: &[String]) -> Result<(), SourceError> {
-        let Some(local) = &self.place.local else { return Ok(()) };
-        let folder = local.join(below);
-        let shown = format!("{}{below}", self.place.shown);
-        for entry in std::fs::read_dir(folder).map_err(|e| SourceError::io(&shown, &e))? {
-            let entry = entry.map_err(|e| SourceError::io(&shown, &e))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = format!("{below}{name}");
-            let wanted = match &self.place.pick {
-                Pick::Matching(pattern) => pattern.matches(&path),
-                Pick::One(_) | Pick::All => true,
-            };
-            if wanted && listed.binary_search(&name).is_err() {
-                self.leave_out(path, WhyLeftOut::NoObject);
-            }
-        }
-        Ok(())
-    }
-
     fn leave_out(&mut self, path: String, why: WhyLeftOut) {
         self.left_out.push(LeftOut { path, why });
     }
 
-    fn take(&mut self, path: String, meta: ObjectMeta, stem: usize, compression: Compression) {
+    fn take(&mut self, path: String, meta: Meta, stem: usize, compression: Compression) {
         let compression = match self.format {
             Format::Json => compression,
             Format::Parquet => Compression::None,
         };
         self.found.push(Object {
             partition: path[..stem].to_owned(),
-            shown: format!("{}{path}", self.place.shown),
+            shown: self.place.folder.show(&path),
             path,
-            bytes: meta.size,
-            etag: if self.place.local.is_some() { None } else { meta.e_tag.clone() },
+            bytes: meta.bytes,
+            etag: meta.etag.clone().filter(|_| self.place.folder.file("").is_none()),
             compression,
             meta,
         });

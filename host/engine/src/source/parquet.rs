@@ -6,6 +6,7 @@
 use super::error::SourceError;
 use super::ranges::Ranges;
 use super::{Part, Piece, Projection, Shared};
+use crate::store::StoreError;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
@@ -324,5 +325,5 @@ fn explain(shared: &Shared, object: usize, failure: Failure, place: String) -> S
 
 fn changed(shared: &Shared, object: usize) -> SourceError {
     let path = shared.objects[object].shown.clone();
-    SourceError::Changed { path, what: "its footer differs".into() }
+    StoreError::Changed { path, what: "its footer differs".into() }.into()
 }

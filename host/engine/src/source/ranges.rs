@@ -5,13 +5,11 @@
 
 use super::Shared;
 use super::error::SourceError;
-use super::stored::{differs, same};
+use crate::store::Opened;
 use bytes::{Buf, Bytes};
-use object_store::{GetOptions, GetRange, GetResultPayload};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,8 +30,7 @@ struct Inner {
 }
 
 struct State {
-    /// The file, if the store has files.
-    file: Option<File>,
+    opened: Opened,
     /// Where they begin, and their bytes; the one used last in front.
     windows: Vec<(u64, Bytes)>,
     windows_max: usize,
@@ -46,21 +43,9 @@ impl Ranges {
         object: usize,
         places: usize,
     ) -> Result<Self, SourceError> {
-        let about = &shared.objects[object];
-        // Local stores give the file itself whatever the range; others are asked for ranges later.
-        let file = match &shared.place.local {
-            Some(_) => {
-                let opened =
-                    shared.io.wait(shared.place.store.get_opts(&about.meta.location, same(about)));
-                match opened.map_err(|e| SourceError::store(&about.shown, e))?.payload {
-                    GetResultPayload::File(file, _) => Some(file),
-                    GetResultPayload::Stream(_) => None,
-                }
-            }
-            None => None,
-        };
+        let opened = shared.opened(object)?;
         let windows_max = places + SPARE_WINDOWS;
-        let state = Mutex::new(State { file, windows: Vec::new(), windows_max });
+        let state = Mutex::new(State { opened, windows: Vec::new(), windows_max });
         Ok(Self(Arc::new(Inner { shared: shared.clone(), object, state })))
     }
 
@@ -82,7 +67,7 @@ impl Ranges {
             None => {
                 let length = (range.end - range.start).max(WINDOW_BYTES);
                 let end = range.start.saturating_add(length).min(about.bytes);
-                let bytes = self.0.fetch(&mut state.file, range.start..end)?;
+                let bytes = state.opened.range(range.start..end)?;
                 let kept = state.windows_max - 1;
                 state.windows.truncate(kept);
                 state.windows.insert(0, (range.start, bytes));
@@ -92,44 +77,6 @@ impl Ranges {
         let from = (range.start - at) as usize;
         let to = if and_more { bytes.len() } else { (range.end - at) as usize };
         Ok(bytes.slice(from..to))
-    }
-}
-
-impl Inner {
-    fn fetch(&self, file: &mut Option<File>, range: Range<u64>) -> Result<Bytes, SourceError> {
-        let about = &self.shared.objects[self.object];
-        let length = range.end - range.start;
-        let bytes = match file {
-            Some(file) => {
-                let mut bytes = Vec::with_capacity(length as usize);
-                file.seek(SeekFrom::Start(range.start))
-                    .and_then(|_| file.take(length).read_to_end(&mut bytes))
-                    .map_err(|e| SourceError::io(&about.shown, &e))?;
-                Bytes::from(bytes)
-            }
-            None => {
-                let wanted = Some(GetRange::Bounded(range.clone()));
-                let options = GetOptions { range: wanted, ..same(about) };
-                let store = &self.shared.place.store;
-                let result = self.shared.io.wait(async {
-                    let result = store.get_opts(&about.meta.location, options).await?;
-                    let meta = result.meta.clone();
-                    Ok((meta, result.bytes().await?))
-                });
-                let (meta, bytes) = result.map_err(|e| SourceError::store(&about.shown, e))?;
-                differs(about, &meta)?;
-                bytes
-            }
-        };
-        if bytes.len() as u64 != length {
-            self.shared.unchanged(self.object)?;
-            return Err(SourceError::Short {
-                path: about.shown.clone(),
-                expected: about.bytes,
-                got: range.start + bytes.len() as u64,
-            });
-        }
-        Ok(bytes)
     }
 }
 

@@ -1,0 +1,125 @@
+//! Why a store would not do what it was asked: each error names the place and the next step.
+
+use std::fmt;
+
+/// Why a place could not be found, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A scheme that Retally will know, but not yet.
+    #[error(
+        "`{url}`: places of the scheme `{scheme}:` are not built yet; use a folder, named by its \
+         path or as `file:`"
+    )]
+    NotBuilt {
+        /// The URL as given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A scheme that nobody knows.
+    #[error(
+        "`{url}`: unknown scheme `{scheme}:`; known are {known}, and a bare path \
+         (write `./{url}` if this is a path)"
+    )]
+    UnknownScheme {
+        /// The URL as given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+        /// The schemes that are known.
+        known: &'static str,
+    },
+    /// A URL that cannot mean a place.
+    #[error("`{url}` cannot be read as a URL: {why}")]
+    BadUrl {
+        /// The URL as given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An object is no longer what it was when it was looked at.
+    #[error(
+        "`{path}` changed while it was read ({what}): a result would mix two versions of it; \
+         wait until its writer is done, or read a copy"
+    )]
+    Changed {
+        /// The object.
+        path: String,
+        /// What differs.
+        what: String,
+    },
+    /// Fewer bytes came than the store had promised.
+    #[error(
+        "`{path}` ended at byte {got} of {expected}: the store gave less than it had promised; \
+         run again, and check the file if it happens again"
+    )]
+    Short {
+        /// The object.
+        path: String,
+        /// Its size when the run began.
+        expected: u64,
+        /// Where it ended.
+        got: u64,
+    },
+    /// The store would not do what was asked for.
+    #[error("cannot {verb} `{path}`: {cause}")]
+    Failed {
+        /// What: "read", "write", "remove".
+        verb: &'static str,
+        /// The object or folder.
+        path: String,
+        /// What the store said.
+        cause: Cause,
+    },
+    /// The threads for input and output could not be started.
+    #[error("cannot start the threads that wait for a store: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl StoreError {
+    /// Whether the URL is to blame, so that nothing was looked at.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NotBuilt { .. } | Self::UnknownScheme { .. } | Self::BadUrl { .. })
+    }
+
+    /// What the operating system said about a file.
+    pub(crate) fn io(verb: &'static str, path: &str, error: &std::io::Error) -> Self {
+        Self::Failed { verb, path: path.to_owned(), cause: Cause::of(error) }
+    }
+
+    /// What a store said about an object.
+    pub(super) fn refused(verb: &'static str, path: String, error: &object_store::Error) -> Self {
+        use object_store::Error as E;
+        match error {
+            E::Precondition { .. } => {
+                Self::Changed { path, what: "its ETag or time differs".into() }
+            }
+            E::NotFound { .. } => Self::Changed { path, what: "it is gone".into() },
+            other => Self::Failed { verb, path, cause: Cause::of(other) },
+        }
+    }
+}
+
+/// A chain of causes as one line of text, each cause once: stores nest the same words several
+/// times.
+#[derive(Debug)]
+pub struct Cause(String);
+
+impl Cause {
+    /// The chain of `error`.
+    pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut deepest = error;
+        while let Some(next) = deepest.source() {
+            deepest = next;
+        }
+        let (whole, root) = (error.to_string(), deepest.to_string());
+        let text = if whole.contains(&root) { whole } else { format!("{whole}: {root}") };
+        Self(text.replace(['\n', '\r'], " "))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,343 @@
+//! Where things lie and how they are stored: the one layer that knows schemes, files and stores.
+//!
+//! A [`Folder`] is a place that holds objects by name, `/` between the parts of a name: a folder of
+//! this machine, or a prefix in a store. Logs, run directories, snapshots and reports all lie in
+//! folders, so what holds for one holds for all: an object appears under its name **whole or not at
+//! all**, and once a call that writes has returned, it outlives a loss of power.
+//!
+//! Files are read and written as files: an open file is read in place, and what is written gets a
+//! temporary name that begins with `.`, is synced, renamed, and its folder synced. All other stores
+//! are asked through [`object_store`], by whoever has one ([`Folder::over`]).
+//!
+//! What a store must give, and so what S3 will need beside a line in `url.rs`: one object put
+//! at a time whole ([`Folder::put`]); put only if absent ([`Folder::put_new`]: `If-None-Match: *`);
+//! multipart uploads that appear when completed and can be aborted ([`Folder::write`]); an ETag that
+//! differs when bytes do, and `If-Match` on reads ([`Opened`]); listing by delimiter
+//! ([`Folder::list`]). Nothing is renamed and no folder is made, for no store has either.
+//!
+//! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
+
+mod error;
+mod files;
+mod opened;
+mod remote;
+#[cfg(test)]
+mod tests;
+mod unfinished;
+mod url;
+
+pub use error::{Cause, StoreError};
+pub use opened::{Opened, Stored};
+pub use unfinished::Unfinished;
+pub use url::{Scheme, local_path};
+
+use bytes::Bytes;
+use object_store::ObjectStore;
+use remote::Remote;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A place that holds objects by name. Opening one looks at nothing and makes nothing.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    at: At,
+    /// As a person wrote it, with a slash behind it unless empty, for messages.
+    shown: String,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Files(PathBuf),
+    Remote(Remote),
+}
+
+/// What a store says of an object: enough to tell it from any other that had its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Its size.
+    pub bytes: u64,
+    /// Its ETag; of a file what stands for one, which changes with every copy.
+    pub etag: Option<String>,
+    version: Option<String>,
+    modified_micros: i64,
+}
+
+impl Meta {
+    /// How an object differs from what it was; none: it is the same.
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        if self.bytes != now.bytes {
+            Some(format!("{} bytes, now {}", self.bytes, now.bytes))
+        } else if self.etag.is_some() && self.etag != now.etag {
+            Some("its ETag or time differs".into())
+        } else if self.etag.is_none() && self.modified_micros != now.modified_micros {
+            Some("its time differs".into())
+        } else {
+            None
+        }
+    }
+}
+
+/// What lies in a folder under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, without what is above it.
+    pub name: String,
+    /// What has it.
+    pub kind: EntryKind,
+}
+
+/// What has a name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// An object.
+    Object(Meta),
+    /// A folder.
+    Folder,
+    /// A link that leads nowhere, a pipe, a device, or a name like those of unfinished uploads.
+    Other,
+}
+
+impl Folder {
+    /// The folder at `url`; a relative path starts at `base`.
+    ///
+    /// # Errors
+    /// A scheme that is unknown or not built yet, and a URL that names no place.
+    pub fn open(url: &str, base: &Path) -> Result<Self, StoreError> {
+        let text = local_path(url)?;
+        if text.is_empty() {
+            let why = "it is empty; name a folder (\"file:folder/\")".to_owned();
+            return Err(StoreError::BadUrl { url: url.to_owned(), why });
+        }
+        Ok(Self::files(&base.join(text)))
+    }
+
+    /// A folder of this machine.
+    pub fn files(path: &Path) -> Self {
+        let shown = path.display().to_string();
+        Self::shown_as(path, if shown.is_empty() { shown } else { with_slash(&shown) })
+    }
+
+    /// The same, with the name that messages have for it.
+    pub(crate) fn shown_as(path: &Path, shown: String) -> Self {
+        // An empty path is the working folder, which "" does not name to the operating system.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        // As a list of its parts, so that `a/b/` and `a/b` are the same folder.
+        Self { at: At::Files(path.components().collect()), shown }
+    }
+
+    /// The folder `prefix` of somebody's store, which messages call `shown`.
+    ///
+    /// # Errors
+    /// A prefix that is no path, and a machine that starts no thread.
+    pub fn over(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        shown: &str,
+    ) -> Result<Self, StoreError> {
+        let remote = Remote::new(store, prefix, shown)?;
+        Ok(Self { at: At::Remote(remote), shown: with_slash(shown) })
+    }
+
+    /// A folder in this one.
+    pub fn below(&self, name: &str) -> Self {
+        let at = match &self.at {
+            At::Files(_) => At::Files(self.path(name)),
+            At::Remote(remote) => At::Remote(remote.below(name)),
+        };
+        Self { at, shown: with_slash(&self.show(name)) }
+    }
+
+    /// The folder around this one and the name of this one in it, if it is there and in one.
+    pub fn split(&self) -> Option<(Self, String)> {
+        match &self.at {
+            At::Files(path) => {
+                let path = std::fs::canonicalize(path).ok()?;
+                let name = path.file_name()?.to_str()?.to_owned();
+                Some((Self::files(path.parent()?), name))
+            }
+            At::Remote(remote) => {
+                let (above, name) = remote.split()?;
+                let shown = self.shown.strip_suffix(&format!("{name}/")).unwrap_or("").to_owned();
+                Some((Self { at: At::Remote(above), shown }, name))
+            }
+        }
+    }
+
+    /// Whether two are the same folder, however they are written.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.at, &other.at) {
+            (At::Files(a), At::Files(b)) => {
+                let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
+                a == b || real(a).is_some_and(|path| real(b) == Some(path))
+            }
+            (At::Remote(a), At::Remote(b)) => a.is_same(b),
+            (At::Files(_), At::Remote(_)) | (At::Remote(_), At::Files(_)) => false,
+        }
+    }
+
+    /// An object as messages name it; the folder itself if `name` is empty.
+    pub fn show(&self, name: &str) -> String {
+        format!("{}{name}", self.shown)
+    }
+
+    /// Where `name` lies on this machine, if the folder does.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        matches!(self.at, At::Files(_)).then(|| self.path(name))
+    }
+
+    /// What lies right below `name` (itself, if empty), sorted by the bytes of the names. Nothing
+    /// lies in a folder that does not exist.
+    ///
+    /// # Errors
+    /// When the store does not say.
+    pub fn list(&self, name: &str) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = match &self.at {
+            At::Files(_) => files::list(&self.path(name)).map_err(|e| self.failed("read", name, e)),
+            At::Remote(remote) => remote.list(name).map_err(|e| self.refused("read", name, e)),
+        }?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// What the store says of an object; none: there is no such object.
+    ///
+    /// # Errors
+    /// When the store does not say.
+    pub fn head(&self, name: &str) -> Result<Option<Meta>, StoreError> {
+        match &self.at {
+            At::Files(_) => files::head(&self.path(name)).map_err(|e| self.failed("read", name, e)),
+            At::Remote(remote) => remote.head(name).map_err(|e| self.refused("read", name, e)),
+        }
+    }
+
+    /// The bytes of an object; none: there is no such object.
+    ///
+    /// # Errors
+    /// When the store does not give them.
+    pub fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        match &self.at {
+            At::Files(_) => {
+                let bytes = files::some(std::fs::read(self.path(name)));
+                Ok(bytes.map_err(|e| self.failed("read", name, e))?.map(Bytes::from))
+            }
+            At::Remote(remote) => remote.get(name).map_err(|e| self.refused("read", name, e)),
+        }
+    }
+
+    /// Opens an object that is still what `meta` says, to read ranges or all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it is not, and when the store does not give it.
+    pub fn opened(&self, name: &str, meta: &Meta) -> Result<Opened, StoreError> {
+        Opened::new(self, name, meta)
+    }
+
+    /// Whether an object is still what `meta` says.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it is not, and when the store does not say.
+    pub fn unchanged(&self, name: &str, meta: &Meta) -> Result<(), StoreError> {
+        let what = match self.head(name)? {
+            Some(now) => meta.difference(&now),
+            None => Some("it is gone".into()),
+        };
+        what.map_or(Ok(()), |what| Err(StoreError::Changed { path: self.show(name), what }))
+    }
+
+    /// Stores an object in place of what had its name.
+    ///
+    /// # Errors
+    /// When it could not be stored; then what had the name has it still.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut unfinished = self.write(name)?;
+        unfinished.add(bytes)?;
+        unfinished.finish()
+    }
+
+    /// Stores an object unless there is one of its name; whether it did. Of several who try at the
+    /// same time one succeeds.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+        match &self.at {
+            At::Files(_) => {
+                let mut unfinished = self.write(name)?;
+                unfinished.add(bytes)?;
+                unfinished.finish_new()
+            }
+            At::Remote(remote) => {
+                remote.put_new(name, bytes).map_err(|e| self.refused("write", name, e))
+            }
+        }
+    }
+
+    /// Begins an object that grows; it appears under its name when it is finished.
+    ///
+    /// # Errors
+    /// When it cannot be begun.
+    pub fn write(&self, name: &str) -> Result<Unfinished, StoreError> {
+        Unfinished::new(self, name)
+    }
+
+    /// Removes an object, if there is one.
+    ///
+    /// # Errors
+    /// When it is there still.
+    pub fn delete(&self, name: &str) -> Result<(), StoreError> {
+        match &self.at {
+            At::Files(_) => {
+                let gone = files::some(std::fs::remove_file(self.path(name)));
+                gone.map_err(|e| self.failed("remove", name, e)).map(|_| ())
+            }
+            At::Remote(remote) => remote.delete(name).map_err(|e| self.refused("remove", name, e)),
+        }
+    }
+
+    /// Removes the folder with all that is in it.
+    ///
+    /// # Errors
+    /// When something of it is there still.
+    pub fn delete_all(&self) -> Result<(), StoreError> {
+        match &self.at {
+            At::Files(path) => {
+                let gone = files::some(std::fs::remove_dir_all(path));
+                gone.map_err(|e| self.failed("remove", "", e)).map(|_| ())
+            }
+            At::Remote(remote) => remote.delete_all().map_err(|e| self.refused("remove", "", e)),
+        }
+    }
+
+    /// Makes sure that the names in the folder outlive a loss of power, whoever wrote them. Whatever
+    /// is put or finished here is sure without it.
+    ///
+    /// # Errors
+    /// When that cannot be made sure.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        match &self.at {
+            At::Files(path) => files::sync(path).map_err(|e| self.failed("write", "", e)),
+            At::Remote(_) => Ok(()),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let mut path = match &self.at {
+            At::Files(path) => path.clone(),
+            At::Remote(_) => PathBuf::new(),
+        };
+        path.extend(name.split('/').filter(|part| !part.is_empty()));
+        path
+    }
+
+    fn failed(&self, verb: &'static str, name: &str, error: std::io::Error) -> StoreError {
+        StoreError::io(verb, &self.show(name), &error)
+    }
+
+    fn refused(&self, verb: &'static str, name: &str, error: object_store::Error) -> StoreError {
+        StoreError::refused(verb, self.show(name), &error)
+    }
+}
+
+fn with_slash(shown: &str) -> String {
+    if shown.ends_with('/') { shown.to_owned() } else { format!("{shown}/") }
+}

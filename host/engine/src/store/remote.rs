@@ -1,0 +1,152 @@
+//! Stores behind [`object_store`], which are async, asked by threads that wait.
+
+use super::{Entry, EntryKind, Meta, StoreError};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path as StorePath;
+use object_store::{
+    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, Result,
+};
+use std::future::Future;
+use std::sync::Arc;
+
+/// A prefix in a store.
+#[derive(Debug, Clone)]
+pub(super) struct Remote {
+    pub(super) store: Arc<dyn ObjectStore>,
+    io: Arc<Io>,
+    prefix: String,
+}
+
+impl Remote {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        shown: &str,
+    ) -> std::result::Result<Self, StoreError> {
+        if let Err(e) = StorePath::parse(prefix) {
+            return Err(StoreError::BadUrl { url: shown.to_owned(), why: e.to_string() });
+        }
+        let prefix = prefix.trim_matches('/').to_owned();
+        Ok(Self { store, io: Arc::new(Io::start()?), prefix })
+    }
+
+    pub(super) fn below(&self, name: &str) -> Self {
+        Self { prefix: self.path(name), ..self.clone() }
+    }
+
+    pub(super) fn split(&self) -> Option<(Self, String)> {
+        let (above, name) = match self.prefix.rsplit_once('/') {
+            Some((above, name)) => (above.to_owned(), name.to_owned()),
+            None => (String::new(), self.prefix.clone()),
+        };
+        (!name.is_empty()).then(|| (Self { prefix: above, ..self.clone() }, name))
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.store, &other.store) && self.prefix == other.prefix
+    }
+
+    pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.io.handle.block_on(future)
+    }
+
+    fn path(&self, name: &str) -> String {
+        let parts = self.prefix.split('/').chain(name.split('/'));
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    }
+
+    /// Where `name` lies in the store: as it is written, where a path of parts would escape it.
+    pub(super) fn at(&self, name: &str) -> Result<StorePath> {
+        Ok(StorePath::parse(self.path(name))?)
+    }
+
+    pub(super) fn list(&self, name: &str) -> Result<Vec<Entry>> {
+        let listed = self.wait(self.store.list_with_delimiter(Some(&self.at(name)?)))?;
+        let named = |path: &StorePath, kind| {
+            path.filename().map(|name| Entry { name: name.to_owned(), kind })
+        };
+        let objects =
+            listed.objects.iter().map(|o| named(&o.location, EntryKind::Object(about(o))));
+        let folders = listed.common_prefixes.iter().map(|path| named(path, EntryKind::Folder));
+        Ok(objects.chain(folders).flatten().collect())
+    }
+
+    pub(super) fn head(&self, name: &str) -> Result<Option<Meta>> {
+        Ok(some(self.wait(self.store.head(&self.at(name)?)))?.map(|meta| about(&meta)))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Option<Bytes>> {
+        let path = self.at(name)?;
+        some(self.wait(async { self.store.get(&path).await?.bytes().await }))
+    }
+
+    pub(super) fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let payload = Bytes::copy_from_slice(bytes).into();
+        match self.wait(self.store.put_opts(&self.at(name)?, payload, PutMode::Create.into())) {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn delete(&self, name: &str) -> Result<()> {
+        some(self.wait(self.store.delete(&self.at(name)?))).map(|_| ())
+    }
+
+    pub(super) fn delete_all(&self) -> Result<()> {
+        let objects = self.wait(self.store.list(Some(&self.at("")?)).try_collect::<Vec<_>>())?;
+        objects
+            .iter()
+            .try_for_each(|object| some(self.wait(self.store.delete(&object.location))).map(|_| ()))
+    }
+
+    /// What came of asking for bytes of an object that must be the one that `meta` tells of.
+    pub(super) fn same(meta: &Meta, range: GetRange) -> GetOptions {
+        let (if_match, version) = (meta.etag.clone(), meta.version.clone());
+        GetOptions { range: Some(range), if_match, version, ..GetOptions::default() }
+    }
+}
+
+pub(super) fn about(meta: &ObjectMeta) -> Meta {
+    Meta {
+        bytes: meta.size,
+        etag: meta.e_tag.clone(),
+        version: meta.version.clone(),
+        modified_micros: meta.last_modified.timestamp_micros(),
+    }
+}
+
+fn some<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for stores, which are async.
+#[derive(Debug)]
+struct Io {
+    handle: tokio::runtime::Handle,
+    /// Always there until dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Io {
+    fn start() -> std::result::Result<Self, StoreError> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("retally-io").build();
+        let runtime = runtime.map_err(StoreError::Runtime)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Waiting for its threads here would panic inside an embedder's async task.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What holds for every store: the same promises, kept on files and on a store of objects.
+
+use super::*;
+use object_store::memory::InMemory;
+use std::io::{Read, Write};
+use tempfile::TempDir;
+
+/// A folder of files, and one in a store of objects.
+fn folders() -> ([Folder; 2], TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = Folder::over(Arc::new(InMemory::new()), "bucket/x", "mem:x").unwrap();
+    ([Folder::files(&dir.path().join("x")), remote], dir)
+}
+
+fn names(folder: &Folder, below: &str) -> Vec<String> {
+    let mark = |entry: Entry| match entry.kind {
+        EntryKind::Object(_) => entry.name,
+        EntryKind::Folder => entry.name + "/",
+        EntryKind::Other => entry.name + "?",
+    };
+    folder.list(below).unwrap().into_iter().map(mark).collect()
+}
+
+#[test]
+fn what_is_put_is_there_whole_and_listed_in_order() {
+    let (folders, _dir) = folders();
+    for folder in folders {
+        assert_eq!(names(&folder, ""), Vec::<String>::new());
+        assert_eq!(folder.get("a").unwrap(), None);
+        assert_eq!(folder.head("a").unwrap(), None);
+        folder.put("b/c.x", b"1").unwrap();
+        folder.put("é", b"22").unwrap();
+        folder.put("a", b"333").unwrap();
+        folder.put("a", b"4444").unwrap();
+        folder.sync().unwrap();
+        assert_eq!(names(&folder, ""), ["a", "b/", "é"]);
+        assert_eq!(names(&folder, "b"), ["c.x"]);
+        assert_eq!(names(&folder.below("b"), ""), ["c.x"]);
+        assert_eq!(folder.get("a").unwrap().unwrap(), "4444");
+        assert_eq!(folder.head("b/c.x").unwrap().unwrap().bytes, 1);
+        assert_eq!(folder.head("b").unwrap(), None);
+        let (above, name) = folder.below("b").split().unwrap();
+        assert!(above.is_same(&folder) && name == "b");
+        assert!(folder.show("b/c.x").ends_with("x/b/c.x"), "{}", folder.show("b/c.x"));
+        folder.delete("a").unwrap();
+        folder.delete("a").unwrap();
+        assert_eq!(names(&folder, ""), ["b/", "é"]);
+        folder.delete_all().unwrap();
+        assert_eq!(names(&folder, ""), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_not_finished_leaves_nothing() {
+    let (folders, _dir) = folders();
+    for folder in folders {
+        folder.put("a", b"old").unwrap();
+        let mut unfinished = folder.write("a").unwrap();
+        // More than a part, so that an upload has begun.
+        unfinished.write_all(&vec![7; crate::limits::PART_UPLOADED_BYTES + 1]).unwrap();
+        assert_eq!(folder.get("a").unwrap().unwrap(), "old");
+        drop(unfinished);
+        assert_eq!(folder.get("a").unwrap().unwrap(), "old");
+        assert_eq!(names(&folder, ""), ["a"]);
+        let whole: Vec<u8> = (0..3 * crate::limits::PART_UPLOADED_BYTES).map(|n| n as u8).collect();
+        let mut growing = folder.write("a").unwrap();
+        whole.chunks(1_000_003).for_each(|chunk| growing.add(chunk).unwrap());
+        growing.finish().unwrap();
+        assert!(folder.get("a").unwrap().unwrap() == whole);
+        assert_eq!(names(&folder, ""), ["a"]);
+    }
+}
+
+#[test]
+fn a_put_that_fails_half_way_leaves_nothing() {
+    let ([folder, _], dir) = folders();
+    // Everything is written; then the name cannot be had, for a folder has it.
+    folder.put("a/b", b"1").unwrap();
+    let error = folder.put("a", b"2").unwrap_err().to_string();
+    assert!(error.starts_with("cannot write `/") && error.contains("x/a`: "), "{error}");
+    assert_eq!(names(&folder, ""), ["a/"]);
+    assert_eq!(names(&folder, "a"), ["b"]);
+    // A file stands where a folder would have to be.
+    let error = folder.put("a/b/c", b"3").unwrap_err().to_string();
+    assert!(error.starts_with("cannot write `/"), "{error}");
+    assert_eq!(std::fs::read(dir.path().join("x/a/b")).unwrap(), b"1");
+}
+
+#[test]
+fn of_several_who_put_if_absent_one_wins() {
+    let (folders, _dir) = folders();
+    for folder in folders {
+        let tries: Vec<Vec<u8>> = (0..8_u8).map(|n| vec![n; 10_000]).collect();
+        let won: Vec<bool> = std::thread::scope(|scope| {
+            let folder = &folder;
+            let put = |bytes: &'_ Vec<u8>| folder.put_new("lock", bytes).unwrap();
+            let threads: Vec<_> =
+                tries.iter().map(|bytes| scope.spawn(move || put(bytes))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let winners: Vec<usize> = (0..8).filter(|&n| won[n]).collect();
+        assert_eq!(winners.len(), 1);
+        assert!(folder.get("lock").unwrap().unwrap() == tries[winners[0]]);
+        assert!(!folder.put_new("lock", b"late").unwrap());
+        assert_eq!(names(&folder, ""), ["lock"]);
+    }
+}
+
+#[test]
+fn ranges_and_streams_give_the_object_that_was_looked_at_or_say_that_it_changed() {
+    let (folders, _dir) = folders();
+    for folder in folders {
+        let bytes: Vec<u8> = (0..100_000_u32).map(|n| (n * 7919) as u8).collect();
+        folder.put("a", &bytes).unwrap();
+        let meta = folder.head("a").unwrap().unwrap();
+        let mut opened = folder.opened("a", &meta).unwrap();
+        assert!(opened.range(10..2000).unwrap() == bytes[10..2000]);
+        assert!(opened.range(99_999..100_000).unwrap() == bytes[99_999..]);
+        let mut rest = Vec::new();
+        let mut stream = opened.stream(99_000).unwrap();
+        stream.read_to_end(&mut rest).unwrap();
+        assert!(rest == bytes[99_000..] && stream.at() == 100_000);
+        folder.unchanged("a", &meta).unwrap();
+        folder.put("a", b"other").unwrap();
+        let changed = |error: StoreError| {
+            assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+        };
+        changed(folder.unchanged("a", &meta).unwrap_err());
+        let read = folder.opened("a", &meta).and_then(|mut opened| opened.range(0..5));
+        changed(read.unwrap_err());
+        changed(folder.opened("a", &meta).and_then(|opened| opened.stream(0)).err().unwrap());
+        folder.delete("a").unwrap();
+        let gone = folder.unchanged("a", &meta).unwrap_err().to_string();
+        assert!(gone.contains("(it is gone)"), "{gone}");
+        let read = folder.opened("a", &meta).and_then(|mut opened| opened.range(0..5));
+        changed(read.unwrap_err());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_what_is_no_object_is_not_passed_over() {
+    let ([folder, _], dir) = folders();
+    folder.put("a", b"1").unwrap();
+    folder.put("a#1", b"1").unwrap();
+    let link = |to: &str, name: &str| {
+        std::os::unix::fs::symlink(to, dir.path().join("x").join(name)).unwrap();
+    };
+    link("gone", "b");
+    link("a", "c");
+    link("/dev/null", "d");
+    link(".", "e");
+    assert_eq!(names(&folder, ""), ["a", "a#1?", "b?", "c", "d?", "e/"]);
+}
+
+#[test]
+fn a_url_says_where_and_what_it_cannot_say_is_refused() {
+    let base = Path::new("/base");
+    for (url, shown) in [
+        ("snapshots/", "/base/snapshots/x"),
+        ("file:/s", "/s/x"),
+        ("file:///a%20b", "/a b/x"),
+        ("/a", "/a/x"),
+    ] {
+        assert_eq!(Folder::open(url, base).unwrap().show("x"), shown);
+    }
+    for (url, expected) in [
+        ("s3://b/x", "`s3://b/x`: places of the scheme `s3:` are not built yet; use a folder"),
+        ("ftp://b", "`ftp://b`: unknown scheme `ftp:`; known are `file:`"),
+        ("", "`` cannot be read as a URL: it is empty"),
+        ("file:", "`file:` cannot be read as a URL: it is empty"),
+    ] {
+        let error = Folder::open(url, base).unwrap_err();
+        assert!(error.is_usage() && error.to_string().starts_with(expected), "{error}");
+    }
+}

@@ -1,0 +1,166 @@
+//! An object that grows: it has its name once it is finished, and leaves nothing before.
+
+use super::remote::Remote;
+use super::{At, Folder, StoreError, files};
+use crate::limits::{PART_UPLOADED_BYTES, WRITE_BUFFER_BYTES};
+use object_store::{MultipartUpload, ObjectStoreExt};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
+
+/// An object that is being written. Dropped unfinished, it leaves nothing.
+pub struct Unfinished {
+    /// As messages name it.
+    shown: String,
+    /// Gone once it is finished.
+    to: Option<To>,
+}
+
+enum To {
+    File {
+        file: BufWriter<File>,
+        temporary: PathBuf,
+        path: PathBuf,
+    },
+    Upload {
+        remote: Remote,
+        name: String,
+        /// Begun once there is more than one part.
+        upload: Option<Box<dyn MultipartUpload>>,
+        part: Vec<u8>,
+    },
+}
+
+impl Unfinished {
+    pub(super) fn new(folder: &Folder, name: &str) -> Result<Self, StoreError> {
+        let shown = folder.show(name);
+        let to = match &folder.at {
+            At::Files(_) => {
+                let path = folder.path(name);
+                let (file, temporary) =
+                    files::temporary(&path).map_err(|e| folder.failed("write", name, e))?;
+                To::File {
+                    file: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file),
+                    temporary,
+                    path,
+                }
+            }
+            At::Remote(remote) => {
+                let (remote, name) = (remote.clone(), name.to_owned());
+                To::Upload { remote, name, upload: None, part: Vec::new() }
+            }
+        };
+        Ok(Self { shown, to: Some(to) })
+    }
+
+    /// Adds bytes; the same as [`Write::write_all`] with an error that names the object.
+    ///
+    /// # Errors
+    /// When they could not be written.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_all(bytes).map_err(|e| self.failed(e))
+    }
+
+    /// Makes the object appear in place of what had its name, whole and for good.
+    ///
+    /// # Errors
+    /// When that failed; then what had the name has it still.
+    pub fn finish(self) -> Result<(), StoreError> {
+        self.end(false).map(|_| ())
+    }
+
+    /// Makes the object of a folder of this machine appear, unless there is one of its name.
+    pub(super) fn finish_new(self) -> Result<bool, StoreError> {
+        self.end(true)
+    }
+
+    fn end(mut self, only_new: bool) -> Result<bool, StoreError> {
+        let ended = match self.to.as_mut() {
+            Some(To::File { file, temporary, path }) => {
+                let mut publish = || {
+                    file.flush()?;
+                    file.get_ref().sync_all()?;
+                    let is_new = match only_new {
+                        true => match fs::hard_link(&temporary, &path) {
+                            Err(e) if e.kind() == ErrorKind::AlreadyExists => false,
+                            linked => linked.map(|()| true)?,
+                        },
+                        false => fs::rename(&temporary, &path).map(|()| true)?,
+                    };
+                    files::sync(path.parent().unwrap_or(std::path::Path::new("")))?;
+                    Ok(is_new)
+                };
+                publish()
+            }
+            Some(To::Upload { remote, name, upload, part }) => {
+                let last = std::mem::take(part).into();
+                let done = match upload {
+                    Some(upload) => remote.wait(async {
+                        upload.put_part(last).await?;
+                        upload.complete().await
+                    }),
+                    None => remote.wait(async { remote.store.put(&remote.at(name)?, last).await }),
+                };
+                done.map(|_| true).map_err(io::Error::other)
+            }
+            None => Ok(false),
+        };
+        let ended = ended.map_err(|e| self.failed(e))?;
+        // A link is a second name: the first one goes as it does for what is given up.
+        if !only_new {
+            self.to = None;
+        }
+        Ok(ended)
+    }
+
+    fn failed(&self, error: io::Error) -> StoreError {
+        StoreError::io("write", &self.shown, &error)
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.to.as_mut().ok_or(ErrorKind::BrokenPipe)? {
+            To::File { file, .. } => file.write(bytes),
+            To::Upload { remote, name, upload, part } => {
+                let count = bytes.len().min(PART_UPLOADED_BYTES - part.len());
+                part.extend_from_slice(&bytes[..count]);
+                if part.len() == PART_UPLOADED_BYTES {
+                    let full = std::mem::take(part).into();
+                    let sent = remote.wait(async {
+                        let upload = match upload {
+                            Some(upload) => upload,
+                            None => {
+                                upload.insert(remote.store.put_multipart(&remote.at(name)?).await?)
+                            }
+                        };
+                        upload.put_part(full).await
+                    });
+                    sent.map_err(io::Error::other)?;
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    /// Nothing reads what is unfinished: it is written out when that is cheap.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        match self.to.take() {
+            Some(To::File { file, temporary, .. }) => {
+                // Without the last flush of its buffer: the bytes are of no use.
+                let _ = file.into_parts();
+                let _ = fs::remove_file(temporary);
+            }
+            Some(To::Upload { remote, upload: Some(mut upload), .. }) => {
+                let _ = remote.wait(upload.abort());
+            }
+            Some(To::Upload { upload: None, .. }) | None => {}
+        }
+    }
+}
