@@ -4,6 +4,7 @@
 //! business. A partition is known by its name, never by its number: numbers are given per run.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Microseconds since 1970-01-01T00:00:00Z, the only unit of time inside Retally.
 pub type Micros = i64;
@@ -27,6 +28,57 @@ impl fmt::Display for Position {
     }
 }
 
+/// Where events of one partition lie that follow one another in it. Offsets ascend; a log may have
+/// gaps in them (a topic that was compacted, marks of transactions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offsets {
+    /// From this one on without a gap.
+    From(u64),
+    /// One for each event.
+    These(Arc<[u64]>),
+}
+
+impl Offsets {
+    /// The offset of event `row`.
+    #[inline]
+    pub fn at(&self, row: usize) -> u64 {
+        match self {
+            Self::From(first) => first + row as u64,
+            Self::These(offsets) => offsets[row],
+        }
+    }
+
+    /// Those of the events `from..to`.
+    pub fn slice(&self, from: usize, to: usize) -> Self {
+        match self {
+            Self::From(first) => Self::From(first + from as u64),
+            Self::These(offsets) => Self::These(offsets[from..to].into()),
+        }
+    }
+
+    /// How many of the first `events` lie before `offset`.
+    pub fn before(&self, offset: u64, events: usize) -> usize {
+        match self {
+            Self::From(first) => {
+                let before = usize::try_from(offset.saturating_sub(*first));
+                before.map_or(events, |before| before.min(events))
+            }
+            Self::These(offsets) => offsets[..events].partition_point(|at| *at < offset),
+        }
+    }
+
+    /// The first `events` as stretches without a gap: where each begins, and how many it has.
+    pub fn stretches(&self, events: usize) -> Vec<(u64, u32)> {
+        match self {
+            Self::From(first) => vec![(*first, events as u32)],
+            Self::These(offsets) => offsets[..events]
+                .chunk_by(|a, b| a + 1 == *b)
+                .map(|stretch| (stretch[0], stretch.len() as u32))
+                .collect(),
+        }
+    }
+}
+
 /// How the events of several partitions follow one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,4 +87,22 @@ pub enum Order {
     Log,
     /// Partitions one after another by the bytes of their names; a key may be in many.
     Path,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_with_gaps_fall_into_stretches_without() {
+        let sparse = Offsets::These([3, 4, 7, 9, 10].into());
+        assert_eq!(sparse.stretches(5), [(3, 2), (7, 1), (9, 2)]);
+        assert_eq!(sparse.stretches(4), [(3, 2), (7, 1), (9, 1)]);
+        assert_eq!((sparse.at(2), sparse.before(8, 5), sparse.before(99, 3)), (7, 3, 3));
+        assert_eq!(sparse.slice(1, 4), Offsets::These([4, 7, 9].into()));
+        let dense = Offsets::From(7);
+        assert_eq!(dense.stretches(3), [(7, 3)]);
+        assert_eq!((dense.at(2), dense.before(8, 5), dense.before(0, 5)), (9, 1, 0));
+        assert_eq!((dense.before(99, 5), dense.slice(2, 5)), (5, Offsets::From(9)));
+    }
 }

@@ -8,6 +8,7 @@ use decode_common::{addressing, decode, field, input, lines, reader};
 use retally_core::decode::{
     Addressing, Code, Decoder, Events, Placed, Plan, PlanError, Reading, original,
 };
+use retally_core::log::Offsets;
 use retally_core::schema::{Description, Kind};
 use std::sync::Arc;
 
@@ -232,8 +233,12 @@ fn a_name_twice_matters_where_it_is_read() {
     ];
     let texts: Vec<String> = texts.iter().map(|text| text.replace("@T", T)).collect();
     let plan = Arc::new(Plan::new(&[&first, &second], &plain()).unwrap());
-    let placed =
-        Placed { partition: 0, name: "p".into(), first_offset: 0, slab: Arc::new(lines(&texts)) };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(0),
+        slab: Arc::new(lines(&texts)),
+    };
     let mut out = Vec::new();
     Decoder::new(plan).decode(&placed, &mut out).unwrap();
     let twice = BadField(Code::NameTwice);

@@ -7,6 +7,7 @@ mod decode_common;
 use decode_common::{addressing, field, input, reader};
 use proptest::prelude::*;
 use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab, TimeUnit};
+use retally_core::log::Offsets;
 use retally_core::schema::Kind;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ fn outcomes(decoder: &mut Decoder, lines: &[Vec<u8>], joined: bool) -> Vec<Strin
         slab.ends.push(slab.bytes.len() as u32);
     }
     let slab = Arc::new(Slab::Lines(slab));
-    let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
     let mut out: Vec<Events> = Vec::new();
     decoder.decode(&placed, &mut out).unwrap();
     let events = &out[0];

@@ -10,6 +10,7 @@ use arrow_array::{
 use retally_core::decode::{
     Address, Addressing, Decoder, Events, Lines, Placed, Plan, Reading, Slab,
 };
+use retally_core::log::Offsets;
 use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
 use std::sync::Arc;
 use std::time::Instant;
@@ -115,7 +116,7 @@ fn json() {
             std::hint::black_box(simdutf8::basic::from_utf8(&lines.bytes).is_ok());
         });
         let slab = Arc::new(Slab::Lines(lines));
-        let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+        let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -170,7 +171,7 @@ fn rows(lines: &Lines) -> RecordBatch {
 fn arrow() {
     for types in [1, 5] {
         let slab = Arc::new(Slab::Rows(rows(&lines(types))));
-        let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+        let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -184,7 +185,7 @@ fn arrow() {
 #[ignore = "for a profiler"]
 fn json_alone() {
     let slab = Arc::new(Slab::Lines(lines(5)));
-    let placed = Placed { partition: 0, name: "p".into(), first_offset: 0, slab };
+    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
     let mut decoder = Decoder::new(plan());
     let mut out: Vec<Events> = Vec::new();
     for _ in 0..20 {

@@ -146,7 +146,7 @@ impl PairShard {
                 let slot = places.slot(side, event, sides[side].shard);
                 let Some(slot) = slot.filter(|_| what != Outcome::Filtered) else { continue };
                 let record = self.records.of(shared.twins, side, slot);
-                let at = (slab.placed.partition, slab.placed.first_offset + row as u64);
+                let at = (slab.placed.partition, slab.placed.offsets.at(row));
                 let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
                 if parted.is_none_or(|parted| at <= parted) {
                     self.records.fate(record, what);
@@ -186,7 +186,7 @@ impl<'b> Found<'_, 'b> {
         };
         Parted {
             partition: slab.placed.partition,
-            offset: slab.placed.first_offset + row as u64,
+            offset: slab.placed.offsets.at(row),
             time: slab.events.times[row],
             inputs: [input(0), input(1)],
             outcomes: [outcome(0), outcome(1)],

@@ -6,7 +6,7 @@ use retally_compare::pair::{Detail, PairShard, Parted, Seen, Shared, Side};
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Reading, Slab};
 use retally_core::dedup::{Prints, Window};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
-use retally_core::log::Order;
+use retally_core::log::{Offsets, Order};
 use retally_core::reduce::{
     Block, Folded, Keyed, NoProbe, OnConflict, OnTrap, Originals, Outcome, Reducer, Rules, Shard,
     Stop, finals, merge, sorted_keys,
@@ -65,7 +65,7 @@ fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
             slabs.push(Placed {
                 partition: number as u32,
                 name: Arc::from(name.as_str()),
-                first_offset: (piece * events) as u64,
+                offsets: Offsets::From((piece * events) as u64),
                 slab: Arc::new(Slab::Lines(text)),
             });
         }
@@ -239,7 +239,7 @@ pub(crate) fn alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> 
         let mut events = Vec::new();
         decoder.decode(&placed, &mut events).expect("lines decode");
         let events = events.pop().expect("one reader");
-        let position = (placed.partition, placed.first_offset);
+        let position = (placed.partition, placed.offsets.at(0));
         let key = matches!(events.readings[0], Reading::Ready | Reading::BadField(_)).then(|| {
             let input = description.inputs[usize::from(events.inputs[0])].name.clone();
             (events.keys.get(0).to_vec(), input)

@@ -37,8 +37,8 @@ pub(super) fn read(
     while first < rows.num_rows() {
         let count = BLOCK_ROWS.min(rows.num_rows() - first);
         let block = Block { plan, columns: &columns, first, count };
-        let (offset, left) = (place.offset + first as u64, rows.num_rows() - first);
-        take(&block, Place { offset, left, ..place })?;
+        let left = rows.num_rows() - first;
+        take(&block, Place { first, left, ..place })?;
         first += count;
     }
     Ok(())

@@ -11,6 +11,7 @@ use super::raw::{Raw, Source};
 use super::simple::{self, Appender, Selectors, Simple, Texts};
 use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Reading, Wanted, convert, detail, number};
+use crate::log::Offsets;
 use crate::schema::{Column, Values};
 
 /// No input takes it.
@@ -21,8 +22,10 @@ const NO_INPUT: u8 = u8::MAX;
 pub(super) struct Place<'a> {
     /// The partition's name.
     pub(super) partition: &'a str,
-    /// Offset of the block's first event.
-    pub(super) offset: u64,
+    /// Where the slab's events lie.
+    pub(super) offsets: &'a Offsets,
+    /// The block's first event in the slab.
+    pub(super) first: usize,
     /// Events of the slab from there on.
     pub(super) left: usize,
 }
@@ -266,7 +269,7 @@ impl<S: Source> Judge<'_, S> {
         let Part::Node(node) = part else {
             out.extend_from_slice(self.place.partition.as_bytes());
             out.push(b':');
-            let offset = self.place.offset + row as u64;
+            let offset = self.place.offsets.at(self.place.first + row);
             out.extend_from_slice(number::digits_of(offset, &mut [0; 20]));
             return Ok(());
         };

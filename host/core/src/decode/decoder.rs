@@ -36,8 +36,8 @@ impl Decoder {
             let kinds = inputs.map(|i| i.fields.iter().map(|f| f.kind));
             events.reset(kinds, placed.slab.len());
         }
-        let place =
-            Place { partition: &placed.name, offset: placed.first_offset, left: placed.slab.len() };
+        let (partition, left) = (&*placed.name, placed.slab.len());
+        let place = Place { partition, offsets: &placed.offsets, first: 0, left };
         let scratch = &mut self.scratch;
         scratch.begin(plan);
         match &*placed.slab {

@@ -43,7 +43,7 @@ impl Reader {
                 self.bads.push(bad);
             }
             let block = Block { plan, lines, first, table: &self.table, bads: &self.bads };
-            take(&block, Place { offset: place.offset + first as u64, ..place })?;
+            take(&block, Place { first, ..place })?;
             first += count;
         }
         Ok(())

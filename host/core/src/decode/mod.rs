@@ -32,7 +32,7 @@ pub use fault::{DecodeError, Wanted};
 pub use plan::{Plan, PlanError};
 pub use render::original;
 
-use crate::log::{Micros, PartitionIndex};
+use crate::log::{Micros, Offsets, PartitionIndex};
 use crate::schema::{Column, Spans};
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ pub enum TimeUnit {
     Micros,
 }
 
-/// A piece of a partition as its source reads it: consecutive events without gaps in their offsets.
+/// A piece of a partition as its source reads it: events that follow one another in it.
 #[derive(Debug)]
 pub enum Slab {
     /// Lines of JSON.
@@ -124,8 +124,8 @@ pub struct Placed {
     pub partition: PartitionIndex,
     /// The partition's name.
     pub name: Arc<str>,
-    /// Offset of the slab's first event.
-    pub first_offset: u64,
+    /// Where the events lie.
+    pub offsets: Offsets,
     /// The events.
     pub slab: Arc<Slab>,
 }

@@ -8,6 +8,7 @@ use super::super::{
     Address, Addressing, DecodeError, Decoder, Events, Placed, Slab, TimeUnit, Wanted, arrow,
 };
 use super::{Texts, view};
+use crate::log::Offsets;
 use crate::schema::{Column, Condition, Description, Field, Input, Kind, StateShape, ViewShape};
 use arrow_array::types::Int8Type;
 use arrow_array::{
@@ -197,7 +198,8 @@ fn general(plan: &Plan, rows: &RecordBatch) -> Result<Events, DecodeError> {
     }
     let mut scratch = Scratch::default();
     scratch.begin(plan);
-    let place = Place { partition: "p", offset: 0, left: rows.num_rows() };
+    let place =
+        Place { partition: "p", offsets: &Offsets::From(0), first: 0, left: rows.num_rows() };
     arrow::read(plan, rows, place, |block, place| {
         assemble(plan, 0, &General(block), place, &mut events, &mut scratch)
     })?;
@@ -216,7 +218,7 @@ proptest! {
         let rows = table.rows();
         let long = general(&plan(table.unit), &rows);
         let (name, slab) = (Arc::from("p"), Arc::new(Slab::Rows(rows)));
-        let placed = Placed { partition: 0, name, first_offset: 0, slab };
+        let placed = Placed { partition: 0, name, offsets: Offsets::From(0), slab };
         let mut out = Vec::new();
         let mut decoder = Decoder::new(Arc::new(plan(table.unit)));
         let short = decoder.decode(&placed, &mut out).map(|()| out.remove(0));

@@ -5,7 +5,7 @@ use super::Outcome;
 use crate::log::{Micros, PartitionIndex};
 use crate::schema::{Column, Spans};
 
-/// Consecutive events of one partition.
+/// Events of one partition whose offsets have no gap: where there is one, another stretch begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// The partition.

@@ -103,7 +103,7 @@ fn quarantine<'a>(
     if rules.quarantine.is_empty() {
         return Ok(None);
     }
-    let offset = slab.placed.first_offset + u64::from(row);
+    let offset = slab.placed.offsets.at(row as usize);
     let Some(entry) = rules.quarantine.get(&slab.placed.partition).and_then(|p| p.get(&offset))
     else {
         return Ok(None);

@@ -38,12 +38,13 @@ pub fn merge(
         })
         .collect();
     let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
-    let stretch = |slab: &Decoded| Stretch {
-        partition: slab.placed.partition,
-        first_offset: slab.placed.first_offset,
-        events: slab.len() as u32,
-    };
-    Block { stretches: slabs.iter().map(stretch).collect(), outcomes, emits, refused }
+    Block { stretches: slabs.iter().flat_map(stretches).collect(), outcomes, emits, refused }
+}
+
+fn stretches(slab: &Decoded) -> impl Iterator<Item = Stretch> {
+    let partition = slab.placed.partition;
+    let stretches = slab.placed.offsets.stretches(slab.len()).into_iter();
+    stretches.map(move |(first_offset, events)| Stretch { partition, first_offset, events })
 }
 
 fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<Outcome> {
@@ -128,7 +129,7 @@ fn emits_of(
 #[inline]
 fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, seq: u32) {
     rows.partitions.push(slab.placed.partition);
-    rows.offsets.push(slab.placed.first_offset + row as u64);
+    rows.offsets.push(slab.placed.offsets.at(row));
     rows.seqs.push(seq);
     rows.times.push(slab.events.times[row]);
     rows.keys.push(slab.events.keys.get(row));
@@ -183,7 +184,7 @@ fn refused(
             refused.push(Refused {
                 event,
                 partition: slab.placed.partition,
-                offset: slab.placed.first_offset + row as u64,
+                offset: slab.placed.offsets.at(row),
                 what,
                 code: code.to_owned(),
                 detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),

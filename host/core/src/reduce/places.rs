@@ -63,7 +63,7 @@ impl Shard {
         let at = |row: usize| {
             let event = &taken[grouped.order[row] as usize];
             let placed = &slabs[event.slab as usize].placed;
-            (placed.partition, placed.first_offset + u64::from(event.row))
+            (placed.partition, placed.offsets.at(event.row as usize))
         };
         let mut start = 0;
         for (&slot, &end) in grouped.slots.iter().zip(&grouped.batch.key_ends) {
@@ -87,7 +87,7 @@ impl Shard {
             let number = bases.partition_point(|&base| base <= event) - 1;
             let (slab, row) = (&slabs[number], event - bases[number]);
             let Some(slot) = self.slot_of(slab, row) else { continue };
-            let at = (slab.placed.partition, slab.placed.first_offset + u64::from(row));
+            let at = (slab.placed.partition, slab.placed.offsets.at(row as usize));
             if let Some(places) = &mut self.places.0 {
                 places.resize(self.keys.len(), Place::default());
                 places[slot as usize].note(at, at, 1);

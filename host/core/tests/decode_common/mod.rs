@@ -6,6 +6,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use retally_core::decode::{
     Address, Addressing, DecodeError, Decoder, Events, Lines, Placed, Plan, Slab, TimeUnit,
 };
+use retally_core::log::Offsets;
 use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ pub(crate) fn decode(
 ) -> Result<Events, DecodeError> {
     let plan = Arc::new(Plan::new(&[reader], addressing).unwrap());
     let slab = Arc::new(slab);
-    let placed = Placed { partition: 0, name: "p".into(), first_offset: 40, slab };
+    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(40), slab };
     let mut decoder = Decoder::new(plan);
     let mut once = Vec::new();
     decoder.decode(&placed, &mut once)?;

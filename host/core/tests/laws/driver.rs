@@ -4,7 +4,7 @@
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab};
 use retally_core::dedup::{Prints, Window};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
-use retally_core::log::Order;
+use retally_core::log::{Offsets, Order};
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
 use retally_core::reduce::{
     Block, Finals, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, finals,
@@ -154,7 +154,7 @@ pub(crate) fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
             slabs.push(Placed {
                 partition: number as u32,
                 name: Arc::from(name.as_str()),
-                first_offset: (piece * events) as u64,
+                offsets: Offsets::From((piece * events) as u64),
                 slab: Arc::new(Slab::Lines(text)),
             });
         }

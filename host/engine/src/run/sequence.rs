@@ -6,7 +6,7 @@
 use super::error::RunError;
 use crate::source::{Part, PartReader};
 use retally_core::decode::{Placed, Slab};
-use retally_core::log::PartitionIndex;
+use retally_core::log::{Offsets, PartitionIndex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -230,7 +230,7 @@ impl Sequence {
         Some(Placed {
             partition: partition as PartitionIndex,
             name: self.names[partition].clone(),
-            first_offset: from,
+            offsets: Offsets::From(from),
             slab: Arc::new(slab),
         })
     }

@@ -48,7 +48,7 @@ fn tell(
     names: &[String],
     is_alone: bool,
 ) -> Stopped {
-    let offset = slab.placed.first_offset + row as u64;
+    let offset = slab.placed.offsets.at(row);
     let position = Position { partition: slab.placed.name.to_string(), offset };
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();

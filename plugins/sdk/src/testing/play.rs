@@ -3,9 +3,9 @@
 use super::Value;
 use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab, TimeUnit};
 use retally_core::dedup::{Prints, Window};
-use retally_core::log::Order;
+use retally_core::log::{Offsets, Order};
 use retally_core::reduce::{
-    Block, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, StopCause, Outcome,
+    Block, NoProbe, OnConflict, OnTrap, Originals, Outcome, Reducer, Rules, Shard, Stop, StopCause,
     finals, merge, sorted_keys,
 };
 use retally_core::schema::{Column, Description, Field, Kind, display};
@@ -173,7 +173,7 @@ fn placed(first: usize, lines: &[String]) -> Placed {
     Placed {
         partition: 0,
         name: Arc::from("test"),
-        first_offset: first as u64,
+        offsets: Offsets::From(first as u64),
         slab: Arc::new(Slab::Lines(text)),
     }
 }

@@ -187,7 +187,7 @@ impl Explaining<'_> {
                         Ok(if is_last { Go::Stop } else { Go::On })
                     }
                     Err((lane, stop)) => {
-                        let place = format!("{}:{}", placed.name, placed.first_offset);
+                        let place = format!("{}:{}", placed.name, placed.offsets.at(0));
                         let side = (prepared.lanes.len() > 1).then(|| named(prepared, lane));
                         let side = side.map_or(String::new(), |side| format!(" in {side}"));
                         stopped = Some(format!("a run stops{side} at {place}: {}", stop.cause));

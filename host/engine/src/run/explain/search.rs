@@ -5,6 +5,7 @@ use super::needle::Needle;
 use crate::run::RunError;
 use crate::source::{Part, PartReader, Source};
 use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
+use retally_core::log::Offsets;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -146,7 +147,7 @@ impl Search<'_> {
     fn placed(&self, part: &Part, first_offset: u64, slab: Slab) -> Placed {
         let name = self.names[part.partition as usize].as_str();
         let (partition, slab) = (part.partition, Arc::new(slab));
-        Placed { partition, name: Arc::from(name), first_offset, slab }
+        Placed { partition, name: Arc::from(name), offsets: Offsets::From(first_offset), slab }
     }
 
     /// Searches a part, until nobody listens any more.

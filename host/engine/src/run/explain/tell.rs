@@ -92,7 +92,7 @@ impl<'a> Teller<'a> {
         for (side, (block, read)) in blocks.into_iter().zip(read).enumerate() {
             sides.push(read.map(|(input, fields)| self.side(side, &block, input, fields)));
         }
-        let place = Place { partition: placed.name.to_string(), offset: placed.first_offset };
+        let place = Place { partition: placed.name.to_string(), offset: placed.offsets.at(0) };
         Ok(Ok(Told { number: self.events, place, time, event_id, sides }))
     }
 
