@@ -9,6 +9,7 @@
 pub mod decode;
 pub mod dedup;
 pub mod digest;
+pub mod fold;
 pub mod limits;
 pub mod log;
 pub mod manifest;

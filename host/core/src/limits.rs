@@ -32,6 +32,9 @@ pub const ID_MAX_BYTES: usize = 40;
 /// Free text beside a code (detail of a reject or violation) is cut to this.
 pub const DETAIL_MAX_BYTES: usize = 1024;
 
+/// Keys whose views are asked for in one call: what a call returns must fit into an instance.
+pub const CALL_KEYS_MAX: usize = 4_096;
+
 /// Values of a field that may have totals of their own in one `[[expect]]`: a currency or a branch,
 /// never something like a key.
 pub const EXPECT_GROUPS_MAX: usize = 65_536;

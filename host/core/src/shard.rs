@@ -6,7 +6,7 @@
 
 use crate::decode::{Events, Placed, Reading};
 use crate::dedup::{Prints, prints};
-use crate::log::Micros;
+use crate::log::{Micros, Position};
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
@@ -98,6 +98,17 @@ impl Decoded {
     /// Whether there is no event.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Into how many shards the events are sorted.
+    pub fn shards(&self) -> usize {
+        self.shard_ends.len()
+    }
+
+    /// Where the event in a row lies.
+    pub fn position(&self, row: u32) -> Position {
+        let offset = self.placed.offsets.at(row as usize);
+        Position { partition: self.placed.name.to_string(), offset }
     }
 
     /// The events with a key in `shard`, ascending by row: their numbers among the candidates.

@@ -10,9 +10,7 @@ use retally_core::reduce::steps::Taken;
 use retally_core::reduce::steps::append;
 use retally_core::reduce::steps::{Grouped, fill};
 use retally_core::reduce::steps::{apply, call, numbers};
-use retally_core::reduce::{
-    Answer, Batch, Folded, Instance, Probe, Reducer, Step, Stop, Viewed, check_answer,
-};
+use retally_core::reduce::{Answer, Batch, Folded, Probe, Reducer, Step, Stop, Viewed};
 use retally_core::schema::{Column, Spans};
 use retally_core::shard::Decoded;
 
@@ -56,7 +54,7 @@ impl Half {
             let last = |&slot: &u32| side.shard.keys.get(slot).last;
             self.times = self.grouped.slots.iter().map(last).collect();
         }
-        match traced.then(|| apply(side.reducer, side.instance, &self.grouped)) {
+        match traced.then(|| apply(side.reducer, side.instance, &self.grouped.batch)) {
             Some(Ok(answer)) => self.answer = answer,
             failed => {
                 self.grouped.batch.trace = false;
@@ -101,10 +99,10 @@ impl Half {
                 one.keys.push(self.grouped.batch.keys.get(key));
                 one.states.push(&state);
                 fill(&mut one, description, slabs, &self.taken, &[number]);
-                let with_view = single(reducer, &mut instance, &one);
+                let with_view = apply(reducer, &mut instance, &one).ok();
                 let failed = with_view.is_none();
                 one.trace = !failed;
-                let answer = with_view.or_else(|| single(reducer, &mut instance, &one));
+                let answer = with_view.or_else(|| apply(reducer, &mut instance, &one).ok());
                 // An event that fails without its view too is one that is rejected as a trap.
                 let Some(answer) = answer else { continue };
                 state = answer.states.get(0).to_vec();
@@ -149,20 +147,4 @@ impl Half {
         let grouped = Grouped { batch, slots: own.slots.clone(), order: own.order.clone() };
         Self::new(self.taken.clone(), grouped)
     }
-}
-
-/// One call; none after a fault.
-fn single(
-    reducer: &dyn Reducer,
-    instance: &mut Option<Box<dyn Instance>>,
-    batch: &Batch,
-) -> Option<Answer> {
-    let mut running = match instance.take() {
-        Some(running) => running,
-        None => reducer.open().ok()?,
-    };
-    let answer = running.apply(batch).ok()?;
-    check_answer(reducer.description(), batch, &answer).ok()?;
-    *instance = Some(running);
-    Some(answer)
 }

@@ -16,6 +16,7 @@
 mod compare;
 mod details;
 mod differ;
+mod fold;
 mod half;
 mod looks;
 mod rows;
@@ -25,11 +26,13 @@ mod steps;
 mod walk;
 
 pub use details::{DETAIL_LEVELS, Detail, Weights, level_of};
+pub use fold::PairFold;
 pub use seen::{Parted, Seen, fate_bit};
 pub use shared::{Shared, SharedEmits};
 
 use details::Details;
 use half::Half;
+use retally_core::fold::Recipe;
 use retally_core::reduce::steps::{Taken, gather};
 use retally_core::reduce::{Folded, Instance, Probe, Reducer, Rules, Shard, Step, Stop};
 use retally_core::schema::Description;
@@ -57,6 +60,17 @@ pub type BothFolded = [Vec<Folded>; 2];
 pub struct PairShard {
     records: Records,
     details: Details,
+}
+
+impl<'a> Side<'a> {
+    /// A side that folds by `recipe`.
+    pub fn new(
+        recipe: &'a Recipe,
+        shard: &'a mut Shard,
+        instance: &'a mut Option<Box<dyn Instance>>,
+    ) -> Self {
+        Self { reducer: recipe.reducer.as_ref(), rules: &recipe.rules, shard, instance }
+    }
 }
 
 impl PairShard {

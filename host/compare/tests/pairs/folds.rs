@@ -2,18 +2,15 @@
 //! plainest statement of what must come out.
 
 use retally_compare::Declared;
-use retally_compare::pair::{Detail, PairShard, Parted, Seen, Shared, Side};
-use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Reading, Slab};
-use retally_core::dedup::{Prints, Window};
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
+use retally_compare::pair::{Detail, PairFold, Parted, Seen, Shared};
+use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Reading, Slab, TimeUnit};
+use retally_core::dedup::Window;
+use retally_core::digest::Digests;
+use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::log::{Offsets, Order};
-use retally_core::reduce::{
-    Block, Folded, Keyed, NoProbe, OnConflict, OnTrap, Originals, Outcome, Reducer, Rules, Shard,
-    Stop, finals, merge, sorted_keys,
-};
-use retally_core::schema::{Column, Description, Field};
+use retally_core::reduce::{EmitRows, OnConflict, OnTrap, Outcome, Reducer, Rules};
+use retally_core::schema::{Column, Description, EmitKind, Field};
 use retally_core::seed::Seed;
-use retally_core::shard::Decoded;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,7 +45,7 @@ fn addressing() -> Addressing {
         key: vec![path("/key")],
         id: path("/id"),
         time: path("/ts"),
-        time_unit: Some(retally_core::decode::TimeUnit::Seconds),
+        time_unit: Some(TimeUnit::Seconds),
     }
 }
 
@@ -73,42 +70,35 @@ fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
     slabs
 }
 
-/// Outcomes, views, states, violations.
-pub(crate) type Digests = [Hash; 4];
-
-fn digests(reducer: &dyn Reducer, rules: &Rules, outcomes: &Outcomes, shards: &[Shard]) -> Digests {
-    let shards: Vec<&Shard> = shards.iter().collect();
-    let keys = sorted_keys(&shards);
-    let finals = finals(&shards, &keys, reducer, rules, &mut None).expect("views");
-    let mut tables = Tables::new(reducer.description());
-    tables.add(&finals).expect("keys in order");
-    [
-        outcomes_digest(&reducer.description().emits, &outcomes.digests()),
-        tables.views.finish().digest,
-        tables.states.finish().digest,
-        tables.violations.finish().digest,
-    ]
-}
-
 fn names(log: &[Partition]) -> Vec<String> {
     log.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn fresh(reducer: &Arc<dyn Reducer>, log: &[Partition], rules: &Rules, how: &How) -> Fold {
+    let (reducer, rules, seed) = (reducer.clone(), rules.clone(), Seed([how.seed; 32]));
+    let recipe = Recipe { reducer, rules, seed, shards: how.shards };
+    Fold::new(recipe, &names(log)).with_fresh_instances()
+}
+
+fn decoding(readers: &[&Description], fold: &Fold) -> Decoding {
+    Decoding::new(Arc::new(Plan::new(readers, &addressing()).expect("a plan")), &fold.recipe)
 }
 
 /// What came of both sides together.
 #[derive(Debug)]
 pub(crate) struct Both {
     /// Of each side; none where a view fails.
-    pub(crate) digests: Option<[Digests; 2]>,
+    pub(crate) digests: [Option<Digests>; 2],
     pub(crate) keys: Keys,
 }
 
 type Keys = BTreeMap<Vec<u8>, (Seen, Option<(Parted, Option<Detail>)>)>;
 
 /// What is known of every key.
-fn keys(shared: &Shared, shards: &[Vec<Shard>; 2], pairs: &[PairShard]) -> Keys {
-    let mut keys = Keys::new();
-    for (side, shards) in shards.iter().enumerate() {
-        for (shard, pair) in shards.iter().zip(pairs) {
+fn keys(pair: &PairFold) -> Keys {
+    let (mut keys, shared) = (Keys::new(), &pair.shared);
+    for (side, fold) in pair.folds.iter().enumerate() {
+        for (shard, pair) in fold.shards.iter().zip(pair.shards()) {
             for slot in 0..shard.keys.len() as u32 {
                 let parted = pair.parted(shared, side, slot).copied();
                 let parted = parted.map(|p| (p, pair.detail(shared, side, slot)));
@@ -133,67 +123,22 @@ pub(crate) fn shared([a, b]: [&Description; 2]) -> Shared {
 
 /// Folds both sides. `with_digests`: only where no view fails at the end.
 pub(crate) fn both(
-    reducers: [&dyn Reducer; 2],
+    reducers: [&Arc<dyn Reducer>; 2],
     log: &[Partition],
     rules: &Rules,
     how: &How,
     with_digests: bool,
-) -> Result<Both, (usize, Stop)> {
-    let described = reducers.map(Reducer::description);
+) -> Result<Both, (usize, FoldError)> {
+    let described = reducers.map(|reducer| reducer.description());
     let shared = shared(described);
     let readers = if shared.is_twin() { &described[..1] } else { &described[..] };
-    let plan = Plan::new(readers, &addressing()).expect("a plan");
-    let (mut decoder, seed) = (Decoder::new(Arc::new(plan)), Seed([how.seed; 32]));
-    let fresh = || -> Vec<Shard> { (0..how.shards).map(|n| Shard::new(n, rules)).collect() };
-    let mut shards = [fresh(), fresh()];
-    let mut pairs: Vec<PairShard> =
-        (0..how.shards).map(|_| PairShard::new(described[0], described[1])).collect();
-    let mut outcomes = described.map(|d| Outcomes::new(OutcomeShape::of(d), &names(log)));
+    let mut pair = PairFold::new(shared, reducers.map(|reducer| fresh(reducer, log, rules, how)));
+    let mut decoding = decoding(readers, &pair.folds[0]);
     for batch in slabs(log, how.slab).chunks(how.batch) {
-        let mut decoded: Vec<Vec<Decoded>> = readers.iter().map(|_| Vec::new()).collect();
-        for placed in batch {
-            let mut events = Vec::new();
-            decoder.decode(placed, &mut events).expect("lines decode");
-            for (list, events) in decoded.iter_mut().zip(events) {
-                list.push(Decoded::new(
-                    placed.clone(),
-                    events,
-                    &seed,
-                    how.shards,
-                    &mut Prints::default(),
-                ));
-            }
-        }
-        let slabs = [decoded[0].as_slice(), decoded[decoded.len() - 1].as_slice()];
-        let mut folded: [Vec<Folded>; 2] = Default::default();
-        let mut stop: Option<(usize, Stop)> = None;
-        let [shards_a, shards_b] = &mut shards;
-        for ((a, b), pair) in shards_a.iter_mut().zip(shards_b).zip(&mut pairs) {
-            let (mut instance_a, mut instance_b) = (None, None);
-            let mut sides = [
-                Side { reducer: reducers[0], rules, shard: a, instance: &mut instance_a },
-                Side { reducer: reducers[1], rules, shard: b, instance: &mut instance_b },
-            ];
-            match pair.fold(&shared, &mut sides, slabs, 0, &mut NoProbe) {
-                Ok([a, b]) => {
-                    folded[0].extend(a);
-                    folded[1].extend(b);
-                }
-                Err(other) if stop.as_ref().is_none_or(|(_, s)| other.1.event < s.event) => {
-                    stop = Some(other);
-                }
-                Err(_) => {}
-            }
-        }
-        stop.map_or(Ok(()), Err)?;
-        for side in 0..2 {
-            let block = merge(described[side], slabs[side], &folded[side], Originals::InSlabs);
-            outcomes[side].add(&block).expect("the block fits");
-        }
+        pair.fold(&decoding.batch(batch).expect("lines decode"))?;
     }
-    let keys = keys(&shared, &shards, &pairs);
-    let digests = with_digests
-        .then(|| [0, 1].map(|side| digests(reducers[side], rules, &outcomes[side], &shards[side])));
+    let keys = keys(&pair);
+    let digests = pair.folds.map(|mut fold| with_digests.then(|| fold.end(|_| {}).expect("views")));
     Ok(Both { digests, keys })
 }
 
@@ -229,74 +174,60 @@ pub(crate) fn rows(fields: &[Field], columns: &[Column], from: usize, to: usize)
 }
 
 /// One side alone, one event a batch, with the views of all keys after every event.
-pub(crate) fn alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> Vec<Told> {
+pub(crate) fn alone(reducer: &Arc<dyn Reducer>, log: &[Partition], rules: &Rules) -> Vec<Told> {
     let description = reducer.description();
-    let plan = Plan::new(&[description], &addressing()).expect("a plan");
-    let (mut decoder, seed) = (Decoder::new(Arc::new(plan)), Seed([9; 32]));
-    let mut shard = Shard::new(0, rules);
+    let how = How { shards: 1, seed: 9, ..How::default() };
+    let mut fold = fresh(reducer, log, rules, &how);
+    let mut decoding = decoding(&[description], &fold);
     let mut told = Vec::new();
     for placed in slabs(log, 1) {
-        let mut events = Vec::new();
-        decoder.decode(&placed, &mut events).expect("lines decode");
-        let events = events.pop().expect("one reader");
-        let position = (placed.partition, placed.offsets.at(0));
+        let slabs = decoding.batch(std::slice::from_ref(&placed)).expect("lines decode");
+        let block = fold.fold(slabs.of(0)).expect("it folds");
+        let events = &slabs.of(0)[0].events;
         let key = matches!(events.readings[0], Reading::Ready | Reading::BadField(_)).then(|| {
             let input = description.inputs[usize::from(events.inputs[0])].name.clone();
             (events.keys.get(0).to_vec(), input)
         });
-        let time = events.times[0];
-        let decoded = [Decoded::new(placed, events, &seed, 1, &mut Prints::default())];
-        let folded = shard.fold(&decoded, reducer, rules, &mut None, &mut NoProbe);
-        let block: Block =
-            merge(description, &decoded, &[folded.expect("it folds")], Originals::InSlabs);
-        let emit = |(kind, emitted): (&retally_core::schema::EmitKind, _)| {
-            let emitted: &retally_core::reduce::EmitRows = emitted;
+        let emit = |(kind, emitted): (&EmitKind, &EmitRows)| {
             let rows = rows(&kind.fields, &emitted.columns, 0, emitted.events.len());
             rows.into_iter().map(|row| (kind.name.clone(), row)).collect::<Vec<_>>()
         };
         told.push(Told {
-            position,
+            position: (placed.partition, placed.offsets.at(0)),
             key,
-            time,
+            time: events.times[0],
             what: block.outcomes[0],
             code: block.refused.first().map(|refused| refused.code.clone()).unwrap_or_default(),
             emits: description.emits.iter().zip(&block.emits).flat_map(emit).collect(),
-            views: views(reducer, &shard),
+            views: views(&mut fold),
         });
     }
     told
 }
 
 /// The digests of one side alone.
-pub(crate) fn digests_alone(reducer: &dyn Reducer, log: &[Partition], rules: &Rules) -> Digests {
-    let description = reducer.description();
-    let plan = Plan::new(&[description], &addressing()).expect("a plan");
-    let (mut decoder, seed) = (Decoder::new(Arc::new(plan)), Seed([9; 32]));
-    let mut shards = vec![Shard::new(0, rules)];
-    let mut outcomes = Outcomes::new(OutcomeShape::of(description), &names(log));
+pub(crate) fn digests_alone(
+    reducer: &Arc<dyn Reducer>,
+    log: &[Partition],
+    rules: &Rules,
+) -> Digests {
+    let how = How { shards: 1, seed: 9, ..How::default() };
+    let mut fold = fresh(reducer, log, rules, &how);
+    let mut decoding = decoding(&[reducer.description()], &fold);
     for placed in slabs(log, 1000) {
-        let mut events = Vec::new();
-        decoder.decode(&placed, &mut events).expect("lines decode");
-        let events = events.pop().expect("one reader");
-        let decoded = [Decoded::new(placed, events, &seed, 1, &mut Prints::default())];
-        let folded = shards[0].fold(&decoded, reducer, rules, &mut None, &mut NoProbe);
-        let block = merge(description, &decoded, &[folded.expect("it folds")], Originals::InSlabs);
-        outcomes.add(&block).expect("the block fits");
+        let slabs = decoding.batch(&[placed]).expect("lines decode");
+        fold.fold(slabs.of(0)).expect("it folds");
     }
-    digests(reducer, rules, &outcomes, &shards)
+    fold.end(|_| {}).expect("views")
 }
 
-fn views(reducer: &dyn Reducer, shard: &Shard) -> BTreeMap<Vec<u8>, Option<Vec<Row>>> {
-    let fields = &reducer.description().view.fields;
-    let mut views = BTreeMap::new();
-    for slot in shard.keys.with_state() {
-        let mut keyed = Keyed::default();
-        keyed.keys.push(shard.keys.key(slot));
-        keyed.states.push(shard.keys.state(slot));
-        keyed.times.push(shard.keys.get(slot).last);
-        let viewed = reducer.open().and_then(|mut instance| instance.view(&keyed));
-        let viewed = viewed.ok().map(|v| rows(fields, &v.columns, 0, v.owners.len()));
-        views.insert(shard.keys.key(slot).to_vec(), viewed);
-    }
-    views
+fn views(fold: &mut Fold) -> BTreeMap<Vec<u8>, Option<Vec<Row>>> {
+    let keys = &fold.shards[0].keys;
+    let with_state: Vec<_> = keys.with_state().map(|slot| keys.key(slot).to_vec()).collect();
+    let mut view = |key: Vec<u8>| {
+        let viewed = fold.view(&key).ok();
+        let fields = &fold.recipe.description().view.fields;
+        (key, viewed.map(|v| rows(fields, &v.columns, 0, v.owners.len())))
+    };
+    with_state.into_iter().map(&mut view).collect()
 }

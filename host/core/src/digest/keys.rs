@@ -16,7 +16,7 @@
 
 use super::canonical::{put_bytes, put_value, scale};
 use super::tree::{LEAF, Tree};
-use super::{Canonical, Hash};
+use super::{Canonical, Digests, Hash};
 use crate::limits::KEY_LEAF_MAX_KEYS;
 use crate::reduce::{Finals, Viewed, Violated};
 use crate::schema::{Column, Description, Field, Spans};
@@ -326,6 +326,35 @@ impl Tables {
         self.states.add(&finals.keys, &finals.states, &finals.applied)?;
         self.views.add(&finals.keys, &finals.viewed)?;
         self.violations.add(&finals.keys, &finals.violated)
+    }
+
+    /// The three trees, finished.
+    pub fn finish(self) -> Trees {
+        let Self { views, states, violations } = self;
+        Trees { views: views.finish(), states: states.finish(), violations: violations.finish() }
+    }
+}
+
+/// The three trees of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trees {
+    /// Keys and their view rows.
+    pub views: KeyedDigest,
+    /// Keys and their states.
+    pub states: KeyedDigest,
+    /// Keys and their violations.
+    pub violations: KeyedDigest,
+}
+
+impl Trees {
+    /// The digests of the run, given that of its outcomes.
+    pub fn digests(&self, outcomes: Hash) -> Digests {
+        Digests {
+            outcomes,
+            views: self.views.digest,
+            states: self.states.digest,
+            violations: self.violations.digest,
+        }
     }
 }
 

@@ -14,8 +14,8 @@ mod tree;
 
 pub use canonical::Canonical;
 pub use keys::{
-    KeyTreeError, KeyedDigest, Leaf, StateTree, Tables, ViewTree, ViolationTree, states_digest,
-    views_digest,
+    KeyTreeError, KeyedDigest, Leaf, StateTree, Tables, Trees, ViewTree, ViolationTree,
+    states_digest, views_digest,
 };
 pub use outcomes::{BlockError, History, HistoryError, OutcomeShape, Outcomes, PartitionDigest};
 pub use run::{Digests, PartitionCount, outcomes_digest, run_digest};

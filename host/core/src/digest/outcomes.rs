@@ -15,7 +15,7 @@
 
 use super::canonical::{put_bytes, put_value, scale};
 use super::tree::{LEAF, Tree};
-use super::{Hash, PartitionCount};
+use super::{Hash, PartitionCount, outcomes_digest};
 use crate::limits::OUTCOME_LEAF_EVENTS;
 use crate::log::PartitionIndex;
 use crate::reduce::{Block, EmitRows, Outcome};
@@ -187,6 +187,11 @@ impl Outcomes {
         let mut all: Vec<_> = with_events.map(Growth::digest).collect();
         all.sort_by(|a, b| a.partition.cmp(&b.partition));
         all
+    }
+
+    /// The digest over all of them.
+    pub fn digest(&self) -> Hash {
+        outcomes_digest(&self.shape.emits, &self.digests())
     }
 
     /// The shape given at the beginning.

@@ -2,9 +2,9 @@
 
 use super::gather::copy_all;
 use super::isolate::append;
+use super::running::{view, with_instance};
 use super::{
-    Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_viewed,
-    check_violated,
+    Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_violated,
 };
 use crate::schema::Column;
 use crate::state::Slot;
@@ -57,6 +57,21 @@ pub fn finals(
     Ok(Finals { keys, states, applied, times, places, viewed, violated })
 }
 
+/// The view rows of one key as it stands now.
+///
+/// # Errors
+/// See [`Fault`].
+pub fn view_of(
+    shards: &[&Shard],
+    key: KeyRef,
+    reducer: &dyn Reducer,
+    rules: &Rules,
+    instance: &mut Option<Box<dyn Instance>>,
+) -> Result<Viewed, Fault> {
+    let keyed = keyed(shards, &[key], rules);
+    with_instance(reducer, instance, |running| view(reducer, running, &keyed))
+}
+
 fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {
     let mut keyed = Keyed { params: rules.params.clone(), ..Keyed::default() };
     let table = |&(shard, slot): &KeyRef| (&shards[shard as usize].keys, slot);
@@ -77,16 +92,12 @@ fn call(
     keyed: &Keyed,
     instance: &mut Option<Box<dyn Instance>>,
 ) -> Result<(Viewed, Vec<Violated>), Fault> {
-    let mut running = match instance.take() {
-        Some(running) => running,
-        None => reducer.open()?,
-    };
-    let viewed = running.view(keyed)?;
-    check_viewed(reducer.description(), keyed.keys.len(), &viewed)?;
-    let violated = running.check(keyed)?;
-    check_violated(reducer.description(), keyed.keys.len(), &violated)?;
-    *instance = Some(running);
-    Ok((viewed, violated))
+    with_instance(reducer, instance, |running| {
+        let viewed = view(reducer, running, keyed)?;
+        let violated = running.check(keyed)?;
+        check_violated(reducer.description(), keyed.keys.len(), &violated)?;
+        Ok((viewed, violated))
+    })
 }
 
 /// Asks for each key alone: to name the one that a fault is about, or, where many keys together met

@@ -4,9 +4,10 @@ use super::gather::{Grouped, gather};
 use super::isolate::isolate;
 use super::judge::{Taken, judge};
 use super::places::Places;
+use super::running::apply;
 use super::{
     Answer, Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop,
-    StopCause, Viewed, check_answer,
+    StopCause, Viewed,
 };
 use crate::dedup::IdTable;
 use crate::shard::Decoded;
@@ -171,6 +172,18 @@ pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
         .collect()
 }
 
+/// The slab and the row of the event with this number in the batch.
+pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
+    let mut row = event;
+    for slab in slabs {
+        match row.checked_sub(slab.len() as u32) {
+            Some(behind) => row = behind,
+            None => return Some((slab, row)),
+        }
+    }
+    None
+}
+
 /// The number in the batch of a taken event.
 pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
     let bases = bases(slabs);
@@ -187,7 +200,7 @@ pub fn call(
     grouped: &Grouped,
     folded: &mut Folded,
 ) -> Result<(Answer, Vec<u32>), (u32, StopCause)> {
-    let fault = match apply(reducer, instance, grouped) {
+    let fault = match apply(reducer, instance, &grouped.batch) {
         Ok(answer) => return Ok((answer, Vec::new())),
         Err(Fault::Contract { message }) => return Err((0, StopCause::Contract { message })),
         Err(fault) => fault,
@@ -195,22 +208,6 @@ pub fn call(
     let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;
     folded.passing_limits = isolated.passing_limits;
     Ok((isolated.answer, isolated.trapped))
-}
-
-/// One call for the whole batch, checked.
-pub fn apply(
-    reducer: &dyn Reducer,
-    instance: &mut Option<Box<dyn Instance>>,
-    grouped: &Grouped,
-) -> Result<Answer, Fault> {
-    let mut running = match instance.take() {
-        Some(running) => running,
-        None => reducer.open()?,
-    };
-    let answer = running.apply(&grouped.batch)?;
-    check_answer(reducer.description(), &grouped.batch, &answer)?;
-    *instance = Some(running);
-    Ok(answer)
 }
 
 impl Folded {

@@ -6,9 +6,9 @@
 
 use super::gather::{Grouped, fill};
 use super::judge::Taken;
+use super::running::apply;
 use super::{
     Answer, Batch, Emitted, Fault, Instance, OnTrap, Reducer, Rejected, Rules, StopCause, Viewed,
-    check_answer,
 };
 use crate::schema::{Column, Description, Spans};
 use crate::shard::Decoded;
@@ -105,16 +105,8 @@ impl OneByOne<'_> {
         }
     }
 
-    /// One call; after a fault the instance is gone.
     fn call(&mut self, batch: &Batch) -> Result<Answer, Fault> {
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.reducer.open()?,
-        };
-        let answer = instance.apply(batch)?;
-        check_answer(self.reducer.description(), batch, &answer)?;
-        self.instance = Some(instance);
-        Ok(answer)
+        apply(self.reducer, &mut self.instance, batch)
     }
 
     /// What the fault of the whole batch means, now that every event was folded alone.

@@ -4,7 +4,7 @@
 //! through a table of events rather than sorted.
 
 use super::fold::bases;
-use super::{Block, EmitRows, Folded, Outcome, Refused, Stretch};
+use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Stretch, Unfolded};
 use crate::decode::{Reading, original};
 use crate::schema::pick::{Pick, pick};
 use crate::schema::{Column, Description, Values};
@@ -23,12 +23,16 @@ pub enum Originals {
 }
 
 /// Joins what the shards made of a batch.
+///
+/// # Errors
+/// When a shard into which the slabs are sorted has not folded its share.
 pub fn merge(
     description: &Description,
     slabs: &[Decoded],
-    folded: &[Folded],
+    shares: Shares,
     originals: Originals,
-) -> Block {
+) -> Result<Block, Unfolded> {
+    let folded = &shares.whole(slabs.first().map_or(0, Decoded::shards))?;
     let bases = bases(slabs);
     let outcomes = outcomes(slabs, folded);
     let emits = (0..description.emits.len())
@@ -38,7 +42,8 @@ pub fn merge(
         })
         .collect();
     let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
-    Block { stretches: slabs.iter().flat_map(stretches).collect(), outcomes, emits, refused }
+    let stretches = slabs.iter().flat_map(stretches).collect();
+    Ok(Block { stretches, outcomes, emits, refused })
 }
 
 fn stretches(slab: &Decoded) -> impl Iterator<Item = Stretch> {

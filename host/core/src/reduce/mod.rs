@@ -19,27 +19,31 @@ mod outcome;
 mod places;
 mod probe;
 mod rules;
+mod running;
+mod shares;
 mod stop;
 
 pub use block::{Block, EmitRows, Finals, Refused, Stretch};
 pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
 pub use engine::Engine;
-pub use finals::{KeyFault, KeyRef, finals, sorted_keys};
-pub use fold::{Folded, Shard};
+pub use finals::{KeyFault, KeyRef, finals, sorted_keys, view_of};
+pub use fold::{Folded, Shard, event_at};
 pub use merge::{Originals, merge};
 pub use outcome::Outcome;
 pub use places::{Place, stateless_places};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
+pub use shares::{Shares, Unfolded};
 pub use stop::{Stop, StopCause};
 
 /// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
 /// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
 pub mod steps {
-    pub use super::fold::{apply, bases, call, numbers};
+    pub use super::fold::{bases, call, numbers};
     pub use super::gather::{Grouped, fill, gather};
     pub use super::isolate::append;
     pub use super::judge::Taken;
+    pub use super::running::apply;
 }
 
 use crate::digest::Hash;

@@ -1,8 +1,12 @@
 //! A place to measure from: the fold tells which step it begins, and knows no clock itself.
 
-/// A step of a shard's fold.
+/// A step of the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// Lines or rows to columns.
+    Decode,
+    /// Keyed hashes, sorting into shards.
+    Hash,
     /// Order, subset, quarantine, de-duplication.
     Judge,
     /// Grouping by key.
@@ -17,7 +21,7 @@ pub enum Step {
 
 /// Told of every step.
 pub trait Probe {
-    /// A step begins; none: the fold of this shard ends.
+    /// A step begins; none: this piece of the fold ends.
     fn enter(&mut self, step: Option<Step>);
 }
 

@@ -1,20 +1,17 @@
 //! A fold without threads: the shortest way from lines to results, and a small reducer of plain
 //! Rust.
 
-use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab};
-use retally_core::dedup::{Prints, Window};
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, Tables, outcomes_digest};
+use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Slab, TimeUnit};
+use retally_core::dedup::Window;
+use retally_core::digest::{Digests, Hash};
+use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::log::{Offsets, Order};
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
-use retally_core::reduce::{
-    Block, Finals, NoProbe, OnConflict, OnTrap, Originals, Reducer, Rules, Shard, Stop, finals,
-    merge, sorted_keys,
-};
+use retally_core::reduce::{Block, Finals, OnConflict, OnTrap, Rules};
 use retally_core::schema::{
     Condition, Description, EmitKind, Field, Input, Kind, Reason, StateShape, Value, ViewShape,
 };
 use retally_core::seed::Seed;
-use retally_core::shard::Decoded;
 use retally_core::snapshot::Piece;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +29,8 @@ pub(crate) struct How {
     pub(crate) batch: usize,
     pub(crate) shards: usize,
     pub(crate) seed: u8,
+    /// Every call gets an instance of its own.
+    pub(crate) fresh: bool,
 }
 
 /// What came out.
@@ -39,8 +38,7 @@ pub(crate) struct How {
 pub(crate) struct Result {
     pub(crate) blocks: Vec<Block>,
     pub(crate) finals: Finals,
-    /// Outcomes, views, states, violations.
-    pub(crate) digests: [Hash; 4],
+    pub(crate) digests: Digests,
 }
 
 fn field(name: &str, kind: Kind, required: bool) -> Field {
@@ -136,7 +134,7 @@ pub(crate) fn addressing() -> Addressing {
         key: vec![path("/key")],
         id: path("/id"),
         time: path("/ts"),
-        time_unit: Some(retally_core::decode::TimeUnit::Seconds),
+        time_unit: Some(TimeUnit::Seconds),
     }
 }
 
@@ -162,102 +160,40 @@ pub(crate) fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
     slabs
 }
 
-/// Everything that a snapshot carries.
-struct Memory {
-    shards: Vec<Shard>,
-    outcomes: Outcomes,
-    /// All snapshots so far: each holds all keys, but only the ids that are new in it.
-    saved: Vec<Piece>,
-}
-
-impl Memory {
-    fn new(shards: usize, rules: &Rules, names: &[String]) -> Self {
-        Self {
-            shards: (0..shards).map(|n| Shard::new(n, rules)).collect(),
-            outcomes: Outcomes::new(OutcomeShape::of(&description()), names),
-            saved: Vec::new(),
-        }
-    }
-
-    /// As if a run had ended here and another one gone on.
-    fn restart(mut self, shards: usize, rules: &Rules, names: &[String], seed: &Seed) -> Self {
-        let homes: Vec<u32> = (0..names.len() as u32).collect();
-        let mut next = Self::new(shards, rules, names);
-        for shard in &mut self.shards {
-            self.saved.extend(shard.export(rules));
-        }
-        for piece in &self.saved {
-            let slots = Shard::import_keys(&mut next.shards, &piece.keys, &homes, rules, seed);
-            Shard::import_ids(&mut next.shards, &piece.ids, &slots);
-        }
-        next.saved = self.saved;
-        let shape = OutcomeShape::of(&description());
-        let restored = Outcomes::restore(shape, names, self.outcomes.save());
-        next.outcomes = restored.expect("a history fits itself");
-        next
-    }
-
-    fn fold(
-        &mut self,
-        decoded: &[Decoded],
-        reducer: &dyn Reducer,
-        rules: &Rules,
-    ) -> std::result::Result<Block, Stop> {
-        let mut folded = Vec::new();
-        let mut stop: Option<Stop> = None;
-        let mut instance = None;
-        for shard in &mut self.shards {
-            match shard.fold(decoded, reducer, rules, &mut instance, &mut NoProbe) {
-                Ok(part) => folded.push(part),
-                Err(s) if stop.as_ref().is_none_or(|first| s.event < first.event) => stop = Some(s),
-                Err(_) => {}
-            }
-        }
-        stop.map_or(Ok(()), Err)?;
-        let block = merge(&description(), decoded, &folded, Originals::InSlabs);
-        self.outcomes.add(&block).expect("the block fits");
-        Ok(block)
-    }
-}
-
 /// Folds a log.
 pub(crate) fn fold(
     log: &[Partition],
     rules: &Rules,
     how: &How,
-) -> std::result::Result<Result, Stop> {
-    let reducer = reducer();
-    let seed = Seed([how.seed; 32]);
+) -> std::result::Result<Result, FoldError> {
     let names: Vec<String> = log.iter().map(|(name, _)| name.clone()).collect();
-    let plan = Plan::new(&[&description()], &addressing()).expect("a plan");
-    let mut decoder = Decoder::new(Arc::new(plan));
-    let mut memory = Memory::new(how.shards, rules, &names);
+    let recipe = |shards: usize| Recipe {
+        reducer: Arc::new(reducer()),
+        rules: rules.clone(),
+        seed: Seed([how.seed; 32]),
+        shards,
+    };
+    let begin = |fold: Fold| if how.fresh { fold.with_fresh_instances() } else { fold };
+    let plan = Arc::new(Plan::new(&[&description()], &addressing()).expect("a plan"));
+    let mut fold = begin(Fold::new(recipe(how.shards), &names));
     let mut blocks = Vec::new();
-    let placed = slabs(log, how.slab);
-    for (number, batch) in placed.chunks(how.batch).enumerate() {
-        let mut decoded = Vec::new();
-        for placed in batch {
-            let mut events = Vec::new();
-            decoder.decode(placed, &mut events).expect("lines decode");
-            let events = events.pop().expect("one reader");
-            let (shards, scratch) = (memory.shards.len(), &mut Prints::default());
-            decoded.push(Decoded::new(placed.clone(), events, &seed, shards, scratch));
-        }
-        blocks.push(memory.fold(&decoded, &reducer, rules)?);
+    // All snapshots so far: each holds all keys, but only the ids that are new in it.
+    let mut saved: Vec<Piece> = Vec::new();
+    for (number, batch) in slabs(log, how.slab).chunks(how.batch).enumerate() {
+        let mut decoding = Decoding::new(plan.clone(), &fold.recipe);
+        let slabs = decoding.batch(batch).expect("lines decode");
+        blocks.push(fold.fold(slabs.of(0))?);
         if let Some(&shards) = how.restarts.get(&number) {
-            memory = memory.restart(shards, rules, &names, &seed);
+            // As if a run had ended here and another one gone on.
+            let (pieces, outcomes) = fold.save();
+            saved.extend(pieces);
+            let next = Fold::resume(recipe(shards), &names, outcomes);
+            fold = begin(next.expect("a history fits itself"));
+            let homes: Vec<u32> = (0..names.len() as u32).collect();
+            saved.iter().for_each(|piece| fold.import(piece, &homes));
         }
     }
-    let shards: Vec<&Shard> = memory.shards.iter().collect();
-    let keys = sorted_keys(&shards);
-    let finals = finals(&shards, &keys, &reducer, rules, &mut None).expect("views");
-    let mut tables = Tables::new(&description());
-    tables.add(&finals).expect("keys in order");
-    let digests = [
-        outcomes_digest(&description().emits, &memory.outcomes.digests()),
-        tables.views.finish().digest,
-        tables.states.finish().digest,
-        tables.violations.finish().digest,
-    ];
+    let mut finals = Finals::default();
+    let digests = fold.end(|piece| finals = piece)?;
     Ok(Result { blocks, finals, digests })
 }

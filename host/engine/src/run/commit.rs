@@ -78,7 +78,7 @@ impl<'a> Replaying<'a> {
     }
 
     fn watch(&self, lanes: &[Lane<Kept>], events: u64) -> Result<(), RunError> {
-        let (mut keys, mut ids) = (self.prepared.pair.as_ref().map_or(0, Pair::bytes), 0);
+        let (mut keys, mut ids) = (self.prepared.lanes.pair().map_or(0, Pair::bytes), 0);
         for (own_keys, own_ids) in lanes.iter().map(Lane::bytes) {
             keys += own_keys;
             ids += own_ids;
@@ -111,7 +111,7 @@ impl Commit for Replaying<'_> {
             let kept = &mut *kept;
             stages.time(Stage::Digest, || -> Result<(), RunError> {
                 kept.counts.add(&block);
-                kept.totals.add_emits(&lane.reducer.description().emits, &block.emits)?;
+                kept.totals.add_emits(&lane.recipe.description().emits, &block.emits)?;
                 Ok(kept.outcomes.add(&block)?)
             })?;
             if let Some(writer) = &mut kept.writer {

@@ -157,7 +157,7 @@ impl Pass<'_> {
         let (extents, mut stages) = pass(self.options, prepared, &commit)?;
         drop(commit);
         let mut tallied = tallied.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pair) = &prepared.pair {
+        if let Some(pair) = prepared.lanes.pair() {
             pair.settle();
         }
         let mut finished = [Finished::of(prepared, 0), Finished::of(prepared, 1)];
@@ -202,7 +202,7 @@ impl Pass<'_> {
             let text = format!("the param `{name}` is declared by {side} alone");
             notes.push(Note::new(NoteCode::OneVersion, text));
         }
-        let inputs = self.prepared.pair.as_ref().map(|pair| pair.shared.inputs());
+        let inputs = self.prepared.lanes.pair().map(|pair| pair.shared.inputs());
         let words = Words {
             inputs: inputs.unwrap_or_default().iter().take(64).cloned().collect(),
             fates: super::tallied::fates(),

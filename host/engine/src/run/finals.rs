@@ -8,14 +8,12 @@
 use super::error::RunError;
 use super::lane::Lane;
 use super::stages::{Stage, Stages};
-use retally_core::reduce::{Finals, Instance, KeyRef, Shard, finals, sorted_keys};
+use retally_core::limits::CALL_KEYS_MAX;
+use retally_core::reduce::{Finals, Instance, KeyRef, Shard, sorted_keys};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
-
-/// Keys that are viewed in one call.
-const KEYS_OF_A_CALL: usize = 4_096;
 
 type Derived = (usize, Result<Finals, RunError>);
 
@@ -33,13 +31,12 @@ pub(super) fn all<C: Send>(
     mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let keys = sorted_keys(shards);
-    let pieces: Vec<&[KeyRef]> = keys.chunks(KEYS_OF_A_CALL).collect();
+    let pieces: Vec<&[KeyRef]> = keys.chunks(CALL_KEYS_MAX).collect();
     let next = AtomicUsize::new(0);
     let (derived, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
     let one = |piece: usize, instance: &mut Option<Box<dyn Instance>>| {
-        let made = finals(shards, pieces[piece], lane.reducer.as_ref(), &lane.rules, instance);
-        made.map_err(RunError::from)
+        lane.recipe.finals(shards, pieces[piece], instance).map_err(RunError::from)
     };
     let take = || {
         let piece = next.fetch_add(1, Ordering::Relaxed);

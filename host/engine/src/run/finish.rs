@@ -76,9 +76,9 @@ impl Finished {
     /// The side of a lane.
     pub(crate) fn of(prepared: &Prepared, number: usize) -> Self {
         let lane = &prepared.lanes[number];
-        let tables = Tables::new(lane.reducer.description());
+        let tables = Tables::new(lane.recipe.description());
         let writer = lock(&lane.commit).writer.take();
-        let view = lane.reducer.description().view.fields.clone();
+        let view = lane.recipe.description().view.fields.clone();
         let totals = TableTotals::new(&view);
         Self { number, tables, rows: Rows { keys: 0, violations: 0, view, totals, writer } }
     }
@@ -164,7 +164,7 @@ fn manifest(
 ) -> Result<Manifest, RunError> {
     let (lane, side) = (&about.prepared.lanes[number], &about.prepared.sides[number]);
     let kept = lock(&lane.commit);
-    let description = lane.reducer.description();
+    let description = lane.recipe.description();
     let mut partitions = kept.outcomes.digests();
     partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
     let digests = Digests {
@@ -194,7 +194,7 @@ fn manifest(
             empty_state: false,
         },
         run_digest: run,
-        seal: seal(&run, &lane.reducer.digest(), &job_digest, &input.digest()),
+        seal: seal(&run, &lane.recipe.reducer.digest(), &job_digest, &input.digest()),
         digests,
         counts: kept.counts,
         totals: kept.totals.clone(),
@@ -204,7 +204,7 @@ fn manifest(
         reducer: ReducerId {
             name: description.name.clone(),
             version: description.version.clone(),
-            sha256: lane.reducer.digest(),
+            sha256: lane.recipe.reducer.digest(),
             contract: retally_sandbox::CONTRACT_VERSION.into(),
             state_version: description.state.version,
             layout: description.state.layout.clone(),
@@ -212,7 +212,7 @@ fn manifest(
         job: Job { digest: job_digest, settings: side.settings.clone(), written },
         input_digest: input.digest(),
         input,
-        engine: lane.reducer.engine(),
+        engine: lane.recipe.reducer.engine(),
         control,
     })
 }

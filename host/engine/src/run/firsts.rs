@@ -35,12 +35,12 @@ impl<'a> Firsts<'a> {
             2 => rejects(prepared, side),
             _ => Vec::new(),
         });
-        prepared.pair.as_ref().map(|pair| Self { prepared, pair, rejects })
+        prepared.lanes.pair().map(|pair| Self { prepared, pair, rejects })
     }
 
     /// Finds a key. `shards`: those of both sides.
     pub(crate) fn place(&self, shards: [&[&Shard]; 2], key: &[u8]) -> Option<Place> {
-        let hash = self.prepared.lanes[0].seed.key(key);
+        let hash = self.prepared.lanes[0].recipe.seed.key(key);
         let shard = shard_of(hash, SHARDS);
         (0..2).find_map(|side| {
             let slot = shards[side].get(shard)?.keys.find(hash, key)?;
@@ -70,7 +70,7 @@ impl<'a> Firsts<'a> {
                     let place = Place { shard, side, slot };
                     let (_, Some(parted)) = self.seen(place) else { continue };
                     let key = own.key(slot);
-                    let hash = self.prepared.lanes[0].seed.key(key);
+                    let hash = self.prepared.lanes[0].recipe.seed.key(key);
                     let told = side == 1 && other.find(hash, key).is_some();
                     if !told && !(0..2).any(|side| has_state(side, shard, hash, key)) {
                         with(parted);
@@ -121,7 +121,7 @@ impl<'a> Firsts<'a> {
         };
         let Some(Detail { id, emits, views }) = detail else { return event };
         event.event_id = Some(String::from_utf8_lossy(&id).into_owned());
-        let described = |side: usize| self.prepared.lanes[side].reducer.description();
+        let described = |side: usize| self.prepared.lanes[side].recipe.description();
         let [emits_a, emits_b] = emits;
         event.emits_a = records(described(0), &emits_a);
         event.emits_b = records(described(1), &emits_b);

@@ -168,7 +168,7 @@ struct Join<'a, 'b> {
 
 impl Join<'_, '_> {
     fn all(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Result<(), RunError> {
-        let described = [0, 1].map(|side: usize| prepared.lanes[side].reducer.description());
+        let described = [0, 1].map(|side: usize| prepared.lanes[side].recipe.description());
         let same_states = described[0].state.version == described[1].state.version
             && described[0].state.layout == described[1].state.layout;
         let mut states = Sets::default();

@@ -1,18 +1,21 @@
-//! One reducer's side of a run: its shards, and what is committed of it in log order.
+//! One reducer's side of a run: its shards, and what is committed of it in log order; and the lanes
+//! of a pass, which are one alone or two side by side.
 
+use super::error::RunError;
+use super::pair::Pair;
 use retally_compare::pair::Side;
+use retally_core::fold::{Fold, Recipe, Slabs};
 use retally_core::log::Micros;
-use retally_core::reduce::{Instance, Reducer, Rules, Shard};
-use retally_core::seed::Seed;
+use retally_core::reduce::{Folded, Instance, Probe, Shard, Stop};
+use retally_core::shard::Decoded;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// See the module. What is committed in order (`C`) is the caller's: a replay digests and writes
 /// it.
 pub(crate) struct Lane<C> {
-    pub reducer: Arc<dyn Reducer>,
-    pub rules: Rules,
-    pub seed: Seed,
+    pub recipe: Recipe,
     pub shards: Vec<Mutex<Shard>>,
     /// Memory of each shard's keys and ids, in bytes, as of its last fold.
     bytes: Vec<[AtomicUsize; 2]>,
@@ -24,17 +27,11 @@ pub(crate) struct Lane<C> {
 }
 
 impl<C> Lane<C> {
-    pub(crate) fn new(
-        reducer: Arc<dyn Reducer>,
-        rules: Rules,
-        seed: Seed,
-        shards: Vec<Shard>,
-        commit: C,
-    ) -> Self {
+    /// A lane that begins with what `fold` holds; `commit` gets its outcomes.
+    pub(crate) fn new(fold: Fold, commit: C) -> Self {
+        let Fold { recipe, shards, .. } = fold;
         Self {
-            reducer,
-            rules,
-            seed,
+            recipe,
             bytes: shards.iter().map(|shard| held(shard).map(AtomicUsize::new)).collect(),
             shards: shards.into_iter().map(Mutex::new).collect(),
             times: [AtomicI64::new(Micros::MAX), AtomicI64::new(Micros::MIN)],
@@ -43,20 +40,20 @@ impl<C> Lane<C> {
         }
     }
 
-    /// The lane as a side of a pair, with what it holds of one shard.
-    pub(crate) fn side<'a>(
-        &'a self,
-        shard: &'a mut Shard,
-        instance: &'a mut Option<Box<dyn Instance>>,
-    ) -> Side<'a> {
-        Side { reducer: self.reducer.as_ref(), rules: &self.rules, shard, instance }
+    /// A shard for its share of the next batch; `expected`: events of the run in all.
+    fn hold(&self, number: usize, expected: u64) -> MutexGuard<'_, Shard> {
+        let mut shard = lock(&self.shards[number]);
+        shard.expect(expected, self.shards.len());
+        shard
     }
 
-    /// Notes how much memory a shard holds.
-    pub(crate) fn weigh(&self, number: usize, shard: &Shard) {
-        for (noted, held) in self.bytes[number].iter().zip(held(shard)) {
+    /// Notes what a shard holds, and what its share met.
+    fn note(&self, shard: &Shard, share: &[Folded]) {
+        for (noted, held) in self.bytes[shard.number].iter().zip(held(shard)) {
             noted.store(held, Ordering::Relaxed);
         }
+        let passed = share.iter().map(|folded| folded.passing_limits).sum();
+        self.passing_limits.fetch_add(passed, Ordering::Relaxed);
     }
 
     /// Memory of all keys with their states, and of all ids, in bytes.
@@ -66,7 +63,7 @@ impl<C> Lane<C> {
     }
 
     /// Notes the times of decoded events.
-    pub(crate) fn see(&self, times: &[Micros]) {
+    fn see(&self, times: &[Micros]) {
         // 0 stands for "no time was read", and for 1970: neither tells anything of the log's span.
         let known = || times.iter().copied().filter(|&time| time > 0);
         if let (Some(first), Some(last)) = (known().min(), known().max()) {
@@ -83,6 +80,97 @@ impl<C> Lane<C> {
     /// All shards, once no thread folds.
     pub(crate) fn lock_shards(&self) -> Vec<MutexGuard<'_, Shard>> {
         self.shards.iter().map(lock).collect()
+    }
+}
+
+/// The lanes of a pass. There is no other number of them, and none that is not folded.
+pub(crate) enum Lanes<C> {
+    One(Box<[Lane<C>; 1]>),
+    /// With what they have between them.
+    Two(Box<[Lane<C>; 2]>, Box<Pair>),
+}
+
+/// What a shard made of its share of a batch, lane by lane.
+pub(crate) type LaneShares = Vec<Vec<Folded>>;
+
+/// A thread's instances, lane by lane.
+pub(crate) type Instances = [Option<Box<dyn Instance>>; 2];
+
+impl<C> Lanes<C> {
+    /// One lane without a pair, or two with one.
+    pub(crate) fn new(lanes: Vec<Lane<C>>, pair: Option<Pair>) -> Result<Self, RunError> {
+        let count = lanes.len();
+        let unfit = |_| RunError::Internal(format!("{count} lanes cannot be folded together"));
+        match pair {
+            None => Ok(Self::One(lanes.try_into().map_err(unfit)?)),
+            Some(pair) => Ok(Self::Two(lanes.try_into().map_err(unfit)?, Box::new(pair))),
+        }
+    }
+
+    /// What two lanes have between them.
+    pub(crate) fn pair(&self) -> Option<&Pair> {
+        match self {
+            Self::One(_) => None,
+            Self::Two(_, pair) => Some(pair),
+        }
+    }
+
+    /// Folds a shard's share of a batch in every lane. `expected`: events of the run in all.
+    ///
+    /// # Errors
+    /// The first stop in log order, with its lane.
+    pub(crate) fn fold(
+        &self,
+        number: usize,
+        slabs: &Slabs,
+        expected: u64,
+        [instance_a, instance_b]: &mut Instances,
+        probe: &mut impl Probe,
+    ) -> Result<LaneShares, (usize, Stop)> {
+        match self {
+            Self::One(lanes) => {
+                let [lane] = &**lanes;
+                let mut shard = lane.hold(number, expected);
+                let folded = lane.recipe.fold(&mut shard, slabs.of(0), instance_a, probe);
+                let share = folded.map(|folded| vec![folded]).map_err(|stop| (0, stop));
+                lane.note(&shard, share.as_deref().unwrap_or_default());
+                Ok(vec![share?])
+            }
+            Self::Two(lanes, pair) => {
+                let [a, b] = &**lanes;
+                let [mut shard_a, mut shard_b] = [a, b].map(|lane| lane.hold(number, expected));
+                let mut sides = [
+                    Side::new(&a.recipe, &mut shard_a, instance_a),
+                    Side::new(&b.recipe, &mut shard_b, instance_b),
+                ];
+                let shares = pair.fold(number, &mut sides, [slabs.of(0), slabs.of(1)], probe);
+                for (lane, shard, side) in [(a, &shard_a, 0), (b, &shard_b, 1)] {
+                    lane.note(shard, shares.as_ref().map_or(&[], |shares| &shares[side]));
+                }
+                shares.map(Vec::from)
+            }
+        }
+    }
+
+    /// Notes the times of a decoded slab.
+    pub(crate) fn see(&self, readers: &[Decoded]) {
+        for (number, lane) in self.iter().enumerate() {
+            // Lanes that read events alike share a reader.
+            if let Some(read) = readers.get(number).or(readers.last()) {
+                lane.see(&read.events.times);
+            }
+        }
+    }
+}
+
+impl<C> Deref for Lanes<C> {
+    type Target = [Lane<C>];
+
+    fn deref(&self) -> &[Lane<C>] {
+        match self {
+            Self::One(lanes) => &**lanes,
+            Self::Two(lanes, _) => &**lanes,
+        }
     }
 }
 

@@ -4,18 +4,16 @@
 //! a panic of the run.
 
 use super::error::RunError;
-use super::lane::{Lane, lock};
+use super::lane::{Instances, Lane, Lanes, lock};
 use super::originals;
-use super::pair::Pair;
-use super::schedule::{Ended, LanesFolded, Schedule, Slabs, Task};
+use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use crate::source::{PartReader, Source};
-use retally_core::decode::{Decoder, Events, Placed, Plan, Slab};
-use retally_core::dedup::Prints;
+use retally_core::decode::{Plan, Slab};
+use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
-use retally_core::reduce::{Block, Folded, Instance, Originals, Stop, merge};
-use retally_core::shard::Decoded;
+use retally_core::reduce::{Block, Originals, Shares};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -40,9 +38,7 @@ pub(crate) trait Commit: Sync {
 pub(crate) struct Pipeline<'a, C: Commit> {
     pub source: &'a Source,
     pub plan: Arc<Plan>,
-    pub lanes: &'a [Lane<C::Kept>],
-    /// What two lanes have between them.
-    pub pair: Option<&'a Pair>,
+    pub lanes: &'a Lanes<C::Kept>,
     pub commit: &'a C,
     pub threads: usize,
     pub cancel: &'a AtomicBool,
@@ -70,7 +66,7 @@ impl<C: Commit> Pipeline<'_, C> {
         let parts = self.source.parts();
         let outlook = Outlook::new(&cuts, self.ids_max_bytes);
         let sequence = Sequence::new(&self.source.partitions(), parts, cuts);
-        let shards = self.lanes[0].shards.len();
+        let shards = self.lanes[0].recipe.shards;
         let shared = Shared {
             schedule: Mutex::new(Schedule::new(sequence, self.lanes.len(), shards)),
             changed: Condvar::new(),
@@ -90,9 +86,8 @@ impl<C: Commit> Pipeline<'_, C> {
 
     fn work(&self, shared: &Shared) {
         let mut worker = Worker {
-            decoder: Decoder::new(self.plan.clone()),
-            instances: self.lanes.iter().map(|_| None).collect(),
-            prints: Prints::default(),
+            decoding: Decoding::new(self.plan.clone(), &self.lanes[0].recipe),
+            instances: Instances::default(),
             stages: Stages::default(),
         };
         // Wakes the others if this thread panics, so that the panic is not waited for in vain.
@@ -133,21 +128,26 @@ impl<C: Commit> Pipeline<'_, C> {
                 lock(&shared.schedule).sequence.read(part, read);
             }
             Task::Decode { batch, slab, placed } => {
-                let decoded = self.decode(worker, placed);
+                let decoded = worker.decoding.slab(&placed, &mut worker.stages);
+                drop(placed);
+                if let Ok(readers) = &decoded {
+                    self.lanes.see(readers);
+                }
                 let mut schedule = lock(&shared.schedule);
                 match decoded {
                     Ok(readers) => schedule.decoded(batch, slab, readers),
-                    Err(error) => schedule.fail(error),
+                    Err(error) => schedule.fail(error.into()),
                 }
             }
             Task::Fold { batch, shard, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
-                let result = self.fold(shard, &slabs, expected, worker);
+                let Worker { instances, stages, .. } = worker;
+                let result = self.lanes.fold(shard, &slabs, expected, instances, stages);
                 drop(slabs);
                 lock(&shared.schedule).folded(batch, shard, result);
             }
-            Task::Merge { batch, lane, slabs, folded } => {
-                let merged = self.merge(lane, slabs, &folded, worker);
+            Task::Merge { batch, lane, slabs, shares } => {
+                let merged = self.merge(lane, slabs, shares, worker);
                 let mut schedule = lock(&shared.schedule);
                 match merged {
                     Ok(block) => schedule.merged(batch, lane, block),
@@ -200,79 +200,24 @@ impl<C: Commit> Pipeline<'_, C> {
         all.saturating_sub(outlook.skipped).min(outlook.most)
     }
 
-    /// Folds a shard's share of a batch in every lane.
-    fn fold(
-        &self,
-        shard: usize,
-        slabs: &Slabs,
-        expected: u64,
-        worker: &mut Worker,
-    ) -> Result<LanesFolded, (usize, Stop)> {
-        let Worker { instances, stages, .. } = worker;
-        let mut held: Vec<_> = self.lanes.iter().map(|lane| lock(&lane.shards[shard])).collect();
-        for (shard, lane) in held.iter_mut().zip(self.lanes) {
-            shard.expect(expected, lane.shards.len());
-        }
-        let result = match (self.pair, self.lanes, held.as_mut_slice(), instances.as_mut_slice()) {
-            (Some(pair), [a, b], [shard_a, shard_b], [instance_a, instance_b]) => {
-                let mut sides = [a.side(shard_a, instance_a), b.side(shard_b, instance_b)];
-                let slabs = [slabs.of(0), slabs.of(1)];
-                pair.fold(shard, &mut sides, slabs, stages).map(|both| both.into())
-            }
-            (_, [lane, ..], [shard, ..], [instance, ..]) => {
-                let reducer = lane.reducer.as_ref();
-                let folded = shard.fold(slabs.of(0), reducer, &lane.rules, instance, stages);
-                folded.map(|folded| vec![vec![folded]]).map_err(|stop| (0, stop))
-            }
-            _ => Ok(Vec::new()),
-        };
-        for (lane, held) in self.lanes.iter().zip(&held) {
-            lane.weigh(shard, held);
-        }
-        if let Ok(folded) = &result {
-            for (lane, folded) in self.lanes.iter().zip(folded) {
-                let passed = folded.iter().map(|folded: &Folded| folded.passing_limits).sum();
-                lane.passing_limits.fetch_add(passed, Ordering::Relaxed);
-            }
-        }
-        result
-    }
-
     fn merge(
         &self,
         lane: usize,
         slabs: Arc<Slabs>,
-        folded: &[Folded],
+        shares: Shares,
         worker: &mut Worker,
     ) -> Result<Block, RunError> {
-        let description = self.lanes[lane].reducer.description();
+        let recipe = &self.lanes[lane].recipe;
         let originals = if self.written { self.source.originals() } else { Originals::Unwanted };
-        let mut block = worker
-            .stages
-            .time(Stage::Merge, || merge(description, slabs.of(lane), folded, originals));
+        let merged =
+            worker.stages.time(Stage::Merge, || recipe.merge(slabs.of(lane), shares, originals));
+        let mut block = merged.map_err(|error| RunError::Internal(error.to_string()))?;
         drop(slabs);
         if originals == Originals::Elsewhere {
             let refused = &mut block.refused;
             worker.stages.time(Stage::Read, || originals::fetch(self.source, refused))?;
         }
         Ok(block)
-    }
-
-    /// Decodes a slab once, and prepares it for the shards, for each reader of the plan.
-    fn decode(&self, worker: &mut Worker, placed: Placed) -> Result<Vec<Decoded>, RunError> {
-        let mut readers = Vec::new();
-        let (decoder, prints) = (&mut worker.decoder, &mut worker.prints);
-        worker.stages.time(Stage::Decode, || decoder.decode(&placed, &mut readers))?;
-        let alike = readers.len() == 1;
-        let prepare = |(events, lane): (Events, &Lane<C::Kept>)| {
-            let seen = if alike { self.lanes } else { std::slice::from_ref(lane) };
-            seen.iter().for_each(|lane| lane.see(&events.times));
-            Decoded::new(placed.clone(), events, &lane.seed, lane.shards.len(), prints)
-        };
-        let prepared = worker
-            .stages
-            .time(Stage::Hash, || readers.into_iter().zip(self.lanes).map(prepare).collect());
-        Ok(prepared)
     }
 }
 
@@ -295,9 +240,8 @@ impl Outlook {
 
 /// What a thread keeps for itself.
 struct Worker {
-    decoder: Decoder,
-    instances: Vec<Option<Box<dyn Instance>>>,
-    prints: Prints,
+    decoding: Decoding,
+    instances: Instances,
     stages: Stages,
 }
 

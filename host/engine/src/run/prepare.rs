@@ -4,7 +4,7 @@
 
 use super::commit::Kept;
 use super::error::RunError;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 use super::pair::{DETAIL_BYTES, Pair};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
@@ -17,7 +17,7 @@ use crate::snapshot::SnapshotRef;
 use crate::source::{self, Projection, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
-use retally_core::digest::{OutcomeShape, Outcomes};
+use retally_core::fold::Recipe;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
@@ -37,11 +37,9 @@ pub(crate) struct Prepared {
     pub names: Vec<String>,
     pub plan: Arc<Plan>,
     /// A replay has one, a comparison two.
-    pub lanes: Vec<Lane<Kept>>,
+    pub lanes: Lanes<Kept>,
     /// What is known of each lane beside.
     pub sides: Vec<Side>,
-    /// What two lanes have between them.
-    pub pair: Option<Pair>,
     pub cuts: Cuts,
     pub host_memory_bytes: usize,
     /// Stored bytes read so far.
@@ -121,9 +119,8 @@ pub(crate) fn prepare(
         source,
         names,
         plan: Arc::new(plan),
-        lanes,
+        lanes: Lanes::new(lanes, pair)?,
         sides,
-        pair,
         cuts: cuts(job, options, from),
         host_memory_bytes: host_memory(job),
         bytes_read: AtomicU64::new(0),
@@ -146,6 +143,7 @@ fn lane(
     seed: Seed,
 ) -> Result<PreparedLane, RunError> {
     let Begin { reducer, dir, file } = begin;
+    let recipe = Recipe { reducer: reducer.clone(), rules, seed, shards: SHARDS };
     let description = reducer.description();
     let binding = Binding::new(
         description,
@@ -154,27 +152,25 @@ fn lane(
         settings.clone(),
     );
     let begun = match &options.from_snapshot {
-        Some(url) => resume::load(url, &job.base, &binding, names, reducer.as_ref(), &rules)?,
-        None => beginning(&reducer, names, &rules, seed),
+        Some(url) => resume::load(url, &job.base, &binding, names, recipe)?,
+        None => Resumed::beginning(recipe, names),
     };
-    let history = if begun.snapshot.is_some() { begun.outcomes.save() } else { Vec::new() };
-    let create = |dir| RunWriter::create(dir, reducer.description(), names.to_vec(), &history);
+    let Resumed { mut fold, counts, from, snapshot, beyond } = begun;
+    let history = if snapshot.is_some() { fold.outcomes.save() } else { Vec::new() };
+    let create = |dir| RunWriter::create(dir, description, names.to_vec(), &history);
     let writer = dir.as_deref().map(create).transpose()?;
-    let mut begun = begun;
     if writer.is_some() {
-        begun.shards.iter_mut().for_each(Shard::note_places);
+        fold.shards.iter_mut().for_each(Shard::note_places);
     }
     let kept = Kept {
-        outcomes: begun.outcomes,
+        outcomes: fold.outcomes.clone(),
         counts: Counts::default(),
         totals: Totals::new(&description.emits, &description.view.fields),
-        before: begun.counts,
+        before: counts,
         writer,
     };
-    let lane = Lane::new(reducer, rules, begun.seed, begun.shards, kept);
-    let (from_snapshot, beyond) = (begun.snapshot, begun.beyond);
-    let side = Side { dir, file, settings, binding, from_snapshot, beyond };
-    Ok(PreparedLane { lane, side, from: begun.from })
+    let side = Side { dir, file, settings, binding, from_snapshot: snapshot, beyond };
+    Ok(PreparedLane { lane: Lane::new(fold, kept), side, from })
 }
 
 fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
@@ -311,19 +307,6 @@ fn seed() -> Result<Seed, RunError> {
     getrandom::fill(&mut secret)
         .map_err(|error| RunError::Internal(format!("no random bytes: {error}")))?;
     Ok(Seed(secret))
-}
-
-/// A history that begins with this run.
-fn beginning(reducer: &Arc<dyn Reducer>, names: &[String], rules: &Rules, seed: Seed) -> Resumed {
-    Resumed {
-        outcomes: Outcomes::new(OutcomeShape::of(reducer.description()), names),
-        counts: Counts::default(),
-        seed,
-        shards: (0..SHARDS).map(|number| Shard::new(number, rules)).collect(),
-        from: vec![0; names.len()],
-        snapshot: None,
-        beyond: Vec::new(),
-    }
 }
 
 /// Where a replay writes.

@@ -172,7 +172,6 @@ pub(crate) fn pass(
         source: &prepared.source,
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
-        pair: prepared.pair.as_ref(),
         commit,
         threads: options.threads(),
         cancel: &options.cancel,

@@ -5,27 +5,35 @@ use super::lane::lock;
 use super::prepare::Prepared;
 use super::sequence::Extent;
 use crate::snapshot::{SnapshotRef, Store};
-use retally_core::digest::{OutcomeShape, Outcomes};
+use retally_core::fold::{Fold, Recipe};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Bound, Counts, FromSnapshot};
-use retally_core::reduce::{Reducer, Rules, Shard};
-use retally_core::seed::Seed;
-use retally_core::shard::SHARDS;
 use retally_core::snapshot::{Binding, Head, Reached};
 use std::path::Path;
 
 /// Where a run begins.
 pub(crate) struct Resumed {
-    pub outcomes: Outcomes,
+    pub fold: Fold,
     /// Counts before this run.
     pub counts: Counts,
-    pub seed: Seed,
-    pub shards: Vec<Shard>,
     /// For each partition of the run the first offset to take.
     pub from: Vec<u64>,
     pub snapshot: Option<(FromSnapshot, SnapshotRef)>,
     /// Partitions of the history that this log does not have; their numbers follow those it has.
     pub beyond: Vec<Reached>,
+}
+
+impl Resumed {
+    /// A history that begins with this run.
+    pub(crate) fn beginning(recipe: Recipe, names: &[String]) -> Self {
+        Self {
+            fold: Fold::new(recipe, names),
+            counts: Counts::default(),
+            from: vec![0; names.len()],
+            snapshot: None,
+            beyond: Vec::new(),
+        }
+    }
 }
 
 /// Saves what the lane of a replay holds now. `parent` is the snapshot whose ids the lane no longer
@@ -44,7 +52,7 @@ pub(crate) fn save(
     let places = sort(&mut partitions);
     let mut pieces = Vec::new();
     for mut shard in lane.lock_shards() {
-        pieces.extend(shard.export(&lane.rules));
+        pieces.extend(shard.export(&lane.recipe.rules));
     }
     for piece in &mut pieces {
         piece.partition = piece.partition.map(|number| places[number as usize]);
@@ -53,7 +61,7 @@ pub(crate) fn save(
     let kept = lock(&lane.commit);
     let head = Head {
         binding: side.binding.clone(),
-        seed: lane.seed,
+        seed: lane.recipe.seed,
         partitions,
         outcomes: kept.outcomes.save(),
         counts: kept.before.then(&kept.counts),
@@ -69,8 +77,7 @@ pub(crate) fn load(
     base: &Path,
     binding: &Binding,
     names: &[String],
-    reducer: &dyn Reducer,
-    rules: &Rules,
+    recipe: Recipe,
 ) -> Result<Resumed, RunError> {
     let store = Store::open(url, base)?;
     let summary = store.latest(binding)?;
@@ -85,14 +92,15 @@ pub(crate) fn load(
         }
     };
     let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
-    let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, rules)).collect();
+    let recipe = Recipe { seed: head.seed, ..recipe };
+    let mut fold = Fold::resume(recipe, names, head.outcomes)?;
     while let Some(mut group) = loaded.next_group()? {
         let mut slots = Vec::new();
         for keys in &group.keys {
-            slots.extend(Shard::import_keys(&mut shards, keys, &homes, rules, &head.seed));
+            slots.extend(fold.import_keys(keys, &homes));
         }
         while let Some(ids) = group.ids.next(&group.keys)? {
-            Shard::import_ids(&mut shards, &ids, &slots);
+            fold.import_ids(&ids, &slots);
         }
     }
     let next = |name: &String| {
@@ -104,12 +112,9 @@ pub(crate) fn load(
         sha256: summary.reference.sha256,
         next: head.partitions.iter().map(bound).collect(),
     };
-    let shape = OutcomeShape::of(reducer.description());
     Ok(Resumed {
-        outcomes: Outcomes::restore(shape, names, head.outcomes)?,
+        fold,
         counts: head.counts,
-        seed: head.seed,
-        shards,
         from: names.iter().map(next).collect(),
         snapshot: Some((from, summary.reference)),
         beyond,

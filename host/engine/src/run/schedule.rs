@@ -13,10 +13,12 @@
 //! lanes at once; each lane is merged on its own; a batch is committed with all its lanes.
 
 use super::error::RunError;
+use super::lane::LaneShares;
 use super::sequence::{Sequence, Taken};
 use crate::source::PartReader;
 use retally_core::decode::Placed;
-use retally_core::reduce::{Block, Folded, Stop};
+use retally_core::fold::Slabs;
+use retally_core::reduce::{Block, Shares, Stop};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,26 +26,12 @@ use std::sync::Arc;
 /// Batches that are between reading and commit at one time.
 const BATCHES_AHEAD: usize = 3;
 
-/// The decoded slabs of a batch, for each reader of the plan one list: one for each lane, or one
-/// alone for lanes that read events alike.
-pub(crate) struct Slabs(Vec<Vec<Decoded>>);
-
-impl Slabs {
-    /// The slabs as a lane reads them.
-    pub(crate) fn of(&self, lane: usize) -> &[Decoded] {
-        &self.0[lane.min(self.0.len() - 1)]
-    }
-}
-
-/// What the shards made of a batch: for each lane one or several pieces.
-pub(crate) type LanesFolded = Vec<Vec<Folded>>;
-
 /// A piece of work for one thread.
 pub(crate) enum Task {
     Read { part: usize, reader: Option<PartReader> },
     Decode { batch: u64, slab: usize, placed: Placed },
     Fold { batch: u64, shard: usize, slabs: Arc<Slabs> },
-    Merge { batch: u64, lane: usize, slabs: Arc<Slabs>, folded: Vec<Folded> },
+    Merge { batch: u64, lane: usize, slabs: Arc<Slabs>, shares: Shares },
     Commit { batch: u64, blocks: Vec<Block> },
     Snapshot,
 }
@@ -75,7 +63,7 @@ struct Batch {
 /// One batch in one lane.
 #[derive(Default)]
 struct LaneBatch {
-    folded: Vec<Folded>,
+    shares: Shares,
     merging: bool,
     block: Option<Block>,
 }
@@ -191,8 +179,8 @@ impl Schedule {
             };
             let Some(lane) = batch.lanes.iter().position(|lane| !lane.merging) else { continue };
             batch.lanes[lane].merging = true;
-            let folded = std::mem::take(&mut batch.lanes[lane].folded);
-            return Some(Task::Merge { batch: batch.number, lane, slabs: slabs.clone(), folded });
+            let shares = std::mem::take(&mut batch.lanes[lane].shares);
+            return Some(Task::Merge { batch: batch.number, lane, slabs: slabs.clone(), shares });
         }
         None
     }
@@ -292,15 +280,10 @@ impl Schedule {
         if !batch.sealed || batch.decoded.iter().any(Option::is_none) {
             return;
         }
-        let mut readers: Vec<Vec<Decoded>> = Vec::new();
-        for slab in batch.decoded.drain(..).flatten() {
-            readers.resize_with(slab.len(), Vec::new);
-            for (reader, decoded) in readers.iter_mut().zip(slab) {
-                reader.push(decoded);
-            }
-        }
+        let mut slabs = Slabs::default();
+        batch.decoded.drain(..).flatten().for_each(|readers| slabs.push(readers));
         batch.assembled = true;
-        batch.slabs = Some(Arc::new(Slabs(readers)));
+        batch.slabs = Some(Arc::new(slabs));
     }
 
     /// A shard has folded its share of a batch, or one of its lanes stopped.
@@ -308,7 +291,7 @@ impl Schedule {
         &mut self,
         batch: u64,
         shard: usize,
-        result: Result<LanesFolded, (usize, Stop)>,
+        result: Result<LaneShares, (usize, Stop)>,
     ) {
         self.folding[shard] = false;
         self.next_fold[shard] = batch + 1;
@@ -316,8 +299,8 @@ impl Schedule {
         entry.folds_left -= 1;
         match result {
             Ok(lanes) => {
-                for (lane, folded) in entry.lanes.iter_mut().zip(lanes) {
-                    lane.folded.extend(folded);
+                for (lane, share) in entry.lanes.iter_mut().zip(lanes) {
+                    lane.shares.add(shard, share);
                 }
             }
             Err((lane, stop)) => {

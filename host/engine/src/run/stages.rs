@@ -78,6 +78,8 @@ impl Probe for Stages {
         let next = step.map(|step| (step, Stopwatch::start()));
         if let Some((step, watch)) = std::mem::replace(&mut self.step, next) {
             let stage = match step {
+                Step::Decode => Stage::Decode,
+                Step::Hash => Stage::Hash,
                 Step::Judge => Stage::Dedup,
                 Step::Gather | Step::Keep => Stage::State,
                 Step::Call => Stage::Sandbox,

@@ -37,7 +37,7 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
 
 /// What a side of a comparison is called.
 pub(crate) fn named(prepared: &Prepared, lane: usize) -> String {
-    let described = prepared.lanes[lane].reducer.description();
+    let described = prepared.lanes[lane].recipe.description();
     format!("{}, {}@{}", SIDES[lane], described.name, described.version)
 }
 

@@ -83,7 +83,7 @@ impl Tallied {
 
 /// The reject codes of a side.
 pub(crate) fn rejects(prepared: &Prepared, side: usize) -> Vec<String> {
-    let rejects = &prepared.lanes[side].reducer.description().rejects;
+    let rejects = &prepared.lanes[side].recipe.description().rejects;
     rejects.iter().map(|reason| reason.code.clone()).collect()
 }
 

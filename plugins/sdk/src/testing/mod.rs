@@ -307,7 +307,7 @@ impl<R: Reducer> Ledger<R> {
     fn played(&self) -> &Played {
         self.played.get_or_init(|| {
             let plays = Plays {
-                artifact: &*self.artifact,
+                artifact: &self.artifact,
                 params: Arc::new(self.columns()),
                 given: &self.given,
                 events: &self.events,

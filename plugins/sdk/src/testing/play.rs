@@ -1,16 +1,15 @@
 //! One way through the events: decode, fold, finish, with the host's own code.
 
 use super::Value;
-use retally_core::decode::{Address, Addressing, Decoder, Lines, Placed, Plan, Slab, TimeUnit};
-use retally_core::dedup::{Prints, Window};
+use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Slab, TimeUnit};
+use retally_core::dedup::Window;
+use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::log::{Offsets, Order};
 use retally_core::reduce::{
-    Block, NoProbe, OnConflict, OnTrap, Originals, Outcome, Reducer, Rules, Shard, Stop, StopCause,
-    finals, merge, sorted_keys,
+    Block, Finals, OnConflict, OnTrap, Reducer, Rules, Stop, StopCause,
 };
 use retally_core::schema::{Column, Description, Field, Kind, display};
 use retally_core::seed::Seed;
-use retally_core::shard::Decoded;
 use retally_core::snapshot::KeyRows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +19,12 @@ pub(super) const KEY: &str = "@key";
 pub(super) const ID: &str = "@id";
 pub(super) const TIME: &str = "@time";
 
+/// The only partition of such a log.
+const PARTITION: &str = "test";
+
 /// What is played.
 pub(super) struct Plays<'a> {
-    pub(super) artifact: &'a dyn Reducer,
+    pub(super) artifact: &'a Arc<dyn Reducer>,
     pub(super) params: Arc<Vec<Column>>,
     pub(super) given: &'a BTreeMap<String, Vec<u8>>,
     pub(super) events: &'a [String],
@@ -56,31 +58,29 @@ impl Plays<'_> {
             Ok(plan) => plan,
             Err(error) => panic!("the reducer's inputs make no sense: {error}"),
         };
-        let mut decoder = Decoder::new(Arc::new(plan));
-        let rules = self.rules();
-        let seed = Seed([0; 32]);
-        let mut shards = vec![Shard::new(0, &rules)];
-        Shard::import_keys(&mut shards, &self.given(), &[0], &rules, &seed);
+        let (reducer, rules) = (self.artifact.clone(), self.rules());
+        let recipe = Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1 };
+        let mut decoding = Decoding::new(Arc::new(plan), &recipe);
+        let mut fold = Fold::new(recipe, &[PARTITION.to_owned()]);
+        fold.import_keys(&self.given(), &[0]);
         let mut played = Played::default();
         played.emits.resize_with(description.emits.len(), Vec::new);
-        let mut instance = None;
         for (number, lines) in self.events.chunks(size).enumerate() {
-            let placed = placed(number * size, lines);
-            let mut events = Vec::new();
-            match (decoder.decode(&placed, &mut events), events.pop()) {
-                (Ok(()), Some(events)) => {
-                    let slabs = [Decoded::new(placed, events, &seed, 1, &mut Prints::default())];
-                    let folded =
-                        shards[0].fold(&slabs, self.artifact, &rules, &mut instance, &mut NoProbe);
-                    let folded = folded.unwrap_or_else(|stop| stopped(&stop, number * size, lines));
-                    let block = merge(description, &slabs, &[folded], Originals::InSlabs);
-                    played.take(description, block);
-                }
-                (Err(error), _) => panic!("the events cannot be decoded: {error}"),
-                (Ok(()), None) => unreachable!("one reader, one list of events"),
+            let slabs = match decoding.batch(&[placed(number * size, lines)]) {
+                Ok(slabs) => slabs,
+                Err(error) => panic!("the events cannot be decoded: {error}"),
+            };
+            match fold.fold(slabs.of(0)) {
+                Ok(block) => played.take(description, block),
+                Err(FoldError::Stopped { stop, .. }) => stopped(&stop, number * size, lines),
+                Err(error) => panic!("{error}"),
             }
         }
-        self.finish(&shards[0], &rules, &mut played);
+        let mut all = Vec::new();
+        if let Err(error) = fold.end(|finals| all.push(finals)) {
+            panic!("view or check fails: {error}");
+        }
+        all.iter().for_each(|finals| played.finish(description, finals));
         played
     }
 
@@ -108,32 +108,6 @@ impl Plays<'_> {
             rows.home.push(0);
         }
         rows
-    }
-
-    fn finish(&self, shard: &Shard, rules: &Rules, played: &mut Played) {
-        let description = self.artifact.description();
-        let shards = [shard];
-        let keys = sorted_keys(&shards);
-        let finals = match finals(&shards, &keys, self.artifact, rules, &mut None) {
-            Ok(finals) => finals,
-            Err(fault) => panic!("view or check fails: {fault:?}"),
-        };
-        let name = |number: usize| String::from_utf8_lossy(finals.keys.get(number)).into_owned();
-        for (number, state) in finals.states.iter().enumerate() {
-            let key = PlayedKey { state: state.to_vec(), ..PlayedKey::default() };
-            played.keys.insert(name(number), key);
-        }
-        for (row, &owner) in finals.viewed.owners.iter().enumerate() {
-            let record = record(&description.view.fields, &finals.viewed.columns, row);
-            played.keys.entry(name(owner as usize)).or_default().view.push(record);
-        }
-        for found in &finals.violated {
-            let code = description.violations[found.code as usize].code.clone();
-            played.keys.entry(name(found.owner as usize)).or_default().violations.push(code);
-        }
-        for (key, played) in &played.keys {
-            check_rows(description, key, &played.view);
-        }
     }
 }
 
@@ -172,13 +146,13 @@ fn placed(first: usize, lines: &[String]) -> Placed {
     }
     Placed {
         partition: 0,
-        name: Arc::from("test"),
+        name: Arc::from(PARTITION),
         offsets: Offsets::From(first as u64),
         slab: Arc::new(Slab::Lines(text)),
     }
 }
 
-fn stopped<T>(stop: &Stop, first: usize, lines: &[String]) -> T {
+fn stopped(stop: &Stop, first: usize, lines: &[String]) -> ! {
     let StopCause::Trap { message, .. } = &stop.cause else {
         panic!("event {} stops the run: {:?}", first + stop.event as usize + 1, stop.cause);
     };
@@ -187,19 +161,32 @@ fn stopped<T>(stop: &Stop, first: usize, lines: &[String]) -> T {
 }
 
 impl Played {
+    fn finish(&mut self, description: &Description, finals: &Finals) {
+        let name = |number: usize| String::from_utf8_lossy(finals.keys.get(number)).into_owned();
+        for (number, state) in finals.states.iter().enumerate() {
+            let key = PlayedKey { state: state.to_vec(), ..PlayedKey::default() };
+            self.keys.insert(name(number), key);
+        }
+        for (row, &owner) in finals.viewed.owners.iter().enumerate() {
+            let record = record(&description.view.fields, &finals.viewed.columns, row);
+            self.keys.entry(name(owner as usize)).or_default().view.push(record);
+        }
+        for found in &finals.violated {
+            let code = description.violations[found.code as usize].code.clone();
+            self.keys.entry(name(found.owner as usize)).or_default().violations.push(code);
+        }
+        for (key, played) in &self.keys {
+            check_rows(description, key, &played.view);
+        }
+    }
+
     fn take(&mut self, description: &Description, block: Block) {
         let first = self.outcomes.len();
+        let rejects: Vec<String> = description.rejects.iter().map(|r| r.code.clone()).collect();
         for what in &block.outcomes {
-            self.outcomes.push(match what {
-                Outcome::Applied => "applied".to_owned(),
-                Outcome::Rejected(code) => {
-                    format!("rejected: {}", description.rejects[*code as usize].code)
-                }
-                Outcome::Malformed(code) => format!("malformed: {code}"),
-                Outcome::Duplicate => "duplicate".to_owned(),
-                Outcome::Conflict => "conflict".to_owned(),
-                Outcome::Ignored => "ignored".to_owned(),
-                other => format!("{other:?}").to_lowercase(),
+            self.outcomes.push(match what.code(&rejects) {
+                Some(code) => format!("{}: {code}", what.word()),
+                None => what.word().to_owned(),
             });
             self.details.push(String::new());
         }

@@ -47,10 +47,10 @@ pub(super) fn find(
 /// Why what a run says need not hold here.
 fn helps(job: &Resolved, prepared: &Prepared, manifest: &Manifest) -> Result<(), String> {
     let lanes = &prepared.lanes;
-    if lanes.iter().all(|lane| lane.reducer.digest() != manifest.reducer.sha256) {
+    if lanes.iter().all(|lane| lane.recipe.reducer.digest() != manifest.reducer.sha256) {
         return Err("it is of another reducer".into());
     }
-    let inputs = |lane: usize| &lanes[lane].reducer.description().inputs;
+    let inputs = |lane: usize| &lanes[lane].recipe.description().inputs;
     if (1..lanes.len()).any(|lane| inputs(lane) != inputs(0)) {
         return Err("the two reducers read other events".into());
     }

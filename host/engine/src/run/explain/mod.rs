@@ -149,7 +149,7 @@ impl Explaining<'_> {
     ) -> Result<Searched<'_>, RunError> {
         let prepared = self.prepared;
         let readers: Vec<&Description> =
-            prepared.lanes.iter().map(|lane| lane.reducer.description()).collect();
+            prepared.lanes.iter().map(|lane| lane.recipe.description()).collect();
         let needle = Needle::new(&self.job.source.addressing, &readers, self.key);
         let within = |place: &KeyPlace| -> Vec<bool> {
             let range = &place.first.partition..=&place.last.partition;
@@ -205,11 +205,11 @@ impl Explaining<'_> {
         let Searched { teller, shown, stopped, first_difference, passed } = searched;
         let prepared = self.prepared;
         let reducer = |lane: &super::lane::Lane<super::commit::Kept>| {
-            let description = lane.reducer.description();
+            let description = lane.recipe.description();
             ReducerOf {
                 name: description.name.clone(),
                 version: description.version.clone(),
-                sha256: lane.reducer.digest(),
+                sha256: lane.recipe.reducer.digest(),
                 row_key: row_key(description),
             }
         };

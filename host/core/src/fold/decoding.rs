@@ -1,0 +1,84 @@
+//! From placed slabs to what shards fold: read once, and hashed and sorted into shards for every
+//! reader.
+
+use super::Recipe;
+use crate::decode::{DecodeError, Decoder, Placed, Plan};
+use crate::dedup::Prints;
+use crate::reduce::{NoProbe, Probe, Step};
+use crate::seed::Seed;
+use crate::shard::Decoded;
+use std::sync::Arc;
+
+/// What one thread needs to decode.
+pub struct Decoding {
+    decoder: Decoder,
+    prints: Prints,
+    seed: Seed,
+    shards: usize,
+}
+
+impl Decoding {
+    /// Reads by `plan`, for shards of `recipe`: of one of the plan's readers, which all have the
+    /// same seed and number of shards.
+    pub fn new(plan: Arc<Plan>, recipe: &Recipe) -> Self {
+        let (seed, shards) = (recipe.seed, recipe.shards);
+        Self { decoder: Decoder::new(plan), prints: Prints::default(), seed, shards }
+    }
+
+    /// Decodes a slab, once for each reader of the plan.
+    ///
+    /// # Errors
+    /// What concerns the whole slab.
+    pub fn slab(
+        &mut self,
+        placed: &Placed,
+        probe: &mut impl Probe,
+    ) -> Result<Vec<Decoded>, DecodeError> {
+        probe.enter(Some(Step::Decode));
+        let mut readers = Vec::new();
+        let decoded = self.decoder.decode(placed, &mut readers).map(|()| {
+            probe.enter(Some(Step::Hash));
+            let (seed, shards, prints) = (&self.seed, self.shards, &mut self.prints);
+            let sorted = |events| Decoded::new(placed.clone(), events, seed, shards, prints);
+            readers.into_iter().map(sorted).collect()
+        });
+        probe.enter(None);
+        decoded
+    }
+
+    /// Decodes a batch.
+    ///
+    /// # Errors
+    /// What concerns a whole slab.
+    pub fn batch(&mut self, placed: &[Placed]) -> Result<Slabs, DecodeError> {
+        let mut slabs = Slabs::default();
+        for placed in placed {
+            slabs.push(self.slab(placed, &mut NoProbe)?);
+        }
+        Ok(slabs)
+    }
+}
+
+/// The decoded slabs of a batch, for each reader of the plan one list: one for each reducer, or one
+/// alone for reducers that read events alike.
+#[derive(Debug, Default)]
+pub struct Slabs(Vec<Vec<Decoded>>);
+
+impl Slabs {
+    /// Appends a slab as each reader reads it.
+    pub fn push(&mut self, readers: Vec<Decoded>) {
+        self.0.resize_with(readers.len(), Vec::new);
+        for (list, decoded) in self.0.iter_mut().zip(readers) {
+            list.push(decoded);
+        }
+    }
+
+    /// The slabs as the reducer with this number reads them.
+    pub fn of(&self, reducer: usize) -> &[Decoded] {
+        match self.0.as_slice() {
+            [] => &[],
+            [alike] => alike,
+            each => &each[reducer],
+        }
+    }
+}
