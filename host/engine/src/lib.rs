@@ -1,13 +1,17 @@
 //! The library that others embed: logs in, runs, snapshots and run directories out.
 
 pub mod audit;
+mod cancel;
 pub mod clock;
 pub mod compare;
 pub mod job;
 pub mod ledger;
-mod limits;
+pub mod limits;
+pub mod log;
 pub mod run;
 pub mod rundir;
 pub mod snapshot;
 pub mod source;
 pub mod store;
+
+pub use cancel::{Cancel, Waiting};

@@ -1,9 +1,63 @@
 //! Every bound of the engine in one place, each with its unit (last in the name) and its reason.
 
+use retally_core::limits::LINE_MAX_BYTES;
+
+/// Events of a slab: what one decode task takes.
+pub const SLAB_EVENTS: usize = 8192;
+
+/// Bytes of a slab, unless one line alone is longer: bounds the memory of a reader.
+pub const SLAB_BYTES: usize = 4 << 20;
+
+/// Bytes that a reader of lines asks for at a time: as many as stay in a core's cache until lines
+/// are found in them.
+pub const CHUNK_BYTES: usize = 128 << 10;
+
+/// A plain object longer than this is read in several parts. Parts of one object that are read at
+/// the same time cost a second reading for its fingerprint, and lines are found far faster than
+/// they are decoded; so only large objects gain.
+pub const SPLIT_BYTES: u64 = 256 << 20;
+
+/// Compressed bytes that a decompressor is handed at a time.
+pub(crate) const COMPRESSED_CHUNK_BYTES: usize = 128 << 10;
+
+/// Small row groups are read together until a part has this many stored bytes.
+pub(crate) const PART_BYTES: u64 = 64 << 20;
+
+/// Bytes of a Parquet file that are read at a time, unless more are asked for.
+pub(crate) const WINDOW_BYTES: u64 = 256 << 10;
+
+/// Windows kept beyond one per column.
+pub(crate) const SPARE_WINDOWS: usize = 2;
+
+/// Text that was read and waits for its turn, in bytes: enough to keep the threads busy.
+pub(crate) const READ_AHEAD_BYTES: usize = 24 << 20;
+
+/// Parts that are read at one time, of those that come one after another.
+pub(crate) const PARTS_AHEAD: usize = 4;
+
+/// Slabs of a part that are searched ahead for the events of one key.
+pub(crate) const SLABS_AHEAD: usize = 4;
+
+/// Batches that are between reading and commit at one time.
+pub(crate) const BATCHES_AHEAD: usize = 3;
+
+/// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them,
+/// few enough that the batches on their way fit into tens of megabytes.
+pub const BATCH_EVENTS: u64 = 131_072;
+
 /// What is written to a file is handed to the operating system in pieces of this size.
 pub(crate) const WRITE_BUFFER_BYTES: usize = 256 << 10;
 
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 
+// A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit
+// `u32`.
+const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);
+// A line that may have to be cut lies in a slab of its own.
+const _: () = assert!(LINE_MAX_BYTES > SLAB_BYTES);
+const _: () = assert!(CHUNK_BYTES <= SLAB_BYTES);
+// Every part that is read ahead may have a slab that waits.
+const _: () = assert!(READ_AHEAD_BYTES >= PARTS_AHEAD * SLAB_BYTES);
+const _: () = assert!(BATCH_EVENTS >= SLAB_EVENTS as u64);
 const _: () = assert!(PART_UPLOADED_BYTES >= 5 << 20);

@@ -3,9 +3,9 @@
 use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
+use crate::log::LogError;
 use crate::rundir::RunDirError;
 use crate::snapshot::SnapshotError;
-use crate::source::SourceError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
@@ -58,7 +58,7 @@ pub enum RunError {
     Sandbox(#[from] SandboxError),
     /// The log cannot be found or read.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Log(#[from] LogError),
     /// The reducer and the job do not go together.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -199,7 +199,7 @@ impl RunError {
     /// Whether job, reducer or usage is to blame, so that nothing was run (exit code 2, else 3).
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Source(error) => error.is_usage(),
+            Self::Log(error) => error.is_usage(),
             Self::Compare(error) => error.is_usage(),
             Self::Job(_)
             | Self::Ledger(_)

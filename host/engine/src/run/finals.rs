@@ -8,10 +8,11 @@
 use super::error::RunError;
 use super::lane::Lane;
 use super::stages::{Stage, Stages};
+use crate::cancel::Cancel;
 use retally_core::limits::CALL_KEYS_MAX;
 use retally_core::reduce::{Finals, Instance, KeyRef, Shard, sorted_keys};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
 
@@ -25,7 +26,7 @@ type Derived = (usize, Result<Finals, RunError>);
 pub(super) fn all<C: Send>(
     lane: &Lane<C>,
     shards: &[&Shard],
-    (threads, cancel): (usize, &AtomicBool),
+    (threads, cancel): (usize, &Cancel),
     stages: &mut Stages,
     digest: impl FnMut(&Finals) -> Result<(), RunError> + Send,
     mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
@@ -40,7 +41,7 @@ pub(super) fn all<C: Send>(
     };
     let take = || {
         let piece = next.fetch_add(1, Ordering::Relaxed);
-        (piece < pieces.len() && !cancel.load(Ordering::Relaxed)).then_some(piece)
+        (piece < pieces.len() && !cancel.is_cancelled()).then_some(piece)
     };
     std::thread::scope(|scope| {
         let mut workers: Vec<ScopedJoinHandle<'_, Stages>> = Vec::new();
@@ -64,7 +65,7 @@ pub(super) fn all<C: Send>(
         }
         written
     })?;
-    if cancel.load(Ordering::Relaxed) { Err(RunError::Cancelled) } else { Ok(()) }
+    if cancel.is_cancelled() { Err(RunError::Cancelled) } else { Ok(()) }
 }
 
 fn derive(

@@ -12,17 +12,14 @@ use super::stages::{Stage, Stages};
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::rundir::{KeyedDigests, RunWriter};
-use crate::source::{Fingerprint, Source};
 use retally_core::digest::{
     Digests, KeyedDigest, PartitionDigest, Tables, outcomes_digest, run_digest,
 };
-use retally_core::log::PartitionIndex;
 use retally_core::manifest::{
-    Input, Job, Manifest, ManifestFormat, Marks, Object, ReducerId, TableTotals, Taken, Xxh3, seal,
+    Input, Job, Manifest, ManifestFormat, Marks, ReducerId, TableTotals, Taken, seal,
 };
 use retally_core::reduce::{Finals, Shard, Viewed, stateless_places};
 use retally_core::schema::Field;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One side of a pass while its keys are gone through.
 pub(crate) struct Finished {
@@ -96,7 +93,7 @@ impl Finished {
         self.rows.begin(&shards);
         let (tables, rows) = (&mut self.tables, &mut self.rows);
         let digest = |finals: &Finals| Ok(tables.add(finals)?);
-        let how = (options.threads(), &*options.cancel);
+        let how = (options.threads(), &options.cancel);
         finals::all(lane, &shards, how, stages, digest, |finals, stages| {
             stages.time(Stage::Write, || rows.add(finals))
         })
@@ -229,44 +226,7 @@ pub(crate) fn input(
         first: extent.first,
         last: extent.first.map(|_| extent.next - 1),
     };
-    let mut objects = Vec::new();
-    let prints = fingerprints(&prepared.source, threads)?;
-    for (print, object) in prints.into_iter().zip(prepared.source.objects()) {
-        objects.push(Object {
-            path: object.path.clone(),
-            size_bytes: object.bytes,
-            etag: object.etag.clone(),
-            xxh3_128: Some(Xxh3(print.xxh3)),
-            sha256: print.sha256.map(retally_core::digest::Hash),
-        });
-    }
+    let objects = prepared.source.taken(threads)?;
     let partitions = prepared.names.iter().zip(extents).map(taken).collect();
     Ok(Input { partitions, objects }.sorted())
-}
-
-/// The fingerprints of all objects; what was not read in order is read now, by several threads.
-fn fingerprints(source: &Source, threads: usize) -> Result<Vec<Fingerprint>, RunError> {
-    let next = AtomicUsize::new(0);
-    let count = source.objects().len();
-    let share = || -> Result<Vec<(usize, Fingerprint)>, RunError> {
-        let mut done = Vec::new();
-        loop {
-            match next.fetch_add(1, Ordering::Relaxed) {
-                number if number < count => {
-                    done.push((number, source.fingerprint(number as PartitionIndex)?));
-                }
-                _ => return Ok(done),
-            }
-        }
-    };
-    let mut all = std::thread::scope(|scope| -> Result<Vec<_>, RunError> {
-        let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
-        let mut all = Vec::with_capacity(count);
-        for thread in threads {
-            all.extend(thread.join().map_err(|_| RunError::Panicked)??);
-        }
-        Ok(all)
-    })?;
-    all.sort_unstable_by_key(|&(number, _)| number);
-    Ok(all.into_iter().map(|(_, print)| print).collect())
 }

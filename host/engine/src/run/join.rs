@@ -92,7 +92,7 @@ fn derive(
     send: SyncSender<Finals>,
 ) -> (Stages, Result<(), RunError>) {
     let mut stages = Stages::default();
-    let how = (options.threads().div_ceil(2), &*options.cancel);
+    let how = (options.threads().div_ceil(2), &options.cancel);
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
     let lane = &prepared.lanes[side];
     let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {

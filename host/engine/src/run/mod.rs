@@ -1,6 +1,7 @@
 //! Runs: the pass over a log from its first batch to a complete run directory.
 
 mod audit;
+mod bell;
 mod commit;
 mod compare;
 mod error;
@@ -11,6 +12,8 @@ mod firsts;
 mod gates;
 mod join;
 mod lane;
+#[cfg(test)]
+mod log_tests;
 mod memory;
 mod originals;
 mod pair;
@@ -24,7 +27,9 @@ mod sequence;
 mod stages;
 mod stopped;
 mod tallied;
+mod turns;
 
+pub use crate::limits::BATCH_EVENTS;
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
 pub use explain::{
@@ -33,4 +38,4 @@ pub use explain::{
 };
 pub use prepare::{load, load_file};
 pub use progress::{Observer, Progress, Silent};
-pub use replay::{BATCH_EVENTS, ReplayOptions, Report, replay, replay_reducer};
+pub use replay::{ReplayOptions, Report, replay, replay_reducer};

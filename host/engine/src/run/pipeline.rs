@@ -3,19 +3,23 @@
 //! Nothing here decides a result. Threads are scoped: none outlives the call, and a panic in one is
 //! a panic of the run.
 
+use super::bell::Bell;
 use super::error::RunError;
 use super::lane::{Instances, Lane, Lanes, lock};
 use super::originals;
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
-use crate::source::{PartReader, Source};
-use retally_core::decode::{Plan, Slab};
+use super::turns::{Policy, Read, ReadOn};
+use crate::cancel::Cancel;
+use crate::log::{Log, Partition};
+use retally_core::decode::Plan;
 use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
 use retally_core::reduce::{Block, Originals, Shares};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// What a pipeline calls in the order of the log.
 pub(crate) trait Commit: Sync {
@@ -36,12 +40,12 @@ pub(crate) trait Commit: Sync {
 
 /// One pass over a log.
 pub(crate) struct Pipeline<'a, C: Commit> {
-    pub source: &'a Source,
+    pub log: &'a dyn Log,
     pub plan: Arc<Plan>,
     pub lanes: &'a Lanes<C::Kept>,
     pub commit: &'a C,
     pub threads: usize,
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a Cancel,
     /// Stored bytes read so far.
     pub bytes_read: &'a AtomicU64,
     /// Events read so far.
@@ -55,7 +59,7 @@ pub(crate) struct Pipeline<'a, C: Commit> {
 /// What threads share.
 struct Shared {
     schedule: Mutex<Schedule>,
-    changed: Condvar,
+    bell: Arc<Bell>,
     stages: Mutex<Stages>,
     outlook: Outlook,
 }
@@ -63,16 +67,16 @@ struct Shared {
 impl<C: Commit> Pipeline<'_, C> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
-        let parts = self.source.parts();
-        let outlook = Outlook::new(&cuts, self.ids_max_bytes);
-        let sequence = Sequence::new(&self.source.partitions(), parts, cuts);
+        let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes);
+        let sequence = Sequence::new(self.log, Policy::of(self.log), cuts);
         let shards = self.lanes[0].recipe.shards;
         let shared = Shared {
             schedule: Mutex::new(Schedule::new(sequence, self.lanes.len(), shards)),
-            changed: Condvar::new(),
+            bell: Arc::default(),
             stages: Mutex::new(Stages::default()),
             outlook,
         };
+        let _waiting = self.cancel.wakes(Waker::from(shared.bell.clone()));
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
                 scope.spawn(|| self.work(&shared));
@@ -94,22 +98,25 @@ impl<C: Commit> Pipeline<'_, C> {
         let alarm = Alarm(shared);
         while let Some(task) = self.next(shared) {
             self.perform(task, &mut worker, shared);
-            shared.changed.notify_all();
+            shared.bell.ring();
         }
-        shared.changed.notify_all();
+        shared.bell.ring();
         lock(&shared.stages).add(&worker.stages);
         std::mem::forget(alarm);
     }
 
     fn next(&self, shared: &Shared) -> Option<Task> {
-        let mut schedule = lock(&shared.schedule);
         loop {
-            if self.cancel.load(Ordering::Relaxed) {
+            // Heard before anything is looked at: what changes meanwhile rings once more.
+            let heard = shared.bell.rings();
+            let mut schedule = lock(&shared.schedule);
+            if self.cancel.is_cancelled() {
                 schedule.fail(RunError::Cancelled);
             }
             if schedule.is_done() {
                 return None;
             }
+            schedule.sequence.hear(&shared.bell);
             schedule.advance();
             if let Some(task) = schedule.pick() {
                 return Some(task);
@@ -117,15 +124,17 @@ impl<C: Commit> Pipeline<'_, C> {
             if schedule.is_done() {
                 return None;
             }
-            schedule = shared.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner);
+            drop(schedule);
+            shared.bell.wait(heard);
         }
     }
 
     fn perform(&self, task: Task, worker: &mut Worker, shared: &Shared) {
         match task {
-            Task::Read { part, reader } => {
-                let read = worker.stages.time(Stage::Read, || self.read(part, reader));
-                lock(&shared.schedule).sequence.read(part, read);
+            Task::Read(on) => {
+                let (part, waker) = (on.part, shared.bell.waker_of(on.part));
+                let read = worker.stages.time(Stage::Read, || self.read(on, &waker));
+                lock(&shared.schedule).sequence.turns.read(part, read);
             }
             Task::Decode { batch, slab, placed } => {
                 let decoded = worker.decoding.slab(&placed, &mut worker.stages);
@@ -174,28 +183,30 @@ impl<C: Commit> Pipeline<'_, C> {
         }
     }
 
-    fn read(
-        &self,
-        part: usize,
-        reader: Option<PartReader>,
-    ) -> Result<Option<(Slab, PartReader)>, RunError> {
-        let mut reader = match reader {
-            Some(reader) => reader,
-            None => self.source.read(&self.source.parts()[part])?,
+    fn read(&self, on: ReadOn, waker: &Waker) -> Result<Read, RunError> {
+        let mut feed = match on.feed {
+            Some(feed) => feed,
+            None => self.log.read(on.part, on.from)?,
         };
-        let before = reader.bytes_read();
-        let slab = reader.next()?;
-        self.bytes_read.fetch_add(reader.bytes_read() - before, Ordering::Relaxed);
-        let events = slab.as_ref().map_or(0, Slab::len) as u64;
-        self.events_read.fetch_add(events, Ordering::Relaxed);
-        Ok(slab.map(|slab| (slab, reader)))
+        let before = feed.bytes_read();
+        let Poll::Ready(piece) = feed.poll(&mut Context::from_waker(waker)) else {
+            return Ok(Read::Pending(feed));
+        };
+        let Some(piece) = piece? else { return Ok(Read::End) };
+        let bytes = feed.bytes_read().saturating_sub(before);
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.events_read.fetch_add(piece.slab.len() as u64, Ordering::Relaxed);
+        Ok(Read::Piece(piece, feed))
     }
 
     /// Events that this run takes in all, judged by those that were read so far.
     fn events_expected(&self, outlook: &Outlook) -> u64 {
         let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed).max(1));
         let read = u128::from(self.events_read.load(Ordering::Relaxed));
-        let all = read * u128::from(self.source.bytes()) / bytes;
+        let all = match self.log.bytes() {
+            0 => read,
+            total => read * u128::from(total) / bytes,
+        };
         let all = u64::try_from(all).unwrap_or(u64::MAX);
         all.saturating_sub(outlook.skipped).min(outlook.most)
     }
@@ -208,14 +219,14 @@ impl<C: Commit> Pipeline<'_, C> {
         worker: &mut Worker,
     ) -> Result<Block, RunError> {
         let recipe = &self.lanes[lane].recipe;
-        let originals = if self.written { self.source.originals() } else { Originals::Unwanted };
+        let originals = if self.written { self.log.originals() } else { Originals::Unwanted };
         let merged =
             worker.stages.time(Stage::Merge, || recipe.merge(slabs.of(lane), shares, originals));
         let mut block = merged.map_err(|error| RunError::Internal(error.to_string()))?;
         drop(slabs);
         if originals == Originals::Elsewhere {
             let refused = &mut block.refused;
-            worker.stages.time(Stage::Read, || originals::fetch(self.source, refused))?;
+            worker.stages.time(Stage::Read, || originals::fetch(self.log, refused))?;
         }
         Ok(block)
     }
@@ -230,11 +241,13 @@ struct Outlook {
 }
 
 impl Outlook {
-    fn new(cuts: &Cuts, ids_max_bytes: usize) -> Self {
+    fn new(log: &dyn Log, cuts: &Cuts, ids_max_bytes: usize) -> Self {
         let partitions = cuts.from.len() as u64;
         let limit = cuts.limit.map_or(u64::MAX, |limit| limit.saturating_mul(partitions));
         let room = (ids_max_bytes / ID_MAX_BYTES) as u64;
-        Self { skipped: cuts.from.iter().sum(), most: limit.min(room) }
+        let skipped = |(from, partition): (&u64, &Partition)| from.saturating_sub(partition.first);
+        let skipped = cuts.from.iter().zip(log.partitions()).map(skipped).sum();
+        Self { skipped, most: limit.min(room) }
     }
 }
 
@@ -250,6 +263,6 @@ struct Alarm<'a>(&'a Shared);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         lock(&self.0.schedule).fail(RunError::Panicked);
-        self.0.changed.notify_all();
+        self.0.bell.ring();
     }
 }

@@ -12,13 +12,14 @@ use super::resume::{self, Resumed};
 use super::sequence::Cuts;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
+use crate::log::{End, Log, LogError};
 use crate::rundir::RunWriter;
 use crate::snapshot::SnapshotRef;
 use crate::source::{self, Projection, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
-use retally_core::log::PartitionIndex;
+use retally_core::log::{Order, PartitionIndex};
 use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
@@ -33,7 +34,7 @@ use std::sync::atomic::AtomicU64;
 
 /// Everything of a run that is known before the first event is read.
 pub(crate) struct Prepared {
-    pub source: Source,
+    pub source: Arc<dyn Log>,
     pub names: Vec<String>,
     pub plan: Arc<Plan>,
     /// A replay has one, a comparison two.
@@ -99,7 +100,7 @@ pub(crate) fn prepare(
         _ => None,
     };
     let source = open(job, options, observer, &plan)?;
-    let names = source.partitions();
+    let names = source.names();
     let ledger = match &job.ledger {
         Some(path) => Ledger::load(&job.path(path))?,
         None => Ledger::default(),
@@ -112,6 +113,7 @@ pub(crate) fn prepare(
         let rules = rules(&settings, params, &names)?;
         let prepared = lane(job, begin, rules, settings, options, &names, seed)?;
         from = prepared.from;
+        reaches(source.as_ref(), &from)?;
         lanes.push(prepared.lane);
         sides.push(prepared.side);
     }
@@ -244,15 +246,44 @@ fn open(
     options: &ReplayOptions,
     observer: &dyn Observer,
     plan: &Plan,
-) -> Result<Source, RunError> {
+) -> Result<Arc<dyn Log>, RunError> {
+    if let Some(log) = &options.input {
+        return ends(job, log.clone());
+    }
     let mut how = source::Options::new(job.source.format);
     how.projection = Projection::Columns(plan.columns());
     how.attest = options.attest;
-    let source = Source::open(&job.source.url, &job.base, &how)?;
+    let source = Source::open(&job.source.url, &job.base, &how).map_err(LogError::from)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }
-    Ok(source)
+    Ok(Arc::new(source))
+}
+
+/// Refuses partitions without an end where they come one after another.
+fn ends(job: &Resolved, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, RunError> {
+    let open = log.partitions().iter().find(|partition| partition.end == End::Open);
+    match open.filter(|_| job.order == Order::Path) {
+        Some(open) => Err(RunError::Log(LogError::usage(format!(
+            "partition {} has no end, and order = \"path\" goes through partitions one after \
+             another; write order = \"log\" in [job]",
+            open.name
+        )))),
+        None => Ok(log),
+    }
+}
+
+/// Refuses a log whose partitions begin behind what a snapshot has reached.
+fn reaches(log: &dyn Log, from: &[u64]) -> Result<(), RunError> {
+    let mut both = log.partitions().iter().zip(from);
+    match both.find(|(partition, from)| (1..partition.first).contains(from)) {
+        Some((partition, from)) => Err(RunError::Log(LogError::usage(format!(
+            "partition {} begins at offset {}, and the snapshot has reached {from}: the events \
+             between are gone; begin at the beginning, without --from-snapshot",
+            partition.name, partition.first
+        )))),
+        None => Ok(()),
+    }
 }
 
 fn settings(

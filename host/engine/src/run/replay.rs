@@ -15,15 +15,18 @@ use super::schedule::Ended;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use super::stopped::describe;
+use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
+use crate::limits::BATCH_EVENTS;
+use crate::log::Log;
 use retally_compare::run_gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 /// What of a replay is not the job's: how it is done, and which part of the log it takes.
 #[derive(Clone)]
@@ -42,8 +45,11 @@ pub struct ReplayOptions {
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
     pub attest: bool,
-    /// Set by somebody else when the run shall stop.
-    pub cancel: Arc<AtomicBool>,
+    /// The log, in place of the one that the job names.
+    pub input: Option<Arc<dyn Log>>,
+    /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
+    /// log.
+    pub cancel: Cancel,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go: to a person, never into a result.
@@ -53,10 +59,6 @@ pub struct ReplayOptions {
     /// The run directory; none: a new one in the job's output folder.
     pub dir: Option<PathBuf>,
 }
-
-/// Events of a batch unless told otherwise: enough for every shard to have a call's worth of them,
-/// few enough that the batches on their way fit into tens of megabytes.
-pub const BATCH_EVENTS: u64 = 131_072;
 
 impl Default for ReplayOptions {
     fn default() -> Self {
@@ -68,7 +70,8 @@ impl Default for ReplayOptions {
             from_snapshot: None,
             snapshot: None,
             attest: false,
-            cancel: Arc::default(),
+            cancel: Cancel::default(),
+            input: None,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),
@@ -169,7 +172,7 @@ pub(crate) fn pass(
     commit: &Replaying<'_>,
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
-        source: &prepared.source,
+        log: prepared.source.as_ref(),
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
         commit,

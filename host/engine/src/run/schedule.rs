@@ -1,6 +1,6 @@
 //! What may be done next: the state of a run between its threads, and nothing that does the work.
 //!
-//! The log is one sequence of batches that depends on the log and the batch size alone. Threads
+//! The log is one [`Sequence`] of batches. Threads
 //! take tasks inside it: read and decode ahead, fold each shard's share of a batch once its share
 //! of the batch before is folded, join in any order, commit in order. So outputs repeat, whatever
 //! the threads do.
@@ -15,7 +15,8 @@
 use super::error::RunError;
 use super::lane::LaneShares;
 use super::sequence::{Sequence, Taken};
-use crate::source::PartReader;
+use super::turns::ReadOn;
+use crate::limits::BATCHES_AHEAD;
 use retally_core::decode::Placed;
 use retally_core::fold::Slabs;
 use retally_core::reduce::{Block, Shares, Stop};
@@ -23,12 +24,9 @@ use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Batches that are between reading and commit at one time.
-const BATCHES_AHEAD: usize = 3;
-
 /// A piece of work for one thread.
 pub(crate) enum Task {
-    Read { part: usize, reader: Option<PartReader> },
+    Read(ReadOn),
     Decode { batch: u64, slab: usize, placed: Placed },
     Fold { batch: u64, shard: usize, slabs: Arc<Slabs> },
     Merge { batch: u64, lane: usize, slabs: Arc<Slabs>, shares: Shares },
@@ -150,7 +148,7 @@ impl Schedule {
         if task.is_some() || self.stop.is_some() {
             return task;
         }
-        self.sequence.pick_read().map(|(part, reader)| Task::Read { part, reader })
+        self.sequence.pick_read().map(Task::Read)
     }
 
     fn pick_snapshot(&mut self) -> Option<Task> {

@@ -1,20 +1,16 @@
-//! The log as one sequence of batches: which slab comes next, where it lies, where a batch ends.
+//! The log as one sequence of batches: where each slab lies, what of it is wanted, where a batch
+//! ends.
 //!
-//! Parts are read ahead by several threads, but taken in the order of the log, so that offsets,
-//! batches and the places of snapshots depend on the log and the batch size alone.
+//! What comes next is decided by the [`Turns`] of the partitions. Where these come one after
+//! another, batches and the places of snapshots depend on the log and the batch size alone.
 
+use super::bell::Bell;
 use super::error::RunError;
-use crate::source::{Part, PartReader};
+use super::turns::{Policy, ReadOn, Turn, Turns};
+use crate::log::{Follow, Log, Piece};
 use retally_core::decode::{Placed, Slab};
-use retally_core::log::{Offsets, PartitionIndex};
-use std::collections::VecDeque;
+use retally_core::log::PartitionIndex;
 use std::sync::Arc;
-
-/// Text that was read and waits for its turn, in bytes: enough to keep the threads busy.
-const READ_AHEAD_BYTES: usize = 24 << 20;
-
-/// Parts that are read at one time.
-const PARTS_AHEAD: usize = 4;
 
 /// How the sequence is cut.
 #[derive(Debug, Clone, Default)]
@@ -27,22 +23,6 @@ pub(crate) struct Cuts {
     pub snapshot_every: Option<u64>,
     /// For each partition the offset at which to begin: everything before is in a snapshot.
     pub from: Vec<u64>,
-}
-
-enum Reading {
-    Waiting,
-    Idle(PartReader),
-    Busy,
-    Done,
-}
-
-struct PartState {
-    partition: PartitionIndex,
-    reading: Reading,
-    queue: VecDeque<Slab>,
-    /// Beyond the limit: not read any further.
-    closed: bool,
-    error: Option<RunError>,
 }
 
 /// What the sequence gives next.
@@ -69,41 +49,37 @@ pub(crate) struct Extent {
 /// See the module.
 pub(crate) struct Sequence {
     names: Vec<Arc<str>>,
-    parts: Vec<PartState>,
-    front: usize,
+    pub turns: Turns,
     cuts: Cuts,
+    follow: Vec<Follow>,
     /// Events read of each partition, taken or not.
     read: Vec<u64>,
     extents: Vec<Extent>,
     batch: u64,
     in_batch: u64,
     since_snapshot: u64,
-    queued_bytes: usize,
     over: bool,
     error: Option<RunError>,
 }
 
 impl Sequence {
-    pub(crate) fn new(names: &[String], parts: &[Part], cuts: Cuts) -> Self {
-        let state = |part: &Part| PartState {
-            partition: part.partition,
-            reading: Reading::Waiting,
-            queue: VecDeque::new(),
-            closed: false,
-            error: None,
-        };
+    pub(crate) fn new(log: &dyn Log, policy: Policy, mut cuts: Cuts) -> Self {
+        let partitions = log.partitions();
+        for (from, partition) in cuts.from.iter_mut().zip(partitions) {
+            *from = partition.first.max(*from);
+        }
+        let extent = |&next: &u64| Extent { next, ..Extent::default() };
         Self {
-            names: names.iter().map(|name| Arc::from(name.as_str())).collect(),
-            parts: parts.iter().map(state).collect(),
-            front: 0,
-            read: vec![0; names.len()],
-            extents: cuts.from.iter().map(|&next| Extent { next, ..Extent::default() }).collect(),
+            names: partitions.iter().map(|partition| Arc::from(&*partition.name)).collect(),
+            turns: Turns::new(policy, log.parts()),
+            follow: partitions.iter().map(|partition| Follow::new(partition.first)).collect(),
+            read: vec![0; partitions.len()],
+            extents: cuts.from.iter().map(extent).collect(),
             cuts,
             batch: 0,
             in_batch: 0,
             since_snapshot: 0,
-            queued_bytes: 0,
-            over: parts.is_empty(),
+            over: false,
             error: None,
         }
     }
@@ -121,118 +97,72 @@ impl Sequence {
         &self.extents
     }
 
-    /// A part to read on, with its reader unless it must be opened.
-    pub(crate) fn pick_read(&mut self) -> Option<(usize, Option<PartReader>)> {
-        let full = self.queued_bytes >= READ_AHEAD_BYTES;
-        let end = (self.front + PARTS_AHEAD).min(self.parts.len());
-        for number in self.front..end {
-            let part = &mut self.parts[number];
-            // The part at the front may always be read while nothing of it waits: no deadlock.
-            if full && !(number == self.front && part.queue.is_empty()) {
-                continue;
-            }
-            match std::mem::replace(&mut part.reading, Reading::Busy) {
-                Reading::Waiting => return Some((number, None)),
-                Reading::Idle(reader) => return Some((number, Some(reader))),
-                other => part.reading = other,
-            }
-        }
-        None
+    /// A part to read on.
+    pub(crate) fn pick_read(&mut self) -> Option<ReadOn> {
+        let Cuts { limit, from, .. } = &self.cuts;
+        // To count up to a limit all events are wanted.
+        self.turns.pick_read(|partition| limit.map_or(from[partition as usize], |_| 0))
     }
 
-    /// What came of reading a part: a slab and the reader, or its end, or an error.
-    pub(crate) fn read(
-        &mut self,
-        number: usize,
-        result: Result<Option<(Slab, PartReader)>, RunError>,
-    ) {
-        let part = &mut self.parts[number];
-        if part.closed {
-            part.reading = Reading::Done;
-            return;
-        }
-        match result {
-            Ok(Some((slab, reader))) => {
-                self.queued_bytes += slab_bytes(&slab);
-                part.queue.push_back(slab);
-                part.reading = Reading::Idle(reader);
-            }
-            Ok(None) => part.reading = Reading::Done,
-            Err(error) => {
-                part.error = Some(error);
-                part.reading = Reading::Done;
-            }
-        }
+    /// Hears which parts may have something now.
+    pub(crate) fn hear(&mut self, bell: &Bell) {
+        bell.take_woken().into_iter().for_each(|part| self.turns.woken(part));
     }
 
     /// The next slab in the order of the log.
     pub(crate) fn take(&mut self) -> Taken {
         while !self.over {
-            let part = &mut self.parts[self.front];
-            let partition = part.partition as usize;
-            if let Some(slab) = part.queue.pop_front() {
-                self.queued_bytes -= slab_bytes(&slab);
-                if let Some(placed) = self.cut(partition, slab) {
-                    return self.count(placed);
+            let placed = match self.turns.take() {
+                Turn::Piece(partition, piece) => self.cut(partition, piece),
+                Turn::Nothing => return Taken::Nothing,
+                Turn::Over => {
+                    self.over = true;
+                    Ok(None)
                 }
-                if self.is_full(partition) {
-                    self.skip_rest(partition);
+                Turn::Failed(error) => Err(error),
+            };
+            match placed {
+                Ok(Some(placed)) => return self.count(placed),
+                Ok(None) => {}
+                Err(error) => {
+                    self.error = Some(error);
+                    self.over = true;
                 }
-                continue;
             }
-            if !matches!(part.reading, Reading::Done) {
-                return Taken::Nothing;
-            }
-            if let Some(error) = part.error.take() {
-                self.error = Some(error);
-                self.over = true;
-                break;
-            }
-            self.front += 1;
-            self.over = self.front == self.parts.len();
         }
         Taken::End
     }
 
-    fn is_full(&self, partition: usize) -> bool {
-        self.cuts.limit.is_some_and(|limit| self.read[partition] >= limit)
-    }
-
-    /// Leaves the parts of a partition that are beyond the limit unread.
-    fn skip_rest(&mut self, partition: usize) {
-        for part in self.parts[self.front..].iter_mut() {
-            if part.partition as usize == partition {
-                part.closed = true;
-                if !matches!(part.reading, Reading::Busy) {
-                    part.reading = Reading::Done;
-                }
-                self.queued_bytes -= part.queue.iter().map(slab_bytes).sum::<usize>();
-                part.queue.clear();
+    /// The part of a piece behind the snapshot and before the limit.
+    fn cut(&mut self, partition: PartitionIndex, piece: Piece) -> Result<Option<Placed>, RunError> {
+        let number = partition as usize;
+        let Piece { slab, offsets } = piece;
+        let events = slab.len();
+        let offsets = self.follow[number].place(offsets, events)?;
+        let from = offsets.before(self.cuts.from[number], events);
+        let read = self.read[number];
+        self.read[number] += events as u64;
+        let mut to = events;
+        if let Some(limit) = self.cuts.limit {
+            to =
+                usize::try_from(limit.saturating_sub(read)).map_or(events, |left| left.min(events));
+            if self.read[number] >= limit {
+                self.turns.close(partition);
             }
         }
-    }
-
-    /// The part of a slab behind the snapshot and before the limit.
-    fn cut(&mut self, partition: usize, slab: Slab) -> Option<Placed> {
-        let first = self.read[partition];
-        let end = first + slab.len() as u64;
-        self.read[partition] = end;
-        let from = self.cuts.from[partition].max(first);
-        let to = self.cuts.limit.map_or(end, |limit| end.min(limit)).max(from.min(end));
         if from >= to {
-            return None;
+            return Ok(None);
         }
-        let extent = &mut self.extents[partition];
-        extent.first.get_or_insert(from);
-        extent.next = to;
-        extent.events += to - from;
-        let slab = slice(slab, (from - first) as usize, (to - from) as usize);
-        Some(Placed {
-            partition: partition as PartitionIndex,
-            name: self.names[partition].clone(),
-            offsets: Offsets::From(from),
-            slab: Arc::new(slab),
-        })
+        let extent = &mut self.extents[number];
+        extent.first.get_or_insert(offsets.at(from));
+        extent.next = offsets.at(to - 1) + 1;
+        extent.events += (to - from) as u64;
+        Ok(Some(Placed {
+            partition,
+            name: self.names[number].clone(),
+            offsets: if (from, to) == (0, events) { offsets } else { offsets.slice(from, to) },
+            slab: Arc::new(slice(slab, from, to - from)),
+        }))
     }
 
     fn count(&mut self, placed: Placed) -> Taken {
@@ -250,13 +180,6 @@ impl Sequence {
             self.since_snapshot = 0;
         }
         Taken::Slab { placed, batch, seal, snapshot }
-    }
-}
-
-fn slab_bytes(slab: &Slab) -> usize {
-    match slab {
-        Slab::Lines(lines) => lines.bytes.len() + lines.ends.len() * 4,
-        Slab::Rows(rows) => rows.get_array_memory_size(),
     }
 }
 

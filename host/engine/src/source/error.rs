@@ -1,6 +1,7 @@
 //! Why a log could not be found or read: each error names the file, the place in it and the next
 //! step.
 
+use crate::log::LogError;
 use crate::store::StoreError;
 
 /// Why a source could not be opened or read.
@@ -101,6 +102,9 @@ pub enum SourceError {
     /// The store would not give what was asked for.
     #[error(transparent)]
     Store(StoreError),
+    /// A thread that hashed the objects panicked.
+    #[error("a thread that read the log panicked: this is a fault of Retally; please report it")]
+    Panicked,
 }
 
 impl SourceError {
@@ -114,8 +118,17 @@ impl SourceError {
             | Self::Missing { .. }
             | Self::Empty { .. }
             | Self::SameName { .. } => true,
-            Self::WrongFormat { .. } | Self::Corrupt { .. } | Self::Parquet { .. } => false,
+            Self::WrongFormat { .. }
+            | Self::Corrupt { .. }
+            | Self::Parquet { .. }
+            | Self::Panicked => false,
         }
+    }
+}
+
+impl From<SourceError> for LogError {
+    fn from(error: SourceError) -> Self {
+        if error.is_usage() { Self::usage(error) } else { Self::new(error) }
     }
 }
 

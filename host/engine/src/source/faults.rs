@@ -1,7 +1,7 @@
 //! Logs that are damaged, absent or not what they are called: each is refused with a message that a
 //! person can act on, and what was good before is not lost.
 
-use super::conformance::{On, gzip, over, place, zstd};
+use super::tests::{On, gzip, over, place, zstd};
 use super::*;
 use object_store::memory::InMemory;
 use std::fs;
@@ -28,8 +28,8 @@ fn refused(url: &str, folder: &TempDir) -> String {
 /// Reads everything; the number of events that were good, and the error.
 fn read_until_error(source: &Source) -> (usize, String) {
     let mut good = 0;
-    for part in source.parts() {
-        let mut reader = match source.read(part) {
+    for part in 0..source.parts().len() {
+        let mut reader = match source.reader(part) {
             Ok(reader) => reader,
             Err(e) => return (good, e.to_string()),
         };
@@ -85,19 +85,19 @@ fn a_folder_a_pattern_and_a_file_are_found() {
         ("d/.hidden", &["x"], &[]),
     ] {
         let source = open(url, &folder).unwrap();
-        assert_eq!(source.partitions(), partitions, "{url}");
+        assert_eq!(source.names(), partitions, "{url}");
         let paths: Vec<_> = source.left_out().iter().map(|one| one.path.as_str()).collect();
         assert_eq!(paths, left_out, "{url}");
     }
     let absolute = format!("file://{}/d", folder.path().display());
-    assert_eq!(open(&absolute, &folder).unwrap().partitions().len(), 3);
+    assert_eq!(open(&absolute, &folder).unwrap().names().len(), 3);
 }
 
 #[test]
 fn a_name_with_a_wildcard_in_it_is_a_name_first() {
     let folder = folder(&[("a[1].jsonl", b"1"), ("a1.jsonl", b"1")]);
-    assert_eq!(open("a[1].jsonl", &folder).unwrap().partitions(), ["a[1]"]);
-    assert_eq!(open("a[12].jsonl", &folder).unwrap().partitions(), ["a1"]);
+    assert_eq!(open("a[1].jsonl", &folder).unwrap().names(), ["a[1]"]);
+    assert_eq!(open("a[12].jsonl", &folder).unwrap().names(), ["a1"]);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn links_that_lead_nowhere_are_not_passed_over_in_silence() {
     std::os::unix::fs::symlink("gone.jsonl", folder.path().join("d/b.jsonl")).unwrap();
     std::os::unix::fs::symlink("a.jsonl", folder.path().join("d/c.jsonl")).unwrap();
     let source = open("d", &folder).unwrap();
-    assert_eq!(source.partitions(), ["a", "c"]);
+    assert_eq!(source.names(), ["a", "c"]);
     let left_out = LeftOut { path: "b.jsonl".into(), why: WhyLeftOut::NoObject };
     assert_eq!(source.left_out(), [left_out]);
 }
@@ -235,7 +235,7 @@ fn a_file_that_is_named_may_have_any_suffix() {
     {
         let folder = folder(&[(name, &bytes)]);
         let source = open(name, &folder).unwrap();
-        assert_eq!(source.partitions(), [name]);
+        assert_eq!(source.names(), [name]);
         assert_eq!(read_until_error(&source), (10, String::new()));
     }
 }
@@ -244,28 +244,28 @@ fn a_file_that_is_named_may_have_any_suffix() {
 fn a_file_that_changes_is_noticed() {
     let folder = folder(&[("a.jsonl", &lines(100)), ("b.jsonl", &lines(100))]);
     let source = open(".", &folder).unwrap();
-    let mut reader = source.read(&source.parts()[0]).unwrap();
+    let mut reader = source.reader(0).unwrap();
     let path = folder.path().join("a.jsonl");
     fs::write(&path, lines(101)).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().len(), 100);
     let error = reader.next().err().unwrap().to_string();
     let expected = "`./a.jsonl` changed while it was read (";
     assert!(error.starts_with(expected), "{error}");
-    let error = source.read(&source.parts()[0]).err().unwrap().to_string();
+    let error = source.reader(0).err().unwrap().to_string();
     assert!(error.starts_with(expected), "{error}");
     let error = source.fingerprint(0).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
     fs::remove_file(folder.path().join("b.jsonl")).unwrap();
-    let error = source.read(&source.parts()[1]).err().unwrap().to_string();
+    let error = source.reader(1).err().unwrap().to_string();
     assert!(error.starts_with("`./b.jsonl` changed while it was read (it is gone)"), "{error}");
-    assert!(!source.read(&source.parts()[1]).err().unwrap().is_usage());
+    assert!(!source.reader(1).err().unwrap().is_usage());
 }
 
 #[test]
 fn a_file_that_is_cut_while_it_is_read_is_noticed() {
     let folder = folder(&[("a.jsonl", &lines(100_000))]);
     let source = open("a.jsonl", &folder).unwrap();
-    let mut reader = source.read(&source.parts()[0]).unwrap();
+    let mut reader = source.reader(0).unwrap();
     reader.next().unwrap().unwrap();
     let file = fs::OpenOptions::new().write(true).open(folder.path().join("a.jsonl")).unwrap();
     file.set_len(1_000_000).unwrap();
@@ -300,7 +300,7 @@ fn a_bomb_takes_constant_memory() {
     }
     let objects = vec![("a.json.gz".to_owned(), bomb.finish().unwrap())];
     let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
-    let mut reader = source.read(&source.parts()[0]).unwrap();
+    let mut reader = source.reader(0).unwrap();
     let Some(Slab::Lines(lines)) = reader.next().unwrap() else { panic!("no lines") };
     assert_eq!(lines.cut, [(0, 256 << 20)]);
     assert_eq!(lines.bytes.len(), retally_core::limits::LINE_KEPT_BYTES);

@@ -12,11 +12,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// What tells the stored bytes of an object from any others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint {
+pub(super) struct Fingerprint {
     /// XXH3-128 with seed 0: against accidents.
-    pub xxh3: u128,
+    pub(super) xxh3: u128,
     /// SHA-256, if asked for: against people.
-    pub sha256: Option<[u8; 32]>,
+    pub(super) sha256: Option<[u8; 32]>,
 }
 
 /// The hash of one object as far as its bytes have been seen.

@@ -1,19 +1,17 @@
 //! Parts of JSON lines: ranges of plain objects, whole compressed ones.
 
 use super::error::SourceError;
-use super::lines::LineReader;
 use super::objects::Compression;
 use super::stored::Stored;
-use super::{Part, Piece, Shared};
+use super::{Share, Shared};
+use crate::limits::COMPRESSED_CHUNK_BYTES;
+use crate::log::{LineReader, Part};
 use crate::store::StoreError;
 use flate2::bufread::MultiGzDecoder;
 use retally_core::decode::Lines;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Compressed bytes that a decompressor is handed at a time.
-const COMPRESSED_CHUNK_BYTES: usize = 128 << 10;
 
 /// Reads the lines of one part.
 pub(super) struct JsonReader {
@@ -28,7 +26,7 @@ pub(super) struct JsonReader {
 
 /// The parts of an object of `bytes` bytes: a plain one is cut into ranges of about the same
 /// length.
-pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u64, Piece)> {
+pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u64, Share)> {
     let count = match compression {
         Compression::None => bytes.div_ceil(split.max(1)),
         // A decompressor begins at the beginning. An object of no bytes is read too, as it is
@@ -36,7 +34,7 @@ pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u
         Compression::Gzip | Compression::Zstd => 1,
     };
     let at = |n: u64| (u128::from(bytes) * u128::from(n) / u128::from(count)) as u64;
-    let range = |n: u64| (at(n + 1) - at(n), Piece::Bytes { from: at(n), to: at(n + 1) });
+    let range = |n: u64| (at(n + 1) - at(n), Share::Bytes { from: at(n), to: at(n + 1) });
     (0..count).map(range).collect()
 }
 
@@ -47,13 +45,14 @@ impl JsonReader {
         from: u64,
         to: u64,
     ) -> Result<Self, SourceError> {
-        let about = &shared.objects[part.object];
+        let object = part.partition as usize;
+        let about = &shared.objects[object];
         if about.bytes == 0 {
-            return Err(corrupt(shared, part.object, "has no bytes at all", 0, 0, 0));
+            return Err(corrupt(shared, object, "has no bytes at all", 0, 0, 0));
         }
         // A line begins behind a line end: so the byte before the range is looked at too.
         let start = from.saturating_sub(1);
-        let stored = Stored::open(shared, part.object, start)?;
+        let stored = Stored::open(shared, object, start)?;
         let seen = stored.seen();
         let (input, own): (Box<dyn Read + Send>, u64) = match about.compression {
             Compression::None => (Box::new(stored), to - start),
@@ -64,7 +63,7 @@ impl JsonReader {
             }
         };
         let lines = LineReader::new(input, shared.options.chunk_bytes, own);
-        let (shared, object, bytes) = (shared.clone(), part.object, part.bytes);
+        let (shared, bytes) = (shared.clone(), part.bytes);
         let mut reader = Self { shared, object, lines, seen, from, bytes };
         if from > 0 {
             reader.lines.skip_line().map_err(|e| reader.explain(e))?;

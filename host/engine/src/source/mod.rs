@@ -1,18 +1,14 @@
-//! The sources of a log: from a URL to partitions, their parts, and slabs of events.
+//! The log made of objects: from a URL to partitions, their parts, and slabs of events.
 //!
-//! [`Source::open`] finds the objects and cuts them into parts; [`Source::read`] reads one part on
-//! the thread that asks. Parts may be read at the same time and in any order: the events of a
-//! partition are those of its parts, one part after another. Readers know nothing of offsets: how
-//! many lines lie before a part is only known once they are read, so whoever takes parts in order
-//! counts.
-//!
-//! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
+//! [`Source::open`] finds the objects, one a partition, and cuts them into parts; reading one is
+//! done on the thread that asks, and never pending: stores block. Readers know nothing of offsets:
+//! how many lines lie before a part is only known once they are read, so whoever takes parts in
+//! order counts.
 
 mod error;
 mod fingerprint;
 mod glob;
 mod json;
-mod lines;
 mod locate;
 mod objects;
 mod parquet;
@@ -20,28 +16,34 @@ mod ranges;
 mod stored;
 
 #[cfg(test)]
-mod conformance;
-#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod parquet_tests;
+#[cfg(test)]
+mod tests;
 
 pub use error::SourceError;
-pub use fingerprint::Fingerprint;
-pub use objects::{Compression, LeftOut, Object, WhyLeftOut};
+pub use objects::{LeftOut, WhyLeftOut};
 
 use self::parquet::ParquetReader;
+use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
+use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece};
 use crate::store::{Folder, Opened, StoreError};
 use arrow_array::RecordBatch;
-use fingerprint::Hashing;
+use fingerprint::{Fingerprint, Hashing};
 use json::JsonReader;
 use locate::Place;
+use objects::Object;
 use retally_core::decode::Slab;
+use retally_core::digest::Hash;
 use retally_core::log::PartitionIndex;
+use retally_core::manifest;
 use retally_core::reduce::Originals;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use stored::Stored;
 
 /// The format of a log.
@@ -73,12 +75,9 @@ pub struct Options {
     pub projection: Projection,
     /// Whether fingerprints have a SHA-256.
     pub attest: bool,
-    /// A plain object longer than this is read in several parts. Parts of one object that are read
-    /// at the same time cost a second reading for its fingerprint, and lines are found far faster
-    /// than they are decoded; so only large objects gain.
+    /// See [`SPLIT_BYTES`].
     pub split_bytes: u64,
-    /// Bytes that are asked for at a time: as many as stay in a core's cache until lines are found
-    /// in them.
+    /// See [`CHUNK_BYTES`].
     pub chunk_bytes: usize,
 }
 
@@ -89,8 +88,8 @@ impl Options {
             format,
             projection: Projection::All,
             attest: false,
-            split_bytes: 256 << 20,
-            chunk_bytes: 128 << 10,
+            split_bytes: SPLIT_BYTES,
+            chunk_bytes: CHUNK_BYTES,
         }
     }
 }
@@ -99,7 +98,10 @@ impl Options {
 #[derive(Clone)]
 pub struct Source {
     shared: Arc<Shared>,
+    partitions: Arc<[Partition]>,
     parts: Arc<[Part]>,
+    /// What each part is of the object of its partition.
+    shares: Arc<[Share]>,
 }
 
 /// What all readers of a source use.
@@ -112,19 +114,9 @@ struct Shared {
     hashes: Vec<Hashing>,
 }
 
-/// A piece of a partition that is read by one reader.
+/// What a part is of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Number of its partition, which is also that of its object.
-    pub partition: PartitionIndex,
-    /// Stored bytes that it stands for; the parts of an object sum up to its size.
-    pub bytes: u64,
-    object: usize,
-    piece: Piece,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum Share {
     /// The lines that begin in this range of a plain object; the whole of a compressed one.
     Bytes { from: u64, to: u64 },
     /// Row groups of a Parquet object.
@@ -142,29 +134,27 @@ impl Source {
         let hashes = objects.iter().map(|_| Hashing::new(options.attest)).collect();
         let (folder, options) = (place.folder, options.clone());
         let shared = Arc::new(Shared { folder, options, objects, left_out, hashes });
-        let mut parts = Vec::new();
+        let (mut parts, mut shares) = (Vec::new(), Vec::new());
         for (object, about) in shared.objects.iter().enumerate() {
-            let pieces = match shared.options.format {
+            let own = match shared.options.format {
                 Format::Json => {
                     json::pieces(about.bytes, about.compression, shared.options.split_bytes)
                 }
                 Format::Parquet => parquet::pieces(&shared, object)?,
             };
             let partition = object as PartitionIndex;
-            let part = |(bytes, piece)| Part { partition, bytes, object, piece };
-            parts.extend(pieces.into_iter().map(part));
+            for (bytes, share) in own {
+                parts.push(Part { partition, bytes });
+                shares.push(share);
+            }
         }
-        Ok(Self { shared, parts: parts.into() })
-    }
-
-    /// The objects, in the order of their partitions.
-    pub fn objects(&self) -> &[Object] {
-        &self.shared.objects
-    }
-
-    /// The names of the partitions, sorted by their bytes: a partition's number is its place here.
-    pub fn partitions(&self) -> Vec<String> {
-        self.shared.objects.iter().map(|object| object.partition.clone()).collect()
+        let partition = |object: &Object| Partition {
+            name: object.partition.clone(),
+            first: 0,
+            end: End::OfParts,
+        };
+        let partitions = shared.objects.iter().map(partition).collect();
+        Ok(Self { shared, partitions, parts: parts.into(), shares: shares.into() })
     }
 
     /// What lies below the URL and is not read.
@@ -172,57 +162,22 @@ impl Source {
         &self.shared.left_out
     }
 
-    /// All parts, in the order of the log. A partition without bytes has none.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
-    /// Stored bytes of the whole log.
-    pub fn bytes(&self) -> u64 {
-        self.shared.objects.iter().map(|object| object.bytes).sum()
-    }
-
     /// Begins to read a part of this source.
-    pub fn read(&self, part: &Part) -> Result<PartReader, SourceError> {
-        Ok(PartReader(match part.piece {
-            Piece::Bytes { from, to } => {
+    fn reader(&self, number: usize) -> Result<PartReader, SourceError> {
+        let part = &self.parts[number];
+        Ok(PartReader(match self.shares[number] {
+            Share::Bytes { from, to } => {
                 Reader::Json(JsonReader::open(&self.shared, part, from, to)?)
             }
-            Piece::RowGroups { from, to } => {
+            Share::RowGroups { from, to } => {
                 Reader::Parquet(ParquetReader::open(&self.shared, part, from..to)?)
             }
         }))
     }
 
-    /// Where the original bytes of events are.
-    pub fn originals(&self) -> Originals {
-        let options = &self.shared.options;
-        match options.format {
-            Format::Parquet if options.projection != Projection::All => Originals::Elsewhere,
-            Format::Parquet | Format::Json => Originals::InSlabs,
-        }
-    }
-
-    /// Whole rows of a Parquet log, with all columns whatever the projection: those at `offsets` of
-    /// a partition, ascending, in as many batches as it takes. It is how events that are refused
-    /// are kept with what was never read of them; so ask for many at a time, a page at a time is
-    /// decoded.
-    pub fn rows(
-        &self,
-        partition: PartitionIndex,
-        offsets: &[u64],
-    ) -> Result<Vec<RecordBatch>, SourceError> {
-        match self.shared.options.format {
-            Format::Parquet => parquet::rows(&self.shared, partition as usize, offsets),
-            // Lines are always whole.
-            Format::Json => Ok(Vec::new()),
-        }
-    }
-
-    /// The fingerprint of the stored bytes of a partition's object. Reads what was not read in
+    /// The fingerprint of the stored bytes of an object. Reads what was not read in
     /// order before; so ask when its parts are done, on any thread.
-    pub fn fingerprint(&self, partition: PartitionIndex) -> Result<Fingerprint, SourceError> {
-        let object = partition as usize;
+    fn fingerprint(&self, object: usize) -> Result<Fingerprint, SourceError> {
         let bytes = self.shared.objects[object].bytes;
         let mut rest = self.shared.hashes[object].lock();
         if rest.next() < bytes {
@@ -241,9 +196,89 @@ impl Source {
         Ok(rest.fingerprint())
     }
 
+    /// The fingerprints of all objects; what was not read in order is read now, by several threads.
+    fn fingerprints(&self, threads: usize) -> Result<Vec<Fingerprint>, SourceError> {
+        let next = AtomicUsize::new(0);
+        let count = self.shared.objects.len();
+        let share = || -> Result<Vec<(usize, Fingerprint)>, SourceError> {
+            let mut done = Vec::new();
+            loop {
+                match next.fetch_add(1, Ordering::Relaxed) {
+                    number if number < count => done.push((number, self.fingerprint(number)?)),
+                    _ => return Ok(done),
+                }
+            }
+        };
+        let mut all = std::thread::scope(|scope| -> Result<Vec<_>, SourceError> {
+            let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
+            let mut all = Vec::with_capacity(count);
+            for thread in threads {
+                all.extend(thread.join().map_err(|_| SourceError::Panicked)??);
+            }
+            Ok(all)
+        })?;
+        all.sort_unstable_by_key(|&(number, _)| number);
+        Ok(all.into_iter().map(|(_, print)| print).collect())
+    }
+
     fn explain(&self, object: usize, error: std::io::Error) -> SourceError {
         let shown = &self.shared.objects[object].shown;
         error.downcast().unwrap_or_else(|e| StoreError::io("read", shown, &e).into())
+    }
+}
+
+impl Log for Source {
+    fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    fn read(&self, part: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
+        Ok(Box::new(self.reader(part)?))
+    }
+
+    fn originals(&self) -> Originals {
+        let options = &self.shared.options;
+        match options.format {
+            Format::Parquet if options.projection != Projection::All => Originals::Elsewhere,
+            Format::Parquet | Format::Json => Originals::InSlabs,
+        }
+    }
+
+    /// Ask for many at a time: a page at a time is decoded.
+    fn rows(
+        &self,
+        partition: PartitionIndex,
+        offsets: &[u64],
+    ) -> Result<Vec<RecordBatch>, LogError> {
+        match self.shared.options.format {
+            Format::Parquet => Ok(parquet::rows(&self.shared, partition as usize, offsets)?),
+            // Lines are always whole.
+            Format::Json => Ok(Vec::new()),
+        }
+    }
+
+    fn objects(&self) -> Vec<manifest::Object> {
+        let object = |object: &Object| manifest::Object {
+            path: object.path.clone(),
+            size_bytes: object.bytes,
+            etag: object.etag.clone(),
+            xxh3_128: None,
+            sha256: None,
+        };
+        self.shared.objects.iter().map(object).collect()
+    }
+
+    fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
+        let hashed = |(object, print): (manifest::Object, Fingerprint)| manifest::Object {
+            xxh3_128: Some(manifest::Xxh3(print.xxh3)),
+            sha256: print.sha256.map(Hash),
+            ..object
+        };
+        Ok(self.objects().into_iter().zip(self.fingerprints(threads)?).map(hashed).collect())
     }
 }
 
@@ -261,7 +296,7 @@ impl Shared {
 }
 
 /// Reads one part, slab by slab.
-pub struct PartReader(Reader);
+struct PartReader(Reader);
 
 enum Reader {
     Json(JsonReader),
@@ -271,16 +306,21 @@ enum Reader {
 impl PartReader {
     /// The next slab, never empty; `None` at the end. What comes before an error is good; after one
     /// there is nothing more to ask for.
-    #[expect(clippy::should_implement_trait, reason = "after an error there is no next item")]
-    pub fn next(&mut self) -> Result<Option<Slab>, SourceError> {
+    fn next(&mut self) -> Result<Option<Slab>, SourceError> {
         match &mut self.0 {
             Reader::Json(reader) => Ok(reader.next()?.map(Slab::Lines)),
             Reader::Parquet(reader) => Ok(reader.next()?.map(Slab::Rows)),
         }
     }
+}
 
-    /// Stored bytes read so far: grows up to the part's `bytes`, for showing progress.
-    pub fn bytes_read(&self) -> u64 {
+impl Feed for PartReader {
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
+        let piece = |slab| Piece { slab, offsets: None };
+        Poll::Ready(self.next().map(|slab| slab.map(piece)).map_err(LogError::from))
+    }
+
+    fn bytes_read(&self) -> u64 {
         match &self.0 {
             Reader::Json(reader) => reader.bytes_read(),
             Reader::Parquet(reader) => reader.bytes_read(),

@@ -12,26 +12,26 @@ use std::fmt;
 
 /// One object of a log: one partition.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub(super) struct Object {
     /// The partition's name.
-    pub partition: String,
+    pub(super) partition: String,
     /// Path below the URL's folder.
-    pub path: String,
+    pub(super) path: String,
     /// Path as the person wrote the URL, for messages.
-    pub shown: String,
+    pub(super) shown: String,
     /// Stored size.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// The store's ETag. Files have none: what stands for it there changes with every copy.
-    pub etag: Option<String>,
+    pub(super) etag: Option<String>,
     /// How it is compressed as a whole.
-    pub compression: Compression,
+    pub(super) compression: Compression,
     /// What the store said of it when the source was opened.
     pub(super) meta: Meta,
 }
 
 /// How an object is compressed as a whole (a Parquet file is not: its pages are).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
+pub(super) enum Compression {
     /// Not.
     None,
     /// gzip, one member or several.

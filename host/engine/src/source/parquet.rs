@@ -5,7 +5,9 @@
 
 use super::error::SourceError;
 use super::ranges::Ranges;
-use super::{Part, Piece, Projection, Shared};
+use super::{Projection, Share, Shared};
+use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
+use crate::log::Part;
 use crate::store::StoreError;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
@@ -19,11 +21,6 @@ use parquet::file::metadata::ParquetMetaData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-use super::lines::{SLAB_BYTES, SLAB_EVENTS};
-
-/// Small row groups are read together until a part has this many stored bytes.
-const PART_BYTES: u64 = 64 << 20;
 
 /// The shortest file: magic, an empty footer, its length, magic.
 const FILE_BYTES_MIN: u64 = 12;
@@ -51,12 +48,12 @@ struct Groups {
 pub(super) fn pieces(
     shared: &Arc<Shared>,
     object: usize,
-) -> Result<Vec<(u64, Piece)>, SourceError> {
+) -> Result<Vec<(u64, Share)>, SourceError> {
     let ranges = Ranges::open(shared, object, 0)?;
     let metadata = load(shared, object, &ranges)?;
     let sizes = metadata.metadata().row_groups().iter();
     let sizes = sizes.map(|group| u64::try_from(group.compressed_size()).unwrap_or(0));
-    let mut pieces: Vec<(u64, Piece)> = Vec::new();
+    let mut pieces: Vec<(u64, Share)> = Vec::new();
     let (mut from, mut bytes, mut left) = (0, 0_u64, shared.objects[object].bytes);
     let count = sizes.len();
     for (group, size) in sizes.enumerate() {
@@ -64,13 +61,13 @@ pub(super) fn pieces(
         let is_last = group + 1 == count;
         if bytes >= PART_BYTES.min(shared.options.split_bytes) || is_last {
             let counted = if is_last { left } else { bytes.min(left) };
-            pieces.push((counted, Piece::RowGroups { from, to: group + 1 }));
+            pieces.push((counted, Share::RowGroups { from, to: group + 1 }));
             left -= counted;
             (from, bytes) = (group + 1, 0);
         }
     }
     if pieces.is_empty() {
-        pieces.push((left, Piece::RowGroups { from: 0, to: 0 }));
+        pieces.push((left, Share::RowGroups { from: 0, to: 0 }));
     }
     Ok(pieces)
 }
@@ -145,7 +142,7 @@ impl ParquetReader {
         part: &Part,
         groups: Range<usize>,
     ) -> Result<Self, SourceError> {
-        let (object, bytes) = (part.object, part.bytes);
+        let (object, bytes) = (part.partition as usize, part.bytes);
         let (metadata, mask, ranges) = prepare(shared, object, &shared.options.projection)?;
         let all = metadata.metadata().row_groups();
         // The footer was read before, when the parts were made; it may have been replaced since.

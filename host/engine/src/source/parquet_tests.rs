@@ -1,6 +1,6 @@
 //! Parquet as a source: the suite, projections, single rows, and damage.
 
-use super::conformance::{Log, Objects, On, conforms, place, texts};
+use super::tests::{Objects, On, Told, conforms, place, texts};
 use super::*;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression as Codec;
@@ -41,8 +41,8 @@ fn one(bytes: Vec<u8>) -> Objects {
 
 fn read_all(source: &Source) -> Result<Vec<RecordBatch>, SourceError> {
     let mut all = Vec::new();
-    for part in source.parts() {
-        let mut reader = source.read(part)?;
+    for part in 0..source.parts().len() {
+        let mut reader = source.reader(part)?;
         while let Some(slab) = reader.next()? {
             let Slab::Rows(rows) = slab else { panic!("lines from Parquet") };
             all.push(rows);
@@ -53,7 +53,7 @@ fn read_all(source: &Source) -> Result<Vec<RecordBatch>, SourceError> {
 
 #[test]
 fn parquet_conforms() {
-    let (mut log, mut objects) = (Log::new(), Objects::new());
+    let (mut log, mut objects) = (Told::new(), Objects::new());
     for (path, count, group, codec) in [
         ("a", 1000, 300, Codec::SNAPPY),
         ("b/c", 20_000, 1 << 20, Codec::ZSTD(Default::default())),

@@ -5,6 +5,7 @@
 
 use super::Shared;
 use super::error::SourceError;
+use crate::limits::{SPARE_WINDOWS, WINDOW_BYTES};
 use crate::store::Opened;
 use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
@@ -12,12 +13,6 @@ use parquet::file::reader::{ChunkReader, Length};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Bytes read at a time, unless more are asked for.
-const WINDOW_BYTES: u64 = 256 << 10;
-
-/// Windows kept beyond one per column.
-const SPARE_WINDOWS: usize = 2;
 
 /// Reads ranges of one object.
 #[derive(Clone)]

@@ -11,8 +11,8 @@
 //!
 //! What a store must give, and so what S3 will need beside a line in `url.rs`: one object put
 //! at a time whole ([`Folder::put`]); put only if absent ([`Folder::put_new`]: `If-None-Match: *`);
-//! multipart uploads that appear when completed and can be aborted ([`Folder::write`]); an ETag that
-//! differs when bytes do, and `If-Match` on reads ([`Opened`]); listing by delimiter
+//! multipart uploads that appear when completed and can be aborted ([`Folder::write`]); an ETag
+//! that differs when bytes do, and `If-Match` on reads ([`Opened`]); listing by delimiter
 //! ([`Folder::list`]). Nothing is renamed and no folder is made, for no store has either.
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
@@ -308,8 +308,8 @@ impl Folder {
         }
     }
 
-    /// Makes sure that the names in the folder outlive a loss of power, whoever wrote them. Whatever
-    /// is put or finished here is sure without it.
+    /// Makes sure that the names in the folder outlive a loss of power, whoever wrote them.
+    /// Whatever is put or finished here is sure without it.
     ///
     /// # Errors
     /// When that cannot be made sure.

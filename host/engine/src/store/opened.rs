@@ -118,9 +118,11 @@ pub struct Stored {
     at: u64,
 }
 
+type Chunks = BoxStream<'static, object_store::Result<Bytes>>;
+
 enum Body {
     File(File),
-    Stream { remote: Remote, stream: BoxStream<'static, object_store::Result<Bytes>>, chunk: Bytes },
+    Stream { remote: Remote, stream: Chunks, chunk: Bytes },
 }
 
 impl Stored {

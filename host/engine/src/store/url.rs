@@ -1,7 +1,7 @@
 //! Schemes, and nothing else: from a URL to the store that it means. Here a new store begins.
 //!
-//! A bare path and `file:path` are taken literally; only `file://` is a real URL whose percent signs
-//! are decoded.
+//! A bare path and `file:path` are taken literally; only `file://` is a real URL whose percent
+//! signs are decoded.
 
 use super::StoreError;
 

@@ -9,10 +9,10 @@ use crate::progress::Shown;
 use crate::report::replay::{print_json, print_text};
 use anyhow::{Context as _, anyhow};
 pub(crate) use repeat::{Pair, Repeated};
+use retally_engine::Cancel;
 use retally_engine::run::{self, ReplayOptions, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Recompute a log into a run directory.
 ///
@@ -144,6 +144,7 @@ fn options(
         cancel: cancel_on_signal()?,
         cache: cache_folder(),
         log,
+        input: None,
         command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         dir: args.out.clone(),
     })
@@ -151,13 +152,14 @@ fn options(
 
 /// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does
 /// not ask.
-pub(crate) fn cancel_on_signal() -> Result<Arc<AtomicBool>, Failure> {
-    let cancel = Arc::new(AtomicBool::new(false));
+pub(crate) fn cancel_on_signal() -> Result<Cancel, Failure> {
+    let cancel = Cancel::default();
     let asked = cancel.clone();
     let handler = move || {
-        if asked.swap(true, Ordering::SeqCst) {
+        if asked.is_cancelled() {
             std::process::exit(Exit::Unfinished as i32);
         }
+        asked.cancel();
     };
     ctrlc::set_handler(handler).context("cannot listen to Ctrl-C").map_err(Failure::unfinished)?;
     Ok(cancel)

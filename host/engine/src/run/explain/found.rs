@@ -8,7 +8,7 @@ use super::newest::newest_run;
 use crate::job::Resolved;
 use crate::run::prepare::Prepared;
 use crate::rundir::{KeyPlace, RunReader};
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{Manifest, Object};
 use std::path::{Path, PathBuf};
 
 /// What a run knows of the key.
@@ -65,8 +65,8 @@ fn helps(job: &Resolved, prepared: &Prepared, manifest: &Manifest) -> Result<(),
         return Err("its job reads the log in another way".into());
     }
     let objects = prepared.source.objects();
-    let same = |(now, then): (&crate::source::Object, &retally_core::manifest::Object)| {
-        now.path == then.path && now.bytes == then.size_bytes && now.etag == then.etag
+    let same = |(now, then): (&Object, &Object)| {
+        now.path == then.path && now.size_bytes == then.size_bytes && now.etag == then.etag
     };
     let then = &manifest.input.objects;
     let mut sorted: Vec<_> = objects.iter().collect();

@@ -157,7 +157,7 @@ impl Explaining<'_> {
         };
         let only = place.map(within);
         let search = Search {
-            source: &prepared.source,
+            log: prepared.source.as_ref(),
             plan: prepared.plan.clone(),
             names: &prepared.names,
             key: self.key.as_bytes(),

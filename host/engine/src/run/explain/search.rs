@@ -2,20 +2,19 @@
 //! key are passed by undecoded, and what is left comes in the order of the log.
 
 use super::needle::Needle;
+use crate::cancel::Cancel;
+use crate::limits::SLABS_AHEAD;
+use crate::log::{Feed, Follow, Log, Part, Piece};
 use crate::run::RunError;
-use crate::source::{Part, PartReader, Source};
 use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
 use retally_core::log::Offsets;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Slabs of a part that are searched ahead.
-const SLABS_AHEAD: usize = 4;
-
 /// What is searched, and for what.
 pub(super) struct Search<'a> {
-    pub source: &'a Source,
+    pub log: &'a dyn Log,
     pub plan: Arc<Plan>,
     pub names: &'a [String],
     pub key: &'a [u8],
@@ -23,7 +22,7 @@ pub(super) struct Search<'a> {
     /// Partitions to search; none: all.
     pub only: Option<&'a [bool]>,
     pub threads: usize,
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a Cancel,
 }
 
 /// What was passed by, up to where the search ended; what threads read ahead does not count, so
@@ -51,6 +50,8 @@ pub(super) enum Go {
 #[derive(Default)]
 struct Searched {
     events: usize,
+    /// Where they lie, if the feed says.
+    offsets: Option<Offsets>,
     unreadable: u64,
     /// Events of the key: row of the slab, and each a slab of its own.
     found: Vec<(u32, Slab)>,
@@ -69,8 +70,10 @@ impl Search<'_> {
         take: &mut dyn FnMut(Placed) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
     ) -> Result<()> {
-        let wanted = |part: &&Part| self.only.is_none_or(|only| only[part.partition as usize]);
-        let parts: Vec<&Part> = self.source.parts().iter().filter(wanted).collect();
+        let all = self.log.parts();
+        let wanted =
+            |part: &usize| self.only.is_none_or(|only| only[all[*part].partition as usize]);
+        let parts: Vec<usize> = (0..all.len()).filter(wanted).collect();
         let (senders, receivers): (Vec<_>, Vec<_>) =
             parts.iter().map(|_| sync_channel(SLABS_AHEAD)).unzip();
         let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -79,7 +82,7 @@ impl Search<'_> {
             let mut decoder = Decoder::new(self.plan.clone());
             while !over.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(part), Some(to)) = (parts.get(number), senders.get(number)) else {
+                let (Some(&part), Some(to)) = (parts.get(number), senders.get(number)) else {
                     return;
                 };
                 self.part(part, &mut decoder, to);
@@ -100,42 +103,46 @@ impl Search<'_> {
 
     fn collect(
         &self,
-        parts: &[&Part],
+        parts: &[usize],
         receivers: Vec<Receiver<Result<Searched>>>,
         passed: &mut Passed,
         take: &mut dyn FnMut(Placed) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
     ) -> Result<()> {
         let mut decoder = Decoder::new(self.plan.clone());
-        let mut offset = 0;
-        for (number, (part, from)) in parts.iter().zip(&receivers).enumerate() {
+        let about = |number: usize| parts.get(number).map(|&part| self.log.parts()[part]);
+        let mut follow = None;
+        for (number, from) in receivers.iter().enumerate() {
+            let Some(part) = about(number) else { break };
             passed.bytes += part.bytes;
-            passed.partitions += u64::from(offset == 0);
+            passed.partitions += u64::from(follow.is_none());
+            let first = self.log.partitions()[part.partition as usize].first;
+            let follow_part = follow.get_or_insert(Follow::new(first));
             while let Ok(searched) = from.recv() {
-                let Searched { events, unreadable, mut found, whole } = searched?;
+                let Searched { events, offsets, unreadable, mut found, whole } = searched?;
                 if events == 0 {
                     break;
                 }
+                let offsets = follow_part.place(offsets, events)?;
                 passed.events += events as u64;
                 passed.unreadable += unreadable;
                 if let Some(slab) = whole {
-                    let placed = self.placed(part, offset, slab);
+                    let placed = self.placed(part, offsets.clone(), slab);
                     found = of_key(&mut decoder, &placed, self.key)?.0;
                 }
                 for (row, slab) in found {
-                    let placed = self.placed(part, offset + u64::from(row), slab);
+                    let at = Offsets::From(offsets.at(row as usize));
+                    let placed = self.placed(part, at, slab);
                     if take(placed)? == Go::Stop {
                         return Ok(());
                     }
                 }
-                offset += events as u64;
-                if self.cancel.load(Ordering::Relaxed) {
+                if self.cancel.is_cancelled() {
                     return Err(RunError::Cancelled);
                 }
             }
-            let next = parts.get(number + 1).map(|next| next.partition);
-            if next != Some(part.partition) {
-                offset = 0;
+            if about(number + 1).map(|next| next.partition) != Some(part.partition) {
+                follow = None;
                 if done() == Go::Stop {
                     return Ok(());
                 }
@@ -144,23 +151,23 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn placed(&self, part: &Part, first_offset: u64, slab: Slab) -> Placed {
+    fn placed(&self, part: Part, offsets: Offsets, slab: Slab) -> Placed {
         let name = self.names[part.partition as usize].as_str();
         let (partition, slab) = (part.partition, Arc::new(slab));
-        Placed { partition, name: Arc::from(name), offsets: Offsets::From(first_offset), slab }
+        Placed { partition, name: Arc::from(name), offsets, slab }
     }
 
     /// Searches a part, until nobody listens any more.
-    fn part(&self, part: &Part, decoder: &mut Decoder, to: &SyncSender<Result<Searched>>) {
-        let mut reader = match self.source.read(part) {
-            Ok(reader) => reader,
+    fn part(&self, part: usize, decoder: &mut Decoder, to: &SyncSender<Result<Searched>>) {
+        let mut feed = match self.log.read(part, 0) {
+            Ok(feed) => feed,
             Err(error) => {
                 let _ = to.send(Err(error.into()));
                 return;
             }
         };
         loop {
-            let searched = self.next(part, &mut reader, decoder).transpose();
+            let searched = self.next(self.log.parts()[part], feed.as_mut(), decoder).transpose();
             let Some(searched) = searched else { return };
             let failed = searched.is_err();
             if to.send(searched).is_err() || failed {
@@ -171,13 +178,14 @@ impl Search<'_> {
 
     fn next(
         &self,
-        part: &Part,
-        reader: &mut PartReader,
+        part: Part,
+        feed: &mut dyn Feed,
         decoder: &mut Decoder,
     ) -> Result<Option<Searched>> {
-        let Some(slab) = reader.next()? else { return Ok(None) };
+        let polled = self.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
+        let Some(Piece { slab, offsets }) = polled? else { return Ok(None) };
         let events = slab.len();
-        let mut searched = Searched { events, ..Searched::default() };
+        let mut searched = Searched { events, offsets, ..Searched::default() };
         if matches!(self.needle, Needle::None) {
             searched.whole = Some(slab);
             return Ok(Some(searched));
@@ -193,7 +201,7 @@ impl Search<'_> {
             return Ok(Some(searched));
         }
         // Where the events lie does not matter yet: only their keys are looked at.
-        let placed = self.placed(part, 0, slab);
+        let placed = self.placed(part, Offsets::From(0), slab);
         let (mut found, unreadable) = of_key(decoder, &placed, self.key)?;
         if let Slab::Lines(lines) = &*placed.slab {
             let holds = |row: &u32| self.needle.holds(lines.get(*row as usize));

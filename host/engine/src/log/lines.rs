@@ -10,28 +10,17 @@
 //!            ends ---^--------^           ^--- scanned, the next line so far
 //! ```
 
+use crate::limits::{SLAB_BYTES, SLAB_EVENTS};
 use memchr::{memchr, memchr_iter};
 use retally_core::decode::Lines;
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use std::io::{self, Read};
 
-/// Events of a slab: what one decode task takes.
-pub(super) const SLAB_EVENTS: usize = 8192;
-
-/// Bytes of a slab, unless one line alone is longer: bounds the memory of a reader.
-pub(super) const SLAB_BYTES: usize = 4 << 20;
-
 /// `\r\n`.
 const LINE_END_MAX_BYTES: usize = 2;
 
-// A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit
-// `u32`.
-const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);
-// A line that may have to be cut lies in a slab of its own.
-const _: () = assert!(LINE_MAX_BYTES > SLAB_BYTES);
-
 /// Splits a stream into slabs of lines.
-pub(super) struct LineReader<R> {
+pub(crate) struct LineReader<R> {
     input: R,
     /// Bytes to ask for at a time.
     chunk: usize,
@@ -53,7 +42,7 @@ pub(super) struct LineReader<R> {
 
 impl<R: Read> LineReader<R> {
     /// Reads the lines that begin before byte `own` of `input`, about `chunk` bytes at a time.
-    pub(super) fn new(input: R, chunk: usize, own: u64) -> Self {
+    pub(crate) fn new(input: R, chunk: usize, own: u64) -> Self {
         let chunk = chunk.clamp(1, SLAB_BYTES);
         Self {
             input,
@@ -70,7 +59,7 @@ impl<R: Read> LineReader<R> {
 
     /// Drops bytes up to and with the first line end, if one stands before byte `own`: the stream
     /// begins in the middle of a line, which belongs to the part before.
-    pub(super) fn skip_line(&mut self) -> io::Result<()> {
+    pub(crate) fn skip_line(&mut self) -> io::Result<()> {
         while self.base < self.own {
             let mut chunk = std::mem::take(&mut self.pending);
             chunk.clear();
@@ -92,18 +81,18 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Lines given out so far.
-    pub(super) fn lines(&self) -> u64 {
+    pub(crate) fn lines(&self) -> u64 {
         self.lines
     }
 
     /// Bytes of the stream that the lines given out so far take, with what was skipped.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.base
     }
 
     /// The next slab: never empty. Lines that were complete before reading failed come before the
     /// error.
-    pub(super) fn next(&mut self) -> io::Result<Option<Lines>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Lines>> {
         if self.base >= self.own {
             return Ok(None);
         }

@@ -1,0 +1,193 @@
+//! The log as the engine reads it: whatever gives events is a [`Log`].
+//!
+//! ```text
+//! Log -- partitions: a name, a first offset, an end
+//!     -- parts, in log order; those of a partition one after another
+//!          -- read --> Feed -- poll --> pieces: a slab of events, and where they lie
+//! ```
+//!
+//! Parts may be read at the same time and in any order; the events of a partition are those of its
+//! parts, one part after another. A feed that has nothing yet says so and gives its thread back
+//! ([`std::task`]'s convention: it keeps the waker and wakes it), so that a source that waits holds
+//! no thread and ends with the run that is cancelled. How partitions take turns is the run's to
+//! decide, not the log's.
+//!
+//! Objects are a log ([`crate::source`]), and what lies in memory is one ([`MemoryLog`]). Whatever
+//! else is one can be held to [`conformance`].
+
+pub mod conformance;
+mod error;
+mod lines;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+pub use error::LogError;
+pub(crate) use lines::LineReader;
+pub use memory::{MemoryLog, MemoryPartition};
+
+use arrow_array::RecordBatch;
+use retally_core::decode::Slab;
+use retally_core::log::{Offsets, PartitionIndex};
+use retally_core::manifest::Object;
+use retally_core::reduce::Originals;
+use std::task::{Context, Poll};
+
+/// Whatever gives events.
+pub trait Log: Send + Sync {
+    /// The partitions, sorted by the bytes of their names, no name twice: a partition's number is
+    /// its place here. They do not change while the log is read.
+    fn partitions(&self) -> &[Partition];
+
+    /// All parts, in the order of the log: sorted by the number of their partition. A partition
+    /// without events needs none.
+    fn parts(&self) -> &[Part];
+
+    /// Begins to read a part, by its place in [`parts`](Log::parts). Whatever lies before offset
+    /// `from` is not wanted: it may be left out, and need not be.
+    ///
+    /// # Errors
+    /// When the part cannot be had.
+    fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError>;
+
+    /// Where the original bytes of events are.
+    fn originals(&self) -> Originals {
+        Originals::InSlabs
+    }
+
+    /// Whole events, where slabs hold a part of each ([`Originals::Elsewhere`]): those at `offsets`
+    /// of a partition, ascending, in as many batches as it takes. It is how events that are refused
+    /// are kept with what was never read of them.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn rows(
+        &self,
+        partition: PartitionIndex,
+        offsets: &[u64],
+    ) -> Result<Vec<RecordBatch>, LogError> {
+        let _ = (partition, offsets);
+        Ok(Vec::new())
+    }
+
+    /// The objects that the log is made of, if it is made of any, without their hashes: what tells
+    /// it from another before anything is read.
+    fn objects(&self) -> Vec<Object> {
+        Vec::new()
+    }
+
+    /// The objects with the hashes of their bytes, for the input description; asked when the parts
+    /// are read. `threads` may share the work.
+    ///
+    /// # Errors
+    /// When an object cannot be read, or is no longer what was read of it.
+    fn taken(&self, threads: usize) -> Result<Vec<Object>, LogError> {
+        let _ = threads;
+        Ok(self.objects())
+    }
+
+    /// Stored bytes of all parts, for showing progress; 0: nobody knows.
+    fn bytes(&self) -> u64 {
+        self.parts().iter().map(|part| part.bytes).sum()
+    }
+
+    /// The names of the partitions.
+    fn names(&self) -> Vec<String> {
+        self.partitions().iter().map(|partition| partition.name.clone()).collect()
+    }
+}
+
+/// A partition of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its name, by which it is known everywhere.
+    pub name: String,
+    /// The offset at which it begins: what was before is gone, if it is not 0.
+    pub first: u64,
+    /// Where it ends.
+    pub end: End,
+}
+
+/// Where a partition ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Where its parts end; reading them tells.
+    OfParts,
+    /// Before this offset.
+    Before(u64),
+    /// Nowhere: more may come for as long as somebody reads.
+    Open,
+}
+
+/// A piece of a partition that is read by one reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Number of its partition.
+    pub partition: PartitionIndex,
+    /// Stored bytes that it stands for, 0 if nobody knows.
+    pub bytes: u64,
+}
+
+/// Reads one part, piece by piece.
+pub trait Feed: Send {
+    /// The next piece, never empty; `None` at the end, which an open partition's last part never
+    /// reaches. [`Poll::Pending`]: nothing is there; `cx`'s waker is woken when that may have
+    /// changed. What comes before an error is good; after an error or the end there is nothing more
+    /// to ask for.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>>;
+
+    /// Stored bytes read so far: grows up to the part's `bytes`, for showing progress.
+    fn bytes_read(&self) -> u64 {
+        0
+    }
+}
+
+/// Events of one partition that follow one another.
+#[derive(Debug)]
+pub struct Piece {
+    /// The events; at most [`SLAB_EVENTS`](crate::limits::SLAB_EVENTS).
+    pub slab: Slab,
+    /// Where they lie. None: they follow, without a gap, what came before them in the partition,
+    /// which is all that a reader in the middle of a file can say.
+    pub offsets: Option<Offsets>,
+}
+
+/// Follows the pieces of one partition, in the order of its parts, and tells where each lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Follow {
+    next: u64,
+}
+
+impl Follow {
+    /// Begins at a partition's first offset.
+    pub fn new(first: u64) -> Self {
+        Self { next: first }
+    }
+
+    /// Where the events of the next piece lie, given what it says of them.
+    ///
+    /// # Errors
+    /// Offsets that do not ascend, or that are not as many as the events.
+    pub fn place(&mut self, offsets: Option<Offsets>, events: usize) -> Result<Offsets, LogError> {
+        let offsets = offsets.unwrap_or(Offsets::From(self.next));
+        let next = match &offsets {
+            Offsets::From(first) if *first >= self.next => first.checked_add(events as u64),
+            Offsets::These(all)
+                if all.len() == events
+                    && all.first().is_none_or(|first| *first >= self.next)
+                    && all.is_sorted_by(|a, b| a < b) =>
+            {
+                all.last().map_or(Some(self.next), |last| last.checked_add(1))
+            }
+            _ => None,
+        };
+        self.next = next.ok_or_else(|| {
+            LogError::new(format!(
+                "the log gave {events} events with offsets that do not go on from {}: they ascend \
+                 within a partition, one for each event; whatever reads this log is at fault",
+                self.next
+            ))
+        })?;
+        Ok(offsets)
+    }
+}

@@ -1,0 +1,220 @@
+//! How partitions take turns, and how far their parts are read ahead: a policy of the run, of which
+//! a log knows nothing.
+//!
+//! ```text
+//! one after another   [ part part part part part ]      one group: what comes next depends on
+//!                       ^ front                         the log alone
+//! as they come        [ part part ] [ part ] [ part ]   a group for each partition: whichever
+//!                       ^             ^        ^        has something
+//! ```
+//!
+//! The parts of a group give one after another, so that the events of a partition stay in order.
+
+use super::error::RunError;
+use crate::limits::{PARTS_AHEAD, READ_AHEAD_BYTES};
+use crate::log::{End, Feed, Log, Part, Piece};
+use retally_core::decode::Slab;
+use retally_core::log::PartitionIndex;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// How partitions take turns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// Partitions one after another, so that batches depend on the log and their size alone.
+    #[default]
+    OneAfterAnother,
+    /// Whichever has something: no partition waits for the end of another.
+    AsTheyCome,
+}
+
+impl Policy {
+    /// The policy for a log: who waits for the end of a partition that has none waits for ever.
+    pub(crate) fn of(log: &dyn Log) -> Self {
+        match log.partitions().iter().any(|partition| partition.end == End::Open) {
+            true => Self::AsTheyCome,
+            false => Self::OneAfterAnother,
+        }
+    }
+}
+
+/// A part to read on.
+pub(crate) struct ReadOn {
+    /// Its number.
+    pub part: usize,
+    /// What lies before this offset is not wanted.
+    pub from: u64,
+    /// None: it must be begun.
+    pub feed: Option<Box<dyn Feed>>,
+}
+
+/// What came of reading on.
+pub(crate) enum Read {
+    /// Events.
+    Piece(Piece, Box<dyn Feed>),
+    /// Nothing yet: the part's waker will be woken.
+    Pending(Box<dyn Feed>),
+    End,
+}
+
+enum Reading {
+    Waiting,
+    Idle(Box<dyn Feed>),
+    Busy,
+    /// Nothing there until its waker is woken.
+    Asleep(Box<dyn Feed>),
+    Done,
+}
+
+struct PartState {
+    partition: PartitionIndex,
+    reading: Reading,
+    queue: VecDeque<Piece>,
+    /// Beyond the limit: not read any further.
+    closed: bool,
+    /// Woken while it was read.
+    woken: bool,
+    error: Option<RunError>,
+}
+
+/// What the next turn gives.
+pub(crate) enum Turn {
+    Piece(PartitionIndex, Piece),
+    /// Nothing until more is read.
+    Nothing,
+    /// The log is over.
+    Over,
+    Failed(RunError),
+}
+
+/// See the module.
+pub(crate) struct Turns {
+    parts: Vec<PartState>,
+    /// Of each group the parts that are not over yet.
+    groups: Vec<Range<usize>>,
+    /// The group whose turn it is to give, and to be read.
+    gives: usize,
+    reads: usize,
+    queued_bytes: usize,
+}
+
+impl Turns {
+    pub(crate) fn new(policy: Policy, parts: &[Part]) -> Self {
+        let state = |part: &Part| PartState {
+            partition: part.partition,
+            reading: Reading::Waiting,
+            queue: VecDeque::new(),
+            closed: false,
+            woken: false,
+            error: None,
+        };
+        let together =
+            |a: &Part, b: &Part| policy == Policy::OneAfterAnother || a.partition == b.partition;
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for group in parts.chunk_by(together) {
+            let first = groups.last().map_or(0, |group| group.end);
+            groups.push(first..first + group.len());
+        }
+        let parts = parts.iter().map(state).collect();
+        Self { parts, groups, gives: 0, reads: 0, queued_bytes: 0 }
+    }
+
+    /// A part to read on; `from` tells where to begin in a partition.
+    pub(crate) fn pick_read(&mut self, from: impl Fn(PartitionIndex) -> u64) -> Option<ReadOn> {
+        let full = self.queued_bytes >= READ_AHEAD_BYTES;
+        for turn in 0..self.groups.len() {
+            let group = (self.reads + turn) % self.groups.len();
+            let Range { start: front, end } = self.groups[group];
+            for number in front..end.min(front + PARTS_AHEAD) {
+                let part = &mut self.parts[number];
+                // The part at the front may always be read while nothing of it waits: no deadlock.
+                if full && !(number == front && part.queue.is_empty()) {
+                    continue;
+                }
+                let feed = match std::mem::replace(&mut part.reading, Reading::Busy) {
+                    Reading::Waiting => None,
+                    Reading::Idle(feed) => Some(feed),
+                    other => {
+                        part.reading = other;
+                        continue;
+                    }
+                };
+                part.woken = false;
+                self.reads = group + 1;
+                return Some(ReadOn { part: number, from: from(part.partition), feed });
+            }
+        }
+        None
+    }
+
+    /// What came of reading a part.
+    pub(crate) fn read(&mut self, number: usize, result: Result<Read, RunError>) {
+        let part = &mut self.parts[number];
+        part.reading = match result {
+            _ if part.closed => Reading::Done,
+            Ok(Read::Piece(piece, feed)) => {
+                self.queued_bytes += slab_bytes(&piece.slab);
+                part.queue.push_back(piece);
+                Reading::Idle(feed)
+            }
+            Ok(Read::Pending(feed)) if part.woken => Reading::Idle(feed),
+            Ok(Read::Pending(feed)) => Reading::Asleep(feed),
+            Ok(Read::End) => Reading::Done,
+            Err(error) => {
+                part.error = Some(error);
+                Reading::Done
+            }
+        };
+    }
+
+    /// The waker of a part was woken.
+    pub(crate) fn woken(&mut self, number: usize) {
+        let part = &mut self.parts[number];
+        part.woken = true;
+        part.reading = match std::mem::replace(&mut part.reading, Reading::Done) {
+            Reading::Asleep(feed) => Reading::Idle(feed),
+            other => other,
+        };
+    }
+
+    /// The next piece.
+    pub(crate) fn take(&mut self) -> Turn {
+        for turn in 0..self.groups.len() {
+            let group = (self.gives + turn) % self.groups.len();
+            while let Some(part) = self.groups[group].clone().next().map(|n| &mut self.parts[n]) {
+                if let Some(piece) = part.queue.pop_front() {
+                    self.queued_bytes -= slab_bytes(&piece.slab);
+                    self.gives = group + 1;
+                    return Turn::Piece(part.partition, piece);
+                }
+                if !matches!(part.reading, Reading::Done) {
+                    break;
+                }
+                if let Some(error) = part.error.take() {
+                    return Turn::Failed(error);
+                }
+                self.groups[group].start += 1;
+            }
+        }
+        if self.groups.iter().all(Range::is_empty) { Turn::Over } else { Turn::Nothing }
+    }
+
+    /// Leaves what is left of a partition unread.
+    pub(crate) fn close(&mut self, partition: PartitionIndex) {
+        for part in self.parts.iter_mut().filter(|part| part.partition == partition) {
+            part.closed = true;
+            if !matches!(part.reading, Reading::Busy) {
+                part.reading = Reading::Done;
+            }
+            self.queued_bytes -= part.queue.drain(..).map(|p| slab_bytes(&p.slab)).sum::<usize>();
+            part.error = None;
+        }
+    }
+}
+
+fn slab_bytes(slab: &Slab) -> usize {
+    match slab {
+        Slab::Lines(lines) => lines.bytes.len() + lines.ends.len() * 4,
+        Slab::Rows(rows) => rows.get_array_memory_size(),
+    }
+}
