@@ -2,16 +2,14 @@
 //! are.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
-mod decode_common;
-
 use arrow_array::types::Int32Type;
 use arrow_array::*;
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field as ArrowField};
-use decode_common::{addressing, decode, field, input, lines, reader, rows, seen};
 use proptest::prelude::*;
 use retally_core::decode::{Addressing, Slab, TimeUnit, original};
 use retally_core::schema::{Description, Kind};
+use retally_kit::decode::{addressing, decode, field, input, lines, reader, rows, seen};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 

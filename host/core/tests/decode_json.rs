@@ -3,42 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use proptest::prelude::*;
-use retally_core::decode::{
-    Address, Addressing, Code, Decoder, Events, Lines, Placed, Plan, Reading, Slab,
-};
+use retally_core::decode::{Code, Decoder, Events, Lines, Placed, Plan, Reading, Slab};
 use retally_core::log::Offsets;
-use retally_core::schema::{Description, Field, Input, Kind, StateShape, ViewShape};
+use retally_core::schema::Kind;
+use retally_kit::decode::{addressing, field, input, is_json, reader};
 use std::sync::Arc;
 
-/// A reader of one field that no line has to hold.
-fn description() -> Description {
-    let field = Field {
-        name: "x".into(),
-        paths: vec!["/x".into(), "/a/b".into(), "/1".into()],
-        kind: Kind::Json,
-        required: false,
-    };
-    Description {
-        name: "any".into(),
-        version: "1".into(),
-        inputs: vec![Input { name: "any".into(), when: vec![], key: vec![], fields: vec![field] }],
-        params: vec![],
-        emits: vec![],
-        view: ViewShape::default(),
-        state: StateShape::default(),
-        rejects: vec![],
-        violations: vec![],
-    }
-}
-
+/// Reads one field that no line has to hold.
 fn plan() -> Arc<Plan> {
-    let addressing = Addressing {
-        key: vec![Address::Position],
-        id: Address::Position,
-        time: Address::Path("/t".into()),
-        time_unit: None,
-    };
-    Arc::new(Plan::new(&[&description()], &addressing).unwrap())
+    let reader = reader(vec![input("any", &[], vec![field("x", "/x /a/b /1", Kind::Json, false)])]);
+    let addressing = addressing(&["@position"], "@position", "/t", None);
+    Arc::new(Plan::new(&[&reader], &addressing).unwrap())
 }
 
 /// Verdicts of lines that are decoded as one slab, without line ends when `joined`.
@@ -289,20 +264,6 @@ fn a_line_that_was_cut_is_too_long() {
     assert_eq!(out[0].details[1].1, "the line is 99 bytes long, above 67108864");
 }
 
-/// Whether serde_json takes a line; none where it cannot say: it refuses a float beyond the
-/// largest, which is a valid number here, and so does not look at what stands behind.
-fn oracle(line: &[u8]) -> Option<bool> {
-    let Ok(text) = std::str::from_utf8(line) else { return Some(false) };
-    if serde_json::from_str::<&serde_json::value::RawValue>(text).is_err() {
-        return Some(false);
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(_) => Some(true),
-        Err(error) if error.to_string().contains("number out of range") => None,
-        Err(_) => Some(false),
-    }
-}
-
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -363,7 +324,7 @@ proptest! {
         for (line, reading) in slices.iter().zip(readings(&slices, joined)) {
             let invalid = [Code::NotJson, Code::NotUtf8].map(Reading::Unreadable);
             let valid = !invalid.contains(&reading);
-            if let Some(expected) = oracle(line) {
+            if let Some(expected) = is_json(line) {
                 prop_assert_eq!(valid, expected, "{:?}", String::from_utf8_lossy(line));
             }
         }

@@ -1,15 +1,13 @@
 //! Which input takes an event, what its key, id and time are, and which code wins.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
-mod decode_common;
-
 use Reading::{BadField, Ignored, Ready, Unreadable};
-use decode_common::{addressing, decode, field, input, lines, reader};
 use retally_core::decode::{
     Addressing, Code, Decoder, Events, Placed, Plan, PlanError, Reading, original,
 };
 use retally_core::log::Offsets;
 use retally_core::schema::{Description, Kind};
+use retally_kit::decode::{addressing, decode, field, input, lines, reader};
 use std::sync::Arc;
 
 const T: &str = "\"t\":\"2024-01-01T00:00:00Z\"";

@@ -2,13 +2,11 @@
 //! others by a decoder that has seen them all, and alone by a fresh one.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
-mod decode_common;
-
-use decode_common::{addressing, field, input, reader};
 use proptest::prelude::*;
 use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab, TimeUnit};
 use retally_core::log::Offsets;
 use retally_core::schema::Kind;
+use retally_kit::decode::{addressing, field, input, reader};
 use std::sync::Arc;
 
 fn plan() -> Arc<Plan> {

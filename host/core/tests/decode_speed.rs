@@ -7,55 +7,29 @@
 use arrow_array::{
     ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use retally_core::decode::{
-    Address, Addressing, Decoder, Events, Lines, Placed, Plan, Reading, Slab,
-};
+use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
 use retally_core::log::Offsets;
-use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShape, ViewShape};
+use retally_core::schema::Kind;
+use retally_kit::decode::{addressing, field, input, reader};
 use std::sync::Arc;
 use std::time::Instant;
 
 const EVENTS: usize = 8192;
 const ROUNDS: usize = 60;
 
-fn field(name: &str, kind: Kind, required: bool) -> Field {
-    Field { name: name.into(), paths: vec![format!("/{name}")], kind, required }
-}
-
-fn input(name: &str, fields: Vec<Field>) -> Input {
-    let when = Condition { path: "/type".into(), any_of: vec![name.into()] };
-    Input { name: name.into(), when: vec![when], key: vec![], fields }
-}
-
-fn description() -> Description {
-    let amount = || field("amount", Kind::Decimal { scale: 2 }, true);
-    let currency = || field("currency", Kind::Text, true);
-    let quantity = || field("quantity", Kind::Integer, true);
-    let payment = input("payment", vec![amount(), currency(), quantity()]);
-    let refund = input("refund", vec![amount(), currency(), field("of", Kind::Text, true)]);
-    let chargeback = input("chargeback", vec![amount(), currency()]);
-    Description {
-        name: "orders".into(),
-        version: "1".into(),
-        inputs: vec![payment, refund, chargeback],
-        params: vec![],
-        emits: vec![],
-        view: ViewShape::default(),
-        state: StateShape::default(),
-        rejects: vec![],
-        violations: vec![],
-    }
-}
-
 fn plan() -> Arc<Plan> {
-    let path = |path: &str| Address::Path(path.into());
-    let addressing = Addressing {
-        key: vec![path("/account_id")],
-        id: path("/event_id"),
-        time: path("/ts"),
-        time_unit: None,
+    let fields = |names: &[(&str, Kind)]| {
+        names.iter().map(|(name, kind)| field(name, &format!("/{name}"), *kind, true)).collect()
     };
-    Arc::new(Plan::new(&[&description()], &addressing).unwrap())
+    let input = |name: &str, names| input(name, &[("/type", &[name])], fields(names));
+    let (amount, currency) = (("amount", Kind::Decimal { scale: 2 }), ("currency", Kind::Text));
+    let reader = reader(vec![
+        input("payment", &[amount, currency, ("quantity", Kind::Integer)]),
+        input("refund", &[amount, currency, ("of", Kind::Text)]),
+        input("chargeback", &[amount, currency]),
+    ]);
+    let addressing = addressing(&["/account_id"], "/event_id", "/ts", None);
+    Arc::new(Plan::new(&[&reader], &addressing).unwrap())
 }
 
 /// One type of event when `types` is 1, else a mix in no order.

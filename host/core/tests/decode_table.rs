@@ -2,15 +2,13 @@
 //! as JSON and as every Arrow type that can say the same; both must come to the same.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
-mod decode_common;
-
 use arrow_array::builder::{Decimal128Builder, Decimal256Builder};
 use arrow_array::types::{Int8Type, Int32Type, UInt16Type};
 use arrow_array::*;
 use arrow_buffer::i256;
-use decode_common::{addressing, decode, field, input, lines, reader, rows};
 use retally_core::decode::{Code, DecodeError, Events, Reading, Slab, TimeUnit};
 use retally_core::schema::{Kind, display};
+use retally_kit::decode::{addressing, decode, field, input, lines, reader, rows};
 use std::sync::Arc;
 
 const DECIMAL: Kind = Kind::Decimal { scale: 2 };

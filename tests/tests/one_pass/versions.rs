@@ -3,27 +3,13 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{
-    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
-};
+use retally_core::reduce::{Answer, Batch, Fault, Keyed, Reducer, Viewed};
 use retally_core::schema::{
-    Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value,
-    ViewShape,
+    Description, EmitKind, Kind, Reason, Spans, StateShape, Value, ViewShape,
 };
+use retally_kit::describe::{bare, field, input};
+use retally_kit::faulty::{Faults, faulty};
 use std::sync::Arc;
-
-fn field(name: &str, kind: Kind, required: bool) -> Field {
-    Field { name: name.into(), paths: vec![format!("/{name}")], kind, required }
-}
-
-fn bare(name: &str, kind: Kind) -> Field {
-    Field { paths: Vec::new(), ..field(name, kind, true) }
-}
-
-fn input(name: &str, fields: Vec<Field>) -> Input {
-    let when = vec![Condition { path: "/type".into(), any_of: vec![name.into()] }];
-    Input { name: name.into(), when, key: Vec::new(), fields }
-}
 
 /// The first version, or the second.
 pub(crate) fn version(second: bool) -> Arc<dyn Reducer> {
@@ -89,51 +75,26 @@ impl Rules for Sums {
 
 /// The same reducer, which traps on the event of this id, and on the view of a key of that name.
 pub(crate) fn trapping(inner: Arc<dyn Reducer>, id: &'static str) -> Arc<dyn Reducer> {
-    Arc::new(Trapping(inner, id))
+    faulty(inner, Trapping(id))
 }
 
-struct Trapping(Arc<dyn Reducer>, &'static str);
+struct Trapping(&'static str);
 
-impl Reducer for Trapping {
-    fn description(&self) -> &Description {
-        self.0.description()
-    }
-
-    fn digest(&self) -> Hash {
-        self.0.digest()
-    }
-
-    fn engine(&self) -> Engine {
-        self.0.engine()
-    }
-
-    fn open(&self) -> Result<Box<dyn Instance>, Fault> {
-        Ok(Box::new(TrappingInstance(self.0.open()?, self.1)))
+impl Trapping {
+    fn trap(&self, names: &Spans) -> Result<(), Fault> {
+        match names.iter().any(|name| name == self.0.as_bytes()) {
+            true => Err(Fault::Trap { message: "it was this one".into() }),
+            false => Ok(()),
+        }
     }
 }
 
-struct TrappingInstance(Box<dyn Instance>, &'static str);
-
-impl Instance for TrappingInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
-        if batch.ids.iter().any(|id| id == self.1.as_bytes()) {
-            return Err(Fault::Trap { message: "it was this one".into() });
-        }
-        self.0.apply(batch)
+impl Faults for Trapping {
+    fn apply(&self, batch: &Batch, _: &Answer) -> Result<(), Fault> {
+        self.trap(&batch.ids)
     }
 
-    fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault> {
-        if keyed.keys.iter().any(|key| key == self.1.as_bytes()) {
-            return Err(Fault::Trap { message: "it was this one".into() });
-        }
-        self.0.view(keyed)
-    }
-
-    fn check(&mut self, keyed: &Keyed) -> Result<Vec<Violated>, Fault> {
-        self.0.check(keyed)
-    }
-
-    fn migrate(&mut self, version: u32, keyed: &Keyed) -> Result<Result<Spans, String>, Fault> {
-        self.0.migrate(version, keyed)
+    fn view(&self, keyed: &Keyed, _: &Viewed) -> Result<(), Fault> {
+        self.trap(&keyed.keys)
     }
 }

@@ -3,19 +3,15 @@
 
 use retally_compare::Declared;
 use retally_compare::pair::{Detail, PairFold, Parted, Seen, Shared};
-use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Reading, Slab, TimeUnit};
-use retally_core::dedup::Window;
+use retally_core::decode::{Plan, Reading};
 use retally_core::digest::Digests;
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
-use retally_core::log::{Offsets, Order};
-use retally_core::reduce::{EmitRows, OnConflict, OnTrap, Outcome, Reducer, Rules};
+use retally_core::reduce::{EmitRows, Outcome, Reducer, Rules};
 use retally_core::schema::{Column, Description, EmitKind, Field};
 use retally_core::seed::Seed;
+use retally_kit::log::{Partition, addressing, slabs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// One partition: its name and its lines.
-pub(crate) type Partition = (String, Vec<String>);
 
 /// How a log is folded, without any influence on the result.
 #[derive(Debug, Clone, Default)]
@@ -24,50 +20,6 @@ pub(crate) struct How {
     pub(crate) batch: usize,
     pub(crate) shards: usize,
     pub(crate) seed: u8,
-}
-
-pub(crate) fn rules() -> Rules {
-    Rules {
-        order: Order::Log,
-        window: Window::All,
-        on_conflict: OnConflict::KeepFirst,
-        on_trap: OnTrap::Stop,
-        params: Arc::default(),
-        keys: None,
-        quarantine: Default::default(),
-        trace: false,
-    }
-}
-
-fn addressing() -> Addressing {
-    let path = |path: &str| Address::Path(path.into());
-    Addressing {
-        key: vec![path("/key")],
-        id: path("/id"),
-        time: path("/ts"),
-        time_unit: Some(TimeUnit::Seconds),
-    }
-}
-
-fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
-    let mut slabs = Vec::new();
-    for (number, (name, lines)) in log.iter().enumerate() {
-        for (piece, lines) in lines.chunks(events).enumerate() {
-            let mut text = Lines::default();
-            for line in lines {
-                text.bytes.extend_from_slice(line.as_bytes());
-                text.bytes.push(b'\n');
-                text.ends.push(text.bytes.len() as u32);
-            }
-            slabs.push(Placed {
-                partition: number as u32,
-                name: Arc::from(name.as_str()),
-                offsets: Offsets::From((piece * events) as u64),
-                slab: Arc::new(Slab::Lines(text)),
-            });
-        }
-    }
-    slabs
 }
 
 fn names(log: &[Partition]) -> Vec<String> {

@@ -4,10 +4,12 @@
 mod folds;
 mod versions;
 
-use folds::{Both, How, Partition, Row, Told, alone, both, digests_alone, rules};
+use folds::{Both, How, Row, Told, alone, both, digests_alone};
 use proptest::prelude::*;
 use retally_compare::pair::fate_bit;
+use retally_core::log::Order;
 use retally_core::reduce::{Outcome, Reducer};
+use retally_kit::log::{Partition, rules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -163,7 +165,7 @@ fn found(both: &Both, reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8>, Expected
 }
 
 fn check(a: &Arc<dyn Reducer>, b: &Arc<dyn Reducer>, log: &[Partition], hows: &[How], fails: bool) {
-    let (both_of, reducers, rules) = ([a, b], [a.as_ref(), b.as_ref()], rules());
+    let (both_of, reducers, rules) = ([a, b], [a.as_ref(), b.as_ref()], rules(Order::Log));
     let told = both_of.map(|reducer| alone(reducer, log, &rules));
     let expected = expected([&told[0], &told[1]], reducers);
     for how in hows {
@@ -231,7 +233,7 @@ proptest! {
     #[test]
     fn a_version_never_parts_from_itself(log in log(), how in how()) {
         let a = versions::baseline();
-        let both = both([&a, &a], &log, &rules(), &how, true).expect("it folds");
+        let both = both([&a, &a], &log, &rules(Order::Log), &how, true).expect("it folds");
         prop_assert!(both.keys.values().all(|(_, parted)| parted.is_none()));
     }
 }

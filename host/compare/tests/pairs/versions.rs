@@ -2,31 +2,11 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{
-    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
-};
-use retally_core::schema::{
-    Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape, Value, Values,
-    ViewShape,
-};
+use retally_core::reduce::{Answer, Batch, Fault, Keyed, Reducer, Viewed};
+use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, Values, ViewShape};
+use retally_kit::describe::{bare, field, input, reason};
+use retally_kit::faulty::{Faults, faulty};
 use std::sync::Arc;
-
-fn field(name: &str, kind: Kind, required: bool) -> Field {
-    Field { name: name.into(), paths: vec![format!("/{name}")], kind, required }
-}
-
-fn bare(name: &str, kind: Kind) -> Field {
-    Field { paths: Vec::new(), ..field(name, kind, true) }
-}
-
-fn reason(code: &str) -> Reason {
-    Reason { code: code.into(), says: code.into() }
-}
-
-fn input(name: &str, fields: Vec<Field>) -> Input {
-    let when = vec![Condition { path: "/type".into(), any_of: vec![name.into()] }];
-    Input { name: name.into(), when, key: Vec::new(), fields }
-}
 
 /// What tells the versions apart beside what they declare.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,7 +95,7 @@ pub(crate) fn stranger() -> Arc<dyn Reducer> {
 
 /// A reducer whose view fails while the sum is 13.
 pub(crate) fn touchy(inner: Arc<dyn Reducer>) -> Arc<dyn Reducer> {
-    Arc::new(Touchy(inner))
+    faulty(inner, Touchy)
 }
 
 fn state_of(bytes: &[u8]) -> [i64; 2] {
@@ -185,27 +165,7 @@ impl Rules for Version {
     }
 }
 
-struct Touchy(Arc<dyn Reducer>);
-
-impl Reducer for Touchy {
-    fn description(&self) -> &Description {
-        self.0.description()
-    }
-
-    fn digest(&self) -> Hash {
-        self.0.digest()
-    }
-
-    fn engine(&self) -> Engine {
-        self.0.engine()
-    }
-
-    fn open(&self) -> Result<Box<dyn Instance>, Fault> {
-        Ok(Box::new(TouchyInstance(self.0.open()?)))
-    }
-}
-
-struct TouchyInstance(Box<dyn Instance>);
+struct Touchy;
 
 fn touched(viewed: &Viewed) -> Result<(), Fault> {
     let thirteen = viewed.columns.iter().any(|column| match &column.values {
@@ -215,24 +175,12 @@ fn touched(viewed: &Viewed) -> Result<(), Fault> {
     if thirteen { Err(Fault::Trap { message: "thirteen".into() }) } else { Ok(()) }
 }
 
-impl Instance for TouchyInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
-        let outcome = self.0.apply(batch)?;
-        touched(&outcome.trace)?;
-        Ok(outcome)
+impl Faults for Touchy {
+    fn apply(&self, _: &Batch, answer: &Answer) -> Result<(), Fault> {
+        touched(&answer.trace)
     }
 
-    fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault> {
-        let viewed = self.0.view(keyed)?;
-        touched(&viewed)?;
-        Ok(viewed)
-    }
-
-    fn check(&mut self, keyed: &Keyed) -> Result<Vec<Violated>, Fault> {
-        self.0.check(keyed)
-    }
-
-    fn migrate(&mut self, version: u32, keyed: &Keyed) -> Result<Result<Spans, String>, Fault> {
-        self.0.migrate(version, keyed)
+    fn view(&self, _: &Keyed, viewed: &Viewed) -> Result<(), Fault> {
+        touched(viewed)
     }
 }

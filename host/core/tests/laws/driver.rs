@@ -1,23 +1,18 @@
 //! A fold without threads: the shortest way from lines to results, and a small reducer of plain
 //! Rust.
 
-use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Slab, TimeUnit};
-use retally_core::dedup::Window;
+use retally_core::decode::Plan;
 use retally_core::digest::{Digests, Hash};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
-use retally_core::log::{Offsets, Order};
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
-use retally_core::reduce::{Block, Finals, OnConflict, OnTrap, Rules};
-use retally_core::schema::{
-    Condition, Description, EmitKind, Field, Input, Kind, Reason, StateShape, Value, ViewShape,
-};
+use retally_core::reduce::{Block, Finals, Rules};
+use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, ViewShape};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Piece;
+use retally_kit::describe::{bare, field, input, reason};
+use retally_kit::log::{Partition, addressing, slabs};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// One partition: its name and its lines.
-pub(crate) type Partition = (String, Vec<String>);
 
 /// How a log is folded, without any influence on the result.
 #[derive(Debug, Clone, Default)]
@@ -41,30 +36,13 @@ pub(crate) struct Result {
     pub(crate) digests: Digests,
 }
 
-fn field(name: &str, kind: Kind, required: bool) -> Field {
-    Field { name: name.into(), paths: vec![format!("/{name}")], kind, required }
-}
-
-fn bare(name: &str, kind: Kind) -> Field {
-    Field { paths: Vec::new(), ..field(name, kind, true) }
-}
-
-fn reason(code: &str) -> Reason {
-    Reason { code: code.into(), says: code.into() }
-}
-
 /// `put` adds, `take` takes away but never below zero; both emit the sum.
 pub(crate) fn description() -> Description {
-    let input = |name: &str| Input {
-        name: name.into(),
-        when: vec![Condition { path: "/type".into(), any_of: vec![name.into()] }],
-        key: Vec::new(),
-        fields: vec![field("amount", Kind::Integer, true), field("note", Kind::Text, false)],
-    };
+    let fields = || vec![field("amount", Kind::Integer, true), field("note", Kind::Text, false)];
     Description {
         name: "sums".into(),
         version: "1".into(),
-        inputs: vec![input("put"), input("take")],
+        inputs: vec![input("put", fields()), input("take", fields())],
         params: Vec::new(),
         emits: vec![EmitKind {
             name: "sum".into(),
@@ -113,51 +91,6 @@ impl NativeRules for Sums {
 
 pub(crate) fn reducer() -> Native<impl NativeRules> {
     Native::new(description(), Hash([7; 32]), Sums)
-}
-
-pub(crate) fn rules(order: Order) -> Rules {
-    Rules {
-        order,
-        window: Window::All,
-        on_conflict: OnConflict::KeepFirst,
-        on_trap: OnTrap::Stop,
-        params: Arc::default(),
-        keys: None,
-        quarantine: Default::default(),
-        trace: false,
-    }
-}
-
-pub(crate) fn addressing() -> Addressing {
-    let path = |path: &str| Address::Path(path.into());
-    Addressing {
-        key: vec![path("/key")],
-        id: path("/id"),
-        time: path("/ts"),
-        time_unit: Some(TimeUnit::Seconds),
-    }
-}
-
-/// Cuts partitions into slabs, in the order of the log.
-pub(crate) fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
-    let mut slabs = Vec::new();
-    for (number, (name, lines)) in log.iter().enumerate() {
-        for (piece, lines) in lines.chunks(events).enumerate() {
-            let mut text = Lines::default();
-            for line in lines {
-                text.bytes.extend_from_slice(line.as_bytes());
-                text.bytes.push(b'\n');
-                text.ends.push(text.bytes.len() as u32);
-            }
-            slabs.push(Placed {
-                partition: number as u32,
-                name: Arc::from(name.as_str()),
-                offsets: Offsets::From((piece * events) as u64),
-                slab: Arc::new(Slab::Lines(text)),
-            });
-        }
-    }
-    slabs
 }
 
 /// Folds a log.

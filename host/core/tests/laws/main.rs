@@ -2,12 +2,13 @@
 
 mod driver;
 
-use driver::{How, Partition, fold, rules};
+use driver::{How, fold};
 use proptest::prelude::*;
 use retally_core::dedup::Window;
 use retally_core::digest::Digests;
 use retally_core::log::Order;
 use retally_core::reduce::{Finals, Outcome};
+use retally_kit::log::{Partition, rules};
 use std::collections::BTreeSet;
 
 /// One event as a log may hold it, well-formed or not.

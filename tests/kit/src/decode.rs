@@ -1,6 +1,4 @@
-//! What the tests of decoding share: a reader of chosen fields, and slabs made of lines or rows.
-#![allow(dead_code, reason = "each test uses its part")]
-#![expect(clippy::unwrap_used, reason = "a test may end so")]
+//! Decoding: a reader of chosen fields, slabs made of lines or rows, and what is read of them.
 
 use arrow_array::{ArrayRef, RecordBatch};
 use retally_core::decode::{
@@ -11,13 +9,13 @@ use retally_core::schema::{Condition, Description, Field, Input, Kind, StateShap
 use std::sync::Arc;
 
 /// A field that is read from `paths`, separated by blanks.
-pub(crate) fn field(name: &str, paths: &str, kind: Kind, required: bool) -> Field {
+pub fn field(name: &str, paths: &str, kind: Kind, required: bool) -> Field {
     let paths = paths.split(' ').map(str::to_owned).collect();
     Field { name: name.into(), paths, kind, required }
 }
 
 /// An input that takes an event if at each path one of the values stands.
-pub(crate) fn input(name: &str, when: &[(&str, &[&str])], fields: Vec<Field>) -> Input {
+pub fn input(name: &str, when: &[(&str, &[&str])], fields: Vec<Field>) -> Input {
     let when = when.iter().map(|(path, any_of)| Condition {
         path: (*path).into(),
         any_of: any_of.iter().map(|v| (*v).into()).collect(),
@@ -26,7 +24,7 @@ pub(crate) fn input(name: &str, when: &[(&str, &[&str])], fields: Vec<Field>) ->
 }
 
 /// A reducer with these inputs.
-pub(crate) fn reader(inputs: Vec<Input>) -> Description {
+pub fn reader(inputs: Vec<Input>) -> Description {
     Description {
         name: "test".into(),
         version: "1".into(),
@@ -41,12 +39,7 @@ pub(crate) fn reader(inputs: Vec<Input>) -> Description {
 }
 
 /// Key, id and time at these paths; `@position` is the position.
-pub(crate) fn addressing(
-    key: &[&str],
-    id: &str,
-    time: &str,
-    time_unit: Option<TimeUnit>,
-) -> Addressing {
+pub fn addressing(key: &[&str], id: &str, time: &str, time_unit: Option<TimeUnit>) -> Addressing {
     let address = |path: &str| match path {
         "@position" => Address::Position,
         path => Address::Path(path.into()),
@@ -56,7 +49,7 @@ pub(crate) fn addressing(
 }
 
 /// A slab of lines, each with its end.
-pub(crate) fn lines<T: AsRef<[u8]>>(lines: &[T]) -> Slab {
+pub fn lines<T: AsRef<[u8]>>(lines: &[T]) -> Slab {
     let mut slab = Lines::default();
     for line in lines {
         slab.bytes.extend_from_slice(line.as_ref());
@@ -67,12 +60,21 @@ pub(crate) fn lines<T: AsRef<[u8]>>(lines: &[T]) -> Slab {
 }
 
 /// A slab of rows.
-pub(crate) fn rows(columns: Vec<(&str, ArrayRef)>) -> Slab {
+///
+/// # Panics
+/// When the columns are of different lengths.
+pub fn rows(columns: Vec<(&str, ArrayRef)>) -> Slab {
     Slab::Rows(RecordBatch::try_from_iter(columns).unwrap())
 }
 
 /// One reducer's events; decoded twice, so that what the first pass left behind is used too.
-pub(crate) fn decode(
+///
+/// # Errors
+/// As [`Decoder::decode`].
+///
+/// # Panics
+/// When there is no plan for the reader, or the same slab is read in two ways.
+pub fn decode(
     reader: &Description,
     addressing: &Addressing,
     slab: Slab,
@@ -92,7 +94,7 @@ pub(crate) fn decode(
 }
 
 /// All that must be the same for the same data, whatever the format. Floats by their bits.
-pub(crate) fn seen(events: &Events) -> String {
+pub fn seen(events: &Events) -> String {
     format!(
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
         events.readings,
@@ -103,4 +105,18 @@ pub(crate) fn seen(events: &Events) -> String {
         events.times,
         events.columns
     )
+}
+
+/// Whether serde_json takes a line; none where it cannot say: it refuses a float beyond the
+/// largest, which is a valid number here, and so does not look at what stands behind.
+pub fn is_json(line: &[u8]) -> Option<bool> {
+    let Ok(text) = std::str::from_utf8(line) else { return Some(false) };
+    if serde_json::from_str::<&serde_json::value::RawValue>(text).is_err() {
+        return Some(false);
+    }
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(_) => Some(true),
+        Err(error) if error.to_string().contains("number out of range") => None,
+        Err(_) => Some(false),
+    }
 }
