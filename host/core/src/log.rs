@@ -80,10 +80,11 @@ impl Offsets {
 }
 
 /// How the events of several partitions follow one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// A key lives in one partition, which is checked; partitions are independent of each other.
+    #[default]
     Log,
     /// Partitions one after another by the bytes of their names; a key may be in many.
     Path,

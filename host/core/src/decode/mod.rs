@@ -37,7 +37,7 @@ use crate::schema::{Column, Spans};
 use std::sync::Arc;
 
 /// Where in an event its key, id and time lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Addressing {
     /// Parts of the key: one, or several for a composite key.
     pub key: Vec<Address>,
@@ -50,11 +50,12 @@ pub struct Addressing {
 }
 
 /// Where one value lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Address {
     /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`).
     Path(String),
     /// `@position`: the event's position as text, `partition:offset`.
+    #[default]
     Position,
 }
 

@@ -14,9 +14,10 @@ pub use prints::{Prints, prints};
 use crate::log::Micros;
 
 /// How long an id is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Window {
     /// For ever.
+    #[default]
     All,
     /// Not at all: every event counts.
     Off,

@@ -7,18 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What happens when key and id were seen with other content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
     /// The first counts, the other is kept among the refused.
+    #[default]
     KeepFirst,
     /// The run stops.
     Stop,
 }
 
 /// What happens when an event makes the reducer trap, every time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnTrap {
     /// The run stops and names the event.
+    #[default]
     Stop,
     /// The event is rejected with the word `trap`.
     Reject,

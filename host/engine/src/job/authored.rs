@@ -3,8 +3,7 @@
 
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
-use super::gates::takes_bare;
-use std::borrow::Cow;
+use super::settings::{self, EXPECT, PARAMS, SETTINGS, Setting, numbered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -55,60 +54,8 @@ pub enum Raw {
     List(Vec<String>),
 }
 
-/// What a key takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Text,
-    TextOrList,
-}
-
-/// Every key that exists, but for those of `[params]`, which the reducer declares.
-const KEYS: &[(&str, Takes)] = &[
-    ("job.name", Takes::Text),
-    ("job.reducer", Takes::Text),
-    ("job.reducer.path", Takes::Text),
-    ("job.reducer.sha256", Takes::Text),
-    ("job.order", Takes::Text),
-    ("job.ledger", Takes::Text),
-    ("source.url", Takes::Text),
-    ("source.format", Takes::Text),
-    ("source.key", Takes::TextOrList),
-    ("source.id", Takes::Text),
-    ("source.time", Takes::Text),
-    ("source.time_unit", Takes::Text),
-    ("dedup.window", Takes::Text),
-    ("dedup.on_conflict", Takes::Text),
-    ("limits.memory", Takes::Text),
-    ("limits.deadline", Takes::Text),
-    ("limits.host_memory", Takes::Text),
-    ("limits.on_trap", Takes::Text),
-    ("output.dir", Takes::Text),
-    ("snapshots.url", Takes::Text),
-    ("snapshots.every", Takes::Text),
-    ("gates.malformed", Takes::Text),
-    ("gates.ignored", Takes::Text),
-    ("gates.duplicates", Takes::Text),
-    ("gates.conflicts", Takes::Text),
-    ("gates.rejected", Takes::Text),
-    ("gates.quarantined", Takes::Text),
-    ("gates.violations", Takes::Text),
-    ("expect.total", Takes::Text),
-    ("expect.emit", Takes::Text),
-    ("expect.by", Takes::Text),
-    ("expect.of", Takes::Text),
-    ("expect.equals", Takes::Text),
-    ("expect.at_least", Takes::Text),
-    ("expect.at_most", Takes::Text),
-];
-
-const SECTIONS: &[&str] =
-    &["job", "source", "dedup", "params", "limits", "output", "snapshots", "gates", EXPECT];
-
-/// The section that stands any number of times. Its keys bear the number: `expect.1.total`.
-const EXPECT: &str = "expect";
-
-/// The section whose keys the reducer declares.
-const PARAMS: &str = "params";
+/// How an expectation must stand there.
+const EXPECTED: &str = "a section that begins with [[expect]]";
 
 impl Authored {
     /// Reads a job file. Relative paths in it start at its folder.
@@ -137,7 +84,8 @@ impl Authored {
         })?;
         let mut authored = Self { base: base.into(), ..Self::empty(file) };
         for (section, value) in table.get_ref() {
-            authored.section(section.as_ref(), section.span().start, value.get_ref(), &place)?;
+            let (name, at) = (section.as_ref(), place(section.span().start));
+            authored.section(name, at, value.get_ref(), &place)?;
         }
         Ok(authored)
     }
@@ -156,7 +104,7 @@ impl Authored {
         self
     }
 
-    /// The defaults, as [`DEFAULT_TOML`] writes them.
+    /// What holds where nothing is written.
     ///
     /// # Errors
     /// Never, as a test shows.
@@ -171,7 +119,7 @@ impl Authored {
     /// An unknown key, or a list where none is taken.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), JobError> {
         let place = Place::Set { key: key.to_owned() };
-        self.put(key, parse_set(value), place)
+        self.put(key, Some(parse_set(value)), "a list", place)
     }
 
     /// As [`Authored::set`], for a value that is this text and nothing else.
@@ -180,7 +128,7 @@ impl Authored {
     /// An unknown key.
     pub fn set_text(&mut self, key: &str, value: &str) -> Result<(), JobError> {
         let place = Place::Set { key: key.to_owned() };
-        self.put(key, Raw::Bare(value.to_owned()), place)
+        self.put(key, Some(Raw::Bare(value.to_owned())), "a text", place)
     }
 
     /// As [`Authored::set`], from one argument of the form `key=value`.
@@ -199,8 +147,10 @@ impl Authored {
 
     /// What is written in `[params]`, by name.
     pub(super) fn params(&self) -> impl Iterator<Item = (&str, &Written)> {
-        let prefix = "params.";
-        self.values.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value)))
+        self.values.iter().filter_map(|(key, value)| {
+            let name = key.strip_prefix(PARAMS)?.strip_prefix('.')?;
+            Some((name, value))
+        })
     }
 
     /// Numbers of the `[[expect]]` of which anything is written, ascending.
@@ -221,105 +171,89 @@ impl Authored {
     fn section(
         &mut self,
         name: &str,
-        at: usize,
+        at: Place,
         value: &DeValue<'_>,
         place: &dyn Fn(usize) -> Place,
     ) -> Result<(), JobError> {
-        if !SECTIONS.contains(&name) {
+        let sections = || SETTINGS.iter().map(Setting::section);
+        if !sections().any(|section| section == name) {
             let what = match value {
                 DeValue::Table(_) => format!("section [{name}]"),
                 _ => format!("key {name:?} outside of any section"),
             };
-            let near = near(name, SECTIONS.iter().copied());
-            return Err(JobError::Unknown { place: place(at), what, near });
+            return Err(JobError::Unknown { place: at, what, near: near(name, sections()) });
         }
-        if name == EXPECT {
-            return self.expect(at, value, place);
-        }
-        let DeValue::Table(table) = value else {
-            let (key, expected, found) = (name.to_owned(), "a section", type_of(value));
-            return Err(JobError::Type { place: place(at), key, expected, found });
+        let wrong = |expected, found| {
+            Err(JobError::Type { place: at.clone(), key: name.to_owned(), expected, found })
         };
-        for (key, value) in table {
-            let at = place(key.span().start);
-            self.entry(&format!("{name}.{}", key.get_ref()), value.get_ref(), at, place)?;
+        let list = match value {
+            DeValue::Table(table) if name != EXPECT => return self.table(name, table, place),
+            DeValue::Array(list) if name == EXPECT => list,
+            other if name != EXPECT => return wrong("a section", type_of(other)),
+            other => return wrong(EXPECTED, type_of(other)),
+        };
+        for (number, value) in (1..).zip(list) {
+            match value.get_ref() {
+                DeValue::Table(table) if table.is_empty() => {
+                    return wrong(EXPECTED, "one without a key");
+                }
+                DeValue::Table(table) => self.table(&format!("{name}.{number}"), table, place)?,
+                other => return wrong(EXPECTED, type_of(other)),
+            }
         }
         Ok(())
     }
 
-    fn expect(
+    fn table(
         &mut self,
-        at: usize,
-        value: &DeValue<'_>,
+        section: &str,
+        table: &DeTable<'_>,
         place: &dyn Fn(usize) -> Place,
     ) -> Result<(), JobError> {
-        let wrong = |found| {
-            let (key, expected) = (EXPECT.to_owned(), "a section that begins with [[expect]]");
-            JobError::Type { place: place(at), key, expected, found }
-        };
-        let DeValue::Array(list) = value else { return Err(wrong(type_of(value))) };
-        for (number, value) in (1..).zip(list) {
-            let DeValue::Table(table) = value.get_ref() else {
-                return Err(wrong(type_of(value.get_ref())));
-            };
-            if table.is_empty() {
-                return Err(wrong("one without a key"));
-            }
-            for (key, value) in table {
-                let at = place(key.span().start);
-                let key = format!("{EXPECT}.{number}.{}", key.get_ref());
-                self.entry(&key, value.get_ref(), at, place)?;
+        for (key, value) in table {
+            let (at, key) = (place(key.span().start), format!("{section}.{}", key.get_ref()));
+            match (value.get_ref(), key.as_str()) {
+                // The one key that takes a table: `reducer = { path = "...", sha256 = "..." }`.
+                (DeValue::Table(inner), "job.reducer") => self.table(&key, inner, place)?,
+                (value, _) => self.put(&key, raw(value), type_of(value), at)?,
             }
         }
         Ok(())
     }
 
-    fn entry(
+    fn put(
         &mut self,
         key: &str,
-        value: &DeValue<'_>,
-        at: Place,
-        place: &dyn Fn(usize) -> Place,
+        raw: Option<Raw>,
+        found: &'static str,
+        place: Place,
     ) -> Result<(), JobError> {
-        // The one key that takes a table: `reducer = { path = "...", sha256 = "..." }`.
-        if let (DeValue::Table(table), "job.reducer") = (value, key) {
-            for (inner, value) in table {
-                let at = place(inner.span().start);
-                self.entry(&format!("{key}.{}", inner.get_ref()), value.get_ref(), at, place)?;
-            }
-            return Ok(());
-        }
-        known(key, &at)?;
-        let raw = raw(value).ok_or_else(|| JobError::Type {
-            place: at.clone(),
-            key: key.to_owned(),
-            expected: expected(key),
-            found: type_of(value),
-        })?;
-        let takes_bare = key.starts_with("params.") || takes_bare(&plain(key));
-        if let (Raw::Bare(_), false) = (&raw, takes_bare) {
-            let (key, expected, found) = (key.to_owned(), expected(key), type_of(value));
-            return Err(JobError::Type { place: at, key, expected, found });
-        }
-        self.put(key, raw, at)
-    }
-
-    fn put(&mut self, key: &str, raw: Raw, place: Place) -> Result<(), JobError> {
-        let takes = known(key, &place)?;
-        if let (Raw::List(_), Takes::Text) = (&raw, takes) {
-            let (key, expected, found) = (key.to_owned(), expected(key), "a list");
+        let setting = settings::find(key, &place)?;
+        let is_in_file = matches!(place, Place::File { .. });
+        let Some(raw) = raw.filter(|raw| setting.takes(raw, is_in_file)) else {
+            let (key, expected) = (key.to_owned(), setting.expected);
             return Err(JobError::Type { place, key, expected, found });
-        }
-        // Two ways to name the reducer; the later one counts alone.
-        if key == "job.reducer" {
-            self.values.remove("job.reducer.path");
+        };
+        let key = match key {
+            "job.reducer.path" => "job.reducer",
+            _ => key,
+        };
+        // Another reducer, of which nothing more is known.
+        if setting.key == "job.reducer" {
             self.values.remove("job.reducer.sha256");
-        }
-        if key == "job.reducer.path" {
-            self.values.remove("job.reducer");
         }
         self.values.insert(key.to_owned(), Written { raw, place });
         Ok(())
+    }
+}
+
+impl Written {
+    /// The value as text; of a list the first part.
+    pub(super) fn text(&self) -> &str {
+        match &self.raw {
+            Raw::Text(text) | Raw::Bare(text) => text,
+            Raw::List(list) => list.first().map_or("", String::as_str),
+        }
     }
 }
 
@@ -329,72 +263,6 @@ impl fmt::Display for Place {
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Set { key } => write!(f, "--set {key}"),
         }
-    }
-}
-
-/// Every key that exists, but for params.
-#[cfg(test)]
-pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().map(|(key, _)| *key)
-}
-
-/// Number and rest of a key such as `expect.1.total`.
-fn numbered(key: &str) -> Option<(usize, &str)> {
-    let (number, rest) = key.strip_prefix(EXPECT)?.strip_prefix('.')?.split_once('.')?;
-    Some((number.parse().ok().filter(|number| *number > 0)?, rest))
-}
-
-/// The key without the number of its section.
-fn plain(key: &str) -> Cow<'_, str> {
-    match numbered(key) {
-        Some((_, rest)) => format!("{EXPECT}.{rest}").into(),
-        None => key.into(),
-    }
-}
-
-/// What the key takes, or the error that names the nearest one.
-fn known(key: &str, place: &Place) -> Result<Takes, JobError> {
-    let whole = plain(key);
-    if key.starts_with("expect.") && numbered(key).is_none() {
-        // Which of them is meant must be said.
-        let (what, name) = (format!("key {key:?}"), key.rsplit('.').next().unwrap_or_default());
-        let near = Some(format!("{EXPECT}.1.{name}"));
-        return Err(JobError::Unknown { place: place.clone(), what, near });
-    }
-    let key = &*whole;
-    if let Some((_, takes)) = KEYS.iter().find(|(known, _)| *known == key) {
-        return Ok(*takes);
-    }
-    let place = place.clone();
-    let Some((section, name)) = key.rsplit_once('.') else {
-        let near = near(key, KEYS.iter().map(|(known, _)| *known));
-        return Err(JobError::Unknown { place, what: format!("key {key:?}"), near });
-    };
-    if section == PARAMS {
-        return Ok(Takes::Text);
-    }
-    let inside = |known: &'static str| known.strip_prefix(section)?.strip_prefix('.');
-    let names: Vec<_> = KEYS.iter().filter_map(|(known, _)| inside(known)).collect();
-    if names.is_empty() {
-        let near = near(section, SECTIONS.iter().copied());
-        return Err(JobError::Unknown { place, what: format!("section [{section}]"), near });
-    }
-    let near = near(name, names.into_iter());
-    let section = if section == EXPECT { format!("[[{section}]]") } else { format!("[{section}]") };
-    Err(JobError::Unknown { place, what: format!("key {name:?} in {section}"), near })
-}
-
-fn expected(key: &str) -> &'static str {
-    match key {
-        "job.reducer" => "a string or { path = \"...\", sha256 = \"...\" }",
-        "source.key" => "a string or a list of strings",
-        "limits.memory" | "limits.host_memory" => "a string with a unit, such as \"256MiB\"",
-        "limits.deadline" => "a string with a unit, such as \"10s\"",
-        _ if key.starts_with("gates.") => "a whole number, or a share such as \"0.1%\"",
-        _ if takes_bare(&plain(key)) => "a string or a number, such as \"0.00\"",
-        "snapshots.every" => "a string, \"end\" or \"1000000 events\"",
-        _ if key.starts_with("params.") => "a string, a number, a boolean or a time",
-        _ => "a string",
     }
 }
 

@@ -226,12 +226,6 @@ fn wrong(written: &Written, key: &str, why: impl ToString) -> JobError {
     JobError::Value { place, key, why: why.to_string() }
 }
 
-/// Whether a key takes a number or a boolean without quotes.
-pub(super) fn takes_bare(key: &str) -> bool {
-    const TEXTS: [&str; 3] = ["expect.total", "expect.emit", "expect.by"];
-    key.starts_with("gates.") || key.starts_with("expect.") && !TEXTS.contains(&key)
-}
-
 #[cfg(test)]
 #[path = "gates_tests.rs"]
 mod tests;

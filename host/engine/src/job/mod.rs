@@ -1,14 +1,16 @@
 //! The job: from what a person wrote (`retally.toml`, the command line) to what will run.
 //!
 //! [`Authored`] holds what was written, every value optional and with its place; [`Resolved`] what
-//! will run, fully typed, nothing optional that decides anything. Neither looks at the log or the
-//! reducer.
+//! will run, fully typed, nothing optional that decides anything; the table by which the one
+//! becomes the other is in settings.rs. Neither looks at the log or the reducer.
 
 mod authored;
 mod error;
 mod gates;
+mod given;
 pub mod params;
 mod resolved;
+mod settings;
 mod units;
 mod written;
 

@@ -1,7 +1,10 @@
-//! Sizes and spans of time as people write them: "256MiB", "7d", "12h30m".
+//! Values as people write them: "256MiB", "12h30m", "1000000 events", a hash.
 
-use retally_core::log::Micros;
+use super::resolved::Every;
+use retally_core::dedup::Window;
+use retally_core::digest::Hash;
 use retally_core::manifest::parse_span;
+use std::time::Duration;
 
 const SIZES: &[(&str, u64)] = &[
     ("KiB", 1 << 10),
@@ -26,11 +29,44 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     if total == 0 { Err(format!("{text:?} is nothing")) } else { Ok(total) }
 }
 
-/// Microseconds of a span such as "7d" or "12h30m"; never zero.
-pub(super) fn span(text: &str) -> Result<Micros, String> {
-    parse_span(text).ok_or_else(|| {
+/// A time such as "10s"; never zero.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let micros = parse_span(text).ok_or_else(|| {
         format!("{text:?} is no span of time; write whole numbers and units: \"7d\", \"12h30m\"")
-    })
+    })?;
+    Ok(Duration::from_micros(micros.unsigned_abs()))
+}
+
+/// How long an id is remembered: "all", "off", or a span such as "7d".
+pub(super) fn window(text: &str) -> Result<Window, String> {
+    match text {
+        "all" => Ok(Window::All),
+        "off" => Ok(Window::Off),
+        _ => parse_span(text).map(Window::Span).ok_or_else(|| {
+            format!("{text:?} is neither \"all\" nor \"off\" nor a span such as \"7d\"")
+        }),
+    }
+}
+
+/// How often a snapshot is saved: "end", or such as "1000000 events".
+pub(super) fn every(text: &str) -> Result<Every, String> {
+    if text == "end" {
+        return Ok(Every::End);
+    }
+    let number = text.strip_suffix("events").or(text.strip_suffix("event"));
+    match number.and_then(|number| number.trim().replace('_', "").parse().ok()) {
+        None | Some(0) => {
+            Err(format!("{text:?} is neither \"end\" nor such as \"1000000 events\""))
+        }
+        Some(events) => Ok(Every::Events(events)),
+    }
+}
+
+/// A SHA-256 in hexadecimal digits.
+pub(super) fn hash(text: &str) -> Result<Hash, String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    Hash::parse(&digits)
+        .ok_or_else(|| format!("{text:?} is no SHA-256; write its 64 hexadecimal digits"))
 }
 
 #[cfg(test)]

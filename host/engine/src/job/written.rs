@@ -4,8 +4,7 @@
 use super::authored::Authored;
 use super::error::JobError;
 use super::resolved::Resolved;
-use crate::source::Format;
-use retally_core::decode::{Address, TimeUnit};
+use super::settings::SETTINGS;
 use retally_core::manifest;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,38 +13,12 @@ use std::path::Path;
 impl Resolved {
     /// What of this job decides no result but is needed to ask for the run again, by key.
     pub fn written(&self) -> BTreeMap<String, Value> {
-        let mut all = BTreeMap::new();
-        let mut put = |key: &str, value: Value| _ = all.insert(key.to_owned(), value);
-        let text = |path: &Path| Value::String(path.display().to_string());
-        put("job.name", self.name.clone().into());
-        put("job.reducer", text(&self.reducer.path));
-        if let Some(ledger) = &self.ledger {
-            put("job.ledger", text(ledger));
-        }
-        put("source.url", self.source.url.clone().into());
-        let format = match self.source.format {
-            Format::Json => "json",
-            Format::Parquet => "parquet",
-        };
-        put("source.format", format.into());
-        let addressing = &self.source.addressing;
-        if !addressing.key.is_empty() {
-            put("source.key", addressing.key.iter().map(address).collect());
-        }
-        put("source.id", address(&addressing.id));
-        put("source.time", address(&addressing.time));
-        if let Some(unit) = addressing.time_unit {
-            let unit = match unit {
-                TimeUnit::Seconds => "s",
-                TimeUnit::Millis => "ms",
-                TimeUnit::Micros => "us",
-            };
-            put("source.time_unit", unit.into());
-        }
-        for (key, value) in self.gates.written() {
-            put(&key, value.into());
-        }
-        all
+        let of_table = SETTINGS.iter().filter_map(|setting| {
+            let value = (setting.written)(self)?;
+            Some((setting.key.to_owned(), value))
+        });
+        let gates = self.gates.written().into_iter().map(|(key, value)| (key, value.into()));
+        of_table.chain(gates).collect()
     }
 }
 
@@ -66,32 +39,17 @@ impl Authored {
             }
         }
         let settings = serde_json::to_value(&run.job.settings).unwrap_or_default();
-        for (key, name) in [
-            ("job.order", "order"),
-            ("dedup.window", "window"),
-            ("dedup.on_conflict", "on_conflict"),
-            ("limits.on_trap", "on_trap"),
-        ] {
-            authored.set(key, settings[name].as_str().unwrap_or_default())?;
+        for setting in SETTINGS.iter().filter(|setting| setting.is_digested) {
+            let value = settings[setting.name()].as_str().unwrap_or_default();
+            authored.set_text(setting.key, value)?;
         }
         for param in &run.job.settings.params {
             if let Some(value) = &param.value {
                 authored.set_text(&format!("params.{}", param.name), value)?;
             }
         }
-        let path = authored.get("job.reducer").map(|written| written.text().to_owned());
-        if let Some(path) = path {
-            authored.set_text("job.reducer.path", &path)?;
-        }
         authored.set_text("job.reducer.sha256", &run.reducer.sha256.to_string())?;
         Ok(authored)
-    }
-}
-
-fn address(address: &Address) -> Value {
-    match address {
-        Address::Path(path) => path.clone().into(),
-        Address::Position => "@position".into(),
     }
 }
 

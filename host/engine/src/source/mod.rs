@@ -47,10 +47,11 @@ use std::task::{Context, Poll};
 use stored::Stored;
 
 /// The format of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// One JSON text on each line, plain, gzip or zstd.
+    #[default]
     Json,
     /// Parquet, one event a row.
     Parquet,

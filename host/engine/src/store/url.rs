@@ -7,7 +7,6 @@ use super::StoreError;
 
 /// Schemes in the order in which messages name them.
 const KNOWN: &str = "`file:`, `s3:`, `gs:`, `az:`, `hdfs:`, `kafka:`";
-const NOT_BUILT: [&str; 5] = ["s3", "gs", "az", "hdfs", "kafka"];
 
 /// What the beginning of a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +20,9 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// All that Retally knows or will know; the first alone is built.
+    pub const ALL: [&str; 6] = ["file", "s3", "gs", "az", "hdfs", "kafka"];
+
     /// The scheme of `url` (RFC 3986); one letter is a drive, not a scheme.
     pub fn of(url: &str) -> Self {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
@@ -29,8 +31,8 @@ impl Scheme {
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
         match scheme.to_ascii_lowercase() {
             _ if !is_scheme => Self::File,
-            scheme if scheme == "file" => Self::File,
-            scheme if NOT_BUILT.contains(&scheme.as_str()) => Self::NotBuilt(scheme),
+            scheme if scheme == Self::ALL[0] => Self::File,
+            scheme if Self::ALL.contains(&scheme.as_str()) => Self::NotBuilt(scheme),
             scheme => Self::Unknown(scheme),
         }
     }

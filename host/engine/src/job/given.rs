@@ -1,0 +1,168 @@
+//! A value on its way from what was written into a job: typed, or refused with its place and what
+//! would be right.
+
+use super::authored::{Raw, Written};
+use super::error::{JobError, near};
+use super::resolved::Source;
+use crate::source::Format;
+use crate::store::Scheme;
+use retally_core::decode::{Address, TimeUnit};
+use retally_core::log::Order;
+use retally_core::reduce::{OnConflict, OnTrap};
+use serde_json::Value;
+
+/// Words and what they mean. One without a meaning is not built yet.
+pub(super) type Words<T> = &'static [(&'static str, Option<T>)];
+
+pub(super) const ORDERS: Words<Order> =
+    &[("log", Some(Order::Log)), ("path", Some(Order::Path)), ("time", None)];
+pub(super) const FORMATS: Words<Format> = &[
+    ("json", Some(Format::Json)),
+    ("parquet", Some(Format::Parquet)),
+    ("avro", None),
+    ("raw", None),
+];
+pub(super) const ON_CONFLICT: Words<OnConflict> =
+    &[("keep-first", Some(OnConflict::KeepFirst)), ("stop", Some(OnConflict::Stop))];
+pub(super) const ON_TRAP: Words<OnTrap> =
+    &[("stop", Some(OnTrap::Stop)), ("reject", Some(OnTrap::Reject))];
+pub(super) const TIME_UNITS: Words<TimeUnit> = &[
+    ("s", Some(TimeUnit::Seconds)),
+    ("ms", Some(TimeUnit::Millis)),
+    ("us", Some(TimeUnit::Micros)),
+];
+
+/// The word for a meaning.
+pub(super) fn word<T: PartialEq>(meaning: T, words: Words<T>) -> Option<Value> {
+    let known = words.iter().find(|(_, known)| known.as_ref() == Some(&meaning));
+    known.map(|(word, _)| (*word).into())
+}
+
+/// A value that was written for a key.
+pub(super) struct Given<'a> {
+    /// The key, for messages.
+    pub(super) key: &'a str,
+    /// The value and its place.
+    pub(super) written: &'a Written,
+}
+
+impl Given<'_> {
+    /// The value through `read`, whose error is a sentence.
+    pub(super) fn put<T, V: Into<T>>(
+        &self,
+        into: &mut T,
+        read: fn(&str) -> Result<V, String>,
+    ) -> Result<(), JobError> {
+        *into = read(self.written.text()).map_err(|why| self.wrong(why))?.into();
+        Ok(())
+    }
+
+    /// One of several words.
+    pub(super) fn word<T, V: Into<T> + Copy>(
+        &self,
+        into: &mut T,
+        words: Words<V>,
+    ) -> Result<(), JobError> {
+        let text = self.written.text();
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, Some(meaning))) => *into = (*meaning).into(),
+            Some((_, None)) => return Err(self.not_built(format!("{text:?}"), "")),
+            None => {
+                let built = words.iter().filter(|(_, meaning)| meaning.is_some());
+                let list: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
+                let meant = meant(text, words.iter().map(|(word, _)| *word));
+                let why = format!("{text:?} is none of {}{meant}", list.join(", "));
+                return Err(self.wrong(why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of a key.
+    pub(super) fn keys(&self, source: &mut Source) -> Result<(), JobError> {
+        let parts = match &self.written.raw {
+            Raw::List(list) => list.as_slice(),
+            Raw::Text(text) | Raw::Bare(text) => std::slice::from_ref(text),
+        };
+        if parts.is_empty() {
+            let why = "an empty list is no key; leave it out if every input names its own";
+            return Err(self.wrong(why));
+        }
+        let parts = parts.iter().map(|part| self.read_address(part, source.format));
+        source.addressing.key = parts.collect::<Result<_, _>>()?;
+        if source.addressing.key.contains(&Address::Position) {
+            let why = "a position is no key: it would be another one for every event";
+            return Err(self.wrong(why));
+        }
+        Ok(())
+    }
+
+    /// Where an event's time lies.
+    pub(super) fn time(&self, source: &mut Source) -> Result<(), JobError> {
+        self.address(&mut source.addressing.time, source.format)?;
+        match source.addressing.time {
+            Address::Position => Err(self.wrong("a position is no time")),
+            Address::Path(_) => Ok(()),
+        }
+    }
+
+    /// Where a value lies.
+    pub(super) fn address(&self, into: &mut Address, format: Format) -> Result<(), JobError> {
+        *into = self.read_address(self.written.text(), format)?;
+        Ok(())
+    }
+
+    /// A JSON pointer, a column, or one of the words that begin with `@`.
+    fn read_address(&self, text: &str, format: Format) -> Result<Address, JobError> {
+        if text == "@position" {
+            return Ok(Address::Position);
+        }
+        if matches!(text, "@key" | "@timestamp") || text.starts_with("@header:") {
+            let what = format!("{text:?} (of Kafka records)");
+            return Err(self.not_built(what, "a JSON pointer or a column is"));
+        }
+        if text.starts_with('@') {
+            let meant = meant(text, ["@position", "@key", "@timestamp", "@header:"].into_iter());
+            return Err(self.wrong(format!("{text:?} is no address{meant}")));
+        }
+        if text.starts_with('/') {
+            return Ok(Address::Path(text.to_owned()));
+        }
+        if text.is_empty() || format == Format::Json {
+            return Err(self.wrong(format!("{text:?} is no JSON pointer; write \"/{text}\"")));
+        }
+        // A bare column name, escaped as JSON pointers are.
+        Ok(Address::Path(format!("/{}", text.replace('~', "~0").replace('/', "~1"))))
+    }
+
+    /// Refuses a URL of which nothing can come; `built` says what could.
+    pub(super) fn url(&self, built: &'static str) -> Result<(), JobError> {
+        let text = self.written.text();
+        if text.is_empty() {
+            return Err(self.wrong("it is empty"));
+        }
+        match Scheme::of(text) {
+            Scheme::File => Ok(()),
+            Scheme::NotBuilt(scheme) => Err(self.not_built(format!("{scheme}:"), built)),
+            Scheme::Unknown(scheme) => {
+                let meant = meant(&scheme, Scheme::ALL.into_iter());
+                Err(self.wrong(format!("{scheme:?} is no URL scheme that is known{meant}")))
+            }
+        }
+    }
+
+    fn wrong(&self, why: impl Into<String>) -> JobError {
+        let (place, key) = (self.written.place.clone(), self.key.to_owned());
+        JobError::Value { place, key, why: why.into() }
+    }
+
+    fn not_built(&self, what: String, instead: &'static str) -> JobError {
+        let (place, key) = (self.written.place.clone(), self.key.to_owned());
+        JobError::NotBuilt { place, key, what, instead }
+    }
+}
+
+/// A question at the end of a sentence, if a word is near.
+fn meant<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
+    near(text, words).map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
+}
