@@ -2,6 +2,7 @@
 //! a hint with the next command.
 
 use crate::exit::Exit;
+use retally_engine::run::RunError;
 use std::fmt::Write as _;
 
 /// Why a verb did not do what was asked.
@@ -64,6 +65,13 @@ impl Failure {
             let _ = writeln!(text, "hint: {hint}");
         }
         crate::report::text::harmless_lines(&text)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let is_usage = error.is_usage();
+        Self::of(error, is_usage)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod explain;
+pub(crate) mod job;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod results;

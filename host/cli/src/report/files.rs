@@ -2,12 +2,13 @@
 //! one of them to stdout. Differences are written while they are found, the rest at the end.
 
 use crate::error::Failure;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use retally_compare::model::{Comparison, Presence};
 use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_engine::compare::Differences;
+use retally_engine::store::{Folder, Unfinished};
 use retally_report::{Csv, html, markdown};
-use std::fs::File;
+use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -118,14 +119,8 @@ fn is_stdout(path: &Path) -> bool {
 /// What a report is written to.
 enum Target {
     Stdout(BufWriter<std::io::Stdout>),
-    File(Partial),
-}
-
-/// A file that has its name once it is complete.
-struct Partial {
-    out: BufWriter<File>,
-    path: PathBuf,
-    partial: PathBuf,
+    /// Has its name once it is complete.
+    File(Unfinished),
 }
 
 impl Target {
@@ -133,27 +128,26 @@ impl Target {
         if is_stdout(path) {
             return Ok(Self::Stdout(BufWriter::new(std::io::stdout())));
         }
-        if path.is_dir() {
-            let text = format!("cannot write the report {}: it is a folder", path.display());
-            return Err(Failure::usage(anyhow!(text)));
+        let wrong = |why: &str| {
+            Failure::usage(anyhow!("cannot write the report {}: {why}", path.display()))
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // A folder that somebody misspelt is not made.
+        if !(folder.as_os_str().is_empty() || folder.is_dir()) {
+            return Err(wrong("its folder does not exist"));
         }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial)
-            .with_context(|| format!("cannot write the report {}", path.display()))
-            .map_err(Failure::usage)?;
-        Ok(Self::File(Partial { out: BufWriter::new(file), path: path.to_owned(), partial }))
+        let name = match path.file_name().and_then(OsStr::to_str) {
+            Some(name) if !path.is_dir() => name,
+            Some(_) => return Err(wrong("it is a folder")),
+            None => return Err(wrong("it names no file")),
+        };
+        Folder::files(folder).write(name).map(Self::File).map_err(Failure::usage)
     }
 
     fn finish(self) -> Result<()> {
         match self {
             Self::Stdout(mut out) => Ok(out.flush()?),
-            Self::File(mut file) => {
-                let failed = || format!("cannot write the report {}", file.path.display());
-                file.out.flush().with_context(failed)?;
-                std::fs::rename(&file.partial, &file.path).with_context(failed)
-            }
+            Self::File(file) => Ok(file.finish()?),
         }
     }
 }
@@ -162,21 +156,14 @@ impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::File(file) => file.out.write(bytes),
+            Self::File(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::File(file) => file.out.flush(),
+            Self::File(file) => file.flush(),
         }
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // There is none any more if it became a report.
-        let _ = std::fs::remove_file(&self.partial);
     }
 }

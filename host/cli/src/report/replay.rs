@@ -1,8 +1,8 @@
 //! What a replay came to, as text and as JSON.
 
 use super::gates;
+use super::repeated::{Pair, Repeated};
 use super::text::{grouped, harmless_lines, seconds, short};
-use crate::commands::replay::Repeated;
 use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
 use retally_core::schema::{Kind, display};
 use retally_engine::run::Report;
@@ -51,7 +51,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         object["gates"] = gates::to_json(&report.gates);
     }
     if let Some(repeated) = repeated {
-        let pairs = |pairs: &[crate::commands::replay::Pair]| -> Vec<Value> {
+        let pairs = |pairs: &[Pair]| -> Vec<Value> {
             pairs.iter().map(|p| json!({ "what": p.what, "old": p.old, "new": p.new })).collect()
         };
         object["repeats"] = json!({

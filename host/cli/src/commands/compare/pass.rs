@@ -1,13 +1,13 @@
 //! Two reducers over the log of a job, in one pass.
 
 use super::flag;
-use crate::commands::replay::{cache_folder, cancel_on_signal};
+use crate::commands::job;
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_compare::model::Comparison;
 use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions};
-use retally_engine::job::{Authored, Resolved};
+use retally_engine::job::Resolved;
 use retally_engine::run::{
     BATCH_EVENTS, PassOptions, ReplayOptions, RunError, compare, load, load_file,
 };
@@ -100,15 +100,15 @@ impl PassArgs {
     /// Compares the two reducers.
     pub(super) fn compare(
         &self,
-        job: &Path,
+        path: &Path,
         options: CompareOptions,
         sink: &mut dyn Sink,
     ) -> Result<Comparison, Failure> {
-        let explain = self.explain(job);
+        let explain = self.explain(path);
         let shown = Arc::new(Shown::new(self.quiet));
         let options = self.options(options, &shown)?;
-        let options = PassOptions { explain, files: self.files(job)?, ..options };
-        let job = self.job(job)?;
+        let options = PassOptions { explain, files: self.files(path)?, ..options };
+        let job = job::resolve(job::load(path)?, &self.set)?;
         let compared = self.pass(&job, &options, &shown, sink);
         shown.finish();
         compared.map_err(|error| self.failure(error))
@@ -132,36 +132,16 @@ impl PassArgs {
         Ok(compare(job, [a, b], options, shown, sink)?.comparison)
     }
 
-    fn job(&self, path: &Path) -> Result<Resolved, Failure> {
-        let mut authored = Authored::load(path).map_err(|error| {
-            let failure = Failure::usage(error);
-            if path.exists() { failure } else { failure.hint("name a job by --job FILE") }
-        })?;
-        for pair in &self.set {
-            authored.set_pair(pair).map_err(Failure::usage)?;
-        }
-        Resolved::new(&authored).map_err(Failure::usage)
-    }
-
     fn options(&self, compare: CompareOptions, shown: &Arc<Shown>) -> Result<PassOptions, Failure> {
-        let log = {
-            let shown = shown.clone();
-            Arc::new(move |line: &str| shown.say(line))
-        };
         let keys = match &self.keys_file {
             Some(file) => Some(crate::commands::keys_of(file)?),
             None => (!self.keys.is_empty()).then(|| self.keys.clone()),
         };
         let replay = ReplayOptions {
-            threads: self.threads,
             batch_events: self.batch,
             keys,
             limit: self.limit,
-            cancel: cancel_on_signal()?,
-            cache: cache_folder(),
-            log,
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
-            ..ReplayOptions::default()
+            ..job::options(self.threads, shown)?
         };
         let dirs = ["a", "b"].map(|side| self.out.as_ref().map(|out| out.join(side)));
         Ok(PassOptions { replay, compare, dirs, ..PassOptions::default() })
@@ -180,8 +160,7 @@ impl PassArgs {
     fn failure(&self, error: RunError) -> Failure {
         let picked = !self.keys.is_empty() || self.keys_file.is_some();
         let refused = matches!(error, RunError::Compare(CompareError::Refused(_)));
-        let is_usage = error.is_usage();
-        let failure = Failure::of(error, is_usage);
+        let failure = Failure::from(error);
         if !(picked && refused) {
             return failure;
         }

@@ -2,17 +2,15 @@
 
 mod guess;
 
-use crate::commands::replay::{cache_folder, cancel_on_signal};
+use crate::commands::job;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
 use crate::report::explain::{to_json, to_text};
 use retally_compare::Options;
 use retally_core::log::Position;
-use retally_engine::job::{Authored, Resolved};
-use retally_engine::run::{
-    AROUND, ExplainOptions, History, ReplayOptions, RunError, explain, load, load_file,
-};
+use retally_engine::job::Resolved;
+use retally_engine::run::{AROUND, ExplainOptions, History, explain, load, load_file};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,11 +72,11 @@ fn position(text: &str) -> Result<Position, String> {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let job = job(args)?;
+    let job = job::resolve(job::load(&args.job)?, &args.set)?;
     let shown = Arc::new(Shown::new(args.quiet));
     let history = history(args, &job, &shown);
     shown.finish();
-    let history = history.map_err(failure)?;
+    let history = history?;
     // A run may stop at the very first event.
     let is_told = history.events > 0 || history.stopped.is_some();
     let mut out = std::io::stdout().lock();
@@ -95,29 +93,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::CheckFailed)
 }
 
-fn job(args: &Args) -> Result<Resolved, Failure> {
-    let mut authored = Authored::load(&args.job).map_err(|error| {
-        let failure = Failure::usage(error);
-        if args.job.exists() { failure } else { failure.hint("name a job by --job FILE") }
-    })?;
-    for pair in &args.set {
-        authored.set_pair(pair).map_err(Failure::usage)?;
-    }
-    Resolved::new(&authored).map_err(Failure::usage)
-}
-
-fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, RunError> {
-    let log = {
-        let shown = shown.clone();
-        Arc::new(move |line: &str| shown.say(line))
-    };
-    let replay = ReplayOptions {
-        threads: args.threads,
-        cancel: cancel_on_signal().unwrap_or_default(),
-        cache: cache_folder(),
-        log,
-        ..ReplayOptions::default()
-    };
+fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, Failure> {
+    let replay = job::options(args.threads, shown)?;
     let mut reducers = Vec::new();
     match &args.a {
         Some(path) => reducers.push(load_file(job, path, &replay)?),
@@ -131,10 +108,5 @@ fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, R
     let last = if around.is_some() { last.or(Some(AROUND)) } else { last };
     let options =
         ExplainOptions { replay, last, around, compare: Options::default(), run: args.run.clone() };
-    explain(job, &args.key, reducers, &options, shown.as_ref())
-}
-
-fn failure(error: RunError) -> Failure {
-    let is_usage = error.is_usage();
-    Failure::of(error, is_usage)
+    Ok(explain(job, &args.key, reducers, &options, shown.as_ref())?)
 }

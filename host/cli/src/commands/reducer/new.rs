@@ -4,7 +4,6 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::toolchain::TARGET;
 use anyhow::{Context as _, Result, anyhow, bail};
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,8 +22,10 @@ const VENDOR_WORKSPACE: &str = include_str!(concat!(env!("OUT_DIR"), "/workspace
 /// Of the checkout's lock file what the SDK needs: the versions that this binary was tested with.
 const LOCK: &str = include_str!(concat!(env!("OUT_DIR"), "/Cargo.lock"));
 
-/// Events of the sample log.
-const SAMPLE_EVENTS: u64 = 100;
+/// A hundred events of eight accounts over two days. Number 41 repeats number 38, number 67 takes
+/// the id of number 60 with another amount, number 83 has no amount that could be read, number 96
+/// gives back more than was ever paid, and every ninth is of a type that nobody reads.
+const SAMPLE: &str = include_str!("template/events.jsonl");
 
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -58,42 +59,15 @@ fn name_of(path: &Path) -> Result<String> {
         );
     }
     let is_taken = LOCK.lines().any(|line| line == format!("name = {name:?}"));
-    if is_taken || RESERVED.contains(&name) {
+    if is_taken || RESERVED.split(' ').any(|reserved| reserved == name) {
         bail!("a reducer cannot be called {name:?}: Rust or the SDK has that name; choose another");
     }
     Ok(name.to_owned())
 }
 
 /// Names that cargo or rustc refuse or that would hide something.
-const RESERVED: [&str; 27] = [
-    "alloc",
-    "as",
-    "break",
-    "const",
-    "core",
-    "crate",
-    "else",
-    "enum",
-    "fn",
-    "for",
-    "if",
-    "impl",
-    "in",
-    "loop",
-    "match",
-    "mod",
-    "move",
-    "proc-macro",
-    "pub",
-    "return",
-    "self",
-    "std",
-    "struct",
-    "test",
-    "type",
-    "use",
-    "while",
-];
+const RESERVED: &str = "alloc as break const core crate else enum fn for if impl in loop match mod \
+    move proc-macro pub return self std struct test type use while";
 
 /// Lets cargo write the lock file as it would itself: ours has all that the SDK needs and what some
 /// features that a new project does not use would need. Without cargo the first build does it.
@@ -127,7 +101,7 @@ fn write_files(folder: &Path, name: &str) -> Result<()> {
     write("retally.toml", fill(include_str!("template/retally.toml.in")).as_bytes())?;
     write("README.md", fill(include_str!("template/README.md.in")).as_bytes())?;
     write(".gitignore", include_bytes!("template/gitignore"))?;
-    write("sample/events.jsonl", sample().as_bytes())?;
+    write("sample/events.jsonl", SAMPLE.as_bytes())?;
     write("vendor/README.md", include_bytes!("template/vendor-README.md"))?;
     write("vendor/Cargo.toml", VENDOR_WORKSPACE.as_bytes())?;
     for (path, bytes) in VENDOR {
@@ -145,36 +119,15 @@ fn type_name(name: &str) -> String {
         out.extend(chars);
     }
     // A name of the template's own would be there twice, and one of the SDK's hidden.
-    if TAKEN.contains(&out.as_str()) {
+    if TAKEN.split(' ').any(|taken| taken == out) {
         out.push_str("Reducer");
     }
     out
 }
 
 /// Names that the template uses.
-const TAKEN: [&str; 21] = [
-    "Account",
-    "Breach",
-    "Charged",
-    "Decimal",
-    "Default",
-    "Emitter",
-    "Err",
-    "Event",
-    "Key",
-    "Ledger",
-    "Meta",
-    "Ok",
-    "Rates",
-    "Reducer",
-    "Refusal",
-    "Reject",
-    "Result",
-    "Rounding",
-    "Rows",
-    "Total",
-    "Violations",
-];
+const TAKEN: &str = "Account Breach Charged Decimal Default Emitter Err Event Key Ledger Meta Ok \
+    Rates Reducer Refusal Reject Result Rounding Rows Total Violations";
 
 /// The lock file: the SDK's packages, and the new one at its place among them.
 fn lock(name: &str) -> String {
@@ -197,44 +150,6 @@ fn lock(name: &str) -> String {
     }
     out.push_str(&own.unwrap_or_default());
     format!("{}\n", out.trim_end())
-}
-
-/// A hundred events of eight accounts over two days: the same at every call. Number 41 repeats
-/// number 38, number 67 takes the id of number 60 with another amount, number 83 has no amount that
-/// could be read, number 96 gives back more than was ever paid, and every ninth is of a type that
-/// nobody reads.
-fn sample() -> String {
-    let mut log = String::new();
-    for number in 0..SAMPLE_EVENTS {
-        let _ = match number {
-            41 => writeln!(log, "{}", event(38)),
-            67 => writeln!(log, "{}", event(60).replace("\"amount\":\"", "\"amount\":\"1")),
-            83 => writeln!(log, "{}", event(83).replace("\"amount\":\"", "\"amount\":\"about ")),
-            _ => writeln!(log, "{}", event(number)),
-        };
-    }
-    log
-}
-
-fn event(number: u64) -> String {
-    // A few steps of a generator, so that amounts look like amounts.
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed ^= mixed >> 32;
-    let (day, hour, minute) = (1 + number / 50, number % 50 * 28 / 60, number % 50 * 28 % 60);
-    let head = format!(
-        "{{\"event_id\":\"e-{number:03}\",\"ts\":\"2026-03-{day:02}T{hour:02}:{minute:02}:00Z\",\
-         \"account_id\":\"acct-{}\"",
-        mixed % 8
-    );
-    let cents = 500 + mixed / 8 % 20_000;
-    let amount = |cents: u64| format!("\"amount\":\"{}.{:02}\"", cents / 100, cents % 100);
-    match number {
-        96 => format!("{head},\"type\":\"refund\",{}}}", amount(99_999_999)),
-        n if n % 9 == 4 => format!("{head},\"type\":\"login\"}}"),
-        n if n > 40 && n % 7 == 0 => format!("{head},\"type\":\"refund\",{}}}", amount(cents / 20)),
-        _ => format!("{head},\"type\":\"payment\",{}}}", amount(cents)),
-    }
 }
 
 #[cfg(test)]
@@ -266,9 +181,8 @@ mod tests {
 
     #[test]
     fn the_sample_is_a_hundred_lines_of_json() {
-        let sample = sample();
-        assert_eq!(sample.lines().count() as u64, SAMPLE_EVENTS);
-        for line in sample.lines() {
+        assert_eq!(SAMPLE.lines().count(), 100);
+        for line in SAMPLE.lines() {
             let value: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(value["account_id"].is_string(), "{line}");
         }

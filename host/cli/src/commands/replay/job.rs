@@ -3,6 +3,7 @@
 
 use super::Args;
 use super::repeat::Old;
+use crate::commands::job;
 use crate::error::Failure;
 use anyhow::Context as _;
 use retally_engine::job::{Authored, Resolved};
@@ -23,10 +24,7 @@ pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failur
     if let Some(url) = &args.source {
         set("source.url", &absolute_url(url)?)?;
     }
-    for pair in &args.set {
-        authored.set_pair(pair).map_err(Failure::usage)?;
-    }
-    Resolved::new(&authored).map_err(Failure::usage)
+    job::resolve(authored, &args.set)
 }
 
 fn load(args: &Args) -> Result<Authored, Failure> {
@@ -34,13 +32,7 @@ fn load(args: &Args) -> Result<Authored, Failure> {
     if !args.job.exists() && args.reducer.is_some() && args.source.is_some() {
         return Ok(Authored::empty("command line"));
     }
-    Authored::load(&args.job).map_err(|error| {
-        let failure = Failure::usage(error);
-        if args.job.exists() {
-            return failure;
-        }
-        failure.hint("name a job by --job FILE, or begin with `retally reducer new NAME`")
-    })
+    job::load(&args.job)
 }
 
 fn folder_of(job: &Path) -> &Path {

@@ -6,11 +6,10 @@ mod repeat;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
+use crate::report::repeated::Repeated;
 use crate::report::replay::{print_json, print_text};
-use anyhow::{Context as _, anyhow};
-pub(crate) use repeat::{Pair, Repeated};
-use retally_engine::Cancel;
-use retally_engine::run::{self, ReplayOptions, Report, RunError};
+use anyhow::anyhow;
+use retally_engine::run::{self, ReplayOptions, Report};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,8 +93,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let options = options(args, old.as_ref(), &shown)?;
     let result = run::replay(&job, &options, shown.as_ref());
     shown.finish();
-    let report = result.map_err(failure)?;
-    let repeated = old.map(|old| Repeated::new(&old, &report.manifest));
+    let report = result?;
+    let repeated = old.map(|old| Repeated::new(old.manifest(), &report.manifest));
     match args.json {
         true => print_json(&report, repeated.as_ref())?,
         false => print_text(&report, repeated.as_ref())?,
@@ -129,52 +128,16 @@ fn options(
         (None, true) => old.and_then(repeat::Old::keys),
     };
     let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
-    let log = {
-        let shown = shown.clone();
-        Arc::new(move |line: &str| shown.say(line))
-    };
     Ok(ReplayOptions {
-        threads: args.threads,
         batch_events: args.batch,
         keys,
         limit: args.limit.or_else(|| old.and_then(repeat::Old::limit)),
         from_snapshot: absolute(&args.from_snapshot)?,
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || old.is_some_and(repeat::Old::is_attested),
-        cancel: cancel_on_signal()?,
-        cache: cache_folder(),
-        log,
-        input: None,
-        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         dir: args.out.clone(),
+        ..super::job::options(args.threads, shown)?
     })
-}
-
-/// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does
-/// not ask.
-pub(crate) fn cancel_on_signal() -> Result<Cancel, Failure> {
-    let cancel = Cancel::default();
-    let asked = cancel.clone();
-    let handler = move || {
-        if asked.is_cancelled() {
-            std::process::exit(Exit::Unfinished as i32);
-        }
-        asked.cancel();
-    };
-    ctrlc::set_handler(handler).context("cannot listen to Ctrl-C").map_err(Failure::unfinished)?;
-    Ok(cancel)
-}
-
-/// Where compiled reducers are kept: of this user alone, and nothing is lost with it.
-pub(crate) fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(base.join("retally"))
-}
-
-fn failure(error: RunError) -> Failure {
-    let is_usage = error.is_usage();
-    Failure::of(error, is_usage)
 }
 
 fn exit(report: &Report, repeated: Option<&Repeated>) -> Exit {
