@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails soonest.
 
 use crate::{data, demo, setup, steps};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
 
@@ -11,11 +11,29 @@ const PLUGINS: &str = "plugins/Cargo.toml";
 /// Guests that misbehave: compiled for wasm alone.
 const GUESTS: &str = "tests/guests/Cargo.toml";
 
-/// All of it.
-pub(crate) fn run() -> Result<()> {
+/// All of it, or with `--quick` what takes a minute once all is compiled.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    match args {
+        [] => whole(),
+        [flag] if flag == "--quick" => quick(),
+        _ => bail!("`cargo xtask test` takes --quick or nothing"),
+    }
+}
+
+/// What fails most often while somebody writes: format, house rules, the core's laws and all unit
+/// tests. No reducer is built and nothing is installed.
+fn quick() -> Result<()> {
+    format()?;
+    let mut tests = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
+    tests.args(["--lib", "--bins", "--test", "laws", "--test", "tidy", "--test", "deny"]);
+    steps::run("quick tests", tests.env("INSTA_UPDATE", "no"))
+}
+
+fn whole() -> Result<()> {
     setup::run()?;
     format()?;
     lint()?;
+    deny()?;
     demo::build()?;
     guests()?;
     data::flights()?;
@@ -42,6 +60,22 @@ fn lint() -> Result<()> {
 
 fn denying(clippy: &mut Command) -> &mut Command {
     clippy.args(["--", "--deny", "warnings"])
+}
+
+/// Advisories too, where cargo-deny is installed and its database can be had; what else deny.toml
+/// says, the tests hold against it.
+fn deny() -> Result<()> {
+    if !steps::succeeds("cargo", &["deny", "--version"]) {
+        println!("deny     no cargo-deny here, so nothing is known of advisories");
+        return Ok(());
+    }
+    let ours = ["deny", "--locked", "check", "bans", "licenses", "sources"];
+    steps::run("deny", &mut steps::cargo(&ours))?;
+    if steps::succeeds("cargo", &["deny", "fetch", "db"]) {
+        return steps::run("advisories", &mut steps::cargo(&["deny", "check", "advisories"]));
+    }
+    println!("deny     the database of advisories cannot be had, so nothing is known of them");
+    Ok(())
 }
 
 /// The ill-behaved guests, which the sandbox's tests look for in target/guests, and those of whole
