@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod comparison;
+pub mod sources;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

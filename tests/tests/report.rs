@@ -325,7 +325,10 @@ fn the_command_line_writes_every_report() -> Result<()> {
     let table = SerializedFileReader::new(std::fs::File::open(project.path("r.parquet"))?)?;
     assert_eq!(table.metadata().file_metadata().num_rows(), rows);
     assert!(rows >= 12, "{rows}");
-    assert!(!std::fs::exists(project.path("r.csv.partial"))?);
+    for entry in std::fs::read_dir(project.path(""))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        assert!(!name.starts_with('.') && !name.ends_with(".partial"), "{name} is left over");
+    }
     let own = project.run(&["compare", "a", "b", "--csv", "-"])?;
     assert_eq!(own.stdout.as_bytes(), first[2], "stdout holds the one report alone");
     let both = project.run(&["compare", "a", "b", "--json", "--html", "-"])?;
@@ -333,5 +336,6 @@ fn the_command_line_writes_every_report() -> Result<()> {
     let lost = project.run(&["compare", "a", "b", "--html", "no/such/folder.html"])?;
     assert_eq!(lost.code, 2, "{}", lost.stderr);
     assert!(lost.stderr.contains("no/such/folder.html"), "{}", lost.stderr);
+    assert!(!std::fs::exists(project.path("no"))?, "a folder that was misspelt is not made");
     Ok(())
 }

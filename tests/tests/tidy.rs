@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test, its helpers included")]
 
+use retally_tests::root;
+use retally_tests::sources::{File, sources};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 const FILE_MAX_LINES: usize = 499;
 const FUNCTION_MAX_LINES: usize = 69;
@@ -38,44 +39,8 @@ const CORE_MAY_USE: [(&str, &str); 11] = [
     ("thiserror", "errors near their cause"),
 ];
 
-/// A file of ours.
-struct File {
-    /// Its path from the root, with `/`.
-    name: String,
-    text: String,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// All files of ours with one of these extensions.
-fn files(extensions: &[&str]) -> Vec<File> {
-    let mut found = Vec::new();
-    walk(&root(), &root(), extensions, &mut found);
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(!found.is_empty());
-    found
-}
-
-fn walk(root: &Path, folder: &Path, extensions: &[&str], found: &mut Vec<File>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if path.is_dir() {
-            let is_ours = !name.starts_with('.') || name == ".ci" || name == ".cargo";
-            if is_ours && name != "target" && name != "node_modules" && name != "__pycache__" {
-                walk(root, &path, extensions, found);
-            }
-        } else if path.extension().is_some_and(|e| extensions.iter().any(|x| e == *x)) {
-            let below = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
-            found.push(File { name: below, text: fs::read_to_string(&path).unwrap() });
-        }
-    }
-}
-
 fn rust() -> impl Iterator<Item = File> {
-    files(&["rs"]).into_iter().filter(|file| !GENERATED.contains(&file.name.as_str()))
+    sources(&["rs"]).into_iter().filter(|file| !GENERATED.contains(&file.name.as_str()))
 }
 
 /// Whether a file lies in one of these places: below the root, or with `/` in front anywhere.
@@ -214,7 +179,7 @@ fn nothing_tells_of_the_machine_it_was_written_on() {
         concat!("deb.", "debian.org"),
     ];
     let mut offences = Vec::new();
-    for file in files(&["rs", "md", "toml", "wit", "py", "sh", "json"]) {
+    for file in sources(&["rs", "md", "toml", "wit", "py", "sh", "json"]) {
         for (number, line) in file.text.lines().enumerate() {
             if let Some(word) = words.iter().find(|word| line.contains(**word)) {
                 offences.push(format!("{}:{}: {word}", file.name, number + 1));
@@ -240,7 +205,7 @@ fn names_an_issue(line: &str) -> bool {
 fn verbs() -> BTreeSet<String> {
     let folder = root().join("host/cli/src/commands");
     let mut verbs = BTreeSet::new();
-    for file in files(&["rs"]) {
+    for file in sources(&["rs"]) {
         let Some(below) = file.name.strip_prefix("host/cli/src/commands/") else { continue };
         if !file.text.contains("struct Args") {
             continue;
@@ -261,7 +226,7 @@ fn every_verb_has_a_file_a_test_and_a_heading() {
         .collect();
     let verbs = verbs();
     assert_eq!(verbs, headings, "files of host/cli/src/commands, and headings of docs/cli.md");
-    let tests: String = files(&["rs"])
+    let tests: String = sources(&["rs"])
         .into_iter()
         .filter(|file| file.name.starts_with("tests/") && !file.name.ends_with("/tidy.rs"))
         .map(|file| file.text)
@@ -271,4 +236,44 @@ fn every_verb_has_a_file_a_test_and_a_heading() {
         let call = words.join(", ");
         assert!(tests.contains(&call), "no test below tests/ runs `retally {verb}` ({call})");
     }
+}
+
+/// Text between single backticks that is written like a path.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    quoted.filter(move |quoted| quoted.contains('/') && quoted.chars().all(is_part))
+}
+
+#[test]
+fn pages_name_files_that_exist() {
+    let mut offences = Vec::new();
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/determinism.md", "docs/gates.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let lost = paths(&text).filter(|path| {
+            let places = [root().join(path), root().join("host").join(path)];
+            !places.iter().any(|place| place.exists())
+        });
+        offences.extend(lost.map(|path| format!("{page}: {path} leads nowhere")));
+    }
+    none(&offences);
+}
+
+/// One kind stands for all: whatever file knows dates must be told to whoever adds a kind.
+#[test]
+fn the_page_names_every_place_that_knows_a_kind() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let row = page.lines().find(|line| line.starts_with("| add a kind of value |")).unwrap();
+    let told: Vec<&str> = paths(row).collect();
+    let mut offences = Vec::new();
+    let of_tests = ["tests/", "/tests/", "/tests.rs", "benches/"];
+    for file in rust().filter(|file| !lies_in(&file.name, &of_tests)) {
+        let code = file.text.split("#[cfg(test)]").next().unwrap();
+        let knows = ["Kind::Date", "Values::Date", "Value::Date("].iter().any(|w| code.contains(w));
+        let name = file.name.strip_prefix("host/").unwrap_or(&file.name);
+        if knows && !told.iter().any(|told| name.starts_with(told)) {
+            offences.push(format!("{}: knows a kind and is not in the row", file.name));
+        }
+    }
+    none(&offences);
 }

@@ -1,10 +1,11 @@
 //! The result of a comparison, as plain data: what `--json` prints, and what every report and gate
 //! reads. One shape for all three ways to compare (one pass, two runs, known results).
 //!
-//! Values stand as their one exact text ([`retally_core::schema::display`]) under a field whose kind is
-//! told; `None` is a missing value. Numbers that are no counts are texts too, exact in all their
-//! digits, because a JSON reader may take them for floats. Every list has a fixed order, so that a
-//! repeated comparison is the same bytes. Nothing tells of a clock or of a path of the machine.
+//! Values stand as their one exact text ([`retally_core::schema::display`]) under a field whose
+//! kind is told; `None` is a missing value. Numbers that are no counts are texts too, exact in all
+//! their digits, because a JSON reader may take them for floats. Every list has a fixed order, so
+//! that a repeated comparison is the same bytes. Nothing tells of a clock or of a path of the
+//! machine.
 
 mod differences;
 mod events;

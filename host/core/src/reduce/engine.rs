@@ -1,5 +1,5 @@
-//! What runs a reducer, as it says of itself: for manifests, and in no digest, so that equal digests
-//! from different engines are worth showing.
+//! What runs a reducer, as it says of itself: for manifests, and in no digest, so that equal
+//! digests from different engines are worth showing.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
