@@ -1,10 +1,10 @@
 //! The limit: reading the log and splitting it into lines, and nothing else.
 
-use crate::native::files;
 use anyhow::Result;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that are read at once.
 pub(crate) const READ_BYTES: usize = 1 << 20;
@@ -48,4 +48,31 @@ pub(crate) fn lines(path: &Path, mut each: impl FnMut(&[u8]) -> Result<()>) -> R
         each(&buffer[..held])?;
     }
     Ok(())
+}
+
+/// Does `work` for every file, shared out to threads; results in the order of the files.
+pub(crate) fn files<T: Send>(
+    paths: &[PathBuf],
+    threads: usize,
+    work: impl Fn(usize, &Path) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let share = || -> Result<Vec<(usize, T)>> {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(number) else { return Ok(done) };
+            done.push((number, work(number, path)?));
+        }
+    };
+    let mut all = std::thread::scope(|scope| -> Result<Vec<(usize, T)>> {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(share)).collect();
+        let mut all = Vec::new();
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
+        }
+        Ok(all)
+    })?;
+    all.sort_by_key(|(number, _)| *number);
+    Ok(all.into_iter().map(|(_, result)| result).collect())
 }

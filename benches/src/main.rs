@@ -20,6 +20,7 @@ use xtask::orders_log::Shape;
 const USAGE: &str = "\
 cargo xtask bench [--events N] [--rounds R] [--dir DIR] [--only PART]
                      everything, or the variants whose name has that part, such as `-a-2`
+cargo xtask bench --record RELEASE   everything, and its ratios as a row of benches/history.md
 cargo xtask bench pair [...]   a comparison of two reducers beside a replay of each
 cargo xtask bench ids      the table of ids alone
 cargo xtask bench prints   the hashes of events alone";
@@ -32,6 +33,8 @@ struct Args {
     dir: PathBuf,
     /// Only the variants whose name holds this.
     only: String,
+    /// The release for which a row is added to benches/history.md.
+    record: Option<String>,
 }
 
 fn main() -> Result<()> {
@@ -70,6 +73,7 @@ fn parse(words: &[&str]) -> Result<Args> {
         rounds: 3,
         dir: PathBuf::from("target/bench"),
         only: String::new(),
+        record: None,
     };
     for pair in words.chunks(2) {
         let [name, value] = pair else { bail!("{pair:?} lacks a value\n{USAGE}") };
@@ -78,8 +82,12 @@ fn parse(words: &[&str]) -> Result<Args> {
             "--rounds" => args.rounds = value.parse()?,
             "--dir" => args.dir = PathBuf::from(value),
             "--only" => args.only = (*value).to_owned(),
+            "--record" => args.record = Some((*value).to_owned()),
             _ => bail!("no option {name}\n{USAGE}"),
         }
+    }
+    if args.record.is_some() && !args.only.is_empty() {
+        bail!("a row of the history needs every variant: --record without --only");
     }
     if args.rounds == 0 || args.shape.events == 0 {
         bail!("nothing to measure");

@@ -3,7 +3,7 @@
 //! run.
 
 use crate::check::Row;
-use crate::limit::lines;
+use crate::limit::{files, lines};
 use anyhow::{Context as _, Result, bail};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable, hash_table::Entry};
 use serde::Deserialize;
@@ -11,7 +11,6 @@ use std::fs::File;
 use std::hash::BuildHasher as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is read of a line.
 #[derive(Deserialize)]
@@ -179,33 +178,6 @@ fn micros(text: &str) -> Result<i64> {
             - 719_468;
     let seconds = ((days * 24 + number(11, 13)) * 60 + number(14, 16)) * 60 + number(17, 19);
     Ok(seconds * 1_000_000 + number(20, 26))
-}
-
-/// Does `work` for every file, shared out to threads; results in the order of the files.
-pub(crate) fn files<T: Send>(
-    paths: &[PathBuf],
-    threads: usize,
-    work: impl Fn(usize, &Path) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let share = || -> Result<Vec<(usize, T)>> {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(number) else { return Ok(done) };
-            done.push((number, work(number, path)?));
-        }
-    };
-    let mut all = std::thread::scope(|scope| -> Result<Vec<(usize, T)>> {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(share)).collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            all.extend(thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
-        }
-        Ok(all)
-    })?;
-    all.sort_by_key(|(number, _)| *number);
-    Ok(all.into_iter().map(|(_, result)| result).collect())
 }
 
 #[cfg(test)]

@@ -7,8 +7,13 @@ use crate::{Args, limit, native, retally};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::process::Command;
 use std::time::Instant;
+
+/// Where a sitting per release is kept, from the checkout's root.
+const HISTORY: &str = "benches/history.md";
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +138,25 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
         variants.into_iter().zip(measured.into_iter().map(median)).collect();
     print_table(logs, &medians);
     print_stages(logs, &medians);
-    same_results(&medians)
+    same_results(&medians)?;
+    args.record.as_deref().map_or(Ok(()), |release| record(release, logs, &medians))
+}
+
+/// How fast a variant is, the native fold being 1.
+fn to_native(medians: &[(Variant, Measured)], variant: Variant, run: &Measured) -> Option<f64> {
+    let native = Variant { work: Work::Native, ..variant };
+    let (_, native) = medians.iter().find(|(other, _)| *other == native)?;
+    Some(native.seconds / run.seconds)
+}
+
+/// Adds this sitting to the history: the ratios of everything that is ours.
+fn record(release: &str, logs: &Logs, medians: &[(Variant, Measured)]) -> Result<()> {
+    let ours = medians.iter().filter(|(v, _)| matches!(v.work, Work::Json | Work::Parquet));
+    let ratios = ours.filter_map(|(variant, run)| to_native(medians, *variant, run));
+    let ratios: Vec<String> = ratios.map(|ratio| format!("{ratio:.2}")).collect();
+    let row = format!("| {release} | {} | {} | |\n", logs.shape.events, ratios.join(" | "));
+    let mut history = OpenOptions::new().append(true).open(HISTORY).context(HISTORY)?;
+    history.write_all(row.as_bytes()).context(HISTORY)
 }
 
 fn child(variant: Variant, args: &Args) -> Result<Measured> {
@@ -164,10 +187,8 @@ fn print_table(logs: &Logs, medians: &[(Variant, Measured)]) {
         "", "threads", "million events/s", "to native", "peak MB"
     );
     for (variant, run) in medians {
-        let native = Variant { work: Work::Native, ..*variant };
-        let native = medians.iter().find(|(other, _)| *other == native);
-        let ratio =
-            native.map_or(String::new(), |(_, n)| format!("{:.2}", n.seconds / run.seconds));
+        let ratio = to_native(medians, *variant, run);
+        let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let name = match variant.work {
             Work::Limit => "read and split".to_owned(),
             Work::Native => format!("native {}", letter(variant)),

@@ -87,8 +87,7 @@ pub(crate) fn engine(stack: usize) -> wasmtime::Result<Engine> {
     // Without effect while relaxed SIMD is off; right if somebody turns it on for a test.
     config.relaxed_simd_deterministic(true);
 
-    // A deadline needs a way into a loop. Epochs cost within noise; fuel costs 60 to 100 % of guest
-    // time and its count differs between platforms (wasmtime issues 14331, 14075).
+    // A deadline needs a way into a loop: why by epochs, docs/decisions/no-fuel.md.
     config.epoch_interruption(true);
     config.consume_fuel(HAS_FUEL);
 
