@@ -5,11 +5,15 @@
 use anyhow::{Context as _, Result};
 use retally_compare::model::{Comparison, KeyDifference, ValueDifference};
 use retally_compare::sink::NoSink;
-use retally_report::html;
+use retally_report::Outline;
 use retally_tests::browser::{Shown, show};
 use retally_tests::comparison::{Made, comparison};
 use std::path::PathBuf;
 use tempfile::TempDir;
+
+fn html(c: &Comparison) -> String {
+    retally_report::html(&Outline::of(c))
+}
 
 fn write(folder: &TempDir, text: &str) -> Result<PathBuf> {
     let path = folder.path().join("page.html");

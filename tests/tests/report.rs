@@ -5,13 +5,25 @@ use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use retally_compare::model::{Comparison, Condition, Group, How, Ranking, Read};
 use retally_compare::sink::NoSink;
-use retally_report::{Csv, html, markdown, terminal, terminal_beside_page};
+use retally_report::{Csv, Outline, terminal_beside_page};
 use retally_tests::comparison::{Made, comparison};
 use retally_tests::{Project, payment, reducer};
 
 /// A key that means something to every reader but a person.
 const HOSTILE: &str = "=HYPERLINK(\"http://evil.example\")|`@all`</script><script>alert(1)</script>\
                        <img src=x onerror=alert(1)>'\u{202e}\u{1b}[2J\t&amp;-";
+
+fn html(c: &Comparison) -> String {
+    retally_report::html(&Outline::of(c))
+}
+
+fn markdown(c: &Comparison) -> String {
+    retally_report::markdown(&Outline::of(c))
+}
+
+fn terminal(c: &Comparison) -> String {
+    retally_report::terminal(&Outline::of(c))
+}
 
 fn small() -> Result<Comparison> {
     comparison(&Made::default(), &mut NoSink)
@@ -55,7 +67,7 @@ fn what_few_of_all_keys_had_is_no_finding() -> Result<()> {
 #[test]
 fn a_report_with_a_page_does_not_lead_to_one() -> Result<()> {
     let c = small()?;
-    let (with, without) = (terminal_beside_page(&c), terminal(&c));
+    let (with, without) = (terminal_beside_page(&Outline::of(&c)), terminal(&c));
     let kept: Vec<&str> = without.lines().filter(|l| !l.contains("--html report.html")).collect();
     assert_ne!(with, without);
     assert_eq!(with.lines().collect::<Vec<_>>(), kept);

@@ -1,6 +1,7 @@
 //! Commands that lead on are to be pasted: whatever a key or a path holds is one word of a shell.
 //! A comparison holds them as lists of words; only here they become a line.
 
+use crate::text::steers;
 use retally_compare::model::{Comparison, FirstEvent};
 
 /// A command as a line to be pasted.
@@ -67,11 +68,6 @@ pub fn shell_flag(flag: &str, value: &str) -> String {
     // What looks like a flag itself must hang on to its own.
     let between = if value.starts_with('-') { '=' } else { ' ' };
     format!("{flag}{between}{}", shell_word(value))
-}
-
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn steers(c: char) -> bool {
+/// Whether a character does something to what shows it, but for being seen.
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -73,14 +74,6 @@ pub(crate) fn wrapped(text: &str, gap: &str, width: usize, indent: usize) -> Str
     out
 }
 
-/// The parts of a text between and within backticks, in turn; the second of each pair is a name.
-/// A text with half a pair is one part.
-pub(crate) fn ticks(text: &str) -> impl Iterator<Item = (bool, &str)> {
-    let pairs = text.matches('`').count().is_multiple_of(2);
-    let pattern = if pairs { '`' } else { '\0' };
-    text.split(pattern).enumerate().map(|(number, part)| (number % 2 == 1, part))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,12 +99,5 @@ mod tests {
         assert_eq!(wrapped("    a  net 1  tier x", "  ", 14, 6), "    a  net 1\n      tier x");
         assert_eq!(wrapped("of 8 keys (100 %).", " ", 15, 2), "of 8 keys\n  (100 %).");
         assert_eq!(wrapped("", " ", 5, 2), "");
-    }
-
-    #[test]
-    fn names_stand_between_backticks() {
-        let parts: Vec<_> = ticks("had a `refund` event").collect();
-        assert_eq!(parts, [(false, "had a "), (true, "refund"), (false, " event")]);
-        assert_eq!(ticks("a `half").collect::<Vec<_>>(), [(false, "a `half")]);
     }
 }

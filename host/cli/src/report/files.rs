@@ -3,11 +3,11 @@
 
 use crate::error::Failure;
 use anyhow::{Result, anyhow};
-use retally_compare::model::{Comparison, Presence};
+use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_engine::compare::Differences;
 use retally_engine::store::{Folder, Unfinished};
-use retally_report::{Csv, html, markdown};
+use retally_report::{Csv, Outline, html, markdown};
 use std::ffi::OsStr;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -84,16 +84,16 @@ pub(crate) struct Files {
 }
 
 /// How a report that is one text is made.
-type Render = fn(&Comparison) -> String;
+type Render = fn(&Outline) -> String;
 
 impl Files {
     /// Writes what is written at the end, and makes all files appear.
-    pub(crate) fn finish(self, comparison: &Comparison) -> Result<(), Failure> {
+    pub(crate) fn finish(self, report: &Outline) -> Result<(), Failure> {
         let mut done = Vec::new();
         done.extend(self.csv.map(Csv::finish).transpose()?);
         done.extend(self.differences.map(Differences::finish).transpose()?);
         for (mut target, render) in self.texts {
-            target.write_all(render(comparison).as_bytes())?;
+            target.write_all(render(report).as_bytes())?;
             done.push(target);
         }
         done.into_iter().try_for_each(Target::finish).map_err(Failure::unfinished)

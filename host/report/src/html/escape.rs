@@ -1,8 +1,10 @@
 //! What came from elsewhere, in a page: text and nothing but text. No tag, no attribute and no
 //! direction of reading leaves the place where it stands.
 
-use crate::sentence::{Part, Sentence};
-use crate::text::{cut, harmless, ticks};
+use super::svg::meter;
+use crate::number::{is_zero, percent};
+use crate::outline::{Class, Difference, Sentence, Span};
+use crate::text::{cut, harmless};
 use std::fmt::Write as _;
 
 /// Characters of a value that are shown.
@@ -21,44 +23,77 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// A value that stands by itself, in its own direction of reading.
-pub(super) fn value(value: &str) -> String {
+fn value(value: &str) -> String {
     match value.is_empty() {
-        true => "<i class=\"none\">empty</i>".to_owned(),
+        true => none("empty"),
         false => format!("<bdi>{}</bdi>", text(&cut(value, VALUE_CHARS))),
     }
 }
 
-/// A value, or that there is none.
-pub(super) fn optional(text: Option<&str>) -> String {
-    text.map_or_else(|| "<i class=\"none\">none</i>".to_owned(), value)
+fn none(what: &str) -> String {
+    format!("<i class=\"none\">{}</i>", text(what))
 }
 
-/// A name or a value within a sentence.
-pub(super) fn code(text: &str) -> String {
-    format!("<code>{}</code>", value(text))
+/// A sentence, or what a cell holds.
+pub(super) fn sentence(said: &Sentence) -> String {
+    said.render(span)
 }
 
-/// A sentence of ours in which names of others stand between backticks.
-pub(super) fn prose(of: &str) -> String {
-    ticks(of).map(|(is_name, part)| if is_name { code(part) } else { text(part) }).collect()
+/// The same without marks, for a place that can hold text alone.
+pub(super) fn bare(said: &Sentence) -> String {
+    said.render(|span| minus(&span.text()))
 }
 
 /// The same as a line of its own, beginning with a capital letter if it begins with a word of ours.
-pub(super) fn line(of: &str) -> String {
-    let mut chars = of.chars();
-    match chars.next() {
-        Some(first) => prose(&format!("{}{}", first.to_ascii_uppercase(), chars.as_str())),
-        None => String::new(),
+pub(super) fn line(said: &Sentence) -> String {
+    let mut said = said.clone();
+    if let Some(Span::Text(text)) = said.0.first_mut()
+        && let Some(first) = text.get_mut(..1)
+    {
+        first.make_ascii_uppercase();
+    }
+    sentence(&said)
+}
+
+fn span(of: &Span) -> String {
+    match of {
+        Span::Text(ours) => text(ours),
+        Span::Aside(ours) => format!("<span class=\"muted\">{}</span>", minus(ours)),
+        Span::Number(number) => format!("<b class=\"num\">{}</b>", minus(number)),
+        Span::Amount(number) if is_zero(number) => format!("<span class=\"zero\">{number}</span>"),
+        Span::Amount(number) => minus(number),
+        Span::Name(theirs) | Span::Quoted(theirs) => format!("<code>{}</code>", value(theirs)),
+        Span::Value(theirs) => value(theirs),
+        Span::Missing(what) => none(what),
+        Span::Difference(Difference { way, shown }) | Span::Result(Difference { way, shown }) => {
+            format!("<span class=\"{}\">{}</span>", class(*way), minus(shown))
+        }
+        Span::Share(part, whole, of) => {
+            format!("{}{}", meter(*part, *whole, *of), percent(*part, *whole))
+        }
+        Span::Digest(hash) => format!("<code class=\"hash\">{hash}</code>"),
+        Span::Pair(field, of, is_changed) => {
+            let class = if *is_changed { "pair changed" } else { "pair" };
+            let of = of.as_deref().map_or_else(|| none("none"), value);
+            let name = format!("<span class=\"muted\">{}</span>", text(field));
+            format!("<span class=\"{class}\">{name} {of}</span>")
+        }
+        Span::Badge(of, word) => format!("<span class=\"badge {}\">{word}</span>", class(*of)),
+        Span::Break => "<br>".to_owned(),
     }
 }
 
-/// A sentence.
-pub(super) fn sentence(said: &Sentence) -> String {
-    said.render(|part| match part {
-        Part::Text(ours) => text(ours),
-        Part::Number(number) => format!("<b class=\"num\">{}</b>", minus(number)),
-        Part::Value(theirs) => code(theirs),
-    })
+/// How the style of the page calls it.
+pub(super) fn class(of: Class) -> &'static str {
+    match of {
+        Class::Different => "different",
+        Class::Equal => "equal",
+        Class::OnlyA => "only-a",
+        Class::OnlyB => "only-b",
+        Class::Up => "up",
+        Class::Down => "down",
+        Class::Zero => "zero",
+    }
 }
 
 /// A number with a minus that is as wide as a plus.
@@ -82,7 +117,8 @@ mod tests {
             "<bdi>&#60;/script&#62;&#60;img src=x onerror=&#39;alert(1)&#39;&#62;\
              \\u{202e}\\u{0}</bdi>"
         );
-        assert_eq!(prose("`a<b` is"), "<code><bdi>a&#60;b</bdi></code> is");
+        let said = line(&Sentence(vec![Span::Text("of ".into()), Span::Name("a<b".into())]));
+        assert_eq!(said, "Of <code><bdi>a&#60;b</bdi></code>");
         assert_eq!(minus("-1.00"), "\u{2212}1.00");
     }
 

@@ -1,79 +1,40 @@
 //! The report as one page that opens from disk: for a finance lead first, who reads the verdict and
 //! the totals, and below that for whoever must find out why.
 //!
-//! ```text
-//! summary.rs   the verdict, what must be known, counts
-//! money.rs     totals, per group
-//! why.rs       what the changed keys have in common; time.rs: since when
-//! fields.rs    field by field; spread.rs: distributions
-//! keys.rs      the worst keys, sorted and searched; detail.rs: one of them, unfolded
-//! events.rs    emits, outcomes, refusals, violations
-//! about.rs     what it shows and does not, what was compared, how to repeat it
-//! ```
-//!
 //! The page asks for nothing: no network, no font, no other file, and its policy forbids it to. It
 //! can be read without its script, which sorts and searches and keeps both in the page's address.
 //! Bounded: some megabytes at the most, whatever differs.
 
-mod about;
-mod detail;
 mod escape;
-mod events;
-mod fields;
-mod keys;
-mod money;
-mod spread;
-mod summary;
 mod svg;
 mod table;
-mod time;
-mod why;
 
-use crate::sentence::names;
-use retally_compare::model::{Comparison, Verdict};
+use crate::number::grouped;
+use crate::outline::{Block, Class, List, Outline, Plot, Reader, Section, Sentence, Tile};
+use escape::{class, line, sentence, text};
+use retally_compare::model::Verdict;
 use retally_core::digest::Hash;
 use retally_core::schema::{Kind, Value, display};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// The sections that the page leads to, if it has them.
-const PLACES: [(&str, &str); 9] = [
-    ("gate", "Gate"),
-    ("totals", "Totals"),
-    ("why", "Why"),
-    ("fields", "Fields"),
-    ("keys", "Keys"),
-    ("emits", "Emits"),
-    ("events", "Events"),
-    ("meaning", "What this shows"),
-    ("compared", "What was compared"),
-];
+/// Notes in sight; the rest is folded.
+const NOTES_OPEN: usize = 4;
 
 /// The page.
 #[must_use]
-pub fn html(c: &Comparison) -> String {
-    let (a, b) = names(c);
-    let word = match c.verdict {
-        Verdict::Same => "Same",
-        Verdict::Different => "Different",
+pub fn html(of: &Outline) -> String {
+    let (word, is) = match of.verdict {
+        Verdict::Same => ("Same", "same"),
+        Verdict::Different => ("Different", "different"),
     };
-    let title = escape::text(&format!("{word}: {a} and {b}"));
-    let body = [
-        summary::verdict(c),
-        gate(c),
-        summary::notes(c),
-        summary::tiles(c),
-        money::section(c),
-        why::section(c),
-        fields::section(c),
-        keys::section(c),
-        events::emits(c),
-        events::events(c),
-        about::statements(c),
-        about::compared(c),
-    ];
-    let body = body.concat();
+    let [a, b] = of.sides.each_ref().map(|side| text(side));
+    let said: String =
+        of.summary_for(Reader::Page).map(|said| format!("<li>{}</li>\n", sentence(said))).collect();
+    let said = if said.is_empty() { said } else { format!("<ul>\n{said}</ul>\n") };
+    let headline = sentence(&of.headline);
+    let (links, body) = sections(&of.sections);
     // Only the script and the style that stand here may run; nothing may be asked for.
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
@@ -86,29 +47,134 @@ pub fn html(c: &Comparison) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <header><p class=\"sides\"><b>Comparison</b> {} <span class=\"arrow\">→</span> {}</p>\n\
-         <nav>{}</nav></header>\n<main>\n{body}</main>\n\
+         <title>{word}: {a} and {b}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header><p class=\"sides\"><b>Comparison</b> <bdi>{a}</bdi> \
+         <span class=\"arrow\">→</span> <bdi>{b}</bdi></p>\n\
+         <nav>{links}</nav></header>\n<main>\n\
+         <section class=\"verdict {is}\" id=\"verdict\">\n<p class=\"word\">{word}</p>\n\
+         <h1>{headline}</h1>\n{said}</section>\n{body}</main>\n\
          <footer><p class=\"muted\">Made by Retally {}. The same comparison makes the same page, \
          to the byte.</p></footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        escape::value(&a),
-        escape::value(&b),
-        links(&body),
-        escape::text(&c.retally),
+        text(&of.retally),
     )
 }
 
-/// What the gate found, if there is one.
-fn gate(c: &Comparison) -> String {
-    let Some(gate) = &c.gate else { return String::new() };
-    let word = if gate.holds { "holds" } else { "is broken" };
-    let text = escape::text(&crate::gate::text(gate));
-    format!("<section id=\"gate\">\n<h2>The gate {word}</h2>\n<pre>{text}</pre>\n</section>\n")
+/// The links to the sections, and the sections; one without an address belongs to the one before.
+fn sections(of: &[Section]) -> (String, String) {
+    let (mut links, mut all) = (String::new(), String::new());
+    let mut rest = of;
+    while let Some((first, behind)) = rest.split_first() {
+        let more = behind.iter().take_while(|section| section.about.id.is_empty()).count();
+        let own = rest[..=more].iter().flat_map(|section| section.blocks_for(Reader::Page));
+        let own = blocks(own);
+        rest = &behind[more..];
+        if own.is_empty() {
+            continue;
+        }
+        let (id, title) = (first.about.id, &first.title);
+        let title = if title.is_empty() { String::new() } else { format!("<h2>{title}</h2>\n") };
+        all += &format!("<section id=\"{id}\">\n{title}{own}</section>\n");
+        if !first.about.link.is_empty() {
+            links += &format!("<a href=\"#{id}\">{}</a>\n", first.about.link);
+        }
+    }
+    (links, all)
 }
 
-fn links(body: &str) -> String {
-    let there = PLACES.iter().filter(|(id, _)| body.contains(&format!("<section id=\"{id}\">")));
-    there.map(|(id, name)| format!("<a href=\"#{id}\">{name}</a>\n")).collect()
+fn blocks<'a>(of: impl IntoIterator<Item = &'a Block>) -> String {
+    of.into_iter().filter(|block| !block.is_empty()).map(block).collect()
+}
+
+fn block(of: &Block) -> String {
+    let paragraph = |said| format!("<p class=\"muted\">{}</p>\n", sentence(said));
+    match of {
+        Block::Lead(said) => paragraph(said),
+        Block::Lines(lines) => lines.iter().map(paragraph).collect(),
+        Block::Lists(lists) => {
+            let lists: String = lists.iter().map(list).collect();
+            format!("<div class=\"columns\">\n{lists}</div>\n")
+        }
+        Block::Notes(all) => notes(all),
+        Block::Gate(_, lines) => format!("<pre>{}</pre>\n", text(lines)),
+        Block::Tiles(tiles) => tiles.iter().map(tile).collect(),
+        Block::Table(table) => table::table(table),
+        Block::Tables(tables) => table::tables(tables),
+        Block::Plots(plots) => {
+            let plots: String = plots.iter().map(plot).collect();
+            format!("<div class=\"figures\">\n{plots}</div>\n")
+        }
+        Block::Findings(findings) => {
+            let findings: String = findings.iter().map(finding).collect();
+            format!("<ul class=\"findings\">\n{findings}</ul>\n")
+        }
+        Block::Keys(keys) => table::keys(keys),
+        Block::Commands(commands) => {
+            let commands: Vec<String> = commands.iter().map(|line| text(line)).collect();
+            format!("<pre><code>{}</code></pre>\n", commands.join("\n"))
+        }
+        Block::Words(words) => {
+            let word = |(word, meaning)| format!("<dt>{word}</dt><dd>{meaning}</dd>\n");
+            format!("<dl>\n{}</dl>\n", words.iter().copied().map(word).collect::<String>())
+        }
+        Block::Fold(title, of) => {
+            let (title, of) = (sentence(title), blocks(of));
+            format!("<details><summary>{title}</summary>\n{of}</details>\n")
+        }
+        // What a page has a table for.
+        Block::Brief(_) => String::new(),
+    }
+}
+
+fn list(of: &List) -> String {
+    let items: String = of.items.iter().map(|of| format!("<li>{}</li>\n", line(of))).collect();
+    format!("<div class=\"{}\"><h3>{}</h3>\n<ul>\n{items}</ul></div>\n", of.class, of.title)
+}
+
+fn notes(all: &[(Sentence, bool)]) -> String {
+    let note = |(said, is_loud): &(Sentence, bool)| {
+        let class = if *is_loud { " class=\"loud\"" } else { "" };
+        format!("<li{class}>{}</li>\n", line(said))
+    };
+    let (open, folded) = all.split_at(all.len().min(NOTES_OPEN));
+    let [open, rest] = [open, folded].map(|notes| notes.iter().map(note).collect::<String>());
+    let rest = match folded.len() {
+        0 => String::new(),
+        more => format!("<details><summary>{more} more</summary><ul>\n{rest}</ul></details>\n"),
+    };
+    format!("<ul>\n{open}</ul>\n{rest}")
+}
+
+fn tile(of: &Tile) -> String {
+    let told = of.parts.iter().filter(|(of, _, count)| *count > 0 && *of != Class::Equal);
+    let told = told.map(|(of, name, count)| {
+        let (class, count) = (class(*of), grouped(*count));
+        format!("<span class=\"dot {class}\"></span>{count} {}", text(name))
+    });
+    let told: Vec<String> = told.collect();
+    let told = match told.is_empty() {
+        true => String::new(),
+        false => format!("<p class=\"legend\">{}</p>", told.join("<br>")),
+    };
+    format!(
+        "<div class=\"tile\"><p class=\"what\">{}</p><p class=\"big{}\">{}</p>\
+         <p class=\"muted\">{}</p>{}{told}</div>\n",
+        of.what,
+        if of.is_zero { " zero" } else { "" },
+        of.shown,
+        of.of,
+        svg::stacked(&of.parts),
+    )
+}
+
+fn plot(of: &Plot) -> String {
+    let (caption, plot) = (sentence(&of.caption), svg::plot(of));
+    format!("<figure><figcaption>{caption}</figcaption>\n{plot}</figure>\n")
+}
+
+fn finding((said, measures): &(Sentence, Vec<Sentence>)) -> String {
+    let measure = |of| format!("<span class=\"pair\">{}</span>", sentence(of));
+    let measures: String = measures.iter().map(measure).collect();
+    format!("<li><p>{}</p>{measures}</li>\n", sentence(said))
 }
 
 /// How a policy names an element's text: by its hash.

@@ -2,12 +2,13 @@
 //! with a title on everything, so that nothing is told by colour or length alone. Places on an axis
 //! are rounded to a tenth of a unit, from arithmetic that is the same on every machine.
 
-use super::escape::{minus, text};
+use super::escape::{bare, class, minus, text};
 use crate::number::{approximate, axis, decade, grouped, percent};
+use crate::outline::{Class, Plot};
 use std::fmt::Write as _;
 
 /// A drawing's own units; it is shown as wide as there is room.
-pub(super) const WIDTH: f64 = 560.0;
+const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 210.0;
 
 /// Room for labels.
@@ -19,8 +20,8 @@ const BOTTOM: f64 = 26.0;
 /// Characters from which on a label needs room on both sides.
 const LONG_LABEL: usize = 8;
 
-/// A bar divided by counts: class, name (HTML), count.
-pub(super) fn stacked(parts: &[(&str, String, u64)]) -> String {
+/// A bar divided by counts.
+pub(super) fn stacked(parts: &[(Class, String, u64)]) -> String {
     let all: u64 = parts.iter().map(|part| part.2).sum();
     if all == 0 {
         return String::new();
@@ -35,13 +36,14 @@ pub(super) fn stacked(parts: &[(&str, String, u64)]) -> String {
     };
     let sum: f64 = parts.iter().map(|part| width(part.2)).sum();
     let mut x = 0.0;
-    for (class, name, count) in parts.iter().filter(|part| part.2 > 0) {
+    for (of, name, count) in parts.iter().filter(|part| part.2 > 0) {
         let wide = width(*count) / sum * 100.0;
-        let title = format!("{} {name} ({})", grouped(*count), percent(*count, all));
+        let title = format!("{} {} ({})", grouped(*count), text(name), percent(*count, all));
         let _ = write!(
             out,
-            "<rect class=\"{class}\" x=\"{x:.2}\" y=\"0\" width=\"{wide:.2}\" height=\"4\">\
-             <title>{title}</title></rect>"
+            "<rect class=\"{}\" x=\"{x:.2}\" y=\"0\" width=\"{wide:.2}\" height=\"4\">\
+             <title>{title}</title></rect>",
+            class(*of)
         );
         x += wide;
     }
@@ -49,52 +51,79 @@ pub(super) fn stacked(parts: &[(&str, String, u64)]) -> String {
 }
 
 /// How long a share is, from nothing to all.
-pub(super) fn meter(part: u64, whole: u64, class: &str) -> String {
+pub(super) fn meter(part: u64, whole: u64, of: Class) -> String {
     let wide = if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
     format!(
         "<svg class=\"meter\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" role=\"img\">\
          <title>{}</title><rect class=\"rest\" width=\"100\" height=\"6\"/>\
-         <rect class=\"{class}\" width=\"{wide:.2}\" height=\"6\"/></svg>",
-        percent(part, whole)
+         <rect class=\"{}\" width=\"{wide:.2}\" height=\"6\"/></svg>",
+        percent(part, whole),
+        class(of)
     )
 }
 
-/// A plot while it is drawn.
+/// A plot; nothing if nothing is drawn in it.
+pub(super) fn plot(of: &Plot) -> String {
+    let steps = of.steps.iter().flat_map(|(_, points)| points).map(|point| point.1);
+    let values = of.bars.iter().map(|bar| bar.value).chain(steps);
+    let (low, high) = values.fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
+    if of.bars.is_empty() && of.steps.is_none() {
+        return String::new();
+    }
+    let (from, to, step) = span(low, high);
+    let mut drawing = Drawing { out: String::new(), from, to };
+    drawing.grid(&of.label, step);
+    for bar in &of.bars {
+        drawing.bar(class(bar.class), bar.span, bar.value, &bare(&bar.title));
+    }
+    if let Some((way, points)) = &of.steps {
+        drawing.steps(class(*way), points);
+    }
+    if let Some(share) = of.middle {
+        let x = Drawing::x(share);
+        drawing.line("zero-line", (x, TOP), (x, HEIGHT - BOTTOM));
+    }
+    of.ticks.iter().for_each(|(share, label)| drawing.tick(*share, label));
+    drawing.out + "</svg>\n"
+}
+
+/// A plot while it is drawn; the vertical axis is from `from` to `to`.
 #[derive(Debug)]
-pub(super) struct Plot {
+struct Drawing {
     out: String,
     from: f64,
     to: f64,
 }
 
-impl Plot {
-    /// An empty plot; its label is for those who do not see it. The vertical axis holds zero and
-    /// all of `from..=to`.
-    pub(super) fn new(label: &str, from: f64, to: f64) -> Self {
-        let (from, to, step) = span(from.min(0.0), to.max(0.0));
-        let mut out = format!(
+impl Drawing {
+    /// The vertical axis, with a line at each step. The label is for those who do not see it.
+    fn grid(&mut self, label: &str, step: f64) {
+        self.out = format!(
             "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
              aria-label=\"{}\">\n",
             text(label)
         );
-        let mut plot = Self { out: String::new(), from, to };
-        let lines = ((to - from) / step).round() as i32;
+        let lines = ((self.to - self.from) / step).round() as i32;
         for line in 0..=lines {
-            let value = from + f64::from(line) * step;
-            let y = plot.y(value);
+            let value = self.from + f64::from(line) * step;
+            let y = self.y(value);
             let class = if value == 0.0 { "zero-line" } else { "grid" };
-            let _ = writeln!(
-                out,
-                "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                y + 4.0,
-                minus(&axis(value)),
-            );
+            self.line(class, (LEFT, y), (WIDTH - RIGHT, y));
+            self.text("end", (LEFT - 6.0, y + 4.0), &axis(value));
         }
-        plot.out = out;
-        plot
+    }
+
+    fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        let _ = write!(
+            self.out,
+            "<line class=\"{class}\" x1=\"{x1:.1}\" x2=\"{x2:.1}\" y1=\"{y1:.1}\" y2=\"{y2:.1}\"/>"
+        );
+    }
+
+    fn text(&mut self, class: &str, (x, y): (f64, f64), label: &str) {
+        let label = minus(label);
+        let _ =
+            writeln!(self.out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{label}</text>");
     }
 
     /// How high a value stands.
@@ -108,8 +137,8 @@ impl Plot {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    /// A bar from zero to a value, between two shares of the width.
-    pub(super) fn bar(&mut self, class: &str, (from, to): (f64, f64), value: f64, title: &str) {
+    /// A bar from zero to a value, between two shares of the width; its title is escaped.
+    fn bar(&mut self, class: &str, (from, to): (f64, f64), value: f64, title: &str) {
         let (x, wide) = (Self::x(from), (Self::x(to) - Self::x(from)).max(1.2));
         let (zero, y) = (self.y(0.0), self.y(value));
         let high = (zero - y).abs().max(1.2);
@@ -118,12 +147,12 @@ impl Plot {
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{wide:.1}\" \
              height=\"{high:.1}\"><title>{}</title></rect>",
             if value < 0.0 { zero } else { zero - high },
-            minus(title),
+            title,
         );
     }
 
     /// Steps: each value holds from its share of the width to the next.
-    pub(super) fn steps(&mut self, class: &str, points: &[(f64, f64)]) {
+    fn steps(&mut self, class: &str, points: &[(f64, f64)]) {
         let Some(first) = points.first() else { return };
         let zero = self.y(0.0);
         let mut line = format!("M{:.1} {zero:.1}", Self::x(first.0));
@@ -139,7 +168,7 @@ impl Plot {
     }
 
     /// A label below the horizontal axis.
-    pub(super) fn tick(&mut self, share: f64, label: &str) {
+    fn tick(&mut self, share: f64, label: &str) {
         let x = Self::x(share);
         // The first and the last stay within the drawing.
         let is_long = label.chars().count() > LONG_LABEL;
@@ -149,30 +178,9 @@ impl Plot {
             ..0.1 if is_long => "start",
             _ => "middle",
         };
-        let _ = writeln!(
-            self.out,
-            "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
-            HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM + 4.0,
-            HEIGHT - 8.0,
-            minus(label),
-        );
-    }
-
-    /// A line from top to bottom.
-    pub(super) fn divide(&mut self, share: f64) {
-        let x = Self::x(share);
-        let _ = writeln!(
-            self.out,
-            "<line class=\"zero-line\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
-            HEIGHT - BOTTOM,
-        );
-    }
-
-    /// The drawing.
-    pub(super) fn finish(self) -> String {
-        self.out + "</svg>\n"
+        let (top, below) = (HEIGHT - BOTTOM, HEIGHT - BOTTOM + 4.0);
+        self.line("grid", (x, top), (x, below));
+        self.text(class, (x, HEIGHT - 8.0), label);
     }
 }
 

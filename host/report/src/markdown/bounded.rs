@@ -14,15 +14,6 @@ pub(super) struct Bounded {
     is_full: bool,
 }
 
-/// How a column stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
-    /// Text.
-    Left,
-    /// Numbers.
-    Right,
-}
-
 impl Bounded {
     /// A section of at most so many characters.
     pub(super) fn new(max_chars: usize) -> Self {
@@ -41,32 +32,21 @@ impl Bounded {
         !self.is_full
     }
 
-    /// A table of at most `max` rows, and a line that says how many are left out of `all`.
-    pub(super) fn table(
+    /// Lines as far as there is room, and how many are left out: `beyond` in any case.
+    pub(super) fn lines(
         &mut self,
-        head: &[(&str, Align)],
-        rows: impl Iterator<Item = Vec<String>>,
-        (max, all): (usize, u64),
+        lines: impl ExactSizeIterator<Item = String>,
+        beyond: u64,
         what: &str,
     ) {
-        let names: Vec<&str> = head.iter().map(|(name, _)| *name).collect();
-        let aligns = head.iter().map(|(_, align)| match align {
-            Align::Left => "---",
-            Align::Right => "---:",
-        });
-        let aligns: Vec<&str> = aligns.collect();
-        let begin = format!("| {} |\n| {} |", names.join(" | "), aligns.join(" | "));
-        if !self.line(&begin) {
-            return;
-        }
-        let mut shown = 0;
-        for row in rows.take(max) {
-            if !self.line(&format!("| {} |", row.join(" | "))) {
+        let (all, mut shown) = (lines.len() as u64, 0);
+        for line in lines {
+            if !self.line(&line) {
                 break;
             }
             shown += 1;
         }
-        self.more(all.saturating_sub(shown), what);
+        self.more(all - shown + beyond, what);
     }
 
     /// Says how many are left out, if any are: room for that is kept.
@@ -93,12 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_ends_where_there_is_no_more_room() {
+    fn lines_end_where_there_is_no_more_room() {
         let mut bounded = Bounded::new(200);
-        let rows = (0..1000).map(|n| vec![n.to_string(), "x".repeat(10)]);
-        bounded.table(&[("n", Align::Right), ("x", Align::Left)], rows, (50, 1000), "rows");
+        let rows = (0..50).map(|n| format!("| {n} | xxxxxxxxxxxxxxx |"));
+        bounded.lines(rows, 950, "rows");
         let text = bounded.finish();
         assert!(text.chars().count() <= 200, "{text}");
-        assert!(text.ends_with("| 4 | xxxxxxxxxx |\n\n… and 995 more rows\n"), "{text}");
+        assert!(text.ends_with("| 4 | xxxxxxxxxxxxxxx |\n\n… and 995 more rows\n"), "{text}");
     }
 }

@@ -1,7 +1,8 @@
 //! What came from elsewhere, in Markdown: it stands as the reader's text, and does nothing. It ends
 //! no cell and no code, opens no tag, makes no link, and calls nobody by `@name`.
 
-use crate::text::{cut, harmless, ticks};
+use crate::outline::{Class, Sentence, Span};
+use crate::text::{cut, harmless};
 
 /// Characters of a value that are shown.
 const VALUE_CHARS: usize = 120;
@@ -37,17 +38,20 @@ fn numbers(text: &str) -> String {
     out
 }
 
-/// A sentence of ours in which names of others stand between backticks.
-pub(super) fn prose(text: &str) -> String {
-    let part = |(is_name, part)| match is_name {
-        true => code(part),
-        false => plain(part),
-    };
-    ticks(text).map(part).collect()
+/// A sentence, or what a cell holds.
+pub(super) fn sentence(said: &Sentence) -> String {
+    said.render(|span| match span {
+        Span::Number(number) => format!("**{}**", plain(number)),
+        Span::Result(of) if of.way != Class::Zero => format!("**{}**", plain(&of.shown)),
+        Span::Name(_) | Span::Quoted(_) | Span::Value(_) | Span::Digest(_) => code(&span.text()),
+        Span::Missing(what) => format!("_{}_", plain(what)),
+        Span::Break => "<br>".to_owned(),
+        _ => plain(&span.text()),
+    })
 }
 
 /// Text outside of code.
-pub(super) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {
         match c {
@@ -109,11 +113,9 @@ mod tests {
 
     #[test]
     fn names_in_sentences_are_code() {
-        assert_eq!(
-            prose("`net` of the view is in a@1 alone"),
-            "`net` of the view is in a&#64;1 alone"
-        );
-        assert_eq!(prose("half `a"), "half &#96;a");
+        let text = |of: &str| Span::Text(of.to_owned());
+        let said = Sentence(vec![Span::Name("net".into()), text(" is in a@1, half `a")]);
+        assert_eq!(sentence(&said), "`net` is in a&#64;1, half &#96;a");
     }
 
     #[test]
@@ -124,7 +126,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_ends_a_cell_or_opens_a_tag(text: String) {
-            for shown in [code(&text), plain(&text), prose(&text)] {
+            for shown in [code(&text), plain(&text)] {
                 prop_assert!(!shown.contains(['|', '\n', '\r']), "{shown}");
                 // Within backticks nobody is called.
                 let called = shown.split('`').step_by(2).any(|part| part.contains('@'));

@@ -4,66 +4,49 @@
 
 mod bounded;
 mod escape;
-mod sections;
 
-use crate::sentence::{self, Part, Sentence};
+use crate::outline::{Block, Column, Outline, Reader, SECTIONS, Section, Stands, Table, Tables};
 use bounded::Bounded;
-use escape::{code, plain, prose};
-use retally_compare::model::{Comparison, Verdict};
+use escape::{code, fence, sentence};
+use retally_compare::model::Verdict;
 
 /// A comment holds 65,536 characters.
 pub const MAX_CHARS: usize = 65_000;
 
-/// Findings that are told.
-const FINDINGS_MAX: usize = 8;
-
-/// Writes what a section holds.
-type Write = fn(&mut Bounded, &Comparison);
-
-/// The sections: title (folded under it; none: in sight), bound in characters, content.
-const SECTIONS: [(Option<&str>, usize, Write); 12] = [
-    (None, 5_000, head),
-    (None, 3_000, sections::gate),
-    (None, 5_000, notes),
-    (None, 6_000, sections::totals),
-    (Some("Totals by group"), 5_000, sections::groups),
-    (Some("Fields"), 6_000, sections::fields),
-    (Some("Changes of values"), 6_000, sections::transitions),
-    (Some("Emits"), 4_000, sections::emits),
-    (Some("Outcomes, refusals and violations"), 5_000, sections::events),
-    (Some("Keys that differ most"), 9_000, sections::keys),
-    (Some("What this shows, and what it does not"), 4_000, statements),
-    (Some("What was compared, and how to repeat it"), 5_000, sections::compared),
-];
+/// Characters of the answer and what goes with it.
+const HEAD_CHARS: usize = 5_000;
 
 /// Characters around a folded section.
 const FOLD_CHARS: usize = 120;
 
 const _: () = {
-    let mut sum = 0;
+    let mut sum = HEAD_CHARS;
     let mut section = 0;
     while section < SECTIONS.len() {
-        sum += SECTIONS[section].1 + FOLD_CHARS;
+        sum += SECTIONS[section].comment_chars + FOLD_CHARS;
         section += 1;
     }
-    assert!(sum < MAX_CHARS);
+    assert!(sum <= MAX_CHARS);
 };
+
+/// Rows of a table.
+const ROWS_MAX: usize = 40;
 
 /// The report.
 #[must_use]
-pub fn markdown(c: &Comparison) -> String {
-    let mut out = String::new();
-    for (title, max_chars, write) in SECTIONS {
-        let mut bounded = Bounded::new(max_chars);
-        write(&mut bounded, c);
+pub fn markdown(of: &Outline) -> String {
+    let mut out = head(of);
+    for section in &of.sections {
+        let mut bounded = Bounded::new(section.about.comment_chars);
+        section.blocks_for(Reader::Comment).for_each(|of| block(&mut bounded, section, of));
         let text = bounded.finish();
         let text = text.trim_end();
-        match title {
+        match section.about.is_open {
             _ if text.is_empty() => {}
-            None => out.extend([text, "\n\n"]),
-            Some(title) => out.extend([
+            true => out.extend([text, "\n\n"]),
+            false => out.extend([
                 "<details><summary>",
-                title,
+                &section.title,
                 "</summary>\n\n",
                 text,
                 "\n\n</details>\n\n",
@@ -73,50 +56,83 @@ pub fn markdown(c: &Comparison) -> String {
     out
 }
 
-fn line(said: &Sentence) -> String {
-    said.render(|part| match part {
-        Part::Text(text) => plain(text),
-        Part::Number(text) => format!("**{}**", plain(text)),
-        Part::Value(text) => code(text),
-    })
-}
-
-fn head(b: &mut Bounded, c: &Comparison) {
-    let word = match c.verdict {
+fn head(of: &Outline) -> String {
+    let mut b = Bounded::new(HEAD_CHARS);
+    let word = match of.verdict {
         Verdict::Same => "✅ Same",
         Verdict::Different => "🔶 Different",
     };
-    b.line(&format!("### {word}"));
-    b.line("");
-    b.line(&line(&sentence::verdict(c)));
-    b.line("");
-    let findings = sentence::findings(c).skip(1).take(FINDINGS_MAX - 1);
-    let said = sentence::summary(c)
-        .into_iter()
-        .chain(findings.map(|finding| sentence::finding(c, finding)));
-    for said in said {
-        b.line(&format!("- {}", line(&said)));
+    b.line(&format!("### {word}\n"));
+    b.line(&format!("{}\n", sentence(&of.headline)));
+    for said in of.summary_for(Reader::Comment) {
+        b.line(&format!("- {}", sentence(said)));
+    }
+    b.finish().trim_end().to_owned() + "\n\n"
+}
+
+fn block(b: &mut Bounded, section: &Section, of: &Block) {
+    match of {
+        Block::Lead(said) => _ = b.line(&format!("{}\n", sentence(said))),
+        Block::Lists(lists) => {
+            for list in lists {
+                b.line(&format!("{}\n", list.title));
+                list.items.iter().for_each(|said| _ = b.line(&format!("- {}", sentence(said))));
+                b.line("");
+            }
+        }
+        Block::Notes(notes) => {
+            b.line("> [!NOTE]");
+            let notes = notes.iter().map(|(note, _)| format!("> - {}", sentence(note)));
+            b.lines(notes, 0, "notes");
+        }
+        Block::Gate(holds, text) => {
+            let mark = if *holds { "✅" } else { "❌" };
+            b.line(&format!("**{mark} {}**\n", section.title));
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let lines = lines.into_iter().map(|line| format!("- {}", code(line)));
+            b.lines(lines, 0, "lines about the gate");
+        }
+        Block::Table(of) => table(b, of),
+        Block::Tables(of) => table(b, &together(of)),
+        Block::Commands(commands) => _ = b.line(&fence(commands)),
+        Block::Fold(_, blocks) => blocks.iter().for_each(|of| block(b, section, of)),
+        // No comment is given what it has no room for.
+        _ => {}
     }
 }
 
-fn notes(b: &mut Bounded, c: &Comparison) {
-    for (number, note) in c.notes.iter().enumerate() {
-        let begin = if number == 0 { "> [!NOTE]\n" } else { "" };
-        if !b.line(&format!("{begin}> - {}", prose(&note.text))) {
-            b.more((c.notes.len() - number) as u64, "notes");
-            break;
-        }
-    }
+/// Tables of one shape as one: a name in front of each row.
+fn together(of: &Tables) -> Table {
+    let name = Column { name: of.of.into(), stands: Stands::Head };
+    let rows = of.parts.iter().flat_map(|(name, table)| {
+        table.rows.iter().map(move |row| [name].into_iter().chain(row).cloned().collect())
+    });
+    let first = of.parts.first().map(|(_, table)| table);
+    let columns = first.into_iter().flat_map(|table| table.columns.iter().cloned());
+    let what = first.map_or("", |table| table.left_out.1);
+    let all = std::iter::once(name).chain(columns);
+    let mut together = Table::new("", all, rows, (usize::MAX, what));
+    together.left_out.0 = of.parts.iter().map(|(_, table)| table.left_out.0).sum();
+    together
 }
 
-fn statements(b: &mut Bounded, c: &Comparison) {
-    for (title, list) in [("It shows", &c.shows), ("It leaves open", &c.leaves_open)] {
-        if !list.is_empty() {
-            b.line(&format!("{title}\n"));
-            list.iter().for_each(|text| _ = b.line(&format!("- {}", prose(text))));
-            b.line("");
-        }
+fn table(b: &mut Bounded, of: &Table) {
+    let kept = of.filled();
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let head = kept.iter().map(|column| sentence(&of.columns[*column].name)).collect();
+    let aligned = kept.iter().map(|column| match of.columns[*column].stands {
+        Stands::Right => "---:".to_owned(),
+        Stands::Left | Stands::Head => "---".to_owned(),
+    });
+    if !b.line(&format!("{}\n{}", line(head), line(aligned.collect()))) {
+        return;
     }
-    let not_looked = &c.attribution.not_looked;
-    not_looked.iter().for_each(|text| _ = b.line(&format!("- {}", prose(text))));
+    let told = of.news.min(ROWS_MAX);
+    let rows = of.rows.iter().take(told);
+    let rows = rows.map(|row| line(kept.iter().map(|column| sentence(&row[*column])).collect()));
+    let (left_out, what) = of.left_out;
+    // What a comment does not show because it is no news is nothing that it lacks.
+    let beyond = if of.news < of.rows.len() { 0 } else { left_out };
+    b.lines(rows, (of.news - told) as u64 + beyond, what);
+    b.line("");
 }

@@ -15,6 +15,7 @@ use retally_compare::model::{Comparison, Verdict};
 use retally_compare::run_gate::Limit;
 use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
+use retally_report::{Outline, terminal, terminal_beside_page};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -79,15 +80,16 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut files = args.reports.begin(args.json)?;
     let comparison = compare(args, &mut files)?;
-    files.finish(&comparison)?;
+    let outline = Outline::of(&comparison);
+    files.finish(&outline)?;
     let mut out = std::io::stdout().lock();
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
         false if args.reports.take_stdout() => {}
         false if args.reports.has_page() => {
-            out.write_all(retally_report::terminal_beside_page(&comparison).as_bytes())?;
+            out.write_all(terminal_beside_page(&outline).as_bytes())?;
         }
-        false => out.write_all(retally_report::terminal(&comparison).as_bytes())?,
+        false => out.write_all(terminal(&outline).as_bytes())?,
     }
     let passes = match &comparison.gate {
         Some(gate) => gate.holds,

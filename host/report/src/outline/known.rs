@@ -1,21 +1,22 @@
 //! How far a run agrees with results that somebody knows: rows and records that are right, other,
 //! missing and extra, and of each field how many values are right.
 
+use super::sentence::{has_view, names};
+use super::span::{Sentence, counted, name, number, said};
 use crate::number::{grouped, percent};
-use crate::sentence::{Sentence, names};
 use retally_compare::model::{Comparison, FieldDifference, How, RowKey, Sets};
 
 /// Fields of a table that make a sentence of their own; those that are right throughout share one.
 const FIELDS_SAID: usize = 6;
 
 /// The sentences; none where nothing known was compared.
-pub(crate) fn accuracy(c: &Comparison) -> Vec<Sentence> {
+pub(super) fn accuracy(c: &Comparison) -> Vec<Sentence> {
     if c.how != How::Known {
         return Vec::new();
     }
     let mut said = Vec::new();
-    if crate::sentence::has_view(c) {
-        said.push(sets(c, c.rows, 0, Sentence::default().text("rows")));
+    if has_view(c) {
+        said.push(sets(c, c.rows, 0, said!["rows"]));
         let by: &[String] = match &c.view.row_key {
             Some(RowKey::Fields(fields)) => fields,
             _ => &[],
@@ -26,8 +27,7 @@ pub(crate) fn accuracy(c: &Comparison) -> Vec<Sentence> {
     }
     for emit in &c.emits {
         if let Some(records) = emit.records {
-            let what = Sentence::default().text("records of ").value(&emit.kind);
-            said.push(sets(c, records, emit.doubled, what));
+            said.push(sets(c, records, emit.doubled, said!["records of ", name(&emit.kind)]));
             said.extend(fields(emit.fields.iter(), "records"));
         }
     }
@@ -36,21 +36,20 @@ pub(crate) fn accuracy(c: &Comparison) -> Vec<Sentence> {
 
 /// What is known stands in the place of B.
 fn sets(c: &Comparison, sets: Sets, doubled: u64, what: Sentence) -> Sentence {
-    let (run, known) = names(c);
+    let [run, known] = names(c).map(name);
     let all = sets.equal + sets.different + sets.only_b;
-    let mut said = Sentence::default().text("Of ").number(grouped(all)).text(" ").then(what);
-    said = said.text(" in ").value(known).text(" ").number(grouped(sets.equal));
     let share = percent(sets.equal, all);
-    said = said.text(format!(" {} right ({share})", are(sets.equal)));
+    let mut said = said!["Of ", number(grouped(all)), " ", what, " in ", known, " "];
+    said = said.with(number(grouped(sets.equal)));
+    said = said.with(format!(" {} right ({share})", are(sets.equal)));
     let others = [(sets.different, "different"), (sets.only_b, "missing"), (doubled, "doubled")];
     for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
-        said = said.text(", ").number(grouped(count)).text(format!(" {} {word}", are(count)));
+        said = said![said, ", ", number(grouped(count)), format!(" {} {word}", are(count))];
     }
     if sets.only_a > 0 {
-        said = said.text("; ").value(run).text(" has ").number(grouped(sets.only_a));
-        said = said.text(" extra");
+        said = said![said, "; ", run, " has ", number(grouped(sets.only_a)), " extra"];
     }
-    said.text(".")
+    said.with(".")
 }
 
 fn are(count: u64) -> &'static str {
@@ -63,24 +62,20 @@ fn fields<'a>(fields: impl Iterator<Item = &'a FieldDifference>, what: &str) -> 
     let (wrong, right): (Vec<_>, Vec<_>) = compared.partition(|field| field.differ > 0);
     let sentence = |field: &FieldDifference| {
         let (right, all) = (field.compared - field.differ, field.compared);
-        let said = Sentence::default().value(&field.name).text(" is right in ");
-        let said = said.number(grouped(right)).text(" of ").number(grouped(all));
-        said.text(format!(" {what} ({}).", percent(right, all)))
+        let share = format!(" {what} ({}).", percent(right, all));
+        let [right, all] = [right, all].map(|count| number(grouped(count)));
+        said![name(&field.name), " is right in ", right, " of ", all, share]
     };
     let more = wrong.len().saturating_sub(FIELDS_SAID);
     let mut said: Vec<Sentence> = wrong.into_iter().take(FIELDS_SAID).map(sentence).collect();
     if more > 0 {
-        said.push(Sentence::default().count(
-            more as u64,
-            "more field differs.",
-            "more fields differ.",
-        ));
+        said.push(counted(more as u64, "more field differs.", "more fields differ."));
     }
     if let Some(first) = right.first() {
-        let names = right.iter().map(|field| &field.name);
-        let all = Sentence::default().listed(names, right.len());
-        let all = all.text(format!(" {} right in all ", are(right.len() as u64)));
-        said.push(all.number(grouped(first.compared)).text(format!(" {what}.")));
+        let names = Sentence::listed(right.iter().map(|field| &field.name), right.len());
+        let all = format!(" {} right in all ", are(right.len() as u64));
+        let compared = number(grouped(first.compared));
+        said.push(said![names, all, compared, format!(" {what}.")]);
     }
     said
 }

@@ -8,7 +8,7 @@ use retally_core::schema::Kind;
 
 /// A total that differs in at least one group.
 #[derive(Debug)]
-pub(crate) struct Moved<'a> {
+pub(super) struct Moved<'a> {
     /// Which total: its numbers are those of some group.
     pub of: &'a Total,
     /// The groups' values with their totals, the largest difference first.
@@ -18,7 +18,7 @@ pub(crate) struct Moved<'a> {
 }
 
 /// Those that differ: of results before those of emits, and of each money before counts.
-pub(crate) fn moved(groups: &Groups) -> Vec<Moved<'_>> {
+pub(super) fn moved(groups: &Groups) -> Vec<Moved<'_>> {
     let first = groups.groups.first().or(groups.others.as_ref());
     let all = first.map(|group| group.totals.as_slice()).unwrap_or_default();
     let mut moved: Vec<Moved<'_>> = all.iter().map(|total| one(groups, total)).collect();
@@ -40,11 +40,11 @@ fn one<'a>(groups: &'a Groups, total: &'a Total) -> Moved<'a> {
 }
 
 /// Whether a total counts things: money stands before counts.
-pub(crate) fn is_count(total: &Total) -> bool {
+pub(super) fn is_count(total: &Total) -> bool {
     !matches!(total.kind, Kind::Decimal { .. })
 }
 
 /// The same total of a group.
-pub(crate) fn same<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
+pub(super) fn same<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
     group.totals.iter().find(|own| own.of == total.of && own.field == total.field)
 }

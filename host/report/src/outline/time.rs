@@ -1,11 +1,9 @@
 //! When keys begin to differ, over event time; and how the differences add up, if each key's
 //! difference at the end is counted when the key begins to differ.
 
-use super::escape::code;
-use super::svg::Plot;
-use super::table::delta;
-use crate::number::{approximate, grouped, is_zero, signed};
-use crate::sentence::moment;
+use super::block::{Bar, Plot};
+use super::span::{Class, Difference, Span, name, said};
+use crate::number::{approximate, grouped, is_zero};
 use retally_compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Kind, Value, display};
@@ -24,61 +22,48 @@ const DAYS: i64 = 4;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// The plots; nothing if no time is known.
-pub(super) fn plots(c: &Comparison) -> String {
+/// The plots; none if no time is known.
+pub(super) fn plots(c: &Comparison) -> Vec<Plot> {
     let d = &c.divergences;
-    let Some(axis) = Axis::of(d) else { return String::new() };
-    let most = d.over_time.iter().map(|bucket| bucket.keys).max().unwrap_or(0);
-    let mut plot = Plot::new("Keys that begin to differ, over event time", 0.0, most as f64);
-    for (bucket, at) in d.over_time.iter().zip(&axis.at) {
-        let title = format!("{}: {} keys", moment(&bucket.from, axis.step), grouped(bucket.keys));
-        let span = (axis.share(*at), axis.share(at + length(axis.step)));
-        plot.bar("different", span, bucket.keys as f64, &title);
-    }
-    axis.ticks(&mut plot);
-    let each = match axis.step {
-        TimeStep::Minute => "minute",
-        TimeStep::Hour => "hour",
-        TimeStep::Day => "day",
-        TimeStep::Month => "month",
-        TimeStep::Year => "year",
+    let Some(axis) = Axis::of(d) else { return Vec::new() };
+    let bar = |(bucket, at): (&TimeBucket, &i64)| Bar {
+        class: Class::Different,
+        span: (axis.share(*at), axis.share(at + length(axis.step))),
+        value: bucket.keys as f64,
+        title: format!("{}: {} keys", moment(&bucket.from, axis.step), grouped(bucket.keys)).into(),
     };
-    let mut out = format!(
-        "<figure><figcaption>Keys that begin to differ, per {each} of event time</figcaption>\n{}\
-         </figure>\n",
-        plot.finish()
-    );
+    let each = Step::of(axis.step).name;
+    let first = Plot {
+        caption: format!("Keys that begin to differ, per {each} of event time").into(),
+        label: "Keys that begin to differ, over event time".to_owned(),
+        bars: d.over_time.iter().zip(&axis.at).map(bar).collect(),
+        ticks: axis.ticks(),
+        ..Plot::default()
+    };
     let fields = d.over_time.last().map(|last| last.cumulative.as_slice()).unwrap_or_default();
-    let moves = |field: usize| {
-        let own = d.over_time.iter().filter_map(|bucket| bucket.cumulative.get(field));
+    let moves = |field: &usize| {
+        let own = d.over_time.iter().filter_map(|bucket| bucket.cumulative.get(*field));
         own.clone().any(|sum| !is_zero(&sum.difference))
     };
-    let moving = (0..fields.len()).filter(|field| moves(*field)).take(FIELDS_MAX);
-    out.extend(moving.map(|field| cumulative(&d.over_time, &axis, field)));
-    out
+    let moving = (0..fields.len()).filter(moves).take(FIELDS_MAX);
+    let sums = moving.filter_map(|field| cumulative(&d.over_time, &axis, field));
+    std::iter::once(first).chain(sums).collect()
 }
 
-fn cumulative(buckets: &[TimeBucket], axis: &Axis, field: usize) -> String {
-    let sums: Vec<&str> = buckets
-        .iter()
-        .filter_map(|bucket| Some(bucket.cumulative.get(field)?.difference.as_str()))
-        .collect();
-    let last = buckets.last().and_then(|bucket| bucket.cumulative.get(field));
-    let Some(last) = last else { return String::new() };
-    let values: Vec<f64> = sums.iter().map(|sum| approximate(sum)).collect();
-    let (low, high) = values.iter().fold((0.0f64, 0.0f64), |(a, b), v| (a.min(*v), b.max(*v)));
-    let label = format!("Difference in {} over event time, added up", last.field);
-    let mut plot = Plot::new(&label, low, high);
-    let points: Vec<(f64, f64)> =
-        axis.at.iter().zip(values).map(|(at, value)| (axis.share(*at), value)).collect();
-    plot.steps(if last.difference.starts_with('-') { "down" } else { "up" }, &points);
-    axis.ticks(&mut plot);
-    format!(
-        "<figure><figcaption>Difference in {} added up: {}</figcaption>\n{}</figure>\n",
-        code(&last.field),
-        delta(&last.difference, &signed(&last.difference)),
-        plot.finish()
-    )
+fn cumulative(buckets: &[TimeBucket], axis: &Axis, field: usize) -> Option<Plot> {
+    let sums = buckets.iter().filter_map(|bucket| bucket.cumulative.get(field));
+    let points = axis.at.iter().zip(sums.clone());
+    let points = points.map(|(at, sum)| (axis.share(*at), approximate(&sum.difference)));
+    let last = sums.clone().next_back()?;
+    let way = if last.difference.starts_with('-') { Class::Down } else { Class::Up };
+    let sum = Span::Difference(Difference::of(&last.difference));
+    Some(Plot {
+        caption: said!["Difference in ", name(&last.field), " added up: ", sum],
+        label: format!("Difference in {} over event time, added up", last.field),
+        steps: Some((way, points.collect())),
+        ticks: axis.ticks(),
+        ..Plot::default()
+    })
 }
 
 /// The axis of event time.
@@ -106,12 +91,13 @@ impl Axis {
         (at.saturating_sub(self.from)) as f64 / (self.to.saturating_sub(self.from)).max(1) as f64
     }
 
-    fn ticks(&self, plot: &mut Plot) {
-        for (at, unit) in self.places() {
+    fn ticks(&self) -> Vec<(f64, String)> {
+        let tick = |(at, unit): (i64, i64)| {
             let text = display(Value::Timestamp(at), Kind::Timestamp);
             let shown = if unit == DAY { self.step.max(TimeStep::Day) } else { self.step };
-            plot.tick(self.share(at), &moment(&text, shown));
-        }
+            (self.share(at), moment(&text, shown))
+        };
+        self.places().into_iter().map(tick).collect()
     }
 
     /// Where labels stand, each with the unit that it is told in: first and last, and between them
@@ -136,15 +122,37 @@ impl Axis {
     }
 }
 
-/// How long a step is about: only drawn.
-fn length(step: TimeStep) -> i64 {
-    match step {
-        TimeStep::Minute => 60 * SECOND,
-        TimeStep::Hour => 3600 * SECOND,
-        TimeStep::Day => DAY,
-        TimeStep::Month => 30 * DAY,
-        TimeStep::Year => 365 * DAY,
+/// How a step of time is told.
+pub(super) struct Step {
+    name: &'static str,
+    /// What stands in front of a moment.
+    pub(super) on: &'static str,
+    /// Characters of a moment that is as precise.
+    chars: usize,
+    /// How long it is about: only drawn.
+    length: i64,
+}
+
+impl Step {
+    pub(super) fn of(step: TimeStep) -> Self {
+        let (name, on, chars, length) = match step {
+            TimeStep::Minute => ("minute", "at ", 16, 60 * SECOND),
+            TimeStep::Hour => ("hour", "at ", 16, 3600 * SECOND),
+            TimeStep::Day => ("day", "on ", 10, DAY),
+            TimeStep::Month => ("month", "in ", 7, 30 * DAY),
+            TimeStep::Year => ("year", "in ", 4, 365 * DAY),
+        };
+        Self { name, on, chars, length }
     }
+}
+
+/// A moment as precise as its step.
+pub(super) fn moment(rfc3339: &str, step: TimeStep) -> String {
+    rfc3339.get(..Step::of(step).chars).unwrap_or(rfc3339).replacen('T', " ", 1)
+}
+
+fn length(step: TimeStep) -> i64 {
+    Step::of(step).length
 }
 
 fn micros(text: &str) -> Option<i64> {

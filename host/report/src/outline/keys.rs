@@ -1,0 +1,321 @@
+//! The keys that differ most: one line each, with its difference in each number, the event that
+//! made the sides part, and, unfolded, every value that differs and what both sides made of that
+//! event. Sorted by ranks that are computed here, exactly; the page's script only reorders.
+
+use super::block::{Block, Column, Key, Keys, Sort, Table, head, left, more, right};
+use super::sentence::{names, with_unit};
+use super::span::{Class, Difference, Sentence, Span, missing, name, optional, said};
+use super::{COMMENT, PAGE, Section, TERMINAL, detail};
+use crate::number::{compare, compare_size, grouped};
+use crate::shell;
+use retally_compare::model::{
+    Comparison, FieldDifference, FirstDivergence, KeyDifference, Presence, Ranking, Unit,
+    ValueDifference, Verdict,
+};
+use retally_core::schema::Kind;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+/// Keys on a page, in a comment and on a terminal.
+const KEYS_MAX: usize = 1_000;
+const COMMENT_KEYS_MAX: usize = 10;
+const LINE_KEYS_MAX: usize = 3;
+
+/// Values of a key in a comment.
+const COMMENT_VALUES_MAX: usize = 8;
+
+/// Numbers that have a column.
+const COLUMNS_MAX: usize = 6;
+
+/// Changes of texts that a line names.
+const CHANGES_MAX: usize = 3;
+
+/// A line: a key and the largest difference of each column.
+struct Line<'a> {
+    key: &'a KeyDifference,
+    largest: Vec<Option<Largest>>,
+}
+
+/// The largest difference of a key in a field.
+struct Largest {
+    difference: String,
+    /// Of which of its rows.
+    row: String,
+}
+
+/// The section.
+pub(super) fn keys(c: &Comparison, to: &mut Section) {
+    let chosen: Vec<&KeyDifference> =
+        chosen(c).into_iter().map(|number| &c.worst.keys[number]).collect();
+    if chosen.is_empty() {
+        return;
+    }
+    if c.verdict == Verdict::Different {
+        let told = chosen.iter().take(LINE_KEYS_MAX);
+        told.for_each(|key| to.put(TERMINAL, Block::Brief(detail::brief(c, key))));
+    }
+    in_comment(c, &chosen, to);
+    to.put(PAGE, Block::Lead(lead(c, chosen.len())));
+    to.put(PAGE, Block::Keys(Box::new(on_page(c, &chosen))));
+}
+
+/// The command that explains the worst key.
+pub(super) fn explain(c: &Comparison) -> Option<String> {
+    let key = &c.worst.keys[*chosen(c).first()?];
+    match &key.first {
+        FirstDivergence::Event(event) => Some(shell::explain(c, &key.key, Some(event))),
+        FirstDivergence::NotInFiles => Some(shell::explain(c, &key.key, None)),
+        FirstDivergence::NoEvents => None,
+    }
+}
+
+fn in_comment(c: &Comparison, chosen: &[&KeyDifference], to: &mut Section) {
+    let [a, b] = names(c).map(right);
+    let columns = [
+        head("Key"),
+        left("Row"),
+        left("Field"),
+        a,
+        b,
+        right("Difference"),
+        left("First diverging event"),
+    ];
+    let rows = chosen.iter().take(COMMENT_KEYS_MAX).flat_map(|key| {
+        let event = match &key.first {
+            FirstDivergence::Event(event) => {
+                let place = name(format!("{}:{}", event.partition, event.offset));
+                said![place, event.time.as_ref().map(|time| format!(" {time}"))]
+            }
+            FirstDivergence::NotInFiles => missing("not in the files").into(),
+            FirstDivergence::NoEvents => said![],
+        };
+        let values = detail::values(c, key).into_iter().take(COMMENT_VALUES_MAX);
+        values.map(move |mut cells| {
+            cells.insert(0, name(&key.key).into());
+            cells.push(event.clone());
+            cells
+        })
+    });
+    if let Some(field) = c.worst.rankings.first().and_then(|ranking| ranking.field.as_ref()) {
+        let lead = said!["By the size of the difference in ", name(field), "."];
+        to.put(COMMENT, Block::Lead(lead));
+    }
+    to.put(COMMENT, Block::Table(Table::new("", columns, rows, (usize::MAX, "lines"))));
+    let told = chosen.len().min(COMMENT_KEYS_MAX) as u64;
+    to.put(COMMENT, Block::Lead(more(c.worst.of.saturating_sub(told), "keys that differ")));
+    to.put(COMMENT, Block::Commands(explain(c).into_iter().collect()));
+}
+
+fn on_page(c: &Comparison, chosen: &[&KeyDifference]) -> Keys {
+    let numbers = numbers(c);
+    let lines = chosen.iter().map(|&key| {
+        let largest = numbers.iter().map(|field| largest(key, field)).collect();
+        Line { key, largest }
+    });
+    let lines: Vec<Line<'_>> = lines.collect();
+    let ranks = ranks(&lines, numbers.len());
+    let key = |(line, ranks): (&Line<'_>, Ranks)| {
+        let shown = line.largest.iter().zip(&numbers);
+        let shown = shown.map(|(largest, field)| number(largest.as_ref(), field));
+        let behind = [changes(line.key), time(line.key)];
+        let cells = std::iter::once(title(line.key)).chain(shown).chain(behind).collect();
+        Key { cells, ranks, fold: detail::fold(c, line.key) }
+    };
+    let by = c.worst.rankings.first().and_then(|ranking| ranking.field.as_deref());
+    let by = by.map_or("in the order of their names".to_owned(), |field| {
+        format!("largest difference in {field} first")
+    });
+    Keys {
+        status: format!("{} keys, {by}", grouped(chosen.len() as u64)),
+        sorts: sorts(&numbers),
+        keys: lines.iter().zip(ranks).map(key).collect(),
+        all: c.worst.of,
+    }
+}
+
+/// The ways to sort, by the ranks that [`ranks`] makes.
+fn sorts(numbers: &[&FieldDifference]) -> Vec<Sort> {
+    let sort = |name: &str, column: Column, ranks: &[usize], modes| Sort {
+        name: name.to_owned(),
+        column,
+        ranks: ranks.to_vec(),
+        modes,
+    };
+    let mut sorts = vec![sort("@key", head("Key"), &[0], "up down")];
+    sorts.extend(numbers.iter().enumerate().map(|(number, field)| {
+        let of = &field.name;
+        let (size, value) = (1 + 2 * number, 2 + 2 * number);
+        sort(of, right(name(of)), &[size, value, value], "size up down")
+    }));
+    sorts.push(sort("", left("Other changes"), &[], ""));
+    let begins = left("Begins to differ (UTC)");
+    sorts.push(sort("@time", begins, &[1 + 2 * numbers.len()], "up down"));
+    sorts
+}
+
+fn lead(c: &Comparison, shown: usize) -> Sentence {
+    if c.worst.of <= shown as u64 {
+        return "All keys that differ.".into();
+    }
+    let (shown, all) = (grouped(shown as u64), grouped(c.worst.of));
+    let begin = format!("The {shown} keys with the largest differences of {all} that differ.");
+    let (file, flag) = (name("differences.parquet"), name("--differences"));
+    said![begin, " Every one of them is in ", file, " (", flag, ")."]
+}
+
+/// The keys that are shown: the first of every ranking, then the second, and so on.
+fn chosen(c: &Comparison) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    let mut chosen = Vec::new();
+    let longest = c.worst.rankings.iter().map(|ranking| ranking.keys.len()).max().unwrap_or(0);
+    for place in 0..longest {
+        let row = c.worst.rankings.iter().filter_map(|ranking| ranking.keys.get(place));
+        for &number in row {
+            let number = number as usize;
+            if chosen.len() < KEYS_MAX && number < c.worst.keys.len() && seen.insert(number) {
+                chosen.push(number);
+            }
+        }
+    }
+    // As the first ranking has it, then the others: as the page is sorted at first.
+    let order = |number: &usize| {
+        let place = |ranking: &Ranking| {
+            ranking.keys.iter().position(|key| *key as usize == *number).unwrap_or(usize::MAX)
+        };
+        let places: Vec<usize> = c.worst.rankings.iter().map(place).collect();
+        (places, *number)
+    };
+    chosen.sort_by_cached_key(order);
+    chosen
+}
+
+/// The fields that have a column of numbers.
+fn numbers(c: &Comparison) -> Vec<&FieldDifference> {
+    let ranked = c.worst.rankings.iter().filter_map(|ranking| ranking.field.as_ref());
+    let fields = ranked.filter_map(|name| c.fields.iter().find(|field| field.name == *name));
+    // Keys may be ranked by what has no difference to show: times of rows on one side alone.
+    let shows =
+        |field: &&FieldDifference| c.worst.keys.iter().any(|key| largest(key, field).is_some());
+    fields.filter(shows).take(COLUMNS_MAX).collect()
+}
+
+/// The difference of a value; of a number on one side alone the other counts as zero.
+fn effective(v: &ValueDifference, kind: Kind) -> Option<String> {
+    if v.difference.is_some() {
+        return v.difference.clone();
+    }
+    let is_number = matches!(kind, Kind::Integer | Kind::Decimal { .. } | Kind::Float);
+    match (&v.a, &v.b) {
+        (None, Some(b)) if is_number => Some(b.clone()),
+        (Some(a), None) if is_number => Some(match a.strip_prefix('-') {
+            Some(a) => a.to_owned(),
+            None => format!("-{a}"),
+        }),
+        _ => None,
+    }
+}
+
+fn largest(key: &KeyDifference, field: &FieldDifference) -> Option<Largest> {
+    let mut found: Option<Largest> = None;
+    for row in &key.rows {
+        let own = row.values.iter().filter(|value| value.field == field.name);
+        for difference in own.filter_map(|value| effective(value, field.kind)) {
+            let held = found.as_ref().map(|found| found.difference.as_str());
+            let beats = |held| compare_size(&difference, held) == Ordering::Greater;
+            if held.is_none_or(beats) {
+                found = Some(Largest { difference, row: row.row_key.join(" ") });
+            }
+        }
+    }
+    found
+}
+
+/// The places of a line under each way to sort: by key; by size and by value of each column; by the
+/// time of the first event. None: has none, and stands last.
+type Ranks = Vec<Option<usize>>;
+
+fn ranks(lines: &[Line<'_>], columns: usize) -> Vec<Ranks> {
+    let mut ranks: Vec<Ranks> = vec![Vec::new(); lines.len()];
+    let mut add = |of: &dyn Fn(&Line<'_>) -> bool,
+                   by: &dyn Fn(&Line<'_>, &Line<'_>) -> Ordering| {
+        let mut order: Vec<usize> = (0..lines.len()).filter(|&n| of(&lines[n])).collect();
+        let tie = |a: &Line<'_>, b: &Line<'_>| a.key.key.cmp(&b.key.key);
+        order.sort_by(|&a, &b| by(&lines[a], &lines[b]).then(tie(&lines[a], &lines[b])));
+        ranks.iter_mut().for_each(|ranks| ranks.push(None));
+        for (place, number) in order.into_iter().enumerate() {
+            if let Some(rank) = ranks[number].last_mut() {
+                *rank = Some(place);
+            }
+        }
+    };
+    add(&|_| true, &|a, b| a.key.key.cmp(&b.key.key));
+    for column in 0..columns {
+        let of = |line: &Line<'_>| line.largest[column].is_some();
+        let text = |line: &Line<'_>| match &line.largest[column] {
+            Some(largest) => largest.difference.clone(),
+            None => String::new(),
+        };
+        add(&of, &|a, b| compare_size(&text(b), &text(a)));
+        add(&of, &|a, b| compare(&text(a), &text(b)));
+    }
+    let time = |line: &Line<'_>| match &line.key.first {
+        FirstDivergence::Event(event) => event.time.clone(),
+        FirstDivergence::NotInFiles | FirstDivergence::NoEvents => None,
+    };
+    add(&|line| time(line).is_some(), &|a, b| time(a).cmp(&time(b)));
+    ranks
+}
+
+fn title(key: &KeyDifference) -> Sentence {
+    let badge = match key.presence {
+        Presence::Both => None,
+        Presence::OnlyA => Some(Span::Badge(Class::OnlyA, "only in baseline")),
+        Presence::OnlyB => Some(Span::Badge(Class::OnlyB, "only in candidate")),
+    };
+    said![Span::Value(key.key.clone()), badge.map(|badge| said![" ", badge])]
+}
+
+fn number(largest: Option<&Largest>, field: &FieldDifference) -> Sentence {
+    let Some(Largest { difference, row }) = largest else { return said![] };
+    let unit = match field.kind {
+        Kind::Timestamp => Unit::Seconds,
+        Kind::Date => Unit::Days,
+        _ => Unit::Value,
+    };
+    let shown = Difference::shown(difference, with_unit(difference, unit));
+    let row = (!row.is_empty()).then(|| said![" ", Span::Value(row.clone())]);
+    said![Span::Difference(shown), row]
+}
+
+/// Texts and the like that changed.
+fn changes(key: &KeyDifference) -> Sentence {
+    let values = key.rows.iter().filter(|row| row.presence == Presence::Both);
+    let values = values.flat_map(|row| &row.values);
+    let mut seen = BTreeSet::new();
+    let other = values.filter(|v| v.difference.is_none() && seen.insert((&v.field, &v.a, &v.b)));
+    let mut told: Vec<Sentence> = other
+        .map(|v| {
+            let [a, b] = [&v.a, &v.b].map(|side| optional(side.as_deref()));
+            said![v.field.as_str(), " ", a, " → ", b]
+        })
+        .collect();
+    let more = told.len().saturating_sub(CHANGES_MAX);
+    told.truncate(CHANGES_MAX);
+    told.extend((more > 0).then(|| said![format!("and {more} more")]));
+    Sentence::joined(told, Span::Break)
+}
+
+/// When it begins to differ, to the second; the rest stands where the key is unfolded.
+fn time(key: &KeyDifference) -> Sentence {
+    match &key.first {
+        FirstDivergence::Event(event) => match &event.time {
+            Some(time) => {
+                let short = time.get(..19).unwrap_or(time).replacen('T', " ", 1);
+                Span::Amount(short).into()
+            }
+            None => missing("time not known").into(),
+        },
+        FirstDivergence::NotInFiles => missing("not in the files").into(),
+        FirstDivergence::NoEvents => said![],
+    }
+}

@@ -1,0 +1,189 @@
+//! The report before it is written: which sections there are and what stands in them, as a pure
+//! function of the comparison. It is built once; a writer walks it and decides nothing but how a
+//! sentence, a table or a plot looks where it is read. Who is shown a sentence or a block is said
+//! here, beside it.
+//!
+//! ```text
+//! span.rs, block.rs      what sentences and what sections are made of
+//! sentence.rs, known.rs  the answer and what goes with it
+//! summary.rs             notes, gate, counts
+//! money.rs, groups.rs    totals, per group
+//! why.rs, time.rs        what the changed keys have in common, since when
+//! fields.rs, spread.rs   field by field, distributions
+//! events.rs              emits, outcomes, refusals, violations
+//! keys.rs, detail.rs     the keys that differ most; one of them, unfolded
+//! about.rs               what it shows and does not, what was compared, how to repeat it
+//! ```
+
+mod about;
+mod block;
+mod detail;
+mod events;
+mod fields;
+mod groups;
+mod keys;
+mod known;
+mod money;
+mod sentence;
+mod span;
+mod spread;
+mod summary;
+mod time;
+mod why;
+
+pub(crate) use block::{Block, Brief, Column, Keys, List, Plot, Stands, Table, Tables, Tile};
+pub(crate) use span::{Class, Difference, Sentence, Span};
+
+use crate::shell::command;
+use retally_compare::model::{Comparison, Verdict};
+
+/// Who reads a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Whoever waits at a terminal: a few lines.
+    Terminal,
+    /// Whoever reviews a change: a comment on a pull request, bounded in size.
+    Comment,
+    /// Everybody else: a page.
+    Page,
+}
+
+/// Those who are shown something.
+pub(crate) type Readers = &'static [Reader];
+
+pub(crate) const ALL: Readers = &[Reader::Terminal, Reader::Comment, Reader::Page];
+pub(crate) const TERMINAL: Readers = &[Reader::Terminal];
+pub(crate) const COMMENT: Readers = &[Reader::Comment];
+pub(crate) const PAGE: Readers = &[Reader::Page];
+/// Who has room for a table.
+pub(crate) const SHEETS: Readers = &[Reader::Comment, Reader::Page];
+
+/// A report that only has to be written.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    pub(crate) verdict: Verdict,
+    /// What the two sides are called.
+    pub(crate) sides: [String; 2],
+    /// The answer, and the few sentences that go with it.
+    pub(crate) headline: Sentence,
+    summary: Vec<(Readers, Sentence)>,
+    pub(crate) sections: Vec<Section>,
+    /// Commands that explain the worst key and make a page of it, if anything differs.
+    pub(crate) explain: Option<String>,
+    pub(crate) page: Option<String>,
+    /// Version of Retally.
+    pub(crate) retally: String,
+}
+
+/// A section; its title may be of what was compared.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    pub(crate) about: &'static About,
+    pub(crate) title: String,
+    blocks: Vec<(Readers, Block)>,
+}
+
+/// What a section is about, whatever was compared.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// Its name in the address of a page; none where the section in front goes on.
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// What a page leads to it by.
+    pub(crate) link: &'static str,
+    /// Whether a comment shows it unfolded, and the characters that it has there.
+    pub(crate) is_open: bool,
+    pub(crate) comment_chars: usize,
+    of: fn(&Comparison, &mut Section),
+}
+
+/// The sections, in their order.
+pub(crate) static SECTIONS: [About; 14] = [
+    about("gate", "The gate", "Gate", summary::gate).open(3_000),
+    about("notes", "Know before you read", "", summary::notes).open(5_000),
+    about("counts", "", "", summary::counts),
+    about("totals", "Totals", "Totals", money::totals).open(6_000),
+    about("", "Totals by group", "", money::groups).folded(5_000),
+    about("why", "Where the differences come from", "Why", why::why),
+    about("fields", "Field by field", "Fields", fields::fields).folded(6_000),
+    about("", "Changes of values", "", fields::changes).folded(6_000),
+    about("emits", "Emits", "Emits", events::emits).folded(4_000),
+    about("events", "Outcomes, refusals and violations", "Events", events::events).folded(5_000),
+    about("keys", "Keys that differ most", "Keys", keys::keys).folded(9_000),
+    // What a terminal shows last is what is seen of it.
+    about("", "", "", summary::last),
+    about("meaning", "What this shows, and what it does not", "What this shows", about::meaning)
+        .folded(4_000),
+    about(
+        "compared",
+        "What was compared, and how to repeat it",
+        "What was compared",
+        about::compared,
+    )
+    .folded(5_000),
+];
+
+const fn about(
+    id: &'static str,
+    title: &'static str,
+    link: &'static str,
+    of: fn(&Comparison, &mut Section),
+) -> About {
+    About { id, title, link, is_open: false, comment_chars: 0, of }
+}
+
+impl About {
+    const fn open(self, comment_chars: usize) -> Self {
+        Self { is_open: true, comment_chars, ..self }
+    }
+
+    const fn folded(self, comment_chars: usize) -> Self {
+        Self { comment_chars, ..self }
+    }
+}
+
+impl Section {
+    fn of(about: &'static About, c: &Comparison) -> Self {
+        let mut section = Self { about, title: about.title.to_owned(), blocks: Vec::new() };
+        (about.of)(c, &mut section);
+        section
+    }
+
+    /// One more block; an empty one says nothing.
+    pub(crate) fn put(&mut self, readers: Readers, block: Block) {
+        if !block.is_empty() {
+            self.blocks.push((readers, block));
+        }
+    }
+
+    /// What a reader is shown.
+    pub(crate) fn blocks_for(&self, reader: Reader) -> impl Iterator<Item = &Block> {
+        let own = self.blocks.iter().filter(move |(readers, _)| readers.contains(&reader));
+        own.map(|(_, block)| block)
+    }
+}
+
+impl Outline {
+    /// The report of a comparison.
+    #[must_use]
+    pub fn of(c: &Comparison) -> Self {
+        let is_same = c.verdict == Verdict::Same;
+        let page = c.repeat.last().map(|words| format!("{} --html report.html", command(words)));
+        Self {
+            verdict: c.verdict,
+            sides: sentence::names(c),
+            headline: sentence::verdict(c),
+            summary: summary::summary(c),
+            sections: SECTIONS.iter().map(|about| Section::of(about, c)).collect(),
+            explain: keys::explain(c).filter(|_| !is_same),
+            page: page.filter(|_| !is_same),
+            retally: c.retally.clone(),
+        }
+    }
+
+    /// The sentences that go with the answer, for a reader.
+    pub(crate) fn summary_for(&self, reader: Reader) -> impl Iterator<Item = &Sentence> {
+        let own = self.summary.iter().filter(move |(readers, _)| readers.contains(&reader));
+        own.map(|(_, said)| said)
+    }
+}

@@ -1,0 +1,110 @@
+//! Totals, which a finance lead asks for first: of both sides, their difference, what a tolerance
+//! let pass; over everything and per group.
+
+use super::block::{Block, Column, Table, Tables, head, more, right};
+use super::groups::{Moved, moved};
+use super::sentence::names;
+use super::span::{Difference, Sentence, Span, missing, name, optional, said};
+use super::{PAGE, Readers, SHEETS, Section};
+use crate::number::{approximate, is_zero, thousands};
+use crate::shell::shell_flag;
+use retally_compare::model::{Comparison, Place, RowKey, Total, Verdict};
+
+/// Fields whose groups are told, and groups of each.
+const FIELDS_MAX: usize = 8;
+const GROUPS_MAX: usize = 100;
+
+/// Totals that are told.
+const TOTALS_MAX: usize = 1_000;
+
+/// Totals of the view and of emits.
+pub(super) fn totals(c: &Comparison, to: &mut Section) {
+    let readers: Readers = if c.verdict == Verdict::Same { PAGE } else { SHEETS };
+    if c.totals.is_empty() {
+        return;
+    }
+    // What differs stands before what does not.
+    let mut all: Vec<&Total> = c.totals.iter().collect();
+    all.sort_by_key(|total| is_zero(&total.difference));
+    let rows = all.into_iter().map(|total| line(total_name(total), total));
+    let caption = "Sums over all rows of each side, those of one side alone included";
+    let columns = columns(c, said!["Total of"]);
+    to.put(readers, Block::Table(Table::new(caption, columns, rows, (TOTALS_MAX, "totals"))));
+    // A total over several currencies is a number that nobody should read.
+    if let Some(RowKey::Fields(fields)) = &c.view.row_key
+        && let Some(first) = fields.first()
+    {
+        let each = Sentence::joined(fields.iter().map(|field| name(field).into()), ", ");
+        let further = match c.groups.is_some() {
+            true => said!["each group stands below."],
+            false => said![name(shell_flag("--by", first)), " tells them apart."],
+        };
+        let mean = ", which mean nothing if units differ: ";
+        to.put(readers, Block::Lead(said!["Sums over every ", each, mean, further]));
+    }
+}
+
+fn columns(c: &Comparison, first: Sentence) -> [Column; 6] {
+    let [a, b] = names(c).map(right);
+    let [difference, change, tolerated] = ["Difference", "Change", "Of it tolerated"].map(right);
+    [head(first), a, b, difference, change, tolerated]
+}
+
+fn total_name(total: &Total) -> Sentence {
+    let field = name(&total.field);
+    match &total.of {
+        Place::View => field.into(),
+        Place::Emit(kind) => said![field, " of emit ", name(kind)],
+    }
+}
+
+fn line(of: Sentence, total: &Total) -> Vec<Sentence> {
+    let side = |text: &Option<String>| match text {
+        Some(text) => Span::Amount(thousands(text)).into(),
+        None => missing("not read").into(),
+    };
+    let difference = Span::Result(Difference::of(&total.difference)).into();
+    let tolerated = total.tolerated.as_deref().map(|text| Span::Difference(Difference::of(text)));
+    vec![of, side(&total.a), side(&total.b), difference, share(total), tolerated.into()]
+}
+
+/// The difference in per cent of A's total.
+fn share(total: &Total) -> Sentence {
+    let a = total.a.as_deref().map(approximate).unwrap_or_default();
+    if a == 0.0 || is_zero(&total.difference) {
+        return said![];
+    }
+    let per_cent = approximate(&total.difference) / a.abs() * 100.0;
+    let shown = format!("{per_cent:+.2} %");
+    Span::Aside(match shown.as_str() {
+        "+0.00 %" => "under +0.01 %".to_owned(),
+        "-0.00 %" => "under −0.01 %".to_owned(),
+        _ => shown,
+    })
+    .into()
+}
+
+/// Totals per value of a field.
+pub(super) fn groups(c: &Comparison, to: &mut Section) {
+    let Some(groups) = &c.groups else { return };
+    let by = name(&groups.by);
+    let all = moved(groups);
+    if all.is_empty() {
+        return to.put(SHEETS, Block::Lead(said!["By ", by, " no total differs."]));
+    }
+    let part = |moved: &Moved<'_>| {
+        let own = moved.groups.iter().take(GROUPS_MAX);
+        let own = own.map(|(value, total)| line(optional(*value).into(), total));
+        let others = moved.others.map(|total| line(missing("all others").into(), total));
+        let rows = own.chain(others);
+        let caption = said!["By ", by.clone(), ", the largest difference first"];
+        let columns = columns(c, by.clone().into());
+        let mut table = Table::new(caption, columns, rows, (usize::MAX, "groups"));
+        table.left_out.0 = moved.groups.len().saturating_sub(GROUPS_MAX) as u64;
+        (total_name(moved.of), table)
+    };
+    let parts = all.iter().take(FIELDS_MAX).map(part).collect();
+    to.put(SHEETS, Block::Tables(Tables { of: "Total of", is_narrow: false, parts }));
+    let beyond = all.len().saturating_sub(FIELDS_MAX) as u64;
+    to.put(SHEETS, Block::Lead(more(beyond, "fields whose totals differ by group")));
+}

@@ -1,0 +1,348 @@
+//! What a comparison came to, in sentences: the same for every reader.
+
+use super::groups::{is_count, same};
+use super::span::{Sentence, counted, name, number, said};
+use super::time::{Step, moment};
+use crate::number::{
+    compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times, trimmed,
+};
+use retally_compare::model::{
+    Comparison, Condition, Fate, FieldDifference, Finding, Group, Groups, How, Place, RowKey,
+    Total, Transitions, Unit, ValueDifference, Verdict,
+};
+use retally_core::schema::Kind;
+
+/// Fields whose totals make a sentence of their own.
+const TOTALS_SAID: usize = 3;
+
+/// Fields whose changes of values make a sentence of their own, and changes that it names.
+const CHANGES_SAID: usize = 2;
+const VALUES_SAID: usize = 3;
+
+/// Groups that a sentence names.
+const GROUPS_SAID: usize = 4;
+
+/// What the two sides are called; never the same.
+pub(super) fn names(c: &Comparison) -> [String; 2] {
+    match c.a.label == c.b.label {
+        true => [format!("{} (A)", c.a.label), format!("{} (B)", c.b.label)],
+        false => [c.a.label.clone(), c.b.label.clone()],
+    }
+}
+
+/// The answer, in one sentence.
+pub(super) fn verdict(c: &Comparison) -> Sentence {
+    let [a, b] = names(c).map(name);
+    let (differ, all) = (c.keys.differing(), c.keys.all());
+    if !has_view(c) {
+        return of_records(c, a.into(), b.into());
+    }
+    if c.verdict == Verdict::Same {
+        let agree = match c.how {
+            How::Known => said![a, " agrees with ", b],
+            _ => said![b, " gives the same results as ", a],
+        };
+        let all = counted(all, "key.", "keys.");
+        return said!["Nothing that was compared differs: ", agree, " for all ", all];
+    }
+    if differ == 0 {
+        let all = said![" for all ", counted(all, "key", "keys")];
+        let but = ", but not everything on the way there is the same.";
+        return said![b, " ends with the same results as ", a, all, but];
+    }
+    let differs = match c.how {
+        How::Known => said![a, " does not agree with ", b],
+        _ => said![b, " gives other results than ", a],
+    };
+    let share = format!(" ({}).", percent(differ, all));
+    let all = counted(all, "key", "keys");
+    said![differs, " for ", number(grouped(differ)), " of ", all, share]
+}
+
+/// Whether views were compared: known results may be of emits alone.
+pub(super) fn has_view(c: &Comparison) -> bool {
+    c.how != How::Known || c.b.known.iter().any(|file| file.of == Place::View)
+}
+
+/// The answer where records alone were compared.
+fn of_records(c: &Comparison, a: Sentence, b: Sentence) -> Sentence {
+    let own = || c.emits.iter().filter_map(|emit| Some((emit.records?, emit.doubled)));
+    let all = own().map(|(sets, _)| sets.all()).sum();
+    let differ: u64 = own().map(|(sets, doubled)| sets.differing() + doubled).sum();
+    if differ == 0 {
+        let all = counted(all, "record.", "records.");
+        return said![
+            "Nothing that was compared differs: ",
+            a,
+            " agrees with ",
+            b,
+            " for all ",
+            all
+        ];
+    }
+    let are = if differ == 1 { " differs or is doubled." } else { " differ or are doubled." };
+    let all = counted(all, "record", "records");
+    said![a, " does not agree with ", b, ": of ", all, " ", number(grouped(differ)), are]
+}
+
+/// What differs although the results at the end do not.
+fn on_the_way(c: &Comparison) -> Vec<Sentence> {
+    let mut all = Vec::new();
+    for emit in &c.emits {
+        if let Some(differing @ 1..) = emit.records.map(|records| records.differing()) {
+            let differ = if differing == 1 { " differs." } else { " differ." };
+            let records = counted(differing, "record", "records");
+            all.push(said![records, " of ", name(&emit.kind), differ]);
+        }
+    }
+    let events: u64 = c.outcomes.iter().flatten().map(|change| change.events).sum();
+    if events > 0 {
+        let have = if events == 1 { " has another outcome." } else { " have another outcome." };
+        all.push(said![counted(events, "event", "events"), have]);
+    }
+    for count in c.refusals.iter().chain(&c.violations).filter(|count| count.a != count.b) {
+        let what = Fate { what: count.what.clone(), code: count.code.clone() };
+        let [a, b] = [count.a, count.b].map(|count| number(grouped(count)));
+        all.push(said![name(what.to_string()), ": ", a, " became ", b, "."]);
+    }
+    all
+}
+
+/// Totals of the view that a reader asks for first: of decimal fields that differ, then of whole
+/// numbers. That none differs is an answer too, where anything does.
+pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
+    if c.verdict == Verdict::Same {
+        return Vec::new();
+    }
+    let view: Vec<&Total> = c.totals.iter().filter(|total| total.of == Place::View).collect();
+    let moves = |total: &&&Total| !is_zero(&total.difference) || differs(c, &total.field);
+    let mut first: Vec<&Total> = view.iter().filter(moves).copied().collect();
+    if first.is_empty() {
+        return no_total(&view).into_iter().collect();
+    }
+    // What changes in sum stands before what cancels out, money before counts.
+    first.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
+    first.truncate(TOTALS_SAID);
+    first.into_iter().map(|total| total_sentence(total, c)).collect()
+}
+
+fn no_total(view: &[&Total]) -> Option<Sentence> {
+    if view.is_empty() {
+        return None;
+    }
+    let names = view.iter().map(|total| &total.field).take(GROUPS_SAID + 1);
+    let names = Sentence::listed(names, view.len());
+    let more = match view.len().saturating_sub(GROUPS_SAID + 1) {
+        0 => String::new(),
+        more => format!(" and {} more", grouped(more as u64)),
+    };
+    let same = if view.len() == 1 { " is the same." } else { " are the same." };
+    Some(said!["No total differs: ", names, more, same])
+}
+
+/// How texts and the like change: the most frequent changes of the fields that differ most.
+pub(super) fn changes(c: &Comparison) -> Vec<Sentence> {
+    let own = c.fields.iter().filter_map(|field| Some((field, field.transitions.as_ref()?)));
+    let mut own: Vec<_> = own.filter(|(_, changes)| !changes.list.is_empty()).collect();
+    // A stable sort: of two that differ as often the first declared stands first.
+    own.sort_by_key(|(field, _)| std::cmp::Reverse(field.differ));
+    own.truncate(CHANGES_SAID);
+    let side = |value: &Option<String>| match value {
+        Some(value) => said![name(value)],
+        None => said!["none"],
+    };
+    let sentence = |(field, changes): (&FieldDifference, &Transitions)| {
+        let rows = counted(field.differ, "row", "rows");
+        let mut said = said![name(&field.name), " changes in ", rows];
+        for (place, change) in changes.list.iter().take(VALUES_SAID).enumerate() {
+            let (from, to) = (side(&change.from), side(&change.to));
+            let begin = if place == 0 { ": from " } else { ", from " };
+            let values = number(grouped(change.values));
+            said = said.with(said![begin, from, " to ", to, " in ", values]);
+        }
+        let is_more = changes.list.len() > VALUES_SAID || changes.others > 0;
+        said.with(if is_more { ", and others." } else { "." })
+    };
+    own.into_iter().map(sentence).collect()
+}
+
+fn differs(c: &Comparison, field: &str) -> bool {
+    c.fields.iter().any(|f| f.name == field && f.differ > 0)
+}
+
+fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
+    if let Some(said) = c.groups.as_ref().and_then(|groups| group_sentence(total, groups)) {
+        return said;
+    }
+    let field = name(&total.field);
+    if is_zero(&total.difference) {
+        return said![field, " differs, and the differences add up to zero."];
+    }
+    let known = match c.how {
+        How::Known => said![" of ", name(&c.b.label)],
+        How::OnePass | How::Runs => said![],
+    };
+    let over = match &c.view.row_key {
+        // A sum over all currencies had better say so.
+        Some(RowKey::Fields(fields)) if !fields.is_empty() => {
+            said![" over every ", name(fields.join(", "))]
+        }
+        _ => said![" in total"],
+    };
+    let sides = match (&total.a, &total.b) {
+        (Some(a), Some(b)) => {
+            said![": ", number(thousands(b)), " instead of ", number(thousands(a)), "."]
+        }
+        _ => said!["."],
+    };
+    let way = direction(&total.difference);
+    said![field, known, " is ", way, number(size(&total.difference)), over, sides]
+}
+
+fn direction(difference: &str) -> &'static str {
+    if is_negative(difference) { "lower by " } else { "higher by " }
+}
+
+/// Per group, because a sum over all of them may add what does not belong together.
+fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
+    let own = |group: &Group| same(group, total).map(|total| total.difference.clone());
+    let all = groups.groups.iter().filter_map(|group| Some((group.value.clone(), own(group)?)));
+    let mut all: Vec<(Option<String>, String)> = all.collect();
+    if all.is_empty() {
+        return None;
+    }
+    all.retain(|(_, difference)| !is_zero(difference));
+    // A stable sort: equals stay in the order of their values.
+    all.sort_by(|a, b| compare_size(&b.1, &a.1));
+    let (mut said, by) = (said![name(&total.field)], name(&groups.by));
+    if all.is_empty() && groups.others.is_none() {
+        let zero = " differs, and the differences add up to zero in every ";
+        return Some(said![said, zero, by, "."]);
+    }
+    let mut before = None;
+    for (value, difference) in all.iter().take(GROUPS_SAID) {
+        let now = direction(difference);
+        let goes_on = match before.replace(now) {
+            None => said![" is ", now],
+            Some(before) if before == now => said![", by "],
+            Some(_) => said![", ", now],
+        };
+        let value = match value {
+            Some(value) => said![name(value)],
+            None => said!["rows without ", by.clone()],
+        };
+        said = said![said, goes_on, number(size(difference)), " for ", value];
+    }
+    let more = match all.len().saturating_sub(GROUPS_SAID) {
+        0 => String::new(),
+        more => format!(", and differs for {} more", grouped(more as u64)),
+    };
+    Some(said![said, more, "."])
+}
+
+/// When the keys part, over event time.
+fn since(c: &Comparison) -> Option<Sentence> {
+    let d = &c.divergences;
+    let (first, last, step) = (d.over_time.first()?, d.over_time.last()?, d.step?);
+    let [first, last] = [first, last].map(|bucket| number(moment(&bucket.from, step)));
+    let on = Step::of(step).on;
+    Some(match first == last {
+        true => said![format!("By event time all differences begin {on}"), first, "."],
+        false => {
+            let begins = format!("By event time the first difference begins {on}");
+            said![begins, first, format!(", the last {on}"), last, "."]
+        }
+    })
+}
+
+/// The findings that explain something: a share of the changed keys that is held against nothing,
+/// because of the rest it was not read, may be that of all keys.
+pub(super) fn findings(c: &Comparison) -> impl Iterator<Item = &Finding> {
+    let told = |finding: &&Finding| !is_alone(finding) && !is_few_of_all(finding);
+    c.attribution.findings.iter().filter(told)
+}
+
+/// Where all keys changed, what few of them have sets them apart from nothing.
+pub(super) fn is_few_of_all(finding: &Finding) -> bool {
+    finding.others == Some(0) && finding.changed_with.saturating_mul(2) < finding.changed
+}
+
+fn is_alone(finding: &Finding) -> bool {
+    let is_of_a_key = matches!(
+        finding.condition,
+        Condition::HadInput { .. } | Condition::HadFate { .. } | Condition::FieldIs { .. }
+    );
+    is_of_a_key && finding.others.is_none()
+}
+
+/// Whether a finding also counts the keys that differed on the way alone, so that they are more
+/// than those that the verdict names.
+pub(super) fn counts_on_the_way(c: &Comparison, finding: &Finding) -> bool {
+    finding.changed > c.keys.differing()
+}
+
+/// What a differing key is likely to have, and how much more often than the rest.
+pub(super) fn finding(c: &Comparison, finding: &Finding) -> Sentence {
+    let share = number(percent(finding.changed_with, finding.changed));
+    let keys = match counts_on_the_way(c, finding) {
+        true => " of the keys that differ at some time ",
+        false => " of the changed keys ",
+    };
+    let rest = match (&finding.lift, finding.others_with, finding.others) {
+        (Some(lift), ..) => said![" (", number(times(lift)), " times as often as the rest)."],
+        (None, _, Some(0)) => said![" (there are no others)."],
+        (None, Some(0), _) => said![" (and none of the rest)."],
+        // A share that nothing is held against explains nothing.
+        _ if is_alone(finding) => said![" (of the rest this was not read)."],
+        _ => said!["."],
+    };
+    said![share, keys, condition(&finding.condition), rest]
+}
+
+fn condition(condition: &Condition) -> Sentence {
+    match condition {
+        Condition::HadInput { input } => said!["had a ", name(input), " event"],
+        Condition::HadFate { fate } => said!["had an event that was ", name(fate.to_string())],
+        Condition::FieldIs { field, value: Some(value) } => {
+            said!["have ", name(field), " = ", name(value)]
+        }
+        Condition::FieldIs { field, value: None } => said!["have a row without ", name(field)],
+        Condition::FirstInput { input } => said!["begin to differ with a ", name(input), " event"],
+        Condition::FirstChange { a, b } => {
+            let [a, b] = [a, b].map(|fate| name(fate.to_string()));
+            said!["begin to differ with an event that was ", a, " and is ", b]
+        }
+        Condition::FirstFrom { time } => {
+            let day = time.strip_suffix("T00:00:00Z").unwrap_or(time);
+            said!["begin to differ on or after ", number(day)]
+        }
+    }
+}
+
+/// What of the summary stands behind totals and changes.
+pub(super) fn why(c: &Comparison) -> Vec<Sentence> {
+    let mut said = Vec::new();
+    if c.verdict == Verdict::Different && c.keys.differing() == 0 && c.how != How::Known {
+        said.extend(on_the_way(c).into_iter().take(TOTALS_SAID));
+    }
+    said.extend(since(c));
+    said
+}
+
+/// A value of one side: a number with its thousands apart, as its difference has them.
+pub(super) fn shown(c: &Comparison, of: &ValueDifference, text: &str) -> String {
+    let kind = c.fields.iter().find(|field| field.name == of.field).map(|field| field.kind);
+    match kind {
+        Some(Kind::Integer | Kind::Decimal { .. } | Kind::Float) => thousands(text),
+        _ => text.to_owned(),
+    }
+}
+
+/// The difference with its unit, of a field whose differences are not of its own kind.
+pub(super) fn with_unit(text: &str, unit: Unit) -> String {
+    match unit {
+        Unit::Value => signed(text),
+        Unit::Seconds => format!("{} s", signed(trimmed(text))),
+        Unit::Days => format!("{} d", signed(text)),
+    }
+}
