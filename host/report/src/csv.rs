@@ -84,12 +84,17 @@ fn line(d: &Difference<'_>, out: &mut String) {
     out.push_str(&format!(",{delta},{}\r\n", d.tolerated));
 }
 
-/// A cell that no spreadsheet takes for a formula, quoted where it must be.
+/// A cell that no spreadsheet takes for a formula.
 fn text(cell: &str, out: &mut String) {
+    self::cell(cell, true, out);
+}
+
+/// A cell, quoted where it must be; one that a spreadsheet will read is not taken for a formula.
+pub fn cell(cell: &str, for_spreadsheet: bool, out: &mut String) {
     let runs = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
     // Spaces in front do not keep a spreadsheet from looking further.
     let begins = cell.trim_start_matches([' ', '\u{a0}', '\u{feff}']);
-    let harmless = if begins.starts_with(runs) { "'" } else { "" };
+    let harmless = if for_spreadsheet && begins.starts_with(runs) { "'" } else { "" };
     if cell.contains([',', '"', '\r', '\n', ';', '\t']) {
         out.push('"');
         out.push_str(harmless);

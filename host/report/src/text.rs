@@ -47,6 +47,32 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// How wide columns are whose cells stand below one another. A cell of more than `max` characters
+/// makes its row longer, not its column wider.
+#[must_use]
+pub fn widths<R: AsRef<[String]>>(rows: &[R], max: usize) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for row in rows.iter().map(AsRef::as_ref) {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            let chars = cell.chars().count();
+            *width = if chars > max { *width } else { chars.max(*width) };
+        }
+    }
+    widths
+}
+
+/// A row whose cells stand in columns of these widths, two spaces apart, numbers to the right.
+#[must_use]
+pub fn aligned(cells: &[String], widths: &[usize], is_number: impl Fn(usize) -> bool) -> String {
+    let cell = |(column, (cell, width)): (usize, (&String, &usize))| match is_number(column) {
+        true => format!("{cell:>width$}"),
+        false => format!("{cell:<width$}"),
+    };
+    let all: Vec<String> = cells.iter().zip(widths).enumerate().map(cell).collect();
+    all.join("  ").trim_end().to_owned()
+}
+
 /// The text in lines of at most `width` characters, broken where `gap` (spaces) stands; those
 /// behind the first begin with `indent` spaces. What is longer without a gap stands as it is.
 #[must_use]
@@ -89,6 +115,16 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         assert_eq!(cut("grün", 4), "grün");
         assert_eq!(cut("grünes", 3), "grü…");
+    }
+
+    #[test]
+    fn cells_stand_below_one_another_but_for_long_ones() {
+        let rows = [["key", "net"], ["grün", "-1.00"], ["overlong-key", ""]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        let widths = widths(&rows, 8);
+        assert_eq!(widths, [4, 5]);
+        let told = rows.map(|row| aligned(&row, &widths, |column| column == 1));
+        assert_eq!(told, ["key     net", "grün  -1.00", "overlong-key"]);
     }
 
     #[test]

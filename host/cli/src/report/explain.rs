@@ -1,6 +1,6 @@
 //! One key's history as a table, and as JSON.
 
-use super::text::{counted, grouped, harmless, size};
+use super::text::{aligned, counted, grouped, harmless, size, widths};
 use retally_compare::model::{Fate, ShownRow, ShownValue};
 use retally_engine::run::{History, RowChange, RowWhat, Told, ToldSide};
 use std::fmt::Write as _;
@@ -10,6 +10,9 @@ const SIDES: [&str; 2] = ["a", "b"];
 
 /// Characters beyond which a cell makes its row longer, not its column wider.
 const CELL_MAX_CHARS: usize = 40;
+
+/// The column of numbers has room for so many digits, whatever they are.
+const NUMBER_MIN_CHARS: usize = 4;
 
 /// The history as one JSON object.
 pub(crate) fn to_json(history: &History) -> String {
@@ -22,10 +25,8 @@ pub(crate) fn to_text(history: &History) -> String {
     let mut t = String::new();
     head(history, &mut t);
     let cells: Vec<[String; 6]> = history.told.iter().map(cells).collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let widths = cells.iter().map(|row| row[column].chars().count());
-        widths.filter(|width| *width <= CELL_MAX_CHARS).max().unwrap_or(0)
-    });
+    let mut widths = widths(&cells, CELL_MAX_CHARS);
+    widths.iter_mut().take(1).for_each(|number| *number = (*number).max(NUMBER_MIN_CHARS));
     if history.left_out_before > 0 {
         let _ = writeln!(t, "      ({} before)", counted(history.left_out_before, "event"));
     }
@@ -91,16 +92,9 @@ fn outcome(fate: &Fate) -> String {
     }
 }
 
-fn event(told: &Told, cells: &[String; 6], widths: &[usize; 6], first: bool, t: &mut String) {
+fn event(told: &Told, cells: &[String; 6], widths: &[usize], first: bool, t: &mut String) {
     t.push_str(if first { "> " } else { "  " });
-    let number_width = widths[0].max(4);
-    let _ = write!(t, "{:>number_width$}", cells[0]);
-    for (cell, width) in cells[1..].iter().zip(&widths[1..]) {
-        let _ = write!(t, "  {cell:<width$}");
-    }
-    let end = t.trim_end().len();
-    t.truncate(end);
-    t.push('\n');
+    let _ = writeln!(t, "{}", aligned(cells, widths, |column| column == 0));
     let sides: Vec<(&str, &ToldSide)> =
         SIDES.into_iter().zip(&told.sides).filter_map(|(n, s)| Some((n, s.as_ref()?))).collect();
     let alike = |of: &dyn Fn(&ToldSide) -> Vec<String>, word: &str, t: &mut String| {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::text::{harmless_lines, size};
+use super::text::{aligned, harmless_lines, size, widths};
 
 /// A component that was loaded and asked for what it declares.
 pub(crate) struct Inspected {
@@ -134,27 +134,26 @@ fn section(t: &mut String, title: &str, list: &[Field]) {
 }
 
 fn fields(t: &mut String, list: &[Field]) {
-    let width = list.iter().map(|f| f.name.len()).max().unwrap_or(0);
-    for field in list {
-        let kind = match field.required {
-            true => field.kind.to_string(),
-            false => format!("{}, optional", field.kind),
-        };
-        let paths = field.paths.join(", else ");
-        let line = format!("    {:width$}  {kind:<22}  {paths}", field.name);
-        let _ = writeln!(t, "{}", line.trim_end());
-    }
+    let row = |field: &Field| {
+        let optional = if field.required { "" } else { ", optional" };
+        let kind = format!("{}{optional}", field.kind);
+        [field.name.clone(), format!("{kind:<22}"), field.paths.join(", else ")]
+    };
+    rows(t, &list.iter().map(row).collect::<Vec<_>>());
 }
 
 fn reasons(t: &mut String, title: &str, list: &[Reason]) {
-    if list.is_empty() {
-        return;
+    if !list.is_empty() {
+        let _ = writeln!(t, "{title}");
+        let row = |reason: &Reason| [reason.code.clone(), reason.says.clone()];
+        rows(t, &list.iter().map(row).collect::<Vec<_>>());
     }
-    let _ = writeln!(t, "{title}");
-    let width = list.iter().map(|r| r.code.len()).max().unwrap_or(0);
-    for reason in list {
-        let line = format!("    {:width$}  {}", reason.code, reason.says);
-        let _ = writeln!(t, "{}", line.trim_end());
+}
+
+fn rows<R: AsRef<[String]>>(t: &mut String, rows: &[R]) {
+    let widths = widths(rows, usize::MAX);
+    for row in rows {
+        let _ = writeln!(t, "    {}", aligned(row.as_ref(), &widths, |_| false));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::gates;
 use super::repeated::{Pair, Repeated};
-use super::text::{grouped, harmless_lines, seconds, short};
+use super::text::{counted, grouped, harmless_lines, seconds, short, size};
 use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
 use retally_core::schema::{Kind, display};
 use retally_engine::run::Report;
@@ -118,10 +118,9 @@ fn marks(m: &Manifest) -> String {
 }
 
 fn extent(m: &Manifest) -> String {
-    let partitions = m.input.partitions.len();
+    let partitions = counted(m.input.partitions.len() as u64, "partition");
     let bytes: u64 = m.input.objects.iter().map(|object| object.size_bytes).sum();
-    let s = if partitions == 1 { "" } else { "s" };
-    format!("{partitions} partition{s}, {}", super::text::size(bytes))
+    format!("{partitions}, {}", size(bytes))
 }
 
 /// The sum stands as a sum, so that a reader can check it.

@@ -1,9 +1,10 @@
 //! View rows as an aligned table, as JSON or as CSV, row by row: a run may have millions.
 
-use super::text::harmless;
+use super::text::{aligned, harmless, widths};
 use retally_core::digest::Hash;
 use retally_core::schema::{Field, Kind, display};
 use retally_engine::rundir::Named;
+use retally_report::csv::cell;
 use std::io::{self, Write};
 
 /// How rows are printed.
@@ -64,36 +65,18 @@ impl<'a, W: Write> Table<'a, W> {
     }
 
     fn settle(&mut self) -> io::Result<()> {
-        let columns = self.fields.len() + 1;
-        let width = |column: usize| {
-            let widths = self.held.iter().map(|row| row[column].chars().count());
-            widths.filter(|width| *width <= COLUMN_MAX_CHARS).max().unwrap_or(0)
-        };
-        self.widths = Some((0..columns).map(width).collect());
-        for row in std::mem::take(&mut self.held) {
-            self.write(&row)?;
-        }
-        Ok(())
+        let held = std::mem::take(&mut self.held);
+        self.widths = Some(widths(&held, COLUMN_MAX_CHARS));
+        held.iter().try_for_each(|row| self.write(row))
     }
 
     fn write(&mut self, row: &[String]) -> io::Result<()> {
-        let widths = self.widths.as_deref().unwrap_or_default();
-        let mut line = String::new();
-        for (column, (text, width)) in row.iter().zip(widths).enumerate() {
-            if column > 0 {
-                line.push_str("  ");
-            }
-            let pad = " ".repeat(width.saturating_sub(text.chars().count()));
-            let is_number = column.checked_sub(1).is_some_and(|field| {
-                let kind = self.fields[field].kind;
-                matches!(kind, Kind::Integer | Kind::Decimal { .. } | Kind::Float)
-            });
-            match is_number {
-                true => line.extend([pad.as_str(), text.as_str()]),
-                false => line.extend([text.as_str(), pad.as_str()]),
-            }
-        }
-        writeln!(self.out, "{}", line.trim_end())
+        let is_number = |column: usize| {
+            let field = column.checked_sub(1).map(|field| self.fields[field].kind);
+            matches!(field, Some(Kind::Integer | Kind::Decimal { .. } | Kind::Float))
+        };
+        let line = aligned(row, self.widths.as_deref().unwrap_or_default(), is_number);
+        writeln!(self.out, "{line}")
     }
 }
 
@@ -195,25 +178,18 @@ impl<'a, W: Write> Csv<'a, W> {
         let names: Vec<&str> = std::iter::once("key").chain(names).collect();
         write!(self.out, "{}\r\n", names.join(","))
     }
-
-    fn text<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        match self.spreadsheet && is_formula {
-            true => format!("'{text}").into(),
-            false => text.into(),
-        }
-    }
 }
 
 impl<W: Write> Printer for Csv<'_, W> {
     fn row(&mut self, cells: &Cells) -> io::Result<()> {
         self.header()?;
-        let mut line = quoted(&self.text(&cells.key));
+        let mut line = String::new();
+        cell(&cells.key, self.spreadsheet, &mut line);
         for (field, text) in self.fields.iter().zip(&cells.values) {
             line.push(',');
             let text = text.as_deref().unwrap_or_default();
             match field.kind {
-                Kind::Text | Kind::Json => line.push_str(&quoted(&self.text(text))),
+                Kind::Text | Kind::Json => cell(text, self.spreadsheet, &mut line),
                 _ => line.push_str(text),
             }
         }
@@ -224,13 +200,6 @@ impl<W: Write> Printer for Csv<'_, W> {
         self.header()?;
         self.out.flush()
     }
-}
-
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text.to_owned()
 }
 
 #[cfg(test)]
@@ -281,7 +250,9 @@ mod tests {
         assert_eq!(text, "key,net,note\r\na,-1.00,=1+1\r\nb\u{1b}[2J,250.00,\r\n");
         let text = printed(|out| all(Csv::new(out, &fields(), true), &rows()));
         assert!(text.contains("a,-1.00,'=1+1\r\n"), "{text}");
-        assert_eq!(quoted("a\"b,c"), "\"a\"\"b,c\"");
+        let mut quoted = String::new();
+        cell("a\"b,c", false, &mut quoted);
+        assert_eq!(quoted, "\"a\"\"b,c\"");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! are grouped, columns are aligned. What reports of comparisons need too lies in `retally-report`.
 
 pub(crate) use retally_report::number::{counted, grouped};
-pub(crate) use retally_report::text::{harmless, harmless_lines};
+pub(crate) use retally_report::text::{aligned, harmless, harmless_lines, widths};
 use std::path::{Path, PathBuf};
 
 /// Bytes in the unit that a person would take.
