@@ -254,7 +254,6 @@ fn finding(
         ratio_text(own, whole, 2)
     });
     let finding = Finding {
-        text: text(&condition),
         condition,
         changed_with: with,
         changed: of,
@@ -264,23 +263,4 @@ fn finding(
         lift,
     };
     Some((own - rest, finding))
-}
-
-fn text(condition: &Condition) -> String {
-    match condition {
-        Condition::HadInput { input } => format!("had a `{input}` event"),
-        Condition::HadFate { fate } => format!("had an event that was {fate}"),
-        Condition::FieldIs { field, value: Some(value) } => format!("have {field} = {value}"),
-        Condition::FieldIs { field, value: None } => format!("have a row without {field}"),
-        Condition::FirstInput { input } => format!("diverge first with a `{input}` event"),
-        Condition::FirstChange { a, b } => {
-            format!("diverge first with an event that was {a} and is {b}")
-        }
-        Condition::FirstFrom { time } => format!("diverge first on or after {}", day(time)),
-    }
-}
-
-/// The day of a time that is the first moment of it.
-fn day(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
 }

@@ -415,18 +415,16 @@ fn what_the_changed_keys_have_in_common_is_found() {
         .iter()
         .map(|finding| {
             let lift = finding.lift.as_deref().unwrap_or("-");
-            format!(
-                "{} {} of {}: {} times",
-                finding.text, finding.changed_with, finding.changed, lift
-            )
+            let condition = serde_json::to_string(&finding.condition).unwrap();
+            format!("{condition} {} of {}: {lift} times", finding.changed_with, finding.changed)
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"
-    have tier = gold 100 of 100: - times
-    had a `refund` event 100 of 100: 33.33 times
-    diverge first with a `refund` event 100 of 100: - times
-    diverge first on or after 1970-03-01 100 of 100: - times
-    ");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    {"field-is":{"field":"tier","value":"gold"}} 100 of 100: - times
+    {"had-input":{"input":"refund"}} 100 of 100: 33.33 times
+    {"first-input":{"input":"refund"}} 100 of 100: - times
+    {"first-from":{"time":"1970-03-01T00:00:00Z"}} 100 of 100: - times
+    "#);
     assert_eq!(found.divergences.found, 100);
     assert_eq!(found.divergences.step, Some(TimeStep::Minute));
     assert_eq!(found.divergences.over_time[0].cumulative[0].difference, "50.00");

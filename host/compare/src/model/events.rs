@@ -95,8 +95,6 @@ pub struct Attribution {
 pub struct Finding {
     /// The condition.
     pub condition: Condition,
-    /// The same as the end of a sentence: "had a `refund` event".
-    pub text: String,
     /// Keys that differ and for which it holds.
     pub changed_with: u64,
     /// Keys that differ.
