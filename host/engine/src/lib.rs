@@ -15,3 +15,4 @@ pub mod source;
 pub mod store;
 
 pub use cancel::{Cancel, Waiting};
+pub mod table;

@@ -238,7 +238,7 @@ fn commonest_code(run: &Path) -> Option<String> {
     let columns = run.columns(Table::Refused, &batch).ok()?;
     let codes = &columns.iter().find(|column| column.name == "code")?.column;
     let mut counts = BTreeMap::<String, usize>::new();
-    for row in 0..batch.num_rows() {
+    for row in 0..batch.len() {
         if let Some(code) = codes.get(row) {
             *counts.entry(display(code, Kind::Text)).or_default() += 1;
         }

@@ -19,19 +19,18 @@
 //!
 //! Values are texts because fields of all kinds stand below one another, and exact in all digits.
 
-use arrow_array::builder::{BooleanBuilder, StringBuilder, UInt32Builder};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use crate::table::{
+    CREATED_BY, Digits, NewRows, TableError, TableWriter, flag, optional, plain, text, unsigned32,
+};
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, Sink, SinkError};
-use retally_core::schema::{display, write_text};
+use retally_core::schema::{Column, Kind, Value, display, write_text};
+use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::path::Path;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -45,26 +44,17 @@ const BATCH_BYTES: usize = 16 << 20;
 /// Bytes that an open row group may hold.
 const GROUP_BYTES: usize = 64 << 20;
 
-/// What the file says of who wrote it: no version, so that a new one does not change its bytes.
-const CREATED_BY: &str = "retally";
+/// The columns that hold texts.
+const TEXTS: [&str; 8] = ["key", "row_key", "side", "field", "kind", "a", "b", "difference"];
 
 /// Writes differences as they come.
 pub struct Differences<W: Write + Send> {
-    writer: ArrowWriter<W>,
-    schema: SchemaRef,
-    key: StringBuilder,
-    row_key: StringBuilder,
-    row: UInt32Builder,
-    side: StringBuilder,
-    field: StringBuilder,
-    kind: StringBuilder,
-    a: StringBuilder,
-    b: StringBuilder,
-    difference: StringBuilder,
-    tolerated: BooleanBuilder,
-    rows: usize,
+    writer: TableWriter<W>,
+    /// In the order of their names above.
+    texts: [Column; TEXTS.len()],
+    rows: Vec<u32>,
+    tolerated: Vec<bool>,
     bytes: usize,
-    text: String,
 }
 
 impl<W: Write + Send> Differences<W> {
@@ -73,40 +63,26 @@ impl<W: Write + Send> Differences<W> {
     /// # Errors
     /// What cannot be written.
     pub fn new(out: W) -> io::Result<Self> {
-        let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
-        let schema = Arc::new(Schema::new(vec![
-            text("key", false),
-            text("row_key", true),
-            Field::new("row", DataType::UInt32, false),
-            text("side", false),
-            text("field", false),
-            text("kind", false),
-            text("a", true),
-            text("b", true),
-            text("difference", true),
-            Field::new("tolerated", DataType::Boolean, false),
-        ]));
-        let options = ArrowWriterOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_schema_root("retally".to_owned())
-            .with_properties(properties());
-        let writer = ArrowWriter::try_new_with_options(out, schema.clone(), options);
+        let columns = vec![
+            text("key"),
+            optional(text("row_key")),
+            unsigned32("row"),
+            text("side"),
+            text("field"),
+            text("kind"),
+            optional(text("a")),
+            optional(text("b")),
+            optional(text("difference")),
+            flag("tolerated"),
+        ];
+        let path = Path::new("differences.parquet");
+        let writer = TableWriter::new(out, path, columns, plain(properties()));
         Ok(Self {
-            writer: writer.map_err(io::Error::other)?,
-            schema,
-            key: StringBuilder::new(),
-            row_key: StringBuilder::new(),
-            row: UInt32Builder::new(),
-            side: StringBuilder::new(),
-            field: StringBuilder::new(),
-            kind: StringBuilder::new(),
-            a: StringBuilder::new(),
-            b: StringBuilder::new(),
-            difference: StringBuilder::new(),
-            tolerated: BooleanBuilder::new(),
-            rows: 0,
+            writer: writer.map_err(failed)?,
+            texts: empty(),
+            rows: Vec::new(),
+            tolerated: Vec::new(),
             bytes: 0,
-            text: String::new(),
         })
     }
 
@@ -116,75 +92,85 @@ impl<W: Write + Send> Differences<W> {
     /// What cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.write()?;
-        self.writer.into_inner().map_err(io::Error::other)
+        self.writer.finish().map_err(failed)
     }
 
     fn write(&mut self) -> io::Result<()> {
-        if self.rows == 0 {
-            return Ok(());
+        self.bytes = 0;
+        let mut rows = NewRows::default()
+            .unsigned32("row", std::mem::take(&mut self.rows))
+            .flags("tolerated", std::mem::take(&mut self.tolerated));
+        for (name, column) in TEXTS.iter().zip(std::mem::replace(&mut self.texts, empty())) {
+            rows = rows.own(name, column, Kind::Text, Digits::Wide);
         }
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.key.finish()),
-            Arc::new(self.row_key.finish()),
-            Arc::new(self.row.finish()),
-            Arc::new(self.side.finish()),
-            Arc::new(self.field.finish()),
-            Arc::new(self.kind.finish()),
-            Arc::new(self.a.finish()),
-            Arc::new(self.b.finish()),
-            Arc::new(self.difference.finish()),
-            Arc::new(self.tolerated.finish()),
-        ];
-        (self.rows, self.bytes) = (0, 0);
-        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(io::Error::other)?;
-        self.writer.write(&batch).map_err(io::Error::other)?;
-        if self.writer.memory_size() > GROUP_BYTES {
-            self.writer.flush().map_err(io::Error::other)?;
+        self.writer.write(rows).map_err(failed)?;
+        if self.writer.held() > GROUP_BYTES {
+            self.writer.flush().map_err(failed)?;
         }
         Ok(())
     }
 
-    fn push(&mut self, d: &Difference<'_>) {
+    fn push(&mut self, d: &Difference<'_>) -> io::Result<()> {
         let key = String::from_utf8_lossy(d.key);
-        self.bytes += key.len();
-        self.key.append_value(key);
-        match d.row_key {
-            [] => self.row_key.append_null(),
-            [(kind, value)] => self.row_key.append_value(display(*value, *kind)),
+        let row_key = match d.row_key {
+            [] => None,
+            [(kind, value)] => Some(display(*value, *kind)),
             several => {
                 let parts: Vec<String> =
                     several.iter().map(|(kind, value)| display(*value, *kind)).collect();
-                self.row_key.append_value(serde_json::Value::from(parts).to_string());
+                Some(serde_json::Value::from(parts).to_string())
             }
-        }
-        self.row.append_value(d.position);
-        self.side.append_value(match d.presence {
+        };
+        let side = match d.presence {
             Presence::Both => "both",
             Presence::OnlyA => "a",
             Presence::OnlyB => "b",
+        };
+        let [a, b] = [(d.a, d.kind_a), (d.b, d.kind_b)].map(|(value, kind)| {
+            let mut text = String::new();
+            write_text(value?, kind, &mut text);
+            Some(text)
         });
-        self.field.append_value(d.name);
-        self.kind.append_value(d.kind().to_string());
-        for (value, kind, column) in [(d.a, d.kind_a, &mut self.a), (d.b, d.kind_b, &mut self.b)] {
-            let Some(value) = value else {
-                column.append_null();
-                continue;
-            };
-            self.text.clear();
-            write_text(value, kind, &mut self.text);
-            self.bytes += self.text.len();
-            column.append_value(&self.text);
+        self.bytes += [Some(&*key), a.as_deref(), b.as_deref()]
+            .map(|t| t.map_or(0, str::len))
+            .iter()
+            .sum::<usize>();
+        let texts: [(&str, Option<Cow<'_, str>>); TEXTS.len()] = [
+            ("key", Some(key)),
+            ("row_key", row_key.map(Cow::Owned)),
+            ("side", Some(side.into())),
+            ("field", Some(d.name.into())),
+            ("kind", Some(d.kind().to_string().into())),
+            ("a", a.map(Cow::Owned)),
+            ("b", b.map(Cow::Owned)),
+            ("difference", d.delta.map(|delta| delta.text().into())),
+        ];
+        for ((name, text), (own, column)) in texts.iter().zip(TEXTS.iter().zip(&mut self.texts)) {
+            debug_assert_eq!(name, own);
+            let value = text.as_ref().map(|text| Value::Text(text.as_bytes()));
+            column.push(value).map_err(io::Error::other)?;
         }
-        self.difference.append_option(d.delta.map(|delta| delta.text()));
-        self.tolerated.append_value(d.tolerated);
-        self.rows += 1;
+        self.rows.push(d.position);
+        self.tolerated.push(d.tolerated);
+        Ok(())
+    }
+}
+
+fn empty() -> [Column; TEXTS.len()] {
+    std::array::from_fn(|_| Column::new(Kind::Text))
+}
+
+fn failed(error: TableError) -> io::Error {
+    match error {
+        TableError::Io { error, .. } => error,
+        other => io::Error::other(other),
     }
 }
 
 impl<W: Write + Send> Sink for Differences<W> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
-        self.push(difference);
-        if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+        self.push(difference)?;
+        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.write()?;
         }
         Ok(())
@@ -197,7 +183,7 @@ impl<W: Write + Send> Sink for Differences<W> {
 
 impl<W: Write + Send> std::fmt::Debug for Differences<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Differences").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("Differences").field("rows", &self.writer.rows).finish_non_exhaustive()
     }
 }
 

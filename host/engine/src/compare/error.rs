@@ -1,6 +1,7 @@
 //! Why two results are not compared.
 
 use crate::rundir::RunDirError;
+use crate::table::TableError;
 use std::path::PathBuf;
 
 /// Why there is no comparison.
@@ -70,8 +71,11 @@ impl CompareError {
         match self {
             Self::Changed { .. } => true,
             Self::RunDir(error) => {
-                use RunDirError::{Io, Parquet, Table};
-                matches!(**error, Io { .. } | Parquet { .. } | Table { .. })
+                use TableError::{Changed, Io, Parquet};
+                let table = |error: &TableError| {
+                    matches!(error, Io { .. } | Parquet { .. } | Changed { .. })
+                };
+                matches!(&**error, RunDirError::Table(error) if table(error))
             }
             _ => false,
         }

@@ -6,7 +6,7 @@
 
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts, NO_RECORD};
-use crate::rundir::log::{EmitRowsOf, FateRows, RefusedRow, RefusedRows, Regrown, Run, Taken};
+use crate::rundir::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows, Regrown, Taken};
 use crate::rundir::{RunDirError, RunReader, Table};
 use retally_compare::model::Fate;
 use retally_compare::{Plan, Records, SideOf, Tally};
@@ -59,7 +59,8 @@ pub(super) fn walk(
 
 /// Whether partitions took turns at the same events in both runs.
 fn same_turns(a: &RunReader, b: &RunReader) -> Result<bool, RunDirError> {
-    let (mut a, mut b) = (FateRows::new(a, None)?.peekable(), FateRows::new(b, None)?.peekable());
+    let (mut a, mut b) =
+        (OutcomeRows::new(a, None)?.peekable(), OutcomeRows::new(b, None)?.peekable());
     loop {
         let (of_a, of_b) = (turn(&mut a)?, turn(&mut b)?);
         if of_a != of_b {
@@ -72,7 +73,7 @@ fn same_turns(a: &RunReader, b: &RunReader) -> Result<bool, RunDirError> {
 }
 
 /// Partition, first and last offset of the next turn.
-fn turn(rows: &mut Peekable<FateRows<'_>>) -> Result<Option<(String, u64, u64)>, RunDirError> {
+fn turn(rows: &mut Peekable<OutcomeRows<'_>>) -> Result<Option<(String, u64, u64)>, RunDirError> {
     let Some(first) = rows.next().transpose()? else { return Ok(None) };
     let mut end = first.offset + first.events;
     while let Some(Ok(next)) = rows.peek()
@@ -87,9 +88,9 @@ fn turn(rows: &mut Peekable<FateRows<'_>>) -> Result<Option<(String, u64, u64)>,
 /// One side's files, read forward.
 struct SideLog<'a> {
     run: &'a RunReader,
-    fates: FateRows<'a>,
+    fates: OutcomeRows<'a>,
     /// The run of events at hand, without those that were passed.
-    at: Option<Run>,
+    at: Option<Alike>,
     emits: Vec<EmitRowsOf<'a>>,
     refused: Peekable<RefusedRows<'a>>,
 }
@@ -104,7 +105,7 @@ struct Told {
 
 impl<'a> SideLog<'a> {
     fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let mut fates = FateRows::new(run, only)?;
+        let mut fates = OutcomeRows::new(run, only)?;
         let kinds = 0..run.emits().len();
         Ok(Self {
             run,

@@ -13,8 +13,7 @@ use super::states::states;
 use super::totals;
 use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
-use crate::rundir::{Keys, Part, RunReader, Table};
-use arrow_array::cast::AsArray;
+use crate::rundir::{Keys, Part, RunDirError, RunReader, Table};
 use retally_compare::gate::Gate;
 use retally_compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::sink::Sink;
@@ -239,8 +238,8 @@ impl<'a> Compared<'a> {
         };
         for ((run, dir), sides) in sides {
             intact::violations(run, dir)?;
-            for batch in run.part(Table::Violations, columns([1]))? {
-                for code in batch?.column(0).as_string::<i32>().iter().flatten() {
+            for batch in run.part(Table::Violations, columns(["code"]))? {
+                for code in batch?.texts("code").map_err(RunDirError::from)?.iter().flatten() {
                     sides.iter().for_each(|&side| self.tally.violation(side, code, 1));
                 }
             }
@@ -281,8 +280,9 @@ impl<'a> Compared<'a> {
     }
 }
 
-fn columns<const N: usize>(columns: [usize; N]) -> Part {
-    Part { keys: Keys::All, rows: None, columns: Some(columns.to_vec()) }
+fn columns<const N: usize>(columns: [&str; N]) -> Part {
+    let columns = columns.map(str::to_owned).into();
+    Part { keys: Keys::All, rows: None, columns: Some(columns) }
 }
 
 /// The leaves of a run's views, which are those of its digest.

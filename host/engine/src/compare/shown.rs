@@ -89,7 +89,7 @@ fn records(
     for batch in run.part(table, part)? {
         let batch = batch?;
         let columns = run.columns(table, &batch)?;
-        for (row, &number) in (0..batch.num_rows()).zip(numbers.by_ref()) {
+        for (row, &number) in (0..batch.len()).zip(numbers.by_ref()) {
             let declared = run.emits()[kind].fields.iter().zip(&columns[BEFORE..]);
             let value = |(field, named): (&retally_core::schema::Field, &crate::rundir::Named)| {
                 let value = named.column.get(row).map(|value| display(value, named.kind));

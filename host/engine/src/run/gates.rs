@@ -3,7 +3,6 @@
 
 use crate::job::{BoundGates, Counted};
 use crate::rundir::{Keys, RunDirError, RunReader, Table};
-use arrow_array::cast::AsArray;
 use retally_compare::run_gate::{self, Expectation, Judged, Limit, Sums};
 use retally_core::manifest::{Counts, FieldTotal, Manifest};
 use std::path::Path;
@@ -49,7 +48,7 @@ fn violating_keys(dir: &Path) -> Result<u64, RunDirError> {
     let (mut keys, mut last) = (0, None::<String>);
     for batch in run.rows(Table::Violations, &Keys::All)? {
         let batch = batch?;
-        for key in batch.column(0).as_string::<i32>().iter().flatten() {
+        for key in batch.texts("key")?.iter().flatten() {
             if last.as_deref() != Some(key) {
                 keys += 1;
                 last = Some(key.to_owned());

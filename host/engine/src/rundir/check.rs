@@ -1,10 +1,10 @@
 //! Every digest and control total of a run, recomputed from its files alone.
 
 use super::RunDirError;
-use super::fates::{Fates, fates};
 use super::reader::RunReader;
 use super::recompute;
-use retally_core::digest::{Digests, Hash, KeyedDigest, outcomes_digest, run_digest};
+use super::story::{Story, story};
+use retally_core::digest::{Digests, Hash, KeyedDigest, run_digest};
 use retally_core::manifest::{Counts, FieldTotal, TableTotals, Totals, seal};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,12 +56,12 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let run = RunReader::open(dir)?;
     let manifest = run.manifest();
     let mut findings = Vec::new();
-    let fates = fates(&run).map_err(|error| error.to_string());
+    let story = story(&run).map_err(|error| error.to_string());
     let viewed = recompute::views(&run).map_err(|error| error.to_string());
     let others = [recompute::states(&run), recompute::violations(&run)];
     let [states, violations] = others.map(|tree| tree.map_err(|error| error.to_string()));
-    if let (Ok(fates), Ok((_, view))) = (&fates, &viewed) {
-        let found = Totals { view: view.clone(), emits: fates.totals.emits.clone() };
+    if let (Ok(story), Ok((_, view))) = (&story, &viewed) {
+        let found = Totals { view: view.clone(), emits: story.regrown.totals.emits.clone() };
         findings.extend(total_findings(&manifest.totals, &found));
     }
     let trees = [viewed.map(|(tree, _)| tree), states, violations];
@@ -70,16 +70,15 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
         findings.extend(leaf_finding(&run, name, tree));
     }
     let [views, states, violations] = &trees;
-    if let (Ok(fates), Ok(states), Ok(violations)) = (&fates, states, violations) {
-        findings.extend(fates.refused.clone());
-        findings.extend(count_finding(&manifest.counts, fates, states, violations));
+    if let (Ok(story), Ok(states), Ok(violations)) = (&story, states, violations) {
+        findings.extend(story.refused.clone());
+        findings.extend(count_finding(&manifest.counts, story, states, violations));
     }
-    let outcomes = fates.as_ref().map_err(Clone::clone);
-    let outcomes = outcomes.map(|f| outcomes_digest(run.emits(), &f.partitions));
+    let outcomes = story.as_ref().map_err(Clone::clone).map(|story| story.regrown.digest());
     let digest =
         |tree: &Result<KeyedDigest, String>| tree.as_ref().map(|t| t.digest).map_err(Clone::clone);
     let (views, states, violations) = (digest(views), digest(states), digest(violations));
-    let whole = run_of(&fates, &outcomes, &views, &states, &violations);
+    let whole = run_of(&story, &outcomes, &views, &states, &violations);
     let job = manifest.job.settings.digest();
     let job = job.ok_or_else(|| "a param is no value of its kind".to_owned());
     let input = manifest.input.digest();
@@ -104,12 +103,12 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
 
 /// The first thing in which outcomes, emits and refused events are not what the manifest seals.
 pub(crate) fn log_finding(run: &RunReader) -> Result<Option<String>, RunDirError> {
-    let fates = fates(run)?;
-    if outcomes_digest(run.emits(), &fates.partitions) != run.manifest().digests.outcomes {
+    let story = story(run)?;
+    if story.regrown.digest() != run.manifest().digests.outcomes {
         let what = "outcomes and emits are not those of the outcomes' digest";
         return Ok(Some(what.to_owned()));
     }
-    Ok(fates.refused)
+    Ok(story.refused)
 }
 
 /// The digest of the violations that the files hold.
@@ -118,7 +117,7 @@ pub(crate) fn violations_digest(run: &RunReader) -> Result<Hash, RunDirError> {
 }
 
 fn run_of(
-    fates: &Result<Fates, String>,
+    story: &Result<Story<'_>, String>,
     outcomes: &Result<Hash, String>,
     views: &Result<Hash, String>,
     states: &Result<Hash, String>,
@@ -131,8 +130,9 @@ fn run_of(
         states: hash(states)?,
         violations: hash(violations)?,
     };
-    let partitions = fates.as_ref().map_err(Clone::clone)?.partitions.iter();
-    Ok(run_digest(&digests, &partitions.map(|p| p.count()).collect::<Vec<_>>()))
+    let partitions = story.as_ref().map_err(Clone::clone)?.regrown.digests();
+    let counts: Vec<_> = partitions.iter().map(|partition| partition.count()).collect();
+    Ok(run_digest(&digests, &counts))
 }
 
 fn leaf_finding(run: &RunReader, name: &str, tree: &Result<KeyedDigest, String>) -> Option<String> {
@@ -148,14 +148,15 @@ fn leaf_finding(run: &RunReader, name: &str, tree: &Result<KeyedDigest, String>)
 
 fn count_finding(
     recorded: &Counts,
-    fates: &Fates,
+    story: &Story<'_>,
     states: &KeyedDigest,
     violations: &KeyedDigest,
 ) -> Option<String> {
     let filtered = recorded.filtered;
-    let events = fates.counts.events + filtered;
+    let counts = story.regrown.counts;
+    let events = counts.events + filtered;
     let (keys, violations) = (states.keys, violations.rows);
-    let found = Counts { events, filtered, keys, violations, ..fates.counts };
+    let found = Counts { events, filtered, keys, violations, ..counts };
     (found != *recorded).then(|| format!("the counts are {recorded:?}, the files give {found:?}"))
 }
 

@@ -1,6 +1,7 @@
 //! The one place where run directories touch the file system.
 
 use super::RunDirError;
+use crate::table::TableError;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,6 @@ impl Folder {
     }
 
     fn error(&self, verb: &'static str, name: &str, error: std::io::Error) -> RunDirError {
-        RunDirError::Io { verb, path: self.at(name), error }
+        TableError::Io { verb, path: self.at(name), error }.into()
     }
 }

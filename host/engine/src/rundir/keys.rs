@@ -2,12 +2,9 @@
 //! of some leaves. What is read is checked against the leaves' hashes.
 
 use super::RunDirError;
-use super::columns::{byte_spans, from_arrow, text_spans};
 use super::reader::{Keys, Part, Rows, RunReader};
-use super::recompute::{leaves, numbers};
+use super::recompute::leaves;
 use super::shape::Table;
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use retally_core::digest::{KeyTreeError, KeyedDigest, Leaf, StateTree, ViewTree};
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
@@ -45,7 +42,7 @@ fn in_order(run: &RunReader, leaves: Vec<Leaf>) -> Result<Vec<Leaf>, RunDirError
 }
 
 /// The rows of some leaves, which stand in order.
-fn part(leaves: &[Leaf], columns: Option<Vec<usize>>) -> Part {
+fn part(leaves: &[Leaf], columns: Option<Vec<String>>) -> Part {
     let mut rows: Vec<Range<u64>> = Vec::new();
     for leaf in leaves {
         let end = leaf.first_row + leaf.rows;
@@ -124,17 +121,10 @@ impl<'a> ViewRows<'a> {
     fn fill(&mut self) -> Result<bool, RunDirError> {
         let Some(batch) = self.rows.next() else { return Ok(false) };
         let batch = batch?;
-        self.columns = self.read(&batch)?;
-        self.keys = text_spans(batch.column(0).as_string());
+        self.columns = self.run.own(Table::Views, &batch)?;
+        self.keys = batch.text_spans("key")?;
         self.own = 0..0;
         Ok(true)
-    }
-
-    fn read(&self, batch: &RecordBatch) -> Result<Vec<Column>, RunDirError> {
-        let own = self.run.view().iter().enumerate();
-        let own = own.map(|(at, field)| from_arrow(batch.column(at + 1), field.kind));
-        let wrong = || self.run.wrong(Table::Views, "a column is of another type");
-        own.collect::<Option<_>>().ok_or_else(wrong)
     }
 
     /// The last key of a batch may go on in the next.
@@ -254,9 +244,10 @@ pub(crate) struct StateRows<'a> {
 impl<'a> StateRows<'a> {
     /// `leaves`: some of the run's, in order.
     pub(crate) fn new(run: &'a RunReader, leaves: &[Leaf]) -> Result<Self, RunDirError> {
+        let columns = ["key", "state", "applied"].map(str::to_owned);
         Ok(Self {
             run,
-            rows: run.part(Table::States, part(leaves, Some(vec![0, 1, 2])))?,
+            rows: run.part(Table::States, part(leaves, Some(columns.into())))?,
             leaves: leaves.iter().copied().collect(),
             tree: StateTree::default(),
             taken: 0,
@@ -276,9 +267,9 @@ impl<'a> StateRows<'a> {
                 return left.map_or(Ok(false), |what| Err(wrong(what)));
             };
             let batch = batch?;
-            self.keys = text_spans(batch.column(0).as_string());
-            self.states = byte_spans(batch.column(1).as_binary());
-            self.applied = numbers(&batch, 2).iter().map(|&n| n as u64).collect();
+            self.keys = batch.text_spans("key")?;
+            self.states = batch.byte_spans("state")?;
+            self.applied = batch.numbers("applied")?.iter().map(|&n| n as u64).collect();
             self.next = 0;
         }
         self.next += 1;

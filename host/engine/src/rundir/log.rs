@@ -1,52 +1,76 @@
-//! The log as a run directory tells of it, read forward and once: runs of events of one fate, the
-//! emits and the refused of a stretch. For whoever walks two runs side by side.
+//! The log as a run directory tells of it, read forward and once: events of one outcome, the emits
+//! and the refused of a stretch. For whoever checks a run, or walks two runs side by side.
 
 use super::RunDirError;
-use super::columns::{from_arrow, text_spans};
-pub(crate) use super::fates::Run;
-use super::fates::{names, runs, what};
 use super::reader::{Part, Rows, RunReader};
-use super::recompute::{history, numbers};
-use super::shape::{EMIT_FIELDS_FROM, Table};
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
+use super::recompute::history;
+use super::shape::Table;
+use crate::table::Batch;
 use arrow_array::{Array, StringArray};
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, outcomes_digest};
-use retally_core::reduce::{Block, EmitRows, Outcome};
+use retally_core::digest::{Hash, OutcomeShape, Outcomes, PartitionDigest, outcomes_digest};
+use retally_core::manifest::{Counts, Totals};
+use retally_core::reduce::{Block, EmitRows, Outcome, Stretch};
 use retally_core::schema::{Column, Spans};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-/// Runs of events of one fate, in log order; of one partition alone if asked for.
-pub(crate) struct FateRows<'a> {
+/// Events of one outcome that follow one another in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alike {
+    pub(crate) partition: String,
+    pub(crate) offset: u64,
+    pub(crate) events: u64,
+    pub(crate) what: String,
+    pub(crate) code: Option<String>,
+}
+
+/// The outcomes in log order; of one partition alone if asked for.
+pub(crate) struct OutcomeRows<'a> {
     run: &'a RunReader,
     rows: Rows<'a>,
     only: Option<String>,
-    read: VecDeque<Run>,
+    read: VecDeque<Alike>,
 }
 
-impl<'a> FateRows<'a> {
+impl<'a> OutcomeRows<'a> {
     pub(crate) fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
         let rows = run.part(Table::Outcomes, Part::default())?;
         Ok(Self { run, rows, only: only.map(str::to_owned), read: VecDeque::new() })
     }
-}
 
-impl Iterator for FateRows<'_> {
-    type Item = Result<Run, RunDirError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            while let Some(next) = self.read.pop_front() {
-                if self.only.as_ref().is_none_or(|only| *only == next.partition) {
-                    return Some(Ok(next));
-                }
+    fn fill(&mut self, batch: &Batch) -> Result<(), RunDirError> {
+        let (partitions, whats) = (batch.texts("partition")?, batch.texts("what")?);
+        let (offsets, events) = (batch.numbers("offset")?, batch.numbers("events")?);
+        let codes = batch.texts("code")?;
+        for row in 0..batch.len() {
+            let (offset, events) = (offsets[row], events[row]);
+            if offset < 0 || events < 1 || offset.checked_add(events).is_none() {
+                let what = format!("{events} events from offset {offset} cannot be");
+                return Err(self.run.wrong(Table::Outcomes, what));
             }
-            match self.rows.next()?.and_then(|batch| runs(self.run, &batch)) {
-                Ok(read) => self.read.extend(read),
-                Err(error) => return Some(Err(error)),
+            if self.only.as_ref().is_none_or(|only| only == partitions.value(row)) {
+                self.read.push_back(Alike {
+                    partition: partitions.value(row).to_owned(),
+                    offset: offset as u64,
+                    events: events as u64,
+                    what: whats.value(row).to_owned(),
+                    code: codes.is_valid(row).then(|| codes.value(row).to_owned()),
+                });
             }
         }
+        Ok(())
+    }
+}
+
+impl Iterator for OutcomeRows<'_> {
+    type Item = Result<Alike, RunDirError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.read.is_empty() {
+            if let Err(error) = self.rows.next()?.and_then(|batch| self.fill(&batch)) {
+                return Some(Err(error));
+            }
+        }
+        self.read.pop_front().map(Ok)
     }
 }
 
@@ -87,15 +111,14 @@ impl<'a> EmitRowsOf<'a> {
         kind: usize,
         only: Option<&str>,
     ) -> Result<Self, RunDirError> {
+        let table = Table::Emits(kind);
         // Neither the number within the event, which the order tells, nor the id.
-        let fields = run.emits()[kind].fields.len();
-        let columns = [0, 1, 3, 4].into_iter();
-        let columns = columns.chain(EMIT_FIELDS_FROM..EMIT_FIELDS_FROM + fields).collect();
+        let columns = run.with_own(table, &["partition", "offset", "time", "key"]);
         let part = Part { columns: Some(columns), ..Part::default() };
         let mut emits = Self {
             run,
             kind,
-            rows: run.part(Table::Emits(kind), part)?,
+            rows: run.part(table, part)?,
             partitions: None,
             offsets: Vec::new(),
             times: Vec::new(),
@@ -158,17 +181,12 @@ impl<'a> EmitRowsOf<'a> {
         self.at = 0;
         self.offsets.clear();
         while self.offsets.is_empty() {
-            let Some(batch) = self.rows.next() else { return Ok(()) };
-            let batch = batch?;
-            self.partitions = Some(batch.column(0).as_string::<i32>().clone());
-            self.offsets = numbers(&batch, 1).to_vec();
-            self.times =
-                batch.column(2).as_primitive::<TimestampMicrosecondType>().values().to_vec();
-            self.keys = text_spans(batch.column(3).as_string());
-            let own = self.run.emits()[self.kind].fields.iter().enumerate();
-            let own = own.map(|(at, field)| from_arrow(batch.column(at + 4), field.kind));
-            let wrong = || self.run.wrong(Table::Emits(self.kind), "a column is of another type");
-            self.columns = own.collect::<Option<_>>().ok_or_else(wrong)?;
+            let Some(batch) = self.rows.next().transpose()? else { return Ok(()) };
+            self.partitions = Some(batch.texts("partition")?.clone());
+            self.offsets = batch.numbers("offset")?.to_vec();
+            self.times = batch.times("time")?.values().to_vec();
+            self.keys = batch.text_spans("key")?;
+            self.columns = self.run.own(Table::Emits(self.kind), &batch)?;
         }
         Ok(())
     }
@@ -200,39 +218,35 @@ pub(crate) struct RefusedRow {
 /// The refused in log order, without their bytes.
 pub(crate) struct RefusedRows<'a> {
     rows: Rows<'a>,
-    batch: Option<RecordBatch>,
-    at: usize,
+    read: VecDeque<RefusedRow>,
     only: Option<String>,
 }
 
 impl<'a> RefusedRows<'a> {
     pub(crate) fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let part = Part { columns: Some(vec![0, 1, 2, 3, 5]), ..Part::default() };
+        let columns = ["partition", "offset", "what", "code", "key"].map(str::to_owned);
+        let part = Part { columns: Some(columns.into()), ..Part::default() };
         let rows = run.part(Table::Refused, part)?;
-        Ok(Self { rows, batch: None, at: 0, only: only.map(str::to_owned) })
+        Ok(Self { rows, read: VecDeque::new(), only: only.map(str::to_owned) })
     }
 
-    fn any(&mut self) -> Option<Result<RefusedRow, RunDirError>> {
-        while self.batch.as_ref().is_none_or(|batch| self.at == batch.num_rows()) {
-            match self.rows.next()? {
-                Ok(batch) => (self.batch, self.at) = (Some(batch), 0),
-                Err(error) => return Some(Err(error)),
+    fn fill(&mut self, batch: &Batch) -> Result<(), RunDirError> {
+        let partitions = batch.texts("partition")?;
+        let (offsets, whats) = (batch.numbers("offset")?, batch.texts("what")?);
+        let (codes, keys) = (batch.texts("code")?, batch.texts("key")?);
+        for row in 0..batch.len() {
+            let partition = partitions.value(row);
+            if self.only.as_ref().is_none_or(|only| only == partition) {
+                self.read.push_back(RefusedRow {
+                    partition: partition.to_owned(),
+                    offset: offsets[row] as u64,
+                    what: whats.value(row).to_owned(),
+                    code: codes.is_valid(row).then(|| codes.value(row).to_owned()),
+                    key: keys.is_valid(row).then(|| keys.value(row).to_owned()),
+                });
             }
         }
-        let batch = self.batch.as_ref()?;
-        let text = |column: usize| {
-            let column = batch.column(column).as_string::<i32>();
-            column.is_valid(self.at).then(|| column.value(self.at).to_owned())
-        };
-        let row = RefusedRow {
-            partition: text(0).unwrap_or_default(),
-            offset: numbers(batch, 1)[self.at] as u64,
-            what: text(2).unwrap_or_default(),
-            code: text(3),
-            key: text(4),
-        };
-        self.at += 1;
-        Some(Ok(row))
+        Ok(())
     }
 }
 
@@ -240,23 +254,46 @@ impl Iterator for RefusedRows<'_> {
     type Item = Result<RefusedRow, RunDirError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let row = self.any()?;
-            let own = |row: &RefusedRow| self.only.as_ref().is_none_or(|p| *p == row.partition);
-            if row.as_ref().map_or(true, own) {
-                return Some(row);
+        while self.read.is_empty() {
+            if let Err(error) = self.rows.next()?.and_then(|batch| self.fill(&batch)) {
+                return Some(Err(error));
             }
         }
+        self.read.pop_front().map(Ok)
     }
 }
 
-/// The outcome trees of a run, grown again while its log is walked: whether what was read is what
-/// was written.
+/// All partitions, in byte order, and reject codes that the outcomes name.
+fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
+    let (mut partitions, mut rejects) = (BTreeSet::new(), Vec::new());
+    let mut left = run.manifest().counts.events;
+    for alike in OutcomeRows::new(run, None)? {
+        let Alike { partition, events, what, code, .. } = alike?;
+        // Counted first, so that a forged count cannot keep a check busy for ever.
+        left = left.checked_sub(events).ok_or_else(|| {
+            run.wrong(Table::Outcomes, "it names more events than the manifest counts")
+        })?;
+        partitions.insert(partition);
+        if let Some(code) = code.filter(|code| !rejects.contains(code))
+            && what == Outcome::Rejected(0).word()
+        {
+            rejects.push(code);
+        }
+    }
+    Ok((partitions.into_iter().collect(), rejects))
+}
+
+/// The outcome trees of a run, grown again while its log is walked, with counts and control totals
+/// of the emits: whether what was read is what was written.
 pub(crate) struct Regrown<'a> {
     run: &'a RunReader,
     trees: Outcomes,
     /// The partitions that the outcomes name, in byte order: by the numbers of the stretches.
     pub(crate) partitions: Vec<String>,
+    /// Without the filtered, who leave no record.
+    pub(super) counts: Counts,
+    /// Of the emits alone.
+    pub(super) totals: Totals,
 }
 
 impl<'a> Regrown<'a> {
@@ -266,18 +303,25 @@ impl<'a> Regrown<'a> {
         let shape = OutcomeShape { emits: run.emits().to_vec(), rejects };
         let trees = Outcomes::restore(shape, &partitions, history(run)?)
             .map_err(|error| run.wrong(Table::History, error.to_string()))?;
-        Ok(Self { run, trees, partitions })
+        let (counts, totals) = (Counts::default(), Totals::new(run.emits(), &[]));
+        Ok(Self { run, trees, partitions, counts, totals })
     }
 
-    /// What a run of events is, as the trees count it.
-    pub(crate) fn what(&self, row: &Run) -> Result<Outcome, RunDirError> {
-        what(self.run, row, &self.trees.shape().rejects)
+    /// What some events are, as the trees count it.
+    pub(crate) fn what(&self, alike: &Alike) -> Result<Outcome, RunDirError> {
+        let Alike { partition, offset, what, code, .. } = alike;
+        let code = code.as_deref();
+        Outcome::parse(what, code, &self.trees.shape().rejects).ok_or_else(|| {
+            let code = code.unwrap_or_default();
+            let what = format!("{partition}:{offset} is {what:?} {code:?}, which is unknown");
+            self.run.wrong(Table::Outcomes, what)
+        })
     }
 
-    /// Grows the trees by a stretch of one partition: its fates, and the emits of each kind.
+    /// Grows the trees by a stretch of one partition: its outcomes, and the emits of each kind.
     pub(crate) fn add(
         &mut self,
-        stretch: retally_core::reduce::Stretch,
+        stretch: Stretch,
         outcomes: Vec<Outcome>,
         emits: &[Taken],
     ) -> Result<(), RunDirError> {
@@ -288,15 +332,23 @@ impl<'a> Regrown<'a> {
         });
         let emits = rows.collect();
         let block = Block { stretches: vec![stretch], outcomes, emits, refused: Vec::new() };
-        let first = stretch.first_offset;
+        self.counts.add(&block);
+        let added = self.totals.add_emits(self.run.emits(), &block.emits);
+        added.map_err(|error| self.run.wrong(Table::Outcomes, error.to_string()))?;
         self.trees.add(&block).map_err(|error| {
+            let first = stretch.first_offset;
             let what = format!("it does not fit the emits from offset {first} on: {error}");
             self.run.wrong(Table::Outcomes, what)
         })
     }
 
+    /// The tree of each partition.
+    pub(super) fn digests(&self) -> Vec<PartitionDigest> {
+        self.trees.digests()
+    }
+
     /// The outcomes' digest of all that was walked.
     pub(crate) fn digest(&self) -> Hash {
-        outcomes_digest(self.run.emits(), &self.trees.digests())
+        outcomes_digest(self.run.emits(), &self.digests())
     }
 }

@@ -7,7 +7,7 @@
 //! violations.parquet        key, code, detail; by key
 //! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, the fields; in log order
 //! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
-//! outcomes.parquet          partition, offset, events, what, code: runs of one fate; in log order
+//! outcomes.parquet          partition, offset, events, what, code: events of one outcome; in log order
 //! where.parquet             key, first and last position of its events, how many; by key
 //! leaves.parquet            tree, first_row, rows, keys, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
@@ -17,11 +17,9 @@
 //! files alone. How the digests follow from the files stands in docs/digest.md.
 
 mod check;
-mod chosen;
-mod columns;
 mod emits;
 mod error;
-mod fates;
+mod file;
 mod folder;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -30,10 +28,11 @@ mod named;
 mod places;
 mod reader;
 mod recompute;
+mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shape;
-mod table;
+mod story;
 #[cfg(test)]
 mod tests;
 mod writer;

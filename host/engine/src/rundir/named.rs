@@ -1,14 +1,15 @@
 //! Rows of a table as the core's columns: for whoever shows them and knows nothing of Arrow.
 
 use super::RunDirError;
-use super::columns::{byte_spans, from_arrow};
 use super::reader::RunReader;
 use super::shape::Table;
+use crate::table::{Batch, byte_spans, from_arrow};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, BinaryArray, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, BinaryArray};
+use arrow_schema::{DataType, Field};
 use retally_core::schema::{Column, Kind, Values};
+use std::sync::Arc;
 
 /// A column of a table under its name there.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,22 +27,16 @@ impl RunReader {
     ///
     /// # Errors
     /// When the batch is of another table.
-    pub fn columns(&self, table: Table, batch: &RecordBatch) -> Result<Vec<Named>, RunDirError> {
-        let own = match table {
-            Table::Views => self.view(),
-            Table::Emits(kind) => self.emits().get(kind).map_or(&[][..], |kind| &kind.fields),
-            _ => &[],
+    pub fn columns(&self, table: Table, batch: &Batch) -> Result<Vec<Named>, RunDirError> {
+        let kinds = self.kinds(table);
+        let named = |(field, array): (&Arc<Field>, &ArrayRef)| {
+            let name = field.name().clone();
+            let (kind, column) = column(array, kinds.get(&name).copied())?;
+            Some(Named { name, kind, column })
         };
-        let first = batch.num_columns().saturating_sub(own.len());
-        let schema = batch.schema();
-        let columns = schema.fields().iter().zip(batch.columns()).enumerate();
-        let named = columns.map(|(at, (field, array))| {
-            let declared = at.checked_sub(first).and_then(|at| own.get(at)).map(|f| f.kind);
-            let (kind, column) = column(array, declared)?;
-            Some(Named { name: field.name().clone(), kind, column })
-        });
+        let columns = batch.arrow().schema_ref().fields().iter().zip(batch.arrow().columns());
         let wrong = || self.wrong(table, "a column is of another type");
-        named.collect::<Option<_>>().ok_or_else(wrong)
+        columns.map(named).collect::<Option<_>>().ok_or_else(wrong)
     }
 }
 

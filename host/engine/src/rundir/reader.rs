@@ -1,24 +1,23 @@
 //! Reading a run directory: only one that is complete, and never more of it than asked for.
 
 use super::RunDirError;
-use super::columns::Digits;
 use super::folder::Folder;
 use super::meter::{Meter, Metered};
-use super::shape::{Control, MANIFEST, Shape, Table, partition_type};
-use super::table::failed;
+use super::shape::{Control, MANIFEST, Shape, Table};
+use crate::table::{self, Batch, Digits, TableError};
 use arrow_array::cast::AsArray;
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Fields};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowFilter, RowSelection, RowSelectionPolicy,
+    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader, RowFilter, RowSelection,
+    RowSelectionPolicy,
 };
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use retally_core::manifest::{Manifest, ManifestError};
-use retally_core::schema;
-use std::collections::BTreeSet;
+use retally_core::schema::{self, Column};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,8 +42,8 @@ pub struct Part {
     pub keys: Keys,
     /// Of these, only those with these numbers: ascending, not touching each other. None: all.
     pub rows: Option<Vec<Range<u64>>>,
-    /// Only the columns with these numbers. None: all.
-    pub columns: Option<Vec<usize>>,
+    /// Only the columns of these names. None: all.
+    pub columns: Option<Vec<String>>,
 }
 
 /// Which keys' rows are wanted.
@@ -161,7 +160,8 @@ impl RunReader {
 
     /// An error about the content of a table.
     pub(crate) fn wrong(&self, table: Table, what: impl Into<String>) -> RunDirError {
-        RunDirError::Table { path: self.folder.at(&self.shape.file(table)), what: what.into() }
+        let path = self.folder.at(&self.shape.file(table));
+        TableError::Changed { path, what: what.into() }.into()
     }
 
     /// The files of a kind, the first last.
@@ -202,15 +202,15 @@ impl RunReader {
         part: &Part,
         before: u64,
     ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
-        let fail = |error| failed("read", &self.folder, name, error);
+        let path = self.folder.at(name);
+        let fail = |error| TableError::of("read", &path, error);
         let file = Metered::new(self.folder.read(name)?, name, self.meter.clone());
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if part.rows.is_some() {
             options = options.with_offset_index_policy(PageIndexPolicy::Optional);
         }
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
-        let mut builder = builder.map_err(fail)?.with_batch_size(BATCH_ROWS);
-        self.check_columns(table, name, builder.schema())?;
+        let mut builder = table::open(file, options, &path)?.with_batch_size(BATCH_ROWS);
+        self.check_columns(table, &path, builder.schema().fields())?;
         let metadata = builder.metadata().clone();
         let mut groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
         let key = builder.schema().index_of(part.keys.column()).ok();
@@ -226,8 +226,8 @@ impl RunReader {
                 .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
         if let Some(columns) = &part.columns {
-            // No column has columns of its own, so their numbers are those of the leaves.
-            let mask = ProjectionMask::leaves(builder.parquet_schema(), columns.iter().copied());
+            let names = columns.iter().map(String::as_str);
+            let mask = ProjectionMask::columns(builder.parquet_schema(), names);
             builder = builder.with_projection(mask);
         }
         let rows = metadata.file_metadata().num_rows() as u64;
@@ -236,30 +236,69 @@ impl RunReader {
 
     /// A file with other columns than its table has is not read: nothing in it would mean what it
     /// says.
-    fn check_columns(&self, table: Table, name: &str, found: &Schema) -> Result<(), RunDirError> {
-        let same = |expected: &Schema| {
-            let found = found.fields().iter().map(|field| field.as_ref());
-            found.eq(expected.fields().iter().map(as_read).collect::<Vec<_>>().iter())
-        };
-        let fits = match table {
-            Table::Emits(kind) => [Digits::Narrow, Digits::Wide]
-                .into_iter()
-                .any(|digits| same(&self.shape.emit_schema(kind, digits))),
-            _ => same(&self.shape.schema(table)),
-        };
+    fn check_columns(&self, table: Table, path: &Path, found: &Fields) -> Result<(), RunDirError> {
+        let fits = [Digits::Narrow, Digits::Wide].into_iter().any(|digits| {
+            let expected = self.shape.columns(table, digits);
+            found.iter().map(|field| field.as_ref().clone()).eq(expected.into_iter().map(as_read))
+        });
         if fits {
             return Ok(());
         }
         let what = "its columns are not those that the manifest names".to_owned();
-        Err(RunDirError::Table { path: self.folder.at(name), what })
+        Err(TableError::Changed { path: path.to_path_buf(), what }.into())
+    }
+
+    /// A reducer's own columns in a batch of a table, in declared order.
+    pub(crate) fn own(&self, table: Table, batch: &Batch) -> Result<Vec<Column>, RunDirError> {
+        let own = self.shape.own(table);
+        Ok(own.map(|(name, field)| batch.column(&name, field.kind)).collect::<Result<_, _>>()?)
+    }
+
+    /// The kinds of the reducer's own columns in a table.
+    pub(super) fn kinds(&self, table: Table) -> BTreeMap<String, schema::Kind> {
+        self.shape.own(table).map(|(name, field)| (name, field.kind)).collect()
+    }
+
+    /// The names of the reducer's own columns in a table, behind others.
+    pub(crate) fn with_own(&self, table: Table, others: &[&str]) -> Vec<String> {
+        let others = others.iter().map(|name| (*name).to_owned());
+        others.chain(self.shape.own(table).map(|(name, _)| name)).collect()
+    }
+
+    /// Calls `take` with the reducer's own columns of these numbers (of the view, or of an emit
+    /// kind), a batch at a time, in the order of `numbers`: for whoever adds up a field of ten
+    /// million rows.
+    ///
+    /// # Errors
+    /// When the file is missing or not as it was written, or the table has no such columns.
+    pub fn chosen(
+        &self,
+        table: Table,
+        numbers: &[usize],
+        mut take: impl FnMut(&[Column]),
+    ) -> Result<(), RunDirError> {
+        let own: Vec<(String, &schema::Field)> = self.shape.own(table).collect();
+        let wanted: Option<Vec<_>> = numbers.iter().map(|&number| own.get(number)).collect();
+        let wanted = wanted.ok_or_else(|| self.wrong(table, "it has no such column"))?;
+        let columns = Some(wanted.iter().map(|(name, _)| name.clone()).collect());
+        for batch in self.part(table, Part { columns, ..Part::default() })? {
+            let batch = batch?;
+            let column = |(name, field): &&(String, &schema::Field)| batch.column(name, field.kind);
+            take(&wanted.iter().map(column).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(())
     }
 }
 
 /// A column as it is read: the dictionary of a column is not in its file.
-fn as_read(field: &Arc<Field>) -> Field {
-    let field = field.as_ref().clone();
-    let dictionary = *field.data_type() == partition_type();
-    if dictionary { field.with_data_type(DataType::Utf8) } else { field }
+fn as_read(field: Field) -> Field {
+    match field.data_type() {
+        DataType::Dictionary(_, values) => {
+            let values = values.as_ref().clone();
+            field.with_data_type(values)
+        }
+        _ => field,
+    }
 }
 
 /// Whether one of `keys` can be in a group. Bounds may be cut short, and then still hold.
@@ -327,7 +366,7 @@ pub struct Rows<'a> {
     part: Part,
     /// Rows of the files before.
     before: u64,
-    open: Option<(String, ParquetRecordBatchReader)>,
+    open: Option<(Arc<Path>, ParquetRecordBatchReader)>,
 }
 
 impl Rows<'_> {
@@ -337,23 +376,22 @@ impl Rows<'_> {
             let opened = self.run.open_file(self.table, &name, &self.part, self.before)?;
             let (reader, rows) = opened;
             self.before += rows;
-            self.open = Some((name, reader));
+            self.open = Some((self.run.folder.at(&name).into(), reader));
         }
         Ok(())
     }
 }
 
 impl Iterator for Rows<'_> {
-    type Item = Result<RecordBatch, RunDirError>;
+    type Item = Result<Batch, RunDirError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (name, reader) = self.open.as_mut()?;
+            let (path, reader) = self.open.as_mut()?;
             match reader.next() {
-                Some(batch) => {
-                    let fail =
-                        |error: ArrowError| failed("read", &self.run.folder, name, error.into());
-                    return Some(batch.map_err(fail));
+                Some(Ok(batch)) => return Some(Ok(Batch::new(path, batch))),
+                Some(Err(error)) => {
+                    return Some(Err(TableError::of("read", path, error.into()).into()));
                 }
                 None => {
                     if let Err(error) = self.next_file() {

@@ -1,20 +1,15 @@
 //! What lies in a run directory: the tables, their columns, and the note in the manifest that tells
 //! how to read them.
 
-use super::columns::{Digits, arrow_type, timestamp_type};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use crate::table::{
+    Digits, arrow_type, binary, fixed, number, optional, partition, small, text, time,
+};
+use arrow_schema::Field;
 use retally_core::schema::{self, Description, EmitKind, ViewShape};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// The manifest, which is written last.
 pub(super) const MANIFEST: &str = "manifest.json";
-
-/// Columns that every emit has in front of its fields.
-const EMIT_COLUMNS: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
-
-/// Number of the first column behind them.
-pub(super) const EMIT_FIELDS_FROM: usize = EMIT_COLUMNS.len();
 
 /// A table of a run directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +22,7 @@ pub enum Table {
     Violations,
     /// Events that were refused, with their bytes.
     Refused,
-    /// What became of the events, one row for a run of events with the same fate.
+    /// What became of the events: one row for events of one outcome that follow one another.
     Outcomes,
     /// Leaves of the three trees over keys.
     Leaves,
@@ -131,35 +126,32 @@ impl Shape {
         format!("emits/{}", self.emits[kind].name)
     }
 
-    /// The columns of a table.
-    pub(super) fn schema(&self, table: Table) -> SchemaRef {
-        let column = |name: &str, data_type| Field::new(name, data_type, false);
-        let text = |name| column(name, DataType::Utf8);
-        let number = |name| column(name, DataType::Int64);
-        let binary = |name| column(name, DataType::Binary);
-        let code = Field::new("code", DataType::Utf8, true);
-        let columns = match table {
-            Table::Views => {
-                let own = self.view.iter().map(|f| own_column(f, &["key"], Digits::Wide));
-                std::iter::once(text("key")).chain(own).collect()
-            }
-            Table::States => {
-                let time = column("time", timestamp_type());
-                vec![text("key"), binary("state"), number("applied"), time]
-            }
+    /// The columns of a table; decimals of emits have so many digits.
+    pub(super) fn columns(&self, table: Table, digits: Digits) -> Vec<Field> {
+        let code = || optional(text("code"));
+        let mut columns = match table {
+            Table::Views => vec![text("key")],
+            Table::States => vec![text("key"), binary("state"), number("applied"), time("time")],
             Table::Violations => vec![text("key"), text("code"), text("detail")],
-            Table::Refused => {
-                let key = Field::new("key", DataType::Utf8, true);
-                let (what, detail) = (text("what"), text("detail"));
-                vec![text("partition"), number("offset"), what, code, detail, key, binary("bytes")]
-            }
+            Table::Refused => vec![
+                text("partition"),
+                number("offset"),
+                text("what"),
+                code(),
+                text("detail"),
+                optional(text("key")),
+                binary("bytes"),
+            ],
             Table::Outcomes => {
-                vec![text("partition"), number("offset"), number("events"), text("what"), code]
+                vec![text("partition"), number("offset"), number("events"), text("what"), code()]
             }
-            Table::Leaves => {
-                let hash = column("hash", DataType::FixedSizeBinary(32));
-                vec![text("tree"), number("first_row"), number("rows"), number("keys"), hash]
-            }
+            Table::Leaves => vec![
+                text("tree"),
+                number("first_row"),
+                number("rows"),
+                number("keys"),
+                fixed("hash", 32),
+            ],
             Table::History => {
                 vec![text("partition"), number("events"), binary("edge"), binary("open")]
             }
@@ -171,44 +163,38 @@ impl Shape {
                 number("last_offset"),
                 number("events"),
             ],
-            Table::Emits(kind) => return self.emit_schema(kind, Digits::Narrow),
+            Table::Emits(_) => vec![
+                partition("partition"),
+                number("offset"),
+                small("seq"),
+                time("time"),
+                text("key"),
+                text("event_id"),
+            ],
         };
-        Arc::new(Schema::new(columns))
+        let digits = if table == Table::Views { Digits::Wide } else { digits };
+        columns.extend(self.own(table).map(|(name, field)| {
+            Field::new(name, arrow_type(field.kind, digits), !field.required)
+        }));
+        columns
     }
 
-    /// The columns of the emits of a kind.
-    pub(super) fn emit_schema(&self, kind: usize, digits: Digits) -> SchemaRef {
-        let own = self.emits[kind].fields.iter();
-        let own = own.map(|field| own_column(field, &EMIT_COLUMNS, digits));
-        Arc::new(Schema::new(emit_columns().into_iter().chain(own).collect::<Vec<_>>()))
+    /// The reducer's own fields in a table, each with the name of its column. A name that the table
+    /// has already (whatever the case of its letters, for which many tools do not care) gets
+    /// `field.` in front: no declared name has a dot, so no other column can be called so.
+    pub(super) fn own(&self, table: Table) -> impl Iterator<Item = (String, &schema::Field)> {
+        const EMITS: &[&str] = &["partition", "offset", "seq", "time", "key", "event_id"];
+        let (fields, taken) = match table {
+            Table::Views => (self.view.as_slice(), &["key"][..]),
+            Table::Emits(kind) => (self.emits.get(kind).map_or(&[][..], |k| &k.fields), EMITS),
+            _ => (&[][..], &[][..]),
+        };
+        fields.iter().map(|field| {
+            let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
+            let name = if clash { format!("field.{}", field.name) } else { field.name.clone() };
+            (name, field)
+        })
     }
-}
-
-/// The columns in front of an emit's fields.
-fn emit_columns() -> Vec<Field> {
-    let [partition, offset, seq, time, key, event_id] = EMIT_COLUMNS;
-    vec![
-        Field::new(partition, partition_type(), false),
-        Field::new(offset, DataType::Int64, false),
-        Field::new(seq, DataType::Int32, false),
-        Field::new(time, timestamp_type(), false),
-        Field::new(key, DataType::Utf8, false),
-        Field::new(event_id, DataType::Utf8, false),
-    ]
-}
-
-/// Names of partitions in memory: each once, and its number for every row.
-pub(super) fn partition_type() -> DataType {
-    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-}
-
-/// The column of a reducer's own field. A name that the table has already (whatever the case of its
-/// letters, for which many tools do not care) gets `field.` in front: no declared name has a dot,
-/// so no other column can be called so.
-fn own_column(field: &schema::Field, taken: &[&str], digits: Digits) -> Field {
-    let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
-    let name = if clash { format!("field.{}", field.name) } else { field.name.clone() };
-    Field::new(name, arrow_type(field.kind, digits), !field.required)
 }
 
 fn notes(fields: &[schema::Field]) -> Vec<FieldNote> {
@@ -254,8 +240,8 @@ mod tests {
         let emits = vec![EmitKind { name: "e".into(), fields: fields.to_vec() }];
         let shape = Shape { emits, view: fields.to_vec(), row_key: Vec::new() };
         let names = |table| {
-            let schema = shape.schema(table);
-            schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(" ")
+            let columns = shape.columns(table, Digits::Narrow);
+            columns.iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(" ")
         };
         let emit = "partition offset seq time key event_id field.offset field.Key net";
         assert_eq!(names(Table::Emits(0)), emit);

@@ -1,6 +1,7 @@
 //! What can be wrong with a snapshot: always which file, and what to do.
 
 use super::SnapshotRef;
+use crate::table::TableError;
 use retally_core::manifest::Difference;
 
 /// A snapshot that cannot be saved or used.
@@ -78,14 +79,24 @@ pub enum SnapshotError {
     /// What the fold handed over does not fit together: a fault of this program.
     #[error("the fold's memory does not fit together: {0}")]
     Rows(&'static str),
-    /// Parquet could not be written.
-    #[error("cannot write {file}: {source}")]
-    Parquet {
-        /// The file.
-        file: String,
-        /// Why.
-        source: parquet::errors::ParquetError,
-    },
+    /// A table could not be written.
+    #[error(transparent)]
+    Table(TableError),
+}
+
+/// What is wrong with a file that has the hash that it should have is wrong with the snapshot.
+impl From<TableError> for SnapshotError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Changed { path, what: why } => {
+                Self::Broken { file: path.display().to_string(), why }
+            }
+            TableError::Parquet { verb: "read", path, message: why } => {
+                Self::Broken { file: path.display().to_string(), why }
+            }
+            other => Self::Table(other),
+        }
+    }
 }
 
 impl SnapshotError {

@@ -2,17 +2,19 @@
 
 use super::files::Files;
 use super::format::{Body, Part};
-use super::rows::digest;
+use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{TimestampMicrosecondType, UInt32Type, UInt64Type};
-use arrow_array::{Array, RecordBatch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use crate::table::{self, Batch, TableError};
+use arrow_array::types::UInt32Type;
+use arrow_schema::ArrowError;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader};
 use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
 use retally_core::log::{Micros, PartitionIndex};
 use retally_core::snapshot::{Binding, Head, IdRows, KeyRows};
 use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Rows that are read at a time.
 const BATCH_ROWS: usize = 1 << 16;
@@ -49,9 +51,8 @@ pub struct LoadedGroup {
 pub struct IdSegments {
     files: Files,
     parts: VecDeque<Part>,
-    open: Option<(Part, ParquetRecordBatchReader)>,
+    open: Option<Reader>,
     window: Window,
-    rows: u64,
 }
 
 impl SnapshotRef {
@@ -123,7 +124,6 @@ impl Loaded {
             parts: group.ids.into(),
             open: None,
             window: self.head.binding.settings.window,
-            rows: 0,
         };
         let partition = group.partition.as_ref().map(number).transpose()?;
         Ok(Some(LoadedGroup { partition, keys, ids }))
@@ -137,140 +137,114 @@ impl IdSegments {
     /// A file that is missing, changed or broken.
     pub fn next(&mut self, keys: &[KeyRows]) -> Result<Option<IdRows>, SnapshotError> {
         loop {
-            if self.open.is_none() {
-                let Some(part) = self.parts.pop_front() else { return Ok(None) };
-                let reader = open(&self.files, &part)?;
-                self.rows = 0;
-                self.open = Some((part, reader));
-            }
-            let Some((part, reader)) = &mut self.open else { continue };
-            let file = self.files.show(&part.path);
-            let broken = |error: arrow_schema::ArrowError| SnapshotError::broken(&file, error);
-            match reader.next().transpose().map_err(broken)? {
-                Some(batch) => {
-                    self.rows += batch.num_rows() as u64;
-                    let spanned = match self.window {
-                        Window::Span(span) => Some((span, keys)),
-                        Window::All | Window::Off => None,
-                    };
-                    return id_rows(&batch, spanned, &file).map(Some);
+            let reader = match &mut self.open {
+                Some(reader) => reader,
+                None => {
+                    let Some(part) = self.parts.pop_front() else { return Ok(None) };
+                    self.open.insert(Reader::open(&self.files, &part)?)
                 }
-                None if self.rows != part.rows => {
-                    return Err(SnapshotError::broken(&file, "it has another number of rows"));
-                }
-                None => self.open = None,
-            }
+            };
+            let Some(batch) = reader.next()? else {
+                self.open = None;
+                continue;
+            };
+            let spanned = match self.window {
+                Window::Span(span) => Some((span, keys)),
+                Window::All | Window::Off => None,
+            };
+            let lost = || reader.broken("an id belongs to a key that is not there");
+            return id_rows(&batch, spanned, lost).map(Some);
         }
     }
 }
 
-/// A reader over a file whose hash was checked.
-fn open(files: &Files, part: &Part) -> Result<ParquetRecordBatchReader, SnapshotError> {
-    let (bytes, file) = (files.read(&part.path)?, files.show(&part.path));
-    if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
-        return Err(SnapshotError::Changed { file });
-    }
-    ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
-        .map_err(|error| SnapshotError::broken(&file, error))
+/// The rows of a file whose hash was checked.
+#[derive(Debug)]
+struct Reader {
+    part: Part,
+    path: Arc<Path>,
+    rows: ParquetRecordBatchReader,
+    read: u64,
 }
 
-/// Columns of a batch by name; a file with a good hash can still be of another make.
-struct Columns<'a> {
-    batch: &'a RecordBatch,
-    file: &'a str,
-}
-
-impl<'a> Columns<'a> {
-    fn get<A>(
-        &self,
-        name: &str,
-        cast: impl Fn(&'a dyn Array) -> Option<&'a A>,
-    ) -> Result<&'a A, SnapshotError> {
-        let column = self.batch.column_by_name(name).and_then(|column| cast(column.as_ref()));
-        column.ok_or_else(|| SnapshotError::broken(self.file, format!("column {name} is wrong")))
+impl Reader {
+    fn open(files: &Files, part: &Part) -> Result<Self, SnapshotError> {
+        let (bytes, file) = (files.read(&part.path)?, files.show(&part.path));
+        if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
+            return Err(SnapshotError::Changed { file });
+        }
+        let path: Arc<Path> = Path::new(&file).into();
+        let builder = table::open(bytes, ArrowReaderOptions::new(), &path)?;
+        let rows = builder.with_batch_size(BATCH_ROWS).build();
+        let rows = rows.map_err(|error| TableError::of("read", &path, error))?;
+        Ok(Self { part: part.clone(), path, rows, read: 0 })
     }
 
-    fn bytes(&self, name: &str) -> Result<&'a arrow_array::BinaryArray, SnapshotError> {
-        self.get(name, |column| column.as_binary_opt::<i32>())
+    /// The next rows; none: that was all, and as many as the manifest says.
+    fn next(&mut self) -> Result<Option<Batch>, SnapshotError> {
+        let failed = |error: ArrowError| TableError::of("read", &self.path, error.into());
+        let next = self.rows.next().transpose().map_err(failed)?;
+        self.read += next.as_ref().map_or(0, |batch| batch.num_rows() as u64);
+        if next.is_none() && self.read != self.part.rows {
+            return Err(self.broken("it has another number of rows"));
+        }
+        Ok(next.map(|batch| Batch::new(&self.path, batch)))
     }
 
-    fn numbers(&self, name: &str) -> Result<&'a [u64], SnapshotError> {
-        let numbers = self.get(name, |column| column.as_primitive_opt::<UInt64Type>())?;
-        Ok(numbers.values())
-    }
-
-    fn times(
-        &self,
-        name: &str,
-    ) -> Result<&'a arrow_array::TimestampMicrosecondArray, SnapshotError> {
-        self.get(name, |column| column.as_primitive_opt::<TimestampMicrosecondType>())
+    fn broken(&self, why: &str) -> SnapshotError {
+        SnapshotError::broken(&self.path.display().to_string(), why)
     }
 }
 
 fn keys(files: &Files, part: &Part, partitions: usize) -> Result<Vec<KeyRows>, SnapshotError> {
-    let file = files.show(&part.path);
+    let mut reader = Reader::open(files, part)?;
     let mut all = vec![KeyRows::default()];
-    let mut count = 0;
-    for batch in open(files, part)? {
-        let batch = batch.map_err(|error| SnapshotError::broken(&file, error))?;
-        count += batch.num_rows() as u64;
-        let columns = Columns { batch: &batch, file: &file };
-        let (keys, states) = (columns.bytes("key")?, columns.bytes("state")?);
+    while let Some(batch) = reader.next()? {
+        let (keys, states) = (batch.bytes("key")?, batch.bytes("state")?);
         let more = keys.value_data().len() + states.value_data().len();
         let held = all.last().map_or(0, |rows| rows.keys.bytes.len() + rows.states.bytes.len());
         if held + more > KEYS_MAX_BYTES {
             all.push(KeyRows::default());
         }
         let Some(rows) = all.last_mut() else { continue };
-        for row in 0..batch.num_rows() {
+        for row in 0..batch.len() {
             rows.keys.push(keys.value(row));
             rows.states.push(states.value(row));
         }
-        rows.applied.extend_from_slice(columns.numbers("applied")?);
-        rows.highest.extend(columns.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)));
-        rows.last.extend(columns.times("last")?.iter().map(|t| t.unwrap_or(0)));
-        let home = columns.get("home", |column| column.as_primitive_opt::<UInt32Type>())?;
-        rows.home.extend_from_slice(home.values());
-    }
-    if count != part.rows {
-        return Err(SnapshotError::broken(&file, "it has another number of rows"));
+        rows.applied.extend_from_slice(batch.unsigned("applied")?);
+        rows.highest.extend(batch.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)));
+        rows.last.extend(batch.times("last")?.iter().map(|t| t.unwrap_or(0)));
+        rows.home.extend_from_slice(batch.primitives::<UInt32Type>("home")?.values());
     }
     if all.iter().any(|rows| rows.home.iter().any(|&home| home as usize >= partitions)) {
-        return Err(SnapshotError::broken(&file, "a key lives in a partition that is not there"));
+        return Err(reader.broken("a key lives in a partition that is not there"));
     }
     Ok(all)
 }
 
 /// The ids of a batch; under a span only those that are not forgotten.
 fn id_rows(
-    batch: &RecordBatch,
+    batch: &Batch,
     spanned: Option<(Micros, &[KeyRows])>,
-    file: &str,
+    lost: impl Fn() -> SnapshotError,
 ) -> Result<IdRows, SnapshotError> {
-    let columns = Columns { batch, file };
-    let places = columns.get("place", |column| column.as_fixed_size_binary_opt())?;
-    if places.value_length() != 16 {
-        return Err(SnapshotError::broken(file, "column place is wrong"));
-    }
+    let places = batch.fixed("place", PLACE_BYTES)?;
     let mut rows = IdRows::default();
     let digest_of = |row: usize| places.value(row).try_into().map(digest).unwrap_or_default();
-    let content = columns.numbers("content")?;
+    let content = batch.unsigned("content")?;
     let Some((span, all_keys)) = spanned else {
-        rows.digests = (0..batch.num_rows()).map(digest_of).collect();
+        rows.digests = (0..batch.len()).map(digest_of).collect();
         rows.content = content.to_vec();
         return Ok(rows);
     };
-    let (keys, highest) = (columns.bytes("key")?, columns.times("highest")?);
+    let (keys, highest) = (batch.bytes("key")?, batch.times("highest")?);
     let mut last = None;
     for (row, &content) in content.iter().enumerate() {
         let key = keys.value(row);
         // The ids of a key follow one another.
         let (number, reached) = match last {
             Some((known, number, reached)) if known == key => (number, reached),
-            _ => find(all_keys, key).ok_or_else(|| {
-                SnapshotError::broken(file, "an id belongs to a key that is not there")
-            })?,
+            _ => find(all_keys, key).ok_or_else(&lost)?,
         };
         last = Some((key, number, reached));
         let seen = highest.value(row);
@@ -305,27 +279,10 @@ fn find(all: &[KeyRows], key: &[u8]) -> Option<(u32, Micros)> {
 }
 
 fn outcomes(files: &Files, part: &Part) -> Result<Vec<History>, SnapshotError> {
-    let file = files.show(&part.path);
+    let mut reader = Reader::open(files, part)?;
     let mut all = Vec::new();
-    for batch in open(files, part)? {
-        let batch = batch.map_err(|error| SnapshotError::broken(&file, error))?;
-        let columns = Columns { batch: &batch, file: &file };
-        let names = columns.get("partition", |column| column.as_string_opt::<i32>())?;
-        let events = columns.numbers("events")?;
-        let (edge, open) = (columns.bytes("edge")?, columns.bytes("open")?);
-        for (row, &events) in events.iter().enumerate() {
-            let hash = |bytes: &[u8]| bytes.try_into().ok().map(Hash);
-            let hashes = edge.value(row).chunks(32).map(hash).collect::<Option<_>>();
-            all.push(History {
-                partition: names.value(row).to_owned(),
-                events,
-                edge: hashes.ok_or_else(|| SnapshotError::broken(&file, "an edge is cut"))?,
-                open: open.value(row).to_vec(),
-            });
-        }
-    }
-    if all.len() as u64 != part.rows {
-        return Err(SnapshotError::broken(&file, "it has another number of rows"));
+    while let Some(batch) = reader.next()? {
+        all.extend(batch.trees(batch.unsigned("events")?)?);
     }
     Ok(all)
 }

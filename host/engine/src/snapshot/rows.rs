@@ -11,17 +11,19 @@
 use super::SnapshotError;
 use super::files::{Files, Unfinished};
 use super::format::Part;
-use arrow_array::builder::{BinaryBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder};
-use arrow_array::types::{TimestampMicrosecondType, UInt32Type, UInt64Type};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use parquet::arrow::ArrowWriter;
+use crate::table::{
+    NewRows, TableWriter, binary, fixed, optional, text, time, unsigned, unsigned32,
+};
+use arrow_schema::Field;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_core::digest::History;
 use retally_core::log::Micros;
-use std::sync::Arc;
+use retally_core::schema::Spans;
+use retally_core::snapshot::{IdRows, KeyRows};
+use std::path::Path;
 
 /// Rows that are handed to the writer at a time.
 const BATCH_ROWS: usize = 1 << 14;
@@ -29,20 +31,18 @@ const BATCH_ROWS: usize = 1 << 14;
 /// Rows of a row group: what a reader can take up at a time.
 const GROUP_ROWS: usize = 1 << 18;
 
-type Times = PrimitiveBuilder<TimestampMicrosecondType>;
+/// Bytes of a place.
+pub(super) const PLACE_BYTES: i32 = 16;
 
 /// A Parquet file of a snapshot that is being written.
 struct Table {
     files: Files,
     path: String,
-    schema: Arc<Schema>,
-    writer: ArrowWriter<Unfinished>,
-    rows: u64,
+    writer: TableWriter<Unfinished>,
 }
 
 impl Table {
-    fn create(files: &Files, path: String, fields: Vec<Field>) -> Result<Self, SnapshotError> {
-        let schema = Arc::new(Schema::new(fields));
+    fn create(files: &Files, path: String, columns: Vec<Field>) -> Result<Self, SnapshotError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::None)
@@ -54,106 +54,66 @@ impl Table {
             .set_column_compression(ColumnPath::from("place"), Compression::UNCOMPRESSED)
             .set_column_compression(ColumnPath::from("content"), Compression::UNCOMPRESSED)
             .build();
-        let file = files.create(&path)?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
-            .map_err(|source| SnapshotError::Parquet { file: files.show(&path), source })?;
-        Ok(Self { files: files.clone(), path, schema, writer, rows: 0 })
+        let options = ArrowWriterOptions::new().with_properties(properties);
+        let shown = files.show(&path);
+        let writer = TableWriter::new(files.create(&path)?, Path::new(&shown), columns, options)?;
+        Ok(Self { files: files.clone(), path, writer })
     }
 
-    fn failed(&self, source: parquet::errors::ParquetError) -> SnapshotError {
-        SnapshotError::Parquet { file: self.files.show(&self.path), source }
+    fn finish(self) -> Result<Part, SnapshotError> {
+        let Self { files, path, writer } = self;
+        let rows = writer.rows;
+        let ended = writer.finish()?.finish();
+        let (sha256, bytes) = ended.map_err(|error| files.failed("write", &path, error))?;
+        Ok(Part { path, rows, bytes, sha256 })
     }
-
-    fn write(&mut self, columns: Vec<ArrayRef>) -> Result<(), SnapshotError> {
-        let batch = RecordBatch::try_new(self.schema.clone(), columns)
-            .map_err(|error| self.failed(error.into()))?;
-        self.rows += batch.num_rows() as u64;
-        self.writer.write(&batch).map_err(|error| self.failed(error))
-    }
-
-    fn finish(mut self) -> Result<Part, SnapshotError> {
-        self.writer.finish().map_err(|error| self.failed(error))?;
-        let ended = self.writer.inner_mut().finish();
-        let (sha256, bytes) = ended.map_err(|e| self.files.failed("write", &self.path, e))?;
-        Ok(Part { path: self.path, rows: self.rows, bytes, sha256 })
-    }
-}
-
-fn time(name: &str, nullable: bool) -> Field {
-    let utc = Some("UTC".into());
-    Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, utc), nullable)
-}
-
-fn times(builder: &mut Times) -> ArrayRef {
-    Arc::new(builder.finish().with_timezone("UTC"))
 }
 
 /// Writes keys.
 pub(super) struct KeyTable {
     table: Table,
-    keys: BinaryBuilder,
-    states: BinaryBuilder,
-    applied: PrimitiveBuilder<UInt64Type>,
-    highest: Times,
-    last: Times,
-    home: PrimitiveBuilder<UInt32Type>,
-    rows: usize,
-}
-
-/// One row of [`KeyTable`].
-pub(super) struct KeyRow<'a> {
-    pub(super) key: &'a [u8],
-    pub(super) state: &'a [u8],
-    pub(super) applied: u64,
-    pub(super) highest: Micros,
-    pub(super) last: Micros,
-    pub(super) home: u32,
+    rows: KeyRows,
 }
 
 impl KeyTable {
     pub(super) fn create(files: &Files, path: String) -> Result<Self, SnapshotError> {
-        let fields = vec![
-            Field::new("key", DataType::Binary, false),
-            Field::new("state", DataType::Binary, false),
-            Field::new("applied", DataType::UInt64, false),
-            time("highest", true),
-            time("last", true),
-            Field::new("home", DataType::UInt32, false),
+        let columns = vec![
+            binary("key"),
+            binary("state"),
+            unsigned("applied"),
+            optional(time("highest")),
+            optional(time("last")),
+            unsigned32("home"),
         ];
-        Ok(Self {
-            table: Table::create(files, path, fields)?,
-            keys: BinaryBuilder::new(),
-            states: BinaryBuilder::new(),
-            applied: PrimitiveBuilder::new(),
-            highest: Times::new(),
-            last: Times::new(),
-            home: PrimitiveBuilder::new(),
-            rows: 0,
-        })
+        Ok(Self { table: Table::create(files, path, columns)?, rows: KeyRows::default() })
     }
 
-    pub(super) fn push(&mut self, row: &KeyRow<'_>) -> Result<(), SnapshotError> {
-        self.keys.append_value(row.key);
-        self.states.append_value(row.state);
-        self.applied.append_value(row.applied);
-        // "None yet" is null to a reader, a number to the fold.
-        self.highest.append_option((row.highest != Micros::MIN).then_some(row.highest));
-        self.last.append_option((row.applied > 0 || row.last != 0).then_some(row.last));
-        self.home.append_value(row.home);
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
+    /// Takes a row of others.
+    pub(super) fn push(&mut self, from: &KeyRows, row: usize) -> Result<(), SnapshotError> {
+        let rows = &mut self.rows;
+        rows.keys.push(from.keys.get(row));
+        rows.states.push(from.states.get(row));
+        rows.applied.push(from.applied[row]);
+        rows.highest.push(from.highest[row]);
+        rows.last.push(from.last[row]);
+        rows.home.push(from.home[row]);
+        if rows.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
-        self.rows = 0;
-        self.table.write(vec![
-            Arc::new(self.keys.finish()),
-            Arc::new(self.states.finish()),
-            Arc::new(self.applied.finish()),
-            times(&mut self.highest),
-            times(&mut self.last),
-            Arc::new(self.home.finish()),
-        ])
+        let KeyRows { keys, states, applied, highest, last, home } = std::mem::take(&mut self.rows);
+        // "None yet" is null to a reader, a number to the fold.
+        let reached: Vec<bool> = highest.iter().map(|&time| time != Micros::MIN).collect();
+        let was_applied = |(&applied, &last): (&u64, &Micros)| applied > 0 || last != 0;
+        let has_last: Vec<bool> = applied.iter().zip(&last).map(was_applied).collect();
+        let rows = NewRows::default()
+            .bytes("key", keys)
+            .bytes("state", states)
+            .unsigned("applied", applied)
+            .some_times("highest", highest, &reached)
+            .some_times("last", last, &has_last)
+            .unsigned32("home", home);
+        Ok(self.table.writer.write(rows)?)
     }
 
     pub(super) fn finish(mut self) -> Result<Part, SnapshotError> {
@@ -165,11 +125,10 @@ impl KeyTable {
 /// Writes ids.
 pub(super) struct IdTable {
     table: Table,
-    places: FixedSizeBinaryBuilder,
-    content: PrimitiveBuilder<UInt64Type>,
+    places: Vec<u8>,
+    content: Vec<u64>,
     /// Under a span.
-    spanned: Option<(BinaryBuilder, Times)>,
-    rows: usize,
+    spanned: Option<(Spans, Vec<Micros>)>,
 }
 
 /// A digest as it stands in a file: what tells its shard comes first.
@@ -178,7 +137,7 @@ pub(super) fn place(digest: u128) -> u128 {
 }
 
 /// The digest of a place.
-pub(super) fn digest(place: [u8; 16]) -> u128 {
+pub(super) fn digest(place: [u8; PLACE_BYTES as usize]) -> u128 {
     u128::from_be_bytes(place).rotate_left(16)
 }
 
@@ -188,48 +147,44 @@ impl IdTable {
         path: String,
         spanned: bool,
     ) -> Result<Self, SnapshotError> {
-        let mut fields = vec![
-            Field::new("place", DataType::FixedSizeBinary(16), false),
-            Field::new("content", DataType::UInt64, false),
-        ];
+        let mut columns = vec![fixed("place", PLACE_BYTES), unsigned("content")];
         if spanned {
-            fields.extend([Field::new("key", DataType::Binary, false), time("highest", false)]);
+            columns.extend([binary("key"), time("highest")]);
         }
         Ok(Self {
-            table: Table::create(files, path, fields)?,
-            places: FixedSizeBinaryBuilder::new(16),
-            content: PrimitiveBuilder::new(),
-            spanned: spanned.then(|| (BinaryBuilder::new(), Times::new())),
-            rows: 0,
+            table: Table::create(files, path, columns)?,
+            places: Vec::new(),
+            content: Vec::new(),
+            spanned: spanned.then(Default::default),
         })
     }
 
-    /// `spanned`: the key, and its highest time when the id was seen; under a span only.
+    /// Takes a row of others; `key` is its key, under a span.
     pub(super) fn push(
         &mut self,
-        digest: u128,
-        content: u64,
-        spanned: Option<(&[u8], Micros)>,
+        from: &IdRows,
+        row: usize,
+        key: &[u8],
     ) -> Result<(), SnapshotError> {
-        let appended = self.places.append_value(place(digest).to_be_bytes());
-        debug_assert!(appended.is_ok(), "16 bytes are 16 bytes");
-        self.content.append_value(content);
-        if let (Some((keys, times)), Some((key, highest))) = (&mut self.spanned, spanned) {
-            keys.append_value(key);
-            times.append_value(highest);
+        self.places.extend(place(from.digests[row]).to_be_bytes());
+        self.content.push(from.content[row]);
+        if let Some((keys, highest)) = &mut self.spanned {
+            keys.push(key);
+            highest.push(from.highest[row]);
         }
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.content.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
-        self.rows = 0;
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(self.places.finish()), Arc::new(self.content.finish())];
-        if let Some((keys, highest)) = &mut self.spanned {
-            columns.extend([Arc::new(keys.finish()) as ArrayRef, times(highest)]);
+        let places = std::mem::take(&mut self.places);
+        let mut rows = NewRows::default()
+            .fixed("place", PLACE_BYTES, places)
+            .unsigned("content", std::mem::take(&mut self.content));
+        if let Some(spanned) = &mut self.spanned {
+            let (keys, highest) = std::mem::take(spanned);
+            rows = rows.bytes("key", keys).times("highest", highest);
         }
-        self.table.write(columns)
+        Ok(self.table.writer.write(rows)?)
     }
 
     pub(super) fn finish(mut self) -> Result<Part, SnapshotError> {
@@ -244,30 +199,9 @@ pub(super) fn write_outcomes(
     path: String,
     histories: &[History],
 ) -> Result<Part, SnapshotError> {
-    let fields = vec![
-        Field::new("partition", DataType::Utf8, false),
-        Field::new("events", DataType::UInt64, false),
-        Field::new("edge", DataType::Binary, false),
-        Field::new("open", DataType::Binary, false),
-    ];
-    let mut table = Table::create(files, path, fields)?;
-    let names = histories.iter().map(|h| Some(h.partition.as_str()));
-    let events: PrimitiveBuilder<UInt64Type> = {
-        let mut builder = PrimitiveBuilder::new();
-        histories.iter().for_each(|h| builder.append_value(h.events));
-        builder
-    };
-    let (mut edge, mut open, mut events) = (BinaryBuilder::new(), BinaryBuilder::new(), events);
-    for history in histories {
-        let hashes: Vec<u8> = history.edge.iter().flat_map(|hash| hash.0).collect();
-        edge.append_value(hashes);
-        open.append_value(&history.open);
-    }
-    table.write(vec![
-        Arc::new(names.collect::<arrow_array::StringArray>()),
-        Arc::new(events.finish()),
-        Arc::new(edge.finish()),
-        Arc::new(open.finish()),
-    ])?;
+    let columns = vec![text("partition"), unsigned("events"), binary("edge"), binary("open")];
+    let mut table = Table::create(files, path, columns)?;
+    let events = histories.iter().map(|of| of.events).collect();
+    table.writer.write(NewRows::trees(histories).unsigned("events", events))?;
     table.finish()
 }

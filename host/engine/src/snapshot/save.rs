@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat};
 use super::merge::{At, merge};
-use super::rows::{IdTable, KeyRow, KeyTable, place, write_outcomes};
+use super::rows::{IdTable, KeyTable, place, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
@@ -169,16 +169,8 @@ impl Saving<'_> {
                         written.insert(of, table.finish()?);
                     }
                 }
-                let (rows, row) = (&self.pieces[at.0].keys, at.1 as usize);
                 let Some((_, table)) = &mut open else { return Ok(()) };
-                table.push(&KeyRow {
-                    key: rows.keys.get(row),
-                    state: rows.states.get(row),
-                    applied: rows.applied[row],
-                    highest: rows.highest[row],
-                    last: rows.last[row],
-                    home: rows.home[row],
-                })
+                table.push(&self.pieces[at.0].keys, at.1 as usize)
             },
         )?;
         if let Some((of, table)) = open {
@@ -219,10 +211,8 @@ impl Saving<'_> {
                     written.insert(of, table.finish()?);
                 }
             }
-            let (rows, row) = (&self.pieces[at.0].ids, at.1 as usize);
             let Some((_, table)) = &mut open else { return Ok(()) };
-            let spanned = self.spanned.then(|| (key(at), rows.highest[row]));
-            table.push(rows.digests[row], rows.content[row], spanned)
+            table.push(&self.pieces[at.0].ids, at.1 as usize, key(at))
         })?;
         if let Some((of, table)) = open {
             written.insert(of, table.finish()?);

@@ -58,7 +58,7 @@ fn near(run: &Path, key: &str) -> Vec<String> {
         let Ok(batch) = batch else { return Vec::new() };
         let Ok(columns) = run.columns(Table::States, &batch) else { return Vec::new() };
         let Some(keys) = columns.first() else { return Vec::new() };
-        for row in 0..batch.num_rows() {
+        for row in 0..batch.len() {
             let Some(retally_core::schema::Value::Text(own)) = keys.column.get(row) else {
                 continue;
             };

@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for batch in run.rows(Table::Views, &keys).map_err(unreadable)? {
         let batch = batch.map_err(unreadable)?;
         let columns = run.columns(Table::Views, &batch).map_err(unreadable)?;
-        for row in 0..batch.num_rows() {
+        for row in 0..batch.len() {
             let cells = cells(&columns, row);
             missing.remove(&cells.key);
             printer.row(&cells)?;

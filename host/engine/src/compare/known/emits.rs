@@ -107,7 +107,7 @@ impl KnownEmits {
             let mut known: Vec<Column> =
                 self.kind.fields.iter().map(|field| Column::new(field.kind)).collect();
             let mut events = Vec::new();
-            for row in 0..batch.num_rows() {
+            for row in 0..batch.len() {
                 let part = |&number: &usize| {
                     let named = &columns[number];
                     named.column.get(row).map(|v| display(v, named.kind)).unwrap_or_default()
@@ -121,7 +121,7 @@ impl KnownEmits {
                     self.copy(other, &mut known)?;
                 }
             }
-            let all: Vec<u32> = (0..batch.num_rows() as u32).collect();
+            let all: Vec<u32> = (0..batch.len() as u32).collect();
             let a = Records { events: &all, columns: &own };
             let b = Records { events: &events, columns: &known };
             tally.emits(number, a, b, &mut |_| ())?;

@@ -152,7 +152,7 @@ fn published(run: &Path) -> Vec<String> {
             let value = named.column.get(row);
             value.map(|value| retally_core::schema::display(value, named.kind)).unwrap_or_default()
         };
-        for row in 0..batch.num_rows() {
+        for row in 0..batch.len() {
             let cells = ["partition", "offset", "count", "on"].map(|name| text(name, row));
             lines.push(cells.join(","));
         }

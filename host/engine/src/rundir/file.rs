@@ -1,5 +1,5 @@
-//! One Parquet file: written a batch at a time with settings that are fixed, so that the same rows
-//! make the same bytes.
+//! How the files of a run directory are written: with settings that are fixed, so that the same
+//! rows make the same bytes.
 //!
 //! The settings are measured, one thread, per row (ns, bytes), snappy unless said otherwise:
 //!
@@ -20,21 +20,14 @@
 //! not split by bytes, because DuckDB could not read them.
 
 use super::RunDirError;
-use super::columns::NARROW_DIGITS;
 use super::folder::Folder;
 use super::shape::{Shape, Table};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, NewRows, TableWriter, plain};
+use arrow_schema::{DataType, Field};
 use parquet::basic::{Compression, Encoding};
-use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use std::fs::File;
-
-/// What the files say of who wrote them: no version, so that a new one does not change their bytes.
-const CREATED_BY: &str = "retally";
 
 /// Rows of a row group at the most.
 const GROUP_ROWS: usize = 262_144;
@@ -50,73 +43,58 @@ const PAGE_BYTES: usize = 256 << 10;
 const SORTED_PAGE_ROWS: usize = 1024;
 
 /// A file of a run directory while it is written.
-pub(super) struct TableWriter {
+pub(super) struct RunFile {
     name: String,
-    schema: SchemaRef,
-    writer: ArrowWriter<File>,
+    writer: TableWriter<File>,
 }
 
-impl TableWriter {
+impl RunFile {
     /// Makes the file of `table`, empty so far.
     pub(super) fn create(
         folder: &Folder,
         shape: &Shape,
         table: Table,
     ) -> Result<Self, RunDirError> {
-        Self::part(folder, shape.file(table), shape.schema(table), table)
+        Self::part(folder, shape, table, (shape.file(table), Digits::Narrow))
     }
 
-    /// Makes a file of `table` under a name of its own.
+    /// Makes a file of `table` under a name of its own, whose decimals have so many digits.
     pub(super) fn part(
         folder: &Folder,
-        name: String,
-        schema: SchemaRef,
+        shape: &Shape,
         table: Table,
+        (name, digits): (String, Digits),
     ) -> Result<Self, RunDirError> {
+        let columns = shape.columns(table, digits);
+        let options = plain(properties(&columns, table));
         let file = folder.file(&name)?;
-        let options = ArrowWriterOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_schema_root("retally".to_owned())
-            .with_properties(properties(&schema, table));
-        let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options);
-        let writer = writer.map_err(|error| failed("write", folder, &name, error))?;
-        Ok(Self { name, schema, writer })
+        let writer = TableWriter::new(file, &folder.at(&name), columns, options)?;
+        Ok(Self { name, writer })
     }
 
     /// Appends rows.
-    pub(super) fn write(
-        &mut self,
-        folder: &Folder,
-        columns: Vec<ArrayRef>,
-    ) -> Result<(), RunDirError> {
-        if columns.first().is_none_or(|column| column.is_empty()) {
-            return Ok(());
-        }
-        let written = RecordBatch::try_new(self.schema.clone(), columns)
-            .map_err(ParquetError::from)
-            .and_then(|batch| self.writer.write(&batch));
-        written.map_err(|error| failed("write", folder, &self.name, error))
+    pub(super) fn write(&mut self, rows: NewRows) -> Result<(), RunDirError> {
+        Ok(self.writer.write(rows)?)
     }
 
     /// Bytes that the open row group holds in memory.
     pub(super) fn held(&self) -> usize {
-        self.writer.memory_size()
+        self.writer.held()
     }
 
     /// Ends the open row group.
-    pub(super) fn flush(&mut self, folder: &Folder) -> Result<(), RunDirError> {
-        self.writer.flush().map_err(|error| failed("write", folder, &self.name, error))
+    pub(super) fn flush(&mut self) -> Result<(), RunDirError> {
+        Ok(self.writer.flush()?)
     }
 
     /// Ends the file and makes it durable.
-    pub(super) fn finish(mut self, folder: &Folder) -> Result<(), RunDirError> {
-        self.writer.finish().map_err(|error| failed("write", folder, &self.name, error))?;
-        folder.sync(&self.name, self.writer.inner())
+    pub(super) fn finish(self, folder: &Folder) -> Result<(), RunDirError> {
+        folder.sync(&self.name, &self.writer.finish()?)
     }
 }
 
 /// The settings of a table. See the head of this file.
-fn properties(schema: &SchemaRef, table: Table) -> WriterProperties {
+fn properties(columns: &[Field], table: Table) -> WriterProperties {
     let sorted = matches!(table, Table::Views | Table::States | Table::Violations | Table::Where);
     let group_rows = if sorted { SORTED_GROUP_ROWS } else { GROUP_ROWS };
     let mut builder = WriterProperties::builder()
@@ -126,7 +104,7 @@ fn properties(schema: &SchemaRef, table: Table) -> WriterProperties {
         .set_dictionary_enabled(false)
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::None);
-    for field in schema.fields() {
+    for field in columns {
         let path = ColumnPath::new(vec![field.name().clone()]);
         let encoding = match field.data_type() {
             DataType::Utf8 | DataType::Binary if sorted && field.name() == "key" => {
@@ -159,28 +137,4 @@ fn properties(schema: &SchemaRef, table: Table) -> WriterProperties {
         builder = builder.set_data_page_row_count_limit(SORTED_PAGE_ROWS);
     }
     builder.build()
-}
-
-/// What Parquet says, as an error of this module; what the file system said is unwrapped.
-pub(super) fn failed(
-    verb: &'static str,
-    folder: &Folder,
-    name: &str,
-    error: ParquetError,
-) -> RunDirError {
-    let path = folder.at(name);
-    let outer = match error {
-        ParquetError::External(outer) => outer,
-        other => return RunDirError::Parquet { verb, path, message: other.to_string() },
-    };
-    match outer.downcast::<std::io::Error>() {
-        Ok(error) => RunDirError::Io { verb, path, error: *error },
-        Err(other) => match other.downcast::<ArrowError>() {
-            Ok(arrow) => match *arrow {
-                ArrowError::IoError(_, error) => RunDirError::Io { verb, path, error },
-                other => RunDirError::Parquet { verb, path, message: other.to_string() },
-            },
-            Err(other) => RunDirError::Parquet { verb, path, message: other.to_string() },
-        },
-    }
 }

@@ -1,23 +1,25 @@
 //! Between the core's columns and Arrow's arrays. Buffers are moved where their layouts agree: only
 //! missing rows, booleans, decimals and the ends of texts are written anew.
 
-use super::RunDirError;
+use super::TableError;
+use super::declared::{UTC, timestamp_type};
 use arrow_array::builder::BooleanBufferBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ByteArrayType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    BinaryType, ByteArrayType, Date32Type, Decimal128Type, Float64Type, Int64Type,
+    TimestampMicrosecondType, Utf8Type,
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
-    GenericByteArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    GenericByteArray, Int64Array, StringArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType};
 use retally_core::schema::{Column, Kind, Spans, Values};
 use std::sync::Arc;
 
 /// Digits of a decimal in a narrow column, which Parquet stores as a 64-bit number.
-pub(super) const NARROW_DIGITS: u8 = 18;
+pub(crate) const NARROW_DIGITS: u8 = 18;
 
 /// Digits of the largest `s64`: no decimal is too long for a wide column.
 const WIDE_DIGITS: u8 = 19;
@@ -25,12 +27,9 @@ const WIDE_DIGITS: u8 = 19;
 /// Above this scale a column is wide from the start: small amounts have 19 digits there.
 const NARROW_SCALE_MAX: u8 = 9;
 
-/// Time zone of every timestamp.
-const UTC: &str = "UTC";
-
 /// How many digits the decimals of a table have. Narrow columns are five times as fast to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Digits {
+pub(crate) enum Digits {
     /// 18 if that is likely to be enough.
     Narrow,
     /// 19.
@@ -44,7 +43,7 @@ impl Digits {
     }
 
     /// Whether all values of `column` have their place.
-    pub(super) fn hold(self, column: &Column, kind: Kind) -> bool {
+    pub(crate) fn hold(self, column: &Column, kind: Kind) -> bool {
         let (Kind::Decimal { scale }, Values::Decimal(values)) = (kind, &column.values) else {
             return true;
         };
@@ -54,7 +53,7 @@ impl Digits {
 }
 
 /// The Arrow type that holds values of a kind.
-pub(super) fn arrow_type(kind: Kind, digits: Digits) -> DataType {
+pub(crate) fn arrow_type(kind: Kind, digits: Digits) -> DataType {
     match kind {
         Kind::Boolean => DataType::Boolean,
         Kind::Integer => DataType::Int64,
@@ -67,18 +66,13 @@ pub(super) fn arrow_type(kind: Kind, digits: Digits) -> DataType {
     }
 }
 
-/// The type of every timestamp.
-pub(super) fn timestamp_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
-}
-
 /// A column as an array.
 pub(super) fn to_arrow(
     column: Column,
     kind: Kind,
     digits: Digits,
     name: &str,
-) -> Result<ArrayRef, RunDirError> {
+) -> Result<ArrayRef, TableError> {
     let rows = column.len();
     let nulls = present(&column.missing, rows);
     Ok(match column.values {
@@ -95,8 +89,10 @@ pub(super) fn to_arrow(
         Values::Float(values) => Arc::new(Float64Array::new(values.into(), nulls)),
         Values::Timestamp(values) => Arc::new(timestamps(values, nulls)),
         Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-        Values::Text(spans) | Values::Json(spans) => Arc::new(text(spans, nulls, name)?),
-        Values::Bytes(spans) => Arc::new(bytes(spans, nulls, name)?),
+        Values::Text(spans) | Values::Json(spans) => {
+            Arc::new(byte_array::<Utf8Type>(spans, nulls, name)?)
+        }
+        Values::Bytes(spans) => Arc::new(byte_array::<BinaryType>(spans, nulls, name)?),
     })
 }
 
@@ -105,44 +101,15 @@ pub(super) fn timestamps(values: Vec<i64>, nulls: Option<NullBuffer>) -> Timesta
     TimestampMicrosecondArray::new(values.into(), nulls).with_timezone(UTC)
 }
 
-/// Unsigned numbers that fit: offsets and counts are far below 2^63.
-pub(super) fn unsigned(values: Vec<u64>) -> Int64Array {
-    let rows = values.len();
-    Int64Array::new(ScalarBuffer::new(Buffer::from_vec(values), 0, rows), None)
-}
-
-/// Unsigned numbers that fit, as above.
-pub(super) fn small(values: Vec<u32>) -> Int32Array {
-    let rows = values.len();
-    Int32Array::new(ScalarBuffer::new(Buffer::from_vec(values), 0, rows), None)
-}
-
-/// UTF-8 strings as an array.
-pub(super) fn text(
+/// Byte strings, or UTF-8 texts, as an array.
+pub(super) fn byte_array<T: ByteArrayType<Offset = i32>>(
     spans: Spans,
     nulls: Option<NullBuffer>,
     name: &str,
-) -> Result<StringArray, RunDirError> {
-    byte_array(spans, nulls, name)
-}
-
-/// Byte strings as an array.
-pub(super) fn bytes(
-    spans: Spans,
-    nulls: Option<NullBuffer>,
-    name: &str,
-) -> Result<BinaryArray, RunDirError> {
-    byte_array(spans, nulls, name)
-}
-
-fn byte_array<T: ByteArrayType<Offset = i32>>(
-    spans: Spans,
-    nulls: Option<NullBuffer>,
-    name: &str,
-) -> Result<GenericByteArray<T>, RunDirError> {
-    let not_text = |_: ArrowError| RunDirError::NotText { column: name.to_owned() };
+) -> Result<GenericByteArray<T>, TableError> {
+    let not_text = |_: ArrowError| TableError::NotText { column: name.to_owned() };
     if spans.bytes.len() > i32::MAX as usize {
-        return Err(RunDirError::TooLong { column: name.to_owned() });
+        return Err(TableError::TooLong { column: name.to_owned() });
     }
     let mut offsets = Vec::with_capacity(spans.ends.len() + 1);
     offsets.push(0);
@@ -163,7 +130,7 @@ fn present(missing: &[u32], rows: usize) -> Option<NullBuffer> {
 }
 
 /// An array as a column; nothing if it is of another type than `kind` asks for.
-pub(super) fn from_arrow(array: &dyn Array, kind: Kind) -> Option<Column> {
+pub(crate) fn from_arrow(array: &dyn Array, kind: Kind) -> Option<Column> {
     let fits = |digits| *array.data_type() == arrow_type(kind, digits);
     if !fits(Digits::Narrow) && !fits(Digits::Wide) {
         return None;
@@ -215,7 +182,7 @@ pub(super) fn text_spans(array: &StringArray) -> Spans {
 }
 
 /// An array of byte strings as spans; a null is empty.
-pub(super) fn byte_spans(array: &BinaryArray) -> Spans {
+pub(crate) fn byte_spans(array: &BinaryArray) -> Spans {
     spans(array.iter())
 }
 

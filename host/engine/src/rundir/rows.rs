@@ -1,0 +1,131 @@
+//! What a pass gives, as rows of the tables.
+
+use super::shape::{Shape, Table};
+use crate::table::{Digits, NewRows};
+use arrow_array::ArrayRef;
+use retally_core::digest::{History, Leaf};
+use retally_core::log::PartitionIndex;
+use retally_core::reduce::{EmitRows, Outcome, Place, Refused, Viewed, Violated};
+use retally_core::schema::{Column, Spans};
+
+/// Events of one outcome that follow one another in a partition.
+#[derive(Clone, Copy)]
+pub(super) struct Alike {
+    pub(super) partition: PartitionIndex,
+    pub(super) offset: u64,
+    pub(super) events: u64,
+    pub(super) outcome: Outcome,
+}
+
+impl Shape {
+    /// Adds the reducer's own columns of a table.
+    fn with_own(
+        &self,
+        table: Table,
+        mut rows: NewRows,
+        columns: Vec<Column>,
+        digits: Digits,
+    ) -> NewRows {
+        for ((name, field), column) in self.own(table).zip(columns) {
+            rows = rows.own(&name, column, field.kind, digits);
+        }
+        rows
+    }
+
+    /// View rows of `keys`.
+    pub(super) fn view_rows(&self, keys: &Spans, viewed: Viewed) -> NewRows {
+        let owners: Spans = viewed.owners.iter().map(|&owner| keys.get(owner as usize)).collect();
+        let rows = NewRows::default().text("key", owners);
+        self.with_own(Table::Views, rows, viewed.columns, Digits::Wide)
+    }
+
+    /// Records of a kind. `names`: those of the partitions.
+    pub(super) fn emit_rows(
+        &self,
+        kind: usize,
+        rows: EmitRows,
+        names: &ArrayRef,
+        digits: Digits,
+    ) -> NewRows {
+        let before = NewRows::default()
+            .partitions("partition", rows.partitions, names)
+            .numbers("offset", rows.offsets)
+            .small("seq", rows.seqs)
+            .times("time", rows.times)
+            .text("key", rows.keys)
+            .text("event_id", rows.ids);
+        self.with_own(Table::Emits(kind), before, rows.columns, digits)
+    }
+}
+
+/// States of keys.
+pub(super) fn state_rows(
+    keys: Spans,
+    states: Spans,
+    applied: Vec<u64>,
+    times: Vec<i64>,
+) -> NewRows {
+    NewRows::default()
+        .text("key", keys)
+        .bytes("state", states)
+        .numbers("applied", applied)
+        .times("time", times)
+}
+
+/// Violations of `keys`. `codes`: those that the reducer declares.
+pub(super) fn violation_rows(keys: &Spans, violated: &[Violated], codes: &[String]) -> NewRows {
+    NewRows::default()
+        .text("key", violated.iter().map(|v| keys.get(v.owner as usize)).collect())
+        .texts("code", violated.iter().map(|v| &codes[usize::from(v.code)]))
+        .texts("detail", violated.iter().map(|v| &v.detail))
+}
+
+/// Outcomes. `partitions`: their names; `rejects`: the declared codes.
+pub(super) fn outcome_rows(all: &[Alike], partitions: &[String], rejects: &[String]) -> NewRows {
+    NewRows::default()
+        .texts("partition", all.iter().map(|alike| &partitions[alike.partition as usize]))
+        .numbers("offset", all.iter().map(|alike| alike.offset).collect())
+        .numbers("events", all.iter().map(|alike| alike.events).collect())
+        .texts("what", all.iter().map(|alike| alike.outcome.word()))
+        .some_texts("code", all.iter().map(|alike| alike.outcome.code(rejects)))
+}
+
+/// Refused events, as above.
+pub(super) fn refused_rows(all: &[Refused], partitions: &[String], rejects: &[String]) -> NewRows {
+    let text = |key: &Vec<u8>| String::from_utf8_lossy(key).into_owned();
+    NewRows::default()
+        .texts("partition", all.iter().map(|refused| &partitions[refused.partition as usize]))
+        .numbers("offset", all.iter().map(|refused| refused.offset).collect())
+        .texts("what", all.iter().map(|refused| refused.what.word()))
+        .some_texts("code", all.iter().map(|refused| refused.what.code(rejects)))
+        .texts("detail", all.iter().map(|refused| &refused.detail))
+        .some_texts("key", all.iter().map(|refused| refused.key.as_ref().map(text)))
+        .bytes("bytes", all.iter().map(|refused| refused.bytes.as_slice()).collect())
+}
+
+/// Where the events of keys lie.
+pub(super) fn place_rows(keys: Spans, places: &[Place], partitions: &[String]) -> NewRows {
+    let name = |number: PartitionIndex| partitions.get(number as usize).map_or("", String::as_str);
+    NewRows::default()
+        .text("key", keys)
+        .texts("first_partition", places.iter().map(|place| name(place.first.0)))
+        .numbers("first_offset", places.iter().map(|place| place.first.1).collect())
+        .texts("last_partition", places.iter().map(|place| name(place.last.0)))
+        .numbers("last_offset", places.iter().map(|place| place.last.1).collect())
+        .numbers("events", places.iter().map(|place| place.events).collect())
+}
+
+/// The leaves of a tree.
+pub(super) fn leaf_rows(tree: &str, leaves: &[Leaf]) -> NewRows {
+    NewRows::default()
+        .texts("tree", leaves.iter().map(|_| tree))
+        .numbers("first_row", leaves.iter().map(|leaf| leaf.first_row).collect())
+        .numbers("rows", leaves.iter().map(|leaf| leaf.rows).collect())
+        .numbers("keys", leaves.iter().map(|leaf| leaf.keys).collect())
+        .fixed("hash", 32, leaves.iter().flat_map(|leaf| leaf.hash.0).collect())
+}
+
+/// Outcome trees as a snapshot has them.
+pub(super) fn history_rows(history: &[History]) -> NewRows {
+    NewRows::trees(history).numbers("events", history.iter().map(|of| of.events).collect())
+}
