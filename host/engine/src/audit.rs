@@ -10,17 +10,10 @@
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value, display};
 use serde::{Deserialize, Serialize};
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// The audit's file in a run directory.
 pub const AUDIT: &str = "audit.jsonl";
-
-/// Writes an audit, line by line: what is in it stays in it, whatever happens to the run.
-#[derive(Debug)]
-pub struct Audit<W: Write> {
-    out: W,
-}
 
 /// A line of an audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,23 +103,18 @@ impl Machine {
     }
 }
 
-impl<W: Write> Audit<W> {
-    /// An audit that goes to `out`.
-    pub fn new(out: W) -> Self {
-        Self { out }
+impl Line {
+    /// What happened `at` this time.
+    pub fn new(at: Micros, event: AuditEvent) -> Self {
+        Self { at: display(Value::Timestamp(at), Kind::Timestamp), event }
     }
+}
 
-    /// Writes what happened `at` this time, at once.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn record(&mut self, at: Micros, event: AuditEvent) -> io::Result<()> {
-        let line = Line { at: display(Value::Timestamp(at), Kind::Timestamp), event };
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
-        self.out.write_all(&text)?;
-        self.out.flush()
-    }
+/// The text of an audit.
+pub fn text(lines: &[Line]) -> String {
+    // Numbers, texts and lists always become JSON.
+    let line = |line: &Line| serde_json::to_string(line).unwrap_or_default() + "\n";
+    lines.iter().map(line).collect()
 }
 
 /// The lines of an audit that can be read: one that was cut off by a crash is passed over.
@@ -140,8 +128,6 @@ mod tests {
 
     #[test]
     fn lines_are_written_and_read() {
-        let mut bytes = Vec::new();
-        let mut audit = Audit::new(&mut bytes);
         let started = AuditEvent::Started {
             retally: "0.1.0".into(),
             job: "retally.toml".into(),
@@ -151,10 +137,9 @@ mod tests {
             batch_events: 65_536,
             machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 2 },
         };
-        audit.record(0, started.clone()).unwrap();
         let step = AuditEvent::Step { step: "replay".into(), seconds: 0.5, detail: None };
-        audit.record(1_500_000, step.clone()).unwrap();
-        let text = String::from_utf8(bytes).unwrap() + "{\"at\":\"1970-01";
+        let lines = [Line::new(0, started.clone()), Line::new(1_500_000, step.clone())];
+        let text = text(&lines) + "{\"at\":\"1970-01";
         let lines = read(&text);
         assert_eq!(lines.iter().map(|l| &l.event).collect::<Vec<_>>(), [&started, &step]);
         assert_eq!(

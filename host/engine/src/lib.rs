@@ -10,9 +10,10 @@ pub mod limits;
 pub mod log;
 pub mod run;
 pub mod rundir;
+pub mod sink;
 pub mod snapshot;
 pub mod source;
 pub mod store;
+pub mod table;
 
 pub use cancel::{Cancel, Waiting};
-pub mod table;

@@ -1,68 +1,52 @@
 //! What varies from run to run of the same calculation, kept beside the manifest and out of it:
 //! times, threads, machine, limits that passed.
 
-use super::commit::Kept;
-use super::error::RunError;
-use super::finish::About;
 use super::lane::Lane;
+use super::replay::ReplayOptions;
 use super::stages::Stages;
-use crate::audit::{AUDIT, Audit, AuditEvent, Machine};
+use crate::audit::{AuditEvent, Line, Machine};
 use crate::clock::{Stopwatch, wall_micros};
+use crate::job::Resolved;
 use retally_core::manifest::Manifest;
 use retally_core::schema::{Kind, Value, display};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// Writes the audit of a run that is complete but for its manifest.
-pub(crate) fn write(
-    about: &About<'_>,
-    lane: &Lane<Kept>,
-    dir: &Path,
-    manifest: &Manifest,
+/// The audit of a run that is complete but for what is written last. `saved`: names of snapshots.
+pub(crate) fn lines(
+    job: &Resolved,
+    options: &ReplayOptions,
+    (lane, manifest): (&Lane, &Manifest),
+    saved: &[String],
     stages: &Stages,
     watch: &Stopwatch,
-) -> Result<(), RunError> {
-    let (job, options) = (about.job, about.options);
-    let path = dir.join(AUDIT);
-    let unwritable = |error| RunError::Audit { path: path.clone(), error };
-    let mut audit = Audit::new(File::create(&path).map_err(unwritable)?);
+) -> Vec<Line> {
     let seconds = watch.elapsed();
     let began = wall_micros() - i64::try_from(seconds.as_micros()).unwrap_or(0);
-    let mut record = |at, event| audit.record(at, event).map_err(unwritable);
-    record(
-        began,
-        AuditEvent::Started {
-            retally: manifest.retally.clone(),
-            job: job.origin.clone(),
-            base: job.base.clone(),
-            command: options.command.clone(),
-            threads: options.threads(),
-            batch_events: options.batch_events as usize,
-            machine: Machine::this(),
-        },
-    )?;
-    for (step, seconds) in stages.seconds() {
-        record(wall_micros(), AuditEvent::Step { step: step.into(), seconds, detail: None })?;
-    }
-    for name in about.snapshots {
-        let detail = Some(name.clone());
-        let step = AuditEvent::Step { step: "snapshot".into(), seconds: 0.0, detail };
-        record(wall_micros(), step)?;
-    }
+    let started = AuditEvent::Started {
+        retally: manifest.retally.clone(),
+        job: job.origin.clone(),
+        base: job.base.clone(),
+        command: options.command.clone(),
+        threads: options.threads(),
+        batch_events: options.batch_events as usize,
+        machine: Machine::this(),
+    };
+    let steps = stages.seconds().into_iter();
+    let steps = steps.map(|(step, seconds)| (step.to_owned(), seconds, None));
+    let saved = saved.iter().map(|name| ("snapshot".to_owned(), 0.0, Some(name.clone())));
+    let steps = steps.chain(saved);
+    let steps = steps.map(|(step, seconds, detail)| AuditEvent::Step { step, seconds, detail });
     let count = lane.passing_limits.load(Ordering::Relaxed);
-    if count > 0 {
-        record(wall_micros(), AuditEvent::PassingLimit { count })?;
-    }
+    let passing = (count > 0).then_some(AuditEvent::PassingLimit { count });
     let (keys, ids) = lane.bytes();
-    record(
-        wall_micros(),
-        AuditEvent::Finished {
-            seconds: seconds.as_secs_f64(),
-            events: manifest.counts.events,
-            memory_bytes: Some((keys + ids) as u64),
-        },
-    )
+    let finished = AuditEvent::Finished {
+        seconds: seconds.as_secs_f64(),
+        events: manifest.counts.events,
+        memory_bytes: Some((keys + ids) as u64),
+    };
+    let now = steps.chain(passing).chain([finished]).map(|event| Line::new(wall_micros(), event));
+    std::iter::once(Line::new(began, started)).chain(now).collect()
 }
 
 /// A run directory that does not exist yet: the job's name, the time, and a number if need be.

@@ -1,4 +1,5 @@
-//! What a replay does with each block in the order of the log: digest it, count it, write it.
+//! What is done with each batch in the order of the log: compared, counted and handed on; and the
+//! memory of states and ids is watched.
 
 use super::error::RunError;
 use super::lane::{Lane, lock};
@@ -7,78 +8,84 @@ use super::pair::Pair;
 use super::pipeline::Commit;
 use super::prepare::Prepared;
 use super::progress::{Observer, Progress};
-use super::replay::ReplayOptions;
-use super::resume;
+use super::results::Results;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use super::tallied::Tallied;
 use crate::job::Resolved;
-use crate::rundir::RunWriter;
-use crate::snapshot::{SnapshotRef, Store};
-use retally_core::digest::Outcomes;
-use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::Block;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
-/// What is kept of one lane in the order of the log.
-pub(crate) struct Kept {
-    pub outcomes: Outcomes,
-    /// Of this run.
-    pub counts: Counts,
-    /// Of this run.
-    pub totals: Totals,
-    /// Before the snapshot from which this run went on.
-    pub before: Counts,
-    /// Gone once the run is finished.
-    pub writer: Option<RunWriter>,
-}
-
-/// A replay's side of the pipeline.
-pub(crate) struct Replaying<'a> {
+/// See the module.
+pub(crate) struct Committer<'a> {
     prepared: &'a Prepared,
     observer: &'a dyn Observer,
     memory: Watch,
-    store: Option<Store>,
+    /// Of each lane.
+    results: Vec<Mutex<Results<'a>>>,
     /// What a comparison counts.
-    pub tallied: Option<&'a Mutex<Tallied>>,
-    /// The snapshots saved so far.
-    saved: Mutex<Vec<SnapshotRef>>,
+    tallied: Option<Mutex<Tallied>>,
+    /// Names of what was saved at commit points.
+    saved: Mutex<Vec<String>>,
 }
 
-impl<'a> Replaying<'a> {
-    pub(crate) fn new(
-        job: &'a Resolved,
+impl<'a> Committer<'a> {
+    /// Everything that can be refused is refused: from here on sinks may write.
+    pub(crate) fn begin(
+        job: &Resolved,
         prepared: &'a Prepared,
-        options: &ReplayOptions,
+        mut results: Vec<Results<'a>>,
+        tallied: Option<Tallied>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
-        // A comparison is no history that anybody would go on from.
-        let url = options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
-        let url = url.filter(|_| prepared.lanes.len() == 1);
-        let store = url.map(|url| Store::open(url, &job.base)).transpose()?;
-        let memory = Watch::new(prepared.host_memory_bytes, job.window);
-        Ok(Self { prepared, observer, memory, store, tallied: None, saved: Mutex::default() })
+        let begun = results.iter_mut().try_for_each(|results| results.begin(&prepared.names));
+        begun.inspect_err(|_| results.iter_mut().for_each(Results::abandon))?;
+        Ok(Self {
+            prepared,
+            observer,
+            memory: Watch::new(prepared.host_memory_bytes, job.window),
+            results: results.into_iter().map(Mutex::new).collect(),
+            tallied: tallied.map(Mutex::new),
+            saved: Mutex::default(),
+        })
     }
 
-    /// Names of the snapshots saved so far.
+    /// The results of a lane, once no thread folds.
+    pub(crate) fn one(&mut self, lane: usize) -> &mut Results<'a> {
+        self.results[lane].get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The results of both sides of a comparison, once no thread folds.
+    pub(crate) fn both(&mut self) -> Option<[&mut Results<'a>; 2]> {
+        let [a, b] = self.results.as_mut_slice() else { return None };
+        Some([a, b].map(|own| own.get_mut().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Whether a sink takes blocks and keys.
+    pub(crate) fn takes_results(&self) -> bool {
+        self.results.iter().any(|results| lock(results).takes().results)
+    }
+
+    /// The pass failed.
+    pub(crate) fn abandon(&mut self) {
+        self.results.iter().for_each(|results| lock(results).abandon());
+    }
+
+    /// What a comparison counted.
+    pub(crate) fn tallied(&mut self) -> Option<Tallied> {
+        let tallied = self.tallied.take()?;
+        Some(tallied.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Names of what was saved at commit points so far.
     pub(crate) fn saved(&self) -> Vec<String> {
-        lock(&self.saved).iter().map(|snapshot| snapshot.name.clone()).collect()
+        lock(&self.saved).clone()
     }
 
-    /// Saves a snapshot if the run has a place for them.
-    pub(crate) fn save(&self, extents: &[Extent]) -> Result<(), RunError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let mut saved = lock(&self.saved);
-        let begun = self.prepared.sides[0].from_snapshot.as_ref().map(|(_, reference)| reference);
-        let parent = saved.last().or(begun);
-        let reference = resume::save(store, self.prepared, extents, parent)?;
-        saved.push(reference);
-        Ok(())
-    }
-
-    fn watch(&self, lanes: &[Lane<Kept>], events: u64) -> Result<(), RunError> {
-        let (mut keys, mut ids) = (self.prepared.lanes.pair().map_or(0, Pair::bytes), 0);
+    fn watch(&self, events: u64) -> Result<(), RunError> {
+        let lanes = &self.prepared.lanes;
+        let (mut keys, mut ids) = (lanes.pair().map_or(0, Pair::bytes), 0);
         for (own_keys, own_ids) in lanes.iter().map(Lane::bytes) {
             keys += own_keys;
             ids += own_ids;
@@ -93,36 +100,23 @@ impl<'a> Replaying<'a> {
     }
 }
 
-impl Commit for Replaying<'_> {
-    type Kept = Kept;
-
-    fn commit(
-        &self,
-        lanes: &[Lane<Kept>],
-        blocks: Vec<Block>,
-        stages: &mut Stages,
-    ) -> Result<(), RunError> {
-        if let (Some(tallied), [a, b]) = (self.tallied, blocks.as_slice()) {
+impl Commit for Committer<'_> {
+    fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError> {
+        if let (Some(tallied), [a, b]) = (&self.tallied, blocks.as_slice()) {
             stages.time(Stage::Compare, || lock(tallied).blocks([a, b]))?;
         }
         let mut events = 0;
-        for (lane, block) in lanes.iter().zip(blocks) {
-            let mut kept = lock(&lane.commit);
-            let kept = &mut *kept;
-            stages.time(Stage::Digest, || -> Result<(), RunError> {
-                kept.counts.add(&block);
-                kept.totals.add_emits(&lane.recipe.description().emits, &block.emits)?;
-                Ok(kept.outcomes.add(&block)?)
-            })?;
-            if let Some(writer) = &mut kept.writer {
-                stages.time(Stage::Write, || writer.block(block))?;
-            }
-            events = kept.counts.events;
+        for (results, block) in self.results.iter().zip(blocks) {
+            events = lock(results).block(block, stages)?;
         }
-        self.watch(lanes, events)
+        self.watch(events)
     }
 
-    fn snapshot(&self, _lanes: &[Lane<Kept>], extents: &[Extent]) -> Result<(), RunError> {
-        self.save(extents)
+    fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
+        for (results, lane) in self.results.iter().zip(self.prepared.lanes.iter()) {
+            let saved = lock(results).commit(lane, &self.prepared.names, extents)?;
+            lock(&self.saved).extend(saved);
+        }
+        Ok(())
     }
 }

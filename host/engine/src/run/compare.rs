@@ -10,14 +10,16 @@
 //! The steps of a lane are those of a [`replay`](super::replay()); here is what two lanes take
 //! beside.
 
-use super::commit::Replaying;
+use super::audit;
+use super::commit::Committer;
 use super::error::RunError;
-use super::finish::{About, Finished, input};
+use super::finish::input;
 use super::firsts::Firsts;
 use super::join::join;
-use super::prepare::{Begin, Prepared, load_file, prepare};
+use super::prepare::{Prepared, Side, load_file, prepare};
 use super::progress::Observer;
 use super::replay::{ReplayOptions, pass};
+use super::results::Trees;
 use super::stages::Stage;
 use super::tallied::Tallied;
 use crate::clock::Stopwatch;
@@ -25,16 +27,18 @@ use crate::compare::{
     CompareError, CompareOptions, Gated, forced, lone_params, refusals, side, tell_apart,
 };
 use crate::job::Resolved;
+use crate::sink::{RunDir, Sink as RunSink};
 use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::pair::Shared;
 use retally_compare::sink::Sink;
 use retally_compare::{Declared, Head, Plan, Tally, Words};
+use retally_core::digest::Tables;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// How two reducers are compared.
 #[derive(Clone, Default)]
@@ -108,13 +112,21 @@ pub fn compare(
     let shared = Shared::new(&a, &b, &plan);
     let mut replay = options.replay.clone();
     (replay.from_snapshot, replay.snapshot) = (None, None);
-    let places = options.dirs.clone().into_iter().zip(options.files.clone());
-    let begins = reducers.into_iter().zip(places);
-    let begins = begins.map(|(reducer, (dir, file))| Begin { reducer, dir, file }).collect();
-    let prepared = prepare(job, begins, Some(shared), &replay, observer)?;
+    // A side without a run directory has no sink in its list.
+    let mut dirs = options.dirs.clone().map(|dir| dir.map(RunDir::new));
+    let mut sinks = dirs
+        .each_mut()
+        .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn RunSink { dir }).collect::<Vec<_>>());
+    let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
+    let sides = given.map(|((reducer, sink), file)| Side { reducer, sink, file }).collect();
+    let (prepared, results) = prepare(job, sides, Some(shared), &replay, observer)?;
+    let gated =
+        Gated::begin(options.compare.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
+    let tallied = Tallied::new(Tally::new(plan.clone()), &prepared);
+    let mut committer = Committer::begin(job, &prepared, results, Some(tallied), observer)?;
     let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
-    let compared = pass.run(&options.compare, plan, notes, observer, sink);
-    let mut compared = compared.inspect_err(|_| prepared.discard())?;
+    let compared = pass.run(&options.compare, plan, notes, &mut committer, gated);
+    let mut compared = compared.inspect_err(|_| committer.abandon())?;
     compared.comparison.explain = options.explain.clone();
     Ok(compared)
 }
@@ -146,38 +158,40 @@ impl Pass<'_> {
         how: &CompareOptions,
         plan: Plan,
         mut notes: Vec<Note>,
-        observer: &dyn Observer,
-        sink: &mut dyn Sink,
+        committer: &mut Committer<'_>,
+        mut gated: Gated<'_>,
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
-        let mut gated = Gated::begin(how.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
-        let tallied = Mutex::new(Tallied::new(Tally::new(plan.clone()), prepared));
-        let mut commit = Replaying::new(self.job, prepared, self.options, observer)?;
-        commit.tallied = Some(&tallied);
-        let (extents, mut stages) = pass(self.options, prepared, &commit)?;
-        drop(commit);
-        let mut tallied = tallied.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (extents, mut stages) = pass(self.options, prepared, committer)?;
+        let tallied = committer.tallied();
+        let (Some(mut tallied), Some([a, b])) = (tallied, committer.both()) else {
+            return Err(RunError::Internal("a comparison without two sides".into()));
+        };
         if let Some(pair) = prepared.lanes.pair() {
             pair.settle();
         }
-        let mut finished = [Finished::of(prepared, 0), Finished::of(prepared, 1)];
-        let joined =
-            join(prepared, self.options, &mut finished, &mut tallied, &mut stages, &mut gated)?;
-        finished.iter().for_each(|side| side.count(prepared));
+        let described = |side: usize| prepared.lanes[side].recipe.description();
+        let mut tables = [0, 1].map(|side| Tables::new(described(side)));
+        let sides = (&mut tables, [&mut *a, &mut *b]);
+        let joined = join(prepared, self.options, sides, &mut tallied, &mut stages, &mut gated)?;
         let input =
             stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
-        let about = About { job: self.job, options: self.options, prepared, snapshots: &[], input };
-        let [a, b] = finished;
+        let trees = tables.map(Trees::of);
         // What would be refused is refused before a run directory is complete.
-        let (a, b) = (a.close(&about)?, b.close(&about)?);
-        let mut found = refusals(a.manifest(), b.manifest());
+        let manifests =
+            [a.manifest(&trees[0], self.job, &input)?, b.manifest(&trees[1], self.job, &input)?];
+        let mut found = refusals(&manifests[0], &manifests[1]);
         found.retain(|text| !notes.iter().any(|note| note.text.contains(text.as_str())));
         if joined.common == 0 && joined.keys.iter().all(|&keys| keys > 0) {
             found.push("they have no key in common".to_owned());
         }
         refuse(found, how.force, &mut notes)?;
-        let manifests =
-            [a.write(&about, &stages, self.watch)?, b.write(&about, &stages, self.watch)?];
+        for (side, results) in [a, b].into_iter().enumerate() {
+            let (lane, manifest) = (&prepared.lanes[side], &manifests[side]);
+            let (job, options) = (self.job, self.options);
+            let audit = audit::lines(job, options, (lane, manifest), &[], &stages, self.watch);
+            results.end(&trees[side], manifest, &audit)?;
+        }
         let mut comparison = self.comparison(how, &plan, notes, tallied, &manifests);
         gated.conclude(&mut comparison, &plan);
         Ok(Compared {

@@ -5,6 +5,7 @@ use crate::job::JobError;
 use crate::ledger::LedgerError;
 use crate::log::LogError;
 use crate::rundir::RunDirError;
+use crate::sink::SinkError;
 use crate::snapshot::SnapshotError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
@@ -65,20 +66,15 @@ pub enum RunError {
     /// A piece of the log cannot be decoded at all.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The run directory cannot be written.
+    /// A run directory cannot be read.
     #[error(transparent)]
     RunDir(#[from] Box<RunDirError>),
-    /// The audit cannot be written.
-    #[error("cannot write {path}: {error}")]
-    Audit {
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A snapshot cannot be saved or loaded.
+    /// A snapshot cannot be loaded.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// What came out cannot be kept.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
     /// An entry of the ledger names a partition that the log does not have.
     #[error(
         "the ledger quarantines {partition}:{offset}, but the log has no partition {partition}; \

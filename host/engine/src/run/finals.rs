@@ -23,8 +23,8 @@ type Derived = (usize, Result<Finals, RunError>);
 ///
 /// # Errors
 /// The first in the order of the keys.
-pub(super) fn all<C: Send>(
-    lane: &Lane<C>,
+pub(super) fn all(
+    lane: &Lane,
     shards: &[&Shard],
     (threads, cancel): (usize, &Cancel),
     stages: &mut Stages,

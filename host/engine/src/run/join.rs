@@ -8,10 +8,10 @@
 
 use super::error::RunError;
 use super::finals;
-use super::finish::{Finished, Rows as Written};
 use super::firsts::Firsts;
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
+use super::results::Results;
 use super::stages::{Stage, Stages};
 use super::stopped::named;
 use super::tallied::{SIDES, Tallied, fate_bits};
@@ -37,7 +37,7 @@ pub(crate) struct Joined {
 pub(crate) fn join(
     prepared: &Prepared,
     options: &ReplayOptions,
-    finished: &mut [Finished; 2],
+    (tables, results): (&mut [Tables; 2], [&mut Results<'_>; 2]),
     tallied: &mut Tallied,
     stages: &mut Stages,
     sink: &mut dyn Sink,
@@ -47,13 +47,9 @@ pub(crate) fn join(
     let shards = [shards[0].as_slice(), shards[1].as_slice()];
     let firsts = Firsts::new(prepared);
     let firsts = firsts.ok_or_else(|| RunError::Internal("two lanes without a pair".into()))?;
-    let [a, b] = finished;
-    a.rows.begin(shards[0]);
-    b.rows.begin(shards[1]);
-    let (
-        Finished { tables: tables_a, rows: rows_a, .. },
-        Finished { tables: tables_b, rows: rows_b, .. },
-    ) = (a, b);
+    let ([tables_a, tables_b], [results_a, results_b]) = (tables, results);
+    results_a.stateless(shards[0])?;
+    results_b.stateless(shards[1])?;
     let (send_a, from_a) = sync_channel(2);
     let (send_b, from_b) = sync_channel(2);
     let derive =
@@ -63,7 +59,7 @@ pub(crate) fn join(
             scope.spawn(move || derive(0, tables_a, send_a)),
             scope.spawn(move || derive(1, tables_b, send_b)),
         ];
-        let sides = [Cursor::new(from_a, rows_a), Cursor::new(from_b, rows_b)];
+        let sides = [Cursor::new(from_a, results_a), Cursor::new(from_b, results_b)];
         let mut join = Join { firsts: &firsts, shards, tallied, sides, joined: Joined::default() };
         // What is derived ahead of an error is dropped with the receivers, and the threads end.
         let joined = stages.time(Stage::Compare, || join.all(prepared, sink));
@@ -102,9 +98,9 @@ fn derive(
 }
 
 /// The keys of a side, one after another.
-struct Cursor<'a> {
+struct Cursor<'a, 'r> {
     from: Receiver<Finals>,
-    written: &'a mut Written,
+    written: &'a mut Results<'r>,
     at: Option<Finals>,
     row: usize,
     /// Where the view rows and the violations of the key at hand begin.
@@ -112,8 +108,8 @@ struct Cursor<'a> {
     violated: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn new(from: Receiver<Finals>, written: &'a mut Written) -> Self {
+impl<'a, 'r> Cursor<'a, 'r> {
+    fn new(from: Receiver<Finals>, written: &'a mut Results<'r>) -> Self {
         Self { from, written, at: None, row: 0, view: 0, violated: 0 }
     }
 
@@ -121,7 +117,7 @@ impl<'a> Cursor<'a> {
     fn fill(&mut self) -> Result<(), RunError> {
         while self.at.as_ref().is_none_or(|finals| self.row == finals.keys.len()) {
             if let Some(finals) = self.at.take() {
-                self.written.add(finals)?;
+                self.written.keys(finals)?;
             }
             let Ok(finals) = self.from.recv() else { return Ok(()) };
             (self.at, self.row, self.view, self.violated) = (Some(finals), 0, 0, 0);
@@ -158,15 +154,15 @@ impl<'a> Cursor<'a> {
     }
 }
 
-struct Join<'a, 'b> {
+struct Join<'a, 'b, 'r> {
     firsts: &'b Firsts<'a>,
     shards: [&'b [&'b Shard]; 2],
     tallied: &'b mut Tallied,
-    sides: [Cursor<'b>; 2],
+    sides: [Cursor<'b, 'r>; 2],
     joined: Joined,
 }
 
-impl Join<'_, '_> {
+impl Join<'_, '_, '_> {
     fn all(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Result<(), RunError> {
         let described = [0, 1].map(|side: usize| prepared.lanes[side].recipe.description());
         let same_states = described[0].state.version == described[1].state.version

@@ -1,5 +1,5 @@
-//! One reducer's side of a run: its shards, and what is committed of it in log order; and the lanes
-//! of a pass, which are one alone or two side by side.
+//! One reducer's side of a run: its recipe and shards; and the lanes of a pass, which are one alone
+//! or two side by side.
 
 use super::error::RunError;
 use super::pair::Pair;
@@ -12,9 +12,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// See the module. What is committed in order (`C`) is the caller's: a replay digests and writes
-/// it.
-pub(crate) struct Lane<C> {
+/// See the module.
+pub(crate) struct Lane {
     pub recipe: Recipe,
     pub shards: Vec<Mutex<Shard>>,
     /// Memory of each shard's keys and ids, in bytes, as of its last fold.
@@ -23,12 +22,11 @@ pub(crate) struct Lane<C> {
     times: [AtomicI64; 2],
     /// Limits that were met and not met again.
     pub passing_limits: AtomicU64,
-    pub commit: Mutex<C>,
 }
 
-impl<C> Lane<C> {
-    /// A lane that begins with what `fold` holds; `commit` gets its outcomes.
-    pub(crate) fn new(fold: Fold, commit: C) -> Self {
+impl Lane {
+    /// A lane that begins with what `fold` holds.
+    pub(crate) fn new(fold: Fold) -> Self {
         let Fold { recipe, shards, .. } = fold;
         Self {
             recipe,
@@ -36,7 +34,6 @@ impl<C> Lane<C> {
             shards: shards.into_iter().map(Mutex::new).collect(),
             times: [AtomicI64::new(Micros::MAX), AtomicI64::new(Micros::MIN)],
             passing_limits: AtomicU64::new(0),
-            commit: Mutex::new(commit),
         }
     }
 
@@ -84,10 +81,10 @@ impl<C> Lane<C> {
 }
 
 /// The lanes of a pass. There is no other number of them, and none that is not folded.
-pub(crate) enum Lanes<C> {
-    One(Box<[Lane<C>; 1]>),
+pub(crate) enum Lanes {
+    One(Box<[Lane; 1]>),
     /// With what they have between them.
-    Two(Box<[Lane<C>; 2]>, Box<Pair>),
+    Two(Box<[Lane; 2]>, Box<Pair>),
 }
 
 /// What a shard made of its share of a batch, lane by lane.
@@ -96,9 +93,9 @@ pub(crate) type LaneShares = Vec<Vec<Folded>>;
 /// A thread's instances, lane by lane.
 pub(crate) type Instances = [Option<Box<dyn Instance>>; 2];
 
-impl<C> Lanes<C> {
+impl Lanes {
     /// One lane without a pair, or two with one.
-    pub(crate) fn new(lanes: Vec<Lane<C>>, pair: Option<Pair>) -> Result<Self, RunError> {
+    pub(crate) fn new(lanes: Vec<Lane>, pair: Option<Pair>) -> Result<Self, RunError> {
         let count = lanes.len();
         let unfit = |_| RunError::Internal(format!("{count} lanes cannot be folded together"));
         match pair {
@@ -163,10 +160,10 @@ impl<C> Lanes<C> {
     }
 }
 
-impl<C> Deref for Lanes<C> {
-    type Target = [Lane<C>];
+impl Deref for Lanes {
+    type Target = [Lane];
 
-    fn deref(&self) -> &[Lane<C>] {
+    fn deref(&self) -> &[Lane] {
         match self {
             Self::One(lanes) => &**lanes,
             Self::Two(lanes, _) => &**lanes,

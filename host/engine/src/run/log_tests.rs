@@ -110,7 +110,7 @@ fn offsets(run: &RunReader, table: Table) -> Vec<u64> {
     let mut all = Vec::new();
     for batch in run.rows(table, &Keys::All).unwrap() {
         let batch = batch.unwrap();
-        let column = batch.column_by_name("offset").unwrap();
+        let column = batch.array("offset").unwrap();
         let ids = column.as_primitive_opt::<UInt64Type>();
         match ids {
             Some(ids) => all.extend(ids.values()),

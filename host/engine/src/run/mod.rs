@@ -21,6 +21,7 @@ mod pipeline;
 mod prepare;
 mod progress;
 mod replay;
+mod results;
 mod resume;
 mod schedule;
 mod sequence;
@@ -38,4 +39,4 @@ pub use explain::{
 };
 pub use prepare::{load, load_file};
 pub use progress::{Observer, Progress, Silent};
-pub use replay::{ReplayOptions, Report, replay, replay_reducer};
+pub use replay::{ReplayOptions, Report, replay, replay_into, replay_reducer};

@@ -5,7 +5,7 @@
 
 use super::bell::Bell;
 use super::error::RunError;
-use super::lane::{Instances, Lane, Lanes, lock};
+use super::lane::{Instances, Lanes, lock};
 use super::originals;
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
@@ -23,26 +23,18 @@ use std::task::{Context, Poll, Waker};
 
 /// What a pipeline calls in the order of the log.
 pub(crate) trait Commit: Sync {
-    /// What is kept per lane.
-    type Kept: Send;
-
     /// Takes the outcomes of the next batch, one block for each lane.
-    fn commit(
-        &self,
-        lanes: &[Lane<Self::Kept>],
-        blocks: Vec<Block>,
-        stages: &mut Stages,
-    ) -> Result<(), RunError>;
+    fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError>;
 
-    /// Saves a snapshot: every batch so far is committed, and none behind is folded.
-    fn snapshot(&self, lanes: &[Lane<Self::Kept>], extents: &[Extent]) -> Result<(), RunError>;
+    /// A point to go on from: every batch so far was taken, and none behind is folded.
+    fn commit(&self, extents: &[Extent]) -> Result<(), RunError>;
 }
 
 /// One pass over a log.
 pub(crate) struct Pipeline<'a, C: Commit> {
     pub log: &'a dyn Log,
     pub plan: Arc<Plan>,
-    pub lanes: &'a Lanes<C::Kept>,
+    pub lanes: &'a Lanes,
     pub commit: &'a C,
     pub threads: usize,
     pub cancel: &'a Cancel,
@@ -164,7 +156,7 @@ impl<C: Commit> Pipeline<'_, C> {
                 }
             }
             Task::Commit { batch, blocks } => {
-                let result = self.commit.commit(self.lanes, blocks, &mut worker.stages);
+                let result = self.commit.blocks(blocks, &mut worker.stages);
                 let mut schedule = lock(&shared.schedule);
                 match result {
                     Ok(()) => schedule.committed(batch),
@@ -173,7 +165,7 @@ impl<C: Commit> Pipeline<'_, C> {
             }
             Task::Snapshot => {
                 let extents = lock(&shared.schedule).sequence.extents().to_vec();
-                let result = self.commit.snapshot(self.lanes, &extents);
+                let result = self.commit.commit(&extents);
                 let mut schedule = lock(&shared.schedule);
                 match result {
                     Ok(()) => schedule.saved(),

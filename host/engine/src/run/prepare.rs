@@ -1,31 +1,31 @@
 //! Before the pass: job, reducer, log, ledger and snapshot become what the pipeline needs.
 //!
-//! Everything that can be refused is refused here, before the first event is read.
+//! Everything that can be refused is refused here, before the first event is read and before
+//! anything is made.
 
-use super::commit::Kept;
 use super::error::RunError;
 use super::lane::{Lane, Lanes};
 use super::pair::{DETAIL_BYTES, Pair};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
+use super::results::Results;
 use super::resume::{self, Resumed};
 use super::sequence::Cuts;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::log::{End, Log, LogError};
-use crate::rundir::RunWriter;
-use crate::snapshot::SnapshotRef;
+use crate::sink::Sink;
 use crate::source::{self, Projection, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::log::{Order, PartitionIndex};
-use retally_core::manifest::{Counts, Entry, FromSnapshot, Param, Range, Settings, Totals};
+use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::shard::SHARDS;
-use retally_core::snapshot::{Binding, Reached};
+use retally_core::snapshot::Binding;
 use retally_sandbox::{Sandbox, SandboxConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,55 +38,32 @@ pub(crate) struct Prepared {
     pub names: Vec<String>,
     pub plan: Arc<Plan>,
     /// A replay has one, a comparison two.
-    pub lanes: Lanes<Kept>,
-    /// What is known of each lane beside.
-    pub sides: Vec<Side>,
+    pub lanes: Lanes,
     pub cuts: Cuts,
     pub host_memory_bytes: usize,
     /// Stored bytes read so far.
     pub bytes_read: AtomicU64,
 }
 
-/// What is known of a lane beside its reducer and its memory.
-pub(crate) struct Side {
-    /// Its run directory; none: nothing is written.
-    pub dir: Option<PathBuf>,
-    /// The reducer's file, if it is not the one that the job names.
-    pub file: Option<PathBuf>,
-    pub settings: Settings,
-    pub binding: Binding,
-    pub from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
-    /// Partitions of the history that this log does not have.
-    pub beyond: Vec<Reached>,
-}
-
-impl Prepared {
-    /// Removes the run directories: without a manifest nobody can have use for them.
-    pub(crate) fn discard(&self) {
-        for dir in self.sides.iter().filter_map(|side| side.dir.as_ref()) {
-            let _ = std::fs::remove_dir_all(dir);
-        }
-    }
-}
-
-/// What a lane begins with.
-pub(crate) struct Begin {
+/// One side of a pass, as whoever asks for it gives it.
+pub(crate) struct Side<'a> {
     pub reducer: Arc<dyn Reducer>,
-    /// Where its run directory shall lie; none: nothing is written.
-    pub dir: Option<PathBuf>,
+    /// Where what comes out goes.
+    pub sink: &'a mut dyn Sink,
     /// The reducer's file; none: the one that the job names.
     pub file: Option<PathBuf>,
 }
 
-/// Prepares one lane, or two side by side: then `shared` says what they have in common.
-pub(crate) fn prepare(
+/// Prepares one side, or two side by side: then `shared` says what they have in common. Everything
+/// that can be refused is refused here, and nothing is made.
+pub(crate) fn prepare<'a>(
     job: &Resolved,
-    begins: Vec<Begin>,
+    sides: Vec<Side<'a>>,
     shared: Option<Shared>,
     options: &ReplayOptions,
     observer: &dyn Observer,
-) -> Result<Prepared, RunError> {
-    let descriptions: Vec<&Description> = begins.iter().map(|b| b.reducer.description()).collect();
+) -> Result<(Prepared, Vec<Results<'a>>), RunError> {
+    let descriptions: Vec<&Description> = sides.iter().map(|s| s.reducer.description()).collect();
     descriptions.iter().try_for_each(|description| job.check_keys(description))?;
     let params = job::params::columns(&descriptions, &job.params)?;
     // Lanes that read events alike share one reader.
@@ -107,72 +84,38 @@ pub(crate) fn prepare(
     };
     let seed = seed()?;
     let mut from = vec![0; names.len()];
-    let (mut lanes, mut sides) = (Vec::new(), Vec::new());
-    for (begin, params) in begins.into_iter().zip(params) {
-        let settings = settings(job, options, &begin.reducer, &params, &ledger);
+    let (mut lanes, mut all) = (Vec::new(), Vec::new());
+    for (Side { reducer, sink, file }, params) in sides.into_iter().zip(params) {
+        let settings = settings(job, options, &reducer, &params, &ledger);
         let rules = rules(&settings, params, &names)?;
-        let prepared = lane(job, begin, rules, settings, options, &names, seed)?;
-        from = prepared.from;
+        let contract = retally_sandbox::CONTRACT_VERSION;
+        let binding = Binding::new(reducer.description(), reducer.digest(), contract, settings);
+        let recipe = Recipe { reducer: reducer.clone(), rules, seed, shards: SHARDS };
+        let mut resumed = match &options.from_snapshot {
+            Some(url) => resume::load(url, &job.base, &binding, &names, recipe)?,
+            None => Resumed::beginning(recipe, &names),
+        };
+        let results = Results::new(sink, reducer, file, binding, &resumed);
+        results.check()?;
+        if results.takes().places {
+            resumed.fold.shards.iter_mut().for_each(Shard::note_places);
+        }
+        from = resumed.from;
         reaches(source.as_ref(), &from)?;
-        lanes.push(prepared.lane);
-        sides.push(prepared.side);
+        lanes.push(Lane::new(resumed.fold));
+        all.push(results);
     }
-    Ok(Prepared {
+    let commits = all.iter().any(|results| results.takes().commits);
+    let prepared = Prepared {
         source,
         names,
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
-        sides,
-        cuts: cuts(job, options, from),
+        cuts: cuts(job, options, from, commits),
         host_memory_bytes: host_memory(job),
         bytes_read: AtomicU64::new(0),
-    })
-}
-
-struct PreparedLane {
-    lane: Lane<Kept>,
-    side: Side,
-    from: Vec<u64>,
-}
-
-fn lane(
-    job: &Resolved,
-    begin: Begin,
-    rules: Rules,
-    settings: Settings,
-    options: &ReplayOptions,
-    names: &[String],
-    seed: Seed,
-) -> Result<PreparedLane, RunError> {
-    let Begin { reducer, dir, file } = begin;
-    let recipe = Recipe { reducer: reducer.clone(), rules, seed, shards: SHARDS };
-    let description = reducer.description();
-    let binding = Binding::new(
-        description,
-        reducer.digest(),
-        retally_sandbox::CONTRACT_VERSION,
-        settings.clone(),
-    );
-    let begun = match &options.from_snapshot {
-        Some(url) => resume::load(url, &job.base, &binding, names, recipe)?,
-        None => Resumed::beginning(recipe, names),
     };
-    let Resumed { mut fold, counts, from, snapshot, beyond } = begun;
-    let history = if snapshot.is_some() { fold.outcomes.save() } else { Vec::new() };
-    let create = |dir| RunWriter::create(dir, description, names.to_vec(), &history);
-    let writer = dir.as_deref().map(create).transpose()?;
-    if writer.is_some() {
-        fold.shards.iter_mut().for_each(Shard::note_places);
-    }
-    let kept = Kept {
-        outcomes: fold.outcomes.clone(),
-        counts: Counts::default(),
-        totals: Totals::new(&description.emits, &description.view.fields),
-        before: counts,
-        writer,
-    };
-    let side = Side { dir, file, settings, binding, from_snapshot: snapshot, beyond };
-    Ok(PreparedLane { lane: Lane::new(fold, kept), side, from })
+    Ok((prepared, all))
 }
 
 fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
@@ -189,11 +132,11 @@ fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<R
     })
 }
 
-fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>) -> Cuts {
+fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>, commits: bool) -> Cuts {
     let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
     let snapshot_every = match every {
-        Some(Every::Events(events)) => Some(events),
-        Some(Every::End) | None => None,
+        Some(Every::Events(events)) if commits => Some(events),
+        Some(Every::Events(_) | Every::End) | None => None,
     };
     let batch_events = options.batch_events.max(1);
     Cuts { batch_events, limit: options.limit, snapshot_every, from }

@@ -2,15 +2,18 @@
 //!
 //! The steps, each in a file of its own: [`prepare`](super::prepare) (job, reducer, log, ledger and
 //! snapshot become what the pipeline needs), [`pipeline`](super::pipeline) (the pass over the log),
-//! [`finish`](super::finish) (views, violations, digests, manifest). Nothing is published.
+//! [`finish`](super::finish) (views and violations), and all along [`results`](super::results)
+//! (counts, digests, the manifest; and on to the sink). Nothing is published.
 
-use super::commit::Replaying;
+use super::audit;
+use super::commit::Committer;
 use super::error::RunError;
-use super::finish::{About, Finished, input};
+use super::finish::{input, keys};
 use super::gates::judge;
-use super::pipeline::Pipeline;
-use super::prepare::{Begin, Prepared, load, prepare, run_dir};
+use super::pipeline::{Commit, Pipeline};
+use super::prepare::{Prepared, Side, load, prepare, run_dir};
 use super::progress::Observer;
+use super::results::Trees;
 use super::schedule::Ended;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
@@ -20,6 +23,7 @@ use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::limits::BATCH_EVENTS;
 use crate::log::Log;
+use crate::sink::{RunDir, Sink, Snapshots};
 use retally_compare::run_gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
@@ -92,7 +96,7 @@ impl ReplayOptions {
 /// What a replay came to.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The run directory.
+    /// The run directory; empty: there is none.
     pub dir: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
@@ -128,35 +132,59 @@ pub fn replay_reducer(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let watch = Stopwatch::start();
-    let begin = Begin { reducer, dir: Some(run_dir(job, options)), file: None };
-    let gates = job.gates.bind(begin.reducer.description())?;
-    let prepared = prepare(job, vec![begin], None, options, observer)?;
-    let report = replay_prepared(job, options, observer, &prepared, &watch);
-    let mut report = report.inspect_err(|_| prepared.discard())?;
+    let gates = job.gates.bind(reducer.description())?;
+    let url = options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
+    let snapshots = url.map(|url| Snapshots::new(url, &job.base)).transpose()?;
+    let mut dir = RunDir::new(run_dir(job, options));
+    let mut snapshots: Vec<Snapshots> = snapshots.into_iter().collect();
+    let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
+    sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));
+    let mut report = replay_into(job, reducer, &mut sinks, options, observer)?;
+    report.dir = dir.dir().to_path_buf();
     report.gates = judge(&report.dir, &report.manifest, &gates);
     Ok(report)
 }
 
-fn replay_prepared(
+/// Replays a job with a reducer that is loaded already, and gives what comes out to `sink` alone:
+/// neither the job's output folder nor its snapshots are written, and its gates judge nothing.
+///
+/// # Errors
+/// See [`RunError`]; nothing that looks finished is left behind.
+pub fn replay_into(
     job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    sink: &mut dyn Sink,
     options: &ReplayOptions,
     observer: &dyn Observer,
+) -> Result<Report, RunError> {
+    let watch = Stopwatch::start();
+    let side = Side { reducer, sink, file: None };
+    let (prepared, results) = prepare(job, vec![side], None, options, observer)?;
+    let mut committer = Committer::begin(job, &prepared, results, None, observer)?;
+    let report = run(job, options, &prepared, &mut committer, &watch);
+    report.inspect_err(|_| committer.abandon())
+}
+
+fn run(
+    job: &Resolved,
+    options: &ReplayOptions,
     prepared: &Prepared,
+    committer: &mut Committer<'_>,
     watch: &Stopwatch,
 ) -> Result<Report, RunError> {
-    let commit = Replaying::new(job, prepared, options, observer)?;
-    let (extents, mut stages) = pass(options, prepared, &commit)?;
-    let mut finished = Finished::of(prepared, 0);
-    finished.keys(prepared, options, &mut stages)?;
-    finished.count(prepared);
-    commit.save(&extents)?;
+    let (extents, mut stages) = pass(options, prepared, committer)?;
+    let lane = &prepared.lanes[0];
+    let tables = keys(lane, committer.one(0), options, &mut stages)?;
+    // It comes behind the keys, because it counts them.
+    committer.commit(&extents)?;
     let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
-    let snapshots = commit.saved();
-    let about = About { job, options, prepared, snapshots: &snapshots, input };
-    let manifest = finished.close(&about)?.write(&about, &stages, watch)?;
+    let (trees, snapshots) = (Trees::of(tables), committer.saved());
+    let results = committer.one(0);
+    let manifest = results.manifest(&trees, job, &input)?;
+    let audit = audit::lines(job, options, (lane, &manifest), &snapshots, &stages, watch);
+    results.end(&trees, &manifest, &audit)?;
     Ok(Report {
-        dir: prepared.sides[0].dir.clone().unwrap_or_default(),
+        dir: PathBuf::new(),
         manifest,
         gates: Vec::new(),
         snapshots,
@@ -169,7 +197,7 @@ fn replay_prepared(
 pub(crate) fn pass(
     options: &ReplayOptions,
     prepared: &Prepared,
-    commit: &Replaying<'_>,
+    commit: &Committer<'_>,
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
         log: prepared.source.as_ref(),
@@ -180,7 +208,7 @@ pub(crate) fn pass(
         cancel: &options.cancel,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
-        written: prepared.sides.iter().any(|side| side.dir.is_some()),
+        written: commit.takes_results(),
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: prepared.host_memory_bytes / 2,
     };

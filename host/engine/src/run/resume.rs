@@ -1,14 +1,11 @@
-//! Between a run's memory and a snapshot: what is saved, and how a run goes on from it.
+//! Where a run begins: with nothing, or with what a snapshot holds.
 
 use super::error::RunError;
-use super::lane::lock;
-use super::prepare::Prepared;
-use super::sequence::Extent;
 use crate::snapshot::{SnapshotRef, Store};
 use retally_core::fold::{Fold, Recipe};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Bound, Counts, FromSnapshot};
-use retally_core::snapshot::{Binding, Head, Reached};
+use retally_core::snapshot::{Binding, Reached};
 use std::path::Path;
 
 /// Where a run begins.
@@ -34,41 +31,6 @@ impl Resumed {
             beyond: Vec::new(),
         }
     }
-}
-
-/// Saves what the lane of a replay holds now. `parent` is the snapshot whose ids the lane no longer
-/// counts as new.
-pub(crate) fn save(
-    store: &Store,
-    prepared: &Prepared,
-    extents: &[Extent],
-    parent: Option<&SnapshotRef>,
-) -> Result<SnapshotRef, RunError> {
-    let (lane, side) = (&prepared.lanes[0], &prepared.sides[0]);
-    let reached =
-        |(name, extent): (&String, &Extent)| Reached { partition: name.clone(), next: extent.next };
-    let mut partitions: Vec<Reached> =
-        prepared.names.iter().zip(extents).map(reached).chain(side.beyond.clone()).collect();
-    let places = sort(&mut partitions);
-    let mut pieces = Vec::new();
-    for mut shard in lane.lock_shards() {
-        pieces.extend(shard.export(&lane.recipe.rules));
-    }
-    for piece in &mut pieces {
-        piece.partition = piece.partition.map(|number| places[number as usize]);
-        piece.keys.home.iter_mut().for_each(|home| *home = places[*home as usize]);
-    }
-    let kept = lock(&lane.commit);
-    let head = Head {
-        binding: side.binding.clone(),
-        seed: lane.recipe.seed,
-        partitions,
-        outcomes: kept.outcomes.save(),
-        counts: kept.before.then(&kept.counts),
-        empty_state: false,
-    };
-    drop(kept);
-    Ok(store.save(&head, &pieces, parent)?)
 }
 
 /// Goes on from the snapshot at `url`: a folder of snapshots (its newest that fits) or one of them.
@@ -122,7 +84,7 @@ pub(crate) fn load(
 }
 
 /// Sorts partitions by the bytes of their names, and tells where each went.
-fn sort(partitions: &mut Vec<Reached>) -> Vec<PartitionIndex> {
+pub(super) fn sort(partitions: &mut Vec<Reached>) -> Vec<PartitionIndex> {
     let mut order: Vec<usize> = (0..partitions.len()).collect();
     order.sort_by(|&a, &b| partitions[a].partition.cmp(&partitions[b].partition));
     let mut places = vec![0; order.len()];

@@ -3,9 +3,9 @@
 use super::RunDirError;
 use super::file::RunFile;
 use super::folder::Folder;
+use super::rows::RowMaker;
 use super::shape::{Shape, Table};
 use crate::table::Digits;
-use arrow_array::ArrayRef;
 use retally_core::reduce::EmitRows;
 
 /// The files of one emit kind. There is one, unless a decimal needs more digits than the file has:
@@ -24,14 +24,14 @@ impl EmitWriter {
         Ok(Self { kind, digits: Digits::Narrow, done: 0, file })
     }
 
-    /// Appends records. `names`: the partitions' names.
+    /// Appends records.
     pub(super) fn write(
         &mut self,
         folder: &Folder,
-        shape: &Shape,
-        names: &ArrayRef,
+        maker: &RowMaker,
         rows: EmitRows,
     ) -> Result<(), RunDirError> {
+        let shape = &maker.shape;
         let mut own = shape.emits[self.kind].fields.iter().zip(&rows.columns);
         if !own.all(|(field, column)| self.digits.hold(column, field.kind)) {
             self.done += 1;
@@ -40,7 +40,7 @@ impl EmitWriter {
             let wide = RunFile::part(folder, shape, Table::Emits(self.kind), named)?;
             std::mem::replace(&mut self.file, wide).finish(folder)?;
         }
-        self.file.write(shape.emit_rows(self.kind, rows, names, self.digits))
+        self.file.write(maker.emits(self.kind, rows, self.digits))
     }
 
     /// Ends the file and makes it durable.

@@ -3,7 +3,7 @@
 use super::RunDirError;
 use crate::table::TableError;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder and what run directories do in it.
@@ -15,13 +15,23 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes the folder and those above it; refuses one that holds something.
     pub(super) fn create(path: &Path) -> Result<Self, RunDirError> {
+        Self::check(path)?;
         let folder = Self { path: path.to_path_buf() };
         fs::create_dir_all(path).map_err(|error| folder.error("make", "", error))?;
-        let mut entries = fs::read_dir(path).map_err(|error| folder.error("read", "", error))?;
-        if entries.next().is_some() {
-            return Err(RunDirError::NotEmpty(folder.path));
-        }
         Ok(folder)
+    }
+
+    /// Refuses a folder that holds something, and what is no folder; makes none.
+    pub(super) fn check(path: &Path) -> Result<(), RunDirError> {
+        let folder = Self { path: path.to_path_buf() };
+        match fs::read_dir(path) {
+            Ok(mut entries) => match entries.next() {
+                Some(_) => Err(RunDirError::NotEmpty(folder.path)),
+                None => Ok(()),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(folder.error("make", "", error)),
+        }
     }
 
     /// A folder that is there.
@@ -83,12 +93,17 @@ impl Folder {
         file.sync_all().map_err(|error| self.error("write", name, error))
     }
 
+    /// Writes a new file, durably.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        let mut file = self.file(name)?;
+        file.write_all(bytes).map_err(|error| self.error("write", name, error))?;
+        self.sync(name, &file)
+    }
+
     /// Writes a file that is there whole and durable, or not at all.
     pub(super) fn commit(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let part = format!("{name}.part");
-        let mut file = self.file(&part)?;
-        file.write_all(bytes).map_err(|error| self.error("write", &part, error))?;
-        self.sync(&part, &file)?;
+        self.write(&part, bytes)?;
         self.sync_folder("")?;
         let renamed = fs::rename(self.at(&part), self.at(name));
         renamed.map_err(|error| self.error("write", name, error))?;

@@ -43,5 +43,6 @@ pub use error::RunDirError;
 pub use named::Named;
 pub use places::KeyPlace;
 pub use reader::{Keys, Part, Rows, RunReader};
+pub(crate) use rows::{RowMaker, state_rows};
 pub use shape::Table;
 pub use writer::{KeyedDigests, RunWriter};

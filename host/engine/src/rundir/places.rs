@@ -5,7 +5,7 @@ use super::RunDirError;
 use super::file::RunFile;
 use super::folder::Folder;
 use super::reader::{Keys, RunReader};
-use super::rows::place_rows;
+use super::rows::RowMaker;
 use super::shape::{Shape, Table};
 use retally_core::log::Position;
 use retally_core::reduce::Place;
@@ -33,7 +33,7 @@ impl PlacesWriter {
     /// Appends keys with a state, and those without that stand between them.
     pub(super) fn add(
         &mut self,
-        partitions: &[String],
+        maker: &RowMaker,
         keys: &Spans,
         places: &[Place],
     ) -> Result<(), RunDirError> {
@@ -44,18 +44,14 @@ impl PlacesWriter {
             }
             rows.push(key, *place);
         }
-        self.file.write(place_rows(rows.keys, &rows.places, partitions))
+        self.file.write(maker.places(rows.keys, &rows.places))
     }
 
     /// Ends the file.
-    pub(super) fn finish(
-        mut self,
-        folder: &Folder,
-        partitions: &[String],
-    ) -> Result<(), RunDirError> {
+    pub(super) fn finish(mut self, folder: &Folder, maker: &RowMaker) -> Result<(), RunDirError> {
         let mut rows = Rows::default();
         self.stateless.into_iter().for_each(|(key, place)| rows.push(&key, place));
-        self.file.write(place_rows(rows.keys, &rows.places, partitions))?;
+        self.file.write(maker.places(rows.keys, &rows.places))?;
         self.file.finish(folder)
     }
 }

@@ -226,8 +226,9 @@ impl RunReader {
                 .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
         if let Some(columns) = &part.columns {
-            let names = columns.iter().map(String::as_str);
-            let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+            // A name with a dot in it is no path into a column.
+            let places = columns.iter().filter_map(|name| builder.schema().index_of(name).ok());
+            let mask = ProjectionMask::roots(builder.parquet_schema(), places);
             builder = builder.with_projection(mask);
         }
         let rows = metadata.file_metadata().num_rows() as u64;

@@ -1,12 +1,16 @@
 //! What a pass gives, as rows of the tables.
 
+use super::RunDirError;
 use super::shape::{Shape, Table};
 use crate::table::{Digits, NewRows};
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::Schema;
 use retally_core::digest::{History, Leaf};
 use retally_core::log::PartitionIndex;
 use retally_core::reduce::{EmitRows, Outcome, Place, Refused, Viewed, Violated};
-use retally_core::schema::{Column, Spans};
+use retally_core::schema::{Column, Description, Reason, Spans};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Events of one outcome that follow one another in a partition.
 #[derive(Clone, Copy)]
@@ -17,7 +21,39 @@ pub(super) struct Alike {
     pub(super) outcome: Outcome,
 }
 
-impl Shape {
+/// Makes rows of what one reducer gives in a pass: it knows the names behind the numbers.
+pub(crate) struct RowMaker {
+    pub(super) shape: Shape,
+    partitions: Vec<String>,
+    /// The same as the dictionary of the emits' column.
+    names: ArrayRef,
+    rejects: Vec<String>,
+    violations: Vec<String>,
+}
+
+impl RowMaker {
+    /// `partitions`: the names, in the order of the pass's numbers.
+    pub(crate) fn new(description: &Description, partitions: &[String]) -> Self {
+        let codes = |of: &[Reason]| of.iter().map(|reason| reason.code.clone()).collect();
+        Self {
+            shape: Shape::of(description),
+            partitions: partitions.to_vec(),
+            names: Arc::new(StringArray::from_iter_values(partitions)),
+            rejects: codes(&description.rejects),
+            violations: codes(&description.violations),
+        }
+    }
+
+    /// Rows as a batch of their table.
+    pub(crate) fn batch(&self, table: Table, rows: NewRows) -> Result<RecordBatch, RunDirError> {
+        let schema = Arc::new(Schema::new(self.shape.columns(table, Digits::Wide)));
+        Ok(rows.batch(&schema, Path::new(&self.shape.file(table)))?)
+    }
+
+    fn name(&self, number: PartitionIndex) -> &str {
+        self.partitions.get(number as usize).map_or("", String::as_str)
+    }
+
     /// Adds the reducer's own columns of a table.
     fn with_own(
         &self,
@@ -26,29 +62,23 @@ impl Shape {
         columns: Vec<Column>,
         digits: Digits,
     ) -> NewRows {
-        for ((name, field), column) in self.own(table).zip(columns) {
+        for ((name, field), column) in self.shape.own(table).zip(columns) {
             rows = rows.own(&name, column, field.kind, digits);
         }
         rows
     }
 
     /// View rows of `keys`.
-    pub(super) fn view_rows(&self, keys: &Spans, viewed: Viewed) -> NewRows {
+    pub(crate) fn views(&self, keys: &Spans, viewed: Viewed) -> NewRows {
         let owners: Spans = viewed.owners.iter().map(|&owner| keys.get(owner as usize)).collect();
         let rows = NewRows::default().text("key", owners);
         self.with_own(Table::Views, rows, viewed.columns, Digits::Wide)
     }
 
-    /// Records of a kind. `names`: those of the partitions.
-    pub(super) fn emit_rows(
-        &self,
-        kind: usize,
-        rows: EmitRows,
-        names: &ArrayRef,
-        digits: Digits,
-    ) -> NewRows {
+    /// Records of a kind.
+    pub(crate) fn emits(&self, kind: usize, rows: EmitRows, digits: Digits) -> NewRows {
         let before = NewRows::default()
-            .partitions("partition", rows.partitions, names)
+            .partitions("partition", rows.partitions, &self.names)
             .numbers("offset", rows.offsets)
             .small("seq", rows.seqs)
             .times("time", rows.times)
@@ -56,10 +86,52 @@ impl Shape {
             .text("event_id", rows.ids);
         self.with_own(Table::Emits(kind), before, rows.columns, digits)
     }
+
+    /// Violations of `keys`.
+    pub(crate) fn violations(&self, keys: &Spans, violated: &[Violated]) -> NewRows {
+        NewRows::default()
+            .text("key", violated.iter().map(|v| keys.get(v.owner as usize)).collect())
+            .texts("code", violated.iter().map(|v| &self.violations[usize::from(v.code)]))
+            .texts("detail", violated.iter().map(|v| &v.detail))
+    }
+
+    /// Outcomes.
+    pub(super) fn outcomes(&self, all: &[Alike]) -> NewRows {
+        NewRows::default()
+            .texts("partition", all.iter().map(|alike| self.name(alike.partition)))
+            .numbers("offset", all.iter().map(|alike| alike.offset).collect())
+            .numbers("events", all.iter().map(|alike| alike.events).collect())
+            .texts("what", all.iter().map(|alike| alike.outcome.word()))
+            .some_texts("code", all.iter().map(|alike| alike.outcome.code(&self.rejects)))
+    }
+
+    /// Refused events.
+    pub(crate) fn refused(&self, all: &[Refused]) -> NewRows {
+        let text = |key: &Vec<u8>| String::from_utf8_lossy(key).into_owned();
+        NewRows::default()
+            .texts("partition", all.iter().map(|refused| self.name(refused.partition)))
+            .numbers("offset", all.iter().map(|refused| refused.offset).collect())
+            .texts("what", all.iter().map(|refused| refused.what.word()))
+            .some_texts("code", all.iter().map(|refused| refused.what.code(&self.rejects)))
+            .texts("detail", all.iter().map(|refused| &refused.detail))
+            .some_texts("key", all.iter().map(|refused| refused.key.as_ref().map(text)))
+            .bytes("bytes", all.iter().map(|refused| refused.bytes.as_slice()).collect())
+    }
+
+    /// Where the events of keys lie.
+    pub(super) fn places(&self, keys: Spans, places: &[Place]) -> NewRows {
+        NewRows::default()
+            .text("key", keys)
+            .texts("first_partition", places.iter().map(|place| self.name(place.first.0)))
+            .numbers("first_offset", places.iter().map(|place| place.first.1).collect())
+            .texts("last_partition", places.iter().map(|place| self.name(place.last.0)))
+            .numbers("last_offset", places.iter().map(|place| place.last.1).collect())
+            .numbers("events", places.iter().map(|place| place.events).collect())
+    }
 }
 
 /// States of keys.
-pub(super) fn state_rows(
+pub(crate) fn state_rows(
     keys: Spans,
     states: Spans,
     applied: Vec<u64>,
@@ -70,49 +142,6 @@ pub(super) fn state_rows(
         .bytes("state", states)
         .numbers("applied", applied)
         .times("time", times)
-}
-
-/// Violations of `keys`. `codes`: those that the reducer declares.
-pub(super) fn violation_rows(keys: &Spans, violated: &[Violated], codes: &[String]) -> NewRows {
-    NewRows::default()
-        .text("key", violated.iter().map(|v| keys.get(v.owner as usize)).collect())
-        .texts("code", violated.iter().map(|v| &codes[usize::from(v.code)]))
-        .texts("detail", violated.iter().map(|v| &v.detail))
-}
-
-/// Outcomes. `partitions`: their names; `rejects`: the declared codes.
-pub(super) fn outcome_rows(all: &[Alike], partitions: &[String], rejects: &[String]) -> NewRows {
-    NewRows::default()
-        .texts("partition", all.iter().map(|alike| &partitions[alike.partition as usize]))
-        .numbers("offset", all.iter().map(|alike| alike.offset).collect())
-        .numbers("events", all.iter().map(|alike| alike.events).collect())
-        .texts("what", all.iter().map(|alike| alike.outcome.word()))
-        .some_texts("code", all.iter().map(|alike| alike.outcome.code(rejects)))
-}
-
-/// Refused events, as above.
-pub(super) fn refused_rows(all: &[Refused], partitions: &[String], rejects: &[String]) -> NewRows {
-    let text = |key: &Vec<u8>| String::from_utf8_lossy(key).into_owned();
-    NewRows::default()
-        .texts("partition", all.iter().map(|refused| &partitions[refused.partition as usize]))
-        .numbers("offset", all.iter().map(|refused| refused.offset).collect())
-        .texts("what", all.iter().map(|refused| refused.what.word()))
-        .some_texts("code", all.iter().map(|refused| refused.what.code(rejects)))
-        .texts("detail", all.iter().map(|refused| &refused.detail))
-        .some_texts("key", all.iter().map(|refused| refused.key.as_ref().map(text)))
-        .bytes("bytes", all.iter().map(|refused| refused.bytes.as_slice()).collect())
-}
-
-/// Where the events of keys lie.
-pub(super) fn place_rows(keys: Spans, places: &[Place], partitions: &[String]) -> NewRows {
-    let name = |number: PartitionIndex| partitions.get(number as usize).map_or("", String::as_str);
-    NewRows::default()
-        .text("key", keys)
-        .texts("first_partition", places.iter().map(|place| name(place.first.0)))
-        .numbers("first_offset", places.iter().map(|place| place.first.1).collect())
-        .texts("last_partition", places.iter().map(|place| name(place.last.0)))
-        .numbers("last_offset", places.iter().map(|place| place.last.1).collect())
-        .numbers("events", places.iter().map(|place| place.events).collect())
 }
 
 /// The leaves of a tree.

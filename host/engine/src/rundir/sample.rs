@@ -196,7 +196,7 @@ impl Sample {
     /// Writes the blocks that `outcomes` has not seen yet, and everything else.
     pub(crate) fn write(&self, dir: &Path, mut outcomes: Outcomes, from: usize) -> Manifest {
         let history = outcomes.save();
-        let names = self.partitions.clone();
+        let names = &self.partitions;
         let mut writer = RunWriter::create(dir, &description(), names, &history).unwrap();
         let mut tables = Tables::new(&description());
         let mut counts = Counts::default();
@@ -226,7 +226,7 @@ impl Sample {
         };
         let manifest = manifest(digests, &partitions, (counts, totals), writer.control());
         let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-        writer.finish(trees, &manifest.to_bytes().unwrap()).unwrap();
+        writer.finish(trees, &manifest, "").unwrap();
         manifest
     }
 }

@@ -5,17 +5,15 @@ use super::emits::EmitWriter;
 use super::file::RunFile;
 use super::folder::Folder;
 use super::places::PlacesWriter;
-use super::rows::{
-    Alike, history_rows, leaf_rows, outcome_rows, refused_rows, state_rows, violation_rows,
-};
-use super::shape::{MANIFEST, Shape, Table};
-use arrow_array::{ArrayRef, StringArray};
+use super::rows::{Alike, RowMaker, history_rows, leaf_rows, state_rows};
+use super::shape::{MANIFEST, Table};
+use crate::audit::AUDIT;
 use retally_core::digest::{History, KeyedDigest};
+use retally_core::manifest::Manifest;
 use retally_core::reduce::{Block, Finals, Outcome, Place, Refused};
 use retally_core::schema::Description;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Memory that the open row groups of all tables may hold together.
 const HELD_MAX_BYTES: usize = 24 << 20;
@@ -30,12 +28,7 @@ const GATHERED_BYTES: usize = 1 << 20;
 /// nothing takes for a run.
 pub struct RunWriter {
     folder: Folder,
-    shape: Shape,
-    rejects: Vec<String>,
-    violations: Vec<String>,
-    partitions: Vec<String>,
-    /// The partitions' names as the dictionary of the emits' column.
-    names: ArrayRef,
+    maker: RowMaker,
     emits: Vec<EmitWriter>,
     outcomes: RunFile,
     gathered: Vec<Alike>,
@@ -61,6 +54,14 @@ pub struct KeyedDigests<'a> {
 }
 
 impl RunWriter {
+    /// Whether a run directory can lie at `dir`. Makes nothing.
+    ///
+    /// # Errors
+    /// When something lies there already.
+    pub fn check(dir: &Path) -> Result<(), RunDirError> {
+        Folder::check(dir)
+    }
+
     /// Makes the folder and every file in it but the manifest. `partitions`: the names, in the
     /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
     /// goes on, else empty.
@@ -70,16 +71,14 @@ impl RunWriter {
     pub fn create(
         dir: &Path,
         description: &Description,
-        partitions: Vec<String>,
+        partitions: &[String],
         history: &[History],
     ) -> Result<Self, RunDirError> {
         let folder = Folder::create(dir)?;
-        let shape = Shape::of(description);
-        let emits = (0..shape.emits.len()).map(|kind| EmitWriter::create(&folder, &shape, kind));
-        let create = |table| RunFile::create(&folder, &shape, table);
-        let codes = |reasons: &[retally_core::schema::Reason]| {
-            reasons.iter().map(|reason| reason.code.clone()).collect()
-        };
+        let maker = RowMaker::new(description, partitions);
+        let shape = &maker.shape;
+        let emits = (0..shape.emits.len()).map(|kind| EmitWriter::create(&folder, shape, kind));
+        let create = |table| RunFile::create(&folder, shape, table);
         let writer = Self {
             emits: emits.collect::<Result<_, _>>()?,
             outcomes: create(Table::Outcomes)?,
@@ -87,20 +86,16 @@ impl RunWriter {
             views: create(Table::Views)?,
             states: create(Table::States)?,
             violated: create(Table::Violations)?,
-            places: PlacesWriter::create(&folder, &shape)?,
-            rejects: codes(&description.rejects),
-            violations: codes(&description.violations),
-            names: Arc::new(StringArray::from_iter_values(&partitions)),
-            partitions,
+            places: PlacesWriter::create(&folder, shape)?,
             gathered: Vec::new(),
             refused_rows: Vec::new(),
             refused_bytes: 0,
             history: !history.is_empty(),
             folder,
-            shape,
+            maker,
         };
         if writer.history {
-            let mut table = RunFile::create(&writer.folder, &writer.shape, Table::History)?;
+            let mut table = RunFile::create(&writer.folder, &writer.maker.shape, Table::History)?;
             table.write(history_rows(history))?;
             table.finish(&writer.folder)?;
         }
@@ -111,7 +106,7 @@ impl RunWriter {
     /// files.
     pub fn control(&self) -> serde_json::Value {
         // A struct of texts, lists and flags always becomes a value.
-        serde_json::to_value(self.shape.note(self.history)).unwrap_or_default()
+        serde_json::to_value(self.maker.shape.note(self.history)).unwrap_or_default()
     }
 
     /// Appends what became of a stretch of the log. The block is taken, because its columns become
@@ -133,7 +128,7 @@ impl RunWriter {
         }
         for (kind, rows) in block.emits.into_iter().enumerate() {
             if let Some(table) = self.emits.get_mut(kind) {
-                table.write(&self.folder, &self.shape, &self.names, rows)?;
+                table.write(&self.folder, &self.maker, rows)?;
             }
         }
         self.bound_memory()
@@ -151,9 +146,9 @@ impl RunWriter {
     /// When a file cannot be written.
     pub fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
         let Finals { keys, states: states_of, applied, times, places, viewed, violated } = finals;
-        self.places.add(&self.partitions, &keys, &places)?;
-        self.violated.write(violation_rows(&keys, &violated, &self.violations))?;
-        let rows = self.shape.view_rows(&keys, viewed);
+        self.places.add(&self.maker, &keys, &places)?;
+        self.violated.write(self.maker.violations(&keys, &violated))?;
+        let rows = self.maker.views(&keys, viewed);
         let (views, states) = (&mut self.views, &mut self.states);
         std::thread::scope(|scope| {
             let of_states = || states.write(state_rows(keys, states_of, applied, times));
@@ -165,21 +160,26 @@ impl RunWriter {
     }
 
     /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a
-    /// run.
+    /// run. `audit`: the text of `audit.jsonl`; empty: there is none.
     ///
     /// # Errors
     /// When a file cannot be written; the directory then stays half-written.
-    pub fn finish(mut self, trees: KeyedDigests<'_>, manifest: &[u8]) -> Result<(), RunDirError> {
+    pub fn finish(
+        mut self,
+        trees: KeyedDigests<'_>,
+        manifest: &Manifest,
+        audit: &str,
+    ) -> Result<(), RunDirError> {
         self.write_outcomes()?;
         self.write_refused()?;
         self.write_leaves(trees)?;
         let folder = self.folder;
-        self.places.finish(&folder, &self.partitions)?;
+        self.places.finish(&folder, &self.maker)?;
         if !self.emits.is_empty() {
             folder.sync_folder("emits")?;
         }
         for emits in self.emits {
-            emits.finish(&folder, &self.shape)?;
+            emits.finish(&folder, &self.maker.shape)?;
         }
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
@@ -188,7 +188,11 @@ impl RunWriter {
             let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
             ended.into_iter().collect::<Result<(), _>>()
         })?;
-        folder.commit(MANIFEST, manifest)
+        if !audit.is_empty() {
+            folder.write(AUDIT, audit.as_bytes())?;
+        }
+        let unwritable = |error| RunDirError::Manifest { path: folder.at(MANIFEST), error };
+        folder.commit(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)
     }
 
     /// Joins events of one outcome that follow one another.
@@ -217,19 +221,19 @@ impl RunWriter {
 
     fn write_outcomes(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.gathered);
-        self.outcomes.write(outcome_rows(&all, &self.partitions, &self.rejects))
+        self.outcomes.write(self.maker.outcomes(&all))
     }
 
     fn write_refused(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.refused_rows);
         self.refused_bytes = 0;
-        self.refused.write(refused_rows(&all, &self.partitions, &self.rejects))
+        self.refused.write(self.maker.refused(&all))
     }
 
     fn write_leaves(&self, trees: KeyedDigests<'_>) -> Result<(), RunDirError> {
         let trees =
             [("states", trees.states), ("views", trees.views), ("violations", trees.violations)];
-        let mut file = RunFile::create(&self.folder, &self.shape, Table::Leaves)?;
+        let mut file = RunFile::create(&self.folder, &self.maker.shape, Table::Leaves)?;
         for (tree, KeyedDigest { leaves, .. }) in trees {
             file.write(leaf_rows(tree, leaves))?;
             // A row group for each tree: whoever compares views reads no leaf of the states.

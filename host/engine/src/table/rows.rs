@@ -10,6 +10,7 @@ use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, SchemaRef};
 use retally_core::digest::History;
 use retally_core::schema::{Column, Kind, Spans};
+use std::path::Path;
 use std::sync::Arc;
 
 /// See the module.
@@ -133,30 +134,27 @@ impl NewRows {
     }
 
     /// The rows as a batch of a table.
-    pub(crate) fn batch(mut self, schema: &SchemaRef) -> Result<RecordBatch, RowsError> {
+    pub(crate) fn batch(
+        mut self,
+        schema: &SchemaRef,
+        path: &Path,
+    ) -> Result<RecordBatch, TableError> {
         if let Some(error) = self.error {
-            return Err(RowsError::Column(error));
+            return Err(error);
         }
+        let failed = |error: ArrowError| TableError::of("write", path, error.into());
         let mut take = |name: &String| {
             let place = self.columns.iter().position(|(own, _)| own == name);
             let missing = || ArrowError::SchemaError(format!("column {name} was not written"));
             place.map(|place| self.columns.swap_remove(place).1).ok_or_else(missing)
         };
         let columns = schema.fields().iter().map(|field| take(field.name()));
-        let columns = columns.collect::<Result<_, _>>().map_err(RowsError::Batch)?;
-        RecordBatch::try_new(schema.clone(), columns).map_err(RowsError::Batch)
+        let columns = columns.collect::<Result<_, _>>().map_err(failed)?;
+        RecordBatch::try_new(schema.clone(), columns).map_err(failed)
     }
 }
 
 fn signed(rows: Vec<u32>) -> Int32Array {
     let count = rows.len();
     Int32Array::new(ScalarBuffer::new(Buffer::from_vec(rows), 0, count), None)
-}
-
-/// Why rows make no batch.
-pub(crate) enum RowsError {
-    /// A column that has no array.
-    Column(TableError),
-    /// Columns that do not fit the table.
-    Batch(ArrowError),
 }

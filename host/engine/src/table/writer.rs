@@ -1,6 +1,5 @@
 //! A table's file while it is written, a batch at a time.
 
-use super::rows::RowsError;
 use super::{NewRows, TableError};
 use arrow_schema::{Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
@@ -50,10 +49,7 @@ impl<W: Write + Send> TableWriter<W> {
         if rows.len() == 0 {
             return Ok(());
         }
-        let batch = rows.batch(&self.schema).map_err(|error| match error {
-            RowsError::Column(error) => error,
-            RowsError::Batch(error) => self.failed(error.into()),
-        })?;
+        let batch = rows.batch(&self.schema, &self.path)?;
         self.rows += batch.num_rows() as u64;
         self.writer.write(&batch).map_err(|error| self.failed(error))
     }

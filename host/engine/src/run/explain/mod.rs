@@ -25,13 +25,14 @@ pub use model::{
 pub use newest::newest_run;
 
 use super::error::RunError;
-use super::prepare::{Begin, Prepared, prepare};
+use super::prepare::{Prepared, Side, prepare};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
 use super::stopped::named;
 use crate::compare::CompareError;
 use crate::job::Resolved;
 use crate::rundir::KeyPlace;
+use crate::sink::Sink;
 use found::Found;
 use needle::Needle;
 use retally_compare::pair::Shared;
@@ -85,9 +86,11 @@ pub fn explain(
         [a, b] => Some(shared(a.description(), b.description(), &options.compare)?),
         _ => None,
     };
-    let begin = |reducer| Begin { reducer, dir: None, file: None };
-    let begins = reducers.into_iter().map(begin).collect();
-    let prepared = prepare(job, begins, shared, &replay, observer)?;
+    let (mut nowhere_a, mut nowhere_b) = (Vec::new(), Vec::new());
+    let nowhere: [&mut dyn Sink; 2] = [&mut nowhere_a, &mut nowhere_b];
+    let sides = reducers.into_iter().zip(nowhere);
+    let sides = sides.map(|(reducer, sink)| Side { reducer, sink, file: None }).collect();
+    let (prepared, _) = prepare(job, sides, shared, &replay, observer)?;
     let explaining = Explaining { job, key, options, prepared: &prepared };
     explaining.run(&replay)
 }
@@ -204,7 +207,7 @@ impl Explaining<'_> {
     fn history(&self, searched: Searched<'_>, mut notes: Vec<String>) -> History {
         let Searched { teller, shown, stopped, first_difference, passed } = searched;
         let prepared = self.prepared;
-        let reducer = |lane: &super::lane::Lane<super::commit::Kept>| {
+        let reducer = |lane: &super::lane::Lane| {
             let description = lane.recipe.description();
             ReducerOf {
                 name: description.name.clone(),

@@ -4,7 +4,6 @@
 use super::model::{Place, Told, ToldSide, changes};
 use super::search::is_of;
 use crate::run::RunError;
-use crate::run::commit::Kept;
 use crate::run::lane::{Lane, Lanes};
 use crate::run::prepare::Prepared;
 use crate::run::tallied::{fate, rejects};
@@ -42,7 +41,7 @@ enum Folds {
 impl Folds {
     /// Folds anew what the lanes fold, without threads.
     fn of(prepared: &Prepared) -> Self {
-        let fold = |lane: &Lane<Kept>| {
+        let fold = |lane: &Lane| {
             let recipe = Recipe { shards: 1, ..lane.recipe.clone() };
             let mut fold = Fold::new(recipe, &prepared.names);
             fold.originals = Originals::Unwanted;

@@ -1,0 +1,240 @@
+//! What comes out of one side of a pass, in the order in which it comes: counted, digested, and
+//! handed on to the side's sink.
+
+use super::error::RunError;
+use super::lane::Lane;
+use super::resume::{Resumed, sort};
+use super::sequence::Extent;
+use super::stages::{Stage, Stages};
+use crate::audit::Line;
+use crate::job::Resolved;
+use crate::sink::{Beginning, Commit, End, KeyedDigests, Sink, Takes};
+use crate::snapshot::SnapshotRef;
+use retally_core::digest::{
+    Digests, KeyedDigest, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
+};
+use retally_core::manifest::{
+    Counts, FromSnapshot, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal,
+};
+use retally_core::reduce::{Block, Engine, Finals, Reducer, Shard, stateless_places};
+use retally_core::snapshot::{Binding, Head, Reached};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// See the module.
+pub(crate) struct Results<'a> {
+    reducer: Arc<dyn Reducer>,
+    /// The reducer's file, if it is not the one that the job names.
+    file: Option<PathBuf>,
+    binding: Binding,
+    from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
+    /// Partitions of the history that this log does not have.
+    beyond: Vec<Reached>,
+    outcomes: Outcomes,
+    counts: Counts,
+    totals: Totals,
+    /// Counts before the snapshot from which this run went on.
+    before: Counts,
+    takes: Takes,
+    sink: &'a mut dyn Sink,
+}
+
+/// The trees over the keys of a side, complete.
+pub(crate) struct Trees {
+    views: KeyedDigest,
+    states: KeyedDigest,
+    violations: KeyedDigest,
+}
+
+impl Trees {
+    pub(crate) fn of(tables: Tables) -> Self {
+        let Tables { views, states, violations } = tables;
+        let (views, states) = (views.finish(), states.finish());
+        Self { views, states, violations: violations.finish() }
+    }
+
+    fn all(&self) -> KeyedDigests<'_> {
+        KeyedDigests { views: &self.views, states: &self.states, violations: &self.violations }
+    }
+}
+
+impl<'a> Results<'a> {
+    /// Nothing came out yet. Of what was `resumed` the lane has the rest.
+    pub(crate) fn new(
+        sink: &'a mut dyn Sink,
+        reducer: Arc<dyn Reducer>,
+        file: Option<PathBuf>,
+        binding: Binding,
+        resumed: &Resumed,
+    ) -> Self {
+        let described = reducer.description();
+        Self {
+            totals: Totals::new(&described.emits, &described.view.fields),
+            reducer,
+            file,
+            binding,
+            from_snapshot: resumed.snapshot.clone(),
+            beyond: resumed.beyond.clone(),
+            outcomes: resumed.fold.outcomes.clone(),
+            counts: Counts::default(),
+            before: resumed.counts,
+            takes: sink.takes(),
+            sink,
+        }
+    }
+
+    /// What the sink takes.
+    pub(crate) fn takes(&self) -> Takes {
+        self.takes
+    }
+
+    /// Whether the sink could begin.
+    pub(crate) fn check(&self) -> Result<(), RunError> {
+        Ok(self.sink.check()?)
+    }
+
+    /// Begins. `partitions`: their names.
+    pub(crate) fn begin(&mut self, partitions: &[String]) -> Result<(), RunError> {
+        let snapshot = self.from_snapshot.as_ref().map(|(_, reference)| reference);
+        let history = if snapshot.is_some() { self.outcomes.save() } else { Vec::new() };
+        let description = self.reducer.description();
+        let beginning = Beginning { description, partitions, history: &history, snapshot };
+        Ok(self.sink.begin(&beginning)?)
+    }
+
+    /// Takes what became of the next events. Gives how many there were so far.
+    pub(crate) fn block(&mut self, block: Block, stages: &mut Stages) -> Result<u64, RunError> {
+        stages.time(Stage::Digest, || -> Result<(), RunError> {
+            self.counts.add(&block);
+            self.totals.add_emits(&self.reducer.description().emits, &block.emits)?;
+            Ok(self.outcomes.add(&block)?)
+        })?;
+        if self.takes.results {
+            stages.time(Stage::Write, || self.sink.block(block))?;
+        }
+        Ok(self.counts.events)
+    }
+
+    /// Before the first keys.
+    pub(crate) fn stateless(&mut self, shards: &[&Shard]) -> Result<(), RunError> {
+        let keys = if self.takes.places { stateless_places(shards) } else { Vec::new() };
+        Ok(self.sink.stateless(&keys)?)
+    }
+
+    /// Takes the next keys, in byte order.
+    pub(crate) fn keys(&mut self, keys: Finals) -> Result<(), RunError> {
+        self.counts.keys += keys.keys.len() as u64;
+        self.counts.violations += keys.violated.len() as u64;
+        self.totals.add_views(&self.reducer.description().view.fields, &keys.viewed)?;
+        if self.takes.results {
+            self.sink.keys(keys)?;
+        }
+        Ok(())
+    }
+
+    /// A point to go on from, for a sink that takes such. Gives the names of what was saved.
+    pub(crate) fn commit(
+        &mut self,
+        lane: &Lane,
+        names: &[String],
+        extents: &[Extent],
+    ) -> Result<Vec<String>, RunError> {
+        if !self.takes.commits {
+            return Ok(Vec::new());
+        }
+        let reached = |(name, extent): (&String, &Extent)| Reached {
+            partition: name.clone(),
+            next: extent.next,
+        };
+        let own = names.iter().zip(extents).map(reached);
+        let mut partitions: Vec<Reached> = own.chain(self.beyond.clone()).collect();
+        let places = sort(&mut partitions);
+        let mut pieces = Vec::new();
+        for mut shard in lane.lock_shards() {
+            pieces.extend(shard.export(&lane.recipe.rules));
+        }
+        for piece in &mut pieces {
+            piece.partition = piece.partition.map(|number| places[number as usize]);
+            piece.keys.home.iter_mut().for_each(|home| *home = places[*home as usize]);
+        }
+        let head = Head {
+            binding: self.binding.clone(),
+            seed: lane.recipe.seed,
+            partitions,
+            outcomes: self.outcomes.save(),
+            counts: self.before.then(&self.counts),
+            empty_state: false,
+        };
+        Ok(self.sink.commit(&Commit { head, pieces })?)
+    }
+
+    /// What ran, on what (`input`), with what result.
+    pub(crate) fn manifest(
+        &self,
+        trees: &Trees,
+        job: &Resolved,
+        input: &Input,
+    ) -> Result<Manifest, RunError> {
+        let mut partitions = self.outcomes.digests();
+        partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
+        let digests = Digests {
+            outcomes: outcomes_digest(&self.reducer.description().emits, &partitions),
+            views: trees.views.digest,
+            states: trees.states.digest,
+            violations: trees.violations.digest,
+        };
+        let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
+        let run = run_digest(&digests, &counted);
+        let Binding { reducer, settings } = self.binding.clone();
+        let unfit = || RunError::Internal("a param is no value of its kind".into());
+        let job_digest = settings.digest().ok_or_else(unfit)?;
+        self.counts.check()?;
+        let mut written = job.written();
+        if let Some(file) = &self.file {
+            written.insert("job.reducer".into(), file.display().to_string().into());
+        }
+        let input_digest = input.digest();
+        Ok(Manifest {
+            format: ManifestFormat::CURRENT,
+            retally: env!("CARGO_PKG_VERSION").into(),
+            marks: Marks {
+                partial: !settings.range.is_whole() || self.from_snapshot.is_some(),
+                subset: settings.keys.is_some(),
+                empty_state: false,
+            },
+            run_digest: run,
+            seal: seal(&run, &reducer.sha256, &job_digest, &input_digest),
+            digests,
+            counts: self.counts,
+            totals: self.totals.clone(),
+            since_start: self.from_snapshot.as_ref().map(|_| self.before.then(&self.counts)),
+            partitions: counted,
+            from_snapshot: self.from_snapshot.as_ref().map(|(from, _)| from.clone()),
+            reducer,
+            job: Job { digest: job_digest, settings, written },
+            input_digest,
+            input: input.clone(),
+            engine: self.engine(),
+            control: self.sink.control(),
+        })
+    }
+
+    fn engine(&self) -> Engine {
+        self.reducer.engine()
+    }
+
+    /// The side is complete.
+    pub(crate) fn end(
+        &mut self,
+        trees: &Trees,
+        manifest: &Manifest,
+        audit: &[Line],
+    ) -> Result<(), RunError> {
+        Ok(self.sink.end(&End { trees: trees.all(), manifest, audit })?)
+    }
+
+    /// The pass failed.
+    pub(crate) fn abandon(&mut self) {
+        self.sink.abandon();
+    }
+}

@@ -1,0 +1,241 @@
+//! Where what a pass over a log gives goes: the seam on its way out, as the log is on its way in.
+//!
+//! ```text
+//! check -> begin -> block, commit, block, ... -> stateless -> keys, keys, ... -> commit -> end
+//!                   in log order                 in byte order of the keys         or: abandon
+//! ```
+//!
+//! A run directory is a sink ([`RunDir`]), a folder of snapshots is one ([`Snapshots`]: a snapshot
+//! is a commit), memory is one ([`Memory`]: Arrow batches); several are one too (a `Vec` of them).
+//! Whoever embeds the engine gives one of his own. No sink decides a result: digests and counts are
+//! made before it is asked.
+
+mod memory;
+mod run_dir;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+
+pub use crate::rundir::KeyedDigests;
+pub use memory::{Memory, MemoryError, Tables};
+pub use run_dir::RunDir;
+pub use snapshots::Snapshots;
+
+use crate::audit::Line;
+use crate::rundir::RunDirError;
+use crate::snapshot::{SnapshotError, SnapshotRef};
+use retally_core::digest::History;
+use retally_core::manifest::Manifest;
+use retally_core::reduce::{Block, Finals, Place};
+use retally_core::schema::Description;
+use retally_core::snapshot::{Head, Piece};
+use std::error::Error;
+
+/// Takes what a pass gives, in the order that the module shows. After an error the pass is over,
+/// and the sink is told to [`abandon`](Sink::abandon).
+pub trait Sink: Send {
+    /// What it takes: nothing else is made for it.
+    fn takes(&self) -> Takes;
+
+    /// Whether it could begin. Makes nothing: a pass begins to write when everything that can be
+    /// refused was refused, here and elsewhere.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn check(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// The pass begins.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn begin(&mut self, _beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// What became of the next events, in log order.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    fn block(&mut self, _block: Block) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// A point to go on from: everything so far is in order. Gives the names of what was saved.
+    ///
+    /// # Errors
+    /// When nobody could go on from here.
+    fn commit(&mut self, _commit: &Commit) -> Result<Vec<String>, SinkError> {
+        Ok(Vec::new())
+    }
+
+    /// The keys that have events and no state, in byte order, and where those lie.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn stateless(&mut self, _keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// The next keys with a state, in byte order, and all that is known of them.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn keys(&mut self, _keys: Finals) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// What the manifest is to hold under `control`, so that what was kept can be read.
+    fn control(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// The pass is complete.
+    ///
+    /// # Errors
+    /// When it cannot be made complete here.
+    fn end(&mut self, _end: &End<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// The pass failed: what was kept may not look finished. What was committed stays.
+    fn abandon(&mut self) {}
+}
+
+/// What a sink takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Takes {
+    /// Blocks, with the bytes of refused events, and keys.
+    pub results: bool,
+    /// Where each key's events lie.
+    pub places: bool,
+    /// Commits.
+    pub commits: bool,
+}
+
+/// What is known when a pass begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// What the reducer declares.
+    pub description: &'a Description,
+    /// The partitions' names, in the order of the pass's numbers.
+    pub partitions: &'a [String],
+    /// The outcome trees of the snapshot from which the pass goes on; empty: it begins a history.
+    pub history: &'a [History],
+    /// That snapshot.
+    pub snapshot: Option<&'a SnapshotRef>,
+}
+
+/// A point to go on from: a snapshot as it would be saved here.
+#[derive(Debug)]
+pub struct Commit {
+    /// What stands at its top.
+    pub head: Head,
+    /// All keys, and the ids that came since the commit before.
+    pub pieces: Vec<Piece>,
+}
+
+/// A complete pass.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The trees over the keys.
+    pub trees: KeyedDigests<'a>,
+    /// What ran, on what, with what result.
+    pub manifest: &'a Manifest,
+    /// What varies from run to run.
+    pub audit: &'a [Line],
+}
+
+/// Why a sink could not take something.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A run directory.
+    #[error(transparent)]
+    RunDir(Box<RunDirError>),
+    /// A snapshot.
+    #[error(transparent)]
+    Snapshot(Box<SnapshotError>),
+    /// Memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A sink of somebody else.
+    #[error(transparent)]
+    Own(Box<dyn Error + Send + Sync>),
+}
+
+impl From<RunDirError> for SinkError {
+    fn from(error: RunDirError) -> Self {
+        Self::RunDir(Box::new(error))
+    }
+}
+
+impl From<SnapshotError> for SinkError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Snapshot(Box::new(error))
+    }
+}
+
+/// Each takes what it takes; none: nothing is kept.
+impl Sink for Vec<&mut (dyn Sink + '_)> {
+    fn takes(&self) -> Takes {
+        self.iter().map(|sink| sink.takes()).fold(Takes::default(), |all, one| Takes {
+            results: all.results || one.results,
+            places: all.places || one.places,
+            commits: all.commits || one.commits,
+        })
+    }
+
+    fn check(&self) -> Result<(), SinkError> {
+        self.iter().try_for_each(|sink| sink.check())
+    }
+
+    fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.begin(beginning))
+    }
+
+    fn block(&mut self, block: Block) -> Result<(), SinkError> {
+        each(self, block, |sink, block| sink.block(block))
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
+        let mut saved = Vec::new();
+        for sink in self.iter_mut().filter(|sink| sink.takes().commits) {
+            saved.extend(sink.commit(commit)?);
+        }
+        Ok(saved)
+    }
+
+    fn stateless(&mut self, keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.stateless(keys))
+    }
+
+    fn keys(&mut self, keys: Finals) -> Result<(), SinkError> {
+        each(self, keys, |sink, keys| sink.keys(keys))
+    }
+
+    fn control(&self) -> serde_json::Value {
+        let own = self.iter().map(|sink| sink.control()).find(|control| !control.is_null());
+        own.unwrap_or_default()
+    }
+
+    fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.end(end))
+    }
+
+    fn abandon(&mut self) {
+        self.iter_mut().for_each(|sink| sink.abandon());
+    }
+}
+
+/// Gives `what` to every sink that takes results: copies, and to the last one itself.
+fn each<T: Clone>(
+    sinks: &mut [&mut (dyn Sink + '_)],
+    what: T,
+    mut give: impl FnMut(&mut dyn Sink, T) -> Result<(), SinkError>,
+) -> Result<(), SinkError> {
+    let mut taking: Vec<_> = sinks.iter_mut().filter(|sink| sink.takes().results).collect();
+    let Some(last) = taking.pop() else { return Ok(()) };
+    taking.into_iter().try_for_each(|sink| give(&mut **sink, what.clone()))?;
+    give(&mut **last, what)
+}

@@ -1,0 +1,89 @@
+//! The run directory as a sink.
+
+use super::{Beginning, End, Sink, SinkError, Takes};
+use crate::audit;
+use crate::rundir::{RunDirError, RunWriter};
+use retally_core::reduce::{Block, Finals, Place};
+use std::path::{Path, PathBuf};
+
+/// Writes a run directory: complete, or not at all.
+pub struct RunDir {
+    dir: PathBuf,
+    /// Between the beginning and the end.
+    writer: Option<RunWriter>,
+}
+
+impl RunDir {
+    /// A run directory at `dir`, where nothing may lie yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), writer: None }
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Sink for RunDir {
+    fn takes(&self) -> Takes {
+        Takes { results: true, places: true, commits: false }
+    }
+
+    fn check(&self) -> Result<(), SinkError> {
+        Ok(RunWriter::check(&self.dir)?)
+    }
+
+    fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        let Beginning { description, partitions, history, .. } = *beginning;
+        self.check()?;
+        let begun = RunWriter::create(&self.dir, description, partitions, history);
+        self.writer = Some(begun.inspect_err(|_| discard(&self.dir))?);
+        Ok(())
+    }
+
+    fn block(&mut self, block: Block) -> Result<(), SinkError> {
+        self.with(|writer| writer.block(block))
+    }
+
+    fn stateless(&mut self, keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+        self.with(|writer| {
+            writer.stateless(keys.to_vec());
+            Ok(())
+        })
+    }
+
+    fn keys(&mut self, keys: Finals) -> Result<(), SinkError> {
+        self.with(|writer| writer.finals(keys))
+    }
+
+    fn control(&self) -> serde_json::Value {
+        self.writer.as_ref().map(RunWriter::control).unwrap_or_default()
+    }
+
+    fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let ended = writer.finish(end.trees, end.manifest, &audit::text(end.audit));
+        Ok(ended.inspect_err(|_| discard(&self.dir))?)
+    }
+
+    fn abandon(&mut self) {
+        if self.writer.take().is_some() {
+            discard(&self.dir);
+        }
+    }
+}
+
+impl RunDir {
+    fn with(
+        &mut self,
+        write: impl FnOnce(&mut RunWriter) -> Result<(), RunDirError>,
+    ) -> Result<(), SinkError> {
+        Ok(self.writer.as_mut().map_or(Ok(()), write)?)
+    }
+}
+
+/// Removes what has no manifest: nobody can have use for it.
+fn discard(dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir);
+}

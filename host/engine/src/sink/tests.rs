@@ -1,0 +1,305 @@
+//! Sinks of a replay: memory holds what a run directory holds, several at once each get all of it,
+//! and a run that is refused or fails leaves nothing.
+
+use super::*;
+use crate::job::{Authored, Resolved};
+use crate::run::{ReplayOptions, Report, RunError, Silent, replay_into, replay_reducer};
+use crate::rundir::{Keys, Named, RunReader, Table, check};
+use crate::table::Batch;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use retally_core::digest::Hash;
+use retally_core::reduce::Reducer;
+use retally_core::reduce::native::{Event, Native, Rules};
+use retally_core::schema::{
+    Condition, EmitKind, Field, Input, Kind, Reason, StateShape, Value, ViewShape, display,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// Adds up amounts; refuses those above 900, violates above 5,000.
+struct Sums;
+
+impl Rules for Sums {
+    fn apply(
+        &self,
+        state: &mut Vec<u8>,
+        event: &Event<'_>,
+        emit: &mut dyn FnMut(usize, &[Option<Value<'_>>]),
+    ) -> Result<(), (u16, String)> {
+        let Some(Value::Integer(amount)) = event.get(0) else { return Ok(()) };
+        if amount > 900 {
+            return Err((0, format!("{amount}")));
+        }
+        let sum = sum(state) + amount;
+        state.clear();
+        state.extend_from_slice(&sum.to_le_bytes());
+        emit(0, &[Some(Value::Integer(sum))]);
+        Ok(())
+    }
+
+    fn view(&self, _key: &[u8], state: &[u8], row: &mut dyn FnMut(&[Option<Value<'_>>])) {
+        row(&[Some(Value::Integer(sum(state)))]);
+    }
+
+    fn check(&self, _key: &[u8], state: &[u8]) -> Vec<(u16, String)> {
+        if sum(state) > 5_000 { vec![(0, "much".into())] } else { Vec::new() }
+    }
+}
+
+fn sum(state: &[u8]) -> i64 {
+    state.try_into().map_or(0, i64::from_le_bytes)
+}
+
+fn reducer() -> Arc<dyn Reducer> {
+    let field = |paths: &[&str]| Field {
+        name: "sum".into(),
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        kind: Kind::Integer,
+        required: true,
+    };
+    let reason = |code: &str| Reason { code: code.into(), says: "a sentence".into() };
+    let description = Description {
+        name: "sums".into(),
+        version: "1".into(),
+        inputs: vec![Input {
+            name: "payment".into(),
+            when: vec![Condition { path: "/type".into(), any_of: vec!["payment".into()] }],
+            key: Vec::new(),
+            fields: vec![field(&["/amount"])],
+        }],
+        params: Vec::new(),
+        emits: vec![EmitKind { name: "sum".into(), fields: vec![field(&[])] }],
+        view: ViewShape { fields: vec![field(&[])], row_key: Vec::new() },
+        state: StateShape { version: 1, layout: "sum: i64".into(), migrates: Vec::new() },
+        rejects: vec![reason("too-large")],
+        violations: vec![reason("much")],
+    };
+    description.check().unwrap();
+    Arc::new(Native::new(description, Hash([1; 32]), Sums))
+}
+
+/// A folder with a log, and its job with `more` settings.
+fn project(more: &str) -> (TempDir, Resolved) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("log")).unwrap();
+    for part in ["a", "b"] {
+        let line = |n: u64| match n % 50 {
+            49 => "no event\n".to_owned(),
+            _ => format!(
+                "{{\"type\":\"payment\",\"id\":\"{n}\",\"key\":\"{part}{}\",\"ts\":\"2026-03-01T\
+                 00:00:{:02}Z\",\"amount\":{}}}\n",
+                n % 37,
+                n % 60,
+                n * 31 % 950
+            ),
+        };
+        let text: String = (0..2_000).map(line).collect();
+        std::fs::write(dir.path().join(format!("log/{part}.jsonl")), text).unwrap();
+    }
+    let text = format!(
+        "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n[source]\nurl = \"file:log/\"\n\
+         format = \"json\"\nkey = \"/key\"\nid = \"/id\"\ntime = \"/ts\"\n{more}"
+    );
+    let authored = Authored::parse(&text, "job", dir.path()).unwrap();
+    let job = Resolved::new(&authored).unwrap();
+    (dir, job)
+}
+
+fn into(sink: &mut dyn Sink, job: &Resolved) -> Result<Report, RunError> {
+    let options = ReplayOptions { batch_events: 300, threads: 2, ..ReplayOptions::default() };
+    replay_into(job, reducer(), sink, &options, &Silent)
+}
+
+/// All files below a folder.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+    }
+    all.sort();
+    all
+}
+
+/// The rows of batches as texts.
+fn cells(run: &RunReader, table: Table, batches: &[RecordBatch]) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in batches {
+        // Names of partitions are numbers with a list of names in memory, and texts in a file.
+        let named = batch.column(0).as_dictionary_opt::<Int32Type>();
+        let rest = match named {
+            Some(_) => batch.project(&(1..batch.num_columns()).collect::<Vec<_>>()).unwrap(),
+            None => batch.clone(),
+        };
+        let names = named.map(|names| names.values().as_string::<i32>());
+        let columns = run.columns(table, &Batch::new(&Path::new("memory").into(), rest)).unwrap();
+        for row in 0..batch.num_rows() {
+            let first = named.and_then(|named| named.key(row)).zip(names);
+            let first = first.map(|(number, names)| names.value(number).to_owned());
+            let cell = |column: &Named| {
+                let value = column.column.get(row).map(|value| display(value, column.kind));
+                value.unwrap_or_else(|| "-".into())
+            };
+            all.push(
+                first.into_iter().chain(columns.iter().map(cell)).collect::<Vec<_>>().join(","),
+            );
+        }
+    }
+    all
+}
+
+#[test]
+fn memory_holds_what_a_run_directory_holds() {
+    let (dir, job) = project("");
+    let (mut run_dir, mut memory) = (RunDir::new(dir.path().join("run")), Memory::default());
+    let mut both: Vec<&mut dyn Sink> = vec![&mut memory, &mut run_dir];
+    let report = into(&mut both, &job).unwrap();
+    assert!(check(run_dir.dir()).unwrap().holds());
+    let run = RunReader::open(run_dir.dir()).unwrap();
+    let (manifest, tables) = memory.into_results().unwrap();
+    assert_eq!(&manifest, run.manifest());
+    assert_eq!(manifest, report.manifest);
+    assert!(manifest.counts.rejected > 0 && manifest.counts.malformed > 0);
+    assert_eq!(tables.emits.len(), 1);
+    for (name, in_memory) in [
+        (Table::Views, &tables.views),
+        (Table::States, &tables.states),
+        (Table::Violations, &tables.violations),
+        (Table::Refused, &tables.refused),
+        (Table::Emits(0), &tables.emits[0].1),
+    ] {
+        let batches = run.rows(name, &Keys::All).unwrap();
+        let on_disk: Vec<_> = batches.map(|batch| batch.unwrap().arrow().clone()).collect();
+        let kept = cells(&run, name, in_memory);
+        assert!(!kept.is_empty(), "{name:?}");
+        assert_eq!(kept, cells(&run, name, &on_disk), "{name:?}");
+    }
+    // Alone it gets the same, and a pass into nothing has the same digests.
+    let mut alone = Memory::default();
+    into(&mut alone, &job).unwrap();
+    let (own, _) = alone.into_results().unwrap();
+    assert_eq!((own.seal, own.control.is_null()), (manifest.seal, true));
+    let mut nowhere: Vec<&mut dyn Sink> = Vec::new();
+    assert_eq!(into(&mut nowhere, &job).unwrap().manifest.seal, manifest.seal);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let (_dir, job) = project("");
+    let mut memory = Memory::at_most(10_000);
+    let error = into(&mut memory, &job).unwrap_err().to_string();
+    assert!(error.contains("larger than 10000 bytes"), "{error}");
+    assert!(memory.into_results().is_none());
+}
+
+/// A sink of somebody else, which fails at its n-th call.
+struct Failing {
+    left: u32,
+    abandoned: bool,
+}
+
+impl Failing {
+    fn call(&mut self) -> Result<(), SinkError> {
+        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Own("full".into()))?;
+        Ok(())
+    }
+}
+
+impl Sink for Failing {
+    fn takes(&self) -> Takes {
+        Takes { results: true, places: false, commits: true }
+    }
+
+    fn begin(&mut self, _: &Beginning<'_>) -> Result<(), SinkError> {
+        self.call()
+    }
+
+    fn block(&mut self, _: Block) -> Result<(), SinkError> {
+        self.call()
+    }
+
+    fn keys(&mut self, _: Finals) -> Result<(), SinkError> {
+        self.call()
+    }
+
+    fn commit(&mut self, _: &Commit) -> Result<Vec<String>, SinkError> {
+        self.call()?;
+        Ok(vec!["committed".into()])
+    }
+
+    fn end(&mut self, _: &End<'_>) -> Result<(), SinkError> {
+        self.call()
+    }
+
+    fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+}
+
+#[test]
+fn where_any_sink_fails_none_looks_finished() {
+    let (dir, job) = project("[snapshots]\nurl = \"file:snapshots/\"\nevery = \"1000 events\"\n");
+    for left in 0.. {
+        let (mut run_dir, mut failing) =
+            (RunDir::new(dir.path().join("run")), Failing { left, abandoned: false });
+        let mut both: Vec<&mut dyn Sink> = vec![&mut run_dir, &mut failing];
+        let result = into(&mut both, &job);
+        assert_eq!(failing.abandoned, result.is_err());
+        if let Ok(report) = result {
+            assert!(left > 6, "only {left} calls");
+            assert!(report.snapshots.len() > 1 && report.snapshots[0] == "committed");
+            return;
+        }
+        // The run directory ended before the other failed, so it is complete; else it is gone.
+        if run_dir.dir().exists() {
+            assert!(check(run_dir.dir()).unwrap().holds());
+            std::fs::remove_dir_all(run_dir.dir()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_nothing_on_disk() {
+    let snapshots = "[snapshots]\nurl = \"file:snapshots/\"\n";
+    let refused: [(&str, &str, fn(&mut ReplayOptions)); 8] = [
+        ("[params]\nnobody = 1\n", "param", |_| {}),
+        ("[[expect]]\ntotal = \"nothing\"\nequals = 1\n", "nothing", |_| {}),
+        (snapshots, "s3", |options| options.snapshot = Some("s3://bucket/".into())),
+        (snapshots, "no complete snapshot", |options| {
+            options.from_snapshot = Some("file:elsewhere/".into());
+        }),
+        (snapshots, "holds something already", |options| options.dir = Some("LOG".into())),
+        (snapshots, "cannot", |options| options.dir = Some("LOG/a.jsonl/run".into())),
+        ("LEDGER", "ledger", |_| {}),
+        ("SOURCE", "nowhere", |_| {}),
+    ];
+    for (more, why, change) in refused {
+        let (dir, mut job) = project(if more.starts_with('[') { more } else { snapshots });
+        if more == "LEDGER" {
+            let line = "{\"quarantine\":{\"partition\":\"c\",\"offset\":1},\"author\":\"mia\",\
+                        \"reason\":\"ticket\"}\n";
+            std::fs::write(dir.path().join("ledger.jsonl"), line).unwrap();
+            job.ledger = Some("ledger.jsonl".into());
+        }
+        if more == "SOURCE" {
+            job.source.url = "file:nowhere/".into();
+        }
+        let mut options = ReplayOptions::default();
+        change(&mut options);
+        if let Some(own) = &options.dir {
+            let log = dir.path().join("log");
+            options.dir =
+                Some(PathBuf::from(own.to_string_lossy().replace("LOG", &log.to_string_lossy())));
+        }
+        let before = files(dir.path());
+        let error = replay_reducer(&job, reducer(), &options, &Silent).unwrap_err().to_string();
+        assert!(error.contains(why), "{why}: {error}");
+        assert_eq!(files(dir.path()), before, "{error}");
+        let folders = std::fs::read_dir(dir.path()).unwrap();
+        let folders = folders.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+        assert_eq!(folders, 1, "{error}");
+    }
+}
