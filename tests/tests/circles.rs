@@ -201,7 +201,9 @@ fn imports(tokens: &[String]) -> Vec<(Vec<String>, String)> {
     for (path, name) in &mut all {
         if path.last().is_some_and(|last| last == "self") {
             path.pop();
-            *name = path.last().cloned().unwrap_or_default();
+            if name == "self" {
+                *name = path.last().cloned().unwrap_or_default();
+            }
         }
     }
     all
@@ -340,4 +342,32 @@ fn folder(file: &str, arrows: &BTreeMap<&str, BTreeSet<&str>>) -> String {
         true => own,
         false => file.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/")),
     }
+}
+
+#[test]
+fn circles_are_found_through_what_a_folder_passes_on() {
+    let file = |name: &str, text: &str| File { name: format!("x/src/{name}"), text: text.into() };
+    let thing = "//! Of crate::a::inner.\npub(crate) struct Thing(crate::a::inner::Part);\n";
+    let of = |thing: &str| {
+        let files = [
+            file("lib.rs", "mod a;\nmod b;\n"),
+            file("a/mod.rs", "pub(crate) mod inner;\n#[cfg(test)]\nmod tests;\n"),
+            file("a/inner.rs", "use crate::b::{self as other, Thing};\nfn f() { other::go() }\n"),
+            file("a/tests.rs", "use crate::b::Thing;\n"),
+            file("b/mod.rs", "mod thing;\npub(crate) use thing::Thing;\npub(crate) fn go() {}\n"),
+            file("b/thing.rs", thing),
+        ];
+        let modules = modules("x/src/", &files);
+        assert!(!modules.keys().flatten().any(|name| name == "tests"));
+        let all = arrows(&modules);
+        assert_eq!(all["x/src/a/inner.rs"], ["x/src/b/mod.rs", "x/src/b/thing.rs"].into());
+        arrows_in_circles(&all)
+    };
+    let arrow = |from: &str, to: &str| (format!("x/src/{from}.rs"), format!("x/src/{to}.rs"));
+    let both = [arrow("a/inner", "b/thing"), arrow("b/thing", "a/inner")];
+    assert_eq!(of(thing), both.into());
+    // What stands in comments, texts and tests is no arrow.
+    let told = "// crate::a::inner\nconst A: &str = \"crate::a::inner::Part\";\n\
+                #[cfg(test)]\nmod tests {\n    use crate::a::inner::Part;\n}\n";
+    assert_eq!(of(told), BTreeSet::new());
 }
