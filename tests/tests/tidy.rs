@@ -242,7 +242,11 @@ fn every_verb_has_a_file_a_test_and_a_heading() {
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    quoted.filter(move |quoted| quoted.contains('/') && quoted.chars().all(is_part))
+    // A folder's bare name, `html/`, is told beside the folder that it lies in.
+    let is_path = move |quoted: &&str| {
+        quoted.trim_end_matches('/').contains('/') && quoted.chars().all(is_part)
+    };
+    quoted.filter(is_path)
 }
 
 #[test]

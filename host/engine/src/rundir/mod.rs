@@ -7,7 +7,7 @@
 //! violations.parquet        key, code, detail; by key
 //! emits/KIND/00000.parquet  partition, offset, seq, time, key, event_id, the fields; in log order
 //! refused.parquet           partition, offset, what, code, detail, key, bytes; in log order
-//! outcomes.parquet          partition, offset, events, what, code: events of one outcome; in log order
+//! outcomes.parquet          partition, offset, events, what, code: of one outcome; in log order
 //! where.parquet             key, first and last position of its events, how many; by key
 //! leaves.parquet            tree, first_row, rows, keys, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
