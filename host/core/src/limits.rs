@@ -32,6 +32,10 @@ pub const ID_MAX_BYTES: usize = 40;
 /// Free text beside a code (detail of a reject or violation) is cut to this.
 pub const DETAIL_MAX_BYTES: usize = 1024;
 
+/// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
+/// enough that a shard's share of a batch is worth a call.
+pub const SHARDS: usize = 32;
+
 /// Keys whose views are asked for in one call: what a call returns must fit into an instance.
 pub const CALL_KEYS_MAX: usize = 4_096;
 
@@ -39,6 +43,55 @@ pub const CALL_KEYS_MAX: usize = 4_096;
 /// never something like a key.
 pub const EXPECT_GROUPS_MAX: usize = 65_536;
 
+/// Of a malformed value so much is shown to a person.
+pub(crate) const SHOWN_MAX_BYTES: usize = 200;
+
+/// Digits behind the point of an exact number that a person writes: more than any scale has.
+pub(crate) const EXACT_SCALE_MAX: u8 = 36;
+
+/// The table of a block of lines: what is written while scanning is read again before it leaves the
+/// nearest cache.
+pub(crate) const LINE_TABLE_BYTES: usize = 48 << 10;
+
+/// Lines of a block, whatever is declared: fewer would be loops that hardly turn, more would not be
+/// at hand any more. An event's row in a block is a `u16`.
+pub(crate) const BLOCK_LINES: std::ops::RangeInclusive<usize> = 16..=512;
+
+/// Rows of a block of a table, so that what is read twice is still at hand.
+pub(crate) const BLOCK_ROWS: usize = 1024;
+
+/// Edges of the tree of remembered shapes of lines: a few hundred kilobytes. Ordinary logs need
+/// some dozens.
+pub(crate) const SHAPES_MAX_EDGES: usize = 4096;
+
+/// Values of a line whose shape is remembered; longer ones seldom have the shape of another.
+pub(crate) const SHAPE_MAX_VALUES: usize = 256;
+
+/// Bytes between two values of a line whose shape is remembered.
+pub(crate) const SHAPE_GLUE_MAX_BYTES: usize = 1024;
+
+/// Ways on from one place of the tree of shapes: they are tried one after another.
+pub(crate) const SHAPE_MAX_WAYS: usize = 16;
+
+/// Words in use of a hundred in an index of ids, at most: then few buckets are full, and most
+/// look-ups end in their home bucket.
+pub(crate) const ID_INDEX_FULL_PERCENT: usize = 75;
+
+/// Ids of a span that are kept before looking for forgotten ones is worth its while.
+pub(crate) const TIDY_FROM_IDS: usize = 4096;
+
+/// Bytes that are gathered before they go through a digest.
+pub(crate) const DIGEST_BUFFER_BYTES: usize = 4096;
+
 const _: () = assert!(INPUTS_MAX < u8::MAX as usize);
 const _: () = assert!(LINE_KEPT_BYTES < LINE_MAX_BYTES);
 const _: () = assert!(10i64.checked_pow(DECIMAL_SCALE_MAX as u32).is_some());
+const _: () = assert!(DETAIL_MAX_BYTES < LINE_KEPT_BYTES && SHOWN_MAX_BYTES < DETAIL_MAX_BYTES);
+const _: () = assert!(DECIMAL_SCALE_MAX <= EXACT_SCALE_MAX);
+const _: () = assert!(*BLOCK_LINES.start() <= *BLOCK_LINES.end());
+const _: () = assert!(*BLOCK_LINES.end() <= u16::MAX as usize && BLOCK_ROWS <= u16::MAX as usize);
+const _: () = assert!(SHAPE_MAX_VALUES < SHAPES_MAX_EDGES);
+const _: () = assert!(ID_INDEX_FULL_PERCENT < 100);
+// A shard is chosen by 16 bits of a key's hash.
+const _: () = assert!(0 < SHARDS && SHARDS <= 1 << 16);
+const _: () = assert!(CALL_KEYS_MAX <= u32::MAX as usize && KEY_LEAF_MAX_KEYS as usize <= 1 << 16);

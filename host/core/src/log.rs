@@ -14,12 +14,58 @@ pub type Micros = i64;
 pub type PartitionIndex = u32;
 
 /// Where an event lies. It is shown as `partition:offset`, the form that commands take.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// Kafka's number, or the path below the URL without format and compression suffix.
     pub partition: String,
     /// Row or line number from 0, or Kafka's offset.
+    #[serde(alias = "next")]
     pub offset: u64,
+}
+
+/// Where an event lies, within one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Spot {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// As in [`Position`].
+    pub offset: u64,
+}
+
+/// Consecutive events of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// Offset of the first event; the others follow without gap.
+    pub first_offset: u64,
+    /// How many events.
+    pub events: u32,
+}
+
+/// From where to where events lie that belong together, such as those of a key. There may be
+/// others between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach<P = Spot> {
+    /// The first.
+    pub first: P,
+    /// The last.
+    pub last: P,
+    /// How many.
+    pub events: u64,
+}
+
+impl Reach {
+    /// Notes `events` events from `first` to `last`.
+    pub fn note(&mut self, first: Spot, last: Spot, events: u64) {
+        let is_new = self.events == 0;
+        self.first = if is_new { first } else { self.first.min(first) };
+        self.last = if is_new { last } else { self.last.max(last) };
+        self.events += events;
+    }
 }
 
 impl fmt::Display for Position {

@@ -6,15 +6,11 @@
 
 use crate::decode::{Events, Placed, Reading};
 use crate::dedup::{Prints, prints};
-use crate::log::{Micros, Position};
+use crate::log::{Micros, Position, Spot};
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
 use std::ops::Range;
-
-/// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
-/// enough that a shard's share of a batch is worth a call.
-pub const SHARDS: usize = 32;
 
 /// The shard of a key, from its hash. Only the upper 16 bits choose: tables use the others, and an
 /// id carries them ([`Seed::id`]), so that ids of a snapshot find back to the shard of their key.
@@ -105,10 +101,17 @@ impl Decoded {
         self.shard_ends.len()
     }
 
-    /// Where the event in a row lies.
+    /// Where the event in a row lies, by the name of its partition.
     pub fn position(&self, row: u32) -> Position {
-        let offset = self.placed.offsets.at(row as usize);
+        let Spot { offset, .. } = self.spot(row);
         Position { partition: self.placed.name.to_string(), offset }
+    }
+
+    /// Where the event in a row lies.
+    #[inline]
+    pub fn spot(&self, row: u32) -> Spot {
+        let Placed { partition, offsets, .. } = &self.placed;
+        Spot { partition: *partition, offset: offsets.at(row as usize) }
     }
 
     /// The events with a key in `shard`, ascending by row: their numbers among the candidates.
@@ -138,6 +141,30 @@ impl Decoded {
     pub(crate) fn any_missing(&self, input: usize, field: usize) -> bool {
         self.masks[input][field].is_some()
     }
+}
+
+/// Number of each slab's first event in the batch.
+pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
+    let mut next = 0;
+    slabs
+        .iter()
+        .map(|slab| {
+            next += slab.len() as u32;
+            next - slab.len() as u32
+        })
+        .collect()
+}
+
+/// The slab and the row of the event with this number in the batch.
+pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
+    let mut row = event;
+    for slab in slabs {
+        match row.checked_sub(slab.len() as u32) {
+            Some(behind) => row = behind,
+            None => return Some((slab, row)),
+        }
+    }
+    None
 }
 
 /// Counting sort by shard: stable, so that rows ascend within a shard.

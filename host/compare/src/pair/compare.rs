@@ -11,10 +11,10 @@ use super::walk::{Walk, Walked};
 use super::{PairShard, Side};
 use retally_core::decode::Reading;
 use retally_core::reduce::steps::Taken;
-use retally_core::reduce::steps::{bases, numbers};
+use retally_core::reduce::steps::numbers;
 use retally_core::reduce::{Outcome, Shard};
 use retally_core::schema::Column;
-use retally_core::shard::Decoded;
+use retally_core::shard::{Decoded, bases};
 use retally_core::state::{KeyTable, Slot};
 
 /// Finds an event by its number in the batch of the log.

@@ -66,7 +66,7 @@ impl Half {
         }
         probe.enter(Some(Step::Keep));
         side.shard.keep(&self.grouped, &self.answer, &self.trapped);
-        side.shard.place_taken(slabs, &self.taken, &self.grouped);
+        side.shard.note_taken(slabs, &self.taken, &self.grouped);
         Ok(())
     }
 

@@ -120,7 +120,7 @@ impl PairShard {
             let [a, b] = sides;
             b.shard.keys.follow(&a.shard.keys);
             judged[1].outcomes = judged[0].outcomes.clone();
-            b.shard.place_others(slabs[1], &judged[1].outcomes);
+            b.shard.note_others(slabs[1], &judged[1].outcomes);
         }
         self.records.follow(twins, [&sides[0].shard.keys, &sides[1].shard.keys]);
         let mut folded: BothFolded = Default::default();

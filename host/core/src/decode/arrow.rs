@@ -1,21 +1,19 @@
 //! Arrow rows as a [`Source`]: each declared place is resolved to a column once per slab. A row is
 //! judged as the JSON that says the same ([`super::render`]) would be.
 
-use super::assemble::Place;
+use super::assemble::BlockPlace;
 use super::fault::Bad;
 use super::leaf::{Leaf, fits};
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
 use super::simple::Simple;
 use super::{DecodeError, Wanted, render};
+use crate::limits::BLOCK_ROWS;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Fields};
 use std::sync::Arc;
-
-/// Rows that are judged at a time, so that what is read twice is still at hand.
-const BLOCK_ROWS: usize = 1024;
 
 /// No row of an inner array: the value is not there.
 const NO_ROW: u32 = u32::MAX;
@@ -24,8 +22,8 @@ const NO_ROW: u32 = u32::MAX;
 pub(super) fn read(
     plan: &Plan,
     rows: &RecordBatch,
-    place: Place<'_>,
-    mut take: impl FnMut(&Block<'_>, Place<'_>) -> Result<(), DecodeError>,
+    place: BlockPlace<'_>,
+    mut take: impl FnMut(&Block<'_>, BlockPlace<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let mut resolve = Resolve { plan, columns: Vec::new() };
     resolve.columns.resize_with(plan.trie.len(), Column::default);
@@ -38,7 +36,7 @@ pub(super) fn read(
         let count = BLOCK_ROWS.min(rows.num_rows() - first);
         let block = Block { plan, columns: &columns, first, count };
         let left = rows.num_rows() - first;
-        take(&block, Place { first, left, ..place })?;
+        take(&block, BlockPlace { first, left, ..place })?;
         first += count;
     }
     Ok(())

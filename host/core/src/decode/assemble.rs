@@ -5,8 +5,8 @@
 //! Should a field of an event turn out bad, the block's part of the columns is made again without
 //! it.
 
-use super::field::Loop;
-use super::plan::{InputPlan, Node, Part, Plan};
+use super::field::{Fail, Loop};
+use super::plan::{InputPlan, NamePart, Node, Plan};
 use super::raw::{Raw, Source};
 use super::simple::{self, Appender, Selectors, Simple, Texts};
 use super::time::{NoTime, within};
@@ -19,7 +19,7 @@ const NO_INPUT: u8 = u8::MAX;
 
 /// Where a block lies.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct BlockPlace<'a> {
     /// The partition's name.
     pub(super) partition: &'a str,
     /// Where the slab's events lie.
@@ -53,15 +53,6 @@ impl Scratch {
     }
 }
 
-/// A field that could not be read.
-#[derive(Debug)]
-pub(super) struct Fail {
-    pub(super) event: u16,
-    pub(super) field: u16,
-    pub(super) code: Code,
-    pub(super) node: Node,
-}
-
 /// Why an event goes no further.
 enum Stop {
     Ignored,
@@ -74,7 +65,7 @@ pub(super) fn assemble<S: Source>(
     plan: &Plan,
     reader: usize,
     source: &S,
-    place: Place<'_>,
+    place: BlockPlace<'_>,
     events: &mut Events,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
@@ -105,19 +96,19 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn of<S: Source>(plan: &Plan, inputs: &'a [InputPlan], source: &'a S) -> Option<Self> {
-        let texts = |part: Part| match part {
-            Part::Node(node) => match source.simple(node) {
+        let texts = |part: NamePart| match part {
+            NamePart::Node(node) => match source.simple(node) {
                 Some(Simple::Texts(texts)) => Some(texts),
                 _ => None,
             },
-            Part::Position => None,
+            NamePart::Position => None,
         };
         let [key] = inputs.first()?.key[..] else { return None };
         if inputs.iter().any(|input| input.key != [key]) {
             return None;
         }
         let (keys, ids) = (texts(key)?, texts(plan.id)?);
-        Some(Self { selectors: Selectors::of(source, inputs)?, keys, ids })
+        Some(Self { selectors: Selectors::of(|node| source.simple(node), inputs)?, keys, ids })
     }
 }
 
@@ -126,7 +117,7 @@ struct Judge<'a, S> {
     reader: usize,
     inputs: &'a [InputPlan],
     source: &'a S,
-    place: Place<'a>,
+    place: BlockPlace<'a>,
 }
 
 impl<S: Source> Judge<'_, S> {
@@ -265,8 +256,14 @@ impl<S: Source> Judge<'_, S> {
 
     /// Appends a key, a part of one, or an id.
     #[inline(always)]
-    fn name(&self, part: Part, row: usize, wanted: Wanted, out: &mut Vec<u8>) -> Result<(), Stop> {
-        let Part::Node(node) = part else {
+    fn name(
+        &self,
+        part: NamePart,
+        row: usize,
+        wanted: Wanted,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let NamePart::Node(node) = part else {
             out.extend_from_slice(self.place.partition.as_bytes());
             out.push(b':');
             let offset = self.place.offsets.at(self.place.first + row);
@@ -288,7 +285,7 @@ impl<S: Source> Judge<'_, S> {
     /// A composite key: the compact JSON array of its parts' texts.
     fn composite(
         &self,
-        parts: &[Part],
+        parts: &[NamePart],
         row: usize,
         out: &mut Vec<u8>,
         text: &mut Vec<u8>,

@@ -11,9 +11,6 @@ use super::time::{self, NoTime};
 use super::{Code, TimeUnit};
 use crate::schema::{Column, Kind, Values, base64};
 
-/// Every NaN becomes this one.
-pub(super) const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
-
 /// Converts a text that a person wrote (a param of the job) by the rules that hold for events, and
 /// appends it to `values`, which must be of `kind`. Numbers, `true` and `false` are written without
 /// quotes, a float may also be `NaN`, `Infinity` or `-Infinity`, and text stands as it is.
@@ -30,9 +27,9 @@ pub fn from_text(kind: Kind, text: &str, values: &mut Values) -> Result<(), Code
             _ => return Err(Code::FieldKind),
         }),
         Values::Integer(v) => v.push(integer(number()?)?),
-        Values::Decimal(v) => v.push(decimal(plain, scale(kind))?),
+        Values::Decimal(v) => v.push(decimal(plain, kind.scale())?),
         Values::Float(v) => v.push(match text {
-            "NaN" => NAN,
+            "NaN" => number::NAN,
             "Infinity" => f64::INFINITY,
             "-Infinity" => f64::NEG_INFINITY,
             _ => float(number()?)?,
@@ -64,14 +61,6 @@ pub fn column_from_text(kind: Kind, text: &str) -> Result<Column, Code> {
     let mut column = Column::new(kind);
     from_text(kind, text, &mut column.values)?;
     Ok(column)
-}
-
-/// Digits after the point of a decimal; 0 for other kinds.
-pub(super) fn scale(kind: Kind) -> u8 {
-    match kind {
-        Kind::Decimal { scale } => scale,
-        _ => 0,
-    }
 }
 
 /// `text` as a number, if it is one of JSON's grammar and nothing else.
@@ -161,14 +150,10 @@ pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
         }
         Raw::Int(value) => Ok(value as f64),
         Raw::Unsigned(value) => Ok(value as f64),
-        Raw::Single(value) => Ok(canonical(value.into())),
-        Raw::Float(value) => Ok(canonical(value)),
+        Raw::Single(value) => Ok(number::canonical(value.into())),
+        Raw::Float(value) => Ok(number::canonical(value)),
         _ => Err(Code::FieldKind),
     }
-}
-
-pub(super) fn canonical(value: f64) -> f64 {
-    if value.is_nan() { NAN } else { value }
 }
 
 /// A time: RFC 3339, or a number if there is a unit.

@@ -1,6 +1,6 @@
 //! The decoder: what one thread needs to turn slabs into events.
 
-use super::assemble::{self, Place, assemble};
+use super::assemble::{self, BlockPlace, assemble};
 use super::plan::Plan;
 use super::raw::Source;
 use super::{DecodeError, Events, Placed, Slab, arrow, json};
@@ -37,7 +37,7 @@ impl Decoder {
             events.reset(kinds, placed.slab.len());
         }
         let (partition, left) = (&*placed.name, placed.slab.len());
-        let place = Place { partition, offsets: &placed.offsets, first: 0, left };
+        let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
         let scratch = &mut self.scratch;
         scratch.begin(plan);
         match &*placed.slab {
@@ -54,7 +54,7 @@ impl Decoder {
 fn take<S: Source>(
     plan: &Plan,
     block: &S,
-    place: Place<'_>,
+    place: BlockPlace<'_>,
     out: &mut [Events],
     scratch: &mut assemble::Scratch,
 ) -> Result<(), DecodeError> {

@@ -3,14 +3,11 @@
 
 use super::plan::{FieldPlan, Node};
 use super::raw::{Raw, Source};
-use super::{Code, TimeUnit, convert};
-use crate::limits::DETAIL_MAX_BYTES;
-
-/// So much of a value is shown.
-const SHOWN_MAX_BYTES: usize = 200;
+use super::{Code, TimeUnit};
+use crate::limits::{DETAIL_MAX_BYTES, SHOWN_MAX_BYTES};
 
 /// Cuts a detail to its bound, at a character.
-pub(super) fn cut(mut detail: String) -> String {
+pub(crate) fn cut(mut detail: String) -> String {
     detail.truncate(detail.floor_char_boundary(DETAIL_MAX_BYTES));
     detail
 }
@@ -64,7 +61,7 @@ pub(super) fn of_field<S: Source>(
         }
         Code::FieldKind => format!("field `{name}` at {path} is {}, no {kind}", value()),
         Code::FieldScale => {
-            let scale = convert::scale(kind);
+            let scale = kind.scale();
             format!("field `{name}` at {path} is {}, with digits beyond scale {scale}", value())
         }
         Code::FieldRange => {

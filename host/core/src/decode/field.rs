@@ -1,10 +1,18 @@
 //! One field of a block's events, value by value: what [`super::simple`] has no shortcut for.
 
-use super::assemble::Fail;
 use super::plan::{FieldPlan, Node};
 use super::raw::{Raw, Source};
 use super::{Code, convert};
 use crate::schema::{Column, Spans, Values};
+
+/// A field that could not be read.
+#[derive(Debug)]
+pub(super) struct Fail {
+    pub(super) event: u16,
+    pub(super) field: u16,
+    pub(super) code: Code,
+    pub(super) node: Node,
+}
 
 /// One field of the events that an input took.
 pub(super) struct Loop<'a, S> {
@@ -22,7 +30,7 @@ impl<S: Source> Loop<'_, S> {
             Values::Boolean(v) => self.numbers(v, missing, convert::boolean),
             Values::Integer(v) => self.numbers(v, missing, convert::integer),
             Values::Decimal(v) => {
-                let scale = convert::scale(self.field.kind);
+                let scale = self.field.kind.scale();
                 self.numbers(v, missing, |raw| convert::decimal(raw, scale));
             }
             Values::Float(v) => self.numbers(v, missing, convert::float),

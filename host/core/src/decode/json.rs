@@ -1,6 +1,6 @@
 //! Lines of JSON as a [`Source`]: a block of lines is scanned, then read from the table of slots.
 
-use super::assemble::Place;
+use super::assemble::BlockPlace;
 use super::fault::Bad;
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
@@ -30,8 +30,8 @@ impl Reader {
         &mut self,
         plan: &Plan,
         lines: &Lines,
-        place: Place<'_>,
-        mut take: impl FnMut(&Block<'_>, Place<'_>) -> Result<(), DecodeError>,
+        place: BlockPlace<'_>,
+        mut take: impl FnMut(&Block<'_>, BlockPlace<'_>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         let utf8 = simdutf8::basic::from_utf8(&lines.bytes).is_ok();
         let mut first = 0;
@@ -43,7 +43,7 @@ impl Reader {
                 self.bads.push(bad);
             }
             let block = Block { plan, lines, first, table: &self.table, bads: &self.bads };
-            take(&block, Place { first, ..place })?;
+            take(&block, BlockPlace { first, ..place })?;
             first += count;
         }
         Ok(())

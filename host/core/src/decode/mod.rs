@@ -28,6 +28,7 @@ mod time;
 
 pub use code::Code;
 pub use decoder::Decoder;
+pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
 pub use plan::{Plan, PlanError};
 pub use render::original;

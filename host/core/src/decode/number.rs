@@ -154,6 +154,13 @@ pub(super) fn rescale(unscaled: i128, from: i8, scale: u8) -> Result<i64, Code> 
     i64::try_from(value).map_err(|_| Code::FieldRange)
 }
 
+/// Every NaN becomes this one.
+pub(super) const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
+
+pub(super) fn canonical(value: f64) -> f64 {
+    if value.is_nan() { NAN } else { value }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

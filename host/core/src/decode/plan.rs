@@ -15,7 +15,7 @@ pub(super) const NOWHERE: Node = Node::MAX;
 pub struct Plan {
     pub(super) trie: Trie,
     pub(super) readers: Vec<Reader>,
-    pub(super) id: Part,
+    pub(super) id: NamePart,
     pub(super) time: Node,
     pub(super) time_unit: Option<TimeUnit>,
 }
@@ -69,7 +69,7 @@ pub(super) struct Reader {
 #[derive(Debug)]
 pub(super) struct InputPlan {
     pub(super) when: Vec<When>,
-    pub(super) key: Vec<Part>,
+    pub(super) key: Vec<NamePart>,
     pub(super) fields: Vec<FieldPlan>,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct When {
 
 /// Where a part of a key, or an id, comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum NamePart {
     Node(Node),
     Position,
 }
@@ -104,13 +104,13 @@ impl Plan {
     pub fn new(readers: &[&Description], addressing: &Addressing) -> Result<Self, PlanError> {
         let mut trie = Trie::new();
         let mut part = |place: &str, address: &Address| match address {
-            Address::Position => Ok(Part::Position),
-            Address::Path(path) => trie.declare(place, path).map(Part::Node),
+            Address::Position => Ok(NamePart::Position),
+            Address::Path(path) => trie.declare(place, path).map(NamePart::Node),
         };
-        let job_key: Vec<Part> =
+        let job_key: Vec<NamePart> =
             addressing.key.iter().map(|a| part("the key", a)).collect::<Result<_, _>>()?;
         let id = part("the id", &addressing.id)?;
-        let Part::Node(time) = part("the time", &addressing.time)? else {
+        let NamePart::Node(time) = part("the time", &addressing.time)? else {
             return Err(PlanError::TimeIsPosition);
         };
         let mut plans = Vec::new();
@@ -137,7 +137,7 @@ impl Plan {
 }
 
 impl InputPlan {
-    fn new(trie: &mut Trie, input: &Input, job_key: &[Part]) -> Result<Self, PlanError> {
+    fn new(trie: &mut Trie, input: &Input, job_key: &[NamePart]) -> Result<Self, PlanError> {
         let mut when = Vec::new();
         for condition in &input.when {
             let node = trie.declare(&format!("input `{}`", input.name), &condition.path)?;
@@ -147,7 +147,7 @@ impl InputPlan {
         let mut key = Vec::new();
         for path in &input.key {
             let place = format!("the key of input `{}`", input.name);
-            key.push(Part::Node(trie.declare(&place, path)?));
+            key.push(NamePart::Node(trie.declare(&place, path)?));
         }
         if key.is_empty() {
             key.extend_from_slice(job_key);

@@ -13,18 +13,7 @@ use super::bytes::plain_end;
 use super::plan::{NOWHERE, Node};
 use super::scan::{Trace, number, string_end};
 use super::table::{Row, Shape, Slot};
-
-/// Edges of a tree: a few hundred kilobytes. Ordinary logs need some dozens.
-const EDGES_MAX: usize = 4096;
-
-/// Values of a line that is remembered; longer ones seldom have the shape of another.
-const STEPS_MAX: usize = 256;
-
-/// Bytes of a glue that is remembered.
-const GLUE_MAX: usize = 1024;
-
-/// Ways on from one place of the tree.
-const WAYS_MAX: usize = 16;
+use crate::limits::{SHAPE_GLUE_MAX_BYTES, SHAPE_MAX_VALUES, SHAPE_MAX_WAYS, SHAPES_MAX_EDGES};
 
 /// No edge.
 const NONE: u32 = u32::MAX;
@@ -183,7 +172,7 @@ impl Shapes {
         unread: u32,
     ) {
         // A name that stands twice is the scanner's business.
-        if !trace.twice.is_empty() || trace.steps.len() > STEPS_MAX || !self.has_room() {
+        if !trace.twice.is_empty() || trace.steps.len() > SHAPE_MAX_VALUES || !self.has_room() {
             return;
         }
         let mut from = start;
@@ -195,7 +184,7 @@ impl Shapes {
             (step.start as usize, step.end as usize, column, then)
         });
         for (to, value_end, column, then) in steps.chain([(end, end, unread, Then::End)]) {
-            if to - from > GLUE_MAX {
+            if to - from > SHAPE_GLUE_MAX_BYTES {
                 return;
             }
             let mut acts = Vec::new();
@@ -215,7 +204,7 @@ impl Shapes {
     /// Whether there is room for another line. A full tree that no longer fits the log is begun
     /// again, each time after twice as many misses.
     fn has_room(&mut self) -> bool {
-        if self.edges.len() + STEPS_MAX < EDGES_MAX {
+        if self.edges.len() + SHAPE_MAX_VALUES < SHAPES_MAX_EDGES {
             return true;
         }
         if self.misses < self.hits || self.misses < 1 << (14 + self.resets.min(40)) {
@@ -250,7 +239,7 @@ impl Shapes {
             (last, found) = (Some(found), edge.other);
             ways += 1;
         }
-        if ways >= WAYS_MAX {
+        if ways >= SHAPE_MAX_WAYS {
             return None;
         }
         let (behind, other) = before.unwrap_or((last, NONE));

@@ -5,8 +5,8 @@
 //! holds is what its values would come to one by one, and where one of them would come to a code,
 //! the whole block goes that way.
 
-use super::convert::canonical;
-use super::raw::Source;
+use super::number::canonical;
+use super::plan::{InputPlan, Node, When};
 use super::time;
 use crate::schema::{Kind, Spans, Values};
 use arrow_array::{BooleanArray, StringArray, StringViewArray};
@@ -192,7 +192,7 @@ pub(super) fn append(
             into.extend(rows().map(|row| v[row]));
         }
         (Values::Decimal(into), Simple::Decimals(v, scale)) => {
-            if i16::from(scale) != i16::from(super::convert::scale(kind)) {
+            if i16::from(scale) != i16::from(kind.scale()) {
                 return false;
             }
             let before = into.len();
@@ -248,12 +248,13 @@ impl Condition<'_> {
 pub(super) struct Selectors<'a>(Vec<Vec<Condition<'a>>>);
 
 impl<'a> Selectors<'a> {
-    pub(super) fn of<S: Source>(
-        source: &'a S,
-        inputs: &'a [super::plan::InputPlan],
+    /// `simple` gives all values at a declared place, if they are [`Simple`].
+    pub(super) fn of(
+        simple: impl Fn(Node) -> Option<Simple<'a>>,
+        inputs: &'a [InputPlan],
     ) -> Option<Self> {
-        let condition = |when: &'a super::plan::When| {
-            let Some(Simple::Texts(texts)) = source.simple(when.node) else { return None };
+        let condition = |when: &'a When| {
+            let Some(Simple::Texts(texts)) = simple(when.node) else { return None };
             let any_of = when.any_of.iter().map(|text| (&**text, view(text))).collect();
             Some(Condition { texts, any_of })
         };

@@ -1,6 +1,6 @@
 //! Tables are read the same with and without the shortcut, whatever their columns are.
 
-use super::super::assemble::{Place, Scratch, assemble};
+use super::super::assemble::{BlockPlace, Scratch, assemble};
 use super::super::fault::Bad;
 use super::super::plan::{Node, Plan};
 use super::super::raw::{Raw, Source};
@@ -199,7 +199,7 @@ fn general(plan: &Plan, rows: &RecordBatch) -> Result<Events, DecodeError> {
     let mut scratch = Scratch::default();
     scratch.begin(plan);
     let place =
-        Place { partition: "p", offsets: &Offsets::From(0), first: 0, left: rows.num_rows() };
+        BlockPlace { partition: "p", offsets: &Offsets::From(0), first: 0, left: rows.num_rows() };
     arrow::read(plan, rows, place, |block, place| {
         assemble(plan, 0, &General(block), place, &mut events, &mut scratch)
     })?;

@@ -2,6 +2,7 @@
 //! nothing is cleared between lines: a slot belongs to a line if it bears the line's stamp.
 
 use super::plan::{Node, Trie};
+use crate::limits::{BLOCK_LINES, LINE_TABLE_BYTES};
 
 /// What a value is, as far as the scanner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,8 @@ impl Table {
     /// A table that stays in the cache: fewer lines when much is declared.
     pub(super) fn new(trie: &Trie) -> Self {
         let width = trie.len() + 1;
-        let lines = (48 * 1024 / (width * size_of::<Slot>())).clamp(16, 512);
+        let lines = LINE_TABLE_BYTES / (width * size_of::<Slot>());
+        let lines = lines.clamp(*BLOCK_LINES.start(), *BLOCK_LINES.end());
         let slots = vec![Slot::default(); width * lines];
         Self { slots, width, stamps: vec![0; lines], stamp: 0 }
     }

@@ -2,13 +2,11 @@
 
 use super::slots::{Entry, Slots};
 use super::{Seen, Window};
+use crate::limits::TIDY_FROM_IDS;
 use crate::log::Micros;
 
 /// Set in an entry's word until the id was exported.
 const FRESH: u64 = 1 << 63;
-
-/// Ids of a span that are kept before [`IdTable::tidy`] is worth its while.
-const TIDY_FROM_IDS: usize = 4096;
 
 /// Ids seen, each with 63 bits of its event's content, and under a span when it was seen.
 ///

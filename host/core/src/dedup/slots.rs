@@ -14,6 +14,8 @@
 //! makes the index anew and moves no entry. Nothing is ever taken out: who forgets makes the table
 //! anew.
 
+use crate::limits::ID_INDEX_FULL_PERCENT;
+
 /// What is kept of an id. Made of bytes, so that none are lost between entries.
 pub(super) trait Entry: Copy {
     fn digest(&self) -> u128;
@@ -21,10 +23,6 @@ pub(super) trait Entry: Copy {
 
 /// Words of a bucket.
 const WORDS: usize = 16;
-
-/// Words in use of a hundred, at most: then few buckets are full, and most look-ups end in their
-/// home bucket.
-const FULL: usize = 75;
 
 /// Buckets behind the last home: it spills over there. The very last always has a free word, so
 /// that looking for one ends.
@@ -49,7 +47,7 @@ impl Bucket {
 
 /// A free word: its bucket, and its number in it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct FreeWord {
     bucket: usize,
     word: usize,
 }
@@ -85,12 +83,12 @@ impl<E: Entry> Slots<E> {
     /// Digests that fit without growing.
     #[inline]
     fn room(&self) -> usize {
-        self.homes * WORDS * FULL / 100
+        self.homes * WORDS * ID_INDEX_FULL_PERCENT / 100
     }
 
     /// Finds a digest's entry, or the free word that would lead to it.
     #[inline]
-    pub(super) fn find(&self, digest: u128) -> Result<usize, Place> {
+    pub(super) fn find(&self, digest: u128) -> Result<usize, FreeWord> {
         let upper = upper(digest) & self.mask;
         let mut at = self.home(digest);
         loop {
@@ -105,7 +103,7 @@ impl<E: Entry> Slots<E> {
                 equal &= equal - 1;
             }
             if free != 0 {
-                return Err(Place { bucket: at, word: free.trailing_zeros() as usize });
+                return Err(FreeWord { bucket: at, word: free.trailing_zeros() as usize });
             }
             at += 1;
         }
@@ -124,7 +122,7 @@ impl<E: Entry> Slots<E> {
     /// Puts an entry whose digest [`Slots::find`] did not find, and the free word that it named;
     /// grows before that when the table is full.
     #[inline]
-    pub(super) fn put(&mut self, place: Place, entry: E) {
+    pub(super) fn put(&mut self, place: FreeWord, entry: E) {
         let mut place = place;
         if self.entries.len >= self.room() {
             self.grow();
@@ -185,7 +183,7 @@ impl<E: Entry> Slots<E> {
     }
 
     #[inline]
-    fn fill(&mut self, place: Place, digest: u128, number: usize) {
+    fn fill(&mut self, place: FreeWord, digest: u128, number: usize) {
         let word = upper(digest) & self.mask | (number as u32 + 1);
         self.buckets[place.bucket].0[place.word] = word;
         if place.word == WORDS - 1 && place.bucket == self.buckets.len() - 1 {
@@ -213,12 +211,12 @@ impl<E: Entry> Slots<E> {
 
     /// The first free word at or behind a digest's home.
     #[inline]
-    fn free_place(&self, digest: u128) -> Place {
+    fn free_place(&self, digest: u128) -> FreeWord {
         let mut at = self.home(digest);
         loop {
             let (_, free) = self.buckets[at].compare(0, 0);
             if free != 0 {
-                return Place { bucket: at, word: free.trailing_zeros() as usize };
+                return FreeWord { bucket: at, word: free.trailing_zeros() as usize };
             }
             at += 1;
         }
@@ -231,9 +229,9 @@ fn upper(digest: u128) -> u32 {
     (digest >> 16) as u32
 }
 
-/// Homes such that `len` digests fill at most [`FULL`] of a hundred words.
+/// Homes such that `len` digests fill at most [`ID_INDEX_FULL_PERCENT`] of a hundred words.
 fn homes_for(len: usize) -> usize {
-    (len * 100).div_ceil(FULL * WORDS)
+    (len * 100).div_ceil(ID_INDEX_FULL_PERCENT * WORDS)
 }
 
 /// Entries by number, in pieces of memory that never move.

@@ -13,14 +13,12 @@
 //! ```
 
 use super::Hash;
+use crate::limits::DIGEST_BUFFER_BYTES;
 use crate::schema::{Field, Kind, Value};
 use sha2::{Digest, Sha256};
 
 /// The bits of every NaN.
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
-
-/// Bytes that are gathered before they go through the hash.
-const BUFFER_BYTES: usize = 4096;
 
 /// Writes canonical bytes straight into SHA-256. Every use has its own label, so that no two kinds
 /// of digest can ever be mistaken for each other.
@@ -33,7 +31,7 @@ pub struct Canonical {
 impl Canonical {
     /// Begins with `label` as a text.
     pub fn new(label: &str) -> Self {
-        let buffer = Vec::with_capacity(BUFFER_BYTES + 64);
+        let buffer = Vec::with_capacity(DIGEST_BUFFER_BYTES + 64);
         let mut canonical = Self { hasher: Sha256::new(), buffer };
         canonical.text(label);
         canonical
@@ -76,7 +74,7 @@ impl Canonical {
 
     /// A typed value or its absence. `kind` tells a decimal's scale.
     pub fn value(&mut self, kind: Kind, value: Option<Value<'_>>) -> &mut Self {
-        put_value(&mut self.buffer, scale(kind), value);
+        put_value(&mut self.buffer, kind.scale(), value);
         self.drain()
     }
 
@@ -85,7 +83,7 @@ impl Canonical {
     pub fn shape(&mut self, fields: &[Field]) -> &mut Self {
         self.number(fields.len() as u64);
         for field in fields {
-            self.text(&field.name).byte(kind_byte(field.kind)).byte(scale(field.kind));
+            self.text(&field.name).byte(kind_byte(field.kind)).byte(field.kind.scale());
         }
         self
     }
@@ -97,7 +95,7 @@ impl Canonical {
     }
 
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        if bytes.len() > BUFFER_BYTES {
+        if bytes.len() > DIGEST_BUFFER_BYTES {
             self.hasher.update(&self.buffer);
             self.buffer.clear();
             self.hasher.update(bytes);
@@ -108,7 +106,7 @@ impl Canonical {
     }
 
     fn drain(&mut self) -> &mut Self {
-        if self.buffer.len() >= BUFFER_BYTES {
+        if self.buffer.len() >= DIGEST_BUFFER_BYTES {
             self.hasher.update(&self.buffer);
             self.buffer.clear();
         }
@@ -128,14 +126,6 @@ pub fn kind_byte(kind: Kind) -> u8 {
         Kind::Text => 7,
         Kind::Bytes => 8,
         Kind::Json => 9,
-    }
-}
-
-/// A decimal's scale; 0 for other kinds.
-pub(super) fn scale(kind: Kind) -> u8 {
-    match kind {
-        Kind::Decimal { scale } => scale,
-        _ => 0,
     }
 }
 
@@ -197,7 +187,7 @@ mod tests {
 
     #[test]
     fn long_bytes_pass_the_buffer_by() {
-        let long = vec![7; 3 * BUFFER_BYTES];
+        let long = vec![7; 3 * DIGEST_BUFFER_BYTES];
         let mut canonical = Canonical::new("l");
         canonical.byte(1).bytes(&long).byte(2);
         let mut by_hand = b"\x01\0\0\0l\x01".to_vec();

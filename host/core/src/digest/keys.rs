@@ -14,7 +14,7 @@
 //! that have something in it: a key without view rows is not in the views, one without violations
 //! not in the violations.
 
-use super::canonical::{put_bytes, put_value, scale};
+use super::canonical::{put_bytes, put_value};
 use super::tree::{LEAF, Tree};
 use super::{Canonical, Digests, Hash};
 use crate::limits::KEY_LEAF_MAX_KEYS;
@@ -52,6 +52,15 @@ pub struct KeyedDigest {
     pub leaves: Vec<Leaf>,
 }
 
+/// The row of one key in a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowDigest {
+    /// SHA-256 of the row.
+    pub hash: Hash,
+    /// How many rows of the table it covers: states, view rows or violations.
+    pub rows: u64,
+}
+
 /// What all three trees have in common.
 #[derive(Debug, Default)]
 struct KeyTree {
@@ -62,12 +71,11 @@ struct KeyTree {
     keys: u64,
     rows: u64,
     last: Option<Vec<u8>>,
-    row: Vec<u8>,
 }
 
 impl KeyTree {
-    /// Begins the row of `key`, which must lie behind the last one.
-    fn begin(&mut self, tag: u8, key: &[u8]) -> Result<&mut Vec<u8>, KeyTreeError> {
+    /// Appends the row of `key`, which must lie behind the last one.
+    fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
         let last = self.last.get_or_insert_default();
         if self.keys > 0 && last.as_slice() >= key {
             let shown = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
@@ -75,24 +83,16 @@ impl KeyTree {
         }
         last.clear();
         last.extend_from_slice(key);
-        self.row.clear();
-        self.row.push(tag);
-        put_bytes(&mut self.row, key);
-        Ok(&mut self.row)
-    }
-
-    /// Ends the row that was begun; it covers `rows` rows of the table.
-    fn end(&mut self, rows: u64) {
         if self.open.is_empty() {
             self.open.push(LEAF);
         }
-        self.open.extend_from_slice(&Hash::of(&self.row).0);
+        self.open.extend_from_slice(&row.hash.0);
         self.keys += 1;
-        self.rows += rows;
-        let full = self.open.len() > 32 * KEY_LEAF_MAX_KEYS as usize;
-        if full || self.last.as_deref().is_some_and(ends_leaf) {
+        self.rows += row.rows;
+        if self.open.len() > 32 * KEY_LEAF_MAX_KEYS as usize || ends_leaf(key) {
             self.close();
         }
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -136,6 +136,116 @@ pub fn states_digest(leaves: &[Leaf]) -> Hash {
     from_leaves(Canonical::new("retally states v1"), leaves)
 }
 
+/// The bytes of rows, one after another in the same memory.
+#[derive(Default)]
+struct RowBytes(Vec<u8>);
+
+impl RowBytes {
+    fn begin(&mut self, tag: u8, key: &[u8]) -> &mut Vec<u8> {
+        self.0.clear();
+        self.0.push(tag);
+        put_bytes(&mut self.0, key);
+        &mut self.0
+    }
+
+    fn end(&self, rows: u64) -> RowDigest {
+        RowDigest { hash: Hash::of(&self.0), rows }
+    }
+}
+
+/// Hands the row of each key with view rows to `put`, key by key.
+///
+/// # Errors
+/// When something does not fit, or `put` fails.
+pub fn view_rows(
+    fields: &[Field],
+    keys: &Spans,
+    viewed: &Viewed,
+    mut put: impl FnMut(&[u8], RowDigest) -> Result<(), KeyTreeError>,
+) -> Result<(), KeyTreeError> {
+    let fits = viewed.columns.len() == fields.len()
+        && (fields.iter().zip(&viewed.columns))
+            .all(|(f, c)| c.values.is(f.kind) && c.len() == viewed.owners.len());
+    if !fits {
+        return Err(KeyTreeError::Columns);
+    }
+    let mut row_bytes = RowBytes::default();
+    let mut passed = vec![0; viewed.columns.len()];
+    let mut start = 0;
+    while let Some(&owner) = viewed.owners.get(start) {
+        let rows = viewed.owners[start..].iter().take_while(|&&o| o == owner).count();
+        let key = owned(keys, owner)?;
+        let bytes = row_bytes.begin(VIEW, key);
+        bytes.extend_from_slice(&(rows as u32).to_le_bytes());
+        for row in start..start + rows {
+            put_row(bytes, fields, &viewed.columns, row, &mut passed);
+        }
+        put(key, row_bytes.end(rows as u64))?;
+        start += rows;
+    }
+    Ok(())
+}
+
+/// Hands the row of each key with a state to `put`, key by key.
+///
+/// # Errors
+/// When the lists are of different length, or `put` fails.
+pub fn state_rows(
+    keys: &Spans,
+    states: &Spans,
+    applied: &[u64],
+    mut put: impl FnMut(&[u8], RowDigest) -> Result<(), KeyTreeError>,
+) -> Result<(), KeyTreeError> {
+    if states.len() != keys.len() || applied.len() != keys.len() {
+        return Err(KeyTreeError::Columns);
+    }
+    let mut row_bytes = RowBytes::default();
+    for ((key, state), applied) in keys.iter().zip(states.iter()).zip(applied) {
+        let bytes = row_bytes.begin(STATE, key);
+        bytes.extend_from_slice(&applied.to_le_bytes());
+        put_bytes(bytes, state);
+        put(key, row_bytes.end(1))?;
+    }
+    Ok(())
+}
+
+/// Hands the row of each key with violations to `put`, key by key. `codes`: the declared ones.
+///
+/// # Errors
+/// When a code or a key is unknown, or `put` fails.
+pub fn violation_rows(
+    codes: &[String],
+    keys: &Spans,
+    violated: &[Violated],
+    mut put: impl FnMut(&[u8], RowDigest) -> Result<(), KeyTreeError>,
+) -> Result<(), KeyTreeError> {
+    for group in violated.chunk_by(|a, b| a.owner == b.owner) {
+        let code = |violation: &Violated| {
+            let code = codes.get(violation.code as usize);
+            code.map(String::as_str).ok_or(KeyTreeError::Code(violation.code))
+        };
+        let codes = group.iter().map(code).collect::<Result<Vec<_>, _>>()?;
+        let key = owned(keys, group[0].owner)?;
+        put(key, violation_row(key, &codes))?;
+    }
+    Ok(())
+}
+
+fn violation_row(key: &[u8], codes: &[&str]) -> RowDigest {
+    let mut row_bytes = RowBytes::default();
+    let bytes = row_bytes.begin(VIOLATION, key);
+    bytes.extend_from_slice(&(codes.len() as u32).to_le_bytes());
+    codes.iter().for_each(|code| put_bytes(bytes, code.as_bytes()));
+    row_bytes.end(codes.len() as u64)
+}
+
+/// The key to which rows belong.
+fn owned(keys: &Spans, owner: u32) -> Result<&[u8], KeyTreeError> {
+    let is_there = (owner as usize) < keys.len();
+    let unknown = KeyTreeError::Owner { owner, keys: keys.len() };
+    is_there.then(|| keys.get(owner as usize)).ok_or(unknown)
+}
+
 /// Whether a leaf ends behind `key`.
 fn ends_leaf(key: &[u8]) -> bool {
     Sha256::new_with_prefix(b"retally leaf").chain_update(key).finalize()[0] == 0
@@ -159,28 +269,16 @@ impl ViewTree {
     /// # Errors
     /// When keys or rows are out of order.
     pub fn add(&mut self, keys: &Spans, viewed: &Viewed) -> Result<(), KeyTreeError> {
-        let fits = viewed.columns.len() == self.fields.len()
-            && (self.fields.iter().zip(&viewed.columns))
-                .all(|(f, c)| c.values.is(f.kind) && c.len() == viewed.owners.len());
-        if !fits {
-            return Err(KeyTreeError::Columns);
-        }
-        let mut passed = vec![0; viewed.columns.len()];
-        let mut start = 0;
-        while let Some(&owner) = viewed.owners.get(start) {
-            let rows = viewed.owners[start..].iter().take_while(|&&o| o == owner).count();
-            if owner as usize >= keys.len() {
-                return Err(KeyTreeError::Owner { owner, keys: keys.len() });
-            }
-            let bytes = self.tree.begin(VIEW, keys.get(owner as usize))?;
-            bytes.extend_from_slice(&(rows as u32).to_le_bytes());
-            for row in start..start + rows {
-                put_row(bytes, &self.fields, &viewed.columns, row, &mut passed);
-            }
-            self.tree.end(rows as u64);
-            start += rows;
-        }
-        Ok(())
+        let Self { fields, tree } = self;
+        view_rows(fields, keys, viewed, |key, row| tree.append(key, row))
+    }
+
+    /// Appends the row of a key, behind those before.
+    ///
+    /// # Errors
+    /// When the key is out of order.
+    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
+        self.tree.append(key, row)
     }
 
     /// The digest and the leaves.
@@ -202,7 +300,7 @@ fn put_row(
         let missing = column.missing.get(*passed) == Some(&(row as u32));
         *passed += usize::from(missing);
         let value = (!missing).then(|| column.values.get(row));
-        put_value(bytes, scale(field.kind), value);
+        put_value(bytes, field.kind.scale(), value);
     }
 }
 
@@ -223,16 +321,15 @@ impl StateTree {
         states: &Spans,
         applied: &[u64],
     ) -> Result<(), KeyTreeError> {
-        if states.len() != keys.len() || applied.len() != keys.len() {
-            return Err(KeyTreeError::Columns);
-        }
-        for ((key, state), applied) in keys.iter().zip(states.iter()).zip(applied) {
-            let bytes = self.tree.begin(STATE, key)?;
-            bytes.extend_from_slice(&applied.to_le_bytes());
-            put_bytes(bytes, state);
-            self.tree.end(1);
-        }
-        Ok(())
+        state_rows(keys, states, applied, |key, row| self.tree.append(key, row))
+    }
+
+    /// Appends the row of a key, behind those before.
+    ///
+    /// # Errors
+    /// When the key is out of order.
+    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
+        self.tree.append(key, row)
     }
 
     /// The digest and the leaves.
@@ -259,19 +356,16 @@ impl ViolationTree {
     /// # Errors
     /// When keys or violations are out of order, or a code is unknown.
     pub fn add(&mut self, keys: &Spans, violated: &[Violated]) -> Result<(), KeyTreeError> {
-        for group in violated.chunk_by(|a, b| a.owner == b.owner) {
-            let Some(&Violated { owner, .. }) = group.first() else { continue };
-            if owner as usize >= keys.len() {
-                return Err(KeyTreeError::Owner { owner, keys: keys.len() });
-            }
-            let code = |violation: &Violated| {
-                let code = self.codes.get(violation.code as usize);
-                code.map(String::as_str).ok_or(KeyTreeError::Code(violation.code))
-            };
-            let codes = group.iter().map(code).collect::<Result<Vec<_>, _>>()?;
-            push_codes(&mut self.tree, keys.get(owner as usize), &codes)?;
-        }
-        Ok(())
+        let Self { codes, tree } = self;
+        violation_rows(codes, keys, violated, |key, row| tree.append(key, row))
+    }
+
+    /// Appends the row of a key, behind those before.
+    ///
+    /// # Errors
+    /// When the key is out of order.
+    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
+        self.tree.append(key, row)
     }
 
     /// Appends one key with the codes of its violations.
@@ -279,21 +373,13 @@ impl ViolationTree {
     /// # Errors
     /// When the key is out of order.
     pub fn push(&mut self, key: &[u8], codes: &[&str]) -> Result<(), KeyTreeError> {
-        push_codes(&mut self.tree, key, codes)
+        self.tree.append(key, violation_row(key, codes))
     }
 
     /// The digest and the leaves.
     pub fn finish(self) -> KeyedDigest {
         self.tree.finish(Canonical::new("retally violations v1"))
     }
-}
-
-fn push_codes(tree: &mut KeyTree, key: &[u8], codes: &[&str]) -> Result<(), KeyTreeError> {
-    let bytes = tree.begin(VIOLATION, key)?;
-    bytes.extend_from_slice(&(codes.len() as u32).to_le_bytes());
-    codes.iter().for_each(|code| put_bytes(bytes, code.as_bytes()));
-    tree.end(codes.len() as u64);
-    Ok(())
 }
 
 /// The three trees of a run, fed together.

@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::decode::Code;
-use crate::reduce::{Block, EmitRows, Finals, Outcome, Stretch, Viewed, Violated};
+use crate::log::Stretch;
+use crate::reduce::{Block, EmitRows, Finals, Outcome, Viewed, Violated};
 use crate::schema::{Column, EmitKind, Field, Kind, Spans, Value};
 use proptest::prelude::*;
 
@@ -40,7 +41,7 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-fn pinned_outcomes() -> Outcomes {
+fn pinned_block() -> Block {
     let mut outcomes = vec![
         Outcome::Applied,
         Outcome::Rejected(0),
@@ -61,19 +62,40 @@ fn pinned_outcomes() -> Outcomes {
         Stretch { partition: 1, first_offset: 0, events: 1029 },
         Stretch { partition: 0, first_offset: 7, events: 1 },
     ];
-    let mut trees = Outcomes::new(shape(), &names(&["p1", "p0"]));
-    trees.add(&Block { stretches, outcomes, emits, refused: Vec::new() }).unwrap();
+    Block { stretches, outcomes, emits, refused: Vec::new() }
+}
+
+fn no_outcomes() -> Outcomes {
+    Outcomes::new(shape(), &names(&["p1", "p0"]))
+}
+
+fn pinned_outcomes() -> Outcomes {
+    let mut trees = no_outcomes();
+    trees.add(&pinned_block()).unwrap();
     trees
 }
 
-fn pinned_tables() -> Tables {
-    let fields = [field("currency", Kind::Text), field("net", Kind::Decimal { scale: 2 })];
-    let mut tables = Tables {
-        views: ViewTree::new(&fields),
+fn view_fields() -> [Field; 2] {
+    [field("currency", Kind::Text), field("net", Kind::Decimal { scale: 2 })]
+}
+
+fn no_tables() -> Tables {
+    Tables {
+        views: ViewTree::new(&view_fields()),
         states: StateTree::default(),
         violations: ViolationTree::new(vec!["net-wrong".into()]),
-    };
-    for block in 0..6u32 {
+    }
+}
+
+fn pinned_tables() -> Tables {
+    let mut tables = no_tables();
+    pinned_finals().iter().for_each(|finals| tables.add(finals).unwrap());
+    tables
+}
+
+fn pinned_finals() -> Vec<Finals> {
+    let fields = view_fields();
+    let finals = |block: u32| {
         let columns = fields.iter().map(|f| Column::new(f.kind)).collect();
         let viewed = Viewed { owners: Vec::new(), columns };
         let mut finals = Finals { viewed, ..Finals::default() };
@@ -94,9 +116,49 @@ fn pinned_tables() -> Tables {
             let violation = |_| Violated { owner, code: 0, detail: "free".into() };
             finals.violated.extend((0..violations).map(violation));
         }
-        tables.add(&finals).unwrap();
+        finals
+    };
+    (0..6).map(finals).collect()
+}
+
+#[test]
+fn trees_grow_from_the_rows_of_parts_as_from_the_whole() {
+    let (mut views, mut states, mut violations) = (Vec::new(), Vec::new(), Vec::new());
+    let codes = names(&["net-wrong"]);
+    for Finals { keys, states: bytes, applied, viewed, violated, .. } in
+        pinned_finals().iter().rev()
+    {
+        let put = |rows: &mut Vec<_>, key: &[u8], row| {
+            rows.push((key.to_vec(), row));
+            Ok(())
+        };
+        view_rows(&view_fields(), keys, viewed, |key, row| put(&mut views, key, row)).unwrap();
+        state_rows(keys, bytes, applied, |key, row| put(&mut states, key, row)).unwrap();
+        violation_rows(&codes, keys, violated, |key, row| put(&mut violations, key, row)).unwrap();
     }
-    tables
+    let mut tables = no_tables();
+    for rows in [&mut views, &mut states, &mut violations] {
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    views.iter().for_each(|(key, row)| tables.views.append(key, *row).unwrap());
+    states.iter().for_each(|(key, row)| tables.states.append(key, *row).unwrap());
+    violations.iter().for_each(|(key, row)| tables.violations.append(key, *row).unwrap());
+    assert_eq!(tables.finish(), pinned_tables().finish());
+}
+
+#[test]
+fn outcomes_grow_from_records_as_from_blocks() {
+    let records = shape().records(&pinned_block()).unwrap();
+    assert_eq!(
+        (records.offsets[0], records.offsets[1028 - 1], records.records.len()),
+        (0, 1028, 1029)
+    );
+    let mut trees = no_outcomes();
+    for (&partition, record) in records.partitions.iter().zip(records.records.iter()) {
+        trees.append(partition, record).unwrap();
+    }
+    assert_eq!(trees.save(), pinned_outcomes().save());
+    assert_eq!(trees.append(2, b""), Err(BlockError::Partition(2)));
 }
 
 #[test]

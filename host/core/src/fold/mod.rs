@@ -7,12 +7,15 @@
 //!
 //! What does not change while a log is folded is a [`Recipe`]; what does is a shard's
 //! ([`Shard`]), so whoever has threads calls the same pieces from them. [`Fold`] is those pieces
-//! called in order.
+//! called in order. Whoever keeps the states of keys elsewhere folds key by key:
+//! [`Recipe::step`].
 
 mod decoding;
+mod key;
 mod recipe;
 
 pub use decoding::{Decoding, Slabs};
+pub use key::KeyMemory;
 pub use recipe::Recipe;
 
 use crate::digest::{
@@ -22,9 +25,9 @@ use crate::limits::CALL_KEYS_MAX;
 use crate::log::{PartitionIndex, Position};
 use crate::reduce::{
     Block, Fault, Finals, Instance, KeyFault, KeyRef, NoProbe, Originals, Shard, Shares, Stop,
-    Unfolded, Viewed, event_at, sorted_keys, view_of,
+    Unfolded, Viewed, sorted_keys, view_of,
 };
-use crate::shard::{Decoded, shard_of};
+use crate::shard::{Decoded, event_at, shard_of};
 use crate::snapshot::{IdRows, KeyRows, Piece};
 use crate::state::Slot;
 
@@ -196,6 +199,14 @@ pub enum FoldError {
         position: Position,
         /// Its number in the batch, and why.
         stop: Stop,
+    },
+    /// One key's step got an event of another key.
+    #[error("the event at {position} is not of the key {key:?}")]
+    OtherKey {
+        /// Where it lies.
+        position: Position,
+        /// The key whose step it is.
+        key: String,
     },
     /// What the shards made of a batch is not whole.
     #[error(transparent)]

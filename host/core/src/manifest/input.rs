@@ -24,7 +24,7 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// In byte order of their names.
-    pub partitions: Vec<Taken>,
+    pub partitions: Vec<PartitionTaken>,
     /// In byte order of their paths.
     pub objects: Vec<Object>,
 }
@@ -32,7 +32,7 @@ pub struct Input {
 /// What a run took of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Taken {
+pub struct PartitionTaken {
     /// The partition's name.
     pub partition: String,
     /// How many events.

@@ -13,12 +13,13 @@ mod words;
 
 pub use crate::reduce::Engine;
 pub use counts::{Counts, CountsError};
-pub use input::{Input, Object, Taken, Xxh3};
-pub use settings::{Bound, Difference, Entry, Param, Range, Settings};
+pub use input::{Input, Object, PartitionTaken, Xxh3};
+pub use settings::{Difference, Entry, Param, Range, Settings};
 pub use span::{parse_span, span_text};
 pub use totals::{FieldTotal, TableTotals, Totals, TotalsError};
 
 use crate::digest::{Canonical, Digests, Hash, PartitionCount, run_digest};
+use crate::log::Position;
 use crate::schema::Description;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -100,7 +101,7 @@ pub struct FromSnapshot {
     /// SHA-256 of its manifest.
     pub sha256: Hash,
     /// First offset of each partition that it does not hold.
-    pub next: Vec<Bound>,
+    pub next: Vec<Position>,
 }
 
 /// Which reducer it was.

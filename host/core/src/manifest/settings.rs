@@ -22,10 +22,9 @@ use super::words::{on_conflict, on_trap, order, window};
 use crate::decode::convert::from_text;
 use crate::dedup::Window;
 use crate::digest::{Canonical, Hash};
-use crate::log::Order;
+use crate::log::{Order, Position};
 use crate::reduce::{OnConflict, OnTrap};
 use crate::schema::{Column, Field, Kind, display};
-use crate::snapshot::Reached;
 use serde::{Deserialize, Serialize};
 
 /// All settings that can decide a result.
@@ -72,23 +71,13 @@ pub struct Param {
 pub struct Range {
     /// Where outputs begin, for each partition that does not begin at its first event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub from: Vec<Bound>,
+    pub from: Vec<Position>,
     /// The first event that is not taken, for each partition that is not taken to its end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub to: Vec<Bound>,
+    pub to: Vec<Position>,
     /// Only so many events of each partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-}
-
-/// A position where a range begins or ends.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bound {
-    /// The partition's name.
-    pub partition: String,
-    /// The offset.
-    pub offset: u64,
 }
 
 /// An entry of the ledger that takes an event out.
@@ -186,10 +175,10 @@ impl Settings {
     /// What of these settings could decide the state at a position: no range, and of the ledger
     /// only what lies before it.
     #[must_use]
-    pub fn up_to(mut self, reached: &[Reached]) -> Self {
+    pub fn up_to(mut self, reached: &[Position]) -> Self {
         self.range = Range::default();
         let before = |entry: &Entry| {
-            reached.iter().any(|r| r.partition == entry.partition && entry.offset < r.next)
+            reached.iter().any(|r| r.partition == entry.partition && entry.offset < r.offset)
         };
         self.ledger.retain(before);
         self
@@ -259,10 +248,8 @@ impl Settings {
 
     fn range_difference(&self, needed: &Self) -> Option<Difference> {
         let show = |range: &Range| {
-            let bounds = |bounds: &[Bound]| {
-                let list: Vec<_> =
-                    bounds.iter().map(|b| format!("{}:{}", b.partition, b.offset)).collect();
-                list.join(", ")
+            let bounds = |bounds: &[Position]| {
+                bounds.iter().map(Position::to_string).collect::<Vec<_>>().join(", ")
             };
             let mut parts = Vec::new();
             for (word, places) in [("from", &range.from), ("to", &range.to)] {

@@ -4,9 +4,9 @@
 use super::*;
 use crate::dedup::Window;
 use crate::log::Order;
+use crate::log::Position;
 use crate::reduce::{OnConflict, OnTrap};
 use crate::schema::{Column, Field, Kind, Value};
-use crate::snapshot::Reached;
 
 fn settings() -> Settings {
     let param = |name: &str, kind, value: Option<&str>| Param {
@@ -25,7 +25,7 @@ fn settings() -> Settings {
         ],
         keys: Some(vec!["acct-1".into(), "acct-2".into()]),
         range: Range {
-            from: vec![Bound { partition: "eu/0".into(), offset: 7 }],
+            from: vec![Position { partition: "eu/0".into(), offset: 7 }],
             to: Vec::new(),
             limit: Some(100),
         },
@@ -39,7 +39,7 @@ fn settings() -> Settings {
 }
 
 fn input() -> Input {
-    let taken = |name: &str, range: Option<(u64, u64)>| Taken {
+    let taken = |name: &str, range: Option<(u64, u64)>| PartitionTaken {
         partition: name.into(),
         events: range.map_or(0, |(first, last)| last - first + 1),
         first: range.map(|(first, _)| first),
@@ -232,7 +232,7 @@ fn params_are_shown_as_they_are_read() {
 
 #[test]
 fn a_position_takes_what_lies_before_it() {
-    let at = |next| [Reached { partition: "eu/0".into(), next }];
+    let at = |offset| [Position { partition: "eu/0".into(), offset }];
     assert_eq!(settings().up_to(&at(9)).ledger, []);
     assert_eq!(settings().up_to(&at(10)).ledger.len(), 1);
     assert!(settings().up_to(&at(9)).range.is_whole());

@@ -2,19 +2,8 @@
 //! and outputs are written.
 
 use super::Outcome;
-use crate::log::{Micros, PartitionIndex};
+use crate::log::{Micros, PartitionIndex, Reach, Stretch};
 use crate::schema::{Column, Spans};
-
-/// Events of one partition whose offsets have no gap: where there is one, another stretch begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// The partition.
-    pub partition: PartitionIndex,
-    /// Offset of the first event; the others follow without gap.
-    pub first_offset: u64,
-    /// How many events.
-    pub events: u32,
-}
 
 /// Outcomes of a batch of the log.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -84,7 +73,7 @@ pub struct Finals {
     /// Time of the last applied event of each.
     pub times: Vec<Micros>,
     /// Where the events of each lie; empty unless that was asked for.
-    pub places: Vec<super::Place>,
+    pub reaches: Vec<Reach>,
     /// Their view rows; owners count within this block.
     pub viewed: super::Viewed,
     /// Their violations; owners count within this block.

@@ -6,6 +6,7 @@ use super::running::{view, with_instance};
 use super::{
     Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_violated,
 };
+use crate::log::Reach;
 use crate::schema::Column;
 use crate::state::Slot;
 
@@ -23,6 +24,22 @@ pub fn sorted_keys(shards: &[&Shard]) -> Vec<KeyRef> {
     }
     keys.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| bytes(x).cmp(bytes(y))));
     keys.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Keys with events and without a state, in byte order, and where their events lie: what the walk
+/// over keys with a state does not come by. Nothing unless reaches are noted.
+pub fn stateless(shards: &[&Shard]) -> Vec<(Vec<u8>, Reach)> {
+    let mut found = Vec::new();
+    for shard in shards {
+        for slot in 0..shard.keys.len() as Slot {
+            let reach = shard.reach(slot).filter(|reach| reach.events > 0);
+            if let Some(reach) = reach.filter(|_| shard.keys.state(slot).is_empty()) {
+                found.push((shard.keys.key(slot).to_vec(), reach));
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    found
 }
 
 /// The first bytes of a key as a number that is ordered as they are. A shorter key lies before all
@@ -52,9 +69,9 @@ pub fn finals(
     };
     let (viewed, violated) = called;
     let applied = keys.iter().map(|k| shards[k.0 as usize].keys.get(k.1).applied).collect();
-    let places = keys.iter().filter_map(|k| shards[k.0 as usize].place(k.1)).collect();
+    let reaches = keys.iter().filter_map(|k| shards[k.0 as usize].reach(k.1)).collect();
     let Keyed { keys, states, times, .. } = keyed;
-    Ok(Finals { keys, states, applied, times, places, viewed, violated })
+    Ok(Finals { keys, states, applied, times, reaches, viewed, violated })
 }
 
 /// The view rows of one key as it stands now.

@@ -3,15 +3,17 @@
 use super::gather::{Grouped, gather};
 use super::isolate::isolate;
 use super::judge::{Taken, judge};
-use super::places::Places;
+use super::reaches::Reaches;
 use super::running::apply;
 use super::{
     Answer, Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop,
     StopCause, Viewed,
 };
+use crate::decode::cut;
 use crate::dedup::IdTable;
-use crate::shard::Decoded;
-use crate::state::KeyTable;
+use crate::log::Reach;
+use crate::shard::{Decoded, bases};
+use crate::state::{KeyTable, Slot};
 
 /// Keys, states and ids of one shard.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub struct Shard {
     /// Events of the batches folded so far, those of other shards included.
     events: u64,
     /// Where its keys' events lie, if that is wanted.
-    pub(super) places: Places,
+    reaches: Reaches,
 }
 
 /// What one shard made of a batch of the log. Events are known by their number in the batch.
@@ -49,7 +51,7 @@ impl Shard {
     /// An empty shard.
     pub fn new(number: usize, rules: &Rules) -> Self {
         let (keys, ids) = (KeyTable::default(), IdTable::new(&rules.window));
-        Self { number, keys, ids, ids_before: None, events: 0, places: Places::default() }
+        Self { number, keys, ids, ids_before: None, events: 0, reaches: Reaches::default() }
     }
 
     /// Says how many events this run is likely to have in all, so that the table of ids is made
@@ -68,7 +70,7 @@ impl Shard {
 
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.places.bytes() + self.ids.bytes()
+        self.keys.bytes() + self.reaches.bytes() + self.ids.bytes()
     }
 
     /// Folds this shard's events of a batch. `instance` is reused, and left empty after a fault.
@@ -110,7 +112,7 @@ impl Shard {
                     .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
             probe.enter(Some(Step::Keep));
             self.keep(&grouped, &answer, &trapped);
-            self.place_taken(slabs, &taken, &grouped);
+            self.note_taken(slabs, &taken, &grouped);
             let event = |row: u32| number(&taken[grouped.order[row as usize] as usize]);
             folded.take(answer, &trapped, event);
         }
@@ -135,8 +137,46 @@ impl Shard {
         if ids.wants_tidy() {
             ids.tidy(&keys.highest());
         }
-        self.place_others(slabs, &folded.outcomes);
+        self.note_others(slabs, &folded.outcomes);
         (taken, stopped)
+    }
+
+    /// From now on the shard notes where its keys' events lie.
+    pub fn note_reaches(&mut self) {
+        self.reaches.begin();
+    }
+
+    /// Where a key's events lie; none: it was not asked for.
+    pub fn reach(&self, slot: Slot) -> Option<Reach> {
+        self.reaches.of(slot)
+    }
+
+    /// Notes where the events of a batch lie that reached the reducer.
+    pub fn note_taken(&mut self, slabs: &[Decoded], taken: &[Taken], grouped: &Grouped) {
+        self.reaches.note_taken(self.keys.len(), slabs, taken, grouped);
+    }
+
+    /// Notes where the events of a batch lie that have a key and did not reach the reducer.
+    pub fn note_others(&mut self, slabs: &[Decoded], outcomes: &[(u32, Outcome)]) {
+        if !self.reaches.is_wanted() {
+            return;
+        }
+        let bases = bases(slabs);
+        for &(event, _) in outcomes.iter().filter(|(_, what)| *what != Outcome::Filtered) {
+            let number = bases.partition_point(|&base| base <= event) - 1;
+            let (slab, row) = (&slabs[number], event - bases[number]);
+            if let Some(slot) = self.slot_of(slab, row) {
+                self.reaches.note(slot, slab.spot(row));
+            }
+        }
+    }
+
+    /// The slot of an event with a key in this shard.
+    pub fn slot_of(&self, slab: &Decoded, row: u32) -> Option<Slot> {
+        let range = slab.range(self.number);
+        let candidates = &slab.candidates()[range.clone()];
+        let at = candidates.binary_search_by_key(&row, |event| event.row).ok()?;
+        self.keys.find(candidates[at].key, slab.key(range.start + at))
     }
 
     /// Keeps the new states, and counts what was applied.
@@ -158,30 +198,6 @@ impl Shard {
             row = grouped.batch.key_ends[number];
         }
     }
-}
-
-/// Number of each slab's first event in the batch.
-pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
-    let mut next = 0;
-    slabs
-        .iter()
-        .map(|slab| {
-            next += slab.len() as u32;
-            next - slab.len() as u32
-        })
-        .collect()
-}
-
-/// The slab and the row of the event with this number in the batch.
-pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
-    let mut row = event;
-    for slab in slabs {
-        match row.checked_sub(slab.len() as u32) {
-            Some(behind) => row = behind,
-            None => return Some((slab, row)),
-        }
-    }
-    None
 }
 
 /// The number in the batch of a taken event.
@@ -228,14 +244,4 @@ impl Folded {
         self.emits = answer.emits;
         self.trace = answer.trace;
     }
-}
-
-/// Cuts free text to its bound, at a character.
-pub(crate) fn cut(mut text: String) -> String {
-    let mut end = text.len().min(crate::limits::DETAIL_MAX_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
 }

@@ -103,11 +103,7 @@ fn quarantine<'a>(
     if rules.quarantine.is_empty() {
         return Ok(None);
     }
-    let offset = slab.placed.offsets.at(row as usize);
-    let Some(entry) = rules.quarantine.get(&slab.placed.partition).and_then(|p| p.get(&offset))
-    else {
-        return Ok(None);
-    };
+    let Some(entry) = rules.quarantine.get(&slab.spot(row)) else { return Ok(None) };
     let at = row as usize;
     let pairs = [(&entry.key, "key", &slab.events.keys), (&entry.id, "id", &slab.events.ids)];
     for (said, name, found) in pairs {

@@ -4,12 +4,11 @@
 //! bytes tell no more than their key's shard), so under a window without end they come in a piece
 //! of their own.
 
-use super::{Rules, Shard};
+use super::{IdRows, KeyRows, Piece, Rules, Shard};
 use crate::dedup::{Remembered, Window};
 use crate::log::{Order, PartitionIndex};
 use crate::seed::Seed;
 use crate::shard::{shard_of, shard_of_id};
-use crate::snapshot::{IdRows, KeyRows, Piece};
 use crate::state::Slot;
 use std::collections::BTreeMap;
 

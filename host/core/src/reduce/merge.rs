@@ -3,12 +3,12 @@
 //! The records of one event come from one shard and lie there side by side, so they are found
 //! through a table of events rather than sorted.
 
-use super::fold::bases;
-use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Stretch, Unfolded};
+use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Unfolded};
 use crate::decode::{Reading, original};
+use crate::log::Stretch;
 use crate::schema::pick::{Pick, pick};
 use crate::schema::{Column, Description, Values};
-use crate::shard::Decoded;
+use crate::shard::{Decoded, bases};
 
 /// Where the original bytes of events are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,21 +16,22 @@ mod memory;
 mod merge;
 pub mod native;
 mod outcome;
-mod places;
+mod pieces;
 mod probe;
+mod reaches;
 mod rules;
 mod running;
 mod shares;
 mod stop;
 
-pub use block::{Block, EmitRows, Finals, Refused, Stretch};
+pub use block::{Block, EmitRows, Finals, Refused};
 pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
 pub use engine::Engine;
-pub use finals::{KeyFault, KeyRef, finals, sorted_keys, view_of};
-pub use fold::{Folded, Shard, event_at};
+pub use finals::{KeyFault, KeyRef, finals, sorted_keys, stateless, view_of};
+pub use fold::{Folded, Shard};
 pub use merge::{Originals, merge};
 pub use outcome::Outcome;
-pub use places::{Place, stateless_places};
+pub use pieces::{IdRows, KeyRows, Piece};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
 pub use shares::{Shares, Unfolded};
@@ -39,14 +40,14 @@ pub use stop::{Stop, StopCause};
 /// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
 /// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
 pub mod steps {
-    pub use super::fold::{bases, call, numbers};
+    pub use super::fold::{call, numbers};
     pub use super::gather::{Grouped, fill, gather};
     pub use super::isolate::append;
     pub use super::judge::Taken;
     pub use super::running::apply;
 }
 
-use crate::digest::Hash;
+use crate::hash::Hash;
 use crate::schema::{Column, Description, Spans};
 use std::sync::Arc;
 

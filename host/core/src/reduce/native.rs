@@ -4,7 +4,7 @@
 use super::{
     Answer, Batch, Emitted, Engine, Fault, Instance, Keyed, Reducer, Rejected, Viewed, Violated,
 };
-use crate::digest::Hash;
+use crate::hash::Hash;
 use crate::schema::{Column, Description, Spans, Value};
 use std::sync::Arc;
 

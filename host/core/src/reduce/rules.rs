@@ -1,7 +1,7 @@
 //! The settings of a job that can decide a result.
 
 use crate::dedup::Window;
-use crate::log::{Order, PartitionIndex};
+use crate::log::{Order, Spot};
 use crate::schema::Column;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub struct Rules {
     pub params: Arc<Vec<Column>>,
     /// Only these keys; none: all.
     pub keys: Option<BTreeSet<Vec<u8>>>,
-    /// Events taken out, by partition and offset.
-    pub quarantine: BTreeMap<PartitionIndex, BTreeMap<u64, Quarantine>>,
+    /// Events taken out.
+    pub quarantine: BTreeMap<Spot, Quarantine>,
     /// Whether the view after every event is wanted.
     pub trace: bool,
 }

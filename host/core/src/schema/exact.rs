@@ -1,13 +1,11 @@
 //! Exact numbers wider than a value: sums of integers and decimals, and the bounds that people set
 //! for them. No float is ever in between.
 
+use crate::limits::EXACT_SCALE_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
-
-/// Digits behind the point that can be written at the most: more than any scale has.
-const SCALE_MAX: u8 = 36;
 
 /// A whole number of units of 10^-scale; an integer has scale 0. In files it is a text with all
 /// digits of its scale, because many readers of JSON make a float of every number.
@@ -91,7 +89,7 @@ impl FromStr for Exact {
         if whole.is_empty() || has_point && places.is_empty() || !plain(whole) || !plain(places) {
             return Err(wrong());
         }
-        let scale = u8::try_from(places.len()).ok().filter(|scale| *scale <= SCALE_MAX);
+        let scale = u8::try_from(places.len()).ok().filter(|scale| *scale <= EXACT_SCALE_MAX);
         let scale = scale.ok_or_else(wrong)?;
         let mut units = 0i128;
         for digit in whole.bytes().chain(places.bytes()) {
@@ -152,7 +150,7 @@ mod tests {
     #[test]
     fn numbers_of_any_size_compare() {
         let [least, most] = [i128::MIN, i128::MAX].map(|units| Exact { units, scale: 0 });
-        let small = Exact { units: 1, scale: SCALE_MAX };
+        let small = Exact { units: 1, scale: EXACT_SCALE_MAX };
         assert_eq!(most.compare(small), Ordering::Greater);
         assert_eq!(least.compare(small), Ordering::Less);
         assert_eq!(small.compare(most), Ordering::Less);
@@ -161,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_text_means_the_number(units: i128, scale in 0..=SCALE_MAX) {
+        fn the_text_means_the_number(units: i128, scale in 0..=EXACT_SCALE_MAX) {
             let number = Exact { units, scale };
             prop_assert_eq!(number.to_string().parse(), Ok(number));
         }

@@ -51,6 +51,16 @@ pub enum Kind {
     Json,
 }
 
+impl Kind {
+    /// Digits after the point; 0 for all but decimals.
+    pub fn scale(self) -> u8 {
+        match self {
+            Self::Decimal { scale } => scale,
+            _ => 0,
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,6 +1,7 @@
 //! Laws of the fold: what must never change a result, over random logs.
 
 mod driver;
+mod parts;
 
 use driver::{How, fold};
 use proptest::prelude::*;
@@ -148,6 +149,20 @@ proptest! {
         prop_assert_eq!(flat(&plain), flat(&other));
         prop_assert_eq!(plain.finals, other.finals);
         prop_assert_eq!(plain.digests, other.digests);
+    }
+
+    #[test]
+    fn a_log_folded_key_by_key_comes_to_the_same(log in log(), how in how(), window in window()) {
+        let mut rules = rules(Order::Log);
+        rules.window = window;
+        let whole = fold(&log, &rules, &plain()).expect("it folds");
+        prop_assert_eq!(parts::by_keys(&log, &rules, &how).digests(&log), whole.digests);
+    }
+
+    #[test]
+    fn digests_of_parts_are_those_of_the_whole(log in log(), how in how(), number in 1usize..7) {
+        let whole = fold(&log, &rules(Order::Path), &how).expect("it folds");
+        prop_assert_eq!(parts::split(&whole, number).digests(&log), whole.digests);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::rundir::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows
 use crate::rundir::{RunDirError, RunReader, Table};
 use retally_compare::model::Fate;
 use retally_compare::{Plan, Records, SideOf, Tally};
-use retally_core::reduce::{Outcome, Stretch};
+use retally_core::log::Stretch;
+use retally_core::reduce::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::path::Path;

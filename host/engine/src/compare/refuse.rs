@@ -1,7 +1,7 @@
 //! Which two runs are compared, and which are refused because a difference between them would say
 //! nothing about the two versions: other reducers, other logs, other settings, nothing to compare.
 
-use retally_core::manifest::{Input, Manifest, Object, Param, Settings, Taken};
+use retally_core::manifest::{Input, Manifest, Object, Param, PartitionTaken, Settings};
 use std::collections::BTreeMap;
 
 /// Why a comparison of two runs would mean nothing, as sentence fragments; empty: it does.
@@ -32,8 +32,8 @@ pub(crate) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
 
 /// The first thing in which two logs differ.
 fn input(a: &Input, b: &Input) -> Option<String> {
-    let partition = |taken: &Taken| {
-        let Taken { partition, events, first, last } = taken;
+    let partition = |taken: &PartitionTaken| {
+        let PartitionTaken { partition, events, first, last } = taken;
         (partition.clone(), (*events, *first, *last))
     };
     let of_a: BTreeMap<_, _> = a.partitions.iter().map(partition).collect();

@@ -228,7 +228,7 @@ fn a_key_that_differs_is_shown_with_its_event() {
         let row = |net| {
             let columns = vec![Column::new(Kind::Text), Column::new(Kind::Decimal { scale: 2 })];
             let mut finals = Finals {
-                places: Vec::new(),
+                reaches: Vec::new(),
                 keys: [b"k1".as_slice()].into_iter().collect(),
                 states: [b"s".as_slice()].into_iter().collect(),
                 applied: vec![1],

@@ -9,7 +9,7 @@ use super::results::Results;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use retally_core::digest::Tables;
-use retally_core::manifest::{Input, Taken};
+use retally_core::manifest::{Input, PartitionTaken};
 use retally_core::reduce::{Finals, Shard};
 
 /// Goes through all keys of a lane that is alone. Gives the trees over them.
@@ -37,7 +37,7 @@ pub(crate) fn input(
     extents: &[Extent],
     threads: usize,
 ) -> Result<Input, RunError> {
-    let taken = |(name, extent): (&String, &Extent)| Taken {
+    let taken = |(name, extent): (&String, &Extent)| PartitionTaken {
         partition: name.clone(),
         events: extent.events,
         first: extent.first,

@@ -8,9 +8,10 @@ use retally_compare::model::{
     Fate, FirstDivergence, FirstEvent, ShownRecord, ShownRow, ShownValue,
 };
 use retally_compare::pair::{Detail, Parted, Seen};
+use retally_core::limits::SHARDS;
 use retally_core::reduce::Shard;
 use retally_core::schema::{Column, Description, Field, Kind, Value, display};
-use retally_core::shard::{SHARDS, shard_of};
+use retally_core::shard::shard_of;
 use retally_core::state::Slot;
 
 /// See the module.

@@ -8,7 +8,7 @@ use crate::rundir::{Keys, RunReader, Table, check};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use retally_core::digest::Hash;
-use retally_core::manifest::Taken;
+use retally_core::manifest::PartitionTaken;
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::{Event, Native, Rules};
 use retally_core::schema::{
@@ -134,7 +134,7 @@ fn gaps_in_offsets_change_no_digest_and_are_told_everywhere() {
         let report = run(&dir, &options(memory(true), threads));
         assert_eq!(report.manifest.run_digest, dense.manifest.run_digest);
         let last = Some(sparse(EVENTS - 1));
-        let taken = |name: &str| Taken {
+        let taken = |name: &str| PartitionTaken {
             partition: name.into(),
             events: EVENTS as u64,
             first: Some(100),

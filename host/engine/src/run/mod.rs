@@ -34,8 +34,8 @@ pub use crate::limits::BATCH_EVENTS;
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{RunError, Stopped};
 pub use explain::{
-    AROUND, ExplainOptions, FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf,
-    RowChange, RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
+    AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
+    RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
 pub use prepare::{load, load_file};
 pub use progress::{Observer, Progress, Silent};

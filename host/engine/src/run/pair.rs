@@ -3,10 +3,11 @@
 
 use super::lane::lock;
 use retally_compare::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, level_of};
+use retally_core::limits::SHARDS;
 use retally_core::reduce::Probe;
 use retally_core::reduce::Stop;
 use retally_core::schema::Description;
-use retally_core::shard::{Decoded, SHARDS};
+use retally_core::shard::Decoded;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 

@@ -19,12 +19,12 @@ use crate::source::{self, Projection, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
-use retally_core::log::{Order, PartitionIndex};
+use retally_core::limits::SHARDS;
+use retally_core::log::{Order, PartitionIndex, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
-use retally_core::shard::SHARDS;
 use retally_core::snapshot::Binding;
 use retally_sandbox::{Sandbox, SandboxConfig};
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ pub(crate) fn prepare<'a>(
         let results = Results::new(sink, reducer, file, binding, &resumed);
         results.check()?;
         if results.takes().places {
-            resumed.fold.shards.iter_mut().for_each(Shard::note_places);
+            resumed.fold.shards.iter_mut().for_each(Shard::note_reaches);
         }
         from = resumed.from;
         reaches(source.as_ref(), &from)?;
@@ -254,12 +254,9 @@ fn settings(
     }
 }
 
-/// The ledger's entries by partition number.
-fn quarantine(
-    entries: &[Entry],
-    names: &[String],
-) -> Result<BTreeMap<PartitionIndex, BTreeMap<u64, Quarantine>>, RunError> {
-    let mut all: BTreeMap<PartitionIndex, BTreeMap<u64, Quarantine>> = BTreeMap::new();
+/// The ledger's entries by position.
+fn quarantine(entries: &[Entry], names: &[String]) -> Result<BTreeMap<Spot, Quarantine>, RunError> {
+    let mut all = BTreeMap::new();
     for entry in entries {
         let Some(number) = names.iter().position(|name| *name == entry.partition) else {
             let known: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
@@ -270,7 +267,8 @@ fn quarantine(
             });
         };
         let about = Quarantine { key: entry.key.clone(), id: entry.id.clone() };
-        all.entry(number as PartitionIndex).or_default().insert(entry.offset, about);
+        let spot = Spot { partition: number as PartitionIndex, offset: entry.offset };
+        all.insert(spot, about);
     }
     Ok(all)
 }

@@ -13,11 +13,12 @@ use crate::snapshot::SnapshotRef;
 use retally_core::digest::{
     Digests, KeyedDigest, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
 };
+use retally_core::log::Position;
 use retally_core::manifest::{
     Counts, FromSnapshot, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal,
 };
-use retally_core::reduce::{Block, Engine, Finals, Reducer, Shard, stateless_places};
-use retally_core::snapshot::{Binding, Head, Reached};
+use retally_core::reduce::{Block, Engine, Finals, Reducer, Shard, stateless};
+use retally_core::snapshot::{Binding, Head};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub(crate) struct Results<'a> {
     binding: Binding,
     from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
     /// Partitions of the history that this log does not have.
-    beyond: Vec<Reached>,
+    beyond: Vec<Position>,
     outcomes: Outcomes,
     counts: Counts,
     totals: Totals,
@@ -117,7 +118,7 @@ impl<'a> Results<'a> {
 
     /// Before the first keys.
     pub(crate) fn stateless(&mut self, shards: &[&Shard]) -> Result<(), RunError> {
-        let keys = if self.takes.places { stateless_places(shards) } else { Vec::new() };
+        let keys = if self.takes.places { stateless(shards) } else { Vec::new() };
         Ok(self.sink.stateless(&keys)?)
     }
 
@@ -142,12 +143,12 @@ impl<'a> Results<'a> {
         if !self.takes.commits {
             return Ok(Vec::new());
         }
-        let reached = |(name, extent): (&String, &Extent)| Reached {
+        let reached = |(name, extent): (&String, &Extent)| Position {
             partition: name.clone(),
-            next: extent.next,
+            offset: extent.next,
         };
         let own = names.iter().zip(extents).map(reached);
-        let mut partitions: Vec<Reached> = own.chain(self.beyond.clone()).collect();
+        let mut partitions: Vec<Position> = own.chain(self.beyond.clone()).collect();
         let places = sort(&mut partitions);
         let mut pieces = Vec::new();
         for mut shard in lane.lock_shards() {

@@ -3,9 +3,9 @@
 use super::error::RunError;
 use crate::snapshot::{SnapshotRef, Store};
 use retally_core::fold::{Fold, Recipe};
-use retally_core::log::PartitionIndex;
-use retally_core::manifest::{Bound, Counts, FromSnapshot};
-use retally_core::snapshot::{Binding, Reached};
+use retally_core::log::{PartitionIndex, Position};
+use retally_core::manifest::{Counts, FromSnapshot};
+use retally_core::snapshot::Binding;
 use std::path::Path;
 
 /// Where a run begins.
@@ -17,7 +17,7 @@ pub(crate) struct Resumed {
     pub from: Vec<u64>,
     pub snapshot: Option<(FromSnapshot, SnapshotRef)>,
     /// Partitions of the history that this log does not have; their numbers follow those it has.
-    pub beyond: Vec<Reached>,
+    pub beyond: Vec<Position>,
 }
 
 impl Resumed {
@@ -46,7 +46,7 @@ pub(crate) fn load(
     let mut loaded = summary.reference.load(binding)?;
     let head = loaded.head.clone();
     let mut beyond = Vec::new();
-    let home = |reached: &Reached| match names.iter().position(|name| *name == reached.partition) {
+    let home = |reached: &Position| match names.iter().position(|name| *name == reached.partition) {
         Some(number) => number as PartitionIndex,
         None => {
             beyond.push(reached.clone());
@@ -66,13 +66,12 @@ pub(crate) fn load(
         }
     }
     let next = |name: &String| {
-        head.partitions.iter().find(|r| r.partition == *name).map_or(0, |reached| reached.next)
+        head.partitions.iter().find(|r| r.partition == *name).map_or(0, |reached| reached.offset)
     };
-    let bound = |r: &Reached| Bound { partition: r.partition.clone(), offset: r.next };
     let from = FromSnapshot {
         name: summary.reference.name.clone(),
         sha256: summary.reference.sha256,
-        next: head.partitions.iter().map(bound).collect(),
+        next: head.partitions.clone(),
     };
     Ok(Resumed {
         fold,
@@ -84,7 +83,7 @@ pub(crate) fn load(
 }
 
 /// Sorts partitions by the bytes of their names, and tells where each went.
-pub(super) fn sort(partitions: &mut Vec<Reached>) -> Vec<PartitionIndex> {
+pub(super) fn sort(partitions: &mut Vec<Position>) -> Vec<PartitionIndex> {
     let mut order: Vec<usize> = (0..partitions.len()).collect();
     order.sort_by(|&a, &b| partitions[a].partition.cmp(&partitions[b].partition));
     let mut places = vec![0; order.len()];

@@ -8,8 +8,9 @@ use super::shape::Table;
 use crate::table::Batch;
 use arrow_array::{Array, StringArray};
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, PartitionDigest, outcomes_digest};
+use retally_core::log::Stretch;
 use retally_core::manifest::{Counts, Totals};
-use retally_core::reduce::{Block, EmitRows, Outcome, Stretch};
+use retally_core::reduce::{Block, EmitRows, Outcome};
 use retally_core::schema::{Column, Spans};
 use std::collections::{BTreeSet, VecDeque};
 

@@ -41,7 +41,6 @@ pub use check::{CheckReport, Checked, check};
 pub(crate) use check::{log_finding, violations_digest};
 pub use error::RunDirError;
 pub use named::Named;
-pub use places::KeyPlace;
 pub use reader::{Keys, Part, Rows, RunReader};
 pub(crate) use rows::{RowMaker, state_rows};
 pub use shape::Table;

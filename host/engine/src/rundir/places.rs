@@ -7,8 +7,7 @@ use super::folder::Folder;
 use super::reader::{Keys, RunReader};
 use super::rows::RowMaker;
 use super::shape::{Shape, Table};
-use retally_core::log::Position;
-use retally_core::reduce::Place;
+use retally_core::log::{Position, Reach};
 use retally_core::schema::Spans;
 use std::collections::VecDeque;
 
@@ -16,7 +15,7 @@ use std::collections::VecDeque;
 pub(super) struct PlacesWriter {
     pub(super) file: RunFile,
     /// Keys that no state leads to, in byte order.
-    stateless: VecDeque<(Vec<u8>, Place)>,
+    stateless: VecDeque<(Vec<u8>, Reach)>,
 }
 
 impl PlacesWriter {
@@ -26,7 +25,7 @@ impl PlacesWriter {
     }
 
     /// Says which keys have events and no state; in byte order.
-    pub(super) fn stateless(&mut self, keys: Vec<(Vec<u8>, Place)>) {
+    pub(super) fn stateless(&mut self, keys: Vec<(Vec<u8>, Reach)>) {
         self.stateless = keys.into();
     }
 
@@ -35,7 +34,7 @@ impl PlacesWriter {
         &mut self,
         maker: &RowMaker,
         keys: &Spans,
-        places: &[Place],
+        places: &[Reach],
     ) -> Result<(), RunDirError> {
         let mut rows = Rows::default();
         for (key, place) in keys.iter().zip(places) {
@@ -59,11 +58,11 @@ impl PlacesWriter {
 #[derive(Default)]
 struct Rows {
     keys: Spans,
-    places: Vec<Place>,
+    places: Vec<Reach>,
 }
 
 impl Rows {
-    fn push(&mut self, key: &[u8], place: Place) {
+    fn push(&mut self, key: &[u8], place: Reach) {
         // A key of a snapshot that had no event in this run.
         if place.events > 0 {
             self.keys.push(key);
@@ -72,23 +71,12 @@ impl Rows {
     }
 }
 
-/// Where the events of a key lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyPlace {
-    /// The first.
-    pub first: Position,
-    /// The last.
-    pub last: Position,
-    /// How many.
-    pub events: u64,
-}
-
 impl RunReader {
     /// Where the events of a key lie in the log of this run, if it has any there.
     ///
     /// # Errors
     /// When the file is missing or not as it was written.
-    pub fn place(&self, key: &str) -> Result<Option<KeyPlace>, RunDirError> {
+    pub fn place(&self, key: &str) -> Result<Option<Reach<Position>>, RunDirError> {
         for batch in self.rows(Table::Where, &Keys::These([key.to_owned()].into()))? {
             let batch = batch?;
             if batch.is_empty() {
@@ -105,7 +93,7 @@ impl RunReader {
                     offset: number(offset)?,
                 })
             };
-            return Ok(Some(KeyPlace {
+            return Ok(Some(Reach {
                 first: position("first_partition", "first_offset")?,
                 last: position("last_partition", "last_offset")?,
                 events: number("events")?,

@@ -6,8 +6,8 @@ use crate::table::{Digits, NewRows};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::Schema;
 use retally_core::digest::{History, Leaf};
-use retally_core::log::PartitionIndex;
-use retally_core::reduce::{EmitRows, Outcome, Place, Refused, Viewed, Violated};
+use retally_core::log::{PartitionIndex, Reach};
+use retally_core::reduce::{EmitRows, Outcome, Refused, Viewed, Violated};
 use retally_core::schema::{Column, Description, Reason, Spans};
 use std::path::Path;
 use std::sync::Arc;
@@ -119,13 +119,13 @@ impl RowMaker {
     }
 
     /// Where the events of keys lie.
-    pub(super) fn places(&self, keys: Spans, places: &[Place]) -> NewRows {
+    pub(super) fn places(&self, keys: Spans, places: &[Reach]) -> NewRows {
         NewRows::default()
             .text("key", keys)
-            .texts("first_partition", places.iter().map(|place| self.name(place.first.0)))
-            .numbers("first_offset", places.iter().map(|place| place.first.1).collect())
-            .texts("last_partition", places.iter().map(|place| self.name(place.last.0)))
-            .numbers("last_offset", places.iter().map(|place| place.last.1).collect())
+            .texts("first_partition", places.iter().map(|place| self.name(place.first.partition)))
+            .numbers("first_offset", places.iter().map(|place| place.first.offset).collect())
+            .texts("last_partition", places.iter().map(|place| self.name(place.last.partition)))
+            .numbers("last_offset", places.iter().map(|place| place.last.offset).collect())
             .numbers("events", places.iter().map(|place| place.events).collect())
     }
 }

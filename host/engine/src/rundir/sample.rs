@@ -5,9 +5,10 @@ use retally_core::decode::Code;
 use retally_core::digest::{
     Digests, Hash, OutcomeShape, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
 };
+use retally_core::log::{Position, Stretch};
 use retally_core::manifest::*;
 use retally_core::reduce::{
-    Block, EmitRows, Finals, OnConflict, OnTrap, Outcome, Refused, Stretch, Viewed, Violated,
+    Block, EmitRows, Finals, OnConflict, OnTrap, Outcome, Refused, Viewed, Violated,
 };
 use retally_core::schema::{
     Column, Description, EmitKind, Field, Kind, Reason, StateShape, Value, ViewShape,
@@ -238,7 +239,7 @@ fn settings() -> Settings {
         kind,
         value: value.map(str::to_owned),
     };
-    let bound = |partition: &str, offset| Bound { partition: partition.into(), offset };
+    let bound = |partition: &str, offset| Position { partition: partition.into(), offset };
     Settings {
         order: retally_core::log::Order::Log,
         window: retally_core::dedup::Window::All,
@@ -264,7 +265,7 @@ fn input() -> Input {
         xxh3_128: Some(Xxh3(0x0123_4567_89ab_cdef)),
         sha256,
     };
-    let taken = |partition: &str, events, first, last| Taken {
+    let taken = |partition: &str, events, first, last| PartitionTaken {
         partition: partition.into(),
         events,
         first,

@@ -4,7 +4,8 @@
 use super::RunDirError;
 use super::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows, Regrown};
 use super::reader::RunReader;
-use retally_core::reduce::{Outcome, Stretch};
+use retally_core::log::Stretch;
+use retally_core::reduce::Outcome;
 
 /// Events that are put into the trees at a time.
 const STEP_EVENTS: u64 = 8192;

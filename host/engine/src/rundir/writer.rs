@@ -9,8 +9,9 @@ use super::rows::{Alike, RowMaker, history_rows, leaf_rows, state_rows};
 use super::shape::{MANIFEST, Table};
 use crate::audit::AUDIT;
 use retally_core::digest::{History, KeyedDigest};
+use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
-use retally_core::reduce::{Block, Finals, Outcome, Place, Refused};
+use retally_core::reduce::{Block, Finals, Outcome, Refused};
 use retally_core::schema::Description;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -136,7 +137,7 @@ impl RunWriter {
 
     /// Says which keys have events and no state, in byte order, and where those lie; before the
     /// first of [`RunWriter::finals`].
-    pub fn stateless(&mut self, keys: Vec<(Vec<u8>, Place)>) {
+    pub fn stateless(&mut self, keys: Vec<(Vec<u8>, Reach)>) {
         self.places.stateless(keys);
     }
 
@@ -145,8 +146,8 @@ impl RunWriter {
     /// # Errors
     /// When a file cannot be written.
     pub fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
-        let Finals { keys, states: states_of, applied, times, places, viewed, violated } = finals;
-        self.places.add(&self.maker, &keys, &places)?;
+        let Finals { keys, states: states_of, applied, times, reaches, viewed, violated } = finals;
+        self.places.add(&self.maker, &keys, &reaches)?;
         self.violated.write(self.maker.violations(&keys, &violated))?;
         let rows = self.maker.views(&keys, viewed);
         let (views, states) = (&mut self.views, &mut self.states);

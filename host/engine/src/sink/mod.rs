@@ -25,8 +25,9 @@ use crate::audit::Line;
 use crate::rundir::RunDirError;
 use crate::snapshot::{SnapshotError, SnapshotRef};
 use retally_core::digest::History;
+use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
-use retally_core::reduce::{Block, Finals, Place};
+use retally_core::reduce::{Block, Finals};
 use retally_core::schema::Description;
 use retally_core::snapshot::{Head, Piece};
 use std::error::Error;
@@ -74,7 +75,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// When they cannot be kept.
-    fn stateless(&mut self, _keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+    fn stateless(&mut self, _keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
         Ok(())
     }
 
@@ -206,7 +207,7 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
         Ok(saved)
     }
 
-    fn stateless(&mut self, keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+    fn stateless(&mut self, keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
         self.iter_mut().try_for_each(|sink| sink.stateless(keys))
     }
 

@@ -3,7 +3,8 @@
 use super::{Beginning, End, Sink, SinkError, Takes};
 use crate::audit;
 use crate::rundir::{RunDirError, RunWriter};
-use retally_core::reduce::{Block, Finals, Place};
+use retally_core::log::Reach;
+use retally_core::reduce::{Block, Finals};
 use std::path::{Path, PathBuf};
 
 /// Writes a run directory: complete, or not at all.
@@ -46,7 +47,7 @@ impl Sink for RunDir {
         self.with(|writer| writer.block(block))
     }
 
-    fn stateless(&mut self, keys: &[(Vec<u8>, Place)]) -> Result<(), SinkError> {
+    fn stateless(&mut self, keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
         self.with(|writer| {
             writer.stateless(keys.to_vec());
             Ok(())

@@ -3,9 +3,10 @@
 use super::files::Files;
 use super::{SnapshotError, SnapshotRef};
 use retally_core::digest::Hash;
+use retally_core::log::Position;
 use retally_core::manifest::Counts;
 use retally_core::seed::Seed;
-use retally_core::snapshot::{Binding, Reached};
+use retally_core::snapshot::Binding;
 use serde::{Deserialize, Serialize};
 
 /// The file that makes a snapshot complete.
@@ -32,7 +33,7 @@ pub(super) struct Body {
     pub(super) retally: String,
     pub(super) empty_state: bool,
     pub(super) counts: Counts,
-    pub(super) partitions: Vec<Reached>,
+    pub(super) partitions: Vec<Position>,
     pub(super) binding: Binding,
     #[serde(with = "secret")]
     pub(super) seed: Seed,

@@ -33,8 +33,9 @@ pub use load::{IdSegments, Loaded, LoadedGroup};
 use files::Files;
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
+use retally_core::log::Position;
 use retally_core::manifest::Counts;
-use retally_core::snapshot::{Binding, Reached};
+use retally_core::snapshot::Binding;
 use std::path::Path;
 
 /// A folder of snapshots.
@@ -64,7 +65,7 @@ pub struct Summary {
     /// What it is bound to.
     pub binding: Binding,
     /// How far each partition was read.
-    pub partitions: Vec<Reached>,
+    pub partitions: Vec<Position>,
     /// Counts since the history began.
     pub counts: Counts,
     /// Whether the history began without the state that belonged to its first position.

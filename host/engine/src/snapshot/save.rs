@@ -83,7 +83,7 @@ fn name(head: &Head) -> Result<String, SnapshotError> {
     canonical.hash(&Hash(head.seed.0)).flag(head.empty_state);
     canonical.number(head.partitions.len() as u64);
     for reached in &head.partitions {
-        canonical.text(&reached.partition).number(reached.next);
+        canonical.text(&reached.partition).number(reached.offset);
     }
     let digest = canonical.finish().to_string();
     Ok(format!("{:015}-{}", head.counts.events, &digest[..16]))

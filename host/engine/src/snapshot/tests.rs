@@ -44,7 +44,7 @@ fn entry(partition: &str, offset: u64) -> Entry {
 }
 
 fn head(next: u64) -> Head {
-    let reached = |name: &str, next| Reached { partition: name.into(), next };
+    let reached = |name: &str, offset| Position { partition: name.into(), offset };
     Head {
         binding: binding(),
         seed: Seed([5; 32]),

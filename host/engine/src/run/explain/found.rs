@@ -7,13 +7,14 @@
 use super::newest::newest_run;
 use crate::job::Resolved;
 use crate::run::prepare::Prepared;
-use crate::rundir::{KeyPlace, RunReader};
+use crate::rundir::RunReader;
+use retally_core::log::{Position, Reach};
 use retally_core::manifest::{Manifest, Object};
 use std::path::{Path, PathBuf};
 
 /// What a run knows of the key.
 pub(super) struct Found {
-    pub(super) place: KeyPlace,
+    pub(super) place: Reach<Position>,
     /// The run's name.
     pub(super) name: String,
 }
@@ -32,7 +33,7 @@ pub(super) fn find(
         Some(named) => named.display().to_string(),
         None => dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let ask = || -> Result<Option<KeyPlace>, String> {
+    let ask = || -> Result<Option<Reach<Position>>, String> {
         let run = RunReader::open(&dir).map_err(|error| error.to_string())?;
         helps(job, prepared, run.manifest())?;
         run.place(key).map_err(|error| error.to_string())

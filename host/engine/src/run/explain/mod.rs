@@ -19,8 +19,7 @@ mod search;
 mod tell;
 
 pub use model::{
-    FieldChange, History, HistoryFormat, Place, ReadFor, ReducerOf, RowChange, RowWhat, Told,
-    ToldSide,
+    FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange, RowWhat, Told, ToldSide,
 };
 pub use newest::newest_run;
 
@@ -31,14 +30,13 @@ use super::replay::ReplayOptions;
 use super::stopped::named;
 use crate::compare::CompareError;
 use crate::job::Resolved;
-use crate::rundir::KeyPlace;
 use crate::sink::Sink;
 use found::Found;
 use needle::Needle;
 use retally_compare::pair::Shared;
 use retally_compare::{Declared, Options, Plan};
 use retally_core::decode::Placed;
-use retally_core::log::{Order, Position};
+use retally_core::log::{Order, Position, Reach};
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
 use search::{Go, Passed, Search};
@@ -116,7 +114,7 @@ struct Searched<'a> {
     teller: Teller<'a>,
     shown: Shown,
     stopped: Option<String>,
-    first_difference: Option<Place>,
+    first_difference: Option<Position>,
     passed: Passed,
 }
 
@@ -148,13 +146,13 @@ impl Explaining<'_> {
     fn search(
         &self,
         replay: &ReplayOptions,
-        place: Option<&KeyPlace>,
+        place: Option<&Reach<Position>>,
     ) -> Result<Searched<'_>, RunError> {
         let prepared = self.prepared;
         let readers: Vec<&Description> =
             prepared.lanes.iter().map(|lane| lane.recipe.description()).collect();
         let needle = Needle::new(&self.job.source.addressing, &readers, self.key);
-        let within = |place: &KeyPlace| -> Vec<bool> {
+        let within = |place: &Reach<Position>| -> Vec<bool> {
             let range = &place.first.partition..=&place.last.partition;
             prepared.names.iter().map(|name| range.contains(&name)).collect()
         };

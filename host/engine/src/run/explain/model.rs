@@ -2,6 +2,7 @@
 
 use retally_compare::model::{Fate, ShownRecord, ShownRow, ShownValue};
 use retally_core::digest::Hash;
+use retally_core::log::Position;
 use serde::{Deserialize, Serialize};
 
 /// Version of the history's format. Raise it when a reader of today would misread a history of
@@ -36,7 +37,7 @@ pub struct History {
     /// The events that are told, in the order of the log.
     pub told: Vec<Told>,
     /// Of two reducers: the first event at which they part, if they do.
-    pub first_difference: Option<Place>,
+    pub first_difference: Option<Position>,
     /// The view at the end, for each reducer; none: it fails.
     pub view: Vec<Option<Vec<ShownRow>>>,
     /// Why the history ends early: an event with which a run cannot go on.
@@ -59,16 +60,6 @@ pub struct ReducerOf {
     pub row_key: Vec<String>,
 }
 
-/// A position of the log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    /// The partition.
-    pub partition: String,
-    /// The offset.
-    pub offset: u64,
-}
-
 /// An event of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,7 +67,7 @@ pub struct Told {
     /// Its number among the key's events, from 1.
     pub number: u64,
     /// Where it lies.
-    pub place: Place,
+    pub place: Position,
     /// Its time, as RFC 3339.
     pub time: String,
     /// Its id.

@@ -1,7 +1,7 @@
 //! From an event of the key to what is told of it: folded by each reducer as a replay would fold
 //! it, one event at a time, with the view before and after it.
 
-use super::model::{Place, Told, ToldSide, changes};
+use super::model::{Told, ToldSide, changes};
 use super::search::is_of;
 use crate::run::RunError;
 use crate::run::lane::{Lane, Lanes};
@@ -122,7 +122,7 @@ impl<'a> Teller<'a> {
         for (side, (block, read)) in blocks.into_iter().zip(read).enumerate() {
             sides.push(read.map(|(input, fields)| self.side(side, &block, input, fields)));
         }
-        let place = Place { partition: placed.name.to_string(), offset: placed.offsets.at(0) };
+        let place = slabs.of(own)[0].position(0);
         Ok(Ok(Told { number: self.events, place, time, event_id, sides }))
     }
 

@@ -1,0 +1,275 @@
+//! The records of the outcome trees: of every event that is not filtered, what became of it.
+//!
+//! ```text
+//! record    applied     1 | its emits            duplicate   4
+//!           rejected    2 | code: text           conflict    5
+//!           trapped     3 | "trap": text         malformed   6 | code: text
+//!                                                ignored     7
+//!                                                quarantined 8
+//! emit      16 | number of its kind: 1 byte | value of each field in declared order
+//! ```
+//!
+//! No key, id, offset or free text is in a record.
+
+use super::canonical::{put_bytes, put_value};
+use crate::log::PartitionIndex;
+use crate::reduce::{Block, EmitRows, Outcome};
+use crate::schema::{Description, EmitKind, Spans};
+
+const APPLIED: u8 = 1;
+const REJECTED: u8 = 2;
+const TRAPPED: u8 = 3;
+const DUPLICATE: u8 = 4;
+const CONFLICT: u8 = 5;
+const MALFORMED: u8 = 6;
+const IGNORED: u8 = 7;
+const QUARANTINED: u8 = 8;
+const EMIT: u8 = 16;
+
+/// What a reducer's outcomes can be made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutcomeShape {
+    /// Its emit kinds in declared order.
+    pub emits: Vec<EmitKind>,
+    /// Its reject codes in declared order.
+    pub rejects: Vec<String>,
+}
+
+impl OutcomeShape {
+    /// The shape that a reducer declares.
+    pub fn of(description: &Description) -> Self {
+        let rejects = description.rejects.iter().map(|reason| reason.code.clone()).collect();
+        Self { emits: description.emits.clone(), rejects }
+    }
+
+    /// The records of a block, to be appended to the trees somewhere else.
+    ///
+    /// # Errors
+    /// When the block does not fit together.
+    pub fn records(&self, block: &Block) -> Result<Records, BlockError> {
+        let mut records = Records::default();
+        write(self, block, &mut Writing { records: &mut records, partition: 0 })?;
+        Ok(records)
+    }
+}
+
+/// The records of events, and where the events lie: one of each for every event that is not
+/// filtered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Records {
+    /// The partition of each.
+    pub partitions: Vec<PartitionIndex>,
+    /// The offset of each.
+    pub offsets: Vec<u64>,
+    /// The records.
+    pub records: Spans,
+}
+
+/// Where records are written.
+pub(super) trait Target {
+    /// The next records are of this partition.
+    fn begin(&mut self, partition: PartitionIndex) -> Result<(), BlockError>;
+
+    /// Where the bytes of a record are appended.
+    fn bytes(&mut self) -> &mut Vec<u8>;
+
+    /// The record is complete.
+    fn end(&mut self, offset: u64);
+}
+
+/// Writes a record of every event of `block` that is not filtered.
+#[inline]
+pub(super) fn write(
+    shape: &OutcomeShape,
+    block: &Block,
+    into: &mut impl Target,
+) -> Result<(), BlockError> {
+    let mut emits = Emits::new(shape, &block.emits)?;
+    let mut event = 0usize;
+    for stretch in &block.stretches {
+        into.begin(stretch.partition)?;
+        let end = event + stretch.events as usize;
+        let outcomes = block.outcomes.get(event..end).ok_or(BlockError::Stretches)?;
+        for (offset, &what) in (stretch.first_offset..).zip(outcomes) {
+            let open = into.bytes();
+            let mut is_recorded = true;
+            if what == Outcome::Applied {
+                open.push(APPLIED);
+                if emits.next == event as u32 {
+                    emits.write(event as u32, open);
+                }
+            } else {
+                is_recorded = put_other(open, what, &shape.rejects)?;
+            }
+            if is_recorded {
+                into.end(offset);
+            }
+            event += 1;
+        }
+    }
+    if event != block.outcomes.len() {
+        return Err(BlockError::Stretches);
+    }
+    if emits.next != u32::MAX {
+        return Err(BlockError::EmitWithoutEvent { event: emits.next });
+    }
+    Ok(())
+}
+
+/// Writes records one by one.
+struct Writing<'a> {
+    records: &'a mut Records,
+    partition: PartitionIndex,
+}
+
+impl Target for Writing<'_> {
+    fn begin(&mut self, partition: PartitionIndex) -> Result<(), BlockError> {
+        self.partition = partition;
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.records.records.bytes
+    }
+
+    fn end(&mut self, offset: u64) {
+        self.records.records.close();
+        self.records.partitions.push(self.partition);
+        self.records.offsets.push(offset);
+    }
+}
+
+/// Writes the record of an event that was not applied; false if it leaves none.
+fn put_other(open: &mut Vec<u8>, what: Outcome, rejects: &[String]) -> Result<bool, BlockError> {
+    match what {
+        Outcome::Filtered => return Ok(false),
+        Outcome::Applied => open.push(APPLIED),
+        Outcome::Duplicate => open.push(DUPLICATE),
+        Outcome::Conflict => open.push(CONFLICT),
+        Outcome::Ignored => open.push(IGNORED),
+        Outcome::Quarantined => open.push(QUARANTINED),
+        Outcome::Trapped => {
+            open.push(TRAPPED);
+            put_bytes(open, b"trap");
+        }
+        Outcome::Malformed(code) => {
+            open.push(MALFORMED);
+            put_bytes(open, code.as_str().as_bytes());
+        }
+        Outcome::Rejected(number) => {
+            let code = rejects.get(number as usize).ok_or(BlockError::Code(number))?;
+            open.push(REJECTED);
+            put_bytes(open, code.as_bytes());
+        }
+    }
+    Ok(true)
+}
+
+/// Walks the records of all kinds beside the events.
+struct Emits<'a> {
+    kinds: Vec<Walk<'a>>,
+    /// The next event with an emit; `u32::MAX`: none.
+    next: u32,
+}
+
+struct Walk<'a> {
+    number: u8,
+    row: usize,
+    rows: &'a EmitRows,
+    scales: Vec<u8>,
+    /// For each column the number of missing rows passed.
+    passed: Vec<usize>,
+}
+
+impl<'a> Emits<'a> {
+    fn new(shape: &OutcomeShape, emits: &'a [EmitRows]) -> Result<Self, BlockError> {
+        if shape.emits.len() != emits.len() {
+            return Err(BlockError::EmitKinds { lists: emits.len(), kinds: shape.emits.len() });
+        }
+        let mut kinds = Vec::new();
+        for (number, (kind, rows)) in shape.emits.iter().zip(emits).enumerate() {
+            let fits = rows.columns.len() == kind.fields.len()
+                && (kind.fields.iter().zip(&rows.columns))
+                    .all(|(f, c)| c.values.is(f.kind) && c.len() == rows.events.len())
+                && rows.events.is_sorted();
+            if !fits {
+                return Err(BlockError::EmitRows { kind: kind.name.clone() });
+            }
+            if !rows.events.is_empty() {
+                let scales = kind.fields.iter().map(|field| field.kind.scale()).collect();
+                let passed = vec![0; rows.columns.len()];
+                kinds.push(Walk { number: number as u8, row: 0, rows, scales, passed });
+            }
+        }
+        let mut emits = Self { kinds, next: 0 };
+        emits.find_next();
+        Ok(emits)
+    }
+
+    /// Writes what `event`, the next one with emits, emitted: kind by kind, in order within a kind.
+    fn write(&mut self, event: u32, open: &mut Vec<u8>) {
+        for walk in &mut self.kinds {
+            while walk.rows.events.get(walk.row) == Some(&event) {
+                walk.write(open);
+            }
+        }
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        let next = |walk: &Walk<'_>| walk.rows.events.get(walk.row).copied();
+        self.next = self.kinds.iter().filter_map(next).min().unwrap_or(u32::MAX);
+    }
+}
+
+impl Walk<'_> {
+    #[inline]
+    fn write(&mut self, open: &mut Vec<u8>) {
+        open.extend_from_slice(&[EMIT, self.number]);
+        let columns = self.rows.columns.iter().zip(&mut self.passed).zip(&self.scales);
+        for ((column, passed), &scale) in columns {
+            if column.missing.get(*passed) == Some(&(self.row as u32)) {
+                *passed += 1;
+                put_value(open, scale, None);
+            } else {
+                put_value(open, scale, Some(column.values.get(self.row)));
+            }
+        }
+        self.row += 1;
+    }
+}
+
+/// A block that does not fit together: a fault of whoever made it, never of the log. A fragment
+/// that fits behind "the outcomes cannot be digested: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// A partition that the run does not have.
+    #[error("partition number {0} is unknown")]
+    Partition(PartitionIndex),
+    /// Stretches and outcomes of different length.
+    #[error("stretches and outcomes differ in length")]
+    Stretches,
+    /// A reject code that was not declared.
+    #[error("reject code {0} is not declared")]
+    Code(u16),
+    /// Not one list per emit kind.
+    #[error("{lists} lists of emits for {kinds} kinds")]
+    EmitKinds {
+        /// Lists in the block.
+        lists: usize,
+        /// Kinds declared.
+        kinds: usize,
+    },
+    /// Emits with columns that do not fit their kind, or out of order.
+    #[error("the emits `{kind}` do not fit their declaration")]
+    EmitRows {
+        /// The kind.
+        kind: String,
+    },
+    /// An emit of an event that was not applied.
+    #[error("event {event} of the block emitted without being applied")]
+    EmitWithoutEvent {
+        /// Number of the event in the block.
+        event: u32,
+    },
+}
