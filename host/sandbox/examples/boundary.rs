@@ -7,7 +7,7 @@
 //! docs/decisions/batch-layout.md has the figures and what follows from them.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use retally_core::reduce::{Batch, Instance, Reducer};
+use retally_core::reduce::{Batch, Instance, Reducer, Trace};
 use retally_core::schema::{Column, Spans, Values};
 use retally_sandbox::{Sandbox, SandboxConfig};
 use std::hint::black_box;
@@ -189,7 +189,7 @@ impl Log {
             times: rows.iter().map(|&r| self.times[r as usize]).collect(),
             columns: vec![self.columns.iter().map(|c| column(c, rows)).collect()],
             params: Arc::new(vec![param]),
-            trace: false,
+            trace: Trace::Nothing,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! becomes the canonical one: the component model lets its bits change wherever a float crosses.
 
 use crate::bindings::retally::reducer::types as wit;
-use retally_core::reduce::{Answer, Batch, Emitted, Keyed, Rejected, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Emitted, Keyed, Rejected, Trace, Viewed, Violated};
 use retally_core::schema::{
     Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape,
     Values, ViewShape,
@@ -89,7 +89,11 @@ pub(crate) fn with_batch<R>(batch: &Batch, call: impl FnOnce(wit::Batch<'_>) -> 
         times: &batch.times,
         columns: &columns,
         params: &params.params(),
-        trace: batch.trace,
+        trace: match &batch.trace {
+            Trace::Nothing => wit::Trace::Nothing,
+            Trace::Imprints(fields) => wit::Trace::Imprints(fields),
+            Trace::Views => wit::Trace::Views,
+        },
     })
 }
 
@@ -118,6 +122,7 @@ pub(crate) fn outcome(o: wit::Outcome) -> Answer {
             .map(|r| Rejected { row: r.row, code: r.code, detail: r.detail })
             .collect(),
         trace: viewed(o.trace),
+        imprints: spans(o.imprints),
     }
 }
 

@@ -5,7 +5,9 @@
 mod common;
 
 use common::{Lines, chameleon, events, keyed_events, sandbox, sandbox_with};
-use retally_core::reduce::{Answer, Batch, Fault, Instance, Keyed, Limit, Reducer, check_answer};
+use retally_core::reduce::{
+    Answer, Batch, Fault, Instance, Keyed, Limit, Reducer, Trace, check_answer,
+};
 use retally_core::schema::{Description, Spans, Value};
 use std::time::Duration;
 
@@ -57,7 +59,7 @@ fn a_reject_and_a_violation_carry_their_code_and_detail() {
 #[test]
 fn a_trace_has_the_view_after_every_event() {
     let reducer = chameleon(&sandbox());
-    let batch = Batch { trace: true, ..events(&["ok", "ok", "ok"]) };
+    let batch = Batch { trace: Trace::Views, ..events(&["ok", "ok", "ok"]) };
     let outcome = reducer.open().unwrap().apply(&batch).unwrap();
     check_answer(reducer.description(), &batch, &outcome).unwrap();
     assert_eq!(outcome.trace.owners, [0, 1, 2]);

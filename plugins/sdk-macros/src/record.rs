@@ -25,7 +25,7 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         let Some(ident) = &field.ident else { continue };
         let (name, type_) = (plain(ident), &field.ty);
         shapes.push(quote_spanned!(type_.span()=> retally::__private::shape::<#type_>(#name)));
-        puts.push(quote!(columns.put(#number, &self.#ident);));
+        puts.push(quote!(into.put(#number, &self.#ident);));
         if named(&field.attrs, "row_key").next().is_some() {
             row_key.push(number as u16);
             required.push(quote_spanned! {type_.span()=>
@@ -47,7 +47,7 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
             };
 
             #[inline]
-            fn write(&self, columns: &mut retally::__private::Columns) {
+            fn write(&self, into: &mut impl retally::__private::Sink) {
                 #(#puts)*
             }
         }

@@ -143,12 +143,18 @@ records! {
         times: List<i64>,
         columns: List<List<Column>>,
         params: List<Column>,
-        trace: bool,
+        trace: Trace,
     }
     Emitted { rows: List<u32>, columns: List<Column> }
     Rejected { row: u32, code: u16, detail: Text }
     Viewed { owners: List<u32>, columns: List<Column> }
-    Outcome { states: Spans, emits: List<Emitted>, rejects: List<Rejected>, trace: Viewed }
+    Outcome {
+        states: Spans,
+        emits: List<Emitted>,
+        rejects: List<Rejected>,
+        trace: Viewed,
+        imprints: Spans,
+    }
     Keyed { keys: Spans, states: Spans, times: List<i64>, params: List<Column> }
     Violated { owner: u32, code: u16, detail: Text }
 }
@@ -169,6 +175,16 @@ pub enum Values {
     Json(Spans),
 }
 
+/// `trace` of the WIT.
+#[derive(Debug)]
+#[repr(C, u8)]
+#[expect(missing_docs, reason = "as in the WIT")]
+pub enum Trace {
+    Nothing,
+    Imprints(List<u16>),
+    Views,
+}
+
 /// `result<spans, string>` of `migrate`.
 #[derive(Debug)]
 #[repr(C, u8)]
@@ -182,7 +198,7 @@ pub enum Migrated {
 #[cfg(target_pointer_width = "32")]
 const _: () = {
     assert!(size_of::<Field>() == 20 && size_of::<Input>() == 32 && size_of::<Description>() == 92);
-    assert!(size_of::<Values>() == 20 && size_of::<Column>() == 28 && size_of::<Batch>() == 92);
-    assert!(size_of::<Outcome>() == 48 && size_of::<Keyed>() == 48 && size_of::<Rejected>() == 16);
+    assert!(size_of::<Values>() == 20 && size_of::<Column>() == 28 && size_of::<Batch>() == 100);
+    assert!(size_of::<Outcome>() == 64 && size_of::<Keyed>() == 48 && size_of::<Rejected>() == 16);
     assert!(size_of::<Migrated>() == 20 && size_of::<StateShape>() == 20);
 };

@@ -3,6 +3,7 @@
 use crate::abi::{self, Kind};
 use crate::decimal::Decimal;
 use crate::describe::Shape;
+use crate::emit::Sink;
 use crate::event::Json;
 use crate::time::{Date, Timestamp};
 
@@ -12,7 +13,7 @@ pub struct Columns {
 }
 
 /// One column: values and which of them are absent.
-pub struct Column {
+pub(crate) struct Column {
     kind: Kind,
     store: Store,
     missing: Vec<u32>,
@@ -31,13 +32,6 @@ impl Columns {
         Self { columns: fields.iter().map(|field| Column::new(field.kind)).collect() }
     }
 
-    /// Appends `value` to the column of field `field`.
-    #[inline]
-    #[track_caller]
-    pub fn put<C: Cell>(&mut self, field: usize, value: &C) {
-        value.put(&mut self.columns[field]);
-    }
-
     /// Takes all rows from number `rows` on back.
     #[cold]
     pub(crate) fn cut(&mut self, rows: usize) {
@@ -48,6 +42,14 @@ impl Columns {
 
     pub(crate) fn finish(self) -> abi::List<abi::Column> {
         self.columns.into_iter().map(Column::finish).collect()
+    }
+}
+
+impl Sink for Columns {
+    #[inline(always)]
+    #[track_caller]
+    fn put<C: Cell>(&mut self, field: usize, value: &C) {
+        self.columns[field].push(value.value());
     }
 }
 
@@ -122,22 +124,20 @@ impl Column {
         abi::Column { values, missing: self.missing.into() }
     }
 
-    #[inline]
-    fn number(&mut self, value: i64) {
-        match &mut self.store {
-            Store::Number(v) => v.push(value),
-            _ => wrong(),
-        }
-    }
-
-    #[inline]
-    fn span(&mut self, value: &[u8]) {
-        match &mut self.store {
-            Store::Spans { ends, bytes } => {
-                bytes.extend_from_slice(value);
+    /// Appends a value, which is of the column's kind.
+    #[inline(always)]
+    fn push(&mut self, value: Value<'_>) {
+        match (&mut self.store, value) {
+            (Store::Byte(v), Value::Byte(value)) => v.push(value),
+            (Store::Number(v), Value::Number(value)) => v.push(value),
+            (Store::Float(v), Value::Float(value)) => v.push(value),
+            (Store::Day(v), Value::Day(value)) => v.push(value),
+            (Store::Spans { ends, bytes }, Value::Span(value)) => {
+                append(bytes, value);
                 assert!(bytes.len() <= u32::MAX as usize, "a batch's emits are beyond 4 GiB");
                 ends.push(bytes.len() as u32);
             }
+            (_, Value::Missing) => self.missing(),
             _ => wrong(),
         }
     }
@@ -147,6 +147,54 @@ impl Column {
 #[cold]
 fn wrong() -> ! {
     unreachable!("a value of another kind than its column")
+}
+
+/// A value as it stands in a column.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    Byte(u8),
+    Number(i64),
+    Float(f64),
+    Day(i32),
+    Span(&'a [u8]),
+    Missing,
+}
+
+/// Appends bytes, mostly few: a copy of known length is an instruction of wasm, one of unknown
+/// length a call out of it.
+#[inline]
+pub(crate) fn append(into: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.split_first_chunk::<8>() {
+        None => append_few(into, bytes),
+        Some((first, rest)) if rest.len() <= 8 => {
+            into.extend_from_slice(first);
+            append_few(into, rest);
+        }
+        Some(_) => into.extend_from_slice(bytes),
+    }
+}
+
+/// Appends at most 8 bytes, as a word of which the rest is cut off again.
+#[inline]
+fn append_few(into: &mut Vec<u8>, bytes: &[u8]) {
+    let end = into.len() + bytes.len();
+    into.extend_from_slice(&word(bytes));
+    into.truncate(end);
+}
+
+/// At most 8 bytes, and zeros behind them.
+#[inline]
+pub(crate) fn word(bytes: &[u8]) -> [u8; 8] {
+    let len = bytes.len();
+    let half = |half: Option<&[u8; 4]>| half.map(|half| u64::from(u32::from_le_bytes(*half)));
+    let word = match (half(bytes.first_chunk()), half(bytes.last_chunk())) {
+        (Some(first), Some(last)) => first | last << (8 * (len - 4)),
+        _ => {
+            let byte = |at: usize| bytes.get(at).map_or(0, |&byte| u64::from(byte) << (8 * at));
+            byte(0) | byte(1) | byte(2)
+        }
+    };
+    word.to_le_bytes()
 }
 
 /// A value that a record can hold.
@@ -165,103 +213,53 @@ pub trait Cell {
     /// Whether every record has it.
     const REQUIRED: bool = true;
 
-    /// Appends it. A panic is told of the line that emits.
+    /// What stands for it in a column. A panic is told of the line that emits.
     #[track_caller]
-    fn put(&self, column: &mut Column);
+    fn value(&self) -> Value<'_>;
 }
 
-macro_rules! numbers {
-    ($($type:ty: $kind:ident, |$value:ident| $as:expr;)+) => {$(
+macro_rules! cells {
+    ($($type:ty: $kind:ident, |$v:ident| $value:expr;)+) => {$(
         impl Cell for $type {
             const KIND: Kind = Kind::$kind;
 
-            #[inline]
-            fn put(&self, column: &mut Column) {
-                let $value = *self;
-                column.number($as);
+            #[inline(always)]
+            fn value(&self) -> Value<'_> {
+                let $v = self;
+                $value
             }
         }
     )+};
 }
 
-numbers! {
-    i64: Integer, |v| v;
-    i32: Integer, |v| i64::from(v);
-    u32: Integer, |v| i64::from(v);
-    u64: Integer, |v| match i64::try_from(v) {
+cells! {
+    bool: Boolean, |v| Value::Byte(u8::from(*v));
+    i64: Integer, |v| Value::Number(*v);
+    i32: Integer, |v| Value::Number(i64::from(*v));
+    u32: Integer, |v| Value::Number(i64::from(*v));
+    u64: Integer, |v| Value::Number(match i64::try_from(*v) {
         Ok(v) => v,
         Err(_) => panic!("{v} is beyond an integer of 64 bits"),
-    };
-    Timestamp: Timestamp, |v| v.micros();
+    });
+    // One NaN for all: which bits a computation leaves is the machine's business.
+    f64: Float, |v| Value::Float(if v.is_nan() { f64::NAN } else { *v });
+    Timestamp: Timestamp, |v| Value::Number(v.micros());
+    Date: Date, |v| Value::Day(v.days());
+    &str: Text, |v| Value::Span(v.as_bytes());
+    String: Text, |v| Value::Span(v.as_bytes());
+    &[u8]: Bytes, |v| Value::Span(v);
+    Vec<u8>: Bytes, |v| Value::Span(v);
+    Json<'_>: Json, |v| Value::Span(v.as_str().as_bytes());
 }
 
 impl<const S: u8> Cell for Decimal<S> {
     const KIND: Kind = Kind::Decimal;
     const SCALE: u8 = S;
 
-    #[inline]
-    fn put(&self, column: &mut Column) {
-        column.number(self.to_column());
+    #[inline(always)]
+    fn value(&self) -> Value<'_> {
+        Value::Number(self.to_column())
     }
-}
-
-impl Cell for bool {
-    const KIND: Kind = Kind::Boolean;
-
-    #[inline]
-    fn put(&self, column: &mut Column) {
-        match &mut column.store {
-            Store::Byte(v) => v.push(u8::from(*self)),
-            _ => wrong(),
-        }
-    }
-}
-
-impl Cell for f64 {
-    const KIND: Kind = Kind::Float;
-
-    #[inline]
-    fn put(&self, column: &mut Column) {
-        match &mut column.store {
-            // One NaN for all: which bits a computation leaves is the machine's business.
-            Store::Float(v) => v.push(if self.is_nan() { f64::NAN } else { *self }),
-            _ => wrong(),
-        }
-    }
-}
-
-impl Cell for Date {
-    const KIND: Kind = Kind::Date;
-
-    #[inline]
-    fn put(&self, column: &mut Column) {
-        match &mut column.store {
-            Store::Day(v) => v.push(self.days()),
-            _ => wrong(),
-        }
-    }
-}
-
-macro_rules! spans {
-    ($($type:ty: $kind:ident, |$value:ident| $bytes:expr;)+) => {$(
-        impl Cell for $type {
-            const KIND: Kind = Kind::$kind;
-
-            #[inline]
-            fn put(&self, column: &mut Column) {
-                let $value = self;
-                column.span($bytes);
-            }
-        }
-    )+};
-}
-
-spans! {
-    &str: Text, |v| v.as_bytes();
-    String: Text, |v| v.as_bytes();
-    &[u8]: Bytes, |v| v;
-    Vec<u8>: Bytes, |v| v;
-    Json<'_>: Json, |v| v.as_str().as_bytes();
 }
 
 impl<C: Cell> Cell for Option<C> {
@@ -269,12 +267,9 @@ impl<C: Cell> Cell for Option<C> {
     const SCALE: u8 = C::SCALE;
     const REQUIRED: bool = false;
 
-    #[inline]
-    fn put(&self, column: &mut Column) {
+    #[inline(always)]
+    fn value(&self) -> Value<'_> {
         const { assert!(C::REQUIRED, "an Option inside of an Option: one is enough") }
-        match self {
-            Some(value) => value.put(column),
-            None => column.missing(),
-        }
+        self.as_ref().map_or(Value::Missing, C::value)
     }
 }

@@ -1,8 +1,9 @@
 //! What a reducer gives out: records of declared kinds for single events, and the rows of a view.
 
 use crate::abi;
-use crate::columns::Columns;
+use crate::columns::{Cell, Columns};
 use crate::describe::Shape;
+use crate::imprint::Imprints;
 use crate::reducer::Reducer;
 use std::marker::PhantomData;
 
@@ -19,9 +20,16 @@ pub trait Record {
     /// Numbers of the fields with `#[row_key]`.
     const ROW_KEY: &'static [u16];
 
-    /// Appends it to the columns.
+    /// Puts its fields, one after another.
     #[track_caller]
-    fn write(&self, columns: &mut Columns);
+    fn write(&self, into: &mut impl Sink);
+}
+
+/// Takes the fields of a record.
+pub trait Sink {
+    /// Takes the value of field `field`.
+    #[track_caller]
+    fn put<C: Cell>(&mut self, field: usize, value: &C);
 }
 
 /// What a reducer emits: a [`Record`], or an enum of several with `#[derive(Emit)]`.
@@ -135,24 +143,33 @@ pub struct Rows<R> {
     pub(crate) owner: u32,
     owners: Vec<u32>,
     columns: Columns,
+    /// What is kept of the rows instead of themselves.
+    pub(crate) imprints: Option<Imprints>,
     of: PhantomData<fn(R)>,
 }
 
 impl<R: Reducer> Rows<R> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(imprints: Option<Imprints>) -> Self {
         let columns = Columns::new(<R::View<'_> as Record>::FIELDS);
-        Self { owner: 0, owners: Vec::new(), columns, of: PhantomData }
+        Self { owner: 0, owners: Vec::new(), columns, imprints, of: PhantomData }
     }
 
     /// Adds a row to the result for the key at hand. Without a `#[row_key]` a key has at most one.
     #[inline]
     #[track_caller]
     pub fn push(&mut self, row: R::View<'_>) {
+        if let Some(imprints) = &mut self.imprints {
+            let mut imprint = imprints.row(<R::View<'_> as Record>::FIELDS.len());
+            Record::write(&row, &mut imprint);
+            return imprint.end();
+        }
         self.owners.push(self.owner);
         Record::write(&row, &mut self.columns);
     }
 
-    pub(crate) fn finish(self) -> abi::Viewed {
-        abi::Viewed { owners: self.owners.into(), columns: self.columns.finish() }
+    pub(crate) fn finish(self) -> (abi::Viewed, abi::Spans) {
+        let none = || Imprints::new(&[], 0);
+        let viewed = abi::Viewed { owners: self.owners.into(), columns: self.columns.finish() };
+        (viewed, self.imprints.unwrap_or_else(none).finish())
     }
 }

@@ -1,9 +1,10 @@
 //! The calls of the contract, over a reducer: states are decoded once per key and call, events read
 //! from the columns by row, emits appended to columns.
 
-use crate::abi::{self, Keyed, List, Spans, Viewed, Violated};
+use crate::abi::{self, Keyed, List, Spans, Trace, Viewed, Violated};
 use crate::emit::{Emitter, Rows};
 use crate::event::{Event, Texts};
+use crate::imprint::Imprints;
 use crate::params::Params;
 use crate::reason::{Reason, Violations};
 use crate::reducer::{Key, Meta, Reducer};
@@ -16,6 +17,10 @@ pub use crate::describe::describe;
 /// The export `apply`.
 pub fn apply<R: Reducer>(batch: &abi::Batch) -> abi::Outcome {
     let keys = batch.key_ends.len();
+    let imprints = match &batch.trace {
+        Trace::Imprints(fields) => Some(Imprints::new(fields, batch.inputs.len())),
+        Trace::Nothing | Trace::Views => None,
+    };
     let mut fold = Fold::<R> {
         batch,
         columns: R::Event::open(&batch.columns),
@@ -25,7 +30,8 @@ pub fn apply<R: Reducer>(batch: &abi::Batch) -> abi::Outcome {
         cursors: vec![0; batch.columns.len()],
         emitter: Emitter::new(),
         rejects: Vec::new(),
-        trace: Rows::new(),
+        trace: Rows::new(imprints),
+        is_traced: !matches!(batch.trace, Trace::Nothing),
     };
     let mut ends = Vec::with_capacity(keys);
     let mut bytes = Vec::with_capacity(batch.states.bytes.len() + batch.states.bytes.len() / 8);
@@ -39,11 +45,13 @@ pub fn apply<R: Reducer>(batch: &abi::Batch) -> abi::Outcome {
         ends.push(bytes.len() as u32);
         start = end;
     }
+    let (trace, imprints) = fold.trace.finish();
     abi::Outcome {
         states: Spans { ends: ends.into(), bytes: bytes.into() },
         emits: fold.emitter.finish(),
         rejects: fold.rejects.into(),
-        trace: fold.trace.finish(),
+        trace,
+        imprints,
     }
 }
 
@@ -59,6 +67,7 @@ struct Fold<'b, R: Reducer> {
     emitter: Emitter<R>,
     rejects: Vec<abi::Rejected>,
     trace: Rows<R>,
+    is_traced: bool,
 }
 
 impl<'b, R: Reducer> Fold<'b, R> {
@@ -81,7 +90,7 @@ impl<'b, R: Reducer> Fold<'b, R> {
                     if R::is_gone(&state) {
                         (state, present) = (R::State::default(), false);
                     }
-                    if self.batch.trace && present {
+                    if self.is_traced && present {
                         self.trace.owner = row as u32;
                         let key = Key { key, time: meta.time };
                         R::view(&state, &key, &self.params, &mut self.trace);
@@ -93,6 +102,9 @@ impl<'b, R: Reducer> Fold<'b, R> {
                     self.rejects.push(abi::Rejected { row: row as u32, code, detail });
                     (state, present) = self.take_back(key, row, &mut good);
                 }
+            }
+            if let Some(imprints) = &mut self.trace.imprints {
+                imprints.end();
             }
         }
         present.then_some(state)
@@ -178,14 +190,14 @@ fn each<R: Reducer>(keyed: &Keyed, mut with: impl FnMut(u32, &[u8], Key<'_>, &R:
 
 /// The export `view`.
 pub fn view<R: Reducer>(keyed: &Keyed) -> Viewed {
-    let mut rows = Rows::<R>::new();
+    let mut rows = Rows::<R>::new(None);
     each::<R>(keyed, |owner, bytes, key, params| {
         rows.owner = owner;
         if !bytes.is_empty() {
             R::view(&Bytes::whole(bytes), &key, params, &mut rows);
         }
     });
-    rows.finish()
+    rows.finish().0
 }
 
 /// The export `check`.

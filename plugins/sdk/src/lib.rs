@@ -85,6 +85,7 @@ pub mod fold;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod glue;
+mod imprint;
 #[cfg(any(target_family = "wasm", test))]
 mod memory;
 mod params;
@@ -134,6 +135,7 @@ pub mod __private {
     pub use crate::abi;
     pub use crate::columns::{Cell, Columns};
     pub use crate::describe::{Shape, shape};
+    pub use crate::emit::Sink;
     pub use crate::event::{Condition, EventField, Input, event_shape};
     #[cfg(target_family = "wasm")]
     pub use crate::glue;

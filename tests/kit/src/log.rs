@@ -20,7 +20,6 @@ pub fn rules(order: Order) -> Rules {
         params: Arc::default(),
         keys: None,
         quarantine: Default::default(),
-        trace: false,
     }
 }
 

@@ -6,16 +6,25 @@ use super::looks::{Look, Looks};
 use super::rows::Range;
 use super::seen::{Parted, Seen, fate_bit};
 use super::shared::Shared;
-use super::steps::{At, Step, Steps};
+use super::steps::{At, Step as Event, Steps};
 use super::walk::{Walk, Walked};
 use super::{PairShard, Side};
 use retally_core::decode::Reading;
 use retally_core::reduce::steps::Taken;
 use retally_core::reduce::steps::numbers;
-use retally_core::reduce::{Outcome, Shard};
+use retally_core::reduce::{Outcome, Probe, Shard, Step, Stop};
 use retally_core::schema::Column;
 use retally_core::shard::{Decoded, bases};
 use retally_core::state::{KeyTable, Slot};
+
+/// What a shard's share of a batch is.
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Shared,
+    /// The slabs of each side; of twins the same.
+    pub(super) slabs: [&'a [Decoded]; 2],
+    /// For each side what became of events that did not reach its reducer.
+    pub(super) outcomes: [&'a [(u32, Outcome)]; 2],
+}
 
 /// Finds an event by its number in the batch of the log.
 pub(super) struct Places<'a> {
@@ -58,15 +67,88 @@ struct Found<'a, 'b> {
 }
 
 impl PairShard {
-    /// Finds the keys that part in a call with views after each event.
+    /// Finds the keys that part in a call.
+    ///
+    /// # Errors
+    /// The side and its first event with which it cannot go on.
     pub(super) fn compare(
         &mut self,
-        shared: &Shared,
+        call: &Call<'_>,
         sides: &mut [Side<'_>; 2],
         halves: [&Half; 2],
-        slabs: [&[Decoded]; 2],
-        outcomes: [&[(u32, Outcome)]; 2],
-    ) {
+        probe: &mut impl Probe,
+    ) -> Result<(), (usize, Stop)> {
+        probe.enter(Some(Step::Compare));
+        if !halves[0].imprinted {
+            self.by_views(call, sides, halves, true);
+            return Ok(());
+        }
+        let marked = self.by_imprints(call, sides, halves);
+        if marked.is_empty() {
+            return Ok(());
+        }
+        // Mostly a key parts at the first event after which its imprints differ.
+        let left = self.look(call, sides, halves, &marked, false, probe)?;
+        self.imprints.vain += left.len();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let end = |&key: &u32| (key, halves[0].grouped.batch.key_ends[key as usize]);
+        let left: Vec<_> = left.iter().map(end).collect();
+        self.look(call, sides, halves, &left, true, probe).map(|_| ())
+    }
+
+    /// Takes the keys of twins of which nothing differs, and gives the others: the number of each
+    /// in the call, and the row behind the first that may differ.
+    fn by_imprints(
+        &mut self,
+        call: &Call<'_>,
+        sides: &[Side<'_>; 2],
+        halves: [&Half; 2],
+    ) -> Vec<(u32, u32)> {
+        let places = Places::new(call.slabs);
+        let steps = Steps::of_twins(halves[0], numbers(call.slabs[0]));
+        let walk = Walk::new(call.shared, &steps, halves);
+        let (looks, keys) = (Looks::default(), keys(sides));
+        let found = Found { walk: &walk, looks: &looks, places: &places, steps: &steps, keys };
+        let mut marked = Vec::new();
+        for number in 0..steps.groups.len() as u32 {
+            match walk.first_mark(number) {
+                Some(step) => marked.push((number, step + 1)),
+                None => self.take(&found, number, Walked::Same),
+            }
+        }
+        self.imprints.compared += steps.groups.len();
+        marked
+    }
+
+    /// Folds the first events of some keys once more, with the views after them; `rows`: number of
+    /// each key in the call and the row behind its last event. Gives those that do not part, which
+    /// are taken if `is_whole`: if these are all their events.
+    fn look(
+        &mut self,
+        call: &Call<'_>,
+        sides: &mut [Side<'_>; 2],
+        halves: [&Half; 2],
+        rows: &[(u32, u32)],
+        is_whole: bool,
+        probe: &mut impl Probe,
+    ) -> Result<Vec<u32>, (usize, Stop)> {
+        let [a, b] = Half::again(halves, rows, sides, call.slabs, probe)?;
+        probe.enter(Some(Step::Compare));
+        let same = self.by_views(call, sides, [&a, &b], is_whole);
+        Ok(same.into_iter().map(|at| rows[at as usize].0).collect())
+    }
+
+    /// Finds the keys that part in a call with the views after each event, and gives the others.
+    fn by_views(
+        &mut self,
+        call: &Call<'_>,
+        sides: &mut [Side<'_>; 2],
+        halves: [&Half; 2],
+        is_whole: bool,
+    ) -> Vec<u32> {
+        let &Call { shared, slabs, outcomes } = call;
         let places = Places::new(slabs);
         let steps = match shared.twins {
             true => Steps::of_twins(halves[0], numbers(slabs[0])),
@@ -77,27 +159,34 @@ impl PairShard {
         };
         let walk = Walk::new(shared, &steps, halves);
         let mut looks = Looks::default();
-        let mut again = Vec::new();
-        for number in 0..steps.groups.len() as u32 {
-            let walked = walk.group(number, &looks);
-            if matches!(walked, Walked::Needs) {
-                again.push(number);
-                continue;
+        let (mut again, mut same) = (Vec::new(), Vec::new());
+        let mut take = |own: &mut Self, sides: &[Side<'_>; 2], looks: &Looks, number| {
+            let walked = walk.group(number, looks);
+            let keys = keys(sides);
+            let found = Found { walk: &walk, looks, places: &places, steps: &steps, keys };
+            match walked {
+                Walked::Needs => return false,
+                Walked::Same if !is_whole => {}
+                walked => own.take(&found, number, walked),
             }
-            let keys = keys(sides);
-            let found = Found { walk: &walk, looks: &looks, places: &places, steps: &steps, keys };
-            self.take(&found, number, walked);
+            if matches!(walked, Walked::Same) {
+                same.push(number);
+            }
+            true
+        };
+        for number in 0..steps.groups.len() as u32 {
+            if !take(self, sides, &looks, number) {
+                again.push(number);
+            }
         }
-        if again.is_empty() {
-            return;
+        if !again.is_empty() {
+            let groups: Vec<_> = again.iter().map(|&at| (at, steps.groups[at as usize])).collect();
+            looks.ask(&walk, sides, &self.records, &groups);
+            for number in again {
+                take(self, sides, &looks, number);
+            }
         }
-        let groups: Vec<_> = again.iter().map(|&at| (at, steps.groups[at as usize])).collect();
-        looks.ask(&walk, sides, &self.records, &groups);
-        for number in again {
-            let keys = keys(sides);
-            let found = Found { walk: &walk, looks: &looks, places: &places, steps: &steps, keys };
-            self.take(&found, number, walk.group(number, &looks));
-        }
+        same
     }
 
     /// Counts a key's events and notes where it parts.
@@ -132,13 +221,8 @@ impl PairShard {
     }
 
     /// Notes the fates of events that did not reach a reducer, up to where their keys parted.
-    pub(super) fn count_fates(
-        &mut self,
-        shared: &Shared,
-        sides: &[Side<'_>; 2],
-        slabs: [&[Decoded]; 2],
-        outcomes: [&[(u32, Outcome)]; 2],
-    ) {
+    pub(super) fn count_fates(&mut self, call: &Call<'_>, sides: &[Side<'_>; 2]) {
+        let &Call { shared, slabs, outcomes } = call;
         let places = Places::new(slabs);
         for (side, outcomes) in outcomes.into_iter().enumerate() {
             for &(event, what) in outcomes {
@@ -171,7 +255,7 @@ impl<'b> Found<'_, 'b> {
         })
     }
 
-    fn parted(&self, event: &Step) -> Parted {
+    fn parted(&self, event: &Event) -> Parted {
         let own = |side: usize| !matches!(event.at[side], At::Absent | At::Other(Outcome::Ignored));
         let (slab, row) = self.read(event);
         let input = |side: usize| {
@@ -194,7 +278,7 @@ impl<'b> Found<'_, 'b> {
     }
 
     /// The event as a side has it that read its id and time.
-    fn read(&self, event: &Step) -> (&'b Decoded, usize) {
+    fn read(&self, event: &Event) -> (&'b Decoded, usize) {
         let [a, b] = [0, 1].map(|side| self.places.find(side, event.event));
         let (slab, row) = a;
         match slab.events.readings[row] {
@@ -203,7 +287,7 @@ impl<'b> Found<'_, 'b> {
         }
     }
 
-    fn one_side(&self, side: usize, group: u32, event: &Step, look: Look) -> OneSide<'_> {
+    fn one_side(&self, side: usize, group: u32, event: &Event, look: Look) -> OneSide<'_> {
         let answer = &self.walk.half(side).answer;
         let applied = self.walk.applied_row(event, side);
         let records = |emitted: &'_ retally_core::reduce::Emitted| match applied {

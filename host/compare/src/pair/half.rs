@@ -8,9 +8,9 @@
 use super::Side;
 use retally_core::reduce::steps::Taken;
 use retally_core::reduce::steps::append;
-use retally_core::reduce::steps::{Grouped, fill};
+use retally_core::reduce::steps::{Grouped, fill, gather};
 use retally_core::reduce::steps::{apply, call, numbers};
-use retally_core::reduce::{Answer, Batch, Folded, Probe, Reducer, Step, Stop, Viewed};
+use retally_core::reduce::{Answer, Batch, Folded, Probe, Reducer, Step, Stop, Trace, Viewed};
 use retally_core::schema::{Column, Spans};
 use retally_core::shard::Decoded;
 
@@ -28,6 +28,8 @@ pub(super) struct Half {
     pub(super) trapped: Vec<u32>,
     /// Rows of events after which the view fails; ascending.
     pub(super) failed: Vec<u32>,
+    /// Whether imprints were asked for: if the answer has none, the views are not known.
+    pub(super) imprinted: bool,
     passing_limits: u64,
 }
 
@@ -37,7 +39,7 @@ impl Half {
         Self { taken, grouped, ..Self::default() }
     }
 
-    /// Folds the events; `traced`: with the views after them.
+    /// Folds the events; `trace`: with what of the views after them.
     ///
     /// # Errors
     /// The first event with which this side cannot go on.
@@ -45,29 +47,85 @@ impl Half {
         &mut self,
         side: &mut Side<'_>,
         slabs: &[Decoded],
-        traced: bool,
+        trace: Trace,
         probe: &mut impl Probe,
     ) -> Result<(), Stop> {
-        probe.enter(Some(Step::Call));
-        self.grouped.batch.trace = traced;
-        if traced {
+        if trace != Trace::Nothing {
             let last = |&slot: &u32| side.shard.keys.get(slot).last;
             self.times = self.grouped.slots.iter().map(last).collect();
         }
-        match traced.then(|| apply(side.reducer, side.instance, &self.grouped.batch)) {
-            Some(Ok(answer)) => self.answer = answer,
-            failed => {
-                self.grouped.batch.trace = false;
-                self.call(side, slabs)?;
-                if failed.is_some() {
-                    self.views_singly(side.reducer, slabs);
-                }
-            }
-        }
+        self.imprinted = matches!(trace, Trace::Imprints(_));
+        self.answer(side, slabs, trace, probe)?;
         probe.enter(Some(Step::Keep));
         side.shard.keep(&self.grouped, &self.answer, &self.trapped);
         side.shard.note_taken(slabs, &self.taken, &self.grouped);
         Ok(())
+    }
+
+    /// Folds the events, and keeps nothing of it in the shard.
+    fn answer(
+        &mut self,
+        side: &mut Side<'_>,
+        slabs: &[Decoded],
+        trace: Trace,
+        probe: &mut impl Probe,
+    ) -> Result<(), Stop> {
+        probe.enter(Some(Step::Call));
+        let (traced, wants_views) = (trace != Trace::Nothing, trace == Trace::Views);
+        self.grouped.batch.trace = trace;
+        match traced.then(|| apply(side.reducer, side.instance, &self.grouped.batch)) {
+            Some(Ok(answer)) => self.answer = answer,
+            _ => {
+                self.grouped.batch.trace = Trace::Nothing;
+                self.call(side, slabs)?;
+                if wants_views {
+                    self.views_singly(side.reducer, slabs);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first events of some keys of two sides that read events alike, folded once more from the
+    /// same states, with the views after them; `rows`: number of each key in the calls `whole` and
+    /// the row behind its last event.
+    ///
+    /// # Errors
+    /// The side and its first event with which it cannot go on.
+    pub(super) fn again(
+        whole: [&Self; 2],
+        rows: &[(u32, u32)],
+        sides: &mut [Side<'_>; 2],
+        slabs: [&[Decoded]; 2],
+        probe: &mut impl Probe,
+    ) -> Result<[Self; 2], (usize, Stop)> {
+        let [a, b] = sides;
+        let taken = whole[0].taken_of(rows);
+        let description = a.reducer.description();
+        let grouped = gather(description, slabs[0], a.rules, &mut a.shard.keys, &taken);
+        let mut first = Self::new(taken, grouped);
+        first.begin_as(whole[0], rows);
+        first.answer(a, slabs[0], Trace::Views, probe).map_err(|stop| (0, stop))?;
+        let mut second = first.lend(b);
+        second.begin_as(whole[1], rows);
+        second.answer(b, slabs[1], Trace::Views, probe).map_err(|stop| (1, stop))?;
+        Ok([first, second])
+    }
+
+    /// The first events of some keys, key by key.
+    fn taken_of(&self, rows: &[(u32, u32)]) -> Vec<Taken> {
+        let ends = &self.grouped.batch.key_ends;
+        let start = |key: u32| (key as usize).checked_sub(1).map_or(0, |before| ends[before]);
+        let rows = rows.iter().flat_map(|&(key, end)| start(key)..end);
+        let events = rows.map(|row| self.grouped.order[row as usize]);
+        events.map(|event| self.taken[event as usize]).collect()
+    }
+
+    /// Takes the states and times before the call from a call with more keys.
+    fn begin_as(&mut self, whole: &Self, rows: &[(u32, u32)]) {
+        let state = |&(key, _): &(u32, u32)| whole.grouped.batch.states.get(key as usize);
+        self.grouped.batch.states = rows.iter().map(state).collect();
+        self.times = rows.iter().map(|&(key, _)| whole.times[key as usize]).collect();
     }
 
     fn call(&mut self, side: &mut Side<'_>, slabs: &[Decoded]) -> Result<(), Stop> {
@@ -94,14 +152,16 @@ impl Half {
             let mut state = self.grouped.batch.states.get(key).to_vec();
             for row in row..end {
                 let number = self.grouped.order[row as usize];
-                let mut one = Batch { key_ends: vec![1], trace: true, ..Batch::default() };
+                let mut one = Batch { key_ends: vec![1], trace: Trace::Views, ..Batch::default() };
                 one.params = self.grouped.batch.params.clone();
                 one.keys.push(self.grouped.batch.keys.get(key));
                 one.states.push(&state);
                 fill(&mut one, description, slabs, &self.taken, &[number]);
                 let with_view = apply(reducer, &mut instance, &one).ok();
                 let failed = with_view.is_none();
-                one.trace = !failed;
+                if failed {
+                    one.trace = Trace::Nothing;
+                }
                 let answer = with_view.or_else(|| apply(reducer, &mut instance, &one).ok());
                 // An event that fails without its view too is one that is rejected as a trap.
                 let Some(answer) = answer else { continue };
@@ -142,7 +202,7 @@ impl Half {
             times: std::mem::take(&mut own.batch.times),
             columns: std::mem::take(&mut own.batch.columns),
             params: other.rules.params.clone(),
-            trace: false,
+            trace: Trace::Nothing,
         };
         let grouped = Grouped { batch, slots: own.slots.clone(), order: own.order.clone() };
         Self::new(self.taken.clone(), grouped)

@@ -3,12 +3,16 @@
 //!
 //! ```text
 //! judge ----> keys that parted before ----> call A, call B
-//!       ----> keys that did not ----------> call A, call B, with the views after each event
+//!       ----> keys that did not ----------> call A, call B, with imprints of the views after
+//!               |                             each event -> steps -> walk -> seen
+//!               v
+//!             keys of which anything differs -> call A, call B once more, with those views
 //!                                             -> steps -> walk -> seen, parted, details
 //! ```
 //!
-//! Views after each event cost about as much as the events themselves, so they are asked for only
-//! while a key has not parted; what is found does not depend on how the log is cut into batches.
+//! Views after each event cost more than the events themselves, so they are asked for only where
+//! something differs: equal imprints are equal views, and cost a fraction. Of a key that has parted
+//! neither is asked for. What is found does not depend on how the log is cut into batches.
 //! Sides that declare the same inputs ("twins") are judged once: what is a duplicate, and which
 //! events reach the reducer, follows from the inputs alone. What is kept of a key is [`Seen`], a
 //! few bytes, and [`Parted`], where it parted; what is shown of that event is kept within a bound.
@@ -30,11 +34,12 @@ pub use fold::PairFold;
 pub use seen::{Parted, Seen, fate_bit};
 pub use shared::{Shared, SharedEmits};
 
+use compare::Call;
 use details::Details;
 use half::Half;
 use retally_core::fold::Recipe;
 use retally_core::reduce::steps::{Taken, gather};
-use retally_core::reduce::{Folded, Instance, Probe, Reducer, Rules, Shard, Step, Stop};
+use retally_core::reduce::{Folded, Instance, Probe, Reducer, Rules, Shard, Step, Stop, Trace};
 use retally_core::schema::Description;
 use retally_core::shard::Decoded;
 use retally_core::state::Slot;
@@ -60,6 +65,22 @@ pub type BothFolded = [Vec<Folded>; 2];
 pub struct PairShard {
     records: Records,
     details: Details,
+    imprints: Imprints,
+}
+
+/// How often imprints told that a key has not parted, and how often the views had to.
+#[derive(Debug, Default)]
+struct Imprints {
+    compared: usize,
+    vain: usize,
+}
+
+impl Imprints {
+    /// Whether it pays to ask for them: not if many differ where views do not, as with rows in
+    /// another order or values within a tolerance. No result depends on it.
+    fn pay(&self) -> bool {
+        self.vain <= 64 + self.compared / 4
+    }
 }
 
 impl<'a> Side<'a> {
@@ -76,7 +97,8 @@ impl<'a> Side<'a> {
 impl PairShard {
     /// Nothing seen yet.
     pub fn new(a: &Description, b: &Description) -> Self {
-        Self { records: Records::default(), details: Details::new([a, b]) }
+        let details = Details::new([a, b]);
+        Self { records: Records::default(), details, imprints: Imprints::default() }
     }
 
     /// Folds this shard's events of a batch on both sides. `slabs`: those of each side; of twins
@@ -131,10 +153,11 @@ impl PairShard {
             if !has_work && (twins || !traced) {
                 continue;
             }
-            let halves = halves(shared, sides, slabs, taken, traced, &mut stops, probe);
+            let traces = self.traces(shared, traced);
+            let halves = halves(shared, sides, slabs, taken, traces, &mut stops, probe);
             if traced && stops.0.is_none() {
-                probe.enter(Some(Step::Compare));
-                self.compare(shared, sides, [&halves[0], &halves[1]], slabs, outcomes);
+                let both = [&halves[0], &halves[1]];
+                self.compare(&Call { shared, slabs, outcomes }, sides, both, probe)?;
             }
             for (side, half) in halves.into_iter().enumerate() {
                 folded[side].push(half.finish(slabs[side]));
@@ -142,11 +165,20 @@ impl PairShard {
         }
         stops.first()?;
         let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
-        self.count_fates(shared, sides, slabs, outcomes);
+        self.count_fates(&Call { shared, slabs, outcomes }, sides);
         for (side, judged) in judged.into_iter().enumerate() {
             folded[side].push(judged);
         }
         Ok(folded)
+    }
+
+    /// What each side tells of the views after its events.
+    fn traces(&self, shared: &Shared, traced: bool) -> [Trace; 2] {
+        match (traced, &shared.imprinted) {
+            (false, _) => [Trace::Nothing, Trace::Nothing],
+            (true, Some(fields)) if self.imprints.pay() => fields.clone().map(Trace::Imprints),
+            (true, _) => [Trace::Views, Trace::Views],
+        }
     }
 
     /// Events of keys that have not parted, and of those that have.
@@ -202,7 +234,7 @@ fn halves(
     sides: &mut [Side<'_>; 2],
     slabs: [&[Decoded]; 2],
     taken: [Vec<Taken>; 2],
-    traced: bool,
+    traces: [Trace; 2],
     stops: &mut Stops,
     probe: &mut impl Probe,
 ) -> [Half; 2] {
@@ -213,14 +245,14 @@ fn halves(
         Half::new(taken, grouped)
     };
     let [a, b] = sides;
-    let [taken_a, taken_b] = taken;
+    let ([taken_a, taken_b], [trace_a, trace_b]) = (taken, traces);
     let mut first = group(a, slabs[0], taken_a, probe);
-    stops.add(0, first.fold(a, slabs[0], traced, probe));
+    stops.add(0, first.fold(a, slabs[0], trace_a, probe));
     let mut second = match shared.twins {
         true => first.lend(b),
         false => group(b, slabs[1], taken_b, probe),
     };
-    stops.add(1, second.fold(b, slabs[1], traced, probe));
+    stops.add(1, second.fold(b, slabs[1], trace_b, probe));
     [first, second]
 }
 

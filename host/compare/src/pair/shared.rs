@@ -2,7 +2,7 @@
 //! kinds that a comparison's plan lays side by side, and the codes and inputs of both under common
 //! numbers.
 
-use crate::{Fields, Plan};
+use crate::{Fields, Pair, Plan};
 use retally_core::schema::Description;
 
 /// What two reducers have in common.
@@ -13,6 +13,8 @@ pub struct Shared {
     pub(crate) twins: bool,
     /// The fields of the view.
     pub(crate) view: Fields,
+    /// For each side the numbers of these, if views that are the same in them have equal imprints.
+    pub(crate) imprinted: Option<[Vec<u16>; 2]>,
     /// The emit kinds that both declare, in A's order.
     pub(crate) emits: Vec<SharedEmits>,
     /// For each side and number of a reject code, one number for the same code of both.
@@ -43,8 +45,10 @@ impl Shared {
         let (_, rejects) = common(&codes(a), &codes(b));
         let names = |d: &Description| d.inputs.iter().map(|i| i.name.clone()).collect::<Vec<_>>();
         let (inputs, input_numbers) = common(&names(a), &names(b));
+        let twins = a.inputs == b.inputs;
         Self {
-            twins: a.inputs == b.inputs,
+            twins,
+            imprinted: imprinted(a, b, &plan.view).filter(|_| twins),
             view: plan.view.clone(),
             emits: plan.emits.iter().filter_map(both).collect(),
             rejects,
@@ -67,6 +71,18 @@ impl Shared {
     pub fn input(&self, side: usize, number: u8) -> Option<u8> {
         self.input_numbers[side].get(usize::from(number)).copied()
     }
+}
+
+/// The fields that imprints show: in the same order on both sides, and all of one shape.
+fn imprinted(a: &Description, b: &Description, view: &Fields) -> Option<[Vec<u16>; 2]> {
+    let alike = |pair: &Pair| {
+        let fields = (&a.view.fields[pair.a], &b.view.fields[pair.b]);
+        pair.kind_a == pair.kind_b && fields.0.required == fields.1.required
+    };
+    let numbers: [Vec<u16>; 2] = [|pair: &Pair| pair.a as u16, |pair: &Pair| pair.b as u16]
+        .map(|of| view.pairs.iter().map(of).collect());
+    let shown = |list: &Vec<u16>| list.is_sorted() && list.last().is_some_and(|&last| last < 64);
+    (numbers.iter().all(shown) && view.pairs.iter().all(alike)).then_some(numbers)
 }
 
 /// Both lists as one without doublets, and where the entries of each went.

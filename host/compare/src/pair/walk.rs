@@ -4,7 +4,7 @@
 //! records of the kinds that both declare, its refusal with the code, or the view after it. An
 //! event that was applied and shows none of these, a duplicate and one that is ignored are alike.
 
-use super::differ::{Facing, Span, Spanned, mark, same_views};
+use super::differ::{Facing, RUN_ROWS_MAX, Span, Spanned, mark, same_views};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::{Range, Rows};
@@ -109,6 +109,9 @@ impl<'a> Walk<'a> {
     }
 
     fn mark_views(&mut self) {
+        if self.halves[0].imprinted {
+            return self.mark_imprints();
+        }
         let shared = &self.shared.view;
         let of = |side: usize| &self.halves[side].answer.trace;
         let columns = [0, 1].map(|side| of(side).columns.as_slice());
@@ -129,6 +132,26 @@ impl<'a> Walk<'a> {
         if self.halves.iter().any(|half| !half.failed.is_empty()) {
             self.mark_failed();
         }
+    }
+
+    /// Of twins' calls with imprints: marks where these differ, or where there are none.
+    fn mark_imprints(&mut self) {
+        let [a, b] = self.halves.map(|half| &half.answer.imprints);
+        let events = self.views.len();
+        if [a.len(), b.len()] != [events; 2] {
+            return self.views.fill(true);
+        }
+        for start in (0..events).step_by(RUN_ROWS_MAX) {
+            let end = events.min(start + RUN_ROWS_MAX);
+            if !a.same_rows(start, b, start, end - start) {
+                (start..end).for_each(|row| self.views[row] = a.get(row) != b.get(row));
+            }
+        }
+    }
+
+    /// The first step of the group with this number at which anything is marked.
+    pub(super) fn first_mark(&self, number: u32) -> Option<u32> {
+        self.steps.range(number).find(|&at| self.records[at as usize] || self.views[at as usize])
     }
 
     /// Views that fail on one side alone differ; on both they are alike.
@@ -200,17 +223,11 @@ impl<'a> Walk<'a> {
 
     /// Walks the steps of the group with this number.
     pub(super) fn group(&self, number: u32, looks: &Looks) -> Walked {
-        let range = self.steps.range(number);
-        let marks = range.start as usize..range.end as usize;
-        let is_marked = |marks: &[bool]| marks.contains(&true);
-        if self.shared.twins
-            && !is_marked(&self.records[marks.clone()])
-            && !is_marked(&self.views[marks])
-        {
+        if self.shared.twins && self.first_mark(number).is_none() {
             return Walked::Same;
         }
         let mut now = [Look::Before; 2];
-        for at in range {
+        for at in self.steps.range(number) {
             let step = &self.steps.steps[at as usize];
             let applied = [0, 1].map(|side| self.applied_row(step, side));
             for (now, applied) in now.iter_mut().zip(applied) {

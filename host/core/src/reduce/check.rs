@@ -1,7 +1,7 @@
 //! What a reducer returned, held against what it promised. Everything is checked before any of it
 //! is used, so that a lying guest can stop a run but never bend one.
 
-use super::{Answer, Batch, Emitted, Fault, Keyed, Rejected, Viewed, Violated};
+use super::{Answer, Batch, Emitted, Fault, Keyed, Rejected, Trace, Viewed, Violated};
 use crate::schema::{Column, ColumnError, Description, Field};
 
 /// How an answer breaks the contract; a fragment that fits behind "the reducer ".
@@ -18,6 +18,17 @@ pub enum AnswerError {
     /// The list of states is not well-formed.
     #[error("returned a list of states that {0}")]
     StateSpans(ColumnError),
+    /// Not one imprint per event.
+    #[error("returned {imprints} imprints for {events} events")]
+    Imprints {
+        /// Imprints returned.
+        imprints: usize,
+        /// Events in the batch.
+        events: usize,
+    },
+    /// The list of imprints is not well-formed.
+    #[error("returned a list of imprints that {0}")]
+    ImprintSpans(ColumnError),
     /// Not one list per emit kind.
     #[error("returned {lists} lists of emits for {kinds} kinds")]
     EmitKinds {
@@ -121,10 +132,16 @@ pub fn check_answer(
             return Err(AnswerError::EmitOfRejected { row: reject.row });
         }
     }
-    if batch.trace {
-        check_viewed(description, batch.len(), &answer.trace)?;
+    match batch.trace {
+        Trace::Nothing => Ok(()),
+        Trace::Imprints(_) => {
+            answer.imprints.check().map_err(AnswerError::ImprintSpans)?;
+            let (imprints, events) = (answer.imprints.len(), batch.len());
+            let is_whole = imprints == 0 || imprints == events;
+            is_whole.then_some(()).ok_or(AnswerError::Imprints { imprints, events })
+        }
+        Trace::Views => check_viewed(description, batch.len(), &answer.trace),
     }
-    Ok(())
 }
 
 fn check_rejects(

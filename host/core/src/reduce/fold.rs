@@ -7,7 +7,7 @@ use super::reaches::Reaches;
 use super::running::apply;
 use super::{
     Answer, Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop,
-    StopCause, Viewed,
+    StopCause,
 };
 use crate::decode::cut;
 use crate::dedup::IdTable;
@@ -41,8 +41,6 @@ pub struct Folded {
     pub details: Vec<(u32, String)>,
     /// For each emit kind the records, grouped as the batch was, and the event of each.
     pub emits: Vec<Emitted>,
-    /// View rows after each event, and the event of each; empty unless asked for.
-    pub trace: Viewed,
     /// Limits that were met and not met again by a fresh instance.
     pub passing_limits: u64,
 }
@@ -240,8 +238,6 @@ impl Folded {
         for emitted in &mut answer.emits {
             emitted.rows.iter_mut().for_each(|row| *row = event(*row));
         }
-        answer.trace.owners.iter_mut().for_each(|row| *row = event(*row));
         self.emits = answer.emits;
-        self.trace = answer.trace;
     }
 }

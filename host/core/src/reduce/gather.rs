@@ -31,7 +31,7 @@ pub fn gather(
     taken: &[Taken],
 ) -> Grouped {
     let (slots, order, key_ends) = group(keys, taken);
-    let mut batch = Batch { key_ends, trace: rules.trace, ..Batch::default() };
+    let mut batch = Batch { key_ends, ..Batch::default() };
     batch.params = rules.params.clone();
     copy_all(&mut batch.keys, &slots, |&slot| keys.key(slot));
     copy_all(&mut batch.states, &slots, |&slot| keys.state(slot));

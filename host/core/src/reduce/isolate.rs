@@ -7,9 +7,7 @@
 use super::gather::{Grouped, fill};
 use super::judge::Taken;
 use super::running::apply;
-use super::{
-    Answer, Batch, Emitted, Fault, Instance, OnTrap, Reducer, Rejected, Rules, StopCause, Viewed,
-};
+use super::{Answer, Batch, Emitted, Fault, Instance, OnTrap, Reducer, Rejected, Rules, StopCause};
 use crate::schema::{Column, Description, Spans};
 use crate::shard::Decoded;
 
@@ -50,7 +48,7 @@ pub(crate) fn isolate(
     }
     for number in 0..taken.len() {
         let key = key_of[number] as usize;
-        let mut batch = Batch { key_ends: vec![1], trace: rules.trace, ..Batch::default() };
+        let mut batch = Batch { key_ends: vec![1], ..Batch::default() };
         batch.params = rules.params.clone();
         batch.keys.push(grouped.batch.keys.get(key));
         batch.states.push(&states[key]);
@@ -141,8 +139,7 @@ fn join(
     let mut joined = Answer {
         states: states.iter().map(Vec::as_slice).collect::<Spans>(),
         emits: description.emits.iter().map(empty).collect(),
-        rejects: Vec::new(),
-        trace: Viewed { owners: Vec::new(), columns: columns(&description.view.fields) },
+        ..Answer::default()
     };
     let mut trapped = Vec::new();
     for (row, &number) in grouped.order.iter().enumerate() {
@@ -157,8 +154,6 @@ fn join(
         }
         let reject = |r: &Rejected| Rejected { row, code: r.code, detail: r.detail.clone() };
         joined.rejects.extend(answer.rejects.iter().map(reject));
-        joined.trace.owners.extend(answer.trace.owners.iter().map(|_| row));
-        append(&mut joined.trace.columns, &answer.trace.columns);
     }
     (joined, trapped)
 }

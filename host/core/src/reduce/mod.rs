@@ -115,8 +115,21 @@ pub struct Batch {
     pub columns: Vec<Vec<Column>>,
     /// One column of one row per param.
     pub params: Arc<Vec<Column>>,
-    /// Whether the view after every event is wanted too.
-    pub trace: bool,
+    /// What is wanted of the views after its events.
+    pub trace: Trace,
+}
+
+/// What a call tells of the views after its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Trace {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// An imprint of the view after each event: the same bytes for the same rows and for no others,
+    /// as far as the fields with these numbers go, at least one and of the first 64.
+    Imprints(Vec<u16>),
+    /// The rows of the view after each event.
+    Views,
 }
 
 impl Batch {
@@ -140,10 +153,13 @@ pub struct Answer {
     pub emits: Vec<Emitted>,
     /// Rejected events, ascending by row.
     pub rejects: Vec<Rejected>,
-    /// View rows after every event that was applied, owners being rows of the batch; only when
-    /// asked for. An applied event without rows: its key has none. The view after a rejected event
-    /// is the one before it, and has no rows here.
+    /// View rows after every event that was applied, owners being rows of the batch; only for
+    /// [`Trace::Views`]. An applied event without rows: its key has none. The view after a rejected
+    /// event is the one before it, and has no rows here.
     pub trace: Viewed,
+    /// For [`Trace::Imprints`] one per event, empty for one that was rejected; or none at all from
+    /// a reducer that makes none.
+    pub imprints: Spans,
 }
 
 /// Records of one emit kind.

@@ -1,8 +1,10 @@
 //! A reducer of plain Rust: for tests of the fold without wasm, and for whoever embeds the core and
 //! trusts the code.
 
+use super::isolate::append;
 use super::{
-    Answer, Batch, Emitted, Engine, Fault, Instance, Keyed, Reducer, Rejected, Viewed, Violated,
+    Answer, Batch, Emitted, Engine, Fault, Instance, Keyed, Reducer, Rejected, Trace, Viewed,
+    Violated,
 };
 use crate::hash::Hash;
 use crate::schema::{Column, Description, Spans, Value};
@@ -129,8 +131,17 @@ impl<R: Rules> Instance for Running<R> {
                 };
                 input_rows[input as usize] += 1;
                 let applied = self.one(&event, row as u32, &mut state, &mut answer)?;
-                if batch.trace && applied && !state.is_empty() {
-                    view_of(&*self.rules, event.key, &state, row as u32, &mut answer.trace)?;
+                let mut rows = self.rows();
+                if applied && !state.is_empty() && batch.trace != Trace::Nothing {
+                    view_of(&*self.rules, event.key, &state, row as u32, &mut rows)?;
+                }
+                match &batch.trace {
+                    Trace::Nothing => {}
+                    Trace::Imprints(fields) => answer.imprints.push(&self.imprint(fields, &rows)),
+                    Trace::Views => {
+                        answer.trace.owners.append(&mut rows.owners);
+                        append(&mut answer.trace.columns, &rows.columns);
+                    }
                 }
             }
             row = end as usize;
@@ -166,6 +177,33 @@ impl<R: Rules> Instance for Running<R> {
 }
 
 impl<R: Rules> Running<R> {
+    /// The imprint of view rows: its bytes are pinned by the WIT.
+    fn imprint(&self, fields: &[u16], rows: &Viewed) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for row in 0..rows.owners.len() {
+            for &field in fields {
+                let value = rows.columns[usize::from(field)].get(row);
+                if !self.description.view.fields[usize::from(field)].required {
+                    bytes.push(u8::from(value.is_some()));
+                }
+                match value {
+                    None => {}
+                    Some(Value::Boolean(v)) => bytes.push(u8::from(v)),
+                    Some(Value::Date(v)) => bytes.extend(v.to_le_bytes()),
+                    Some(Value::Float(v)) => bytes.extend(v.to_bits().to_le_bytes()),
+                    Some(Value::Integer(v) | Value::Decimal(v) | Value::Timestamp(v)) => {
+                        bytes.extend(v.to_le_bytes());
+                    }
+                    Some(Value::Text(v) | Value::Bytes(v) | Value::Json(v)) => {
+                        bytes.extend((v.len() as u32).to_le_bytes());
+                        bytes.extend_from_slice(v);
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
     /// Whether the event was applied.
     fn one(
         &self,

@@ -52,6 +52,4 @@ pub struct Rules {
     pub keys: Option<BTreeSet<Vec<u8>>>,
     /// Events taken out.
     pub quarantine: BTreeMap<Spot, Quarantine>,
-    /// Whether the view after every event is wanted.
-    pub trace: bool,
 }

@@ -128,7 +128,6 @@ fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<R
         params: Arc::new(params),
         keys: keys.map(|keys| keys.iter().map(|key| key.clone().into_bytes()).collect()),
         quarantine: quarantine(&settings.ledger, names)?,
-        trace: false,
     })
 }
 

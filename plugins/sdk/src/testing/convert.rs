@@ -1,7 +1,7 @@
 //! Between the SDK's types and the core's: two spellings of `wit/reducer.wit`.
 
 use crate::abi;
-use retally_core::reduce::{Batch, Emitted, Keyed, Answer, Rejected, Viewed, Violated};
+use retally_core::reduce::{Answer, Batch, Emitted, Keyed, Rejected, Trace, Viewed, Violated};
 use retally_core::schema::{
     Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, Spans, StateShape,
     Values, ViewShape,
@@ -110,7 +110,11 @@ pub(super) fn batch(batch: &Batch) -> abi::Batch {
         times: batch.times.clone().into(),
         columns: batch.columns.iter().map(|columns| abi_columns(columns)).collect(),
         params: abi_columns(&batch.params),
-        trace: batch.trace,
+        trace: match &batch.trace {
+            Trace::Nothing => abi::Trace::Nothing,
+            Trace::Imprints(fields) => abi::Trace::Imprints(fields.clone().into()),
+            Trace::Views => abi::Trace::Views,
+        },
     }
 }
 
@@ -133,6 +137,7 @@ pub(super) fn outcome(outcome: &abi::Outcome) -> Answer {
         emits: each(&outcome.emits, emitted),
         rejects: each(&outcome.rejects, rejected),
         trace: viewed(&outcome.trace),
+        imprints: spans(&outcome.imprints),
     }
 }
 

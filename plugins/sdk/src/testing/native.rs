@@ -4,7 +4,7 @@ use super::convert;
 use crate::{Reducer, fold};
 use retally_core::digest::Hash;
 use retally_core::reduce::{
-    Batch, Fault, Instance, Keyed, Answer, Reducer as Artifact, Viewed, Violated,
+    Answer, Batch, Fault, Instance, Keyed, Reducer as Artifact, Viewed, Violated,
 };
 use retally_core::schema::{Description, Spans};
 use std::marker::PhantomData;

@@ -5,9 +5,7 @@ use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Slab, TimeU
 use retally_core::dedup::Window;
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::log::{Offsets, Order};
-use retally_core::reduce::{
-    Block, Finals, OnConflict, OnTrap, Reducer, Rules, Stop, StopCause,
-};
+use retally_core::reduce::{Block, Finals, OnConflict, OnTrap, Reducer, Rules, Stop, StopCause};
 use retally_core::schema::{Column, Description, Field, Kind, display};
 use retally_core::seed::Seed;
 use retally_core::snapshot::KeyRows;
@@ -93,7 +91,6 @@ impl Plays<'_> {
             params: self.params.clone(),
             keys: None,
             quarantine: Default::default(),
-            trace: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::purse::{Purse, Purses};
 use retally::__private::Bytes;
-use retally::__private::abi::{Batch, Column, Outcome, Spans, Values};
+use retally::__private::abi::{Batch, Column, Outcome, Spans, Trace, Values};
 use retally::fold;
 use std::collections::BTreeMap;
 
@@ -28,9 +28,13 @@ pub(crate) fn fold(events: &[Event], size: usize) -> Result {
     for (number, chunk) in events.chunks(size.min(events.len().max(1))).enumerate() {
         let mut order: Vec<usize> = (0..chunk.len()).collect();
         order.sort_by_key(|&at| chunk[at].key);
-        let (keys, batch) = batch(chunk, &order, &states);
+        let (keys, mut batch) = batch(chunk, &order, &states);
         let outcome = fold::apply::<Purses>(&batch);
         check_trace(&batch, &outcome);
+        for fields in [&[0, 1][..], &[1]] {
+            batch.trace = Trace::Imprints(fields.to_vec().into());
+            check_imprints(fields, &outcome, &fold::apply::<Purses>(&batch).imprints);
+        }
         for (at, key) in keys.iter().enumerate() {
             states.insert(*key, span(&outcome.states, at).to_vec());
         }
@@ -80,7 +84,7 @@ fn batch(chunk: &[Event], order: &[usize], states: &BTreeMap<u8, Vec<u8>>) -> (V
         times: order.iter().map(|&at| at as i64).collect(),
         columns: columns.map(|columns| columns.into_iter().collect()).collect(),
         params: Vec::new().into(),
-        trace: true,
+        trace: Trace::Views,
     };
     (keys, batch)
 }
@@ -127,6 +131,32 @@ fn take(result: &mut Result, outcome: &Outcome, event: impl Fn(u32) -> usize) {
     result
         .rejects
         .extend(rejects.map(|r| (event(r.row), String::from_utf8_lossy(&r.detail).into_owned())));
+}
+
+/// The imprint after every event is made of the rows that the trace has for it, as the WIT says.
+fn check_imprints(fields: &[u16], outcome: &Outcome, imprints: &Spans) {
+    let [Column { values: Values::Integer(sums), .. }, notes] = &outcome.trace.columns[..] else {
+        panic!("sum and note")
+    };
+    let Values::Text(texts) = &notes.values else { panic!("notes") };
+    let mut expected = vec![Vec::new(); imprints.ends.len()];
+    for (at, &row) in outcome.trace.owners.iter().enumerate() {
+        let imprint = &mut expected[row as usize];
+        if fields.contains(&0) {
+            imprint.extend(sums[at].to_le_bytes());
+        }
+        if notes.missing.contains(&(at as u32)) {
+            imprint.push(0);
+        } else {
+            let text = span(texts, at);
+            imprint.push(1);
+            imprint.extend((text.len() as u32).to_le_bytes());
+            imprint.extend(text);
+        }
+    }
+    let told: Vec<_> = (0..expected.len()).map(|row| span(imprints, row).to_vec()).collect();
+    assert_eq!(told, expected);
+    assert_eq!(imprints.bytes.len(), expected.concat().len());
 }
 
 /// After every applied event that leaves a state, the trace holds one row: the sum that was

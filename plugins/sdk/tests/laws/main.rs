@@ -10,7 +10,7 @@ use purse::Purse;
 use std::collections::BTreeMap;
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let event = (0u8..4, 0u8..3, 0i64..10, prop::option::of("[a-c]{0,2}"));
+    let event = (0u8..4, 0u8..3, 0i64..10, prop::option::of("[a-c]{0,2}|[a-c]{7,18}"));
     let event = event.prop_map(|(key, input, amount, note)| Event { key, input, amount, note });
     prop::collection::vec(event, 0..60)
 }

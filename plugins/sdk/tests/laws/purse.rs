@@ -101,7 +101,8 @@ impl Reducer for Purses {
     }
 
     fn view(purse: &Purse, _key: &Key<'_>, _params: &(), rows: &mut Rows<Self>) {
-        rows.push(Sum { sum: purse.sum, note: None });
+        let note = purse.notes.first_key_value().map(|(note, _)| note.as_str());
+        rows.push(Sum { sum: purse.sum, note });
     }
 
     fn is_gone(purse: &Purse) -> bool {

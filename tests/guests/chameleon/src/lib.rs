@@ -10,7 +10,7 @@ mod misdeeds;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "reducer" });
 
-use crate::retally::reducer::types::{Column, Emitted, Rejected, Values};
+use crate::retally::reducer::types::{Column, Emitted, Rejected, Trace, Values};
 use misdeeds::Misdeed;
 
 struct Chameleon;
@@ -125,7 +125,7 @@ impl Guest for Chameleon {
                         }
                     }
                 }
-                if b.trace {
+                if matches!(b.trace, Trace::Views) {
                     after.push((row as u32, account));
                 }
                 row += 1;
@@ -145,7 +145,7 @@ impl Guest for Chameleon {
         if asked(Misdeed::NotUtf8) {
             did.what.bytes.fill(0xff);
         }
-        Outcome { states, emits: vec![emitted(did)], rejects, trace: view_rows(&after) }
+        Outcome { states, emits: vec![emitted(did)], rejects, trace: view_rows(&after), imprints: Spans::new() }
     }
 
     fn view(k: Keyed) -> Viewed {
