@@ -51,6 +51,51 @@ pub(crate) const WRITE_BUFFER_BYTES: usize = 256 << 10;
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 
+/// Bytes that the open row groups of all tables of a run directory may hold together: the largest
+/// is ended before there are more.
+pub(crate) const RUN_HELD_MAX_BYTES: usize = 24 << 20;
+
+/// Rows of the small tables of a run directory that are gathered before they are written.
+pub(crate) const RUN_GATHERED_ROWS: usize = 8192;
+
+/// Original bytes of refused events that are gathered before they are written.
+pub(crate) const RUN_GATHERED_BYTES: usize = 1 << 20;
+
+/// Rows of a run directory that are read at a time.
+pub(crate) const RUN_READ_ROWS: usize = 8192;
+
+/// Keys that are put into a tree at a time where a run is checked.
+pub(crate) const CHECKED_KEYS: usize = 1024;
+
+/// Events that are put into a tree at a time where a run is checked: a file may say that any number
+/// of them came to one thing.
+pub(crate) const CHECKED_EVENTS: u64 = 8192;
+
+/// Rows of a snapshot that are handed to the writer at a time.
+pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
+
+/// Rows of a snapshot that are read at a time.
+pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;
+
+/// Bytes of keys and states after which another list of keys begins: far below what its ends can
+/// name.
+pub(crate) const SNAPSHOT_KEYS_MAX_BYTES: usize = 1 << 30;
+
+/// Rows of a list of differences that are written at a time.
+pub(crate) const DIFFERENCES_ROWS: usize = 8192;
+
+/// Texts of such a batch beyond which it is written early: keys and values may be long.
+pub(crate) const DIFFERENCES_BYTES: usize = 16 << 20;
+
+/// Bytes that the open row group of a list of differences may hold.
+pub(crate) const DIFFERENCES_HELD_MAX_BYTES: usize = 64 << 20;
+
+// What is gathered and then written fits into what may be held.
+const _: () = assert!(RUN_GATHERED_BYTES < RUN_HELD_MAX_BYTES);
+const _: () = assert!(DIFFERENCES_BYTES < DIFFERENCES_HELD_MAX_BYTES);
+// Ends of texts fit `i32`, which is what Arrow has, and a list of keys takes one more batch.
+const _: () = assert!(DIFFERENCES_BYTES + LINE_MAX_BYTES < i32::MAX as usize);
+const _: () = assert!(SNAPSHOT_KEYS_MAX_BYTES * 2 < u32::MAX as usize);
 // A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit
 // `u32`.
 const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);

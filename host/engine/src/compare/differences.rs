@@ -19,6 +19,7 @@
 //!
 //! Values are texts because fields of all kinds stand below one another, and exact in all digits.
 
+use crate::limits::{DIFFERENCES_BYTES, DIFFERENCES_HELD_MAX_BYTES, DIFFERENCES_ROWS};
 use crate::table::{
     CREATED_BY, Digits, NewRows, TableError, TableWriter, flag, optional, plain, text, unsigned32,
 };
@@ -32,17 +33,8 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Rows of a batch.
-const BATCH_ROWS: usize = 8_192;
-
 /// Rows of a row group: what a reader of one key reads at the least.
 const GROUP_ROWS: usize = 65_536;
-
-/// Texts of a batch beyond which it is written early: keys and values may be long.
-const BATCH_BYTES: usize = 16 << 20;
-
-/// Bytes that an open row group may hold.
-const GROUP_BYTES: usize = 64 << 20;
 
 /// The columns that hold texts.
 const TEXTS: [&str; 8] = ["key", "row_key", "side", "field", "kind", "a", "b", "difference"];
@@ -104,7 +96,7 @@ impl<W: Write + Send> Differences<W> {
             rows = rows.own(name, column, Kind::Text, Digits::Wide);
         }
         self.writer.write(rows).map_err(failed)?;
-        if self.writer.held() > GROUP_BYTES {
+        if self.writer.held() > DIFFERENCES_HELD_MAX_BYTES {
             self.writer.flush().map_err(failed)?;
         }
         Ok(())
@@ -170,7 +162,7 @@ fn failed(error: TableError) -> io::Error {
 impl<W: Write + Send> Sink for Differences<W> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.push(difference)?;
-        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+        if self.rows.len() >= DIFFERENCES_ROWS || self.bytes >= DIFFERENCES_BYTES {
             self.write()?;
         }
         Ok(())

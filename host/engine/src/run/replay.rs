@@ -140,7 +140,7 @@ pub fn replay_reducer(
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
     sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));
     let mut report = replay_into(job, reducer, &mut sinks, options, observer)?;
-    report.dir = dir.dir().to_path_buf();
+    report.dir = dir.dir();
     report.gates = judge(&report.dir, &report.manifest, &gates);
     Ok(report)
 }

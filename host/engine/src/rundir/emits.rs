@@ -2,9 +2,9 @@
 
 use super::RunDirError;
 use super::file::RunFile;
-use super::folder::Folder;
 use super::rows::RowMaker;
 use super::shape::{Shape, Table};
+use crate::store::Folder;
 use crate::table::Digits;
 use retally_core::reduce::EmitRows;
 
@@ -38,14 +38,8 @@ impl EmitWriter {
             self.digits = Digits::Wide;
             let named = (shape.emit_file(self.kind, self.done), self.digits);
             let wide = RunFile::part(folder, shape, Table::Emits(self.kind), named)?;
-            std::mem::replace(&mut self.file, wide).finish(folder)?;
+            std::mem::replace(&mut self.file, wide).finish()?;
         }
         self.file.write(maker.emits(self.kind, rows, self.digits))
-    }
-
-    /// Ends the file and makes it durable.
-    pub(super) fn finish(self, folder: &Folder, shape: &Shape) -> Result<(), RunDirError> {
-        self.file.finish(folder)?;
-        folder.sync_folder(&shape.emit_folder(self.kind))
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a run directory.
 
+use crate::store::StoreError;
 use crate::table::TableError;
 use retally_core::digest::{BlockError, KeyTreeError};
 use retally_core::manifest::ManifestError;
@@ -11,6 +12,9 @@ pub enum RunDirError {
     /// A file or folder that cannot be written or read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A store that cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A new run directory where something lies already.
     #[error(
         "{} holds something already; a run is written into a new folder: choose another, or move \

@@ -20,14 +20,14 @@
 //! not split by bytes, because DuckDB could not read them.
 
 use super::RunDirError;
-use super::folder::Folder;
 use super::shape::{Shape, Table};
+use crate::store::{Folder, Unfinished};
 use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, NewRows, TableWriter, plain};
 use arrow_schema::{DataType, Field};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use std::fs::File;
+use std::path::Path;
 
 /// Rows of a row group at the most.
 const GROUP_ROWS: usize = 262_144;
@@ -44,8 +44,7 @@ const SORTED_PAGE_ROWS: usize = 1024;
 
 /// A file of a run directory while it is written.
 pub(super) struct RunFile {
-    name: String,
-    writer: TableWriter<File>,
+    writer: TableWriter<Unfinished>,
 }
 
 impl RunFile {
@@ -67,9 +66,9 @@ impl RunFile {
     ) -> Result<Self, RunDirError> {
         let columns = shape.columns(table, digits);
         let options = plain(properties(&columns, table));
-        let file = folder.file(&name)?;
-        let writer = TableWriter::new(file, &folder.at(&name), columns, options)?;
-        Ok(Self { name, writer })
+        let shown = folder.show(&name);
+        let file = folder.write(&name)?;
+        Ok(Self { writer: TableWriter::new(file, Path::new(&shown), columns, options)? })
     }
 
     /// Appends rows.
@@ -87,9 +86,9 @@ impl RunFile {
         Ok(self.writer.flush()?)
     }
 
-    /// Ends the file and makes it durable.
-    pub(super) fn finish(self, folder: &Folder) -> Result<(), RunDirError> {
-        folder.sync(&self.name, &self.writer.finish()?)
+    /// Ends the file: from then on it is there, for good.
+    pub(super) fn finish(self) -> Result<(), RunDirError> {
+        Ok(self.writer.finish()?.finish()?)
     }
 }
 

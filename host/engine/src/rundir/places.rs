@@ -3,10 +3,10 @@
 
 use super::RunDirError;
 use super::file::RunFile;
-use super::folder::Folder;
 use super::reader::{Keys, RunReader};
 use super::rows::RowMaker;
 use super::shape::{Shape, Table};
+use crate::store::Folder;
 use retally_core::log::{Position, Reach};
 use retally_core::schema::Spans;
 use std::collections::VecDeque;
@@ -47,11 +47,11 @@ impl PlacesWriter {
     }
 
     /// Ends the file.
-    pub(super) fn finish(mut self, folder: &Folder, maker: &RowMaker) -> Result<(), RunDirError> {
+    pub(super) fn finish(mut self, maker: &RowMaker) -> Result<(), RunDirError> {
         let mut rows = Rows::default();
         self.stateless.into_iter().for_each(|(key, place)| rows.push(&key, place));
         self.file.write(maker.places(rows.keys, &rows.places))?;
-        self.file.finish(folder)
+        self.file.finish()
     }
 }
 

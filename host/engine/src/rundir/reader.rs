@@ -4,6 +4,7 @@ use super::RunDirError;
 use super::folder::Folder;
 use super::meter::{Meter, Metered};
 use super::shape::{Control, MANIFEST, Shape, Table};
+use crate::limits::RUN_READ_ROWS;
 use crate::table::{self, Batch, Digits, TableError};
 use arrow_array::cast::AsArray;
 use arrow_array::{BooleanArray, RecordBatch};
@@ -21,9 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Rows of a batch that is read.
-const BATCH_ROWS: usize = 8192;
 
 /// A finished run.
 #[derive(Debug)]
@@ -74,7 +72,7 @@ impl RunReader {
         let folder = Folder::open(dir)?;
         let path = folder.at(MANIFEST);
         let Some(bytes) = folder.bytes(MANIFEST)? else {
-            let begun = folder.at("outcomes.parquet").exists();
+            let begun = folder.is_begun()?;
             let dir = dir.to_path_buf();
             return Err(if begun {
                 RunDirError::HalfWritten(dir)
@@ -209,7 +207,7 @@ impl RunReader {
         if part.rows.is_some() {
             options = options.with_offset_index_policy(PageIndexPolicy::Optional);
         }
-        let mut builder = table::open(file, options, &path)?.with_batch_size(BATCH_ROWS);
+        let mut builder = table::open(file, options, &path)?.with_batch_size(RUN_READ_ROWS);
         self.check_columns(table, &path, builder.schema().fields())?;
         let metadata = builder.metadata().clone();
         let mut groups: Vec<usize> = (0..metadata.num_row_groups()).collect();

@@ -3,13 +3,11 @@
 use super::RunDirError;
 use super::reader::{Keys, RunReader};
 use super::shape::Table;
+use crate::limits::CHECKED_KEYS;
 use retally_core::digest::{Hash, History, KeyedDigest, Leaf, StateTree, ViewTree, ViolationTree};
 use retally_core::manifest::TableTotals;
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
-
-/// Keys gathered before they go into a tree.
-const GATHERED_KEYS: usize = 1024;
 
 /// The states' tree.
 pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
@@ -35,7 +33,7 @@ pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDi
         added.map_err(|error| run.wrong(Table::Views, error.to_string()))?;
         for (row, key) in batch.text_spans("key")?.iter().enumerate() {
             if keys.is_empty() || keys.get(keys.len() - 1) != key {
-                if keys.len() == GATHERED_KEYS {
+                if keys.len() == CHECKED_KEYS {
                     tree.add(&keys, &viewed)?;
                     keys.clear();
                     viewed = empty(fields);

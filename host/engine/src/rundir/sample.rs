@@ -1,6 +1,7 @@
-//! A generated run for tests: every fate, every kind, two partitions that take turns.
+//! A generated run for tests: every outcome, every kind, two partitions that take turns.
 
 use super::{KeyedDigests, RunWriter};
+use crate::store::Folder;
 use retally_core::decode::Code;
 use retally_core::digest::{
     Digests, Hash, OutcomeShape, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
@@ -85,7 +86,7 @@ fn emit(rows: &mut EmitRows, event: u32, stretch: &Stretch, values: &[Option<Val
     }
 }
 
-/// A block of one stretch with every fate in it.
+/// A block of one stretch with every outcome in it.
 fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Block {
     let stretch = Stretch { partition, first_offset, events };
     let rows = |kind: &EmitKind| EmitRows {
@@ -198,7 +199,8 @@ impl Sample {
     pub(crate) fn write(&self, dir: &Path, mut outcomes: Outcomes, from: usize) -> Manifest {
         let history = outcomes.save();
         let names = &self.partitions;
-        let mut writer = RunWriter::create(dir, &description(), names, &history).unwrap();
+        let mut writer =
+            RunWriter::create(&Folder::files(dir), &description(), names, &history).unwrap();
         let mut tables = Tables::new(&description());
         let mut counts = Counts::default();
         let Description { emits, view, .. } = description();

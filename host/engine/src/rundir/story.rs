@@ -4,11 +4,9 @@
 use super::RunDirError;
 use super::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows, Regrown};
 use super::reader::RunReader;
+use crate::limits::CHECKED_EVENTS;
 use retally_core::log::Stretch;
 use retally_core::reduce::Outcome;
-
-/// Events that are put into the trees at a time.
-const STEP_EVENTS: u64 = 8192;
 
 /// What the three tables come to.
 pub(super) struct Story<'a> {
@@ -34,8 +32,8 @@ pub(super) fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
         }
         let number = regrown.partitions.binary_search(&alike.partition).unwrap_or_default();
         let end = alike.offset + alike.events;
-        for first in (alike.offset..end).step_by(STEP_EVENTS as usize) {
-            let events = STEP_EVENTS.min(end - first) as u32;
+        for first in (alike.offset..end).step_by(CHECKED_EVENTS as usize) {
+            let events = CHECKED_EVENTS.min(end - first) as u32;
             let stretch = Stretch { partition: number as u32, first_offset: first, events };
             // Whatever was not applied emits nothing: such a record is left over.
             let upto = if outcome == Outcome::Applied { first + u64::from(events) } else { first };

@@ -2,6 +2,7 @@
 
 use super::sample::{description, sample};
 use super::*;
+use crate::store::Folder;
 use retally_core::digest::{Hash, OutcomeShape, Outcomes};
 use retally_core::schema::{Values, display};
 use std::fs;
@@ -180,10 +181,11 @@ fn what_is_no_finished_run_is_told_apart() {
     let open = || RunReader::open(&path).map(|_| ()).unwrap_err().to_string();
     assert!(open().ends_with("is no run directory"));
     let names = vec!["a".to_owned()];
-    let writer = RunWriter::create(&path, &description(), &names, &[]).unwrap();
-    drop(writer);
+    let writer = RunWriter::create(&Folder::files(&path), &description(), &names, &[]).unwrap();
+    // As a crash leaves it.
+    std::mem::forget(writer);
     assert!(open().contains("is half-written: it has no manifest.json"));
-    let again = RunWriter::create(&path, &description(), &names, &[]);
+    let again = RunWriter::create(&Folder::files(&path), &description(), &names, &[]);
     assert!(again.err().unwrap().to_string().contains("holds something already"));
     fs::write(path.join("manifest.json"), "{\"format\": 99, \"soul\": true}").unwrap();
     assert!(open().contains("has format 99, and this version of retally reads formats up to 1"));
@@ -194,7 +196,7 @@ fn a_folder_that_cannot_be_made_says_so() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let path = dir.path().join("file/run");
-    let error = RunWriter::create(&path, &description(), &[], &[]).err().unwrap();
+    let error = RunWriter::create(&Folder::files(&path), &description(), &[], &[]).err().unwrap();
     assert!(error.to_string().starts_with("cannot make "), "{error}");
 }
 

@@ -3,30 +3,24 @@
 use super::RunDirError;
 use super::emits::EmitWriter;
 use super::file::RunFile;
-use super::folder::Folder;
 use super::places::PlacesWriter;
 use super::rows::{Alike, RowMaker, history_rows, leaf_rows, state_rows};
 use super::shape::{MANIFEST, Table};
 use crate::audit::AUDIT;
+use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
+use crate::store::Folder;
+use crate::table::TableError;
 use retally_core::digest::{History, KeyedDigest};
 use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::{Block, Finals, Outcome, Refused};
 use retally_core::schema::Description;
+use std::io::ErrorKind;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::PathBuf;
 
-/// Memory that the open row groups of all tables may hold together.
-const HELD_MAX_BYTES: usize = 24 << 20;
-
-/// Rows gathered before the small tables are written.
-const GATHERED_ROWS: usize = 8192;
-
-/// Original bytes gathered before the refused are written.
-const GATHERED_BYTES: usize = 1 << 20;
-
-/// A run directory that is not finished yet. Dropping it leaves a folder without a manifest, which
-/// nothing takes for a run.
+/// A run directory that is not finished yet: none of its files is there. Dropped, it leaves an
+/// empty folder.
 pub struct RunWriter {
     folder: Folder,
     maker: RowMaker,
@@ -55,31 +49,39 @@ pub struct KeyedDigests<'a> {
 }
 
 impl RunWriter {
-    /// Whether a run directory can lie at `dir`. Makes nothing.
+    /// Whether a run directory can lie in a folder. Makes nothing.
     ///
     /// # Errors
     /// When something lies there already.
-    pub fn check(dir: &Path) -> Result<(), RunDirError> {
-        Folder::check(dir)
+    pub fn check(folder: &Folder) -> Result<(), RunDirError> {
+        let path = folder.file("");
+        if let Some(Err(error)) = path.as_ref().map(std::fs::read_dir)
+            && error.kind() != ErrorKind::NotFound
+        {
+            let path = path.unwrap_or_default();
+            return Err(TableError::Io { verb: "make", path, error }.into());
+        }
+        let path = path.unwrap_or_else(|| folder.show("").into());
+        if folder.list("")?.is_empty() { Ok(()) } else { Err(RunDirError::NotEmpty(path)) }
     }
 
-    /// Makes the folder and every file in it but the manifest. `partitions`: the names, in the
+    /// Begins every file but the manifest. `partitions`: the names, in the
     /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
     /// goes on, else empty.
     ///
     /// # Errors
     /// When the folder holds something already or cannot be written.
     pub fn create(
-        dir: &Path,
+        folder: &Folder,
         description: &Description,
         partitions: &[String],
         history: &[History],
     ) -> Result<Self, RunDirError> {
-        let folder = Folder::create(dir)?;
+        Self::check(folder)?;
         let maker = RowMaker::new(description, partitions);
         let shape = &maker.shape;
-        let emits = (0..shape.emits.len()).map(|kind| EmitWriter::create(&folder, shape, kind));
-        let create = |table| RunFile::create(&folder, shape, table);
+        let emits = (0..shape.emits.len()).map(|kind| EmitWriter::create(folder, shape, kind));
+        let create = |table| RunFile::create(folder, shape, table);
         let writer = Self {
             emits: emits.collect::<Result<_, _>>()?,
             outcomes: create(Table::Outcomes)?,
@@ -87,18 +89,18 @@ impl RunWriter {
             views: create(Table::Views)?,
             states: create(Table::States)?,
             violated: create(Table::Violations)?,
-            places: PlacesWriter::create(&folder, shape)?,
+            places: PlacesWriter::create(folder, shape)?,
             gathered: Vec::new(),
             refused_rows: Vec::new(),
             refused_bytes: 0,
             history: !history.is_empty(),
-            folder,
+            folder: folder.clone(),
             maker,
         };
         if writer.history {
             let mut table = RunFile::create(&writer.folder, &writer.maker.shape, Table::History)?;
             table.write(history_rows(history))?;
-            table.finish(&writer.folder)?;
+            table.finish()?;
         }
         Ok(writer)
     }
@@ -117,13 +119,15 @@ impl RunWriter {
     /// When a file cannot be written.
     pub fn block(&mut self, block: Block) -> Result<(), RunDirError> {
         self.gather(&block);
-        if self.gathered.len() >= GATHERED_ROWS {
+        if self.gathered.len() >= RUN_GATHERED_ROWS {
             self.write_outcomes()?;
         }
         for refused in block.refused {
             self.refused_bytes += refused.bytes.len();
             self.refused_rows.push(refused);
-            if self.refused_rows.len() >= GATHERED_ROWS || self.refused_bytes >= GATHERED_BYTES {
+            if self.refused_rows.len() >= RUN_GATHERED_ROWS
+                || self.refused_bytes >= RUN_GATHERED_BYTES
+            {
                 self.write_refused()?;
             }
         }
@@ -164,7 +168,7 @@ impl RunWriter {
     /// run. `audit`: the text of `audit.jsonl`; empty: there is none.
     ///
     /// # Errors
-    /// When a file cannot be written; the directory then stays half-written.
+    /// When a file cannot be written; what is there then has no manifest.
     pub fn finish(
         mut self,
         trees: KeyedDigests<'_>,
@@ -175,25 +179,21 @@ impl RunWriter {
         self.write_refused()?;
         self.write_leaves(trees)?;
         let folder = self.folder;
-        self.places.finish(&folder, &self.maker)?;
-        if !self.emits.is_empty() {
-            folder.sync_folder("emits")?;
-        }
-        for emits in self.emits {
-            emits.finish(&folder, &self.maker.shape)?;
-        }
+        self.places.finish(&self.maker)?;
+        self.emits.into_iter().try_for_each(|emits| emits.file.finish())?;
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
             let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
-            let ended = tables.map(|table| scope.spawn(|| table.finish(&folder)));
+            let ended = tables.map(|table| scope.spawn(|| table.finish()));
             let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
             ended.into_iter().collect::<Result<(), _>>()
         })?;
         if !audit.is_empty() {
-            folder.write(AUDIT, audit.as_bytes())?;
+            folder.put(AUDIT, audit.as_bytes())?;
         }
-        let unwritable = |error| RunDirError::Manifest { path: folder.at(MANIFEST), error };
-        folder.commit(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)
+        let path = || PathBuf::from(folder.show(MANIFEST));
+        let unwritable = |error| RunDirError::Manifest { path: path(), error };
+        Ok(folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?)
     }
 
     /// Joins events of one outcome that follow one another.
@@ -240,7 +240,7 @@ impl RunWriter {
             // A row group for each tree: whoever compares views reads no leaf of the states.
             file.flush()?;
         }
-        file.finish(&self.folder)
+        file.finish()
     }
 
     /// Ends the largest open row groups while all together hold too much.
@@ -248,7 +248,7 @@ impl RunWriter {
         let keyed = [&mut self.views, &mut self.states, &mut self.places.file];
         let others = [&mut self.outcomes, &mut self.refused].into_iter().chain(keyed);
         let mut files: Vec<_> = self.emits.iter_mut().map(|e| &mut e.file).chain(others).collect();
-        while files.iter().map(|file| file.held()).sum::<usize>() > HELD_MAX_BYTES {
+        while files.iter().map(|file| file.held()).sum::<usize>() > RUN_HELD_MAX_BYTES {
             let Some(largest) = files.iter_mut().max_by_key(|file| file.held()) else { break };
             largest.flush()?;
         }

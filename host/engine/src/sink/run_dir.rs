@@ -3,26 +3,32 @@
 use super::{Beginning, End, Sink, SinkError, Takes};
 use crate::audit;
 use crate::rundir::{RunDirError, RunWriter};
+use crate::store::Folder;
 use retally_core::log::Reach;
 use retally_core::reduce::{Block, Finals};
 use std::path::{Path, PathBuf};
 
 /// Writes a run directory: complete, or not at all.
 pub struct RunDir {
-    dir: PathBuf,
+    folder: Folder,
     /// Between the beginning and the end.
     writer: Option<RunWriter>,
 }
 
 impl RunDir {
     /// A run directory at `dir`, where nothing may lie yet.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), writer: None }
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        Self::within(Folder::files(dir.as_ref()))
     }
 
-    /// Where it lies.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// A run directory that is a folder of any store. It is read once it lies on this machine.
+    pub fn within(folder: Folder) -> Self {
+        Self { folder, writer: None }
+    }
+
+    /// Where it lies on this machine; empty: elsewhere.
+    pub fn dir(&self) -> PathBuf {
+        self.folder.file("").unwrap_or_default()
     }
 }
 
@@ -32,14 +38,14 @@ impl Sink for RunDir {
     }
 
     fn check(&self) -> Result<(), SinkError> {
-        Ok(RunWriter::check(&self.dir)?)
+        Ok(RunWriter::check(&self.folder)?)
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
         let Beginning { description, partitions, history, .. } = *beginning;
         self.check()?;
-        let begun = RunWriter::create(&self.dir, description, partitions, history);
-        self.writer = Some(begun.inspect_err(|_| discard(&self.dir))?);
+        let begun = RunWriter::create(&self.folder, description, partitions, history);
+        self.writer = Some(begun.inspect_err(|_| discard(&self.folder))?);
         Ok(())
     }
 
@@ -65,12 +71,12 @@ impl Sink for RunDir {
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let ended = writer.finish(end.trees, end.manifest, &audit::text(end.audit));
-        Ok(ended.inspect_err(|_| discard(&self.dir))?)
+        Ok(ended.inspect_err(|_| discard(&self.folder))?)
     }
 
     fn abandon(&mut self) {
         if self.writer.take().is_some() {
-            discard(&self.dir);
+            discard(&self.folder);
         }
     }
 }
@@ -85,6 +91,6 @@ impl RunDir {
 }
 
 /// Removes what has no manifest: nobody can have use for it.
-fn discard(dir: &Path) {
-    let _ = std::fs::remove_dir_all(dir);
+fn discard(folder: &Folder) {
+    let _ = folder.delete_all();
 }

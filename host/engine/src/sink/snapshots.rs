@@ -2,6 +2,7 @@
 
 use super::{Beginning, Commit, Sink, SinkError, Takes};
 use crate::snapshot::{SnapshotError, SnapshotRef, Store};
+use crate::store::Folder;
 use std::path::Path;
 
 /// Saves every commit as a snapshot.
@@ -18,6 +19,11 @@ impl Snapshots {
     /// A URL that names no place where snapshots can lie.
     pub fn new(url: &str, base: &Path) -> Result<Self, SnapshotError> {
         Ok(Self { store: Store::open(url, base)?, parent: None })
+    }
+
+    /// Saves them in a folder of any store.
+    pub fn within(folder: Folder) -> Self {
+        Self { store: Store::within(folder), parent: None }
     }
 }
 

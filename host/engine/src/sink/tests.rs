@@ -5,6 +5,8 @@ use super::*;
 use crate::job::{Authored, Resolved};
 use crate::run::{ReplayOptions, Report, RunError, Silent, replay_into, replay_reducer};
 use crate::rundir::{Keys, Named, RunReader, Table, check};
+use crate::snapshot::Store;
+use crate::store::Folder;
 use crate::table::Batch;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -157,8 +159,8 @@ fn memory_holds_what_a_run_directory_holds() {
     let (mut run_dir, mut memory) = (RunDir::new(dir.path().join("run")), Memory::default());
     let mut both: Vec<&mut dyn Sink> = vec![&mut memory, &mut run_dir];
     let report = into(&mut both, &job).unwrap();
-    assert!(check(run_dir.dir()).unwrap().holds());
-    let run = RunReader::open(run_dir.dir()).unwrap();
+    assert!(check(&run_dir.dir()).unwrap().holds());
+    let run = RunReader::open(&run_dir.dir()).unwrap();
     let (manifest, tables) = memory.into_results().unwrap();
     assert_eq!(&manifest, run.manifest());
     assert_eq!(manifest, report.manifest);
@@ -255,7 +257,7 @@ fn where_any_sink_fails_none_looks_finished() {
         }
         // The run directory ended before the other failed, so it is complete; else it is gone.
         if run_dir.dir().exists() {
-            assert!(check(run_dir.dir()).unwrap().holds());
+            assert!(check(&run_dir.dir()).unwrap().holds());
             std::fs::remove_dir_all(run_dir.dir()).unwrap();
         }
     }
@@ -301,5 +303,59 @@ fn what_is_refused_leaves_nothing_on_disk() {
         let folders = std::fs::read_dir(dir.path()).unwrap();
         let folders = folders.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
         assert_eq!(folders, 1, "{error}");
+    }
+}
+
+/// A folder in which so many steps are done and then none.
+fn stopping(dir: &Path, steps: u32) -> Folder {
+    let mut folder = Folder::files(dir);
+    folder.steps = Some(Arc::new(steps.into()));
+    folder
+}
+
+#[test]
+fn wherever_the_machine_stops_a_run_directory_is_complete_or_none() {
+    let (dir, job) = project("");
+    let path = dir.path().join("run");
+    for steps in 0.. {
+        let result = into(&mut RunDir::within(stopping(&path, steps)), &job);
+        let opened = RunReader::open(&path);
+        assert_eq!(result.is_ok(), opened.is_ok(), "after {steps} steps");
+        if result.is_ok() {
+            assert!(check(&path).unwrap().holds());
+            assert!(steps >= 20, "only {steps} steps");
+            return;
+        }
+        // Another run into it works, or says that something lies there.
+        let mut again = RunDir::new(&path);
+        match into(&mut again, &job) {
+            Ok(_) => assert!(check(&path).unwrap().holds()),
+            Err(error) => assert!(error.to_string().contains("holds something already"), "{error}"),
+        }
+        let _ = std::fs::remove_dir_all(&path);
+    }
+}
+
+#[test]
+fn wherever_the_machine_stops_snapshots_are_complete_or_none() {
+    let (dir, job) = project("[snapshots]\nurl = \"file:unused/\"\nevery = \"1000 events\"\n");
+    let path = dir.path().join("snapshots");
+    for steps in 0.. {
+        let result = into(&mut Snapshots::within(stopping(&path, steps)), &job);
+        let store = Store::within(Folder::files(&path));
+        for (name, summary) in store.list().unwrap() {
+            let checked = summary.unwrap().reference.check();
+            assert!(checked.is_ok(), "{name} after {steps} steps: {checked:?}");
+        }
+        if result.is_ok() {
+            assert!(store.list().unwrap().len() > 1 && steps > 10, "only {steps} steps");
+            return;
+        }
+        // Another run leaves whole snapshots beside what the first one left.
+        into(&mut Snapshots::within(Folder::files(&path)), &job).unwrap();
+        assert!(
+            store.list().unwrap().into_iter().all(|(_, s)| s.unwrap().reference.check().is_ok())
+        );
+        let _ = std::fs::remove_dir_all(&path);
     }
 }

@@ -1,30 +1,16 @@
 //! What can be wrong with a snapshot: always which file, and what to do.
 
 use super::SnapshotRef;
+use crate::store::StoreError;
 use crate::table::TableError;
 use retally_core::manifest::Difference;
 
 /// A snapshot that cannot be saved or used.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The store cannot be read or written.
-    #[error("cannot {what} {file}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        file: String,
-        /// Why it failed.
-        source: std::io::Error,
-    },
-    /// A URL that cannot be a folder of snapshots.
-    #[error("snapshots at {url:?}: {why}")]
-    Url {
-        /// The URL.
-        url: String,
-        /// Why not.
-        why: String,
-    },
+    /// The store cannot be found, read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// No complete snapshot.
     #[error("there is no complete snapshot in {folder}; a run with --snapshot saves one")]
     None {

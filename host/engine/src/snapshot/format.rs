@@ -1,7 +1,8 @@
 //! A snapshot's `manifest.json`: which files it is made of, and all that is not rows.
 
-use super::files::Files;
 use super::{SnapshotError, SnapshotRef};
+use crate::store::Folder;
+use bytes::Bytes;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
 use retally_core::manifest::Counts;
@@ -72,9 +73,9 @@ impl Body {
     }
 
     /// Reads and checks the manifest of a snapshot.
-    pub(super) fn read(files: &Files, name: &str) -> Result<(Self, SnapshotRef), SnapshotError> {
+    pub(super) fn read(files: &Folder, name: &str) -> Result<(Self, SnapshotRef), SnapshotError> {
         let path = format!("{name}/{MANIFEST}");
-        let (bytes, file) = (files.read(&path)?, files.show(&path));
+        let (bytes, file) = (read(files, &path)?, files.show(&path));
         let changed = || SnapshotError::Changed { file: file.clone() };
         let text = std::str::from_utf8(&bytes).map_err(|_| changed())?;
         let body = text.get(PREFIX.len() + 64 + MIDDLE.len()..).ok_or_else(changed)?;
@@ -118,6 +119,11 @@ impl Body {
         }
         Ok(())
     }
+}
+
+/// The whole of a file that must be there.
+pub(super) fn read(files: &Folder, path: &str) -> Result<Bytes, SnapshotError> {
+    files.get(path)?.ok_or_else(|| SnapshotError::Missing { file: files.show(path) })
 }
 
 const PREFIX: &str = "{\n\"sha256\": \"";

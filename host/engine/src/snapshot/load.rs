@@ -1,9 +1,10 @@
 //! Reading a snapshot: every file is checked against its hash before a row of it is used.
 
-use super::files::Files;
-use super::format::{Body, Part};
+use super::format::{Body, Part, read};
 use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
+use crate::limits::{SNAPSHOT_KEYS_MAX_BYTES, SNAPSHOT_READ_ROWS};
+use crate::store::Folder;
 use crate::table::{self, Batch, TableError};
 use arrow_array::types::UInt32Type;
 use arrow_schema::ArrowError;
@@ -16,13 +17,6 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows that are read at a time.
-const BATCH_ROWS: usize = 1 << 16;
-
-/// Bytes of keys and states after which another list of keys begins: far below what its ends can
-/// name.
-const KEYS_MAX_BYTES: usize = 1 << 30;
-
 /// A snapshot whose manifest was checked; its rows are still to be read.
 #[derive(Debug)]
 pub struct Loaded {
@@ -31,7 +25,7 @@ pub struct Loaded {
     /// Which snapshot it is.
     pub reference: SnapshotRef,
     groups: VecDeque<super::format::GroupFiles>,
-    files: Files,
+    files: Folder,
 }
 
 /// Keys and ids of a group.
@@ -49,7 +43,7 @@ pub struct LoadedGroup {
 /// several, the last counts.
 #[derive(Debug)]
 pub struct IdSegments {
-    files: Files,
+    files: Folder,
     parts: VecDeque<Part>,
     open: Option<Reader>,
     window: Window,
@@ -168,14 +162,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(files: &Files, part: &Part) -> Result<Self, SnapshotError> {
-        let (bytes, file) = (files.read(&part.path)?, files.show(&part.path));
+    fn open(files: &Folder, part: &Part) -> Result<Self, SnapshotError> {
+        let (bytes, file) = (read(files, &part.path)?, files.show(&part.path));
         if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
             return Err(SnapshotError::Changed { file });
         }
         let path: Arc<Path> = Path::new(&file).into();
         let builder = table::open(bytes, ArrowReaderOptions::new(), &path)?;
-        let rows = builder.with_batch_size(BATCH_ROWS).build();
+        let rows = builder.with_batch_size(SNAPSHOT_READ_ROWS).build();
         let rows = rows.map_err(|error| TableError::of("read", &path, error))?;
         Ok(Self { part: part.clone(), path, rows, read: 0 })
     }
@@ -196,14 +190,14 @@ impl Reader {
     }
 }
 
-fn keys(files: &Files, part: &Part, partitions: usize) -> Result<Vec<KeyRows>, SnapshotError> {
+fn keys(files: &Folder, part: &Part, partitions: usize) -> Result<Vec<KeyRows>, SnapshotError> {
     let mut reader = Reader::open(files, part)?;
     let mut all = vec![KeyRows::default()];
     while let Some(batch) = reader.next()? {
         let (keys, states) = (batch.bytes("key")?, batch.bytes("state")?);
         let more = keys.value_data().len() + states.value_data().len();
         let held = all.last().map_or(0, |rows| rows.keys.bytes.len() + rows.states.bytes.len());
-        if held + more > KEYS_MAX_BYTES {
+        if held + more > SNAPSHOT_KEYS_MAX_BYTES {
             all.push(KeyRows::default());
         }
         let Some(rows) = all.last_mut() else { continue };
@@ -278,7 +272,7 @@ fn find(all: &[KeyRows], key: &[u8]) -> Option<(u32, Micros)> {
     None
 }
 
-fn outcomes(files: &Files, part: &Part) -> Result<Vec<History>, SnapshotError> {
+fn outcomes(files: &Folder, part: &Part) -> Result<Vec<History>, SnapshotError> {
     let mut reader = Reader::open(files, part)?;
     let mut all = Vec::new();
     while let Some(batch) = reader.next()? {

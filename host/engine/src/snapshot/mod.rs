@@ -16,7 +16,6 @@
 //! ever deleted here.
 
 mod error;
-mod files;
 mod format;
 mod load;
 mod merge;
@@ -30,7 +29,7 @@ pub use error::SnapshotError;
 pub use format::SnapshotFormat;
 pub use load::{IdSegments, Loaded, LoadedGroup};
 
-use files::Files;
+use crate::store::{EntryKind, Folder};
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
 use retally_core::log::Position;
@@ -41,21 +40,30 @@ use std::path::Path;
 /// A folder of snapshots.
 #[derive(Debug, Clone)]
 pub struct Store {
-    files: Files,
+    files: Folder,
     /// Set when the URL names one snapshot and not the folder of all.
     only: Option<String>,
 }
 
 /// One snapshot of a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SnapshotRef {
     /// Its name in the store.
     pub name: String,
     /// SHA-256 of its manifest.
     pub sha256: Hash,
     /// Where it lies.
-    files: Files,
+    files: Folder,
 }
+
+impl PartialEq for SnapshotRef {
+    fn eq(&self, other: &Self) -> bool {
+        let own = (&self.name, &self.sha256);
+        own == (&other.name, &other.sha256) && self.files.is_same(&other.files)
+    }
+}
+
+impl Eq for SnapshotRef {}
 
 /// What a snapshot says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +87,18 @@ impl Store {
     /// # Errors
     /// A scheme that is unknown or not built yet.
     pub fn open(url: &str, base: &Path) -> Result<Self, SnapshotError> {
-        let files = Files::open(url, base)?;
-        if files.exists(MANIFEST)
+        let files = Folder::open(url, base)?;
+        if files.head(MANIFEST)?.is_some()
             && let Some((parent, name)) = files.split()
         {
             return Ok(Self { files: parent, only: Some(name) });
         }
         Ok(Self { files, only: None })
+    }
+
+    /// The store that a folder is.
+    pub fn within(folder: Folder) -> Self {
+        Self { files: folder, only: None }
     }
 
     /// The complete snapshots, fewest events first. One that is broken stands in its place as an
@@ -97,9 +110,22 @@ impl Store {
     pub fn list(&self) -> Result<Vec<(String, Result<Summary, SnapshotError>)>, SnapshotError> {
         let mut names = match &self.only {
             Some(only) => vec![only.clone()],
-            None => self.files.folders()?,
+            None => {
+                let entries = self.files.list("")?.into_iter();
+                let folders = entries.filter(|entry| entry.kind == EntryKind::Folder);
+                folders.map(|entry| entry.name).collect()
+            }
         };
-        names.retain(|name| self.files.exists(&format!("{name}/{MANIFEST}")));
+        let is_complete = |name: &str| -> Result<bool, SnapshotError> {
+            Ok(self.files.head(&format!("{name}/{MANIFEST}"))?.is_some())
+        };
+        let mut complete = Vec::new();
+        for name in names.drain(..) {
+            if is_complete(&name)? {
+                complete.push(name);
+            }
+        }
+        let mut names = complete;
         // Names begin with the number of events, in digits of equal length.
         names.sort();
         let summary = |name: String| {
@@ -142,7 +168,7 @@ impl Store {
             }
         }
         Err(match newest {
-            None => SnapshotError::None { folder: self.files.shown() },
+            None => SnapshotError::None { folder: self.files.show("") },
             Some((reference, difference)) => SnapshotError::differs(&reference, difference),
         })
     }

@@ -9,8 +9,9 @@
 //! ```
 
 use super::SnapshotError;
-use super::files::{Files, Unfinished};
 use super::format::Part;
+use crate::limits::SNAPSHOT_WRITTEN_ROWS;
+use crate::store::{Folder, Unfinished};
 use crate::table::{
     NewRows, TableWriter, binary, fixed, optional, text, time, unsigned, unsigned32,
 };
@@ -19,14 +20,13 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use retally_core::digest::History;
+use retally_core::digest::{Hash, History};
 use retally_core::log::Micros;
 use retally_core::schema::Spans;
 use retally_core::snapshot::{IdRows, KeyRows};
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
 use std::path::Path;
-
-/// Rows that are handed to the writer at a time.
-const BATCH_ROWS: usize = 1 << 14;
 
 /// Rows of a row group: what a reader can take up at a time.
 const GROUP_ROWS: usize = 1 << 18;
@@ -36,13 +36,32 @@ pub(super) const PLACE_BYTES: i32 = 16;
 
 /// A Parquet file of a snapshot that is being written.
 struct Table {
-    files: Files,
     path: String,
-    writer: TableWriter<Unfinished>,
+    writer: TableWriter<Hashed>,
+}
+
+/// An object that grows, hashed on the way.
+struct Hashed {
+    out: Unfinished,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 impl Table {
-    fn create(files: &Files, path: String, columns: Vec<Field>) -> Result<Self, SnapshotError> {
+    fn create(files: &Folder, path: String, columns: Vec<Field>) -> Result<Self, SnapshotError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::None)
@@ -56,16 +75,17 @@ impl Table {
             .build();
         let options = ArrowWriterOptions::new().with_properties(properties);
         let shown = files.show(&path);
-        let writer = TableWriter::new(files.create(&path)?, Path::new(&shown), columns, options)?;
-        Ok(Self { files: files.clone(), path, writer })
+        let out = Hashed { out: files.write(&path)?, hasher: Sha256::new(), bytes: 0 };
+        let writer = TableWriter::new(out, Path::new(&shown), columns, options)?;
+        Ok(Self { path, writer })
     }
 
     fn finish(self) -> Result<Part, SnapshotError> {
-        let Self { files, path, writer } = self;
+        let Self { path, writer } = self;
         let rows = writer.rows;
-        let ended = writer.finish()?.finish();
-        let (sha256, bytes) = ended.map_err(|error| files.failed("write", &path, error))?;
-        Ok(Part { path, rows, bytes, sha256 })
+        let Hashed { out, hasher, bytes } = writer.finish()?;
+        out.finish()?;
+        Ok(Part { path, rows, bytes, sha256: Hash(hasher.finalize().into()) })
     }
 }
 
@@ -76,7 +96,7 @@ pub(super) struct KeyTable {
 }
 
 impl KeyTable {
-    pub(super) fn create(files: &Files, path: String) -> Result<Self, SnapshotError> {
+    pub(super) fn create(files: &Folder, path: String) -> Result<Self, SnapshotError> {
         let columns = vec![
             binary("key"),
             binary("state"),
@@ -97,7 +117,7 @@ impl KeyTable {
         rows.highest.push(from.highest[row]);
         rows.last.push(from.last[row]);
         rows.home.push(from.home[row]);
-        if rows.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+        if rows.len() == SNAPSHOT_WRITTEN_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
@@ -143,7 +163,7 @@ pub(super) fn digest(place: [u8; PLACE_BYTES as usize]) -> u128 {
 
 impl IdTable {
     pub(super) fn create(
-        files: &Files,
+        files: &Folder,
         path: String,
         spanned: bool,
     ) -> Result<Self, SnapshotError> {
@@ -172,7 +192,7 @@ impl IdTable {
             keys.push(key);
             highest.push(from.highest[row]);
         }
-        if self.content.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.content.len() == SNAPSHOT_WRITTEN_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), SnapshotError> {
@@ -195,7 +215,7 @@ impl IdTable {
 
 /// Writes the outcome trees.
 pub(super) fn write_outcomes(
-    files: &Files,
+    files: &Folder,
     path: String,
     histories: &[History],
 ) -> Result<Part, SnapshotError> {

@@ -1,10 +1,10 @@
 //! Saving a snapshot: rows into groups and order, files, and last the manifest.
 
-use super::files::Files;
-use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat};
+use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat, read};
 use super::merge::{At, merge};
 use super::rows::{IdTable, KeyTable, place, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
+use crate::store::Folder;
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
 use retally_core::log::{Order, PartitionIndex};
@@ -32,7 +32,7 @@ impl Store {
         check(head, pieces)?;
         let name = name(head)?;
         // Later snapshots may build on its files, so what is complete is never written again.
-        if self.files.exists(&format!("{name}/{MANIFEST}")) {
+        if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
             return Body::read(&self.files, &name).map(|(_, reference)| reference);
         }
         let saving = Saving {
@@ -60,7 +60,8 @@ impl Store {
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
-        let (sha256, _) = self.files.write(&path, text.as_bytes())?;
+        self.files.put(&path, text.as_bytes())?;
+        let sha256 = Hash::of(text.as_bytes());
         Ok(SnapshotRef { name: saving.name, sha256, files: self.files.clone() })
     }
 }
@@ -114,7 +115,7 @@ fn check(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
 }
 
 struct Saving<'a> {
-    files: &'a Files,
+    files: &'a Folder,
     name: String,
     by_partition: bool,
     spanned: bool,
@@ -288,13 +289,13 @@ impl Saving<'_> {
         if parent.files.is_same(self.files) {
             return Ok(part);
         }
-        let bytes = parent.files.read(&part.path)?;
+        let bytes = read(&parent.files, &part.path)?;
         if Hash::of(&bytes) != part.sha256 {
             return Err(SnapshotError::Changed { file: parent.files.show(&part.path) });
         }
         // Its hash tells it apart from any other file of this snapshot.
         let path = self.path(&format!("ids-of-{}", &part.sha256.to_string()[..16]));
-        self.files.write(&path, &bytes)?;
+        self.files.put(&path, &bytes)?;
         Ok(Part { path, ..part })
     }
 }

@@ -43,6 +43,9 @@ pub struct Folder {
     at: At,
     /// As a person wrote it, with a slash behind it unless empty, for messages.
     shown: String,
+    /// How many more steps that change something are done, before all fail as after a crash.
+    #[cfg(test)]
+    pub(crate) steps: Option<Arc<std::sync::atomic::AtomicU32>>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,7 +125,7 @@ impl Folder {
         // An empty path is the working folder, which "" does not name to the operating system.
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         // As a list of its parts, so that `a/b/` and `a/b` are the same folder.
-        Self { at: At::Files(path.components().collect()), shown }
+        Self::at(At::Files(path.components().collect()), shown)
     }
 
     /// The folder `prefix` of somebody's store, which messages call `shown`.
@@ -135,7 +138,31 @@ impl Folder {
         shown: &str,
     ) -> Result<Self, StoreError> {
         let remote = Remote::new(store, prefix, shown)?;
-        Ok(Self { at: At::Remote(remote), shown: with_slash(shown) })
+        Ok(Self::at(At::Remote(remote), with_slash(shown)))
+    }
+
+    fn at(at: At, shown: String) -> Self {
+        Self {
+            at,
+            shown,
+            #[cfg(test)]
+            steps: None,
+        }
+    }
+
+    /// A step that changes something is about to be done.
+    #[cfg(test)]
+    fn step(&self, name: &str) -> Result<(), StoreError> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let Some(steps) = &self.steps else { return Ok(()) };
+        let left = steps.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        let stopped = |_| self.failed("write", name, std::io::Error::other("the machine stopped"));
+        left.map(|_| ()).map_err(stopped)
+    }
+
+    #[cfg(not(test))]
+    fn step(&self, _name: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// A folder in this one.
@@ -144,7 +171,7 @@ impl Folder {
             At::Files(_) => At::Files(self.path(name)),
             At::Remote(remote) => At::Remote(remote.below(name)),
         };
-        Self { at, shown: with_slash(&self.show(name)) }
+        Self { at, shown: with_slash(&self.show(name)), ..self.clone() }
     }
 
     /// The folder around this one and the name of this one in it, if it is there and in one.
@@ -158,7 +185,7 @@ impl Folder {
             At::Remote(remote) => {
                 let (above, name) = remote.split()?;
                 let shown = self.shown.strip_suffix(&format!("{name}/")).unwrap_or("").to_owned();
-                Some((Self { at: At::Remote(above), shown }, name))
+                Some((Self::at(At::Remote(above), shown), name))
             }
         }
     }
@@ -277,6 +304,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be begun.
     pub fn write(&self, name: &str) -> Result<Unfinished, StoreError> {
+        self.step(name)?;
         Unfinished::new(self, name)
     }
 
@@ -299,6 +327,7 @@ impl Folder {
     /// # Errors
     /// When something of it is there still.
     pub fn delete_all(&self) -> Result<(), StoreError> {
+        self.step("")?;
         match &self.at {
             At::Files(path) => {
                 let gone = files::some(std::fs::remove_dir_all(path));

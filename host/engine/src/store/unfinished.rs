@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// An object that is being written. Dropped unfinished, it leaves nothing.
 pub struct Unfinished {
-    /// As messages name it.
-    shown: String,
+    folder: Folder,
+    name: String,
     /// Gone once it is finished.
     to: Option<To>,
 }
@@ -33,7 +33,6 @@ enum To {
 
 impl Unfinished {
     pub(super) fn new(folder: &Folder, name: &str) -> Result<Self, StoreError> {
-        let shown = folder.show(name);
         let to = match &folder.at {
             At::Files(_) => {
                 let path = folder.path(name);
@@ -50,7 +49,7 @@ impl Unfinished {
                 To::Upload { remote, name, upload: None, part: Vec::new() }
             }
         };
-        Ok(Self { shown, to: Some(to) })
+        Ok(Self { folder: folder.clone(), name: name.to_owned(), to: Some(to) })
     }
 
     /// Adds bytes; the same as [`Write::write_all`] with an error that names the object.
@@ -75,6 +74,7 @@ impl Unfinished {
     }
 
     fn end(mut self, only_new: bool) -> Result<bool, StoreError> {
+        self.folder.step(&self.name)?;
         let ended = match self.to.as_mut() {
             Some(To::File { file, temporary, path }) => {
                 let mut publish = || {
@@ -114,7 +114,7 @@ impl Unfinished {
     }
 
     fn failed(&self, error: io::Error) -> StoreError {
-        StoreError::io("write", &self.shown, &error)
+        self.folder.failed("write", &self.name, error)
     }
 }
 
