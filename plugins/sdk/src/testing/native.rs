@@ -4,7 +4,7 @@ use super::convert;
 use crate::{Reducer, fold};
 use retally_core::digest::Hash;
 use retally_core::reduce::{
-    Answer, Batch, Fault, Instance, Keyed, Reducer as Artifact, Viewed, Violated,
+    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer as Artifact, Viewed, Violated,
 };
 use retally_core::schema::{Description, Spans};
 use std::marker::PhantomData;
@@ -37,6 +37,10 @@ impl<R: Reducer> Artifact for Native<R> {
     /// There is no artifact to hash, so name and version stand for it.
     fn digest(&self) -> Hash {
         Hash::of(format!("{}@{}", R::NAME, R::VERSION).as_bytes())
+    }
+
+    fn engine(&self) -> Engine {
+        Engine { name: "native".to_owned(), ..Engine::default() }
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {
