@@ -27,8 +27,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("host/compare/src/model/mod.rs", "host/compare/src/gate/mod.rs"),
     ("host/compare/src/model/mod.rs", "host/compare/src/gate/verdict.rs"),
     ("host/compare/src/sink.rs", "host/compare/src/model/mod.rs"),
-    ("host/core/src/manifest/settings.rs", "host/core/src/snapshot.rs"),
-    ("host/core/src/snapshot.rs", "host/core/src/manifest/settings.rs"),
 ];
 
 /// How often a name may be passed on: more often is an import that names itself.

@@ -1,11 +1,11 @@
 //! The fold: everything that decides a result of Retally, and what says which result it is.
 //!
-//! Data flows one way: log -> [`decode`] -> [`shard`] -> [`reduce`] -> [`digest`] -> output; [`fold`]
-//! puts these steps together. [`manifest`] and [`snapshot`] say of what a result was made, and from
-//! where it goes on. This crate knows the middle of that line and neither end: it does no I/O, reads
-//! no clock, draws no random number, starts no thread and prints nothing. Whoever embeds it (the
-//! engine, later Python or Spark) brings bytes in, calls it from as many threads as it likes, and
-//! takes columns out.
+//! Data flows one way: log -> [`decode`] -> [`shard`] -> [`reduce`] -> [`digest`] -> output;
+//! [`fold`] puts these steps together. [`manifest`] and [`snapshot`] say of what a result was made,
+//! and from where it goes on. This crate knows the middle of that line and neither end: it does no
+//! I/O, reads no clock, draws no random number, starts no thread and prints nothing. Whoever embeds
+//! it (the engine, later Python or Spark) brings bytes in, calls it from as many threads as it
+//! likes, and takes columns out.
 #![deny(unsafe_code)]
 
 pub mod decode;

@@ -145,7 +145,13 @@ impl Guest for Chameleon {
         if asked(Misdeed::NotUtf8) {
             did.what.bytes.fill(0xff);
         }
-        Outcome { states, emits: vec![emitted(did)], rejects, trace: view_rows(&after), imprints: Spans::new() }
+        Outcome {
+            states,
+            emits: vec![emitted(did)],
+            rejects,
+            trace: view_rows(&after),
+            imprints: Spans::new(),
+        }
     }
 
     fn view(k: Keyed) -> Viewed {
