@@ -3,9 +3,15 @@
 use crate::abi::{self, Kind};
 use crate::decimal::Decimal;
 use crate::describe::Shape;
-use crate::emit::Sink;
 use crate::event::Json;
 use crate::time::{Date, Timestamp};
+
+/// Takes the fields of a record.
+pub trait Sink {
+    /// Takes the value of field `field`.
+    #[track_caller]
+    fn put<C: Cell>(&mut self, field: usize, value: &C);
+}
 
 /// The columns of one kind of record.
 pub struct Columns {

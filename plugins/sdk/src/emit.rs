@@ -1,7 +1,7 @@
 //! What a reducer gives out: records of declared kinds for single events, and the rows of a view.
 
 use crate::abi;
-use crate::columns::{Cell, Columns};
+use crate::columns::{Columns, Sink};
 use crate::describe::Shape;
 use crate::imprint::Imprints;
 use crate::reducer::Reducer;
@@ -23,13 +23,6 @@ pub trait Record {
     /// Puts its fields, one after another.
     #[track_caller]
     fn write(&self, into: &mut impl Sink);
-}
-
-/// Takes the fields of a record.
-pub trait Sink {
-    /// Takes the value of field `field`.
-    #[track_caller]
-    fn put<C: Cell>(&mut self, field: usize, value: &C);
 }
 
 /// What a reducer emits: a [`Record`], or an enum of several with `#[derive(Emit)]`.

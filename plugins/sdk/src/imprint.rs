@@ -2,8 +2,7 @@
 //! comparison need not carry every row out of the sandbox. What they look like stands in the WIT.
 
 use crate::abi::Spans;
-use crate::columns::{Cell, Value, word};
-use crate::emit::Sink;
+use crate::columns::{Cell, Sink, Value, word};
 
 /// The imprints of a call, and which fields they show.
 pub(crate) struct Imprints {
@@ -35,9 +34,12 @@ impl Imprints {
     }
 }
 
-/// Most bytes of a field in a row, but for those of a longer text, and what is written behind it.
-const FIELD_ROOM: usize = 1 + 4 + SHORT_MAX;
+/// Texts up to this long have room in the row; longer ones make it.
 const SHORT_MAX: usize = 16;
+
+/// Most bytes that a field writes into the room of its row: whether it is there, and a text with its
+/// length.
+const FIELD_ROOM: usize = 1 + 4 + SHORT_MAX;
 
 /// The imprint of a row while it is made: room for all of it is there from the beginning, so that a
 /// field is a store or two.

@@ -133,9 +133,8 @@ pub fn log(text: &str) {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::abi;
-    pub use crate::columns::{Cell, Columns};
+    pub use crate::columns::{Cell, Columns, Sink};
     pub use crate::describe::{Shape, shape};
-    pub use crate::emit::Sink;
     pub use crate::event::{Condition, EventField, Input, event_shape};
     #[cfg(target_family = "wasm")]
     pub use crate::glue;
