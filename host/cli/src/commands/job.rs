@@ -3,6 +3,7 @@
 
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::machine;
 use crate::progress::Shown;
 use anyhow::Context as _;
 use retally_engine::Cancel;
@@ -37,7 +38,8 @@ pub(crate) fn options(threads: usize, shown: &Arc<Shown>) -> Result<ReplayOption
         Arc::new(move |line: &str| shown.say(line))
     };
     Ok(ReplayOptions {
-        threads,
+        threads: if threads == 0 { machine::cores() } else { threads },
+        host_memory_bytes: machine::memory_for_states(),
         cancel: cancel_on_signal()?,
         cache: cache_folder(),
         log,

@@ -1,6 +1,6 @@
 //! Values of `[params]`, typed by what the reducer declares.
 
-use super::authored::{Authored, Raw, Written};
+use super::authored::{Authored, Place, Raw, Written};
 use super::error::{JobError, near};
 use retally_core::decode::Code;
 use retally_core::decode::convert::column_from_text;
@@ -19,6 +19,12 @@ impl Params {
     pub(super) fn new(authored: &Authored) -> Self {
         let values = authored.params().map(|(name, value)| (name.to_owned(), value.clone()));
         Self { origin: authored.origin().to_owned(), values: values.collect() }
+    }
+
+    /// Sets a param by a program, as `--set params.NAME=TEXT` does.
+    pub fn set(&mut self, name: &str, text: &str) {
+        let place = Place::Set { key: format!("params.{name}") };
+        self.values.insert(name.to_owned(), Written { raw: Raw::Text(text.to_owned()), place });
     }
 
     /// Names and texts, as written.

@@ -78,7 +78,8 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// CPU time of one call.
     pub deadline: Duration,
-    /// Memory for ids and states, in bytes; none: the engine looks at the machine.
+    /// Memory for ids and states, in bytes; none: what whoever runs the
+    /// job allows.
     pub host_memory_bytes: Option<u64>,
 }
 
@@ -134,6 +135,24 @@ impl Resolved {
             return Err(job.missing("source.id", hint.to_owned()));
         }
         job.gates = Gates::new(authored)?;
+        Ok(job)
+    }
+
+    /// A job made by a program, for a reducer and a log that it has itself: every setting at its
+    /// default, to be changed as the fields stand here. Nothing of it names a file that is read.
+    ///
+    /// # Errors
+    /// None but a fault of the defaults themselves, which a test would find.
+    pub fn by_program(name: &str, addressing: Addressing) -> Result<Self, JobError> {
+        let mut job = Self { origin: format!("job `{name}`"), ..Self::default() };
+        let defaults = Authored::defaults()?;
+        for setting in SETTINGS {
+            if let Some(written) = defaults.get(setting.key) {
+                (setting.read)(&mut job, &Given { key: setting.key, written })?;
+            }
+        }
+        job.name = name.to_owned();
+        job.source.addressing = addressing;
         Ok(job)
     }
 

@@ -112,7 +112,7 @@ pub(crate) fn prepare<'a>(
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
         cuts: cuts(job, options, from, commits),
-        host_memory_bytes: host_memory(job),
+        host_memory_bytes: host_memory(job, options),
         bytes_read: AtomicU64::new(0),
     };
     Ok((prepared, all))
@@ -288,16 +288,8 @@ pub(crate) fn run_dir(job: &Resolved, options: &ReplayOptions) -> PathBuf {
     }
 }
 
-/// What states and ids may hold: the job's limit, or three quarters of the machine.
-fn host_memory(job: &Resolved) -> usize {
-    let machine = || machine_memory().map_or(usize::MAX, |bytes| bytes / 4 * 3);
-    job.limits.host_memory_bytes.map_or_else(machine, |bytes| bytes as usize)
-}
-
-/// Memory of the machine in bytes, where it can be told.
-fn machine_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
+/// What states and ids may hold: the job's limit, or that of whoever runs it.
+fn host_memory(job: &Resolved, options: &ReplayOptions) -> usize {
+    let bytes = job.limits.host_memory_bytes.or(options.host_memory_bytes);
+    bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

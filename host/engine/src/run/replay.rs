@@ -35,8 +35,11 @@ use std::sync::atomic::AtomicU64;
 /// What of a replay is not the job's: how it is done, and which part of the log it takes.
 #[derive(Clone)]
 pub struct ReplayOptions {
-    /// Threads that share the work; 0: as many as the machine has cores.
+    /// Threads that share the work, at least one.
     pub threads: usize,
+    /// What ids and states may hold where the job sets no limit, in bytes; none: as much as there
+    /// is.
+    pub host_memory_bytes: Option<u64>,
     /// Events of a batch: decides where snapshots lie and how much memory is on its way, no result.
     pub batch_events: u64,
     /// Only these keys.
@@ -67,7 +70,8 @@ pub struct ReplayOptions {
 impl Default for ReplayOptions {
     fn default() -> Self {
         Self {
-            threads: 0,
+            threads: 1,
+            host_memory_bytes: None,
             batch_events: BATCH_EVENTS,
             keys: None,
             limit: None,
@@ -86,10 +90,7 @@ impl Default for ReplayOptions {
 
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        }
+        self.threads.max(1)
     }
 }
 
