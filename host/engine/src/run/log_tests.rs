@@ -174,6 +174,33 @@ fn a_run_goes_on_from_a_snapshot_in_a_log_with_gaps() {
     assert!(error.is_usage() && error.to_string().contains("are gone"), "{error}");
 }
 
+#[test]
+fn a_key_is_explained_where_its_events_lie_in_a_log_with_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let replay = options(memory(true), 2);
+    let explaining = ExplainOptions { replay, ..ExplainOptions::default() };
+    let job = job(&dir, "");
+    let history = explain(&job, "b2", vec![counting()], &explaining, &Silent).unwrap();
+    let expected = (0..EVENTS).filter(|n| n % 5 == 2 && n % 7 != 3).map(sparse);
+    let told = history.told.iter().map(|told| told.place.offset);
+    assert!(told.eq(expected));
+    assert!(history.told.iter().all(|told| told.place.partition == "b"));
+}
+
+#[test]
+fn an_event_in_a_log_with_gaps_is_taken_out_by_its_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!(
+        "{{\"quarantine\":{{\"partition\":\"a\",\"offset\":{},\"key\":\"a2\",\"id\":\"17002\"}},\
+         \"author\":\"t\",\"reason\":\"a test\"}}\n",
+        sparse(17_002)
+    );
+    std::fs::write(dir.path().join("ledger.jsonl"), line).unwrap();
+    let job = job(&dir, "ledger = \"ledger.jsonl\"\n");
+    let report = replay_reducer(&job, counting(), &options(memory(true), 2), &Silent).unwrap();
+    assert_eq!(report.manifest.counts.quarantined, 1);
+}
+
 /// A log whose partitions begin behind what a snapshot has reached.
 fn late() -> MemoryLog {
     let partition = |name: &str| MemoryPartition::lines(name, "{}\n").at([1_000_000]);
