@@ -235,12 +235,12 @@ impl<'a> RefusedRows<'a> {
         let partitions = batch.texts("partition")?;
         let (offsets, whats) = (batch.numbers("offset")?, batch.texts("what")?);
         let (codes, keys) = (batch.texts("code")?, batch.texts("key")?);
-        for row in 0..batch.len() {
+        for (row, &offset) in offsets.iter().enumerate() {
             let partition = partitions.value(row);
             if self.only.as_ref().is_none_or(|only| only == partition) {
                 self.read.push_back(RefusedRow {
                     partition: partition.to_owned(),
-                    offset: offsets[row] as u64,
+                    offset: offset as u64,
                     what: whats.value(row).to_owned(),
                     code: codes.is_valid(row).then(|| codes.value(row).to_owned()),
                     key: keys.is_valid(row).then(|| keys.value(row).to_owned()),

@@ -266,7 +266,8 @@ fn where_any_sink_fails_none_looks_finished() {
 #[test]
 fn what_is_refused_leaves_nothing_on_disk() {
     let snapshots = "[snapshots]\nurl = \"file:snapshots/\"\n";
-    let refused: [(&str, &str, fn(&mut ReplayOptions)); 8] = [
+    type Change = fn(&mut ReplayOptions);
+    let refused: [(&str, &str, Change); 8] = [
         ("[params]\nnobody = 1\n", "param", |_| {}),
         ("[[expect]]\ntotal = \"nothing\"\nequals = 1\n", "nothing", |_| {}),
         (snapshots, "s3", |options| options.snapshot = Some("s3://bucket/".into())),

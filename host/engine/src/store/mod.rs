@@ -171,7 +171,9 @@ impl Folder {
             At::Files(_) => At::Files(self.path(name)),
             At::Remote(remote) => At::Remote(remote.below(name)),
         };
-        Self { at, shown: with_slash(&self.show(name)), ..self.clone() }
+        let mut below = self.clone();
+        (below.at, below.shown) = (at, with_slash(&self.show(name)));
+        below
     }
 
     /// The folder around this one and the name of this one in it, if it is there and in one.
