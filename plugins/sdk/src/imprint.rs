@@ -37,8 +37,8 @@ impl Imprints {
 /// Texts up to this long have room in the row; longer ones make it.
 const SHORT_MAX: usize = 16;
 
-/// Most bytes that a field writes into the room of its row: whether it is there, and a text with its
-/// length.
+/// Most bytes that a field writes into the room of its row: whether it is there, and a text with
+/// its length.
 const FIELD_ROOM: usize = 1 + 4 + SHORT_MAX;
 
 /// The imprint of a row while it is made: room for all of it is there from the beginning, so that a

@@ -112,7 +112,7 @@ fn pinned_finals() -> Vec<Finals> {
                 let net = i64::from(n * 100 + row);
                 finals.viewed.columns[1].push(Some(Value::Decimal(net))).unwrap();
             }
-            let violations = u32::from(n % 10 == 0) + u32::from(n % 20 == 0);
+            let violations = u32::from(n.is_multiple_of(10)) + u32::from(n.is_multiple_of(20));
             let violation = |_| Violated { owner, code: 0, detail: "free".into() };
             finals.violated.extend((0..violations).map(violation));
         }
