@@ -194,8 +194,8 @@ def attribution(db, said, in_one_pass, expect):
                 where reached.input = '{of["input"]}' and (first.key is null or
                     (reached.partition, reached."offset") <= (first.partition, first."offset"))
                 """
-        elif condition == "had-fate":
-            having = fated(of["fate"], in_one_pass)
+        elif condition == "had-outcome":
+            having = had_outcome(of["outcome"], in_one_pass)
         elif condition == "first-input":
             having = f"select key from first where input = '{of['input']}'"
             known = {"changed_with": "true"}
@@ -221,16 +221,16 @@ def attribution(db, said, in_one_pass, expect):
             expect(finding["others_with"] is not None, True, f"whether the others are known: {told}")
 
 
-def fated(fate, in_one_pass):
+def had_outcome(outcome, in_one_pass):
     """Keys with an event that a reducer did not apply, up to the first diverging one. One pass knows
-    fates without their codes."""
-    where = f"what = '{fate['what']}'"
+    outcomes without their codes."""
+    where = f"what = '{outcome['what']}'"
     if not in_one_pass:
-        where += f" and code = '{fate['code']}'" if "code" in fate else " and code is null"
+        where += f" and code = '{outcome['code']}'" if "code" in outcome else " and code is null"
     return f"""
-        select distinct key from fated left join first using (key)
+        select distinct key from unapplied left join first using (key)
         where {where} and (first.key is null or
-            (fated.partition, fated."offset") <= (first.partition, first."offset"))
+            (unapplied.partition, unapplied."offset") <= (first.partition, first."offset"))
         """
 
 

@@ -4,7 +4,7 @@
 --   given   lines(partition, "offset", line)
 --   makes   refused, counts; delay and history, each with a column `version`; of these history is
 --           each row of the view after each event that made it what it is; reached: the events that
---           a reducer saw; fated: those that it did not apply; parted: those of each key in which its
+--           a reducer saw; unapplied: those that it did not apply; parted: those of each key in which its
 --           versions differ
 --
 -- Params are those of examples/flights/retally.toml. Nothing in this log is refused or comes twice.
@@ -65,7 +65,7 @@ create table reached as
 select partition, "offset", key, case when dep_delay is null then 'cancelled' else 'departed' end as input
 from flights;
 
-create table fated as
+create table unapplied as
 select null::text as partition, null::bigint as "offset", null::text as key, null::text as what,
     null::text as code
 where false;

@@ -4,7 +4,7 @@
 --   given   lines(partition, "offset", line); `line` is null where it is not UTF-8
 --   makes   refused, counts; balance, tier_changed and history, each with a column `version`; of
 --           these history is each row of the view after each event that made it what it is;
---           reached: the events that a reducer saw; fated: those of a known key that it did not
+--           reached: the events that a reducer saw; unapplied: those of a known key that it did not
 --           apply; parted: those of each key in which its versions differ, the first one at least
 --
 -- Params are those of examples/orders/retally.toml.
@@ -167,7 +167,7 @@ qualify "from" <> "to";
 create table reached as
 select partition, "offset", key, input from seen where turn = 1;
 
-create table fated as
+create table unapplied as
 select partition, "offset", key, 'malformed' as what, code
 from judged
 where code not in ('ignored', 'key-missing', 'key-kind')

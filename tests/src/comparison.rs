@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use retally_compare::model::{
-    Comparison, Fate, FirstDivergence, FirstEvent, How, Read, ReducerSide, RunSide, Sets,
+    Comparison, FirstDivergence, FirstEvent, How, NamedOutcome, Read, ReducerSide, RunSide, Sets,
     ShownRecord, ShownRow, ShownValue, Side,
 };
 use retally_compare::sink::Sink;
@@ -164,7 +164,7 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
         let first = First { time: Some(time(number)), input: Some("refund"), ..First::default() };
         let facts = KeyFacts {
             inputs: Some(0b01 | u64::from(is_changed || number % 13 == 0) << 1),
-            fates: Some(u64::from(is_changed && (number / every).is_multiple_of(4))),
+            outcomes: Some(u64::from(is_changed && (number / every).is_multiple_of(4))),
             first: is_changed.then_some(first),
         };
         // A few keys stand on one side alone.
@@ -176,7 +176,7 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
     codes(&mut tally, made);
     let words = Words {
         inputs: vec!["payment".to_owned(), "refund".to_owned()],
-        fates: vec![rejected()],
+        outcomes: vec![rejected()],
         span: Some((FEBRUARY, MARCH + 31 * DAY)),
         ..Words::default()
     };
@@ -190,8 +190,8 @@ fn words_of(command: &str) -> Vec<String> {
     command.split(' ').map(str::to_owned).collect()
 }
 
-fn rejected() -> Fate {
-    Fate { what: "rejected".to_owned(), code: Some("refund-too-large".to_owned()) }
+fn rejected() -> NamedOutcome {
+    NamedOutcome { what: "rejected".to_owned(), code: Some("refund-too-large".to_owned()) }
 }
 
 /// One running balance for each key.
@@ -216,12 +216,12 @@ fn records(tally: &mut Tally, made: &Made, changes: &dyn Fn(u64) -> bool) -> Res
 }
 
 fn codes(tally: &mut Tally, made: &Made) {
-    let applied = Fate { what: "applied".to_owned(), code: None };
+    let applied = NamedOutcome { what: "applied".to_owned(), code: None };
     let more = made.changed.div_ceil(4);
     tally.outcome(&applied, &rejected(), more);
     tally.refusal(SideOf::A, &rejected(), 12);
     tally.refusal(SideOf::B, &rejected(), 12 + more);
-    let conflict = Fate { what: "conflict".to_owned(), code: None };
+    let conflict = NamedOutcome { what: "conflict".to_owned(), code: None };
     tally.refusal(SideOf::A, &conflict, 3);
     tally.refusal(SideOf::B, &conflict, 3);
     tally.violation(SideOf::A, "tier-is-off", 2);
@@ -257,8 +257,8 @@ fn first(key: &[u8], made: &Made) -> FirstDivergence {
         time: Some(display(Value::Timestamp(time(number)), Kind::Timestamp)),
         event_id: Some(format!("evt-{:08}", number * 17)),
         input: Some("refund".to_owned()),
-        outcome_a: Some(Fate { what: "applied".to_owned(), code: None }),
-        outcome_b: Some(Fate { what: "applied".to_owned(), code: None }),
+        outcome_a: Some(NamedOutcome { what: "applied".to_owned(), code: None }),
+        outcome_b: Some(NamedOutcome { what: "applied".to_owned(), code: None }),
         emits_a: emitted(&view_a),
         emits_b: emitted(&view_b),
         view_a: Some(view_a),

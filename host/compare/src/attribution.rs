@@ -6,7 +6,7 @@ use super::align::Fields;
 use super::divergence::{DivergenceTally, First, time_text};
 use super::exact::ratio_text;
 use super::judge::Rows;
-use super::model::{Attribution, Condition, Fate, Finding};
+use super::model::{Attribution, Condition, Finding, NamedOutcome, Rejects};
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ const VALUE_MAX_BYTES: usize = 64;
 /// Findings that are told.
 const FINDINGS_MAX: usize = 20;
 
-/// Changes of fate at the first diverging event that are counted.
+/// Changes of outcome at the first diverging event that are counted.
 const CHANGES_MAX: usize = 1024;
 
 /// What is known of a key beside its rows.
@@ -28,9 +28,9 @@ const CHANGES_MAX: usize = 1024;
 pub struct KeyFacts<'a> {
     /// Inputs of which it had an event: bit `n` for [`Words::inputs`]`[n]`. None: not known.
     pub inputs: Option<u64>,
-    /// Fates that its events had in either version: bit `n` for [`Words::fates`]`[n]`. None: not
-    /// known.
-    pub fates: Option<u64>,
+    /// Outcomes that its events had in either version: bit `n` for [`Words::outcomes`]`[n]`. None:
+    /// not known.
+    pub outcomes: Option<u64>,
     /// Its first diverging event. None: it has none, or it is not known.
     pub first: Option<First<'a>>,
 }
@@ -40,10 +40,10 @@ pub struct KeyFacts<'a> {
 pub struct Words {
     /// Names of inputs.
     pub inputs: Vec<String>,
-    /// Fates other than applied.
-    pub fates: Vec<Fate>,
-    /// For each fate how many keys have it, where equal keys were not all fed.
-    pub fate_keys: Option<Vec<u64>>,
+    /// Outcomes other than applied.
+    pub outcomes: Vec<NamedOutcome>,
+    /// For each outcome how many keys have it, where equal keys were not all fed.
+    pub outcome_keys: Option<Vec<u64>>,
     /// Earliest and latest time of the log's events, if known.
     pub span: Option<(Micros, Micros)>,
     /// What could not be looked at, as sentences.
@@ -59,11 +59,11 @@ pub(crate) struct AttributionTally {
     keys: Pair,
     inputs: Vec<Pair>,
     inputs_known: bool,
-    fates: Vec<Pair>,
-    fates_known: bool,
+    outcomes: Vec<Pair>,
+    outcomes_known: bool,
     /// Of each text and boolean field of the view: its pair, and the values of the rows.
     values: Vec<(usize, Option<Values>)>,
-    changes: BTreeMap<(Fate, Fate), u64>,
+    changes: BTreeMap<(NamedOutcome, NamedOutcome), u64>,
 }
 
 type Values = BTreeMap<Option<String>, Pair>;
@@ -76,8 +76,8 @@ impl AttributionTally {
             keys: [0; 2],
             inputs: vec![[0; 2]; 64],
             inputs_known: true,
-            fates: vec![[0; 2]; 64],
-            fates_known: true,
+            outcomes: vec![[0; 2]; 64],
+            outcomes_known: true,
             values: pairs.map(|(number, _)| (number, Some(Values::new()))).collect(),
             changes: BTreeMap::new(),
         }
@@ -95,12 +95,13 @@ impl AttributionTally {
         differs: bool,
         (a, b): (Rows<'_>, Rows<'_>),
         facts: &KeyFacts<'_>,
+        rejects: &Rejects,
     ) {
         let at = usize::from(!differs);
         self.keys[at] += 1;
         for (bits, known, counts) in [
             (facts.inputs, &mut self.inputs_known, &mut self.inputs),
-            (facts.fates, &mut self.fates_known, &mut self.fates),
+            (facts.outcomes, &mut self.outcomes_known, &mut self.outcomes),
         ] {
             *known &= bits.is_some();
             let mut bits = bits.unwrap_or_default();
@@ -125,10 +126,11 @@ impl AttributionTally {
                 *values = None;
             }
         }
-        if let Some(First { a: Some(a), b: Some(b), .. }) = facts.first
-            && a != b
+        if let Some(First { outcomes: outcomes @ [Some(a), Some(b)], .. }) = facts.first
+            && !rejects.same(a, b)
+            && let [Some(a), Some(b)] = rejects.named(outcomes)
         {
-            let change = (a.clone(), b.clone());
+            let change = (a, b);
             if self.changes.len() < CHANGES_MAX || self.changes.contains_key(&change) {
                 *self.changes.entry(change).or_default() += 1;
             }
@@ -154,13 +156,15 @@ impl AttributionTally {
                 add(condition, *with, changed, whole.then_some((*without, others)));
             }
         }
-        for (number, (fate, [with, without])) in words.fates.iter().zip(&self.fates).enumerate() {
-            let all = words.fate_keys.as_ref().map(|all| all[number].saturating_sub(*with));
+        for (number, (outcome, [with, without])) in
+            words.outcomes.iter().zip(&self.outcomes).enumerate()
+        {
+            let all = words.outcome_keys.as_ref().map(|all| all[number].saturating_sub(*with));
             // More than there are: some of them are in no view, and nobody knows how many.
             let all = all.filter(|all| *all <= others);
             let rest = if whole { Some(*without) } else { all };
-            if self.fates_known && *with > 0 {
-                let condition = Condition::HadFate { fate: fate.clone() };
+            if self.outcomes_known && *with > 0 {
+                let condition = Condition::HadOutcome { outcome: outcome.clone() };
                 add(condition, *with, changed, rest.map(|rest| (rest, others)));
             }
         }

@@ -3,8 +3,9 @@
 //! needed; how coarse they end depends on the times alone, not on their order.
 
 use super::exact::units_text;
-use super::model::{Cumulative, Divergences, Fate, InputCount, TimeBucket, TimeStep};
+use super::model::{Cumulative, Divergences, InputCount, TimeBucket, TimeStep};
 use retally_core::log::Micros;
+use retally_core::reduce::Outcome;
 use retally_core::schema::{Kind, Value, civil_from_days, days_from_civil, display};
 use std::collections::BTreeMap;
 
@@ -26,10 +27,8 @@ pub struct First<'a> {
     pub time: Option<Micros>,
     /// The input that took it, in A or else in B.
     pub input: Option<&'a str>,
-    /// What became of it in A.
-    pub a: Option<&'a Fate>,
-    /// What became of it in B.
-    pub b: Option<&'a Fate>,
+    /// What became of it in A and in B; none: the side has no record of it.
+    pub outcomes: [Option<Outcome>; 2],
 }
 
 /// What is known so far.

@@ -138,13 +138,7 @@ impl EmitTally {
                     tally.add(pair, value_a, value_b, judged)?;
                 }
             }
-            let count = match (row < a.len(), both) {
-                (true, false) => &mut self.records.only_a,
-                (false, _) => &mut self.records.only_b,
-                (true, true) if differs => &mut self.records.different,
-                (true, true) => &mut self.records.equal,
-            };
-            *count += 1;
+            self.records.add(Presence::of(row < a.len(), row < b.len()), differs);
             differ += usize::from(differs);
             for (rows, of) in [(a, Of::A), (b, Of::B)] {
                 if row < rows.len() {
@@ -159,11 +153,7 @@ impl EmitTally {
 
     /// What was found.
     pub(crate) fn finish(self) -> (EmitDifference, Vec<Total>) {
-        let declared = match (self.emit.a, self.emit.b) {
-            (Some(_), None) => Presence::OnlyA,
-            (None, Some(_)) => Presence::OnlyB,
-            _ => Presence::Both,
-        };
+        let declared = Presence::of(self.emit.a.is_some(), self.emit.b.is_some());
         let compared = declared == Presence::Both;
         let fields = self.tallies.into_iter().zip(&self.emit.fields.pairs);
         let fields = fields.map(|(tally, pair)| tally.finish(pair)).collect();

@@ -4,7 +4,7 @@
 //! ```text
 //! two descriptions --> Plan ------------------------> what can be compared at all
 //! view rows of a key, of both sides ------> Tally --> Sink (every single difference)
-//! emits and fates of an event, of both ---> Tally
+//! a stretch of the log, of both sides ---> Tally
 //!                                             |
 //!                                             v
 //!                                           Found --> model::Comparison, for reports and gates
@@ -21,16 +21,17 @@ mod divergence;
 mod emits;
 mod error;
 mod exact;
-mod fate;
 mod field;
 pub mod gate;
 mod histogram;
+mod join;
 mod judge;
 pub mod model;
 mod notes;
 pub mod pair;
 pub mod run_gate;
 pub mod sink;
+mod stretch;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -43,7 +44,9 @@ pub use attribution::{KeyFacts, Words};
 pub use divergence::First;
 pub use emits::Records;
 pub use error::CompareError;
+pub use join::{Sorted, join};
 pub use judge::{Judged, Rows, judge};
 pub use notes::Head;
+pub use stretch::SideStretch;
 pub use tally::{Found, SideOf, Tally};
 pub use view::KeyVerdict;

@@ -20,8 +20,8 @@ use super::emits::{EmitTally, Records};
 use super::error::CompareError;
 use super::judge::Rows;
 use super::model::{
-    Attribution, CodeCount, Divergences, EmitDifference, Fate, FirstDivergence, Groups,
-    OutcomeChange, Sets, Total, Verdict, Worst,
+    Attribution, CodeCount, Divergences, EmitDifference, FirstDivergence, Groups, NamedOutcome,
+    OutcomeChange, Rejects, Sets, Total, Verdict, Worst,
 };
 use super::sink::Sink;
 use super::totals::{GroupTally, Summed};
@@ -37,8 +37,9 @@ pub struct Tally {
     view: ViewTally,
     emits: Vec<EmitTally>,
     groups: Option<GroupTally>,
-    outcomes: BTreeMap<(Fate, Fate), u64>,
+    outcomes: BTreeMap<(NamedOutcome, NamedOutcome), u64>,
     outcomes_looked: bool,
+    pub(crate) rejects: Rejects,
     codes: BTreeMap<(String, Option<String>), [u64; 2]>,
     divergences: DivergenceTally,
     attribution: AttributionTally,
@@ -113,6 +114,7 @@ impl Tally {
             summed,
             outcomes: BTreeMap::new(),
             outcomes_looked: false,
+            rejects: Rejects::default(),
             codes: BTreeMap::new(),
             states: None,
             plan,
@@ -146,7 +148,8 @@ impl Tally {
             self.divergences.key(differs, facts.first, &self.view.deltas);
         }
         if verdict != KeyVerdict::Absent {
-            self.attribution.key(&self.view.fields, differs, (a, b), facts);
+            let fields = &self.view.fields;
+            self.attribution.key(fields, differs, (a, b), facts, &self.rejects);
         }
         if let KeyVerdict::Different(presence) = verdict {
             self.worst.key(key, presence, &self.view, (a, b));
@@ -204,13 +207,19 @@ impl Tally {
         self.emits[kind].double(records);
     }
 
-    /// Says that outcomes were compared, even if none differs.
-    pub fn look_at_outcomes(&mut self) {
+    /// Says that outcomes are compared, even if none differs. `rejects` names those to come.
+    pub fn look_at_outcomes(&mut self, rejects: Rejects) {
         self.outcomes_looked = true;
+        self.rejects = rejects;
     }
 
-    /// Counts events by their fates. Equal fates need not be told.
-    pub fn outcome(&mut self, a: &Fate, b: &Fate, events: u64) {
+    /// The reject codes of both sides.
+    pub fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    /// Counts events by their outcomes. Equal outcomes need not be told.
+    pub fn outcome(&mut self, a: &NamedOutcome, b: &NamedOutcome, events: u64) {
         self.outcomes_looked = true;
         if a != b && events > 0 {
             *self.outcomes.entry((a.clone(), b.clone())).or_default() += events;
@@ -218,8 +227,8 @@ impl Tally {
     }
 
     /// Counts refused events of a side.
-    pub fn refusal(&mut self, side: SideOf, fate: &Fate, events: u64) {
-        self.code(side, &fate.what, fate.code.clone(), events);
+    pub fn refusal(&mut self, side: SideOf, outcome: &NamedOutcome, events: u64) {
+        self.code(side, &outcome.what, outcome.code.clone(), events);
     }
 
     /// Counts violations of a side.
@@ -289,7 +298,7 @@ fn codes(counts: BTreeMap<(String, Option<String>), [u64; 2]>) -> (Vec<CodeCount
     counts.into_iter().map(count).partition(|count| count.what == VIOLATION)
 }
 
-fn changes(outcomes: BTreeMap<(Fate, Fate), u64>) -> Vec<OutcomeChange> {
+fn changes(outcomes: BTreeMap<(NamedOutcome, NamedOutcome), u64>) -> Vec<OutcomeChange> {
     let change = |((a, b), events)| OutcomeChange { a, b, events };
     let mut changes: Vec<OutcomeChange> = outcomes.into_iter().map(change).collect();
     changes.sort_by_key(|change| std::cmp::Reverse(change.events));

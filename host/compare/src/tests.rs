@@ -1,11 +1,13 @@
 //! Laws of comparing: what must hold whatever the two sides are.
 
 use super::model::{
-    Comparison, Condition, Fate, FirstDivergence, How, Presence, Sets, Side, TimeStep, Verdict,
+    Comparison, Condition, FirstDivergence, How, NamedOutcome, Presence, Rejects, Sets, Side,
+    TimeStep, Verdict,
 };
 use super::sink::{Difference, NoSink, Sink, SinkError};
 use super::*;
 use proptest::prelude::*;
+use retally_core::reduce::Outcome;
 use retally_core::schema::{Column, EmitKind, Field, Kind, Value, ViewShape};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -397,7 +399,7 @@ fn what_the_changed_keys_have_in_common_is_found() {
         };
         let facts = KeyFacts {
             inputs: Some(if changed || number % 33 == 0 { 0b11 } else { 0b01 }),
-            fates: None,
+            outcomes: None,
             first: changed.then_some(first),
         };
         let key = format!("{number:04}");
@@ -450,20 +452,40 @@ fn groups_tell_no_totals_of_records_that_were_not_read() {
 }
 
 #[test]
-fn no_more_others_have_a_fate_than_there_are_others() {
-    let rejected = Fate { what: "rejected".into(), code: None };
+fn a_reject_code_is_compared_by_its_name_and_not_by_its_number() {
+    let mut tally = Tally::new(plan(&Options::default()));
+    let codes = |codes: [&str; 2]| codes.map(str::to_owned).to_vec();
+    tally.look_at_outcomes(Rejects([codes(["x", "y"]), codes(["y", "x"])]));
+    let (a, b) = (
+        [Outcome::Rejected(0), Outcome::Rejected(1), Outcome::Applied],
+        [Outcome::Rejected(0), Outcome::Rejected(0)],
+    );
+    let side = |outcomes| SideStretch { outcomes, ..SideStretch::default() };
+    let mut differing = Vec::new();
+    tally.stretch([&side(&a), &side(&b)], &mut |event| differing.push(event)).unwrap();
+    assert_eq!(differing, [0, 2]);
+    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
+    let changes = found.outcomes.unwrap();
+    let told: Vec<_> =
+        changes.iter().map(|c| format!("{} -> {}: {}", c.a, c.b, c.events)).collect();
+    assert_eq!(told, ["applied -> filtered: 1", "rejected x -> rejected y: 1"]);
+}
+
+#[test]
+fn no_more_others_have_an_outcome_than_there_are_others() {
+    let rejected = NamedOutcome { what: "rejected".into(), code: None };
     let others = |keys: u64| {
         let mut tally = Tally::new(plan(&Options::default()));
         let row = |net| columns(&[("EUR".into(), net, None, None, "gold".into())]);
         let (a, b) = (row(100), row(250));
-        let facts = KeyFacts { fates: Some(1), ..KeyFacts::default() };
+        let facts = KeyFacts { outcomes: Some(1), ..KeyFacts::default() };
         tally.key(b"k", Rows::all(&a), Rows::all(&b), &facts, &mut NoSink).unwrap();
         tally.skip(10, 10);
-        let (fates, fate_keys) = (vec![rejected.clone()], Some(vec![keys]));
-        let words = Words { fates, fate_keys, ..Words::default() };
+        let (outcomes, outcome_keys) = (vec![rejected.clone()], Some(vec![keys]));
+        let words = Words { outcomes, outcome_keys, ..Words::default() };
         let found = tally.finish(&words, &mut |_| FirstDivergence::NoEvents);
-        let fate = Condition::HadFate { fate: rejected.clone() };
-        let own = found.attribution.findings.into_iter().find(|f| f.condition == fate);
+        let outcome = Condition::HadOutcome { outcome: rejected.clone() };
+        let own = found.attribution.findings.into_iter().find(|f| f.condition == outcome);
         own.map(|finding| (finding.others_with, finding.others))
     };
     assert_eq!(others(1 + 2), Some((Some(2), Some(10))));

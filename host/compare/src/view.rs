@@ -99,17 +99,8 @@ impl ViewTally {
         for number in 0..self.pairs.len() {
             differs |= self.row(key, (a, b), number, groups.as_deref_mut(), sink)?;
         }
-        let presence = match (a.is_empty(), b.is_empty()) {
-            (false, true) => Presence::OnlyA,
-            (true, false) => Presence::OnlyB,
-            _ => Presence::Both,
-        };
-        match presence {
-            Presence::OnlyA => self.keys.only_a += 1,
-            Presence::OnlyB => self.keys.only_b += 1,
-            Presence::Both if differs => self.keys.different += 1,
-            Presence::Both => self.keys.equal += 1,
-        }
+        let presence = Presence::of(!a.is_empty(), !b.is_empty());
+        self.keys.add(presence, differs);
         if !differs {
             return Ok(KeyVerdict::Equal);
         }
@@ -163,7 +154,7 @@ impl ViewTally {
             let difference = Difference {
                 key,
                 position: row_a.or(row_b).unwrap_or_default() as u32,
-                presence: presence(row_a, row_b),
+                presence: Presence::of(row_a.is_some(), row_b.is_some()),
                 row_key: &row_key,
                 field,
                 name: &pair.name,
@@ -176,12 +167,7 @@ impl ViewTally {
             };
             sink.value(&difference).map_err(CompareError::Sink)?;
         }
-        match presence(row_a, row_b) {
-            Presence::OnlyA => self.rows.only_a += 1,
-            Presence::OnlyB => self.rows.only_b += 1,
-            Presence::Both if differs => self.rows.different += 1,
-            Presence::Both => self.rows.equal += 1,
-        }
+        self.rows.add(Presence::of(row_a.is_some(), row_b.is_some()), differs);
         self.sum_deltas(before);
         for (rows, row, of) in [(a, row_a, Of::A), (b, row_b, Of::B)] {
             let Some(row) = row else { continue };
@@ -221,15 +207,6 @@ pub(crate) struct ViewResult {
     pub(crate) rows: Sets,
     pub(crate) fields: Vec<FieldDifference>,
     pub(crate) totals: Vec<Total>,
-}
-
-/// On which side a row stands.
-pub(crate) fn presence(a: Option<usize>, b: Option<usize>) -> Presence {
-    match (a, b) {
-        (Some(_), None) => Presence::OnlyA,
-        (None, Some(_)) => Presence::OnlyB,
-        _ => Presence::Both,
-    }
 }
 
 /// The row key of a row, of A's if both sides have it.

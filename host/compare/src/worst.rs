@@ -7,7 +7,7 @@ use super::model::{
     FirstDivergence, KeyDifference, Presence, Ranking, RowDifference, ValueDifference, Worst,
 };
 use super::sink::Delta;
-use super::view::{Found, ViewTally, presence, ranked, row_key};
+use super::view::{Found, ViewTally, ranked, row_key};
 use retally_core::schema::{Kind, Value, display};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,7 +153,7 @@ fn shown(
     for (number, &(row_a, row_b)) in view.pairs.iter().enumerate() {
         let from = view.found.partition_point(|found| found.row < number);
         let own = view.found[from..].iter().take_while(|found| found.row == number);
-        let side = presence(row_a, row_b);
+        let side = Presence::of(row_a.is_some(), row_b.is_some());
         if side == Presence::Both && own.clone().next().is_none() {
             continue;
         }

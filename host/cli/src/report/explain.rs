@@ -1,7 +1,7 @@
 //! One key's history as a table, and as JSON.
 
 use super::text::{aligned, counted, grouped, harmless, size, widths};
-use retally_compare::model::{Fate, ShownRow, ShownValue};
+use retally_compare::model::{NamedOutcome, ShownRow, ShownValue};
 use retally_engine::run::{History, RowChange, RowWhat, Told, ToldSide};
 use std::fmt::Write as _;
 
@@ -85,10 +85,10 @@ fn cells(told: &Told) -> [String; 6] {
     ]
 }
 
-fn outcome(fate: &Fate) -> String {
-    match &fate.code {
-        Some(code) => format!("{}: {code}", fate.what),
-        None => fate.what.clone(),
+fn outcome(outcome: &NamedOutcome) -> String {
+    match &outcome.code {
+        Some(code) => format!("{}: {code}", outcome.what),
+        None => outcome.what.clone(),
     }
 }
 

@@ -3,7 +3,9 @@
 //! not which of them it would take. So an entry that speaks of some keys or of a total takes
 //! nothing here.
 
-use super::super::model::{CodeCount, Comparison, EmitDifference, Fate, Place, Presence, Verdict};
+use super::super::model::{
+    CodeCount, Comparison, EmitDifference, NamedOutcome, Place, Presence, Verdict,
+};
 use super::super::model::{FieldDifference, Unit};
 use super::entry::{Entry, Keys, Subject};
 use super::judging::{Judging, delta};
@@ -124,7 +126,7 @@ fn takes_all(entry: &Entry, field: &FieldDifference) -> bool {
         && within(&numeric.largest)
 }
 
-/// Events whose fate differs, and where those are not known, codes that are not as frequent.
+/// Events whose outcome differs, and where those are not known, codes that are not as frequent.
 fn judge_outcomes(judging: &mut Judging, comparison: &Comparison) -> bool {
     let changed = comparison.outcomes.iter().flatten().map(|change| change.events).sum();
     let differ = if changed > 0 { changed } else { apart(&comparison.refusals) };
@@ -147,7 +149,7 @@ fn apart(codes: &[CodeCount]) -> u64 {
     codes.iter().map(|code| code.a.abs_diff(code.b)).sum()
 }
 
-/// Whether an event with this fate was seen under its key.
-fn has_key(fate: &Fate) -> bool {
-    !matches!(fate.what.as_str(), "malformed" | "ignored")
+/// Whether an event with this outcome was seen under its key.
+fn has_key(outcome: &NamedOutcome) -> bool {
+    !matches!(outcome.what.as_str(), "malformed" | "ignored")
 }

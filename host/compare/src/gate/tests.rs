@@ -81,8 +81,8 @@ fn compare(sides: &Sides, judging: &mut Judging) -> Comparison {
     let a = Records { events: &events_a, columns: &columns_a };
     let b = Records { events: &events_b, columns: &columns_b };
     tally.emits(0, a, b, &mut |_| {}).unwrap();
-    let fate = |what: &str| Fate { what: what.into(), code: None };
-    tally.outcome(&fate("applied"), &fate("rejected"), sides.rejected);
+    let outcome = |what: &str| NamedOutcome { what: what.into(), code: None };
+    tally.outcome(&outcome("applied"), &outcome("rejected"), sides.rejected);
     tally.violation(SideOf::B, "net-wrong", sides.violations);
     let none = Vec::new();
     for key in sides.a.keys().chain(sides.b.keys()).collect::<BTreeSet<_>>() {

@@ -1,6 +1,6 @@
 //! How much differs: per field, per emit kind, per code, in total and per group.
 
-use super::{Alignment, Place, Presence, Sets};
+use super::{Alignment, NamedOutcome, Place, Presence, Sets};
 use retally_core::schema::Kind;
 use serde::{Deserialize, Serialize};
 
@@ -138,33 +138,14 @@ pub struct EmitDifference {
     pub fields: Vec<FieldDifference>,
 }
 
-/// What became of an event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fate {
-    /// `applied`, `rejected`, `trapped`, `duplicate`, `conflict`, `malformed`, `ignored`,
-    /// `quarantined` or `filtered`.
-    pub what: String,
-    /// The code, of rejected and malformed events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-}
-
-impl std::fmt::Display for Fate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.what)?;
-        self.code.as_ref().map_or(Ok(()), |code| write!(f, " {code}"))
-    }
-}
-
-/// Events with one fate in A and another in B.
+/// Events with one outcome in A and another in B.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeChange {
     /// In A.
-    pub a: Fate,
+    pub a: NamedOutcome,
     /// In B.
-    pub b: Fate,
+    pub b: NamedOutcome,
     /// How many events.
     pub events: u64,
 }

@@ -1,7 +1,7 @@
 //! From which event on, and why: first divergences over event time, and what the differing keys
 //! have in common.
 
-use super::Fate;
+use super::NamedOutcome;
 use serde::{Deserialize, Serialize};
 
 /// The first diverging events of all differing keys. A key diverges with the first of its events
@@ -119,10 +119,10 @@ pub enum Condition {
         /// The input.
         input: String,
     },
-    /// One of its events had this fate in one of the versions.
-    HadFate {
-        /// The fate.
-        fate: Fate,
+    /// One of its events had this outcome in one of the versions.
+    HadOutcome {
+        /// The outcome.
+        outcome: NamedOutcome,
     },
     /// A row of it has this value in a field of the view: in both versions, or in the one that has
     /// rows of the key.
@@ -140,9 +140,9 @@ pub enum Condition {
     /// The outcome of its first diverging event changed so.
     FirstChange {
         /// In A.
-        a: Fate,
+        a: NamedOutcome,
         /// In B.
-        b: Fate,
+        b: NamedOutcome,
     },
     /// Its first diverging event is not before this time.
     FirstFrom {

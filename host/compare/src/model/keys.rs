@@ -1,7 +1,7 @@
 //! The differing keys that are shown one by one: bounded, each with its values on both sides and
 //! the first event that made them part.
 
-use super::{Fate, Presence};
+use super::{NamedOutcome, Presence};
 use serde::{Deserialize, Serialize};
 
 /// The differing keys that are shown.
@@ -98,9 +98,9 @@ pub struct FirstEvent {
     /// The input that took it; none likewise.
     pub input: Option<String>,
     /// What became of it in A; none: A has no record of it.
-    pub outcome_a: Option<Fate>,
+    pub outcome_a: Option<NamedOutcome>,
     /// What became of it in B; none likewise.
-    pub outcome_b: Option<Fate>,
+    pub outcome_b: Option<NamedOutcome>,
     /// What A emitted.
     pub emits_a: Vec<ShownRecord>,
     /// What B emitted.

@@ -10,10 +10,11 @@
 mod differences;
 mod events;
 mod keys;
+mod outcome;
 mod sides;
 
 pub use differences::{
-    Bin, CodeCount, EmitDifference, Fate, FieldDifference, Group, Groups, Numeric, OutcomeChange,
+    Bin, CodeCount, EmitDifference, FieldDifference, Group, Groups, Numeric, OutcomeChange,
     Tolerated, Total, Transition, Transitions, Unit,
 };
 pub use events::{
@@ -23,6 +24,7 @@ pub use keys::{
     FirstDivergence, FirstEvent, KeyDifference, Ranking, RowDifference, ShownRecord, ShownRow,
     ShownValue, ValueDifference, Worst,
 };
+pub use outcome::{NamedOutcome, Rejects, reject_codes};
 pub use sides::{
     Aligned, Alignment, KnownFile, Lone, Note, NoteCode, Place, Presence, ReducerSide, RowKey,
     RunSide, Side,
@@ -73,7 +75,7 @@ pub struct Comparison {
     pub states: Option<Sets>,
     /// Emit kinds: A's in its order, then those that only B has.
     pub emits: Vec<EmitDifference>,
-    /// Events whose fate differs; most frequent first. None where outcomes were not compared.
+    /// Events whose outcome differs; most frequent first. None where outcomes were not compared.
     pub outcomes: Option<Vec<OutcomeChange>>,
     /// Refused events by what and code; only what is there on a side.
     pub refusals: Vec<CodeCount>,
@@ -161,6 +163,16 @@ impl Sets {
     /// How many B has.
     pub fn of_b(&self) -> u64 {
         self.only_b + self.equal + self.different
+    }
+
+    /// Counts one more. `differs`: whether what both sides have is not the same.
+    pub fn add(&mut self, of: Presence, differs: bool) {
+        *match (of, differs) {
+            (Presence::OnlyA, _) => &mut self.only_a,
+            (Presence::OnlyB, _) => &mut self.only_b,
+            (Presence::Both, false) => &mut self.equal,
+            (Presence::Both, true) => &mut self.different,
+        } += 1;
     }
 }
 

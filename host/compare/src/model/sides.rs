@@ -108,6 +108,15 @@ pub enum Presence {
 }
 
 impl Presence {
+    /// By whether A has it, and B.
+    pub fn of(a: bool, b: bool) -> Self {
+        match (a, b) {
+            (true, false) => Self::OnlyA,
+            (false, true) => Self::OnlyB,
+            _ => Self::Both,
+        }
+    }
+
     /// The same seen from the other side.
     #[must_use]
     pub fn swapped(self) -> Self {

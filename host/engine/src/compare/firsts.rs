@@ -1,8 +1,9 @@
 //! What walking the logs found of single keys: the first event whose outcome differs, and with
 //! which codes events of a key were refused. One small record per key that has something.
 
-use retally_compare::model::Fate;
+use retally_compare::model::NamedOutcome;
 use retally_compare::{First, KeyFacts};
+use retally_core::reduce::Outcome;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -12,9 +13,6 @@ const REFUSED_KEYS_MAX: usize = 1 << 20;
 /// Codes that are remembered of a key: the bits of a number.
 const CODES_MAX: usize = 64;
 
-/// Number of a fate that is none: the side has no record of the event.
-pub(super) const NO_RECORD: u16 = u16::MAX;
-
 /// The first event of a key whose outcome differs.
 #[derive(Debug, Clone)]
 pub(super) struct FirstRecord {
@@ -23,8 +21,8 @@ pub(super) struct FirstRecord {
     pub(super) offset: u64,
     /// Its time, if it has emits on either side.
     pub(super) time: Option<i64>,
-    /// Numbers of its fates in A and B.
-    pub(super) fates: [u16; 2],
+    /// What became of it in A and B; none: the side has no record of it.
+    pub(super) outcomes: [Option<Outcome>; 2],
     /// For A and B, for each of the side's kinds: number of its first record, and how many it has.
     pub(super) emits: [Box<[(u64, u32)]>; 2],
     seen: Cell<bool>,
@@ -34,10 +32,10 @@ impl FirstRecord {
     pub(super) fn new(
         (partition, offset): (u32, u64),
         time: Option<i64>,
-        fates: [u16; 2],
+        outcomes: [Option<Outcome>; 2],
         emits: [Box<[(u64, u32)]>; 2],
     ) -> Self {
-        Self { partition, offset, time, fates, emits, seen: Cell::new(false) }
+        Self { partition, offset, time, outcomes, emits, seen: Cell::new(false) }
     }
 }
 
@@ -46,11 +44,9 @@ impl FirstRecord {
 pub(super) struct Firsts {
     /// Names of partitions, by the numbers in the records.
     pub(super) partitions: Vec<String>,
-    fates: Vec<Fate>,
-    numbers: BTreeMap<Fate, u16>,
     records: BTreeMap<Vec<u8>, FirstRecord>,
-    /// Fates of refused events, by the bits below.
-    refused: Vec<u16>,
+    /// What became of refused events, by the bits below.
+    refused: Vec<NamedOutcome>,
     refused_of: BTreeMap<Vec<u8>, u64>,
     too_many: bool,
     /// Whether refused events were looked at.
@@ -63,23 +59,6 @@ impl Firsts {
         Self { partitions, ..Self::default() }
     }
 
-    /// The number of a fate.
-    pub(super) fn number(&mut self, fate: &Fate) -> u16 {
-        if let Some(&number) = self.numbers.get(fate) {
-            return number;
-        }
-        // Codes are declared or from a closed list: there are never as many as 65,535.
-        let number = self.fates.len() as u16;
-        self.fates.push(fate.clone());
-        self.numbers.insert(fate.clone(), number);
-        number
-    }
-
-    /// The fate of a number; none for [`NO_RECORD`].
-    pub(super) fn fate(&self, number: u16) -> Option<&Fate> {
-        self.fates.get(usize::from(number))
-    }
-
     /// Remembers an event of a key, unless an earlier one is known.
     pub(super) fn add(&mut self, key: &[u8], record: impl FnOnce() -> FirstRecord) {
         if !self.records.contains_key(key) {
@@ -89,7 +68,12 @@ impl Firsts {
 
     /// Remembers that an event of a key was refused, unless it is known to lie behind the key's
     /// first that differs: what came later explains nothing. `place`: partition and offset.
-    pub(super) fn refuse(&mut self, key: Option<&str>, place: Option<(u32, u64)>, fate: u16) {
+    pub(super) fn refuse(
+        &mut self,
+        key: Option<&str>,
+        place: Option<(u32, u64)>,
+        outcome: &NamedOutcome,
+    ) {
         self.looked = true;
         let Some(key) = key else { return };
         // Events are walked in order: a record of another partition is an earlier one.
@@ -98,10 +82,10 @@ impl Firsts {
         {
             return;
         }
-        let bit = match self.refused.iter().position(|&known| known == fate) {
+        let bit = match self.refused.iter().position(|known| known == outcome) {
             Some(bit) => bit,
             None if self.refused.len() < CODES_MAX => {
-                self.refused.push(fate);
+                self.refused.push(outcome.clone());
                 self.refused.len() - 1
             }
             None => return,
@@ -127,14 +111,14 @@ impl Firsts {
         }
         KeyFacts {
             inputs: None,
-            fates: known.then(|| self.refused_of.get(key).copied().unwrap_or_default()),
-            first: first.map(|first| self.told(first)),
+            outcomes: known.then(|| self.refused_of.get(key).copied().unwrap_or_default()),
+            first: first.map(told),
         }
     }
 
     /// Keys that were not asked for.
     pub(super) fn left(&self) -> impl Iterator<Item = First<'_>> {
-        self.records.values().filter(|first| !first.seen.get()).map(|first| self.told(first))
+        self.records.values().filter(|first| !first.seen.get()).map(told)
     }
 
     /// The record of a key.
@@ -142,25 +126,23 @@ impl Firsts {
         self.records.get(key)
     }
 
-    fn told(&self, first: &FirstRecord) -> First<'_> {
-        let [a, b] = first.fates.map(|number| self.fate(number));
-        First { time: first.time, input: None, a, b }
-    }
-
-    /// The fates that the bits of facts mean, and how many keys have each.
-    pub(super) fn words(&self) -> (Vec<Fate>, Vec<u64>) {
-        let fates = self.refused.iter().filter_map(|&number| self.fate(number).cloned()).collect();
+    /// What the bits of facts mean, and how many keys have each.
+    pub(super) fn words(&self) -> (Vec<NamedOutcome>, Vec<u64>) {
         let mut keys = vec![0; self.refused.len()];
         for bits in self.refused_of.values() {
             for (bit, keys) in keys.iter_mut().enumerate() {
                 *keys += bits >> bit & 1;
             }
         }
-        (fates, keys)
+        (self.refused.clone(), keys)
     }
 
     /// Whether there were too many keys to remember.
     pub(super) fn gave_up(&self) -> bool {
         self.too_many
     }
+}
+
+fn told(first: &FirstRecord) -> First<'_> {
+    First { time: first.time, input: None, outcomes: first.outcomes }
 }

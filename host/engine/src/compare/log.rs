@@ -5,11 +5,11 @@
 //! the files are walked once for each partition instead.
 
 use super::error::CompareError;
-use super::firsts::{FirstRecord, Firsts, NO_RECORD};
+use super::firsts::{FirstRecord, Firsts};
 use crate::rundir::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows, Regrown, Taken};
 use crate::rundir::{RunDirError, RunReader, Table};
-use retally_compare::model::Fate;
-use retally_compare::{Plan, Records, SideOf, Tally};
+use retally_compare::model::{NamedOutcome, Rejects};
+use retally_compare::{Records, SideStretch, Tally};
 use retally_core::log::Stretch;
 use retally_core::reduce::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,6 @@ pub(super) struct Walked {
 /// Walks the logs of A and B.
 pub(super) fn walk(
     sides: [(&RunReader, &Path); 2],
-    plan: &Plan,
     tally: &mut Tally,
 ) -> Result<Walked, CompareError> {
     let [(a, _), (b, _)] = sides;
@@ -37,7 +36,9 @@ pub(super) fn walk(
     let names: BTreeSet<&String> = regrown.iter().flat_map(|own| &own.partitions).collect();
     let names: Vec<String> = names.into_iter().cloned().collect();
     let firsts = Firsts::new(names.clone());
-    let mut walk = Walk { plan, tally, firsts, regrown, span: None };
+    tally
+        .look_at_outcomes(Rejects([regrown[0].rejects(), regrown[1].rejects()].map(<[_]>::to_vec)));
+    let mut walk = Walk { tally, firsts, regrown, span: None };
     let turns: Vec<Option<&str>> = match same_turns(a, b)? {
         true => vec![None],
         false => names.iter().map(|name| Some(name.as_str())).collect(),
@@ -89,7 +90,7 @@ fn turn(rows: &mut Peekable<OutcomeRows<'_>>) -> Result<Option<(String, u64, u64
 /// One side's files, read forward.
 struct SideLog<'a> {
     run: &'a RunReader,
-    fates: OutcomeRows<'a>,
+    outcomes: OutcomeRows<'a>,
     /// The run of events at hand, without those that were passed.
     at: Option<Alike>,
     emits: Vec<EmitRowsOf<'a>>,
@@ -98,20 +99,19 @@ struct SideLog<'a> {
 
 /// What one side tells of a stretch.
 struct Told {
-    whats: Vec<Outcome>,
-    fates: Vec<u16>,
+    outcomes: Vec<Outcome>,
     emits: Vec<Taken>,
     refused: BTreeMap<u64, RefusedRow>,
 }
 
 impl<'a> SideLog<'a> {
     fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let mut fates = OutcomeRows::new(run, only)?;
+        let mut outcomes = OutcomeRows::new(run, only)?;
         let kinds = 0..run.emits().len();
         Ok(Self {
             run,
-            at: fates.next().transpose()?,
-            fates,
+            at: outcomes.next().transpose()?,
+            outcomes,
             emits: kinds.map(|kind| EmitRowsOf::new(run, kind, only)).collect::<Result<_, _>>()?,
             refused: RefusedRows::new(run, only)?.peekable(),
         })
@@ -123,42 +123,38 @@ impl<'a> SideLog<'a> {
         partition: &str,
         first: u64,
         regrown: &Regrown<'_>,
-        firsts: &mut Firsts,
     ) -> Result<Told, RunDirError> {
         let end = first + STEP_EVENTS;
-        let (mut whats, mut fates) = (Vec::new(), Vec::new());
+        let mut outcomes = Vec::new();
         while let Some(row) = self.at.as_mut().filter(|row| row.partition == partition) {
             if row.offset >= end {
                 break;
             }
-            let at = row.offset.checked_sub(first).filter(|&at| at >= whats.len() as u64);
+            let at = row.offset.checked_sub(first).filter(|&at| at >= outcomes.len() as u64);
             let Some(at) = at else {
                 let what = format!("{partition}:{} stands out of log order", row.offset);
                 return Err(self.run.wrong(Table::Outcomes, what));
             };
             let what = regrown.what(row)?;
-            let number = firsts.number(&Fate { what: row.what.clone(), code: row.code.clone() });
             let upto = (row.offset + row.events).min(end);
-            whats.resize(at as usize, Outcome::Filtered);
-            fates.resize(at as usize, NO_RECORD);
-            whats.resize((upto - first) as usize, what);
-            fates.resize((upto - first) as usize, number);
+            outcomes.resize(at as usize, Outcome::Filtered);
+            outcomes.resize((upto - first) as usize, what);
             row.events -= upto - row.offset;
             row.offset = upto;
             if row.events == 0 {
-                self.at = self.fates.next().transpose()?;
+                self.at = self.outcomes.next().transpose()?;
             }
         }
-        let end = first + whats.len() as u64;
+        let end = first + outcomes.len() as u64;
         let emits = self.emits.iter_mut().map(|emits| emits.take(partition, first, end));
         let emits = emits.collect::<Result<_, _>>()?;
         let mut refused = BTreeMap::new();
         let own = |row: &RefusedRow| row.partition == partition && row.offset < end;
         while let Some(row) = self.refused.next_if(|row| row.as_ref().is_ok_and(own)) {
             let row = row?;
-            let fate = Fate { what: row.what.clone(), code: row.code.clone() };
-            let at = row.offset.checked_sub(first).and_then(|at| fates.get(at as usize));
-            if at != Some(&firsts.number(&fate)) {
+            let named = |&outcome: &Outcome| NamedOutcome::of(outcome, regrown.rejects());
+            let at = row.offset.checked_sub(first).and_then(|at| outcomes.get(at as usize));
+            if at.map(named) != Some(row.outcome()) {
                 let what = format!("{partition}:{} came to something else", row.offset);
                 return Err(self.run.wrong(Table::Refused, what));
             }
@@ -167,7 +163,7 @@ impl<'a> SideLog<'a> {
         if let Some(Err(_)) = self.refused.peek() {
             self.refused.next().transpose()?;
         }
-        Ok(Told { whats, fates, emits, refused })
+        Ok(Told { outcomes, emits, refused })
     }
 
     fn end(mut self) -> Result<(), RunDirError> {
@@ -175,9 +171,21 @@ impl<'a> SideLog<'a> {
     }
 }
 
+impl Told {
+    fn stretch<'a>(&'a self, first: u64) -> SideStretch<'a> {
+        let records = |of: &'a Taken| Records { events: &of.events, columns: &of.columns };
+        // Taking them made sure that each came to what its event did.
+        let outcome = |&offset: &u64| self.outcomes[(offset - first) as usize];
+        SideStretch {
+            outcomes: &self.outcomes,
+            refused: self.refused.keys().map(outcome).collect(),
+            emits: self.emits.iter().map(records).collect(),
+        }
+    }
+}
+
 /// The walk over both sides.
 struct Walk<'a, 'b> {
-    plan: &'b Plan,
     tally: &'b mut Tally,
     firsts: Firsts,
     /// The trees of A and B.
@@ -197,97 +205,40 @@ impl Walk<'_, '_> {
         };
         let mut told = Vec::with_capacity(2);
         for (log, regrown) in logs.iter_mut().zip(&mut self.regrown) {
-            let own = log.take(&partition, first, regrown, &mut self.firsts)?;
-            let events = own.whats.len() as u32;
+            let own = log.take(&partition, first, regrown)?;
+            let events = own.outcomes.len() as u32;
             if events > 0 {
                 let number =
                     regrown.partitions.binary_search(&partition).unwrap_or_default() as u32;
                 let stretch = Stretch { partition: number, first_offset: first, events };
-                regrown.add(stretch, own.whats.clone(), &own.emits)?;
+                regrown.add(stretch, own.outcomes.clone(), &own.emits)?;
             }
             self.span = wider(self.span, &own.emits);
             told.push(own);
         }
-        let mut differing = self.outcomes(&mut told);
-        self.emits(&told, &mut differing)?;
+        let mut differing = BTreeSet::new();
+        let sides = [&told[0].stretch(first), &told[1].stretch(first)];
+        self.tally.stretch(sides, &mut |event| _ = differing.insert(event))?;
         let number = self.firsts.partitions.binary_search(&partition).unwrap_or_default() as u32;
         for event in differing {
-            self.first(number, first, event, &told, logs);
+            self.first((number, first), event, &told);
         }
-        self.refusals((number, first), &told);
+        // Behind the first that differ: what came later explains nothing.
+        for row in told.iter().flat_map(|told| told.refused.values()) {
+            let place = Some((number, row.offset));
+            self.firsts.refuse(row.key.as_deref(), place, &row.outcome());
+        }
         Ok(true)
     }
 
-    /// Counts refused events, and remembers of which keys they were.
-    fn refusals(&mut self, (partition, first): (u32, u64), told: &[Told]) {
-        for (told, side) in told.iter().zip([SideOf::A, SideOf::B]) {
-            for row in told.refused.values() {
-                // Taking it made sure that this is what it came to.
-                let number = told.fates[(row.offset - first) as usize];
-                if let Some(fate) = self.firsts.fate(number) {
-                    self.tally.refusal(side, fate, 1);
-                }
-                self.firsts.refuse(row.key.as_deref(), Some((partition, row.offset)), number);
-            }
-        }
-    }
-
-    /// Counts changes of fate; the events whose fate differs.
-    fn outcomes(&mut self, told: &mut [Told]) -> BTreeSet<u32> {
-        let events = told.iter().map(|told| told.fates.len()).max().unwrap_or_default();
-        told.iter_mut().for_each(|told| told.fates.resize(events, NO_RECORD));
-        let mut differing = BTreeSet::new();
-        let mut changes: BTreeMap<(u16, u16), u64> = BTreeMap::new();
-        for event in 0..events {
-            let change = (told[0].fates[event], told[1].fates[event]);
-            if change.0 != change.1 {
-                *changes.entry(change).or_default() += 1;
-                differing.insert(event as u32);
-            }
-        }
-        let filtered = Fate { what: "filtered".into(), code: None };
-        for ((a, b), events) in changes {
-            let (a, b) = (self.firsts.fate(a), self.firsts.fate(b));
-            self.tally.outcome(a.unwrap_or(&filtered), b.unwrap_or(&filtered), events);
-        }
-        differing
-    }
-
-    fn emits(&mut self, told: &[Told], differing: &mut BTreeSet<u32>) -> Result<(), CompareError> {
-        for (number, emit) in self.plan.emits.iter().enumerate() {
-            let records = |side: usize, kind: Option<usize>| match kind {
-                Some(kind) => {
-                    let Taken { events, columns, .. } = &told[side].emits[kind];
-                    Records { events, columns }
-                }
-                None => Records::NONE,
-            };
-            let (a, b) = (records(0, emit.a), records(1, emit.b));
-            let both = emit.a.is_some() && emit.b.is_some();
-            self.tally.emits(number, a, b, &mut |event| {
-                if both {
-                    differing.insert(event);
-                }
-            })?;
-        }
-        Ok(())
-    }
-
     /// Remembers a differing event, if the files tell of which key it is.
-    fn first(
-        &mut self,
-        partition: u32,
-        first: u64,
-        event: u32,
-        told: &[Told],
-        logs: &[SideLog<'_>; 2],
-    ) {
+    fn first(&mut self, (partition, first): (u32, u64), event: u32, told: &[Told]) {
         let offset = first + u64::from(event);
         let mut key: Option<&[u8]> = None;
         let mut time = None;
         let mut emits = Vec::with_capacity(2);
-        for (told, log) in told.iter().zip(logs) {
-            let mut own = Vec::with_capacity(log.run.emits().len());
+        for told in told {
+            let mut own = Vec::with_capacity(told.emits.len());
             for taken in &told.emits {
                 let from = taken.events.partition_point(|&of| of < event);
                 let count = taken.events[from..].iter().take_while(|&&of| of == event).count();
@@ -301,10 +252,12 @@ impl Walk<'_, '_> {
             key = key.or(refused.map(str::as_bytes));
             emits.push(own.into_boxed_slice());
         }
-        let fates = [0, 1].map(|side| told[side].fates[event as usize]);
+        let recorded = |outcome: &Outcome| *outcome != Outcome::Filtered;
+        let outcomes =
+            [0, 1].map(|side| told[side].outcomes.get(event as usize).copied().filter(recorded));
         let (Some(key), Some(of_b), Some(of_a)) = (key, emits.pop(), emits.pop()) else { return };
         let place = (partition, offset);
-        self.firsts.add(key, || FirstRecord::new(place, time, fates, [of_a, of_b]));
+        self.firsts.add(key, || FirstRecord::new(place, time, outcomes, [of_a, of_b]));
     }
 }
 

@@ -11,6 +11,7 @@
 //!
 //! Beside it people keep what they expect to differ: [`expectations`].
 
+mod ahead;
 mod differences;
 mod error;
 pub mod expectations;

@@ -1,6 +1,7 @@
 //! Two finished runs, from their files, streaming: identical roots are answered without reading
 //! further, and leaf hashes say which rows to read at all.
 
+use super::ahead::Ahead;
 use super::error::CompareError;
 use super::firsts::Firsts;
 use super::gated::Gated;
@@ -15,12 +16,11 @@ use crate::rundir::keys::ViewRows;
 use crate::rundir::log::RefusedRows;
 use crate::rundir::{Keys, Part, RunDirError, RunReader, Table};
 use retally_compare::gate::Gate;
-use retally_compare::model::{Comparison, Fate, FirstDivergence, How, Note, NoteCode, Read};
+use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read, Rejects};
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, Options, Plan, Rows, SideOf, Tally, Words};
+use retally_compare::{Declared, Head, Options, Plan, SideOf, Tally, Words, join};
 use retally_core::digest::{Leaf, views_digest};
 use retally_core::schema::ViewShape;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -137,22 +137,21 @@ impl<'a> Compared<'a> {
              in one pass (--a, --b) tells"
                 .into(),
         );
-        self.tally.look_at_outcomes();
         for (run, dir) in [(self.a, self.dirs[0]), (self.b, self.dirs[1])] {
             intact::refused_rows(run, dir)?;
         }
         let (a, b) = (self.a.manifest(), self.b.manifest());
         if a.digests.outcomes != b.digests.outcomes {
             let sides = [(self.a, self.dirs[0]), (self.b, self.dirs[1])];
-            let walked = walk(sides, &self.plan, &mut self.tally)?;
+            let walked = walk(sides, &mut self.tally)?;
             self.firsts = walked.firsts;
             self.words.span = walked.span;
         } else {
             self.same_log()?;
         }
         self.firsts.look();
-        let (fates, keys) = self.firsts.words();
-        (self.words.fates, self.words.fate_keys) = (fates, Some(keys));
+        let (outcomes, keys) = self.firsts.words();
+        (self.words.outcomes, self.words.outcome_keys) = (outcomes, Some(keys));
         if self.firsts.gave_up() {
             let text = "more keys have refused events than are remembered, so none explains any";
             self.words.not_looked.push(text.into());
@@ -162,6 +161,7 @@ impl<'a> Compared<'a> {
 
     /// Outcomes and emits of which the digests are the same: one side tells of both.
     fn same_log(&mut self) -> Result<(), CompareError> {
+        self.tally.look_at_outcomes(Rejects::default());
         for (number, emit) in self.plan.emits.iter().enumerate() {
             if let Some(kind) = emit.a {
                 self.tally.skip_emits(number, self.a.count(Table::Emits(kind))?);
@@ -169,11 +169,10 @@ impl<'a> Compared<'a> {
         }
         for row in RefusedRows::new(self.a, None)? {
             let row = row?;
-            let fate = Fate { what: row.what, code: row.code };
-            self.tally.refusal(SideOf::A, &fate, 1);
-            self.tally.refusal(SideOf::B, &fate, 1);
-            let number = self.firsts.number(&fate);
-            self.firsts.refuse(row.key.as_deref(), None, number);
+            let outcome = row.outcome();
+            self.tally.refusal(SideOf::A, &outcome, 1);
+            self.tally.refusal(SideOf::B, &outcome, 1);
+            self.firsts.refuse(row.key.as_deref(), None, &outcome);
         }
         Ok(())
     }
@@ -195,32 +194,15 @@ impl<'a> Compared<'a> {
         if split.equal.leaves > 0 {
             self.tally.skip(keys, rows);
         }
-        let (mut rows_a, mut rows_b) =
-            (ViewRows::new(self.a, &split.a)?, ViewRows::new(self.b, &split.b)?);
-        let (mut more_a, mut more_b) = (rows_a.advance()?, rows_b.advance()?);
+        let mut rows_a = Ahead::new(ViewRows::new(self.a, &split.a)?)?;
+        let mut rows_b = Ahead::new(ViewRows::new(self.b, &split.b)?)?;
         let (mut common, mut any) = (split.equal.leaves > 0, false);
-        while more_a || more_b {
-            any = true;
-            let order = match (more_a, more_b) {
-                (true, true) => rows_a.key().cmp(rows_b.key()),
-                (true, false) => Ordering::Less,
-                _ => Ordering::Greater,
-            };
-            let (key, a, b) = match order {
-                Ordering::Less => (rows_a.key(), rows_a.own(), Rows::NONE),
-                Ordering::Greater => (rows_b.key(), Rows::NONE, rows_b.own()),
-                Ordering::Equal => (rows_a.key(), rows_a.own(), rows_b.own()),
-            };
-            common |= order == Ordering::Equal;
-            let facts = self.firsts.facts(key);
-            self.tally.key(key, a, b, &facts, sink)?;
-            if order != Ordering::Greater {
-                more_a = rows_a.advance()?;
-            }
-            if order != Ordering::Less {
-                more_b = rows_b.advance()?;
-            }
-        }
+        let (tally, firsts) = (&mut self.tally, &self.firsts);
+        join(&mut rows_a, &mut rows_b, |key, a, b| -> Result<(), CompareError> {
+            (any, common) = (true, common | (a.is_some() && b.is_some()));
+            tally.key(key, Ahead::own(a), Ahead::own(b), &firsts.facts(key), sink)?;
+            Ok(())
+        })?;
         // Keys whose outcomes differ on the way, and whose rows at the end are in equal leaves or
         // in none.
         for first in self.firsts.left() {
@@ -250,7 +232,7 @@ impl<'a> Compared<'a> {
     fn finish(self, options: &CompareOptions) -> Result<Comparison, CompareError> {
         let Self { a, b, dirs, plan, tally, firsts, mut notes, mut read, words } = self;
         let keys = tally.shown();
-        let events = shown([a, b], &firsts, &keys)?;
+        let events = shown([a, b], &firsts, tally.rejects(), &keys)?;
         let mut first = |key: &[u8]| match events.get(key) {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
             None => FirstDivergence::NotInFiles,

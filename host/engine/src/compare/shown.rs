@@ -4,7 +4,7 @@
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
 use crate::rundir::{Keys, Part, RunReader, Table};
-use retally_compare::model::{FirstEvent, ShownRecord, ShownValue};
+use retally_compare::model::{FirstEvent, Rejects, ShownRecord, ShownValue};
 use retally_core::schema::{Kind, Value, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,6 +19,7 @@ const BEFORE: usize = 6;
 pub(super) fn shown(
     runs: [&RunReader; 2],
     firsts: &Firsts,
+    rejects: &Rejects,
     keys: &[Vec<u8>],
 ) -> Result<BTreeMap<Vec<u8>, FirstEvent>, CompareError> {
     let known = keys.iter().filter_map(|key| Some((key, firsts.record(key)?)));
@@ -47,7 +48,7 @@ pub(super) fn shown(
         let event_id = of_a.iter().chain(&of_b).map(|(_, id)| id.clone()).next();
         let records = |of: Vec<&Record>| of.into_iter().map(|(record, _)| record.clone()).collect();
         let time = |micros| display(Value::Timestamp(micros), Kind::Timestamp);
-        let [outcome_a, outcome_b] = first.fates.map(|number| firsts.fate(number).cloned());
+        let [outcome_a, outcome_b] = rejects.named(first.outcomes);
         let event = FirstEvent {
             partition: firsts.partitions[first.partition as usize].clone(),
             offset: first.offset,

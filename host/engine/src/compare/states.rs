@@ -1,12 +1,13 @@
 //! The states of two runs, where both keep them alike: which keys' states differ.
 
+use super::ahead::Ahead;
 use super::error::CompareError;
 use super::runs::differing;
 use crate::rundir::RunReader;
 use crate::rundir::keys::StateRows;
-use retally_compare::model::Sets;
+use retally_compare::join;
+use retally_compare::model::{Presence, Sets};
 use retally_core::digest::states_digest;
-use std::cmp::Ordering;
 use std::path::Path;
 
 /// Compares the states; none if the two versions lay them out otherwise.
@@ -32,27 +33,12 @@ pub(super) fn states(
     }
     let split = differing(&leaves_a, &leaves_b);
     sets.equal = split.equal.keys;
-    let (mut rows_a, mut rows_b) = (StateRows::new(a, &split.a)?, StateRows::new(b, &split.b)?);
-    let (mut more_a, mut more_b) = (rows_a.advance()?, rows_b.advance()?);
-    while more_a || more_b {
-        let order = match (more_a, more_b) {
-            (true, true) => rows_a.key().cmp(rows_b.key()),
-            (true, false) => Ordering::Less,
-            _ => Ordering::Greater,
-        };
-        let count = match order {
-            Ordering::Less => &mut sets.only_a,
-            Ordering::Greater => &mut sets.only_b,
-            Ordering::Equal if rows_a.state() == rows_b.state() => &mut sets.equal,
-            Ordering::Equal => &mut sets.different,
-        };
-        *count += 1;
-        if order != Ordering::Greater {
-            more_a = rows_a.advance()?;
-        }
-        if order != Ordering::Less {
-            more_b = rows_b.advance()?;
-        }
-    }
+    let mut rows_a = Ahead::new(StateRows::new(a, &split.a)?)?;
+    let mut rows_b = Ahead::new(StateRows::new(b, &split.b)?)?;
+    join(&mut rows_a, &mut rows_b, |_, a, b| -> Result<(), CompareError> {
+        let differ = a.map(|a| a.rows.state()) != b.map(|b| b.rows.state());
+        sets.add(Presence::of(a.is_some(), b.is_some()), differ);
+        Ok(())
+    })?;
     Ok(Some(sets))
 }

@@ -11,8 +11,9 @@ use super::progress::{Observer, Progress};
 use super::results::Results;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
-use super::tallied::Tallied;
+use crate::compare::CompareError;
 use crate::job::Resolved;
+use retally_compare::{SideStretch, Tally};
 use retally_core::reduce::Block;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +26,7 @@ pub(crate) struct Committer<'a> {
     /// Of each lane.
     results: Vec<Mutex<Results<'a>>>,
     /// What a comparison counts.
-    tallied: Option<Mutex<Tallied>>,
+    tally: Option<Mutex<Tally>>,
     /// Names of what was saved at commit points.
     saved: Mutex<Vec<String>>,
 }
@@ -36,7 +37,7 @@ impl<'a> Committer<'a> {
         job: &Resolved,
         prepared: &'a Prepared,
         mut results: Vec<Results<'a>>,
-        tallied: Option<Tallied>,
+        tally: Option<Tally>,
         observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
         let begun = results.iter_mut().try_for_each(|results| results.begin(&prepared.names));
@@ -46,7 +47,7 @@ impl<'a> Committer<'a> {
             observer,
             memory: Watch::new(prepared.host_memory_bytes, job.window),
             results: results.into_iter().map(Mutex::new).collect(),
-            tallied: tallied.map(Mutex::new),
+            tally: tally.map(Mutex::new),
             saved: Mutex::default(),
         })
     }
@@ -73,9 +74,9 @@ impl<'a> Committer<'a> {
     }
 
     /// What a comparison counted.
-    pub(crate) fn tallied(&mut self) -> Option<Tallied> {
-        let tallied = self.tallied.take()?;
-        Some(tallied.into_inner().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn tally(&mut self) -> Option<Tally> {
+        let tally = self.tally.take()?;
+        Some(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Names of what was saved at commit points so far.
@@ -102,8 +103,10 @@ impl<'a> Committer<'a> {
 
 impl Commit for Committer<'_> {
     fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError> {
-        if let (Some(tallied), [a, b]) = (&self.tallied, blocks.as_slice()) {
-            stages.time(Stage::Compare, || lock(tallied).blocks([a, b]))?;
+        if let (Some(tally), [a, b]) = (&self.tally, blocks.as_slice()) {
+            let sides = [&SideStretch::of(a), &SideStretch::of(b)];
+            let tallied = stages.time(Stage::Compare, || lock(tally).stretch(sides, &mut |_| {}));
+            tallied.map_err(CompareError::from)?;
         }
         let mut events = 0;
         for (results, block) in self.results.iter().zip(blocks) {

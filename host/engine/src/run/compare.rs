@@ -14,14 +14,13 @@ use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
 use super::finish::input;
-use super::firsts::Firsts;
+use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
 use super::prepare::{Prepared, Side, load_file, prepare};
 use super::progress::Observer;
 use super::replay::{ReplayOptions, pass};
 use super::results::Trees;
 use super::stages::Stage;
-use super::tallied::Tallied;
 use crate::clock::Stopwatch;
 use crate::compare::{
     CompareError, CompareOptions, Gated, forced, lone_params, refusals, side, tell_apart,
@@ -122,8 +121,9 @@ pub fn compare(
     let (prepared, results) = prepare(job, sides, Some(shared), &replay, observer)?;
     let gated =
         Gated::begin(options.compare.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
-    let tallied = Tallied::new(Tally::new(plan.clone()), &prepared);
-    let mut committer = Committer::begin(job, &prepared, results, Some(tallied), observer)?;
+    let mut tally = Tally::new(plan.clone());
+    tally.look_at_outcomes(rejects(&prepared));
+    let mut committer = Committer::begin(job, &prepared, results, Some(tally), observer)?;
     let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
     let compared = pass.run(&options.compare, plan, notes, &mut committer, gated);
     let mut compared = compared.inspect_err(|_| committer.abandon())?;
@@ -163,8 +163,8 @@ impl Pass<'_> {
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
         let (extents, mut stages) = pass(self.options, prepared, committer)?;
-        let tallied = committer.tallied();
-        let (Some(mut tallied), Some([a, b])) = (tallied, committer.both()) else {
+        let tally = committer.tally();
+        let (Some(mut tally), Some([a, b])) = (tally, committer.both()) else {
             return Err(RunError::Internal("a comparison without two sides".into()));
         };
         if let Some(pair) = prepared.lanes.pair() {
@@ -173,7 +173,7 @@ impl Pass<'_> {
         let described = |side: usize| prepared.lanes[side].recipe.description();
         let mut tables = [0, 1].map(|side| Tables::new(described(side)));
         let sides = (&mut tables, [&mut *a, &mut *b]);
-        let joined = join(prepared, self.options, sides, &mut tallied, &mut stages, &mut gated)?;
+        let joined = join(prepared, self.options, sides, &mut tally, &mut stages, &mut gated)?;
         let input =
             stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
         let trees = tables.map(Trees::of);
@@ -192,7 +192,7 @@ impl Pass<'_> {
             let audit = audit::lines(job, options, (lane, manifest), &[], &stages, self.watch);
             results.end(&trees[side], manifest, &audit)?;
         }
-        let mut comparison = self.comparison(how, &plan, notes, tallied, &manifests);
+        let mut comparison = self.comparison(how, &plan, notes, tally, &manifests);
         gated.conclude(&mut comparison, &plan);
         Ok(Compared {
             comparison,
@@ -207,7 +207,7 @@ impl Pass<'_> {
         how: &CompareOptions,
         plan: &Plan,
         mut notes: Vec<Note>,
-        tallied: Tallied,
+        tally: Tally,
         manifests: &[Manifest; 2],
     ) -> Comparison {
         let [a, b] = manifests;
@@ -219,8 +219,8 @@ impl Pass<'_> {
         let inputs = self.prepared.lanes.pair().map(|pair| pair.shared.inputs());
         let words = Words {
             inputs: inputs.unwrap_or_default().iter().take(64).cloned().collect(),
-            fates: super::tallied::fates(),
-            fate_keys: None,
+            outcomes: outcome_words(),
+            outcome_keys: None,
             span: self.span(),
             not_looked: Vec::new(),
         };
@@ -230,7 +230,7 @@ impl Pass<'_> {
             let shards =
                 [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
             let firsts = Firsts::new(self.prepared);
-            tallied.tally.finish(&words, &mut |key| {
+            tally.finish(&words, &mut |key| {
                 let event = firsts.as_ref().map(|f| f.event([&shards[0], &shards[1]], key));
                 let (first, whole) = event.unwrap_or((FirstDivergence::NoEvents, true));
                 without += u64::from(!whole);

@@ -3,22 +3,53 @@
 use super::lane::lock;
 use super::pair::Pair;
 use super::prepare::Prepared;
-use super::tallied::{fate, rejects};
+use retally_compare::First;
 use retally_compare::model::{
-    Fate, FirstDivergence, FirstEvent, ShownRecord, ShownRow, ShownValue,
+    FirstDivergence, FirstEvent, NamedOutcome, Rejects, ShownRecord, ShownRow, ShownValue,
 };
-use retally_compare::pair::{Detail, Parted, Seen};
+use retally_compare::pair::{Detail, Parted, Seen, fate_bit};
+use retally_core::decode::Code;
 use retally_core::limits::SHARDS;
-use retally_core::reduce::Shard;
+use retally_core::reduce::{Outcome, Shard};
 use retally_core::schema::{Column, Description, Field, Kind, Value, display};
 use retally_core::shard::shard_of;
 use retally_core::state::Slot;
+
+/// What an event with a key can come to but for being applied; the code stands beside none, for one
+/// bit stands for all codes.
+const UNAPPLIED: [Outcome; 6] = [
+    Outcome::Rejected(0),
+    Outcome::Trapped,
+    Outcome::Duplicate,
+    Outcome::Conflict,
+    Outcome::Malformed(Code::FieldKind),
+    Outcome::Quarantined,
+];
+
+/// What the bits of [`outcome_bits`] mean.
+pub(crate) fn outcome_words() -> Vec<NamedOutcome> {
+    UNAPPLIED.iter().map(|one| NamedOutcome { what: one.word().to_owned(), code: None }).collect()
+}
+
+/// What a key's events came to, by its number among [`outcome_words`].
+pub(crate) fn outcome_bits(seen: &Seen) -> u64 {
+    let had = |(_, one): &(usize, &Outcome)| seen.fates & fate_bit(**one) != 0;
+    UNAPPLIED.iter().enumerate().filter(had).fold(0, |bits, (number, _)| bits | 1 << number)
+}
+
+/// The reject codes of both lanes.
+pub(crate) fn rejects(prepared: &Prepared) -> Rejects {
+    match &prepared.lanes[..] {
+        [a, b] => Rejects::of([a.recipe.description(), b.recipe.description()]),
+        _ => Rejects::default(),
+    }
+}
 
 /// See the module.
 pub(crate) struct Firsts<'a> {
     prepared: &'a Prepared,
     pair: &'a Pair,
-    rejects: [Vec<String>; 2],
+    rejects: Rejects,
 }
 
 /// Where a key lies: its shard, and a side with its slot there.
@@ -32,11 +63,7 @@ pub(crate) struct Place {
 impl<'a> Firsts<'a> {
     /// None: there is one lane alone.
     pub(crate) fn new(prepared: &'a Prepared) -> Option<Self> {
-        let rejects = [0, 1].map(|side: usize| match prepared.lanes.len() {
-            2 => rejects(prepared, side),
-            _ => Vec::new(),
-        });
-        prepared.lanes.pair().map(|pair| Self { prepared, pair, rejects })
+        prepared.lanes.pair().map(|pair| Self { prepared, pair, rejects: rejects(prepared) })
     }
 
     /// Finds a key. `shards`: those of both sides.
@@ -81,13 +108,13 @@ impl<'a> Firsts<'a> {
         }
     }
 
-    /// The fates of the event at which a key parted.
-    pub(crate) fn fates(&self, parted: &Parted) -> [Option<Fate>; 2] {
-        [0, 1].map(|side: usize| parted.outcomes[side].map(|what| fate(&self.rejects[side], what)))
+    /// What the tally is told of the event at which a key parted.
+    pub(crate) fn first(&self, parted: &Parted) -> First<'a> {
+        First { time: Some(parted.time), input: self.input(parted), outcomes: parted.outcomes }
     }
 
     /// The input of the event, in A or else in B.
-    pub(crate) fn input(&self, parted: &Parted) -> Option<&'a str> {
+    fn input(&self, parted: &Parted) -> Option<&'a str> {
         let number = parted.inputs[0].or(parted.inputs[1])?;
         self.pair.shared.inputs().get(usize::from(number)).map(String::as_str)
     }
@@ -106,7 +133,7 @@ impl<'a> Firsts<'a> {
     }
 
     fn first_event(&self, parted: &Parted, detail: Option<Detail>) -> FirstEvent {
-        let [outcome_a, outcome_b] = self.fates(parted);
+        let [outcome_a, outcome_b] = self.rejects.named(parted.outcomes);
         let mut event = FirstEvent {
             partition: self.prepared.names[parted.partition as usize].clone(),
             offset: parted.offset,

@@ -8,20 +8,18 @@
 
 use super::error::RunError;
 use super::finals;
-use super::firsts::Firsts;
+use super::firsts::{Firsts, outcome_bits};
 use super::prepare::Prepared;
 use super::replay::ReplayOptions;
 use super::results::Results;
 use super::stages::{Stage, Stages};
 use super::stopped::named;
-use super::tallied::{SIDES, Tallied, fate_bits};
 use crate::compare::CompareError;
-use retally_compare::model::Sets;
+use retally_compare::model::{Presence, Sets};
 use retally_compare::sink::Sink;
-use retally_compare::{First, KeyFacts, Rows};
+use retally_compare::{KeyFacts, Rows, SideOf, Sorted, Tally};
 use retally_core::digest::Tables;
 use retally_core::reduce::{Finals, Shard};
-use std::cmp::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What joining the keys came to, beside what went into the tally.
@@ -38,7 +36,7 @@ pub(crate) fn join(
     prepared: &Prepared,
     options: &ReplayOptions,
     (tables, results): (&mut [Tables; 2], [&mut Results<'_>; 2]),
-    tallied: &mut Tallied,
+    tally: &mut Tally,
     stages: &mut Stages,
     sink: &mut dyn Sink,
 ) -> Result<Joined, RunError> {
@@ -59,12 +57,10 @@ pub(crate) fn join(
             scope.spawn(move || derive(0, tables_a, send_a)),
             scope.spawn(move || derive(1, tables_b, send_b)),
         ];
-        let sides = [Cursor::new(from_a, results_a), Cursor::new(from_b, results_b)];
-        let mut join = Join { firsts: &firsts, shards, tallied, sides, joined: Joined::default() };
         // What is derived ahead of an error is dropped with the receivers, and the threads end.
-        let joined = stages.time(Stage::Compare, || join.all(prepared, sink));
-        let joined = joined.map(|()| std::mem::take(&mut join.joined));
-        drop(join);
+        let join = Join { prepared, firsts: &firsts, shards, tally, sink };
+        let sides = (Cursor::new(from_a, results_a), Cursor::new(from_b, results_b));
+        let joined = stages.time(Stage::Compare, || join.all(sides));
         (joined, threads.map(std::thread::ScopedJoinHandle::join))
     });
     for result in derived {
@@ -113,7 +109,7 @@ impl<'a, 'r> Cursor<'a, 'r> {
         Self { from, written, at: None, row: 0, view: 0, violated: 0 }
     }
 
-    /// Makes sure that there is a key at hand, if any is left.
+    /// Makes sure that there is a key at hand, if any is left; before the first it must be called.
     fn fill(&mut self) -> Result<(), RunError> {
         while self.at.as_ref().is_none_or(|finals| self.row == finals.keys.len()) {
             if let Some(finals) = self.at.take() {
@@ -123,10 +119,6 @@ impl<'a, 'r> Cursor<'a, 'r> {
             (self.at, self.row, self.view, self.violated) = (Some(finals), 0, 0, 0);
         }
         Ok(())
-    }
-
-    fn key(&self) -> Option<&[u8]> {
-        self.at.as_ref().map(|finals| finals.keys.get(self.row))
     }
 
     fn state(&self) -> &[u8] {
@@ -146,102 +138,77 @@ impl<'a, 'r> Cursor<'a, 'r> {
         let all = finals.flat_map(|finals| &finals.violated[self.violated..]);
         all.take_while(|violated| violated.owner as usize == self.row).map(|v| v.code)
     }
+}
 
-    fn advance(&mut self) {
+impl Sorted for Cursor<'_, '_> {
+    type Error = RunError;
+
+    fn key(&self) -> Option<&[u8]> {
+        self.at.as_ref().map(|finals| finals.keys.get(self.row))
+    }
+
+    fn advance(&mut self) -> Result<(), RunError> {
         self.view = self.rows().end.max(self.view);
         self.violated += self.violations().count();
         self.row += 1;
+        self.fill()
     }
 }
 
-struct Join<'a, 'b, 'r> {
+struct Join<'a, 'b> {
+    prepared: &'a Prepared,
     firsts: &'b Firsts<'a>,
     shards: [&'b [&'b Shard]; 2],
-    tallied: &'b mut Tallied,
-    sides: [Cursor<'b, 'r>; 2],
-    joined: Joined,
+    tally: &'b mut Tally,
+    sink: &'b mut dyn Sink,
 }
 
-impl Join<'_, '_, '_> {
-    fn all(&mut self, prepared: &Prepared, sink: &mut dyn Sink) -> Result<(), RunError> {
-        let described = [0, 1].map(|side: usize| prepared.lanes[side].recipe.description());
+impl Join<'_, '_> {
+    fn all<'r>(
+        mut self,
+        (mut a, mut b): (Cursor<'_, 'r>, Cursor<'_, 'r>),
+    ) -> Result<Joined, RunError> {
+        let described = [0, 1].map(|side: usize| self.prepared.lanes[side].recipe.description());
         let same_states = described[0].state.version == described[1].state.version
             && described[0].state.layout == described[1].state.layout;
         let mut states = Sets::default();
-        loop {
-            self.sides.iter_mut().try_for_each(Cursor::fill)?;
-            let order = match (self.sides[0].key(), self.sides[1].key()) {
-                (None, None) => break,
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(a), Some(b)) => a.cmp(b),
-            };
-            let has = [order != Ordering::Greater, order != Ordering::Less];
-            let count = match order {
-                Ordering::Less => &mut states.only_a,
-                Ordering::Greater => &mut states.only_b,
-                _ if self.sides[0].state() == self.sides[1].state() => &mut states.equal,
-                _ => &mut states.different,
-            };
-            *count += 1;
-            self.key(has, sink)?;
-            for (side, code) in (0..2)
-                .filter(|&side| has[side])
-                .flat_map(|side| self.sides[side].violations().map(move |code| (side, code)))
-            {
-                let code = &described[side].violations[usize::from(code)].code;
-                self.tallied.tally.violation(SIDES[side], code, 1);
+        a.fill()?;
+        b.fill()?;
+        retally_compare::join(&mut a, &mut b, |key, a, b| {
+            let differ = a.map(Cursor::state) != b.map(Cursor::state);
+            states.add(Presence::of(a.is_some(), b.is_some()), differ);
+            self.key(key, [a, b].map(|side| side.map_or(Rows::NONE, Cursor::rows)))?;
+            for ((side, own), described) in [(SideOf::A, a), (SideOf::B, b)].iter().zip(described) {
+                for code in own.iter().flat_map(|own| own.violations()) {
+                    self.tally.violation(*side, &described.violations[usize::from(code)].code, 1);
+                }
             }
-            (0..2).filter(|&side| has[side]).for_each(|side| self.sides[side].advance());
-        }
-        self.joined.common = states.equal + states.different;
-        self.joined.keys = [states.of_a(), states.of_b()];
+            Ok::<_, RunError>(())
+        })?;
         if same_states {
-            self.tallied.tally.states(states);
+            self.tally.states(states);
         }
         self.gone();
-        Ok(())
+        let keys = [states.of_a(), states.of_b()];
+        Ok(Joined { common: states.equal + states.different, keys })
     }
 
-    /// Compares the key at hand, which has a state on the sides that `has` says.
-    fn key(&mut self, has: [bool; 2], sink: &mut dyn Sink) -> Result<(), RunError> {
-        let Self { firsts, shards, tallied, sides, .. } = self;
-        let key = sides[usize::from(!has[0])].key().unwrap_or_default();
-        let rows = [0, 1].map(|side: usize| match has[side] {
-            true => sides[side].rows(),
-            false => Rows::NONE,
-        });
-        let place = firsts.place(*shards, key);
-        let seen = place.map(|place| firsts.seen(place));
-        let fates = seen.and_then(|(_, parted)| parted).map(|parted| firsts.fates(&parted));
-        let fates = fates.unwrap_or_default();
-        let first = seen.and_then(|(_, parted)| parted).map(|parted| First {
-            time: Some(parted.time),
-            input: firsts.input(&parted),
-            a: fates[0].as_ref(),
-            b: fates[1].as_ref(),
-        });
+    /// Compares the rows of a key.
+    fn key(&mut self, key: &[u8], [a, b]: [Rows<'_>; 2]) -> Result<(), RunError> {
+        let firsts = self.firsts;
+        let seen = firsts.place(self.shards, key).map(|place| firsts.seen(place));
         let facts = KeyFacts {
             inputs: seen.map(|(seen, _)| seen.inputs),
-            fates: seen.map(|(seen, _)| fate_bits(&seen)),
-            first,
+            outcomes: seen.map(|(seen, _)| outcome_bits(&seen)),
+            first: seen.and_then(|(_, parted)| parted).map(|parted| firsts.first(&parted)),
         };
-        let verdict = tallied.tally.key(key, rows[0], rows[1], &facts, sink);
-        verdict.map_err(CompareError::from)?;
+        self.tally.key(key, a, b, &facts, self.sink).map_err(CompareError::from)?;
         Ok(())
     }
 
     /// Keys that parted on the way and have a state on neither side at the end.
     fn gone(&mut self) {
-        let (firsts, tallied) = (self.firsts, &mut *self.tallied);
-        firsts.gone(self.shards, |parted| {
-            let fates = firsts.fates(&parted);
-            tallied.tally.healed(First {
-                time: Some(parted.time),
-                input: firsts.input(&parted),
-                a: fates[0].as_ref(),
-                b: fates[1].as_ref(),
-            });
-        });
+        let (firsts, tally) = (self.firsts, &mut *self.tally);
+        firsts.gone(self.shards, |parted| tally.healed(firsts.first(&parted)));
     }
 }

@@ -27,7 +27,6 @@ mod schedule;
 mod sequence;
 mod stages;
 mod stopped;
-mod tallied;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

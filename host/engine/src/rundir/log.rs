@@ -7,6 +7,7 @@ use super::recompute::history;
 use super::shape::Table;
 use crate::table::Batch;
 use arrow_array::{Array, StringArray};
+use retally_compare::model::NamedOutcome;
 use retally_core::digest::{Hash, OutcomeShape, Outcomes, PartitionDigest, outcomes_digest};
 use retally_core::log::Stretch;
 use retally_core::manifest::{Counts, Totals};
@@ -216,6 +217,13 @@ pub(crate) struct RefusedRow {
     pub(crate) key: Option<String>,
 }
 
+impl RefusedRow {
+    /// What became of it.
+    pub(crate) fn outcome(&self) -> NamedOutcome {
+        NamedOutcome { what: self.what.clone(), code: self.code.clone() }
+    }
+}
+
 /// The refused in log order, without their bytes.
 pub(crate) struct RefusedRows<'a> {
     rows: Rows<'a>,
@@ -306,6 +314,11 @@ impl<'a> Regrown<'a> {
             .map_err(|error| run.wrong(Table::History, error.to_string()))?;
         let (counts, totals) = (Counts::default(), Totals::new(run.emits(), &[]));
         Ok(Self { run, trees, partitions, counts, totals })
+    }
+
+    /// The reject codes that the outcomes name, by the numbers that the trees count them by.
+    pub(crate) fn rejects(&self) -> &[String] {
+        &self.trees.shape().rejects
     }
 
     /// What some events are, as the trees count it.

@@ -8,8 +8,8 @@ use crate::number::grouped;
 use crate::shell;
 use crate::text::visible;
 use retally_compare::model::{
-    Comparison, Fate, FirstDivergence, FirstEvent, How, KeyDifference, Presence, RowDifference,
-    ShownRecord, ShownRow, ShownValue, ValueDifference,
+    Comparison, FirstDivergence, FirstEvent, How, KeyDifference, NamedOutcome, Presence,
+    RowDifference, ShownRecord, ShownRow, ShownValue, ValueDifference,
 };
 
 /// Rows of a key, values of a row, records and rows of an event that are shown.
@@ -126,7 +126,7 @@ fn place(event: &FirstEvent) -> Sentence {
 }
 
 fn event(c: &Comparison, event: &FirstEvent) -> Table {
-    let outcome = |of: &Option<Fate>| match of {
+    let outcome = |of: &Option<NamedOutcome>| match of {
         Some(of) => name(of.to_string()).into(),
         None => missing("no record of it").into(),
     };

@@ -7,8 +7,8 @@ use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times, trimmed,
 };
 use retally_compare::model::{
-    Comparison, Condition, Fate, FieldDifference, Finding, Group, Groups, How, Place, RowKey,
-    Total, Transitions, Unit, ValueDifference, Verdict,
+    Comparison, Condition, FieldDifference, Finding, Group, Groups, How, NamedOutcome, Place,
+    RowKey, Total, Transitions, Unit, ValueDifference, Verdict,
 };
 use retally_core::schema::Kind;
 
@@ -101,7 +101,7 @@ fn on_the_way(c: &Comparison) -> Vec<Sentence> {
         all.push(said![counted(events, "event", "events"), have]);
     }
     for count in c.refusals.iter().chain(&c.violations).filter(|count| count.a != count.b) {
-        let what = Fate { what: count.what.clone(), code: count.code.clone() };
+        let what = NamedOutcome { what: count.what.clone(), code: count.code.clone() };
         let [a, b] = [count.a, count.b].map(|count| number(grouped(count)));
         all.push(said![name(what.to_string()), ": ", a, " became ", b, "."]);
     }
@@ -270,7 +270,7 @@ pub(super) fn is_few_of_all(finding: &Finding) -> bool {
 fn is_alone(finding: &Finding) -> bool {
     let is_of_a_key = matches!(
         finding.condition,
-        Condition::HadInput { .. } | Condition::HadFate { .. } | Condition::FieldIs { .. }
+        Condition::HadInput { .. } | Condition::HadOutcome { .. } | Condition::FieldIs { .. }
     );
     is_of_a_key && finding.others.is_none()
 }
@@ -302,14 +302,16 @@ pub(super) fn finding(c: &Comparison, finding: &Finding) -> Sentence {
 fn condition(condition: &Condition) -> Sentence {
     match condition {
         Condition::HadInput { input } => said!["had a ", name(input), " event"],
-        Condition::HadFate { fate } => said!["had an event that was ", name(fate.to_string())],
+        Condition::HadOutcome { outcome } => {
+            said!["had an event that was ", name(outcome.to_string())]
+        }
         Condition::FieldIs { field, value: Some(value) } => {
             said!["have ", name(field), " = ", name(value)]
         }
         Condition::FieldIs { field, value: None } => said!["have a row without ", name(field)],
         Condition::FirstInput { input } => said!["begin to differ with a ", name(input), " event"],
         Condition::FirstChange { a, b } => {
-            let [a, b] = [a, b].map(|fate| name(fate.to_string()));
+            let [a, b] = [a, b].map(|outcome| name(outcome.to_string()));
             said!["begin to differ with an event that was ", a, " and is ", b]
         }
         Condition::FirstFrom { time } => {

@@ -10,6 +10,7 @@ mod json;
 mod tests;
 mod view;
 
+use super::ahead::Ahead;
 use super::error::CompareError;
 use super::gated::Gated;
 use super::runs::{CompareOptions, forced};
@@ -22,11 +23,10 @@ use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Place, Read, Side,
 };
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words};
+use retally_compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
-use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
-use view::KnownView;
+use view::{Groups, KnownView};
 
 /// Files of known results.
 #[derive(Debug, Clone, Default)]
@@ -184,29 +184,13 @@ fn views(
 ) -> Result<bool, CompareError> {
     let leaves = super::runs::leaves(run, dir)?;
     (read.leaves_read, read.leaves_total) = (leaves.len() as u64, leaves.len() as u64);
-    let mut rows = ViewRows::new(run, &leaves)?;
-    let mut more = rows.advance()?;
-    let mut groups = known.groups().peekable();
+    let mut rows = Ahead::new(ViewRows::new(run, &leaves)?)?;
     let mut common = false;
-    loop {
-        let next = groups.peek().map(|(key, _)| *key);
-        let order = match (more, next) {
-            (false, None) => return Ok(!common),
-            (true, Some(key)) => rows.key().cmp(key),
-            (true, None) => Ordering::Less,
-            (false, Some(_)) => Ordering::Greater,
-        };
-        common |= order == Ordering::Equal;
-        let group = if order == Ordering::Less { None } else { groups.next() };
-        let (key, b) = group.map_or((rows_key(&rows, more), Rows::NONE), |(key, own)| (key, own));
-        let a = if order == Ordering::Greater { Rows::NONE } else { rows.own() };
-        tally.key(key, a, b, &KeyFacts::default(), sink)?;
-        if order != Ordering::Greater {
-            more = rows.advance()?;
-        }
-    }
-}
-
-fn rows_key<'a>(rows: &'a ViewRows<'_>, more: bool) -> &'a [u8] {
-    if more { rows.key() } else { &[] }
+    join(&mut rows, &mut known.groups(), |key, a, b| -> Result<(), CompareError> {
+        common |= a.is_some() && b.is_some();
+        let b = b.map_or(Rows::NONE, Groups::own);
+        tally.key(key, Ahead::own(a), b, &KeyFacts::default(), sink)?;
+        Ok(())
+    })?;
+    Ok(!common)
 }

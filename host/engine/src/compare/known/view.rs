@@ -4,8 +4,9 @@ use super::Source;
 use super::file::{Texts, Want};
 use crate::compare::CompareError;
 use crate::rundir::RunReader;
-use retally_compare::Rows;
+use retally_compare::{Rows, Sorted};
 use retally_core::schema::{Column, Field, ViewShape};
+use std::ops::Range;
 use std::path::Path;
 
 /// The column of the keys.
@@ -125,13 +126,43 @@ impl KnownView {
     }
 
     /// The keys in byte order, each with its rows.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (&[u8], Rows<'_>)> {
-        let mut start = 0;
-        self.keys.chunk_by(|a, b| a == b).map(move |group| {
-            let rows = Rows { columns: &self.columns, start, end: start + group.len() };
-            start = rows.end;
-            (group[0].as_bytes(), rows)
-        })
+    pub(super) fn groups(&self) -> Groups<'_> {
+        let mut groups = Groups { known: self, own: 0..0 };
+        groups.own = groups.behind();
+        groups
+    }
+}
+
+/// The keys of known results, one after another.
+pub(super) struct Groups<'a> {
+    known: &'a KnownView,
+    /// The rows of the key at hand.
+    own: Range<usize>,
+}
+
+impl<'a> Groups<'a> {
+    /// The rows of the key at hand.
+    pub(super) fn own(&self) -> Rows<'a> {
+        Rows { columns: &self.known.columns, start: self.own.start, end: self.own.end }
+    }
+
+    /// The rows of the next key.
+    fn behind(&self) -> Range<usize> {
+        let (start, keys) = (self.own.end, &self.known.keys);
+        start..start + keys[start..].iter().take_while(|key| **key == keys[start]).count()
+    }
+}
+
+impl Sorted for Groups<'_> {
+    type Error = CompareError;
+
+    fn key(&self) -> Option<&[u8]> {
+        self.known.keys.get(self.own.start).map(String::as_bytes)
+    }
+
+    fn advance(&mut self) -> Result<(), CompareError> {
+        self.own = self.behind();
+        Ok(())
     }
 }
 

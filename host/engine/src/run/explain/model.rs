@@ -1,6 +1,6 @@
 //! One key's history, as plain data: what `--json` prints and what the table shows.
 
-use retally_compare::model::{Fate, ShownRecord, ShownRow, ShownValue};
+use retally_compare::model::{NamedOutcome, ShownRecord, ShownRow, ShownValue};
 use retally_core::digest::Hash;
 use retally_core::log::Position;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub struct ToldSide {
     /// The fields that the reducer reads of it, in declared order; none where one is malformed.
     pub fields: Option<Vec<ShownValue>>,
     /// What became of it.
-    pub outcome: Fate,
+    pub outcome: NamedOutcome,
     /// Free text beside it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,

@@ -6,8 +6,7 @@ use super::search::is_of;
 use crate::run::RunError;
 use crate::run::lane::{Lane, Lanes};
 use crate::run::prepare::Prepared;
-use crate::run::tallied::{fate, rejects};
-use retally_compare::model::{ShownRecord, ShownRow, ShownValue};
+use retally_compare::model::{NamedOutcome, ShownRecord, ShownRow, ShownValue, reject_codes};
 use retally_compare::pair::PairFold;
 use retally_core::decode::{Events, Placed, Reading};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe, Slabs};
@@ -87,7 +86,7 @@ impl<'a> Teller<'a> {
             key,
             decoding: Decoding::new(prepared.plan.clone(), &folds.side(0).recipe),
             folds,
-            rejects: (0..lanes.len()).map(|side| rejects(prepared, side)).collect(),
+            rejects: lanes.iter().map(|lane| reject_codes(lane.recipe.description())).collect(),
             views: lanes.iter().map(|_| Some(Vec::new())).collect(),
             row_keys: lanes.iter().map(|lane| row_key(lane.recipe.description())).collect(),
             events: 0,
@@ -166,7 +165,7 @@ impl<'a> Teller<'a> {
         ToldSide {
             input,
             fields,
-            outcome: fate(&self.rejects[side], block.outcomes[0]),
+            outcome: NamedOutcome::of(block.outcomes[0], &self.rejects[side]),
             detail: detail.unwrap_or_default(),
             emits,
             changes,
