@@ -2,6 +2,8 @@
 //! alone has, or has as another kind, is named and never called equal.
 
 use super::error::CompareError;
+use super::exact::{delta_scale, finer};
+use super::limits;
 use super::model::{Aligned, Alignment, Lone, RowKey};
 use retally_core::schema::{EmitKind, Field, Kind, ViewShape};
 use std::collections::BTreeMap;
@@ -22,12 +24,9 @@ pub struct Options {
     pub tolerances: BTreeMap<String, String>,
     /// The field by whose values totals are grouped.
     pub by: Option<String>,
-    /// How many differing keys are shown in each ranking; none: [`SHOWN_KEYS`].
+    /// How many differing keys are shown in each ranking; none: [`limits::SHOWN_KEYS`].
     pub shown: Option<usize>,
 }
-
-/// Differing keys that are shown in each ranking, unless told otherwise.
-pub const SHOWN_KEYS: usize = 100;
 
 /// A field of both sides that is compared.
 #[derive(Debug, Clone)]
@@ -51,15 +50,10 @@ impl Pair {
     pub fn kind(&self) -> Kind {
         finer(self.kind_a, self.kind_b)
     }
-}
 
-/// Of two kinds that are compared the one that holds the values of both.
-pub(crate) fn finer(a: Kind, b: Kind) -> Kind {
-    match (a, b) {
-        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
-            Kind::Decimal { scale: a.max(b) }
-        }
-        (kind, _) => kind,
+    /// Whether two of its values differ by so much: whether they are numbers, times or dates.
+    pub(crate) fn has_sizes(&self) -> bool {
+        self.kind_a == Kind::Float || delta_scale(self.kind_a, self.kind_b).is_some()
     }
 }
 
@@ -122,7 +116,7 @@ impl Plan {
                 emits.push(Emits { kind: kind.name.clone(), a: None, b: Some(number), fields });
             }
         }
-        let shown = options.shown.unwrap_or(SHOWN_KEYS);
+        let shown = options.shown.unwrap_or(limits::SHOWN_KEYS);
         let mut plan = Self { view, emits, by: options.by.clone(), shown };
         plan.tolerate(&options.tolerances)?;
         plan.check_by()?;

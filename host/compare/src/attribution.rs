@@ -6,22 +6,11 @@ use super::align::Fields;
 use super::divergence::{DivergenceTally, First, time_text};
 use super::exact::ratio_text;
 use super::judge::Rows;
+use super::limits;
 use super::model::{Attribution, Condition, Finding, NamedOutcome, Rejects};
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Values of a field that are counted; a field with more is no condition but a name.
-const VALUES_MAX: usize = 256;
-
-/// Texts longer than this are no condition.
-const VALUE_MAX_BYTES: usize = 64;
-
-/// Findings that are told.
-const FINDINGS_MAX: usize = 20;
-
-/// Changes of outcome at the first diverging event that are counted.
-const CHANGES_MAX: usize = 1024;
 
 /// What is known of a key beside its rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +24,7 @@ pub struct KeyFacts<'a> {
     pub first: Option<First<'a>>,
 }
 
-/// What the bits of [`KeyFacts`] mean; at most 64 of each.
+/// What the bits of [`KeyFacts`] mean; at most [`limits::FACTS_MAX`] of each.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
     /// Names of inputs.
@@ -74,9 +63,9 @@ impl AttributionTally {
         let pairs = fields.pairs.iter().enumerate().filter(|(_, pair)| worded(pair.kind_a));
         Self {
             keys: [0; 2],
-            inputs: vec![[0; 2]; 64],
+            inputs: vec![[0; 2]; limits::FACTS_MAX],
             inputs_known: true,
-            outcomes: vec![[0; 2]; 64],
+            outcomes: vec![[0; 2]; limits::FACTS_MAX],
             outcomes_known: true,
             values: pairs.map(|(number, _)| (number, Some(Values::new()))).collect(),
             changes: BTreeMap::new(),
@@ -131,7 +120,7 @@ impl AttributionTally {
             && let [Some(a), Some(b)] = rejects.named(outcomes)
         {
             let change = (a, b);
-            if self.changes.len() < CHANGES_MAX || self.changes.contains_key(&change) {
+            if self.changes.len() < limits::CHANGES_MAX || self.changes.contains_key(&change) {
                 *self.changes.entry(change).or_default() += 1;
             }
         }
@@ -190,7 +179,7 @@ impl AttributionTally {
         }
         findings
             .sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.condition.cmp(&b.1.condition)));
-        findings.truncate(FINDINGS_MAX);
+        findings.truncate(limits::CONDITIONS_TOLD);
         let findings = findings.into_iter().map(|(_, finding)| finding).collect();
         Attribution { changed, others, findings, not_looked: words.not_looked.clone() }
     }
@@ -199,7 +188,7 @@ impl AttributionTally {
 /// The values of a field in a key's rows. None: one is too long to tell anything.
 fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet<Option<&'a str>>> {
     let text = |value| match value {
-        Some(Value::Text(text)) if text.len() > VALUE_MAX_BYTES => None,
+        Some(Value::Text(text)) if text.len() > limits::CONDITION_MAX_BYTES => None,
         Some(Value::Text(text)) => Some(Some(std::str::from_utf8(text).unwrap_or_default())),
         Some(Value::Boolean(true)) => Some(Some("true")),
         Some(Value::Boolean(false)) => Some(Some("false")),
@@ -211,7 +200,7 @@ fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet
 /// Counts a key's value. False: there are too many values to tell anything.
 fn count(held: &mut Values, text: Option<&str>, at: usize) -> bool {
     let text = text.map(str::to_owned);
-    if held.len() == VALUES_MAX && !held.contains_key(&text) {
+    if held.len() == limits::CONDITION_VALUES_MAX && !held.contains_key(&text) {
         return false;
     }
     held.entry(text).or_default()[at] += 1;

@@ -3,17 +3,12 @@
 //! needed; how coarse they end depends on the times alone, not on their order.
 
 use super::exact::units_text;
+use super::limits;
 use super::model::{Cumulative, Divergences, InputCount, TimeBucket, TimeStep};
 use retally_core::log::Micros;
 use retally_core::reduce::Outcome;
 use retally_core::schema::{Kind, Value, civil_from_days, days_from_civil, display};
 use std::collections::BTreeMap;
-
-/// Buckets that are held while differences come in.
-const BUCKETS_HELD: usize = 4096;
-
-/// Buckets, empty ones included, that are told at the end.
-const BUCKETS_TOLD: i64 = 500;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -77,7 +72,7 @@ impl DivergenceTally {
         let Some(time) = first.time else { return };
         let bucket = self.buckets.entry(begin(time, self.step)).or_default();
         bucket.add(1, deltas);
-        while self.buckets.len() > BUCKETS_HELD && self.coarsen() {}
+        while self.buckets.len() > limits::BUCKETS_HELD && self.coarsen() {}
     }
 
     fn coarsen(&mut self) -> bool {
@@ -111,7 +106,7 @@ impl DivergenceTally {
 
     /// What was found.
     pub(crate) fn finish(mut self) -> Divergences {
-        while self.span() > BUCKETS_TOLD && self.coarsen() {}
+        while self.span() > limits::BUCKETS_TOLD && self.coarsen() {}
         let mut sums = vec![0i128; self.fields.len()];
         let mut over_time = Vec::with_capacity(self.buckets.len());
         for (start, bucket) in &self.buckets {

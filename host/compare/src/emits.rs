@@ -5,8 +5,8 @@ use super::align::{Emits, Fields};
 use super::error::CompareError;
 use super::field::FieldTally;
 use super::judge::{Judged, Rows, judge};
-use super::model::{EmitDifference, Presence, Sets, Total};
-use super::totals::{GroupTally, Of, Summed, Sums};
+use super::model::{EmitDifference, Presence, Sets, SideOf, Total};
+use super::totals::{GroupTally, Summed, Sums};
 use retally_core::schema::{Column, Values};
 
 /// Records of one kind on one side.
@@ -140,7 +140,7 @@ impl EmitTally {
             }
             self.records.add(Presence::of(row < a.len(), row < b.len()), differs);
             differ += usize::from(differs);
-            for (rows, of) in [(a, Of::A), (b, Of::B)] {
+            for (rows, of) in [(a, SideOf::A), (b, SideOf::B)] {
                 if row < rows.len() {
                     let groups = groups.as_deref_mut();
                     let own = (rows, row, of);

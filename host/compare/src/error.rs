@@ -9,7 +9,7 @@ pub enum CompareError {
     /// A tolerance for a field that is not compared anywhere.
     #[error(
         "a tolerance is given for `{field}`, which is no field that both sides have{}",
-        known(.fields)
+        there_are(.fields)
     )]
     UnknownTolerance {
         /// The field.
@@ -37,7 +37,10 @@ pub enum CompareError {
         text: String,
     },
     /// Groups by a field that is not compared.
-    #[error("cannot group by `{field}`, which is no field that both sides have{}", known(.fields))]
+    #[error(
+        "cannot group by `{field}`, which is no field that both sides have{}",
+        there_are(.fields)
+    )]
     UnknownGroup {
         /// The field.
         field: String,
@@ -69,7 +72,8 @@ pub enum CompareError {
     Sink(#[source] SinkError),
 }
 
-fn known(fields: &[String]) -> String {
+/// What there is in place of something that there is not.
+pub(crate) fn there_are(fields: &[String]) -> String {
     match fields {
         [] => String::new(),
         fields => format!("; there are `{}`", fields.join("`, `")),

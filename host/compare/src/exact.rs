@@ -1,11 +1,34 @@
 //! Exact numbers: sums and differences in units of a power of ten, and their one text. No
 //! difference of two values is ever rounded; a mean is, because it must be, and says how.
 
-use super::sink::Delta;
 use retally_core::schema::{Kind, Value, display};
 
 /// Digits that a mean has more than what it is the mean of.
 const MEAN_DIGITS: u32 = 6;
+
+/// A difference of two numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Delta {
+    /// In units of 10^-`scale`; of timestamps microseconds (scale 6), of dates days (scale 0).
+    Exact {
+        /// How many units.
+        units: i128,
+        /// Digits after the point.
+        scale: u8,
+    },
+    /// Of floats.
+    Float(f64),
+}
+
+/// Of two kinds that are compared the one that holds the values of both.
+pub(crate) fn finer(a: Kind, b: Kind) -> Kind {
+    match (a, b) {
+        (Kind::Decimal { scale: a }, Kind::Decimal { scale: b }) => {
+            Kind::Decimal { scale: a.max(b) }
+        }
+        (kind, _) => kind,
+    }
+}
 
 /// Digits after the point of differences between values of these kinds; none where a difference is
 /// no exact number.

@@ -6,19 +6,11 @@ use super::error::CompareError;
 use super::exact::{delta_scale, float_text, mean_text, units_text};
 use super::histogram::Histogram;
 use super::judge::{Judged, difference};
+use super::limits;
 use super::model::{FieldDifference, Numeric, Tolerated, Transition, Transitions, Unit};
 use super::sink::Delta;
 use retally_core::schema::{Kind, Value, display};
 use std::collections::BTreeMap;
-
-/// Different transitions that are counted one by one; those that come later are counted together.
-const TRANSITIONS_MAX: usize = 4096;
-
-/// Transitions that are listed.
-const TRANSITIONS_LISTED: usize = 50;
-
-/// Texts longer than this are no states to change between: they are counted with the others.
-const TRANSITION_MAX_BYTES: usize = 128;
 
 /// What is known of a field so far.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +92,7 @@ impl FieldTally {
 
     fn transition(&mut self, pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) {
         let long = |value: &Option<Value<'_>>| match value {
-            Some(Value::Text(text)) => text.len() > TRANSITION_MAX_BYTES,
+            Some(Value::Text(text)) => text.len() > limits::TRANSITION_MAX_BYTES,
             _ => false,
         };
         if long(&a) || long(&b) {
@@ -109,7 +101,9 @@ impl FieldTally {
         }
         let text = |value: Option<Value<'_>>| value.map(|value| display(value, pair.kind_a));
         let change = (text(a), text(b));
-        if self.transitions.len() < TRANSITIONS_MAX || self.transitions.contains_key(&change) {
+        if self.transitions.len() < limits::TRANSITIONS_MAX
+            || self.transitions.contains_key(&change)
+        {
             *self.transitions.entry(change).or_default() += 1;
         } else {
             self.others += 1;
@@ -215,7 +209,7 @@ fn listed(
     let mut list: Vec<Transition> = transitions.into_iter().map(transition).collect();
     // Stable: transitions that are equally frequent stay in the order of their values.
     list.sort_by_key(|transition| std::cmp::Reverse(transition.values));
-    let cut = list.split_off(list.len().min(TRANSITIONS_LISTED));
+    let cut = list.split_off(list.len().min(limits::TRANSITIONS_LISTED));
     let others = others + cut.iter().map(|transition| transition.values).sum::<u64>();
     Transitions { list, others }
 }

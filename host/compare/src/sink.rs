@@ -2,7 +2,9 @@
 //! what it allows. A comparison holds a bounded part of them; a sink sees them all, in the order of
 //! keys, then rows, then fields.
 
-use super::align::finer;
+pub use super::exact::Delta;
+
+use super::exact::finer;
 use super::model::Presence;
 use retally_core::schema::{Kind, Value};
 
@@ -94,18 +96,4 @@ impl Difference<'_> {
     pub fn kind(&self) -> Kind {
         finer(self.kind_a, self.kind_b)
     }
-}
-
-/// A difference of two numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Delta {
-    /// In units of 10^-`scale`; of timestamps microseconds (scale 6), of dates days (scale 0).
-    Exact {
-        /// How many units.
-        units: i128,
-        /// Digits after the point.
-        scale: u8,
-    },
-    /// Of floats.
-    Float(f64),
 }

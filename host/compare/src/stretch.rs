@@ -3,8 +3,8 @@
 
 use super::emits::Records;
 use super::error::CompareError;
-use super::model::NamedOutcome;
-use super::tally::{SideOf, Tally};
+use super::model::{NamedOutcome, SideOf};
+use super::tally::Tally;
 use retally_core::reduce::{Block, Outcome};
 
 /// A stretch of the log as one side tells it.

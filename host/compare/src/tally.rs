@@ -21,7 +21,7 @@ use super::error::CompareError;
 use super::judge::Rows;
 use super::model::{
     Attribution, CodeCount, Divergences, EmitDifference, FirstDivergence, Groups, NamedOutcome,
-    OutcomeChange, Rejects, Sets, Total, Verdict, Worst,
+    OutcomeChange, Rejects, Sets, SideOf, Total, Verdict, Worst,
 };
 use super::sink::Sink;
 use super::totals::{GroupTally, Summed};
@@ -45,15 +45,6 @@ pub struct Tally {
     attribution: AttributionTally,
     worst: WorstTally,
     states: Option<Sets>,
-}
-
-/// One of the two sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SideOf {
-    /// The baseline.
-    A,
-    /// The candidate.
-    B,
 }
 
 /// What a comparison found: the numbers of a [`Comparison`](super::model::Comparison).

@@ -5,15 +5,10 @@ use super::align::{Fields, Plan};
 use super::error::CompareError;
 use super::exact::{delta_scale, units, units_text};
 use super::judge::Rows;
-use super::model::{Group, Groups, Place, Total};
+use super::limits;
+use super::model::{Group, Groups, Place, SideOf, Total};
 use retally_core::schema::{Kind, Value, write_text};
 use std::collections::BTreeMap;
-
-/// Groups that are kept apart; values that come later are one group together.
-const GROUPS_MAX: usize = 10_000;
-
-/// A sum beyond this ends the comparison, so that the difference of two sums never wraps.
-const SUM_MAX: u128 = 1 << 126;
 
 /// Both sides' sums of the summed fields of one place, in units of the finer scale.
 #[derive(Debug, Clone, Default)]
@@ -32,13 +27,6 @@ pub(crate) struct Summed {
     by: Option<usize>,
     /// Where this place's sums begin among those of a group.
     offset: usize,
-}
-
-/// Which side a row is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Of {
-    A,
-    B,
 }
 
 impl Summed {
@@ -72,23 +60,23 @@ impl Summed {
     pub(crate) fn add(
         &self,
         fields: &Fields,
-        (rows, row, of): (Rows<'_>, usize, Of),
+        (rows, row, of): (Rows<'_>, usize, SideOf),
         sums: &mut Sums,
         groups: Option<&mut GroupTally>,
         differs: bool,
     ) -> Result<(), CompareError> {
-        let into = if of == Of::A { &mut sums.a } else { &mut sums.b };
+        let into = if of == SideOf::A { &mut sums.a } else { &mut sums.b };
         self.add_row(fields, rows, row, of, into)?;
         let (Some(groups), Some(by)) = (groups, self.by) else { return Ok(()) };
         let pair = &fields.pairs[by];
         let (field, kind) = match of {
-            Of::A => (pair.a, pair.kind_a),
-            Of::B => (pair.b, pair.kind_b),
+            SideOf::A => (pair.a, pair.kind_a),
+            SideOf::B => (pair.b, pair.kind_b),
         };
         let group = groups.group(rows.get(row, field), kind);
-        let sums = if of == Of::A { &mut group.sums.a } else { &mut group.sums.b };
+        let sums = if of == SideOf::A { &mut group.sums.a } else { &mut group.sums.b };
         let own = self.offset..self.offset + self.pairs.len();
-        let counted = if of == Of::A { &mut group.rows_a } else { &mut group.rows_b };
+        let counted = if of == SideOf::A { &mut group.rows_a } else { &mut group.rows_b };
         *counted += u64::from(differs && self.place == Place::View);
         self.add_row(fields, rows, row, of, &mut sums[own])
     }
@@ -98,18 +86,18 @@ impl Summed {
         fields: &Fields,
         rows: Rows<'_>,
         row: usize,
-        of: Of,
+        of: SideOf,
         into: &mut [i128],
     ) -> Result<(), CompareError> {
         for (&(number, scale), sum) in self.pairs.iter().zip(into) {
             let pair = &fields.pairs[number];
             let (field, kind) = match of {
-                Of::A => (pair.a, pair.kind_a),
-                Of::B => (pair.b, pair.kind_b),
+                SideOf::A => (pair.a, pair.kind_a),
+                SideOf::B => (pair.b, pair.kind_b),
             };
             let units = rows.get(row, field).and_then(|value| units(value, kind, scale));
             let next = sum.checked_add(units.unwrap_or_default());
-            let next = next.filter(|sum| sum.unsigned_abs() <= SUM_MAX);
+            let next = next.filter(|sum| sum.unsigned_abs() <= limits::SUM_MAX);
             *sum = next.ok_or_else(|| CompareError::Sum { field: pair.name.clone() })?;
         }
         Ok(())
@@ -123,8 +111,8 @@ impl Summed {
         sums: &mut Sums,
     ) -> Result<(), CompareError> {
         for row in 0..a.len() {
-            self.add_row(fields, a, row, Of::A, &mut sums.a)?;
-            self.add_row(fields, b, row, Of::B, &mut sums.b)?;
+            self.add_row(fields, a, row, SideOf::A, &mut sums.a)?;
+            self.add_row(fields, b, row, SideOf::B, &mut sums.b)?;
         }
         Ok(())
     }
@@ -197,7 +185,7 @@ impl GroupTally {
         self.text.clear();
         write_text(value, kind, &mut self.text);
         if !self.groups.contains_key(&self.text) {
-            if self.groups.len() == GROUPS_MAX {
+            if self.groups.len() == limits::GROUPS_MAX {
                 return self.others.get_or_insert_with(new);
             }
             self.groups.insert(self.text.clone(), new());

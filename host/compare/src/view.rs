@@ -3,12 +3,11 @@
 
 use super::align::{Fields, Plan};
 use super::error::CompareError;
-use super::exact::delta_scale;
 use super::field::FieldTally;
 use super::judge::{Judged, Rows, difference, judge};
-use super::model::{Alignment, FieldDifference, Presence, Sets, Total};
+use super::model::{Alignment, FieldDifference, Presence, Sets, SideOf, Total};
 use super::sink::{Delta, Difference, Sink};
-use super::totals::{GroupTally, Of, Summed, Sums};
+use super::totals::{GroupTally, Summed, Sums};
 use retally_core::schema::{Kind, Value};
 
 /// What a key's rows came to.
@@ -169,7 +168,7 @@ impl ViewTally {
         }
         self.rows.add(Presence::of(row_a.is_some(), row_b.is_some()), differs);
         self.sum_deltas(before);
-        for (rows, row, of) in [(a, row_a, Of::A), (b, row_b, Of::B)] {
+        for (rows, row, of) in [(a, row_a, SideOf::A), (b, row_b, SideOf::B)] {
             let Some(row) = row else { continue };
             let groups = groups.as_deref_mut();
             self.summed.add(&self.fields, (rows, row, of), &mut self.sums, groups, differs)?;
@@ -228,9 +227,6 @@ pub(crate) fn row_key<'a>(
 
 /// Fields whose differences are numbers, in the plan's order.
 pub(crate) fn ranked(fields: &Fields) -> Vec<usize> {
-    let number = |(number, pair): (usize, &super::align::Pair)| {
-        let float = pair.kind_a == Kind::Float;
-        (float || delta_scale(pair.kind_a, pair.kind_b).is_some()).then_some(number)
-    };
-    fields.pairs.iter().enumerate().filter_map(number).collect()
+    let pairs = fields.pairs.iter().enumerate().filter(|(_, pair)| pair.has_sizes());
+    pairs.map(|(number, _)| number).collect()
 }

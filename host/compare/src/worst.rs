@@ -3,6 +3,7 @@
 
 use super::align::{Fields, Pair};
 use super::judge::Rows;
+use super::limits;
 use super::model::{
     FirstDivergence, KeyDifference, Presence, Ranking, RowDifference, ValueDifference, Worst,
 };
@@ -11,12 +12,6 @@ use super::view::{Found, ViewTally, ranked, row_key};
 use retally_core::schema::{Kind, Value, display};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Fields by which keys are ranked: the first of the view.
-const RANKINGS_MAX: usize = 32;
-
-/// Rows of a key that are shown.
-const ROWS_SHOWN: usize = 50;
 
 /// The keys that are held so far.
 #[derive(Debug)]
@@ -44,7 +39,7 @@ struct Held {
 
 impl WorstTally {
     pub(crate) fn new(fields: &Fields, shown: usize) -> Self {
-        let numbers = ranked(fields).into_iter().take(RANKINGS_MAX).map(Some);
+        let numbers = ranked(fields).into_iter().take(limits::RANKINGS_MAX).map(Some);
         let top = |field| Top { field, keys: BTreeSet::new() };
         let rankings = numbers.chain([None]).map(top).collect();
         Self { shown, rankings, held: BTreeMap::new(), differing: 0, evicted: 0 }
@@ -157,7 +152,7 @@ fn shown(
         if side == Presence::Both && own.clone().next().is_none() {
             continue;
         }
-        if rows.len() == ROWS_SHOWN {
+        if rows.len() == limits::ROWS_SHOWN {
             more_rows += 1;
             continue;
         }

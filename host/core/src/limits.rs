@@ -39,10 +39,6 @@ pub const SHARDS: usize = 32;
 /// Keys whose views are asked for in one call: what a call returns must fit into an instance.
 pub const CALL_KEYS_MAX: usize = 4_096;
 
-/// Values of a field that may have totals of their own in one `[[expect]]`: a currency or a branch,
-/// never something like a key.
-pub const EXPECT_GROUPS_MAX: usize = 65_536;
-
 /// Of a malformed value so much is shown to a person.
 pub(crate) const SHOWN_MAX_BYTES: usize = 200;
 

@@ -1,10 +1,12 @@
-//! What a gate found, as lines of text: the verdict, what is unexpected, each entry. The same lines
-//! stand in every report.
+//! What gates found, as lines of text: of a run each gate, of a comparison the verdict, what is
+//! unexpected, each entry. The same lines stand in every report.
 
 use crate::number::{counted, grouped};
 use crate::text::{cut, harmless, harmless_lines, visible};
-use retally_compare::gate::{EntryStatus, EntryVerdict, GateVerdict, Sample};
 use retally_compare::model::Presence;
+use retally_compare::model::gate::{
+    EntryStatus, EntryVerdict, Finding, GateVerdict, Judged, Sample,
+};
 use std::fmt::Write as _;
 
 /// Unexpected differences that are shown.
@@ -16,28 +18,106 @@ const VALUE_CHARS: usize = 40;
 /// Entries that are shown.
 const ENTRIES_MAX: usize = 40;
 
+/// How wide the words in front of a comparison's lines are.
+const WORD_WIDTH: usize = 10;
+
+/// The gates of a run: a line for each, and what is broken once more at the end; nothing if there
+/// are none.
+#[must_use]
+pub fn gates(gates: &[Judged]) -> String {
+    let broken = gates.iter().filter(|gate| !gate.holds).count();
+    let mut t = String::new();
+    match (gates.len(), broken) {
+        (0, _) => return t,
+        (1, 0) => t += "gates       holds\n",
+        (all, 0) => _ = writeln!(t, "gates       all {all} hold"),
+        (all, broken) => _ = writeln!(t, "gates       {broken} of {all} broken"),
+    }
+    for gate in gates {
+        t += &line(word(gate.holds), "broken".len(), &told(gate));
+    }
+    if broken > 0 {
+        let gates: Vec<&str> =
+            gates.iter().filter(|gate| !gate.holds).map(|gate| gate.gate.as_str()).collect();
+        let _ = writeln!(t, "check failed: the run broke {}", gates.join(", "));
+    }
+    t
+}
+
+fn word(holds: bool) -> &'static str {
+    if holds { "holds" } else { "broken" }
+}
+
+fn line(word: &str, width: usize, told: &str) -> String {
+    format!("  {word:<width$}  {told}\n")
+}
+
+fn told(gate: &Judged) -> String {
+    format!("{}: {}; {}", gate.gate, gate.limit, found(gate))
+}
+
+fn found(gate: &Judged) -> String {
+    if let Some(why) = &gate.why {
+        return format!("not judged: {why}");
+    }
+    if gate.findings.is_empty() {
+        return format!("all {} totals", grouped(gate.judged));
+    }
+    let mut found: Vec<String> =
+        gate.findings.iter().map(|finding| one(finding, gate.judged)).collect();
+    if gate.more > 0 {
+        found.push(format!("and {} more", grouped(gate.more)));
+    }
+    found.join(", ")
+}
+
+fn one(finding: &Finding, judged: u64) -> String {
+    let mut t = match &finding.of {
+        // A value of the log's must not look like a line of ours.
+        Some(of) => format!("{} {}", harmless(of), finding.actual),
+        None if judged > 1 => format!("(missing) {}", finding.actual),
+        None => finding.actual.clone(),
+    };
+    if let Some(all) = finding.among {
+        let _ = write!(t, " of {}{}", grouped(all), share(&finding.actual, all));
+    }
+    if let Some(over) = &finding.over {
+        let _ = match over.strip_prefix('-') {
+            Some(under) => write!(t, " ({under} under)"),
+            None => write!(t, " ({over} over)"),
+        };
+    }
+    t
+}
+
+/// The share that a count is, in hundredths of a percent, for the eye.
+fn share(count: &str, all: u64) -> String {
+    match (count.parse::<u128>(), all) {
+        (Ok(count), 1..) => {
+            let share = count * 10_000 / u128::from(all);
+            format!(", {}.{:02}%", share / 100, share % 100)
+        }
+        _ => String::new(),
+    }
+}
+
 /// What a gate found: the verdict, what is unexpected, the entries.
 pub(crate) fn text(gate: &GateVerdict) -> String {
     let mut t = String::new();
-    let word = if gate.holds { "holds" } else { "broken" };
+    let holds = word(gate.holds);
     let unexpected = counted(gate.unexpected, "unexpected difference");
-    let _ = writeln!(t, "gate        {word}: {unexpected}, {} expected", grouped(gate.expected));
+    let _ = writeln!(t, "gate        {holds}: {unexpected}, {} expected", grouped(gate.expected));
     for what in &gate.by_what {
-        let _ = writeln!(t, "  unexpected  {}: {}", what.what, grouped(what.differences));
+        let told = format!("{}: {}", what.what, grouped(what.differences));
+        t += &line("unexpected", WORD_WIDTH, &told);
     }
-    if let Some(limit) = &gate.keys.limit {
-        let keys = &gate.keys;
-        let word = if keys.within { "within" } else { "beyond" };
-        let (differ, all, most) = (grouped(keys.differ), grouped(keys.all), grouped(keys.most));
-        let is = if limit.ends_with('%') { format!(", which is {most}") } else { String::new() };
-        let _ = writeln!(t, "  keys        {differ} of {all}: {word} {limit}{is}");
-    }
+    t.extend(gate.max_keys.iter().map(|keys| line(word(keys.holds), WORD_WIDTH, &told(keys))));
     gate.entries.iter().take(ENTRIES_MAX).for_each(|entry| t += &entry_line(entry));
     if let more @ 1.. = gate.entries.len().saturating_sub(ENTRIES_MAX) {
         let _ = writeln!(t, "  and {more} more entries");
     }
     for sample in gate.samples.iter().take(SHOWN) {
-        let _ = writeln!(t, "  e.g.        {}", sample_text(sample));
+        t += &line("e.g.", WORD_WIDTH, &sample_text(sample));
     }
     harmless_lines(&t)
 }
@@ -50,7 +130,7 @@ fn entry_line(entry: &EntryVerdict) -> String {
         EntryStatus::OverTotal { .. } => "over total",
     };
     let differences = counted(entry.differences, "difference");
-    let mut t = format!("  {word:<10}  {}: {differences}", entry.entry);
+    let mut t = format!("{}: {differences}", entry.entry);
     match (&entry.status, &entry.total) {
         (EntryStatus::Expired(day), _) => _ = write!(t, ", expected until {day}"),
         (EntryStatus::OverTotal { most, over }, total) => {
@@ -66,7 +146,7 @@ fn entry_line(entry: &EntryVerdict) -> String {
         let ticket = entry.ticket.as_ref().map(|ticket| format!("{ticket}, ")).unwrap_or_default();
         let _ = write!(t, " ({reason}; {ticket}{})", entry.origin);
     }
-    t.push('\n');
+    t = line(word, WORD_WIDTH, &t);
     if !entry.cannot_take.is_empty() {
         let what = entry.cannot_take.join(", ");
         let _ = writeln!(
@@ -102,7 +182,8 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_compare::gate::{KeyLimit, Unexpected};
+    use retally_compare::gate::Limit;
+    use retally_compare::model::gate::Unexpected;
 
     fn entry(text: &str, differences: u64, status: EntryStatus) -> EntryVerdict {
         EntryVerdict {
@@ -155,13 +236,8 @@ mod tests {
             expected: 1_312,
             unexpected: 3,
             by_what: vec![Unexpected { what: "view.tier".into(), differences: 3 }],
-            keys: KeyLimit {
-                limit: Some("0.1%".into()),
-                most: 1,
-                all: 1_000,
-                differ: 2,
-                within: false,
-            },
+            keys: 2,
+            max_keys: "0.1%".parse::<Limit>().ok().map(|most| most.judge("keys", 2, 1_000, "keys")),
             entries: vec![
                 entry("tier:acct-*", 1_312, EntryStatus::Holds),
                 EntryVerdict {
@@ -182,7 +258,7 @@ mod tests {
         insta::assert_snapshot!(text(&gate), @r"
         gate        broken: 3 unexpected differences, 1,312 expected
           unexpected  view.tier: 3
-          keys        2 of 1,000: beyond 0.1%, which is 1
+          broken      keys: at most 0.1% of keys; 2 of 1,000, 0.20% (1 over)
           holds       tier:acct-*: 1,312 differences (gold; FIN-1, e.toml:3)
           unused      n:a*: 0 differences (gold; FIN-1, e.toml:3)
                       takes nothing of balance.n: emits have no keys or totals here;
@@ -193,5 +269,66 @@ mod tests {
           e.g.        acct-1 EUR: tier silver -> (missing)
           e.g.        acct-1 EUR: only in B
         ");
+    }
+
+    fn limit(gate: &str, limit: &str, count: u64) -> Judged {
+        let limit: Limit = limit.parse().unwrap();
+        limit.judge(gate, count, 1_234, "events")
+    }
+
+    fn total(findings: &[(Option<&str>, &str, Option<&str>)], judged: u64, more: u64) -> Judged {
+        let finding = |(of, actual, over): &(Option<&str>, &str, Option<&str>)| Finding {
+            of: of.map(str::to_owned),
+            actual: (*actual).to_owned(),
+            among: None,
+            over: over.map(str::to_owned),
+        };
+        let findings: Vec<_> = findings.iter().map(finding).collect();
+        let holds = findings.iter().all(|finding| finding.over.is_none());
+        let (gate, limit) = ("fees".to_owned(), "exactly 0.00".to_owned());
+        Judged { gate, limit, holds, judged, findings, more, why: None }
+    }
+
+    #[test]
+    fn what_is_broken_is_told_with_what_limit_actual_and_by_how_much() {
+        let gates = [
+            limit("malformed", "0.1%", 0),
+            limit("rejected", "5%", 80),
+            limit("conflicts", "3", 4),
+            total(&[(None, "7", Some("7")), (Some("X"), "-1", Some("-1"))], 9, 3),
+            total(&[], 9, 0),
+            Judged::unjudged("violations".into(), "at most 1% of keys".into(), "no file".into()),
+        ];
+        insta::assert_snapshot!(self::gates(&gates), @r"
+        gates       4 of 6 broken
+          holds   malformed: at most 0.1% of events; 0 of 1,234, 0.00%
+          broken  rejected: at most 5% of events; 80 of 1,234, 6.48% (19 over)
+          broken  conflicts: at most 3; 4 (1 over)
+          broken  fees: exactly 0.00; (missing) 7 (7 over), X -1 (1 under), and 3 more
+          holds   fees: exactly 0.00; all 9 totals
+          broken  violations: at most 1% of keys; not judged: no file
+        check failed: the run broke rejected, conflicts, fees, violations
+        ");
+    }
+
+    #[test]
+    fn a_group_makes_no_line_of_its_own() {
+        let told = self::gates(&[total(&[(Some("X\n  holds   all"), "1", Some("1"))], 2, 0)]);
+        assert!(told.contains(r"X\n  holds   all 1 (1 over)"), "{told}");
+    }
+
+    #[test]
+    fn what_holds_is_told_too() {
+        insta::assert_snapshot!(self::gates(&[limit("malformed", "0.1%", 1)]), @r"
+        gates       holds
+          holds   malformed: at most 0.1% of events; 1 of 1,234, 0.08%
+        ");
+        let both = [limit("malformed", "0.1%", 1), total(&[(None, "0.00", None)], 1, 0)];
+        insta::assert_snapshot!(self::gates(&both), @r"
+        gates       all 2 hold
+          holds   malformed: at most 0.1% of events; 1 of 1,234, 0.08%
+          holds   fees: exactly 0.00; 0.00
+        ");
+        assert_eq!(self::gates(&[]), "");
     }
 }

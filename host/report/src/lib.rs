@@ -25,6 +25,7 @@ mod terminal;
 pub mod text;
 
 pub use csv::Csv;
+pub use gate::gates;
 pub use html::html;
 pub use markdown::markdown;
 pub use outline::Outline;

@@ -2,7 +2,6 @@
 
 pub(crate) mod explain;
 pub(crate) mod files;
-pub(crate) mod gates;
 pub(crate) mod reducer;
 pub(crate) mod repeated;
 pub(crate) mod replay;

@@ -1,6 +1,5 @@
 //! What a replay came to, as text and as JSON.
 
-use super::gates;
 use super::repeated::{Pair, Repeated};
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
 use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
@@ -48,7 +47,8 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         object["since_start"] = json!(counts);
     }
     if !report.gates.is_empty() {
-        object["gates"] = gates::to_json(&report.gates);
+        let hold = report.gates.iter().all(|gate| gate.holds);
+        object["gates"] = json!({ "hold": hold, "judged": report.gates });
     }
     if let Some(repeated) = repeated {
         let pairs = |pairs: &[Pair]| -> Vec<Value> {
@@ -90,7 +90,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     if let Some(repeated) = repeated {
         t += &repetition(repeated);
     }
-    t += &gates::to_text(&report.gates);
+    t += &retally_report::gates(&report.gates);
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
         t += &vain(&m.counts, &dir);
     } else {

@@ -1,9 +1,9 @@
 //! One expectation: of which values, of which keys, by how much at the most, why and until when.
 //! The short form of the command line is `WHAT[:KEYS][<=SIZE]`.
 
-use super::super::model::Place;
-use super::super::sink::Delta;
 use super::glob::Glob;
+use crate::model::Place;
+use crate::sink::Delta;
 use retally_core::schema::Exact;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

@@ -1,17 +1,18 @@
 //! A gate at work: it hears every difference of the view as a sink, and at the end judges by the
 //! comparison's tallies what has no key: emits, outcomes, codes.
 
-use super::super::align::Plan;
-use super::super::model::{Comparison, KeyDifference, Place, Presence, Worst};
-use super::super::sink::{Delta, Difference, Sink, SinkError};
 use super::entry::{Entry, Subject};
-use super::verdict::{EntryStatus, EntryVerdict, GateVerdict, KeyLimit, Sample, Unexpected};
-use super::{Gate, tallies};
+use super::{Bounds, Gate, Limit, tallies};
+use crate::align::Plan;
+use crate::limits;
+use crate::model::gate::{EntryStatus, EntryVerdict, GateVerdict, Judged, Sample, Unexpected};
+use crate::model::{Comparison, KeyDifference, Place, Presence, Worst};
+use crate::sink::{Delta, Difference, Sink, SinkError};
 use retally_core::schema::{Exact, Kind, Value, display};
 use std::collections::BTreeMap;
 
-/// Unexpected differences that are kept to be shown.
-const SAMPLES_MAX: usize = 20;
+/// Why a limit for keys does not cover everything that differs.
+const NO_KEYS: &str = "violations, or events without a key, differ too, and no key limits them";
 
 /// See the module.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ impl Judging {
     fn sample(&mut self, difference: &Difference<'_>, field: Option<&str>) {
         self.key.unexpected = true;
         self.of_view += 1;
-        if self.samples.len() == SAMPLES_MAX {
+        if self.samples.len() == limits::GATE_SAMPLES_MAX {
             return;
         }
         let text = |value: Option<Value<'_>>, kind: Kind| {
@@ -209,16 +210,21 @@ impl Judging {
     /// Judges what has no key, and says what came of it all.
     pub fn finish(mut self, comparison: &Comparison) -> GateVerdict {
         let tallied = tallies::judge(&mut self, comparison);
-        let limit = self.gate.max_keys;
-        let all = comparison.keys.all();
-        let most = limit.map_or(0, |limit| limit.most(all));
         let differ = match tallied.all_of_view {
             true => self.keys,
             // Which keys is not known: all that differ in anything must be within the limit.
             false => comparison.divergences.keys.max(self.keys),
         };
         let unexpected: u64 = self.unexpected.values().sum();
-        let within = unexpected == 0 || tallied.all_keyed && differ <= most;
+        let limited = |limit: Limit| {
+            let judged = limit.judge("keys", differ, comparison.keys.all(), "keys");
+            match unexpected > 0 && !tallied.all_keyed {
+                true => Judged::unjudged(judged.gate, judged.limit, NO_KEYS.to_owned()),
+                false => judged,
+            }
+        };
+        let max_keys = self.gate.max_keys.map(limited);
+        let within = max_keys.as_ref().map_or(unexpected == 0, |judged| judged.holds);
         let entries: Vec<EntryVerdict> = self
             .gate
             .entries
@@ -233,13 +239,8 @@ impl Judging {
             expected: self.expected,
             unexpected,
             by_what: by_what.map(|(what, differences)| Unexpected { what, differences }).collect(),
-            keys: KeyLimit {
-                limit: limit.map(|limit| limit.to_string()),
-                most,
-                all,
-                differ,
-                within,
-            },
+            keys: differ,
+            max_keys,
             entries,
             more: self.of_view - self.samples.len() as u64,
             samples: self.samples,
@@ -330,12 +331,8 @@ impl Sizes {
             let is_within = self.float <= most;
             return (!is_within).then(|| Some(Delta::Float(self.float - most).text()));
         }
-        if self.exact.compare(most).is_le() {
-            return None;
-        }
-        let scale = most.scale.max(self.exact.scale);
-        let both = self.exact.rescaled(scale).zip(most.rescaled(scale));
-        Some(both.and_then(|(sum, most)| sum.checked_sub(most)).map(|over| over.to_string()))
+        let bounds = Bounds { least: None, most: Some(most) };
+        bounds.over(self.exact).map(|over| Some(over.to_string()))
     }
 }
 

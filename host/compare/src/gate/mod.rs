@@ -1,22 +1,26 @@
-//! Gates of a comparison: which differences are expected, said beforehand and kept where code is
-//! kept. Everything that nobody expects fails the gate; so does an expectation that has expired or
-//! that nothing meets any more.
+//! Gates: what a result may be, fixed beforehand by whoever answers for it. They judge a finished
+//! run or a comparison and decide nothing of it: neither a digest nor a file depends on them. What
+//! could not be judged is broken, never passed.
 //!
 //! ```text
-//! --allow 'net<=0.01', a file --> Entry --> Gate --> Judging: a Sink of every difference
-//!                                                        |
-//! the Comparison: emits, outcomes, codes --------------> finish() --> GateVerdict
+//! of a run          [gates]    a limit for a count ---> Limit -------> Judged
+//!                   [[expect]] a bound for a total ---> Expectation -> Judged
+//! of a comparison   --allow 'net<=0.01', a file --> Entry --> Gate --> Judging: a Sink of every
+//!                                                               |      difference
+//!                   the Comparison: emits, outcomes, codes ---> finish() --> GateVerdict
 //! ```
 //!
 //! Every difference is judged, not the bounded sample that reports show: those of the view one by
-//! one as they are found, the rest by its tallies, which count all of them. What is today is an
-//! argument, because the core has no clock.
+//! one as they are found, the rest by its tallies, which count all of them. Everything that nobody
+//! expects fails the gate; so does an expectation that has expired or that nothing meets any more.
+//! What is today is an argument, because there is no clock here.
 
 mod entry;
 mod glob;
 mod judging;
+mod limit;
 mod tallies;
-mod verdict;
+mod total;
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +28,12 @@ mod tests;
 pub use entry::{Entry, EntryError, Keys, Subject};
 pub use glob::Glob;
 pub use judging::Judging;
-pub use verdict::{EntryStatus, EntryVerdict, GateVerdict, KeyLimit, Sample, Unexpected};
+pub use limit::{Limit, LimitError};
+pub use total::{Bounds, By, Expectation, Sums, Table};
 
-use super::align::{Pair, Plan};
-use super::model::Place;
-use crate::run_gate::Limit;
+use crate::align::{Emits, Pair, Plan};
+use crate::error::there_are;
+use crate::model::Place;
 use retally_core::schema::Kind;
 
 /// Which differences are expected.
@@ -63,12 +68,12 @@ fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
         Subject::Outcomes | Subject::Violations | Subject::History => return Ok(()),
     };
     if let Some(Place::Emit(kind)) = place {
-        let compared = |emit: &&super::align::Emits| emit.a.is_some() && emit.b.is_some();
+        let compared = |emit: &&Emits| emit.a.is_some() && emit.b.is_some();
         let kinds = plan.emits.iter().filter(compared).map(|emit| emit.kind.clone());
         let kinds: Vec<String> = kinds.collect();
         if !kinds.contains(kind) {
-            let (entry, kind) = (entry.origin.clone(), kind.clone());
-            return Err(GateError::UnknownKind { entry, kind, known: kinds });
+            let (entry, name, what) = (entry.origin.clone(), kind.clone(), "emit kind");
+            return Err(GateError::Unknown { entry, name, what, known: kinds });
         }
     }
     let Subject::Field { field: Some(field), .. } = &entry.what else { return Ok(()) };
@@ -78,14 +83,10 @@ fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
         let mut known: Vec<String> = pairs.iter().map(|pair| pair.name.clone()).collect();
         known.sort_unstable();
         known.dedup();
-        let (entry, field) = (entry.origin.clone(), field.clone());
-        return Err(GateError::UnknownField { entry, field, known });
+        let (entry, name, what) = (entry.origin.clone(), field.clone(), "field");
+        return Err(GateError::Unknown { entry, name, what, known });
     }
-    let sized = |pair: &&&Pair| {
-        let float = pair.kind_a == Kind::Float;
-        float || super::exact::delta_scale(pair.kind_a, pair.kind_b).is_some()
-    };
-    if entry.has_sizes() && !named.iter().any(sized) {
+    if entry.has_sizes() && !named.iter().any(|pair| pair.has_sizes()) {
         let (entry, field, kind) = (entry.origin.clone(), field.clone(), named[0].kind());
         return Err(GateError::NoSizes { entry, field, kind });
     }
@@ -95,7 +96,7 @@ fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
 /// The compared fields of a place; of all places if none is named.
 fn pairs<'a>(plan: &'a Plan, place: Option<&'a Place>) -> impl Iterator<Item = &'a Pair> {
     let view = plan.view.pairs.iter().filter(move |_| place.is_none_or(|p| *p == Place::View));
-    let of_place = move |emit: &&super::align::Emits| match place {
+    let of_place = move |emit: &&Emits| match place {
         None => true,
         Some(Place::View) => false,
         Some(Place::Emit(kind)) => *kind == emit.kind,
@@ -106,24 +107,16 @@ fn pairs<'a>(plan: &'a Plan, place: Option<&'a Place>) -> impl Iterator<Item = &
 /// An entry that could never be met.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
-    /// A field that is not compared.
-    #[error("{entry}: `{field}` is no field that both sides have{}", there_are(.known))]
-    UnknownField {
+    /// A field or an emit kind that is not compared.
+    #[error("{entry}: `{name}` is no {what} that both sides have{}", there_are(.known))]
+    Unknown {
         /// Where the entry stands.
         entry: String,
-        /// The field.
-        field: String,
-        /// Fields that are compared.
-        known: Vec<String>,
-    },
-    /// An emit kind that is not compared.
-    #[error("{entry}: `{kind}` is no emit kind that both sides have{}", there_are(.known))]
-    UnknownKind {
-        /// Where the entry stands.
-        entry: String,
-        /// The kind.
-        kind: String,
-        /// Kinds that are compared.
+        /// The name.
+        name: String,
+        /// What it should be.
+        what: &'static str,
+        /// Those that are compared.
         known: Vec<String>,
     },
     /// Sizes of what has none.
@@ -136,11 +129,4 @@ pub enum GateError {
         /// Its kind.
         kind: Kind,
     },
-}
-
-fn there_are(known: &[String]) -> String {
-    match known {
-        [] => String::new(),
-        known => format!("; there are `{}`", known.join("`, `")),
-    }
 }

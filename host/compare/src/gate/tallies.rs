@@ -3,12 +3,12 @@
 //! not which of them it would take. So an entry that speaks of some keys or of a total takes
 //! nothing here.
 
-use super::super::model::{
-    CodeCount, Comparison, EmitDifference, NamedOutcome, Place, Presence, Verdict,
-};
-use super::super::model::{FieldDifference, Unit};
 use super::entry::{Entry, Keys, Subject};
 use super::judging::{Judging, delta};
+use crate::model::{
+    CodeCount, Comparison, EmitDifference, FieldDifference, NamedOutcome, Place, Presence, Unit,
+    Verdict,
+};
 use retally_core::schema::Kind;
 
 /// Of what kind the unexpected differences are.

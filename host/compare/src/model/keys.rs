@@ -2,6 +2,7 @@
 //! the first event that made them part.
 
 use super::{NamedOutcome, Presence};
+use retally_core::schema::{Column, EmitKind, Field, Kind, display};
 use serde::{Deserialize, Serialize};
 
 /// The differing keys that are shown.
@@ -137,4 +138,30 @@ pub struct ShownValue {
     pub field: String,
     /// Its text; none: missing.
     pub value: Option<String>,
+}
+
+impl ShownValue {
+    /// The value of a field in a row.
+    pub fn of(field: &str, kind: Kind, column: &Column, row: usize) -> Self {
+        let value = column.get(row).map(|value| display(value, kind));
+        Self { field: field.to_owned(), value }
+    }
+}
+
+impl ShownRow {
+    /// A row of the columns of these fields.
+    pub fn of(fields: &[Field], columns: &[Column], row: usize) -> Self {
+        let fields = fields.iter().zip(columns);
+        let value =
+            |(field, column): (&Field, _)| ShownValue::of(&field.name, field.kind, column, row);
+        Self { values: fields.map(value).collect() }
+    }
+}
+
+impl ShownRecord {
+    /// A row of the columns of this kind.
+    pub fn of(kind: &EmitKind, columns: &[Column], row: usize) -> Self {
+        let values = ShownRow::of(&kind.fields, columns, row).values;
+        Self { kind: kind.name.clone(), values }
+    }
 }

@@ -9,6 +9,7 @@
 
 mod differences;
 mod events;
+pub mod gate;
 mod keys;
 mod outcome;
 mod sides;
@@ -27,7 +28,7 @@ pub use keys::{
 pub use outcome::{NamedOutcome, Rejects, reject_codes};
 pub use sides::{
     Aligned, Alignment, KnownFile, Lone, Note, NoteCode, Place, Presence, ReducerSide, RowKey,
-    RunSide, Side,
+    RunSide, Side, SideOf,
 };
 
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ pub struct Comparison {
     /// What a gate found; none if nobody set one. The keys that are shown are then those that
     /// differ unexpectedly; every count tells of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate: Option<super::gate::GateVerdict>,
+    pub gate: Option<gate::GateVerdict>,
     /// How much of the files was read.
     pub read: Read,
     /// What this comparison shows, as sentences.

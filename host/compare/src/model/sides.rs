@@ -95,6 +95,15 @@ impl fmt::Display for Place {
     }
 }
 
+/// One of the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SideOf {
+    /// The baseline.
+    A,
+    /// The candidate.
+    B,
+}
+
 /// On which side something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

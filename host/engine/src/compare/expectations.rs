@@ -14,9 +14,9 @@
 //! expires = 2026-06-30        # the last day on which it is expected
 //! ```
 
-use crate::job::{Place, near};
+use crate::job::{JobError, Place, Raw, near, raw, type_of};
+use retally_compare::gate::Limit;
 use retally_compare::gate::{Entry, Glob, Keys, Subject};
-use retally_compare::run_gate::Limit;
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Exact, Kind, Value};
 use std::path::Path;
@@ -33,6 +33,8 @@ pub struct Expectations {
 }
 
 const TOP: [&str; 2] = ["max_keys", "expect"];
+const TEXT: &str = "a string";
+const LIMIT: &str = "a whole number, or a share such as \"0.1%\"";
 const KEYS: [&str; 8] = ["field", "keys", "key", "most", "total", "reason", "ticket", "expires"];
 
 impl Expectations {
@@ -40,10 +42,13 @@ impl Expectations {
     ///
     /// # Errors
     /// What of it cannot be read or understood, with its line and the nearest valid key.
-    pub fn load(path: &Path) -> Result<Self, ExpectationsError> {
+    pub fn load(path: &Path) -> Result<Self, JobError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ExpectationsError::Read { file: file.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read {
+            what: "the expectations",
+            file: file.clone(),
+            source,
+        })?;
         Self::parse(&text, &file)
     }
 
@@ -51,9 +56,9 @@ impl Expectations {
     ///
     /// # Errors
     /// As [`Expectations::load`].
-    pub fn parse(text: &str, file: &str) -> Result<Self, ExpectationsError> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, JobError> {
         let reader = Reader { text, file };
-        let table = DeTable::parse(text).map_err(|error| ExpectationsError::Syntax {
+        let table = DeTable::parse(text).map_err(|error| JobError::Syntax {
             place: reader.place(error.span().map_or(0, |span| span.start)),
             message: error.message().replace('\n', ", "),
         })?;
@@ -62,17 +67,19 @@ impl Expectations {
             let at = key.span().start;
             match key.get_ref().as_ref() {
                 "max_keys" => {
-                    let limit = reader.text(value, "max_keys", "\"0.1%\"")?;
+                    let limit = reader.text(value, "max_keys", LIMIT)?;
                     let limit: Result<Limit, _> = limit.parse();
                     all.max_keys = Some(limit.map_err(|why| reader.wrong(at, "max_keys", why))?);
                 }
                 "expect" => {
+                    let section = "a section that begins with [[expect]]";
+                    let wrong = |at, value| reader.other_type(at, value, "expect", section);
                     let DeValue::Array(list) = value.get_ref() else {
-                        return Err(reader.no_list(at));
+                        return Err(wrong(at, value));
                     };
                     for entry in list {
                         let DeValue::Table(table) = entry.get_ref() else {
-                            return Err(reader.no_list(entry.span().start));
+                            return Err(wrong(entry.span().start, entry));
                         };
                         all.entries.push(reader.entry(table, entry.span().start)?);
                     }
@@ -96,7 +103,7 @@ impl Reader<'_> {
         Place::File { file: self.file.to_owned(), line }
     }
 
-    fn entry(&self, table: &DeTable<'_>, at: usize) -> Result<Entry, ExpectationsError> {
+    fn entry(&self, table: &DeTable<'_>, at: usize) -> Result<Entry, JobError> {
         let mut what = None;
         let mut entry = Entry {
             origin: self.place(at).to_string(),
@@ -114,24 +121,22 @@ impl Reader<'_> {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
             let text = |example| self.text(value, key, example);
-            let number = || -> Result<Exact, ExpectationsError> {
-                text("\"0.01\"")?.parse().map_err(|why| self.wrong(at, key, why))
+            let number = || -> Result<Exact, JobError> {
+                text("a number such as \"0.01\"")?.parse().map_err(|why| self.wrong(at, key, why))
             };
             match key {
                 "field" => {
-                    let parsed = Subject::parse(&text("\"tier\"")?);
+                    let parsed = Subject::parse(&text(TEXT)?);
                     what = Some(parsed.map_err(|why| self.wrong(at, key, why))?);
                 }
-                "keys" => keys.push(Keys::Like(Glob::new(&text("\"acct-*\"")?))),
+                "keys" => keys.push(Keys::Like(Glob::new(&text(TEXT)?))),
                 "key" => keys.push(self.these(value)?),
                 "most" => entry.most = Some(number()?),
                 "total" => entry.total = Some(number()?),
-                "reason" => {
-                    entry.reason = Some(text("\"why\"")?).filter(|why| !why.trim().is_empty())
-                }
-                "ticket" => entry.ticket = Some(text("\"FIN-123\"")?),
+                "reason" => entry.reason = Some(text(TEXT)?).filter(|why| !why.trim().is_empty()),
+                "ticket" => entry.ticket = Some(text(TEXT)?),
                 "expires" => {
-                    let day = text("2026-06-30")?;
+                    let day = text("a day such as 2026-06-30")?;
                     let wrong = || format!("{day:?} is no day; write it as 2026-06-30");
                     entry.expires = Some(day_of(&day).ok_or_else(|| self.wrong(at, key, wrong()))?);
                 }
@@ -153,13 +158,13 @@ impl Reader<'_> {
         Ok(entry)
     }
 
-    fn these(&self, value: &Spanned<DeValue<'_>>) -> Result<Keys, ExpectationsError> {
+    fn these(&self, value: &Spanned<DeValue<'_>>) -> Result<Keys, JobError> {
         let bytes = |text: String| text.into_bytes();
         let DeValue::Array(list) = value.get_ref() else {
-            return Ok(Keys::These([bytes(self.text(value, "key", "\"acct-1\"")?)].into()));
+            return Ok(Keys::These([bytes(self.text(value, "key", TEXT)?)].into()));
         };
-        let keys = list.iter().map(|key| Ok(bytes(self.text(key, "key", "\"acct-1\"")?)));
-        Ok(Keys::These(keys.collect::<Result<_, ExpectationsError>>()?))
+        let keys = list.iter().map(|key| Ok(bytes(self.text(key, "key", TEXT)?)));
+        Ok(Keys::These(keys.collect::<Result<_, JobError>>()?))
     }
 
     /// A value as its text; numbers and days may stand without quotes.
@@ -167,44 +172,34 @@ impl Reader<'_> {
         &self,
         value: &Spanned<DeValue<'_>>,
         key: &str,
-        example: &'static str,
-    ) -> Result<String, ExpectationsError> {
-        let found = match value.get_ref() {
-            DeValue::String(text) => return Ok(text.to_string()),
-            DeValue::Integer(number) if number.radix() == 10 => {
-                return Ok(number.as_str().to_owned());
+        expected: &'static str,
+    ) -> Result<String, JobError> {
+        match raw(value.get_ref()) {
+            Some(Raw::Text(text) | Raw::Bare(text)) => Ok(text),
+            Some(Raw::List(_)) | None => {
+                Err(self.other_type(value.span().start, value, key, expected))
             }
-            DeValue::Float(number) => return Ok(number.as_str().to_owned()),
-            DeValue::Datetime(day) => return Ok(day.to_string()),
-            DeValue::Integer(_) => "a number of another base",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
-        let (place, key) = (self.place(value.span().start), key.to_owned());
-        let why = format!("it must be a value such as {example}, not {found}");
-        Err(ExpectationsError::Value { place, key, why })
-    }
-
-    fn wrong(&self, at: usize, key: &str, why: impl ToString) -> ExpectationsError {
-        ExpectationsError::Value {
-            place: self.place(at),
-            key: key.to_owned(),
-            why: why.to_string(),
         }
     }
 
-    fn no_list(&self, at: usize) -> ExpectationsError {
-        self.wrong(at, "expect", "it must be a section that begins with [[expect]]")
+    fn other_type(
+        &self,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        expected: &'static str,
+    ) -> JobError {
+        let (place, key) = (self.place(at), key.to_owned());
+        JobError::Type { place, key, expected, found: type_of(value.get_ref()) }
     }
 
-    fn unknown(&self, at: usize, key: &str, behind: &str, known: &[&str]) -> ExpectationsError {
+    fn wrong(&self, at: usize, key: &str, why: impl ToString) -> JobError {
+        JobError::Value { place: self.place(at), key: key.to_owned(), why: why.to_string() }
+    }
+
+    fn unknown(&self, at: usize, key: &str, behind: &str, known: &[&str]) -> JobError {
         let near = near(key, known.iter().copied());
-        ExpectationsError::Unknown {
-            place: self.place(at),
-            what: format!("key {key:?}{behind}"),
-            near,
-        }
+        JobError::Unknown { place: self.place(at), what: format!("key {key:?}{behind}"), near }
     }
 }
 
@@ -217,54 +212,11 @@ fn day_of(text: &str) -> Option<i32> {
     }
 }
 
-/// What of a file of expectations cannot be read or understood.
-#[derive(Debug, thiserror::Error)]
-pub enum ExpectationsError {
-    /// It cannot be read.
-    #[error("cannot read the expectations {file}: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Not TOML.
-    #[error("{place}: not valid TOML: {message}")]
-    Syntax {
-        /// Where.
-        place: Place,
-        /// What the parser says.
-        message: String,
-    },
-    /// A key that does not exist.
-    #[error("{place}: unknown {what}{}", .near.as_ref().map_or_else(String::new, |near| {
-        format!("; did you mean {near:?}?")
-    }))]
-    Unknown {
-        /// Where.
-        place: Place,
-        /// What is unknown.
-        what: String,
-        /// The nearest that exists.
-        near: Option<String>,
-    },
-    /// A value that makes no sense.
-    #[error("{place}: {key}: {why}")]
-    Value {
-        /// Where.
-        place: Place,
-        /// The key.
-        key: String,
-        /// What is wrong and what would be right.
-        why: String,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Expectations, ExpectationsError> {
+    fn parse(text: &str) -> Result<Expectations, JobError> {
         Expectations::parse(text, "expectations.toml")
     }
 
@@ -312,12 +264,17 @@ mod tests {
             ),
             (
                 one("most = true"),
-                "expectations.toml:4: most: it must be a value such as \"0.01\", not a boolean",
+                "expectations.toml:4: most: \"true\" is no number; write digits, with a point \
+                 where there are cents: \"-12.34\"",
             ),
             (
                 one("most = -1"),
                 "expectations.toml:1: expect: \"-1\" is no size of a difference; write digits, \
                  without a sign: \"0.01\"",
+            ),
+            (
+                one("most = [\"0.01\"]"),
+                "expectations.toml:4: most must be a number such as \"0.01\", not a list",
             ),
             (
                 one("key = \"a\"\nkeys = \"b*\""),
@@ -334,7 +291,8 @@ mod tests {
             ),
             (
                 "[expect]\nfield = \"tier\"".to_owned(),
-                "expectations.toml:1: expect: it must be a section that begins with [[expect]]",
+                "expectations.toml:1: expect must be a section that begins with [[expect]], not a \
+                 table",
             ),
             (
                 "[[expect]]\nfield = \"@rwos\"".to_owned(),

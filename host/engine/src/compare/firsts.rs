@@ -1,6 +1,7 @@
 //! What walking the logs found of single keys: the first event whose outcome differs, and with
 //! which codes events of a key were refused. One small record per key that has something.
 
+use retally_compare::limits::FACTS_MAX;
 use retally_compare::model::NamedOutcome;
 use retally_compare::{First, KeyFacts};
 use retally_core::reduce::Outcome;
@@ -9,9 +10,6 @@ use std::collections::BTreeMap;
 
 /// Keys with refused events of which the codes are remembered; beyond, they explain nothing.
 const REFUSED_KEYS_MAX: usize = 1 << 20;
-
-/// Codes that are remembered of a key: the bits of a number.
-const CODES_MAX: usize = 64;
 
 /// The first event of a key whose outcome differs.
 #[derive(Debug, Clone)]
@@ -84,7 +82,7 @@ impl Firsts {
         }
         let bit = match self.refused.iter().position(|known| known == outcome) {
             Some(bit) => bit,
-            None if self.refused.len() < CODES_MAX => {
+            None if self.refused.len() < FACTS_MAX => {
                 self.refused.push(outcome.clone());
                 self.refused.len() - 1
             }

@@ -3,47 +3,29 @@
 
 use retally_compare::Plan;
 use retally_compare::gate::{Gate, GateError, Judging};
-use retally_compare::model::{Comparison, Presence};
-use retally_compare::sink::{Difference, Sink, SinkError};
+use retally_compare::model::Comparison;
+use retally_compare::sink::{Sink, Tee};
 
-/// A sink, and the gate beside it if there is one.
-pub(crate) struct Gated<'a> {
-    judging: Option<Judging>,
-    sink: &'a mut dyn Sink,
-}
+/// The gate of a comparison at work, if there is one.
+pub(crate) struct Gated(Option<Judging>);
 
-impl<'a> Gated<'a> {
+impl Gated {
     /// Holds the gate against what is compared, before anything is.
-    pub(crate) fn begin(
-        gate: Option<&Gate>,
-        plan: &Plan,
-        sink: &'a mut dyn Sink,
-    ) -> Result<Self, GateError> {
-        let judging = gate.cloned().map(|gate| gate.begin(plan)).transpose()?;
-        Ok(Self { judging, sink })
+    pub(crate) fn begin(gate: Option<&Gate>, plan: &Plan) -> Result<Self, GateError> {
+        gate.cloned().map(|gate| gate.begin(plan)).transpose().map(Self)
+    }
+
+    /// The way of the differences: past the gate, then to `sink`.
+    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn Sink) -> Tee<'a> {
+        let judging = self.0.as_mut().map(|judging| judging as &mut dyn Sink);
+        Tee(judging.into_iter().chain([sink]).collect())
     }
 
     /// Puts into the comparison what the gate found.
     pub(crate) fn conclude(self, comparison: &mut Comparison, plan: &Plan) {
-        if let Some(judging) = self.judging {
+        if let Some(judging) = self.0 {
             judging.conclude(comparison, plan);
         }
-    }
-}
-
-impl Sink for Gated<'_> {
-    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
-        if let Some(judging) = &mut self.judging {
-            judging.value(difference)?;
-        }
-        self.sink.value(difference)
-    }
-
-    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
-        if let Some(judging) = &mut self.judging {
-            judging.key(key, presence)?;
-        }
-        self.sink.key(key, presence)
     }
 }
 
@@ -88,11 +70,11 @@ mod tests {
         let (none, last) = judged(&[]).unwrap();
         let gate = none.gate.as_ref().unwrap();
         assert_eq!(none.verdict, Verdict::Different);
-        assert_eq!((gate.holds, gate.keys.differ), (false, none.keys.differing()));
+        assert_eq!((gate.holds, gate.keys), (false, none.keys.differing()));
         assert_eq!(none.worst.keys.len() as u64, none.keys.differing());
         let (cents, _) = judged(&["view.net<=0.01"]).unwrap();
         let gate = cents.gate.as_ref().unwrap();
-        assert_eq!((gate.holds, gate.keys.differ), (false, 1));
+        assert_eq!((gate.holds, gate.keys), (false, 1));
         let shown: Vec<_> = cents.worst.keys.iter().map(|key| key.key.as_str()).collect();
         assert_eq!(shown, [last.as_str()]);
         assert!(gate.samples.iter().all(|sample| sample.key == last));

@@ -1,6 +1,8 @@
 //! Which two runs are compared, and which are refused because a difference between them would say
 //! nothing about the two versions: other reducers, other logs, other settings, nothing to compare.
 
+use super::error::CompareError;
+use retally_compare::model::{Note, NoteCode};
 use retally_core::manifest::{Input, Manifest, Object, Param, PartitionTaken, Settings};
 use std::collections::BTreeMap;
 
@@ -88,15 +90,29 @@ fn settings(a: &Settings, b: &Settings) -> Option<String> {
     Some(format!("their jobs differ in {what}: {a} and {b}"))
 }
 
-/// Params that one version alone declares.
-pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<(bool, String)> {
-    let names = |manifest: &Manifest| -> Vec<String> {
-        manifest.job.settings.params.iter().map(|param| param.name.clone()).collect()
+/// Notes of the params that one version alone declares.
+pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<Note> {
+    let lone = |own: &Manifest, other: &Manifest, side: &str| -> Vec<Note> {
+        let others = &other.job.settings.params;
+        let of_other = |param: &&Param| others.iter().any(|other| other.name == param.name);
+        let alone = own.job.settings.params.iter().filter(|param| !of_other(param));
+        let text =
+            |param: &Param| format!("the param `{}` is declared by {side} alone", param.name);
+        alone.map(|param| Note::new(NoteCode::OneVersion, text(param))).collect()
     };
-    let (of_a, of_b) = (names(a), names(b));
-    let lone = |own: &[String], other: &[String]| -> Vec<String> {
-        own.iter().filter(|name| !other.contains(name)).cloned().collect()
-    };
-    let only_a = lone(&of_a, &of_b).into_iter().map(|name| (true, name));
-    only_a.chain(lone(&of_b, &of_a).into_iter().map(|name| (false, name))).collect()
+    [lone(a, b, "A"), lone(b, a, "B")].concat()
+}
+
+/// Refuses what means nothing, or notes that it was gone on with.
+pub(crate) fn refuse(
+    found: &[String],
+    force: bool,
+    notes: &mut Vec<Note>,
+) -> Result<(), CompareError> {
+    if !found.is_empty() && !force {
+        return Err(CompareError::Refused(found.to_vec()));
+    }
+    let forced = |text: &String| format!("compared all the same (--force): {text}");
+    notes.extend(found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))));
+    Ok(())
 }

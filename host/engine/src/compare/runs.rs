@@ -7,7 +7,7 @@ use super::firsts::Firsts;
 use super::gated::Gated;
 use super::intact;
 use super::log::walk;
-use super::refuse::{lone_params, refusals};
+use super::refuse::{lone_params, refusals, refuse};
 use super::shown::shown;
 use super::sides::{explain, open, side, tell_apart};
 use super::states::states;
@@ -50,19 +50,16 @@ pub fn runs(
     sink: &mut dyn Sink,
 ) -> Result<Comparison, CompareError> {
     let (a, b) = (open(dir_a)?, open(dir_b)?);
-    let notes = judge(&a, &b, options.force)?;
+    let mut notes = Vec::new();
+    refuse(&refusals(a.manifest(), b.manifest()), options.force, &mut notes)?;
+    notes.extend(lone_params(a.manifest(), b.manifest()));
     let mut compared = Compared::new((&a, dir_a), (&b, dir_b), options, notes)?;
     let plan = compared.plan.clone();
-    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;
     compared.log()?;
-    let disjoint = compared.views(&mut gated)?;
-    if disjoint {
-        let text = "they have no key in common".to_owned();
-        if !options.force {
-            return Err(CompareError::Refused(vec![text]));
-        }
-        compared.notes.push(Note::new(NoteCode::Forced, forced(&text)));
-    }
+    let disjoint = compared.views(&mut gated.before(sink))?;
+    let apart = disjoint.then(|| NO_COMMON_KEY.to_owned());
+    refuse(apart.as_slice(), options.force, &mut compared.notes)?;
     if let Some(sets) = states((&a, dir_a), (&b, dir_b))? {
         compared.tally.states(sets);
     }
@@ -72,26 +69,8 @@ pub fn runs(
     Ok(comparison)
 }
 
-/// Refuses what means nothing; what `force` goes on with is noted, and so is what one side alone
-/// was asked for.
-fn judge(a: &RunReader, b: &RunReader, force: bool) -> Result<Vec<Note>, CompareError> {
-    let found = refusals(a.manifest(), b.manifest());
-    if !found.is_empty() && !force {
-        return Err(CompareError::Refused(found));
-    }
-    let mut notes: Vec<Note> =
-        found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))).collect();
-    for (of_a, name) in lone_params(a.manifest(), b.manifest()) {
-        let side = if of_a { "A" } else { "B" };
-        let text = format!("the param `{name}` is declared by {side} alone");
-        notes.push(Note::new(NoteCode::OneVersion, text));
-    }
-    Ok(notes)
-}
-
-pub(crate) fn forced(text: &str) -> String {
-    format!("compared all the same (--force): {text}")
-}
+/// Why results of other keys are not compared.
+pub(crate) const NO_COMMON_KEY: &str = "they have no key in common";
 
 /// A comparison of two runs while it is made.
 struct Compared<'a> {

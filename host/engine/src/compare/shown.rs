@@ -3,9 +3,9 @@
 
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
-use crate::rundir::{Keys, Part, RunReader, Table};
+use crate::rundir::{Keys, Named, Part, RunReader, Table};
 use retally_compare::model::{FirstEvent, Rejects, ShownRecord, ShownValue};
-use retally_core::schema::{Kind, Value, display};
+use retally_core::schema::{Field, Kind, Value, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -91,12 +91,12 @@ fn records(
         let batch = batch?;
         let columns = run.columns(table, &batch)?;
         for (row, &number) in (0..batch.len()).zip(numbers.by_ref()) {
-            let declared = run.emits()[kind].fields.iter().zip(&columns[BEFORE..]);
-            let value = |(field, named): (&retally_core::schema::Field, &crate::rundir::Named)| {
-                let value = named.column.get(row).map(|value| display(value, named.kind));
-                ShownValue { field: field.name.clone(), value }
+            let named = columns[BEFORE..].iter();
+            let fields = run.emits()[kind].fields.iter().zip(named);
+            let value = |(field, named): (&Field, &Named)| {
+                ShownValue::of(&field.name, named.kind, &named.column, row)
             };
-            let values = declared.map(value).collect();
+            let values = fields.map(value).collect();
             let id = &columns[BEFORE - 1];
             let id = id.column.get(row).map(|value| display(value, id.kind)).unwrap_or_default();
             found

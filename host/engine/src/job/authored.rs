@@ -64,8 +64,11 @@ impl Authored {
     /// [`JobError`] with file, line and the nearest valid key.
     pub fn load(path: &Path) -> Result<Self, JobError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| JobError::Read { file: file.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read {
+            what: "job file",
+            file: file.clone(),
+            source,
+        })?;
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
         Self::parse(&text, &file, &base)
     }
@@ -266,7 +269,8 @@ impl fmt::Display for Place {
     }
 }
 
-fn raw(value: &DeValue<'_>) -> Option<Raw> {
+/// A value as it is written; none of a table, or of a list of anything but texts.
+pub(crate) fn raw(value: &DeValue<'_>) -> Option<Raw> {
     Some(match value {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Boolean(b) => Raw::Bare(b.to_string()),
@@ -291,7 +295,8 @@ fn parse_set(value: &str) -> Raw {
     parsed.and_then(|v| raw(v.get_ref())).unwrap_or_else(|| Raw::Bare(value.to_owned()))
 }
 
-fn type_of(value: &DeValue<'_>) -> &'static str {
+/// What a value is, for messages.
+pub(crate) fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",

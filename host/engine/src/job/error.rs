@@ -5,9 +5,11 @@ use super::Place;
 /// A job that cannot run as written.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// The job file cannot be read.
-    #[error("cannot read job file {file}: {source}")]
+    /// The job file, or the file of expectations, cannot be read.
+    #[error("cannot read {what} {file}: {source}")]
     Read {
+        /// What it is.
+        what: &'static str,
         /// The file.
         file: String,
         /// Why.

@@ -4,59 +4,19 @@
 
 use super::authored::{Authored, Written};
 use super::error::{JobError, near};
-use retally_compare::run_gate::{Bounds, By, Expectation, Limit, Table};
+use retally_compare::gate::{Bounds, By, Expectation, Limit, Table};
 use retally_core::schema::{Description, Exact, Field, Kind};
 use std::collections::BTreeMap;
 
-/// A count that `[gates]` limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
-    /// Events that could not be decoded.
-    Malformed,
-    /// Events that no input recognises.
-    Ignored,
-    /// Events seen before, with the same content.
-    Duplicates,
-    /// Events seen before, with other content.
-    Conflicts,
-    /// Events that the reducer refused.
-    Rejected,
-    /// Events that the ledger takes out.
-    Quarantined,
-    /// Broken rules found at the end; as a share: of keys that have any.
-    Violations,
-}
-
-impl Counted {
-    /// All of them, in the order in which they are judged.
-    pub const ALL: [Self; 7] = [
-        Self::Malformed,
-        Self::Ignored,
-        Self::Duplicates,
-        Self::Conflicts,
-        Self::Rejected,
-        Self::Quarantined,
-        Self::Violations,
-    ];
-
-    /// Its key in `[gates]`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Ignored => "ignored",
-            Self::Duplicates => "duplicates",
-            Self::Conflicts => "conflicts",
-            Self::Rejected => "rejected",
-            Self::Quarantined => "quarantined",
-            Self::Violations => "violations",
-        }
-    }
-}
+/// The counts that `[gates]` limits, in the order in which they are judged. As a share violations
+/// are those keys that have any.
+pub const COUNTED: [&str; 7] =
+    ["malformed", "ignored", "duplicates", "conflicts", "rejected", "quarantined", "violations"];
 
 /// The gates of a job, as written but for their limits.
 #[derive(Debug, Clone, Default)]
 pub struct Gates {
-    limits: Vec<(Counted, Limit)>,
+    limits: Vec<(&'static str, Limit)>,
     /// Each `[[expect]]` in the order of the file, its keys without their table.
     expect: Vec<BTreeMap<&'static str, Written>>,
 }
@@ -65,7 +25,7 @@ pub struct Gates {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BoundGates {
     /// Limits of counts.
-    pub limits: Vec<(Counted, Limit)>,
+    pub limits: Vec<(&'static str, Limit)>,
     /// Bounds of totals.
     pub expect: Vec<Expectation>,
 }
@@ -79,8 +39,8 @@ impl Gates {
     /// A limit that is none, or an expectation that lacks something or contradicts itself.
     pub(super) fn new(authored: &Authored) -> Result<Self, JobError> {
         let mut gates = Self::default();
-        for counted in Counted::ALL {
-            let key = format!("gates.{}", counted.word());
+        for counted in COUNTED {
+            let key = format!("gates.{counted}");
             let Some(written) = authored.get(&key) else { continue };
             let limit: Result<Limit, _> = written.text().parse();
             gates.limits.push((counted, limit.map_err(|why| wrong(written, &key, why))?));
@@ -98,10 +58,9 @@ impl Gates {
 
     /// Keys and values, as a job would write them.
     pub(super) fn written(&self) -> Vec<(String, String)> {
-        let limit = |(counted, limit): &(Counted, Limit)| {
-            (format!("gates.{}", counted.word()), limit.to_string())
-        };
-        let mut all: Vec<_> = self.limits.iter().map(limit).collect();
+        let limits = self.limits.iter();
+        let mut all: Vec<_> =
+            limits.map(|(of, most)| (format!("gates.{of}"), most.to_string())).collect();
         for (number, expect) in (1..).zip(&self.expect) {
             let entry = |(key, written): (&&str, &Written)| {
                 (format!("expect.{number}.{key}"), written.text().to_owned())

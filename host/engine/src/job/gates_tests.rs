@@ -41,7 +41,7 @@ fn gates_of_all_kinds() {
          [[expect]]\ntotal = \"orders\"\nby = \"currency\"\nof = \"EUR\"\nat_most = 7\n",
     )
     .unwrap();
-    let limits: Vec<_> = gates.limits.iter().map(|(c, l)| format!("{} {l}", c.word())).collect();
+    let limits: Vec<_> = gates.limits.iter().map(|(c, l)| format!("{c} {l}")).collect();
     assert_eq!(limits, ["malformed 0.1%", "violations 0"]);
     let told: Vec<_> = gates.expect.iter().map(|e| format!("{}: {}", e.gate(), e.bounds)).collect();
     assert_eq!(

@@ -19,9 +19,10 @@ mod tests;
 
 pub use crate::source::Format;
 pub use authored::{Authored, Place, Raw, Written};
+pub(crate) use authored::{raw, type_of};
 pub use error::JobError;
 pub(crate) use error::near;
-pub use gates::{BoundGates, Counted, Gates};
+pub use gates::{BoundGates, COUNTED, Gates};
 pub use params::{Params, columns};
 pub use resolved::{Every, Limits, ReducerFile, Resolved, Snapshots, Source};
 

@@ -23,14 +23,15 @@ use super::results::Trees;
 use super::stages::Stage;
 use crate::clock::Stopwatch;
 use crate::compare::{
-    CompareError, CompareOptions, Gated, forced, lone_params, refusals, side, tell_apart,
+    CompareError, CompareOptions, Gated, NO_COMMON_KEY, lone_params, refusals, refuse, side,
+    tell_apart,
 };
 use crate::job::Resolved;
 use crate::sink::{RunDir, Sink as RunSink};
 use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::pair::Shared;
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, Plan, Tally, Words};
+use retally_compare::{Declared, Head, Plan, Tally, Words, limits};
 use retally_core::digest::Tables;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
@@ -104,7 +105,7 @@ pub fn compare(
     let mut notes = Vec::new();
     if a.name != b.name {
         let text = format!("they are two reducers, `{}` and `{}`", a.name, b.name);
-        refuse(vec![text], options.compare.force, &mut notes)?;
+        refuse(&[text], options.compare.force, &mut notes)?;
     }
     let plan = Plan::new(declared(&a), declared(&b), &options.compare.options)
         .map_err(CompareError::from)?;
@@ -119,13 +120,12 @@ pub fn compare(
     let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
     let sides = given.map(|((reducer, sink), file)| Side { reducer, sink, file }).collect();
     let (prepared, results) = prepare(job, sides, Some(shared), &replay, observer)?;
-    let gated =
-        Gated::begin(options.compare.gate.as_ref(), &plan, sink).map_err(CompareError::from)?;
+    let gated = Gated::begin(options.compare.gate.as_ref(), &plan).map_err(CompareError::from)?;
     let mut tally = Tally::new(plan.clone());
     tally.look_at_outcomes(rejects(&prepared));
     let mut committer = Committer::begin(job, &prepared, results, Some(tally), observer)?;
     let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
-    let compared = pass.run(&options.compare, plan, notes, &mut committer, gated);
+    let compared = pass.run(&options.compare, plan, notes, &mut committer, gated, sink);
     let mut compared = compared.inspect_err(|_| committer.abandon())?;
     compared.comparison.explain = options.explain.clone();
     Ok(compared)
@@ -133,15 +133,6 @@ pub fn compare(
 
 fn declared(description: &Description) -> Declared<'_> {
     Declared { view: &description.view, emits: &description.emits }
-}
-
-/// Refuses what means nothing, or notes that it was gone on with.
-fn refuse(found: Vec<String>, force: bool, notes: &mut Vec<Note>) -> Result<(), CompareError> {
-    if !found.is_empty() && !force {
-        return Err(CompareError::Refused(found));
-    }
-    notes.extend(found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))));
-    Ok(())
 }
 
 /// A pass that is prepared.
@@ -159,7 +150,8 @@ impl Pass<'_> {
         plan: Plan,
         mut notes: Vec<Note>,
         committer: &mut Committer<'_>,
-        mut gated: Gated<'_>,
+        mut gated: Gated,
+        sink: &mut dyn Sink,
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
         let (extents, mut stages) = pass(self.options, prepared, committer)?;
@@ -173,7 +165,8 @@ impl Pass<'_> {
         let described = |side: usize| prepared.lanes[side].recipe.description();
         let mut tables = [0, 1].map(|side| Tables::new(described(side)));
         let sides = (&mut tables, [&mut *a, &mut *b]);
-        let joined = join(prepared, self.options, sides, &mut tally, &mut stages, &mut gated)?;
+        let mut sink = gated.before(sink);
+        let joined = join(prepared, self.options, sides, &mut tally, &mut stages, &mut sink)?;
         let input =
             stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
         let trees = tables.map(Trees::of);
@@ -183,9 +176,9 @@ impl Pass<'_> {
         let mut found = refusals(&manifests[0], &manifests[1]);
         found.retain(|text| !notes.iter().any(|note| note.text.contains(text.as_str())));
         if joined.common == 0 && joined.keys.iter().all(|&keys| keys > 0) {
-            found.push("they have no key in common".to_owned());
+            found.push(NO_COMMON_KEY.to_owned());
         }
-        refuse(found, how.force, &mut notes)?;
+        refuse(&found, how.force, &mut notes)?;
         for (side, results) in [a, b].into_iter().enumerate() {
             let (lane, manifest) = (&prepared.lanes[side], &manifests[side]);
             let (job, options) = (self.job, self.options);
@@ -211,14 +204,10 @@ impl Pass<'_> {
         manifests: &[Manifest; 2],
     ) -> Comparison {
         let [a, b] = manifests;
-        for (of_a, name) in lone_params(a, b) {
-            let side = if of_a { "A" } else { "B" };
-            let text = format!("the param `{name}` is declared by {side} alone");
-            notes.push(Note::new(NoteCode::OneVersion, text));
-        }
+        notes.extend(lone_params(a, b));
         let inputs = self.prepared.lanes.pair().map(|pair| pair.shared.inputs());
         let words = Words {
-            inputs: inputs.unwrap_or_default().iter().take(64).cloned().collect(),
+            inputs: inputs.unwrap_or_default().iter().take(limits::FACTS_MAX).cloned().collect(),
             outcomes: outcome_words(),
             outcome_keys: None,
             span: self.span(),

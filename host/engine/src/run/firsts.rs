@@ -5,13 +5,13 @@ use super::pair::Pair;
 use super::prepare::Prepared;
 use retally_compare::First;
 use retally_compare::model::{
-    FirstDivergence, FirstEvent, NamedOutcome, Rejects, ShownRecord, ShownRow, ShownValue,
+    FirstDivergence, FirstEvent, NamedOutcome, Rejects, ShownRecord, ShownRow,
 };
 use retally_compare::pair::{Detail, Parted, Seen, fate_bit};
 use retally_core::decode::Code;
 use retally_core::limits::SHARDS;
 use retally_core::reduce::{Outcome, Shard};
-use retally_core::schema::{Column, Description, Field, Kind, Value, display};
+use retally_core::schema::{Column, Kind, Value, display};
 use retally_core::shard::shard_of;
 use retally_core::state::Slot;
 
@@ -150,36 +150,18 @@ impl<'a> Firsts<'a> {
         let Some(Detail { id, emits, views }) = detail else { return event };
         event.event_id = Some(String::from_utf8_lossy(&id).into_owned());
         let described = |side: usize| self.prepared.lanes[side].recipe.description();
-        let [emits_a, emits_b] = emits;
-        event.emits_a = records(described(0), &emits_a);
-        event.emits_b = records(described(1), &emits_b);
-        let [view_a, view_b] = views;
-        event.view_a = view_a.map(|columns| view(described(0), &columns));
-        event.view_b = view_b.map(|columns| view(described(1), &columns));
-        event
+        let rows = |columns: &[Column]| 0..columns.first().map_or(0, Column::len);
+        let [emits_a, emits_b] = [0, 1].map(|side: usize| {
+            let kinds = described(side).emits.iter().zip(&emits[side]);
+            let records = kinds.flat_map(|(kind, columns)| {
+                rows(columns).map(move |row| ShownRecord::of(kind, columns, row))
+            });
+            records.collect()
+        });
+        let [view_a, view_b] = [0, 1].map(|side: usize| {
+            let (fields, columns) = (&described(side).view.fields, views[side].as_ref()?);
+            Some(rows(columns).map(|row| ShownRow::of(fields, columns, row)).collect())
+        });
+        FirstEvent { emits_a, emits_b, view_a, view_b, ..event }
     }
-}
-
-fn records(description: &Description, emits: &[Vec<Column>]) -> Vec<ShownRecord> {
-    let of_kind = |(kind, columns): (&retally_core::schema::EmitKind, &Vec<Column>)| {
-        let record = |values| ShownRecord { kind: kind.name.clone(), values };
-        rows(&kind.fields, columns).into_iter().map(record).collect::<Vec<_>>()
-    };
-    description.emits.iter().zip(emits).flat_map(of_kind).collect()
-}
-
-fn view(description: &Description, columns: &[Column]) -> Vec<ShownRow> {
-    let rows = rows(&description.view.fields, columns);
-    rows.into_iter().map(|values| ShownRow { values }).collect()
-}
-
-fn rows(fields: &[Field], columns: &[Column]) -> Vec<Vec<ShownValue>> {
-    let row = |row: usize| {
-        let value = |(field, column): (&Field, &Column)| {
-            let value = column.get(row).map(|value| display(value, field.kind));
-            ShownValue { field: field.name.clone(), value }
-        };
-        fields.iter().zip(columns).map(value).collect()
-    };
-    (0..columns.first().map_or(0, Column::len)).map(row).collect()
 }

@@ -24,7 +24,7 @@ use crate::job::Resolved;
 use crate::limits::BATCH_EVENTS;
 use crate::log::Log;
 use crate::sink::{RunDir, Sink, Snapshots};
-use retally_compare::run_gate::Judged;
+use retally_compare::model::gate::Judged;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_sandbox::LogSink;

@@ -2,8 +2,8 @@
 
 use crate::error::Failure;
 use anyhow::anyhow;
+use retally_compare::gate::Limit;
 use retally_compare::gate::{Entry, Gate};
-use retally_compare::run_gate::Limit;
 use retally_engine::clock;
 use retally_engine::compare::expectations::Expectations;
 use std::path::Path;

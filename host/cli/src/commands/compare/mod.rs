@@ -11,8 +11,8 @@ use anyhow::anyhow;
 use pass::{PassArgs, path_flag};
 use retally_compare::Options;
 use retally_compare::gate::Entry;
+use retally_compare::gate::Limit;
 use retally_compare::model::{Comparison, Verdict};
-use retally_compare::run_gate::Limit;
 use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
 use retally_report::{Outline, terminal, terminal_beside_page};
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// Differing keys to show for each field.
-    #[arg(long, value_name = "N", default_value_t = retally_compare::SHOWN_KEYS)]
+    #[arg(long, value_name = "N", default_value_t = retally_compare::limits::SHOWN_KEYS)]
     show: usize,
     /// The job file: whose log two reducers are replayed over, and what the commands that lead on
     /// name.
@@ -176,7 +176,7 @@ fn repeat(args: &Args) -> Vec<String> {
     words.extend(args.expect.iter().flat_map(|expect| flag("--expect", expect)));
     words.extend(args.allow.iter().flat_map(|entry| flag("--allow", &entry.to_string())));
     words.extend(args.max_keys.iter().flat_map(|limit| flag("--max-keys", &limit.to_string())));
-    if args.show != retally_compare::SHOWN_KEYS {
+    if args.show != retally_compare::limits::SHOWN_KEYS {
         words.extend(flag("--show", &args.show.to_string()));
     }
     if args.force {

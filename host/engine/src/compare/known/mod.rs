@@ -13,7 +13,8 @@ mod view;
 use super::ahead::Ahead;
 use super::error::CompareError;
 use super::gated::Gated;
-use super::runs::{CompareOptions, forced};
+use super::refuse::refuse;
+use super::runs::{CompareOptions, NO_COMMON_KEY};
 use super::sides::{open, side};
 use crate::rundir::RunReader;
 use crate::rundir::keys::ViewRows;
@@ -52,7 +53,8 @@ pub fn known(
     let run = open(dir)?;
     let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
     let emits = load_emits(&run, &files.emits)?;
-    let mut notes = judge(&run, view.as_ref(), &emits, options.force)?;
+    let mut notes = Vec::new();
+    refuse(&empty(&run, view.as_ref(), &emits), options.force, &mut notes)?;
     if !emits.is_empty() {
         super::intact::log(&run, dir)?;
     }
@@ -65,13 +67,13 @@ pub fn known(
         Declared { view: view_b, emits: &kinds },
         &options.options,
     )?;
-    let mut gated = Gated::begin(options.gate.as_ref(), &plan, sink)?;
+    let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;
     let mut tally = Tally::new(plan.clone());
     let mut read = Read { checked: true, ..Read::default() };
     let mut apart = Vec::new();
     match &view {
-        Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated)? => {
-            apart.push("they have no key in common".to_owned());
+        Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated.before(sink))? => {
+            apart.push(NO_COMMON_KEY.to_owned());
         }
         Some(_) => {}
         None => notes.push(Note::new(NoteCode::NotCompared, "the view was not compared")),
@@ -82,10 +84,7 @@ pub fn known(
             apart.push(format!("no record of {file} is of an event with emits of `{kind}`"));
         }
     }
-    if !apart.is_empty() && !options.force {
-        return Err(CompareError::Refused(apart));
-    }
-    notes.extend(apart.iter().map(|text| Note::new(NoteCode::Forced, forced(text))));
+    refuse(&apart, options.force, &mut notes)?;
     let sources = view.into_iter().map(|view| (Place::View, view.source));
     let sources: Vec<(Place, Source)> = sources
         .chain(emits.into_iter().map(|known| (Place::Emit(known.kind.name), known.source)))
@@ -150,13 +149,8 @@ fn known_side(sources: Vec<(Place, Source)>) -> Side {
     Side { label, reducer: None, run: None, known: sources.into_iter().map(file).collect() }
 }
 
-/// Refuses sides with nothing to compare.
-fn judge(
-    run: &RunReader,
-    view: Option<&KnownView>,
-    emits: &[KnownEmits],
-    force: bool,
-) -> Result<Vec<Note>, CompareError> {
+/// Sides with nothing to compare.
+fn empty(run: &RunReader, view: Option<&KnownView>, emits: &[KnownEmits]) -> Vec<String> {
     let mut found = Vec::new();
     let counts = &run.manifest().counts;
     if counts.applied == 0 || counts.keys == 0 {
@@ -167,10 +161,7 @@ fn judge(
     let sources = sources.chain(emits.iter().map(|known| &known.source));
     let empty = sources.filter(|source| source.rows == 0);
     found.extend(empty.map(|source| format!("{} holds no row", source.name)));
-    if !found.is_empty() && !force {
-        return Err(CompareError::Refused(found));
-    }
-    Ok(found.iter().map(|text| Note::new(NoteCode::Forced, forced(text))).collect())
+    found
 }
 
 /// Compares the views, all of them. Whether there is no key in common.

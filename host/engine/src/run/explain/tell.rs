@@ -11,7 +11,7 @@ use retally_compare::pair::PairFold;
 use retally_core::decode::{Events, Placed, Reading};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe, Slabs};
 use retally_core::reduce::{Block, Originals, Stop};
-use retally_core::schema::{Column, Field, Kind, Value, display};
+use retally_core::schema::{Kind, Value, display};
 
 /// What a view is; none: it fails.
 pub(super) type View = Option<Vec<ShownRow>>;
@@ -133,7 +133,7 @@ impl<'a> Teller<'a> {
         let number = usize::from(events.inputs[0]);
         let input = self.prepared.lanes[side].recipe.description().inputs.get(number)?;
         let ready = events.readings[0] == Reading::Ready;
-        let fields = ready.then(|| values(&input.fields, &events.columns[number], 0));
+        let fields = ready.then(|| ShownRow::of(&input.fields, &events.columns[number], 0).values);
         Some((input.name.clone(), fields))
     }
 
@@ -148,10 +148,7 @@ impl<'a> Teller<'a> {
         let emits = description.emits.iter().zip(&block.emits);
         let records = |(kind, rows): (&retally_core::schema::EmitKind, _)| {
             let rows: &retally_core::reduce::EmitRows = rows;
-            let record = |row| {
-                let values = values(&kind.fields, &rows.columns, row);
-                ShownRecord { kind: kind.name.clone(), values }
-            };
+            let record = |row| ShownRecord::of(kind, &rows.columns, row);
             (0..rows.events.len()).map(record).collect::<Vec<_>>()
         };
         let emits = emits.flat_map(records).collect();
@@ -177,7 +174,7 @@ impl<'a> Teller<'a> {
     fn view(&mut self, side: usize) -> View {
         let viewed = self.folds.side(side).view(self.key).ok()?;
         let fields = &self.prepared.lanes[side].recipe.description().view.fields;
-        let row = |row| ShownRow { values: values(fields, &viewed.columns, row) };
+        let row = |row| ShownRow::of(fields, &viewed.columns, row);
         Some((0..viewed.owners.len()).map(row).collect())
     }
 }
@@ -186,12 +183,4 @@ impl<'a> Teller<'a> {
 pub(super) fn row_key(description: &retally_core::schema::Description) -> Vec<String> {
     let field = |number: &u16| description.view.fields.get(usize::from(*number));
     description.view.row_key.iter().filter_map(field).map(|field| field.name.clone()).collect()
-}
-
-fn values(fields: &[Field], columns: &[Column], row: usize) -> Vec<ShownValue> {
-    let value = |(field, column): (&Field, &Column)| {
-        let value = column.get(row).map(|value| display(value, field.kind));
-        ShownValue { field: field.name.clone(), value }
-    };
-    fields.iter().zip(columns).map(value).collect()
 }

@@ -1,7 +1,7 @@
 //! A limit for a count: a number, or a share of all. Shares are exact: no float decides whether a
 //! gate holds.
 
-use super::{Finding, Judged};
+use crate::model::gate::{Finding, Judged};
 use std::fmt;
 use std::str::FromStr;
 

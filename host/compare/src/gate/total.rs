@@ -4,8 +4,8 @@
 //! Sums are exact. A total over nothing breaks its gate: a field that nobody writes any more must
 //! not pass for one that adds up to zero.
 
-use super::{FINDINGS_MAX, Finding, Judged};
-use retally_core::limits;
+use crate::limits;
+use crate::model::gate::{Finding, Judged};
 use retally_core::manifest::FieldTotal;
 use retally_core::schema::{Column, Exact, Kind, Values, write_text};
 use std::cmp::Ordering;
@@ -124,7 +124,7 @@ impl Sums {
 
 impl Bounds {
     /// By how much a total lies outside.
-    fn over(&self, total: Exact) -> Option<Exact> {
+    pub(super) fn over(&self, total: Exact) -> Option<Exact> {
         let outside = |bound: Option<Exact>, order| {
             let bound = bound.filter(|bound| total.compare(*bound) == order)?;
             // What cannot be told in 128 bits is at least told to be wrong.
@@ -188,7 +188,7 @@ impl Expectation {
             .iter()
             .filter(|(_, total)| totals.len() == 1 || self.bounds.over(*total).is_some());
         let findings: Vec<_> = told
-            .take(FINDINGS_MAX)
+            .take(limits::GATE_FINDINGS_MAX)
             .map(|(group, total)| Finding {
                 of: group.filter(|_| only.is_none()).cloned(),
                 actual: total.to_string(),
@@ -311,7 +311,10 @@ mod tests {
         let names: Vec<String> = (0..30).map(|n| format!("{n:02}")).collect();
         let rows: Vec<_> = names.iter().map(|name| (Some(name.as_str()), Some(1))).collect();
         let judged = net(equals("0"), Some(None)).judge(&sums(&rows));
-        assert_eq!((judged.findings.len(), judged.more, judged.judged), (FINDINGS_MAX, 10, 30));
+        assert_eq!(
+            (judged.findings.len(), judged.more, judged.judged),
+            (limits::GATE_FINDINGS_MAX, 10, 30)
+        );
         let names: Vec<String> = (0..=limits::EXPECT_GROUPS_MAX).map(|n| n.to_string()).collect();
         let rows: Vec<_> = names.iter().map(|name| (Some(name.as_str()), Some(0))).collect();
         let judged = net(equals("0"), Some(None)).judge(&sums(&rows));

@@ -1,10 +1,11 @@
-//! What a gate found, as plain data: what reports show and `--json` prints.
+//! What gates found, of a run or of a comparison, as plain data: what reports show and `--json`
+//! prints.
 
-use super::super::model::Presence;
+use super::Presence;
 use serde::{Deserialize, Serialize};
 
-/// What a gate found. It names no day, so that it is the same bytes when repeated while the same
-/// entries hold.
+/// What the gate of a comparison found. It names no day, so that it is the same bytes when repeated
+/// while the same entries hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateVerdict {
@@ -16,8 +17,13 @@ pub struct GateVerdict {
     pub unexpected: u64,
     /// The latter by what differs.
     pub by_what: Vec<Unexpected>,
-    /// How many keys may differ unexpectedly, and how many do.
-    pub keys: KeyLimit,
+    /// Keys that differ in what no entry takes: in the view, or, where emits or outcomes differ
+    /// unexpectedly, in anything at all.
+    pub keys: u64,
+    /// How many keys may differ unexpectedly, and whether that covers all that does; none: not one
+    /// may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_keys: Option<Judged>,
     /// Each entry, in its order.
     pub entries: Vec<EntryVerdict>,
     /// The first unexpected differences of the view, in the order of keys; bounded. What is
@@ -35,23 +41,6 @@ pub struct Unexpected {
     pub what: String,
     /// How many.
     pub differences: u64,
-}
-
-/// The limit for keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyLimit {
-    /// The limit as written; none: not one.
-    pub limit: Option<String>,
-    /// How many that is.
-    pub most: u64,
-    /// Keys of either side.
-    pub all: u64,
-    /// Keys that differ in what no entry takes: in the view, or, where emits or outcomes differ
-    /// unexpectedly, in anything at all.
-    pub differ: u64,
-    /// Whether everything unexpected lies within the limit.
-    pub within: bool,
 }
 
 /// What became of an entry.
@@ -120,4 +109,48 @@ pub struct Sample {
     pub b: Option<String>,
     /// B minus A, where that means something.
     pub difference: Option<String>,
+}
+
+/// What a gate found of a number, or of the numbers of one kind: in a run or in a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// What was judged: `malformed`, `net by currency`.
+    pub gate: String,
+    /// What it may be: `at most 0.1% of events`, `exactly 0.00`.
+    pub limit: String,
+    /// Whether it is.
+    pub holds: bool,
+    /// How many numbers were judged: one, or one for each value of a field.
+    pub judged: u64,
+    /// The number that was judged; of several those that are not as they may be, bounded.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the bound.
+    pub more: u64,
+    /// Why nothing could be judged, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A number that was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Of several, the value of the field that it belongs to; none: a missing value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// The number.
+    pub actual: String,
+    /// What it was held against, if that is a share: how many there are in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub among: Option<u64>,
+    /// By how much it is too large, or with a minus too small; none if it is as it may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+}
+
+impl Judged {
+    /// A gate that nothing could be held against: broken.
+    pub fn unjudged(gate: String, limit: String, why: String) -> Self {
+        let (holds, findings) = (false, Vec::new());
+        Self { gate, limit, holds, judged: 0, findings, more: 0, why: Some(why) }
+    }
 }
