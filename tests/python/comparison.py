@@ -202,7 +202,7 @@ def attribution(db, said, in_one_pass, expect):
         else:
             expect(condition, None, "a condition that SQL does not know")
             continue
-        told = f"keys that {finding['text']}"
+        told = f"keys with {finding['condition']}"
         for name, which in known.items():
             own = row(db, f"select count(*) as n from keys join ({having}) using (key) where {which}")
             if finding[name] is not None:
