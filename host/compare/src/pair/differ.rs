@@ -1,5 +1,5 @@
 //! Columns of two sides held against each other, a column at a time: which steps differ in their
-//! records or view rows. What equal means is [`judge`]'s to say; values of one kind that are equal
+//! records or view rows. What equal means is [`judge()`]'s to say; values of one kind that are equal
 //! only if they are the same are compared in loops of their own, because every event comes by here.
 
 use super::rows::Range;

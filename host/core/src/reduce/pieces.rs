@@ -20,10 +20,10 @@ pub struct KeyRows {
     pub home: Vec<PartitionIndex>,
 }
 
-/// Ids seen; their digests tell the shards of their keys ([`Seed::id`]).
+/// Ids seen; their digests tell the shards of their keys ([`Seed::id`](crate::seed::Seed::id)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdRows {
-    /// [`Seed::id`] of key and id.
+    /// [`Seed::id`](crate::seed::Seed::id) of key and id.
     pub digests: Vec<u128>,
     /// What is kept of the content of the event that counts.
     pub content: Vec<u64>,

@@ -1,7 +1,7 @@
 //! Tables in Parquet files: what run directories, snapshots and lists of differences are made of.
 //!
-//! A table is declared once, as the names and types of its columns ([`text`], [`number`], ...) and
-//! the way its file stores them. From then on it is written ([`TableWriter`], [`NewRows`]) and read
+//! A table is declared once, as the names and types of its columns (`text`, `number`, ...) and
+//! the way its file stores them. From then on it is written (`TableWriter`, `NewRows`) and read
 //! ([`Batch`]) by those names, never by number: a column may come or go without moving another.
 
 mod batch;
