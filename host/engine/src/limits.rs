@@ -17,6 +17,10 @@ pub const CHUNK_BYTES: usize = 128 << 10;
 /// they are decoded; so only large objects gain.
 pub const SPLIT_BYTES: u64 = 256 << 20;
 
+/// Room that is made for ids before they come, at most, in bytes: a log that foretells more events
+/// than it has must not fill a memory that nobody bounded.
+pub(crate) const FORETOLD_IDS_BYTES: usize = 4 << 30;
+
 /// Compressed bytes that a decompressor is handed at a time.
 pub(crate) const COMPRESSED_CHUNK_BYTES: usize = 128 << 10;
 

@@ -1,6 +1,7 @@
 //! Columns of two sides held against each other, a column at a time: which steps differ in their
-//! records or view rows. What equal means is [`judge()`]'s to say; values of one kind that are equal
-//! only if they are the same are compared in loops of their own, because every event comes by here.
+//! records or view rows. What equal means is [`judge()`]'s to say; values of one kind that are
+//! equal only if they are the same are compared in loops of their own, because every event comes by
+//! here.
 
 use super::rows::Range;
 use crate::{Fields, Judged, Pair, Rows, judge};

@@ -193,12 +193,11 @@ impl<C: Commit> Pipeline<'_, C> {
 
     /// Events that this run takes in all, judged by those that were read so far.
     fn events_expected(&self, outlook: &Outlook) -> u64 {
-        let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed).max(1));
+        let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed));
         let read = u128::from(self.events_read.load(Ordering::Relaxed));
-        let all = match self.log.bytes() {
-            0 => read,
-            total => read * u128::from(total) / bytes,
-        };
+        // A log that does not tell its bytes, or not how many were read, foretells nothing.
+        let all =
+            (read * u128::from(self.log.bytes())).checked_div(bytes).unwrap_or(read).max(read);
         let all = u64::try_from(all).unwrap_or(u64::MAX);
         all.saturating_sub(outlook.skipped).min(outlook.most)
     }

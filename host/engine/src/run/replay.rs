@@ -21,7 +21,7 @@ use super::stopped::describe;
 use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::limits::BATCH_EVENTS;
+use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES};
 use crate::log::Log;
 use crate::sink::{RunDir, Sink, Snapshots};
 use retally_compare::model::gate::Judged;
@@ -211,7 +211,7 @@ pub(crate) fn pass(
         events_read: AtomicU64::new(0),
         written: commit.takes_results(),
         // Room for ids that may never come must not be what fills the memory.
-        ids_max_bytes: prepared.host_memory_bytes / 2,
+        ids_max_bytes: (prepared.host_memory_bytes / 2).min(FORETOLD_IDS_BYTES),
     };
     let (extents, stages, outcome) = pipeline.run(prepared.cuts.clone());
     outcome.map_err(|ended| match ended {
