@@ -19,7 +19,6 @@ use super::join::join;
 use super::prepare::{Prepared, Side, load_file, prepare};
 use super::progress::Observer;
 use super::replay::{ReplayOptions, pass};
-use super::results::Trees;
 use super::stages::Stage;
 use crate::clock::Stopwatch;
 use crate::compare::{
@@ -169,7 +168,7 @@ impl Pass<'_> {
         let joined = join(prepared, self.options, sides, &mut tally, &mut stages, &mut sink)?;
         let input =
             stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
-        let trees = tables.map(Trees::of);
+        let trees = tables.map(Tables::finish);
         // What would be refused is refused before a run directory is complete.
         let manifests =
             [a.manifest(&trees[0], self.job, &input)?, b.manifest(&trees[1], self.job, &input)?];

@@ -13,7 +13,6 @@ use super::gates::judge;
 use super::pipeline::{Commit, Pipeline};
 use super::prepare::{Prepared, Side, load, prepare, run_dir};
 use super::progress::Observer;
-use super::results::Trees;
 use super::schedule::Ended;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
@@ -179,7 +178,7 @@ fn run(
     // It comes behind the keys, because it counts them.
     committer.commit(&extents)?;
     let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
-    let (trees, snapshots) = (Trees::of(tables), committer.saved());
+    let (trees, snapshots) = (tables.finish(), committer.saved());
     let results = committer.one(0);
     let manifest = results.manifest(&trees, job, &input)?;
     let audit = audit::lines(job, options, (lane, &manifest), &snapshots, &stages, watch);

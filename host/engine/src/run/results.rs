@@ -8,11 +8,9 @@ use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::audit::Line;
 use crate::job::Resolved;
-use crate::sink::{Beginning, Commit, End, KeyedDigests, Sink, Takes};
+use crate::sink::{Beginning, Commit, End, Sink, Takes};
 use crate::snapshot::SnapshotRef;
-use retally_core::digest::{
-    Digests, KeyedDigest, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
-};
+use retally_core::digest::{Outcomes, PartitionDigest, Trees, outcomes_digest, run_digest};
 use retally_core::log::Position;
 use retally_core::manifest::{
     Counts, FromSnapshot, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal,
@@ -38,25 +36,6 @@ pub(crate) struct Results<'a> {
     before: Counts,
     takes: Takes,
     sink: &'a mut dyn Sink,
-}
-
-/// The trees over the keys of a side, complete.
-pub(crate) struct Trees {
-    views: KeyedDigest,
-    states: KeyedDigest,
-    violations: KeyedDigest,
-}
-
-impl Trees {
-    pub(crate) fn of(tables: Tables) -> Self {
-        let Tables { views, states, violations } = tables;
-        let (views, states) = (views.finish(), states.finish());
-        Self { views, states, violations: violations.finish() }
-    }
-
-    fn all(&self) -> KeyedDigests<'_> {
-        KeyedDigests { views: &self.views, states: &self.states, violations: &self.violations }
-    }
 }
 
 impl<'a> Results<'a> {
@@ -178,12 +157,8 @@ impl<'a> Results<'a> {
     ) -> Result<Manifest, RunError> {
         let mut partitions = self.outcomes.digests();
         partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-        let digests = Digests {
-            outcomes: outcomes_digest(&self.reducer.description().emits, &partitions),
-            views: trees.views.digest,
-            states: trees.states.digest,
-            violations: trees.violations.digest,
-        };
+        let outcomes = outcomes_digest(&self.reducer.description().emits, &partitions);
+        let digests = trees.digests(outcomes);
         let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
         let run = run_digest(&digests, &counted);
         let Binding { reducer, settings } = self.binding.clone();
@@ -231,7 +206,7 @@ impl<'a> Results<'a> {
         manifest: &Manifest,
         audit: &[Line],
     ) -> Result<(), RunError> {
-        Ok(self.sink.end(&End { trees: trees.all(), manifest, audit })?)
+        Ok(self.sink.end(&End { trees, manifest, audit })?)
     }
 
     /// The pass failed.

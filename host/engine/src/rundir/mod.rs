@@ -44,4 +44,4 @@ pub use named::Named;
 pub use reader::{Keys, Part, Rows, RunReader};
 pub(crate) use rows::{RowMaker, state_rows};
 pub use shape::Table;
-pub use writer::{KeyedDigests, RunWriter};
+pub use writer::RunWriter;

@@ -1,6 +1,6 @@
 //! A generated run for tests: every outcome, every kind, two partitions that take turns.
 
-use super::{KeyedDigests, RunWriter};
+use super::RunWriter;
 use crate::store::Folder;
 use retally_core::decode::Code;
 use retally_core::digest::{
@@ -218,18 +218,11 @@ impl Sample {
             counts.violations += finals.violated.len() as u64;
             writer.finals(finals.clone()).unwrap();
         }
-        let Tables { views, states, violations } = tables;
-        let (views, states, violations) = (views.finish(), states.finish(), violations.finish());
+        let trees = tables.finish();
         let partitions = outcomes.digests();
-        let digests = Digests {
-            outcomes: outcomes_digest(&description().emits, &partitions),
-            views: views.digest,
-            states: states.digest,
-            violations: violations.digest,
-        };
+        let digests = trees.digests(outcomes_digest(&description().emits, &partitions));
         let manifest = manifest(digests, &partitions, (counts, totals), writer.control());
-        let trees = KeyedDigests { views: &views, states: &states, violations: &violations };
-        writer.finish(trees, &manifest, "").unwrap();
+        writer.finish(&trees, &manifest, "").unwrap();
         manifest
     }
 }

@@ -10,7 +10,7 @@ use crate::audit::AUDIT;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
 use crate::store::Folder;
 use crate::table::TableError;
-use retally_core::digest::{History, KeyedDigest};
+use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::{Block, Finals, Outcome, Refused};
@@ -35,17 +35,6 @@ pub struct RunWriter {
     violated: RunFile,
     places: PlacesWriter,
     history: bool,
-}
-
-/// The finished trees whose leaves are kept for comparing runs and for proofs.
-#[derive(Debug, Clone, Copy)]
-pub struct KeyedDigests<'a> {
-    /// Of the views.
-    pub views: &'a KeyedDigest,
-    /// Of the states.
-    pub states: &'a KeyedDigest,
-    /// Of the violations.
-    pub violations: &'a KeyedDigest,
 }
 
 impl RunWriter {
@@ -171,7 +160,7 @@ impl RunWriter {
     /// When a file cannot be written; what is there then has no manifest.
     pub fn finish(
         mut self,
-        trees: KeyedDigests<'_>,
+        trees: &Trees,
         manifest: &Manifest,
         audit: &str,
     ) -> Result<(), RunDirError> {
@@ -231,9 +220,9 @@ impl RunWriter {
         self.refused.write(self.maker.refused(&all))
     }
 
-    fn write_leaves(&self, trees: KeyedDigests<'_>) -> Result<(), RunDirError> {
+    fn write_leaves(&self, trees: &Trees) -> Result<(), RunDirError> {
         let trees =
-            [("states", trees.states), ("views", trees.views), ("violations", trees.violations)];
+            [("states", &trees.states), ("views", &trees.views), ("violations", &trees.violations)];
         let mut file = RunFile::create(&self.folder, &self.maker.shape, Table::Leaves)?;
         for (tree, KeyedDigest { leaves, .. }) in trees {
             file.write(leaf_rows(tree, leaves))?;

@@ -16,7 +16,6 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
-pub use crate::rundir::KeyedDigests;
 pub use memory::{Memory, MemoryError, Tables};
 pub use run_dir::RunDir;
 pub use snapshots::Snapshots;
@@ -24,7 +23,7 @@ pub use snapshots::Snapshots;
 use crate::audit::Line;
 use crate::rundir::RunDirError;
 use crate::snapshot::{SnapshotError, SnapshotRef};
-use retally_core::digest::History;
+use retally_core::digest::{History, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::{Block, Finals};
@@ -141,7 +140,7 @@ pub struct Commit {
 #[derive(Debug, Clone, Copy)]
 pub struct End<'a> {
     /// The trees over the keys.
-    pub trees: KeyedDigests<'a>,
+    pub trees: &'a Trees,
     /// What ran, on what, with what result.
     pub manifest: &'a Manifest,
     /// What varies from run to run.
