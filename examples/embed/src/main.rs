@@ -33,8 +33,8 @@ fn main() -> Result<(), Failure> {
     let [orders, orders_v2, hostile] = paths.as_slice() else {
         return Err("name three components: ORDERS.wasm ORDERS_V2.wasm HOSTILE.wasm".into());
     };
-    let [orders, orders_v2, hostile] =
-        [std::fs::read(orders)?, std::fs::read(orders_v2)?, std::fs::read(hostile)?];
+    let read = |path| std::fs::read(path).map_err(|error| format!("{path}: {error}"));
+    let [orders, orders_v2, hostile] = [read(orders)?, read(orders_v2)?, read(hostile)?];
 
     let (alone, _) = replay(&books(&orders)?, ALLOWANCE, &Cancel::default(), &Metered::default())?;
     let metered = Metered::default();

@@ -1,18 +1,15 @@
-//! The engine inside somebody else's program, as `examples/embed` has it: tenants within limits of
-//! their own, one of them hostile.
+//! The engine inside somebody else's program, as this example has it: tenants within limits of their
+//! own, one of them hostile. It stands beside the program, so that Cargo builds the one for the other.
 
 use anyhow::{Context, Result};
-use retally_tests::{reducer, root};
+use retally_tests::reducer;
 use std::process::Command;
 
 #[test]
 fn a_hostile_tenant_ends_alone() -> Result<()> {
-    let example = root().join("target/release/retally-example-embed");
+    let example = env!("CARGO_BIN_EXE_retally-example-embed");
     let components = ["orders", "orders-v2", "chameleon"].map(reducer);
-    let output = Command::new(&example)
-        .args(components)
-        .output()
-        .with_context(|| example.display().to_string())?;
+    let output = Command::new(example).args(components).output().context(example)?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}{errors}");
