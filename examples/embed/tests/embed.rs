@@ -1,5 +1,5 @@
-//! The engine inside somebody else's program, as this example has it: tenants within limits of their
-//! own, one of them hostile. It stands beside the program, so that Cargo builds the one for the other.
+//! The engine inside somebody else's program, as this example has it: tenants within limits of
+//! their own, one of them hostile. The test stands beside the program, so that Cargo builds it.
 
 use anyhow::{Context, Result};
 use retally_tests::reducer;
