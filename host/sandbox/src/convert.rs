@@ -122,7 +122,7 @@ pub(crate) fn outcome(o: wit::Outcome) -> Answer {
             .map(|r| Rejected { row: r.row, code: r.code, detail: r.detail })
             .collect(),
         trace: viewed(o.trace),
-        imprints: spans(o.imprints),
+        imprints: o.imprints,
     }
 }
 

@@ -153,7 +153,7 @@ records! {
         emits: List<Emitted>,
         rejects: List<Rejected>,
         trace: Viewed,
-        imprints: Spans,
+        imprints: List<u64>,
     }
     Keyed { keys: Spans, states: Spans, times: List<i64>, params: List<Column> }
     Violated { owner: u32, code: u16, detail: Text }
@@ -199,6 +199,6 @@ pub enum Migrated {
 const _: () = {
     assert!(size_of::<Field>() == 20 && size_of::<Input>() == 32 && size_of::<Description>() == 92);
     assert!(size_of::<Values>() == 20 && size_of::<Column>() == 28 && size_of::<Batch>() == 100);
-    assert!(size_of::<Outcome>() == 64 && size_of::<Keyed>() == 48 && size_of::<Rejected>() == 16);
+    assert!(size_of::<Outcome>() == 56 && size_of::<Keyed>() == 48 && size_of::<Rejected>() == 16);
     assert!(size_of::<Migrated>() == 20 && size_of::<StateShape>() == 20);
 };

@@ -152,17 +152,14 @@ impl<R: Reducer> Rows<R> {
     #[track_caller]
     pub fn push(&mut self, row: R::View<'_>) {
         if let Some(imprints) = &mut self.imprints {
-            let mut imprint = imprints.row(<R::View<'_> as Record>::FIELDS.len());
-            Record::write(&row, &mut imprint);
-            return imprint.end();
+            return Record::write(&row, imprints);
         }
         self.owners.push(self.owner);
         Record::write(&row, &mut self.columns);
     }
 
-    pub(crate) fn finish(self) -> (abi::Viewed, abi::Spans) {
-        let none = || Imprints::new(&[], 0);
+    pub(crate) fn finish(self) -> (abi::Viewed, abi::List<u64>) {
         let viewed = abi::Viewed { owners: self.owners.into(), columns: self.columns.finish() };
-        (viewed, self.imprints.unwrap_or_else(none).finish())
+        (viewed, self.imprints.map(Imprints::finish).unwrap_or_default())
     }
 }

@@ -1,15 +1,21 @@
-//! Imprints of views: bytes that are the same for the same rows and for no others, so that a
-//! comparison need not carry every row out of the sandbox. What they look like stands in the WIT.
+//! Imprints of views: two words that are the same for the same rows and, but for a chance of one in
+//! 2^64, for no others, so that a comparison need not carry every row out of the sandbox. How they
+//! are made stands in the WIT.
 
-use crate::abi::Spans;
+use crate::abi::List;
 use crate::columns::{Cell, Sink, Value, word};
+
+/// What no rows leave.
+const START: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
 
 /// The imprints of a call, and which fields they show.
 pub(crate) struct Imprints {
     /// One bit for each field, of the first 64.
     fields: u64,
-    ends: Vec<u32>,
-    bytes: Vec<u8>,
+    /// Those of the events that ended.
+    ended: Vec<u64>,
+    /// That of the event at hand.
+    open: [u64; 2],
 }
 
 impl Imprints {
@@ -19,97 +25,29 @@ impl Imprints {
             Some(bit) => bits | bit,
             None => panic!("an imprint shows the first 64 fields, and not field {field}"),
         });
-        Self { fields, ends: Vec::with_capacity(events), bytes: Vec::with_capacity(events * 128) }
+        Self { fields, ended: Vec::with_capacity(events * 2), open: START }
     }
 
     /// Ends the imprint of an event.
     #[inline]
     pub(crate) fn end(&mut self) {
-        assert!(self.bytes.len() <= u32::MAX as usize, "a batch's imprints are beyond 4 GiB");
-        self.ends.push(self.bytes.len() as u32);
+        self.ended.extend(self.open);
+        self.open = START;
     }
 
-    pub(crate) fn finish(self) -> Spans {
-        Spans { ends: self.ends.into(), bytes: self.bytes.into() }
-    }
-}
-
-/// Texts up to this long have room in the row; longer ones make it.
-const SHORT_MAX: usize = 16;
-
-/// Most bytes that a field writes into the room of its row: whether it is there, and a text with
-/// its length.
-const FIELD_ROOM: usize = 1 + 4 + SHORT_MAX;
-
-/// The imprint of a row while it is made: room for all of it is there from the beginning, so that a
-/// field is a store or two.
-pub(crate) struct Row<'a> {
-    imprints: &'a mut Vec<u8>,
-    fields: u64,
-    /// Where the next byte goes: behind the bytes that there are, before the end of their room.
-    at: *mut u8,
-    /// Room that the fields of the row need.
-    room: usize,
-}
-
-impl Imprints {
-    /// Begins a row of so many fields.
-    #[inline]
-    pub(crate) fn row(&mut self, fields: usize) -> Row<'_> {
-        let room = fields * FIELD_ROOM;
-        self.bytes.reserve(room);
-        let at = self.bytes.spare_capacity_mut().as_mut_ptr().cast();
-        Row { imprints: &mut self.bytes, fields: self.fields, at, room }
-    }
-}
-
-impl Row<'_> {
-    /// Ends the row.
-    #[inline]
-    pub(crate) fn end(self) {
-        // SAFETY: `at` lies in the vector's room, and everything before it is written.
-        unsafe { close(self.imprints, self.at) }
+    pub(crate) fn finish(self) -> List<u64> {
+        self.ended.into()
     }
 
     #[inline(always)]
-    fn put_bytes<const N: usize>(&mut self, bytes: [u8; N]) {
-        // SAFETY: a field writes at most `FIELD_ROOM` bytes, for which `row` and `long` made room.
-        unsafe {
-            self.at.cast::<[u8; N]>().write_unaligned(bytes);
-            self.at = self.at.add(N);
-        }
-    }
-
-    /// Puts at most 8 bytes, as a word of which the rest will be written over.
-    #[inline(always)]
-    fn put_short(&mut self, bytes: &[u8]) {
-        self.put_bytes(word(bytes));
-        // SAFETY: back by less than was written.
-        self.at = unsafe { self.at.sub(8 - bytes.len()) };
+    fn put_word(&mut self, word: u64) {
+        let [a, b] = self.open;
+        let mixed = (a ^ word).rotate_left(29).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.open = [b, mixed.wrapping_add(b)];
     }
 }
 
-/// Counts the bytes before `at` as the vector's.
-///
-/// # Safety
-/// `at` lies in the vector's room, and everything before it is written.
-#[inline]
-unsafe fn close(bytes: &mut Vec<u8>, at: *mut u8) {
-    // SAFETY: the caller's promise.
-    unsafe { bytes.set_len(at.offset_from(bytes.as_ptr()) as usize) };
-}
-
-/// Writes a text that is longer than the room of its field; gives where the next byte goes.
-#[cold]
-fn long(bytes: &mut Vec<u8>, at: *mut u8, text: &[u8], room: usize) -> *mut u8 {
-    // SAFETY: `at` is a row's.
-    unsafe { close(bytes, at) };
-    bytes.extend_from_slice(text);
-    bytes.reserve(room);
-    bytes.spare_capacity_mut().as_mut_ptr().cast()
-}
-
-impl Sink for Row<'_> {
+impl Sink for Imprints {
     #[inline(always)]
     #[track_caller]
     fn put<C: Cell>(&mut self, field: usize, value: &C) {
@@ -118,24 +56,17 @@ impl Sink for Row<'_> {
         }
         let value = value.value();
         if !C::REQUIRED {
-            self.put_bytes([u8::from(!matches!(value, Value::Missing))]);
+            self.put_word(u64::from(!matches!(value, Value::Missing)));
         }
         match value {
-            Value::Byte(v) => self.put_bytes([v]),
-            Value::Number(v) => self.put_bytes(v.to_le_bytes()),
-            Value::Float(v) => self.put_bytes(v.to_bits().to_le_bytes()),
-            Value::Day(v) => self.put_bytes(v.to_le_bytes()),
+            Value::Byte(v) => self.put_word(v.into()),
+            Value::Number(v) => self.put_word(v as u64),
+            Value::Float(v) => self.put_word(v.to_bits()),
+            Value::Day(v) => self.put_word(i64::from(v) as u64),
             Value::Missing => {}
             Value::Span(v) => {
-                self.put_bytes((v.len() as u32).to_le_bytes());
-                match v.split_first_chunk::<8>() {
-                    Some((first, rest)) if v.len() <= SHORT_MAX => {
-                        self.put_bytes(*first);
-                        self.put_short(rest);
-                    }
-                    Some(_) => self.at = long(self.imprints, self.at, v, self.room),
-                    None => self.put_short(v),
-                }
+                self.put_word(v.len() as u64);
+                v.chunks(8).for_each(|bytes| self.put_word(u64::from_le_bytes(word(bytes))));
             }
         }
     }

@@ -4,7 +4,7 @@ use super::details::{OneSide, key_level};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::Range;
-use super::seen::{Parted, Seen, fate_bit};
+use super::seen::{Parted, Seen, outcome_bit};
 use super::shared::Shared;
 use super::steps::{At, Step as Event, Steps};
 use super::walk::{Walk, Walked};
@@ -205,7 +205,8 @@ impl PairShard {
                 continue;
             }
             seen.count(found.input_of_row(rows));
-            seen.fates |= rows.into_iter().flatten().fold(0, |bits, (_, w)| bits | fate_bit(w));
+            seen.outcomes |=
+                rows.into_iter().flatten().fold(0, |bits, (_, w)| bits | outcome_bit(w));
         }
         self.records.add(record, &seen);
         let Some((step, looks)) = parted else { return };
@@ -220,8 +221,8 @@ impl PairShard {
         }
     }
 
-    /// Notes the fates of events that did not reach a reducer, up to where their keys parted.
-    pub(super) fn count_fates(&mut self, call: &Call<'_>, sides: &[Side<'_>; 2]) {
+    /// Notes the outcomes of events that did not reach a reducer, up to where their keys parted.
+    pub(super) fn count_outcomes(&mut self, call: &Call<'_>, sides: &[Side<'_>; 2]) {
         let &Call { shared, slabs, outcomes } = call;
         let places = Places::new(slabs);
         for (side, outcomes) in outcomes.into_iter().enumerate() {
@@ -233,7 +234,7 @@ impl PairShard {
                 let at = (slab.placed.partition, slab.placed.offsets.at(row));
                 let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
                 if parted.is_none_or(|parted| at <= parted) {
-                    self.records.fate(record, what);
+                    self.records.outcome(record, what);
                 }
             }
         }

@@ -8,7 +8,7 @@ use crate::{Fields, Judged, Pair, Rows, judge};
 use retally_core::schema::{Column, Spans, Value, Values};
 
 /// Most rows of a run or block: of one that differs each row is looked at.
-pub(super) const RUN_ROWS_MAX: usize = 64;
+const RUN_ROWS_MAX: usize = 64;
 
 /// Rows of both sides that must be equal for a step to be.
 #[derive(Debug, Clone, Copy)]

@@ -31,7 +31,7 @@ mod walk;
 
 pub use details::{DETAIL_LEVELS, Detail, Weights, level_of};
 pub use fold::PairFold;
-pub use seen::{Parted, Seen, fate_bit};
+pub use seen::{Parted, Seen, outcome_bit};
 pub use shared::{Shared, SharedEmits};
 
 use compare::Call;
@@ -165,7 +165,7 @@ impl PairShard {
         }
         stops.first()?;
         let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
-        self.count_fates(&Call { shared, slabs, outcomes }, sides);
+        self.count_outcomes(&Call { shared, slabs, outcomes }, sides);
         for (side, judged) in judged.into_iter().enumerate() {
             folded[side].push(judged);
         }

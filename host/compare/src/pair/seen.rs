@@ -21,13 +21,13 @@ pub struct Seen {
     /// How many such events there were.
     pub events: u32,
     parted: u32,
-    /// One bit for each fate (see [`fate_bit`]) that one of them had on a side.
-    pub fates: u16,
+    /// One bit for each outcome (see [`outcome_bit`]) that one of them had on a side.
+    pub outcomes: u16,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { inputs: 0, events: 0, parted: NONE, fates: 0 }
+        Self { inputs: 0, events: 0, parted: NONE, outcomes: 0 }
     }
 }
 
@@ -45,8 +45,8 @@ impl Seen {
     }
 }
 
-/// The bit of a fate in [`Seen::fates`].
-pub fn fate_bit(what: Outcome) -> u16 {
+/// The bit of an outcome in [`Seen::outcomes`].
+pub fn outcome_bit(what: Outcome) -> u16 {
     1 << match what {
         Outcome::Applied => 0,
         Outcome::Rejected(_) => 1,
@@ -166,11 +166,11 @@ impl Records {
         let seen = &mut self.seen[record as usize];
         seen.events = seen.events.saturating_add(more.events);
         seen.inputs |= more.inputs;
-        seen.fates |= more.fates;
+        seen.outcomes |= more.outcomes;
     }
 
-    pub(super) fn fate(&mut self, record: u32, what: Outcome) {
-        self.seen[record as usize].fates |= fate_bit(what);
+    pub(super) fn outcome(&mut self, record: u32, what: Outcome) {
+        self.seen[record as usize].outcomes |= outcome_bit(what);
     }
 
     /// Notes that a key parted; gives the number of its divergence.

@@ -4,7 +4,7 @@
 //! records of the kinds that both declare, its refusal with the code, or the view after it. An
 //! event that was applied and shows none of these, a duplicate and one that is ignored are alike.
 
-use super::differ::{Facing, RUN_ROWS_MAX, Span, Spanned, mark, same_views};
+use super::differ::{Facing, Span, Spanned, mark, same_views};
 use super::half::Half;
 use super::looks::{Look, Looks};
 use super::rows::{Range, Rows};
@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
         let marks = vec![false; steps.steps.len()];
         let mut walk = Self { shared, steps, halves, rows, records: marks.clone(), views: marks };
         if shared.twins {
-            walk.mark_fates();
+            walk.mark_outcomes();
         }
         walk.mark_records();
         walk.mark_views();
@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Twins' steps are the rows of both calls: what became of one is told here at once.
-    fn mark_fates(&mut self) {
+    fn mark_outcomes(&mut self) {
         let code = |side: usize, what: &Outcome| match *what {
             Outcome::Rejected(code) => Some(self.shared.rejects[side][usize::from(code)]),
             _ => None,
@@ -137,15 +137,11 @@ impl<'a> Walk<'a> {
     /// Of twins' calls with imprints: marks where these differ, or where there are none.
     fn mark_imprints(&mut self) {
         let [a, b] = self.halves.map(|half| &half.answer.imprints);
-        let events = self.views.len();
-        if [a.len(), b.len()] != [events; 2] {
+        if [a.len(), b.len()] != [2 * self.views.len(); 2] {
             return self.views.fill(true);
         }
-        for start in (0..events).step_by(RUN_ROWS_MAX) {
-            let end = events.min(start + RUN_ROWS_MAX);
-            if !a.same_rows(start, b, start, end - start) {
-                (start..end).for_each(|row| self.views[row] = a.get(row) != b.get(row));
-            }
+        for ((a, b), differs) in a.chunks_exact(2).zip(b.chunks_exact(2)).zip(&mut self.views) {
+            *differs = a != b;
         }
     }
 

@@ -6,7 +6,7 @@ mod versions;
 
 use folds::{Both, How, Row, Told, alone, both, digests_alone};
 use proptest::prelude::*;
-use retally_compare::pair::fate_bit;
+use retally_compare::pair::outcome_bit;
 use retally_core::log::Order;
 use retally_core::reduce::{Outcome, Reducer};
 use retally_kit::log::{Partition, rules};
@@ -55,7 +55,7 @@ fn how() -> impl Strategy<Value = How> {
 struct Expected {
     events: u32,
     inputs: BTreeSet<String>,
-    fates: u16,
+    outcomes: u16,
     parted: Option<(u32, u64)>,
 }
 
@@ -125,7 +125,7 @@ fn expected(sides: [&[Told]; 2], reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8
                 .into_iter()
                 .filter(|t| t.key.as_ref().is_some_and(|k| k.0 == *key))
                 .collect();
-            own.iter().for_each(|told| known.fates |= fate_bit(told.what));
+            own.iter().for_each(|told| known.outcomes |= outcome_bit(told.what));
             let reached = |t: &&&Told| matches!(t.what, Outcome::Applied | Outcome::Rejected(_));
             if let Some(first) = own.iter().find(reached) {
                 known.events += 1;
@@ -156,7 +156,7 @@ fn found(both: &Both, reducers: [&dyn Reducer; 2]) -> BTreeMap<Vec<u8>, Expected
         let expected = Expected {
             events: seen.events,
             inputs: inputs.collect(),
-            fates: seen.fates,
+            outcomes: seen.outcomes,
             parted: parted.as_ref().map(|(p, _)| (p.partition, p.offset)),
         };
         (key.clone(), expected)

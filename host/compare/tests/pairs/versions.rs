@@ -2,7 +2,7 @@
 
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{Answer, Batch, Fault, Keyed, Reducer, Viewed};
+use retally_core::reduce::{Answer, Batch, Fault, Keyed, Reducer, Trace, Viewed};
 use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, Values, ViewShape};
 use retally_kit::describe::{bare, field, input, reason};
 use retally_kit::faulty::{Faults, faulty};
@@ -95,7 +95,7 @@ pub(crate) fn stranger() -> Arc<dyn Reducer> {
 
 /// A reducer whose view fails while the sum is 13.
 pub(crate) fn touchy(inner: Arc<dyn Reducer>) -> Arc<dyn Reducer> {
-    faulty(inner, Touchy)
+    faulty(inner.clone(), Touchy(inner))
 }
 
 fn state_of(bytes: &[u8]) -> [i64; 2] {
@@ -165,7 +165,7 @@ impl Rules for Version {
     }
 }
 
-struct Touchy;
+struct Touchy(Arc<dyn Reducer>);
 
 fn touched(viewed: &Viewed) -> Result<(), Fault> {
     let thirteen = viewed.columns.iter().any(|column| match &column.values {
@@ -176,13 +176,13 @@ fn touched(viewed: &Viewed) -> Result<(), Fault> {
 }
 
 impl Faults for Touchy {
-    fn apply(&self, _: &Batch, answer: &Answer) -> Result<(), Fault> {
-        // An imprint fails with the view that it is of.
-        let thirteen = 13i64.to_le_bytes();
-        if answer.imprints.bytes.windows(8).any(|bytes| bytes == thirteen) {
-            return Err(Fault::Trap { message: "thirteen".into() });
+    fn apply(&self, batch: &Batch, answer: &Answer) -> Result<(), Fault> {
+        if !matches!(batch.trace, Trace::Imprints(_)) {
+            return touched(&answer.trace);
         }
-        touched(&answer.trace)
+        // An imprint fails with the view that it is of.
+        let with_views = Batch { trace: Trace::Views, ..batch.clone() };
+        touched(&self.0.open()?.apply(&with_views)?.trace)
     }
 
     fn view(&self, _: &Keyed, viewed: &Viewed) -> Result<(), Fault> {

@@ -19,16 +19,13 @@ pub enum AnswerError {
     #[error("returned a list of states that {0}")]
     StateSpans(ColumnError),
     /// Not one imprint per event.
-    #[error("returned {imprints} imprints for {events} events")]
+    #[error("returned {words} words of imprints for {events} events")]
     Imprints {
-        /// Imprints returned.
-        imprints: usize,
+        /// Words returned.
+        words: usize,
         /// Events in the batch.
         events: usize,
     },
-    /// The list of imprints is not well-formed.
-    #[error("returned a list of imprints that {0}")]
-    ImprintSpans(ColumnError),
     /// Not one list per emit kind.
     #[error("returned {lists} lists of emits for {kinds} kinds")]
     EmitKinds {
@@ -135,10 +132,9 @@ pub fn check_answer(
     match batch.trace {
         Trace::Nothing => Ok(()),
         Trace::Imprints(_) => {
-            answer.imprints.check().map_err(AnswerError::ImprintSpans)?;
-            let (imprints, events) = (answer.imprints.len(), batch.len());
-            let is_whole = imprints == 0 || imprints == events;
-            is_whole.then_some(()).ok_or(AnswerError::Imprints { imprints, events })
+            let (words, events) = (answer.imprints.len(), batch.len());
+            let is_whole = words == 0 || words == 2 * events;
+            is_whole.then_some(()).ok_or(AnswerError::Imprints { words, events })
         }
         Trace::Views => check_viewed(description, batch.len(), &answer.trace),
     }

@@ -10,6 +10,7 @@ mod engine;
 mod finals;
 mod fold;
 mod gather;
+mod imprint;
 mod isolate;
 mod judge;
 mod memory;
@@ -29,6 +30,7 @@ pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_viol
 pub use engine::Engine;
 pub use finals::{KeyFault, KeyRef, finals, sorted_keys, stateless, view_of};
 pub use fold::{Folded, Shard};
+pub use imprint::Imprint;
 pub use merge::{Originals, merge};
 pub use outcome::Outcome;
 pub use pieces::{IdRows, KeyRows, Piece};
@@ -125,8 +127,8 @@ pub enum Trace {
     /// Nothing.
     #[default]
     Nothing,
-    /// An imprint of the view after each event: the same bytes for the same rows and for no others,
-    /// as far as the fields with these numbers go, at least one and of the first 64.
+    /// An [`Imprint`] of the view after each event, as far as the fields with these numbers go, at
+    /// least one and of the first 64.
     Imprints(Vec<u16>),
     /// The rows of the view after each event.
     Views,
@@ -157,9 +159,9 @@ pub struct Answer {
     /// [`Trace::Views`]. An applied event without rows: its key has none. The view after a rejected
     /// event is the one before it, and has no rows here.
     pub trace: Viewed,
-    /// For [`Trace::Imprints`] one per event, empty for one that was rejected; or none at all from
-    /// a reducer that makes none.
-    pub imprints: Spans,
+    /// For [`Trace::Imprints`] the two words of one per event; or none at all from a reducer that
+    /// makes none.
+    pub imprints: Vec<u64>,
 }
 
 /// Records of one emit kind.

@@ -3,8 +3,8 @@
 
 use super::isolate::append;
 use super::{
-    Answer, Batch, Emitted, Engine, Fault, Instance, Keyed, Reducer, Rejected, Trace, Viewed,
-    Violated,
+    Answer, Batch, Emitted, Engine, Fault, Imprint, Instance, Keyed, Reducer, Rejected, Trace,
+    Viewed, Violated,
 };
 use crate::hash::Hash;
 use crate::schema::{Column, Description, Spans, Value};
@@ -137,7 +137,9 @@ impl<R: Rules> Instance for Running<R> {
                 }
                 match &batch.trace {
                     Trace::Nothing => {}
-                    Trace::Imprints(fields) => answer.imprints.push(&self.imprint(fields, &rows)),
+                    Trace::Imprints(fields) => {
+                        answer.imprints.extend(self.imprint(fields, &rows).words());
+                    }
                     Trace::Views => {
                         answer.trace.owners.append(&mut rows.owners);
                         append(&mut answer.trace.columns, &rows.columns);
@@ -177,31 +179,16 @@ impl<R: Rules> Instance for Running<R> {
 }
 
 impl<R: Rules> Running<R> {
-    /// The imprint of view rows: its bytes are pinned by the WIT.
-    fn imprint(&self, fields: &[u16], rows: &Viewed) -> Vec<u8> {
-        let mut bytes = Vec::new();
+    fn imprint(&self, fields: &[u16], rows: &Viewed) -> Imprint {
+        let mut imprint = Imprint::default();
         for row in 0..rows.owners.len() {
             for &field in fields {
-                let value = rows.columns[usize::from(field)].get(row);
-                if !self.description.view.fields[usize::from(field)].required {
-                    bytes.push(u8::from(value.is_some()));
-                }
-                match value {
-                    None => {}
-                    Some(Value::Boolean(v)) => bytes.push(u8::from(v)),
-                    Some(Value::Date(v)) => bytes.extend(v.to_le_bytes()),
-                    Some(Value::Float(v)) => bytes.extend(v.to_bits().to_le_bytes()),
-                    Some(Value::Integer(v) | Value::Decimal(v) | Value::Timestamp(v)) => {
-                        bytes.extend(v.to_le_bytes());
-                    }
-                    Some(Value::Text(v) | Value::Bytes(v) | Value::Json(v)) => {
-                        bytes.extend((v.len() as u32).to_le_bytes());
-                        bytes.extend_from_slice(v);
-                    }
-                }
+                let field = usize::from(field);
+                let required = self.description.view.fields[field].required;
+                imprint.put(rows.columns[field].get(row), required);
             }
         }
-        bytes
+        imprint
     }
 
     /// Whether the event was applied.

@@ -7,7 +7,7 @@ use retally_compare::First;
 use retally_compare::model::{
     FirstDivergence, FirstEvent, NamedOutcome, Rejects, ShownRecord, ShownRow,
 };
-use retally_compare::pair::{Detail, Parted, Seen, fate_bit};
+use retally_compare::pair::{Detail, Parted, Seen, outcome_bit};
 use retally_core::decode::Code;
 use retally_core::limits::SHARDS;
 use retally_core::reduce::{Outcome, Shard};
@@ -33,7 +33,7 @@ pub(crate) fn outcome_words() -> Vec<NamedOutcome> {
 
 /// What a key's events came to, by its number among [`outcome_words`].
 pub(crate) fn outcome_bits(seen: &Seen) -> u64 {
-    let had = |(_, one): &(usize, &Outcome)| seen.fates & fate_bit(**one) != 0;
+    let had = |(_, one): &(usize, &Outcome)| seen.outcomes & outcome_bit(**one) != 0;
     UNAPPLIED.iter().enumerate().filter(had).fold(0, |bits, (number, _)| bits | 1 << number)
 }
 

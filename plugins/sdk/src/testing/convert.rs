@@ -137,7 +137,7 @@ pub(super) fn outcome(outcome: &abi::Outcome) -> Answer {
         emits: each(&outcome.emits, emitted),
         rejects: each(&outcome.rejects, rejected),
         trace: viewed(&outcome.trace),
-        imprints: spans(&outcome.imprints),
+        imprints: outcome.imprints.to_vec(),
     }
 }
 

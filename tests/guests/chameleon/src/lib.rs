@@ -150,7 +150,7 @@ impl Guest for Chameleon {
             emits: vec![emitted(did)],
             rejects,
             trace: view_rows(&after),
-            imprints: Spans::new(),
+            imprints: Vec::new(),
         }
     }
 

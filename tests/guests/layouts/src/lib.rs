@@ -77,8 +77,8 @@ impl Guest for Layouts {
             (_, true) => grouped::<ByCurrency>(&b, mode & EMITS != 0, &mut out),
         };
         let trace = Viewed { owners: Vec::new(), columns: Vec::new() };
-        let imprints = Spans { ends: Vec::new(), bytes: Vec::new() };
-        Outcome { states, emits: vec![out.emitted()], rejects: Vec::new(), trace, imprints }
+        let emits = vec![out.emitted()];
+        Outcome { states, emits, rejects: Vec::new(), trace, imprints: Vec::new() }
     }
 
     fn view(k: Keyed) -> Viewed {
