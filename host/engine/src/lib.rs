@@ -1,4 +1,17 @@
 //! The library that others embed: logs in, runs, snapshots and run directories out.
+//!
+//! ```text
+//! job::Resolved   what is to be calculated, from a job file or made by a program
+//! log::Log        events: objects of a store (source), memory, or a log of your own
+//! run             replay_into, compare, explain: one pass over the log
+//! sink::Sink      what comes out: a run directory, snapshots, memory, or a sink of your own
+//! ```
+//!
+//! A reducer is loaded by `retally_sandbox`; [`run::replay_into`] folds a log with it into a sink
+//! and gives the manifest: what ran, on what, with what result. Progress goes to an
+//! [`Observer`](run::Observer), a [`Cancel`] stops a pass also while it waits, and limits stand in
+//! the job and the options. The library keeps no global, reads no environment, prints nothing and
+//! asks the machine for nothing but threads; `examples/embed` is a whole program around it.
 
 pub mod audit;
 mod cancel;
