@@ -61,9 +61,11 @@ pub struct RowDigest {
     pub rows: u64,
 }
 
-/// What all three trees have in common.
-#[derive(Debug, Default)]
-struct KeyTree {
+/// A tree over the rows of keys.
+#[derive(Debug)]
+pub struct KeyTree {
+    /// What stands in front of the number of keys.
+    label: Canonical,
     tree: Tree,
     leaves: Vec<Leaf>,
     /// [`LEAF`], then the row digests of the open leaf.
@@ -74,12 +76,37 @@ struct KeyTree {
 }
 
 impl KeyTree {
+    /// An empty tree over keys and their view rows of `fields`: see [`view_rows`].
+    pub fn views(fields: &[Field]) -> Self {
+        Self::new(views_label(fields))
+    }
+
+    /// An empty tree over keys, their states, and how many events were applied to each: see
+    /// [`state_rows`].
+    pub fn states() -> Self {
+        Self::new(states_label())
+    }
+
+    /// An empty tree over keys and the violations found in their states: see [`violation_rows`].
+    pub fn violations() -> Self {
+        Self::new(Canonical::new("retally violations v1"))
+    }
+
+    fn new(label: Canonical) -> Self {
+        let (tree, leaves, open) = (Tree::default(), Vec::new(), Vec::new());
+        Self { label, tree, leaves, open, keys: 0, rows: 0, last: None }
+    }
+
     /// Appends the row of `key`, which must lie behind the last one.
-    fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
         let last = self.last.get_or_insert_default();
         if self.keys > 0 && last.as_slice() >= key {
-            let shown = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
-            return Err(KeyTreeError::Order { before: shown(last), key: shown(key) });
+            let [key, before] = [key, last.as_slice()].map(String::from_utf8_lossy);
+            let text = format!("key {key:?} stands behind {before:?}, out of byte order");
+            return Err(KeyTreeError(text));
         }
         last.clear();
         last.extend_from_slice(key);
@@ -104,36 +131,43 @@ impl KeyTree {
         self.tree.push(hash);
     }
 
-    fn finish(mut self, mut canonical: Canonical) -> KeyedDigest {
+    /// The digest and the leaves.
+    pub fn finish(mut self) -> KeyedDigest {
         if !self.open.is_empty() {
             self.close();
         }
-        canonical.number(self.keys).hash(&self.tree.root());
-        let Self { keys, rows, leaves, .. } = self;
-        KeyedDigest { digest: canonical.finish(), keys, rows, leaves }
+        let Self { mut label, tree, keys, rows, leaves, .. } = self;
+        label.number(keys).hash(&tree.root());
+        KeyedDigest { digest: label.finish(), keys, rows, leaves }
     }
 }
 
-/// The digest of a tree from its leaves alone. `canonical`: what stands in front of the number of
-/// keys.
-fn from_leaves(mut canonical: Canonical, leaves: &[Leaf]) -> Hash {
+fn views_label(fields: &[Field]) -> Canonical {
+    let mut label = Canonical::new("retally views v1");
+    label.shape(fields);
+    label
+}
+
+fn states_label() -> Canonical {
+    Canonical::new("retally states v1")
+}
+
+/// The digest of a tree from its leaves alone.
+fn from_leaves(mut label: Canonical, leaves: &[Leaf]) -> Hash {
     let mut tree = Tree::default();
     leaves.iter().for_each(|leaf| tree.push(leaf.hash));
-    let keys = leaves.iter().map(|leaf| leaf.keys).sum();
-    canonical.number(keys).hash(&tree.root());
-    canonical.finish()
+    label.number(leaves.iter().map(|leaf| leaf.keys).sum()).hash(&tree.root());
+    label.finish()
 }
 
 /// The views' digest from the leaves that a run keeps: what was read of them is what was written.
 pub fn views_digest(fields: &[Field], leaves: &[Leaf]) -> Hash {
-    let mut canonical = Canonical::new("retally views v1");
-    canonical.shape(fields);
-    from_leaves(canonical, leaves)
+    from_leaves(views_label(fields), leaves)
 }
 
 /// The states' digest from the leaves.
 pub fn states_digest(leaves: &[Leaf]) -> Hash {
-    from_leaves(Canonical::new("retally states v1"), leaves)
+    from_leaves(states_label(), leaves)
 }
 
 /// The bytes of rows, one after another in the same memory.
@@ -167,7 +201,7 @@ pub fn view_rows(
         && (fields.iter().zip(&viewed.columns))
             .all(|(f, c)| c.values.is(f.kind) && c.len() == viewed.owners.len());
     if !fits {
-        return Err(KeyTreeError::Columns);
+        return Err(KeyTreeError::columns());
     }
     let mut row_bytes = RowBytes::default();
     let mut passed = vec![0; viewed.columns.len()];
@@ -197,7 +231,7 @@ pub fn state_rows(
     mut put: impl FnMut(&[u8], RowDigest) -> Result<(), KeyTreeError>,
 ) -> Result<(), KeyTreeError> {
     if states.len() != keys.len() || applied.len() != keys.len() {
-        return Err(KeyTreeError::Columns);
+        return Err(KeyTreeError::columns());
     }
     let mut row_bytes = RowBytes::default();
     for ((key, state), applied) in keys.iter().zip(states.iter()).zip(applied) {
@@ -221,8 +255,9 @@ pub fn violation_rows(
 ) -> Result<(), KeyTreeError> {
     for group in violated.chunk_by(|a, b| a.owner == b.owner) {
         let code = |violation: &Violated| {
-            let code = codes.get(violation.code as usize);
-            code.map(String::as_str).ok_or(KeyTreeError::Code(violation.code))
+            let number = violation.code;
+            let unknown = || KeyTreeError(format!("violation code {number} is not declared"));
+            codes.get(number as usize).map(String::as_str).ok_or_else(unknown)
         };
         let codes = group.iter().map(code).collect::<Result<Vec<_>, _>>()?;
         let key = owned(keys, group[0].owner)?;
@@ -231,7 +266,8 @@ pub fn violation_rows(
     Ok(())
 }
 
-fn violation_row(key: &[u8], codes: &[&str]) -> RowDigest {
+/// The row of a key with violations of these codes.
+pub fn violation_row(key: &[u8], codes: &[&str]) -> RowDigest {
     let mut row_bytes = RowBytes::default();
     let bytes = row_bytes.begin(VIOLATION, key);
     bytes.extend_from_slice(&(codes.len() as u32).to_le_bytes());
@@ -239,54 +275,15 @@ fn violation_row(key: &[u8], codes: &[&str]) -> RowDigest {
     row_bytes.end(codes.len() as u64)
 }
 
-/// The key to which rows belong.
 fn owned(keys: &Spans, owner: u32) -> Result<&[u8], KeyTreeError> {
-    let is_there = (owner as usize) < keys.len();
-    let unknown = KeyTreeError::Owner { owner, keys: keys.len() };
-    is_there.then(|| keys.get(owner as usize)).ok_or(unknown)
+    if owner as usize >= keys.len() {
+        return Err(KeyTreeError(format!("a row belongs to key {owner} of {}", keys.len())));
+    }
+    Ok(keys.get(owner as usize))
 }
 
-/// Whether a leaf ends behind `key`.
 fn ends_leaf(key: &[u8]) -> bool {
     Sha256::new_with_prefix(b"retally leaf").chain_update(key).finalize()[0] == 0
-}
-
-/// The tree over keys and their view rows.
-#[derive(Debug)]
-pub struct ViewTree {
-    fields: Vec<Field>,
-    tree: KeyTree,
-}
-
-impl ViewTree {
-    /// An empty tree over rows of `fields`.
-    pub fn new(fields: &[Field]) -> Self {
-        Self { fields: fields.to_vec(), tree: KeyTree::default() }
-    }
-
-    /// Appends keys, in byte order and behind those before, and all their view rows.
-    ///
-    /// # Errors
-    /// When keys or rows are out of order.
-    pub fn add(&mut self, keys: &Spans, viewed: &Viewed) -> Result<(), KeyTreeError> {
-        let Self { fields, tree } = self;
-        view_rows(fields, keys, viewed, |key, row| tree.append(key, row))
-    }
-
-    /// Appends the row of a key, behind those before.
-    ///
-    /// # Errors
-    /// When the key is out of order.
-    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
-        self.tree.append(key, row)
-    }
-
-    /// The digest and the leaves.
-    pub fn finish(self) -> KeyedDigest {
-        let mut canonical = Canonical::new("retally views v1");
-        canonical.shape(&self.fields);
-        self.tree.finish(canonical)
-    }
 }
 
 fn put_row(
@@ -304,104 +301,32 @@ fn put_row(
     }
 }
 
-/// The tree over keys, their states, and how many events were applied to each.
-#[derive(Debug, Default)]
-pub struct StateTree {
-    tree: KeyTree,
-}
-
-impl StateTree {
-    /// Appends keys, in byte order and behind those before.
-    ///
-    /// # Errors
-    /// When keys are out of order, or the lists of different length.
-    pub fn add(
-        &mut self,
-        keys: &Spans,
-        states: &Spans,
-        applied: &[u64],
-    ) -> Result<(), KeyTreeError> {
-        state_rows(keys, states, applied, |key, row| self.tree.append(key, row))
-    }
-
-    /// Appends the row of a key, behind those before.
-    ///
-    /// # Errors
-    /// When the key is out of order.
-    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
-        self.tree.append(key, row)
-    }
-
-    /// The digest and the leaves.
-    pub fn finish(self) -> KeyedDigest {
-        self.tree.finish(Canonical::new("retally states v1"))
-    }
-}
-
-/// The tree over keys and the violations found in their states.
-#[derive(Debug, Default)]
-pub struct ViolationTree {
-    codes: Vec<String>,
-    tree: KeyTree,
-}
-
-impl ViolationTree {
-    /// An empty tree. `codes`: the declared codes in their order.
-    pub fn new(codes: Vec<String>) -> Self {
-        Self { codes, tree: KeyTree::default() }
-    }
-
-    /// Appends keys, in byte order and behind those before, and all their violations.
-    ///
-    /// # Errors
-    /// When keys or violations are out of order, or a code is unknown.
-    pub fn add(&mut self, keys: &Spans, violated: &[Violated]) -> Result<(), KeyTreeError> {
-        let Self { codes, tree } = self;
-        violation_rows(codes, keys, violated, |key, row| tree.append(key, row))
-    }
-
-    /// Appends the row of a key, behind those before.
-    ///
-    /// # Errors
-    /// When the key is out of order.
-    pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
-        self.tree.append(key, row)
-    }
-
-    /// Appends one key with the codes of its violations.
-    ///
-    /// # Errors
-    /// When the key is out of order.
-    pub fn push(&mut self, key: &[u8], codes: &[&str]) -> Result<(), KeyTreeError> {
-        self.tree.append(key, violation_row(key, codes))
-    }
-
-    /// The digest and the leaves.
-    pub fn finish(self) -> KeyedDigest {
-        self.tree.finish(Canonical::new("retally violations v1"))
-    }
-}
-
 /// The three trees of a run, fed together.
 #[derive(Debug)]
 pub struct Tables {
     /// Keys and their view rows.
-    pub views: ViewTree,
+    pub views: KeyTree,
     /// Keys and their states.
-    pub states: StateTree,
+    pub states: KeyTree,
     /// Keys and their violations.
-    pub violations: ViolationTree,
+    pub violations: KeyTree,
+    /// What a view row is made of.
+    fields: Vec<Field>,
+    /// The declared codes of violations in their order.
+    codes: Vec<String>,
 }
 
 impl Tables {
     /// Empty trees for what a reducer declares.
     pub fn new(description: &Description) -> Self {
         let codes = description.violations.iter().map(|reason| reason.code.clone()).collect();
-        Self {
-            views: ViewTree::new(&description.view.fields),
-            states: StateTree::default(),
-            violations: ViolationTree::new(codes),
-        }
+        Self::of(&description.view.fields, codes)
+    }
+
+    pub(super) fn of(fields: &[Field], codes: Vec<String>) -> Self {
+        let (views, states) = (KeyTree::views(fields), KeyTree::states());
+        let (violations, fields) = (KeyTree::violations(), fields.to_vec());
+        Self { views, states, violations, fields, codes }
     }
 
     /// Appends keys, in byte order and behind those before.
@@ -409,14 +334,16 @@ impl Tables {
     /// # Errors
     /// When something is out of order or does not fit; the trees are then of no use any more.
     pub fn add(&mut self, finals: &Finals) -> Result<(), KeyTreeError> {
-        self.states.add(&finals.keys, &finals.states, &finals.applied)?;
-        self.views.add(&finals.keys, &finals.viewed)?;
-        self.violations.add(&finals.keys, &finals.violated)
+        let Self { views, states, violations, fields, codes } = self;
+        let Finals { keys, states: held, applied, viewed, violated, .. } = finals;
+        state_rows(keys, held, applied, |key, row| states.append(key, row))?;
+        view_rows(fields, keys, viewed, |key, row| views.append(key, row))?;
+        violation_rows(codes, keys, violated, |key, row| violations.append(key, row))
     }
 
     /// The three trees, finished.
     pub fn finish(self) -> Trees {
-        let Self { views, states, violations } = self;
+        let Self { views, states, violations, .. } = self;
         Trees { views: views.finish(), states: states.finish(), violations: violations.finish() }
     }
 }
@@ -447,27 +374,11 @@ impl Trees {
 /// Keys or rows that do not fit together: a fault of whoever made them, or of a file. A fragment
 /// that fits behind "the keys cannot be digested: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyTreeError {
-    /// Keys that are not in byte order, or twice.
-    #[error("key {key:?} stands behind {before:?}, out of byte order")]
-    Order {
-        /// The key before.
-        before: String,
-        /// The key that should lie behind it.
-        key: String,
-    },
-    /// A row of a key that is not there.
-    #[error("a row belongs to key {owner} of {keys}")]
-    Owner {
-        /// The key's number.
-        owner: u32,
-        /// How many there are.
-        keys: usize,
-    },
-    /// Columns of the wrong kind or length.
-    #[error("columns do not fit their declaration or each other")]
-    Columns,
-    /// A violation code that was not declared.
-    #[error("violation code {0} is not declared")]
-    Code(u16),
+#[error("{0}")]
+pub struct KeyTreeError(pub String);
+
+impl KeyTreeError {
+    fn columns() -> Self {
+        Self("columns do not fit their declaration or each other".into())
+    }
 }

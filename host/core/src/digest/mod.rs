@@ -15,8 +15,8 @@ mod tree;
 
 pub use canonical::Canonical;
 pub use keys::{
-    KeyTreeError, KeyedDigest, Leaf, RowDigest, StateTree, Tables, Trees, ViewTree, ViolationTree,
-    state_rows, states_digest, view_rows, views_digest, violation_rows,
+    KeyTree, KeyTreeError, KeyedDigest, Leaf, RowDigest, Tables, Trees, state_rows, states_digest,
+    view_rows, views_digest, violation_row, violation_rows,
 };
 pub use outcomes::{History, HistoryError, Outcomes, PartitionDigest};
 pub use records::{BlockError, OutcomeShape, Records};

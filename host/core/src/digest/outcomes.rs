@@ -7,7 +7,7 @@
 //! An event that is filtered leaves no record and counts for nothing, so neither batches nor gaps
 //! nor subsets move a leaf.
 
-use super::records::{BlockError, OutcomeShape, Target, write};
+use super::records::{BlockError, OutcomeShape, write};
 use super::tree::{LEAF, Tree};
 use super::{Hash, PartitionCount, outcomes_digest};
 use crate::limits::OUTCOME_LEAF_EVENTS;
@@ -108,7 +108,10 @@ impl Outcomes {
     /// When the block does not fit together; the trees are then of no use any more.
     pub fn add(&mut self, block: &Block) -> Result<(), BlockError> {
         let Self { shape, places, growths } = self;
-        write(shape, block, &mut Growing { places, growths, at: 0 })
+        write(shape, block, |partition, _, record| {
+            growth(places, growths, partition)?.push(record);
+            Ok(())
+        })
     }
 
     /// Appends a record that [`OutcomeShape::records`] made, behind those of its partition that lie
@@ -117,29 +120,25 @@ impl Outcomes {
     /// # Errors
     /// When the run has no such partition.
     pub fn append(&mut self, partition: PartitionIndex, record: &[u8]) -> Result<(), BlockError> {
-        let Self { places, growths, .. } = self;
-        let mut growing = Growing { places, growths, at: 0 };
-        growing.begin(partition)?;
-        growing.bytes().extend_from_slice(record);
-        growing.end(0);
+        growth(&self.places, &mut self.growths, partition)?.push(record);
         Ok(())
     }
 
     /// The trees as they stand, in the order of the partitions' names; partitions without an event
     /// are left out.
     pub fn save(&self) -> Vec<History> {
-        let mut all: Vec<_> =
-            self.growths.iter().filter(|g| g.events > 0).map(Growth::save).collect();
-        all.sort_by(|a, b| a.partition.cmp(&b.partition));
-        all
+        self.grown().map(Growth::save).collect()
     }
 
     /// Tree hash and count of every partition with events, in the order of their names.
     pub fn digests(&self) -> Vec<PartitionDigest> {
-        let with_events = self.growths.iter().filter(|growth| growth.events > 0);
-        let mut all: Vec<_> = with_events.map(Growth::digest).collect();
-        all.sort_by(|a, b| a.partition.cmp(&b.partition));
-        all
+        self.grown().map(Growth::digest).collect()
+    }
+
+    fn grown(&self) -> impl Iterator<Item = &Growth> {
+        let mut grown: Vec<_> = self.growths.iter().filter(|growth| growth.events > 0).collect();
+        grown.sort_by(|a, b| a.partition.cmp(&b.partition));
+        grown.into_iter()
     }
 
     /// The digest over all of them.
@@ -172,7 +171,8 @@ impl Growth {
     }
 
     #[inline]
-    fn count(&mut self) {
+    fn push(&mut self, record: &[u8]) {
+        self.open.extend_from_slice(record);
         self.events += 1;
         if self.events.is_multiple_of(OUTCOME_LEAF_EVENTS) {
             self.tree.push(Hash::of(&self.open));
@@ -199,30 +199,14 @@ impl Growth {
     }
 }
 
-/// Writes into the trees.
-struct Growing<'a> {
-    places: &'a [usize],
+#[inline]
+fn growth<'a>(
+    places: &[usize],
     growths: &'a mut [Growth],
-    /// The tree at hand.
-    at: usize,
-}
-
-impl Target for Growing<'_> {
-    fn begin(&mut self, partition: PartitionIndex) -> Result<(), BlockError> {
-        let place = self.places.get(partition as usize).filter(|&&at| at < self.growths.len());
-        self.at = *place.ok_or(BlockError::Partition(partition))?;
-        Ok(())
-    }
-
-    #[inline]
-    fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.growths[self.at].open
-    }
-
-    #[inline]
-    fn end(&mut self, _offset: u64) {
-        self.growths[self.at].count();
-    }
+    partition: PartitionIndex,
+) -> Result<&'a mut Growth, BlockError> {
+    let found = places.get(partition as usize).and_then(|&at| growths.get_mut(at));
+    found.ok_or_else(|| BlockError(format!("partition number {partition} is unknown")))
 }
 
 /// A saved history that does not fit together.

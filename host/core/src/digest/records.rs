@@ -47,9 +47,14 @@ impl OutcomeShape {
     /// # Errors
     /// When the block does not fit together.
     pub fn records(&self, block: &Block) -> Result<Records, BlockError> {
-        let mut records = Records::default();
-        write(self, block, &mut Writing { records: &mut records, partition: 0 })?;
-        Ok(records)
+        let mut made = Records::default();
+        write(self, block, |partition, offset, record| {
+            made.partitions.push(partition);
+            made.offsets.push(offset);
+            made.records.push(record);
+            Ok(())
+        })?;
+        Ok(made)
     }
 }
 
@@ -65,85 +70,48 @@ pub struct Records {
     pub records: Spans,
 }
 
-/// Where records are written.
-pub(super) trait Target {
-    /// The next records are of this partition.
-    fn begin(&mut self, partition: PartitionIndex) -> Result<(), BlockError>;
-
-    /// Where the bytes of a record are appended.
-    fn bytes(&mut self) -> &mut Vec<u8>;
-
-    /// The record is complete.
-    fn end(&mut self, offset: u64);
-}
-
-/// Writes a record of every event of `block` that is not filtered.
+/// Hands a record of every event of `block` that is not filtered to `put`, with its place.
 #[inline]
 pub(super) fn write(
     shape: &OutcomeShape,
     block: &Block,
-    into: &mut impl Target,
+    mut put: impl FnMut(PartitionIndex, u64, &[u8]) -> Result<(), BlockError>,
 ) -> Result<(), BlockError> {
     let mut emits = Emits::new(shape, &block.emits)?;
+    let mut record = Vec::new();
     let mut event = 0usize;
     for stretch in &block.stretches {
-        into.begin(stretch.partition)?;
         let end = event + stretch.events as usize;
-        let outcomes = block.outcomes.get(event..end).ok_or(BlockError::Stretches)?;
+        let outcomes = block.outcomes.get(event..end).ok_or_else(BlockError::stretches)?;
         for (offset, &what) in (stretch.first_offset..).zip(outcomes) {
-            let open = into.bytes();
-            let mut is_recorded = true;
-            if what == Outcome::Applied {
-                open.push(APPLIED);
-                if emits.next == event as u32 {
-                    emits.write(event as u32, open);
-                }
-            } else {
-                is_recorded = put_other(open, what, &shape.rejects)?;
+            record.clear();
+            put_outcome(&mut record, what, &shape.rejects)?;
+            if what == Outcome::Applied && emits.next == event as u32 {
+                emits.write(event as u32, &mut record);
             }
-            if is_recorded {
-                into.end(offset);
+            if !record.is_empty() {
+                put(stretch.partition, offset, &record)?;
             }
             event += 1;
         }
     }
     if event != block.outcomes.len() {
-        return Err(BlockError::Stretches);
+        return Err(BlockError::stretches());
     }
     if emits.next != u32::MAX {
-        return Err(BlockError::EmitWithoutEvent { event: emits.next });
+        let event = emits.next;
+        let text = format!("event {event} of the block emitted without being applied");
+        return Err(BlockError(text));
     }
     Ok(())
 }
 
-/// Writes records one by one.
-struct Writing<'a> {
-    records: &'a mut Records,
-    partition: PartitionIndex,
-}
-
-impl Target for Writing<'_> {
-    fn begin(&mut self, partition: PartitionIndex) -> Result<(), BlockError> {
-        self.partition = partition;
-        Ok(())
-    }
-
-    fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.records.records.bytes
-    }
-
-    fn end(&mut self, offset: u64) {
-        self.records.records.close();
-        self.records.partitions.push(self.partition);
-        self.records.offsets.push(offset);
-    }
-}
-
-/// Writes the record of an event that was not applied; false if it leaves none.
-fn put_other(open: &mut Vec<u8>, what: Outcome, rejects: &[String]) -> Result<bool, BlockError> {
+/// Writes what became of an event; nothing of one that is filtered.
+#[inline]
+fn put_outcome(open: &mut Vec<u8>, what: Outcome, rejects: &[String]) -> Result<(), BlockError> {
     match what {
-        Outcome::Filtered => return Ok(false),
         Outcome::Applied => open.push(APPLIED),
+        Outcome::Filtered => {}
         Outcome::Duplicate => open.push(DUPLICATE),
         Outcome::Conflict => open.push(CONFLICT),
         Outcome::Ignored => open.push(IGNORED),
@@ -157,12 +125,13 @@ fn put_other(open: &mut Vec<u8>, what: Outcome, rejects: &[String]) -> Result<bo
             put_bytes(open, code.as_str().as_bytes());
         }
         Outcome::Rejected(number) => {
-            let code = rejects.get(number as usize).ok_or(BlockError::Code(number))?;
+            let unknown = || BlockError(format!("reject code {number} is not declared"));
+            let code = rejects.get(number as usize).ok_or_else(unknown)?;
             open.push(REJECTED);
             put_bytes(open, code.as_bytes());
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Walks the records of all kinds beside the events.
@@ -184,7 +153,8 @@ struct Walk<'a> {
 impl<'a> Emits<'a> {
     fn new(shape: &OutcomeShape, emits: &'a [EmitRows]) -> Result<Self, BlockError> {
         if shape.emits.len() != emits.len() {
-            return Err(BlockError::EmitKinds { lists: emits.len(), kinds: shape.emits.len() });
+            let (lists, kinds) = (emits.len(), shape.emits.len());
+            return Err(BlockError(format!("{lists} lists of emits for {kinds} kinds")));
         }
         let mut kinds = Vec::new();
         for (number, (kind, rows)) in shape.emits.iter().zip(emits).enumerate() {
@@ -193,7 +163,8 @@ impl<'a> Emits<'a> {
                     .all(|(f, c)| c.values.is(f.kind) && c.len() == rows.events.len())
                 && rows.events.is_sorted();
             if !fits {
-                return Err(BlockError::EmitRows { kind: kind.name.clone() });
+                let name = &kind.name;
+                return Err(BlockError(format!("the emits `{name}` do not fit their declaration")));
             }
             if !rows.events.is_empty() {
                 let scales = kind.fields.iter().map(|field| field.kind.scale()).collect();
@@ -242,34 +213,11 @@ impl Walk<'_> {
 /// A block that does not fit together: a fault of whoever made it, never of the log. A fragment
 /// that fits behind "the outcomes cannot be digested: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BlockError {
-    /// A partition that the run does not have.
-    #[error("partition number {0} is unknown")]
-    Partition(PartitionIndex),
-    /// Stretches and outcomes of different length.
-    #[error("stretches and outcomes differ in length")]
-    Stretches,
-    /// A reject code that was not declared.
-    #[error("reject code {0} is not declared")]
-    Code(u16),
-    /// Not one list per emit kind.
-    #[error("{lists} lists of emits for {kinds} kinds")]
-    EmitKinds {
-        /// Lists in the block.
-        lists: usize,
-        /// Kinds declared.
-        kinds: usize,
-    },
-    /// Emits with columns that do not fit their kind, or out of order.
-    #[error("the emits `{kind}` do not fit their declaration")]
-    EmitRows {
-        /// The kind.
-        kind: String,
-    },
-    /// An emit of an event that was not applied.
-    #[error("event {event} of the block emitted without being applied")]
-    EmitWithoutEvent {
-        /// Number of the event in the block.
-        event: u32,
-    },
+#[error("{0}")]
+pub struct BlockError(pub String);
+
+impl BlockError {
+    fn stretches() -> Self {
+        Self("stretches and outcomes differ in length".into())
+    }
 }

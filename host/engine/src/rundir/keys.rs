@@ -5,7 +5,7 @@ use super::RunDirError;
 use super::reader::{Keys, Part, Rows, RunReader};
 use super::recompute::leaves;
 use super::shape::Table;
-use retally_core::digest::{KeyTreeError, KeyedDigest, Leaf, StateTree, ViewTree};
+use retally_core::digest::{KeyTree, KeyedDigest, Leaf, state_rows, view_rows};
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
 use std::collections::VecDeque;
@@ -206,8 +206,9 @@ impl<'a> LeafCheck<'a> {
         if (self.viewed.owners.len() as u64) < leaf.rows {
             return Ok(());
         }
-        let mut tree = ViewTree::new(self.fields);
-        tree.add(&self.keys, &self.viewed).map_err(|error| error.to_string())?;
+        let mut tree = KeyTree::views(self.fields);
+        view_rows(self.fields, &self.keys, &self.viewed, |key, row| tree.append(key, row))
+            .map_err(|error| error.to_string())?;
         self.leaves.pop_front();
         self.keys.clear();
         self.viewed = Viewed { owners: Vec::new(), columns: empty(self.fields) };
@@ -232,7 +233,7 @@ pub(crate) struct StateRows<'a> {
     run: &'a RunReader,
     rows: Rows<'a>,
     leaves: VecDeque<Leaf>,
-    tree: StateTree,
+    tree: KeyTree,
     /// Rows of the leaf at hand that are in the tree.
     taken: u64,
     keys: Spans,
@@ -249,7 +250,7 @@ impl<'a> StateRows<'a> {
             run,
             rows: run.part(Table::States, part(leaves, Some(columns.into())))?,
             leaves: leaves.iter().copied().collect(),
-            tree: StateTree::default(),
+            tree: KeyTree::states(),
             taken: 0,
             keys: Spans::default(),
             states: Spans::default(),
@@ -281,8 +282,9 @@ impl<'a> StateRows<'a> {
     fn check(&mut self) -> Result<(), String> {
         let at = self.next - 1;
         let own = |spans: &Spans| Spans::from_iter([spans.get(at)]);
-        let added = self.tree.add(&own(&self.keys), &own(&self.states), &[self.applied[at]]);
-        added.map_err(|error: KeyTreeError| error.to_string())?;
+        let (keys, states, applied) = (own(&self.keys), own(&self.states), [self.applied[at]]);
+        state_rows(&keys, &states, &applied, |key, row| self.tree.append(key, row))
+            .map_err(|error| error.to_string())?;
         self.taken += 1;
         let Some(leaf) = self.leaves.front().copied() else {
             return Err("it has more rows than its leaves say".into());
@@ -292,7 +294,7 @@ impl<'a> StateRows<'a> {
         }
         self.taken = 0;
         self.leaves.pop_front();
-        same(&std::mem::take(&mut self.tree).finish(), &leaf)
+        same(&std::mem::replace(&mut self.tree, KeyTree::states()).finish(), &leaf)
     }
 
     /// The key at hand.

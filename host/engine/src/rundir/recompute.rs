@@ -4,18 +4,21 @@ use super::RunDirError;
 use super::reader::{Keys, RunReader};
 use super::shape::Table;
 use crate::limits::CHECKED_KEYS;
-use retally_core::digest::{Hash, History, KeyedDigest, Leaf, StateTree, ViewTree, ViolationTree};
+use retally_core::digest::{
+    Hash, History, KeyTree, KeyedDigest, Leaf, state_rows, view_rows, violation_row,
+};
 use retally_core::manifest::TableTotals;
 use retally_core::reduce::Viewed;
 use retally_core::schema::{Column, Field, Spans};
 
 /// The states' tree.
 pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
-    let mut tree = StateTree::default();
+    let mut tree = KeyTree::states();
     for batch in run.rows(Table::States, &Keys::All)? {
         let batch = batch?;
         let applied: Vec<u64> = batch.numbers("applied")?.iter().map(|&n| n as u64).collect();
-        tree.add(&batch.text_spans("key")?, &batch.byte_spans("state")?, &applied)?;
+        let (keys, states) = (batch.text_spans("key")?, batch.byte_spans("state")?);
+        state_rows(&keys, &states, &applied, |key, row| tree.append(key, row))?;
     }
     Ok(tree.finish())
 }
@@ -23,7 +26,7 @@ pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
 /// The views' tree and control totals.
 pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDirError> {
     let fields = run.view();
-    let (mut tree, mut totals) = (ViewTree::new(fields), TableTotals::new(fields));
+    let (mut tree, mut totals) = (KeyTree::views(fields), TableTotals::new(fields));
     let mut keys = Spans::default();
     let mut viewed = empty(fields);
     for batch in run.rows(Table::Views, &Keys::All)? {
@@ -34,7 +37,7 @@ pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDi
         for (row, key) in batch.text_spans("key")?.iter().enumerate() {
             if keys.is_empty() || keys.get(keys.len() - 1) != key {
                 if keys.len() == CHECKED_KEYS {
-                    tree.add(&keys, &viewed)?;
+                    view_rows(fields, &keys, &viewed, |key, row| tree.append(key, row))?;
                     keys.clear();
                     viewed = empty(fields);
                 }
@@ -47,7 +50,7 @@ pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDi
             }
         }
     }
-    tree.add(&keys, &viewed)?;
+    view_rows(fields, &keys, &viewed, |key, row| tree.append(key, row))?;
     Ok((tree.finish(), totals))
 }
 
@@ -58,11 +61,11 @@ fn empty(fields: &[Field]) -> Viewed {
 
 /// The violations' tree.
 pub(super) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
-    let mut tree = ViolationTree::default();
+    let mut tree = KeyTree::violations();
     let mut open: Option<(String, Vec<String>)> = None;
-    let push = |tree: &mut ViolationTree, (key, codes): (String, Vec<String>)| {
+    let push = |tree: &mut KeyTree, (key, codes): (String, Vec<String>)| {
         let codes: Vec<_> = codes.iter().map(String::as_str).collect();
-        tree.push(key.as_bytes(), &codes)
+        tree.append(key.as_bytes(), violation_row(key.as_bytes(), &codes))
     };
     for batch in run.rows(Table::Violations, &Keys::All)? {
         let batch = batch?;
