@@ -1,5 +1,6 @@
 //! SHA-256 values: what artifacts and digests are known by.
 
+use crate::schema::serde_as_text;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -16,20 +17,25 @@ impl Hash {
 
     /// Reads what [`struct@Hash`] shows; nothing if it is not 64 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let mut hash = [0; 32];
-        if text.len() != 64 {
-            return None;
-        }
-        for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Some(Self(hash))
+        hex(text).map(Self)
     }
+}
+
+/// The bytes of which `text` is the lower-case hexadecimal digits.
+pub(crate) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    if text.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for Hash {
@@ -44,16 +50,5 @@ impl fmt::Debug for Hash {
     }
 }
 
-impl serde::Serialize for Hash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Hash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::custom("a hash is 64 lower-case hexadecimal digits");
-        Self::parse(&text).ok_or_else(wrong)
-    }
-}
+serde_as_text!(Hash, |text: &str| Self::parse(text)
+    .ok_or("a hash is 64 lower-case hexadecimal digits"));

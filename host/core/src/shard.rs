@@ -36,7 +36,6 @@ pub struct Decoded {
     masks: Vec<Vec<Option<Mask>>>,
     shard_ends: Vec<u32>,
     candidates: Vec<Candidate>,
-    /// The candidates' keys.
     keys: Spans,
     /// The candidates' ids.
     pub ids: Spans,
@@ -45,7 +44,7 @@ pub struct Decoded {
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
 /// shard takes few events of a slab: picked out of columns in the order of the log, each value
 /// would be a line of memory to wait for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Candidate {
     /// [`Seed::id`] of key and id.
     pub id: u128,
@@ -137,7 +136,6 @@ impl Decoded {
         self.masks[input][field].as_ref().is_some_and(|mask| mask.holds(row))
     }
 
-    /// Whether any value of `field` is missing.
     pub(crate) fn any_missing(&self, input: usize, field: usize) -> bool {
         self.masks[input][field].is_some()
     }
@@ -145,14 +143,17 @@ impl Decoded {
 
 /// Number of each slab's first event in the batch.
 pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
+    begins(slabs.iter().map(|slab| slab.len() as u32))
+}
+
+/// Where each of some lists begins that lie one behind the other.
+fn begins(lengths: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut next = 0;
-    slabs
-        .iter()
-        .map(|slab| {
-            next += slab.len() as u32;
-            next - slab.len() as u32
-        })
-        .collect()
+    let begin = |length| {
+        next += length;
+        next - length
+    };
+    lengths.map(begin).collect()
 }
 
 /// The slab and the row of the event with this number in the batch.
@@ -176,24 +177,8 @@ fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candi
             counts[shard_of(hash, shards)] += 1;
         }
     }
-    let mut next = 0;
-    let mut starts: Vec<u32> = counts
-        .iter()
-        .map(|&count| {
-            next += count;
-            next - count
-        })
-        .collect();
-    let none = Candidate {
-        id: 0,
-        key: 0,
-        content: 0,
-        time: 0,
-        row: 0,
-        reading: Reading::Ignored,
-        input: 0,
-    };
-    let mut candidates = vec![none; next as usize];
+    let mut candidates = vec![Candidate::default(); counts.iter().sum::<u32>() as usize];
+    let mut starts = begins(counts.into_iter());
     for (row, &reading) in events.readings.iter().enumerate() {
         if has_key(&reading) {
             let key = prints.key[row];
@@ -226,16 +211,11 @@ fn reorder(events: &mut Events, candidates: &[Candidate]) {
         for column in columns {
             let mask = Mask::new(column);
             let values = pick(column.values.empty(), &[&column.values], picks);
-            let is_missing = |&(_, (_, row)): &(usize, &Pick)| {
-                mask.as_ref().is_some_and(|mask| mask.holds(*row as usize))
-            };
-            let missing = match mask {
-                Some(_) => {
-                    let missing = picks.iter().enumerate().filter(is_missing);
-                    missing.map(|(row, _)| row as u32).collect()
-                }
-                None => Vec::new(),
-            };
+            let missing = mask.map_or_else(Vec::new, |mask| {
+                let picks = (0..).zip(picks);
+                let missing = picks.filter(|(_, (_, row))| mask.holds(*row as usize));
+                missing.map(|(row, _)| row).collect()
+            });
             *column = Column { values, missing };
         }
     }

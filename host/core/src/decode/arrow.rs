@@ -46,18 +46,12 @@ pub(super) fn read(
 type Map = Option<Arc<[u32]>>;
 
 /// A declared place in this slab.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Column<'a> {
     array: Option<&'a dyn Array>,
     leaf: Leaf<'a>,
     nulls: Option<&'a NullBuffer>,
     rows: Map,
-}
-
-impl Default for Column<'_> {
-    fn default() -> Self {
-        Self { array: None, leaf: Leaf::Nothing, nulls: None, rows: None }
-    }
 }
 
 impl Column<'_> {
@@ -120,21 +114,15 @@ impl<'a> Resolve<'a> {
                 }
                 DataType::List(_) => {
                     let list = array.as_list::<i32>();
-                    let span = |row: usize| (list.value_offsets()[row], list.value_length(row));
-                    let start = |row| {
-                        let (start, length) = span(row);
-                        (start as usize, length as usize)
-                    };
-                    self.element(child, name, (array, list.values()), &rows, start);
+                    let start = |row: usize| list.value_offsets()[row] as usize;
+                    let span = |row| (start(row), list.value_length(row) as usize);
+                    self.element(child, name, (array, list.values()), &rows, span);
                 }
                 DataType::LargeList(_) => {
                     let list = array.as_list::<i64>();
-                    let span = |row: usize| (list.value_offsets()[row], list.value_length(row));
-                    let start = |row| {
-                        let (start, length) = span(row);
-                        (start as usize, length as usize)
-                    };
-                    self.element(child, name, (array, list.values()), &rows, start);
+                    let start = |row: usize| list.value_offsets()[row] as usize;
+                    let span = |row| (start(row), list.value_length(row) as usize);
+                    self.element(child, name, (array, list.values()), &rows, span);
                 }
                 DataType::FixedSizeList(..) => {
                     let list = array.as_fixed_size_list();
@@ -239,7 +227,7 @@ impl Source for Block<'_> {
             return None;
         }
         let column = self.plan.trie.path(node);
-        Some(DecodeError::Column { column, found: found.to_string(), wanted })
+        Some(DecodeError { column, found: found.to_string(), wanted })
     }
 
     fn path(&self, node: Node) -> String {

@@ -12,7 +12,7 @@ use super::simple::{self, Appender, Selectors, Simple, Texts};
 use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Reading, Wanted, convert, detail, number};
 use crate::log::Offsets;
-use crate::schema::{Column, Values};
+use crate::schema::Column;
 
 /// No input takes it.
 const NO_INPUT: u8 = u8::MAX;
@@ -20,9 +20,7 @@ const NO_INPUT: u8 = u8::MAX;
 /// Where a block lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockPlace<'a> {
-    /// The partition's name.
     pub(super) partition: &'a str,
-    /// Where the slab's events lie.
     pub(super) offsets: &'a Offsets,
     /// The block's first event in the slab.
     pub(super) first: usize,
@@ -43,7 +41,6 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Begins a slab.
     pub(super) fn begin(&mut self, plan: &Plan) {
         self.ready.resize_with(plan.readers.len(), Vec::new);
         for (reader, ready) in plan.readers.iter().zip(&mut self.ready) {
@@ -60,30 +57,31 @@ enum Stop {
     Slab(DecodeError),
 }
 
-/// Appends a block's events to `events`.
+/// Appends a block's events to those of each reader.
 pub(super) fn assemble<S: Source>(
     plan: &Plan,
-    reader: usize,
     source: &S,
     place: BlockPlace<'_>,
-    events: &mut Events,
+    readers: &mut [Events],
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
-    let inputs = &plan.readers[reader].inputs;
-    let base = events.readings.len();
-    scratch.taken.resize_with(inputs.len(), Vec::new);
-    scratch.taken.iter_mut().for_each(Vec::clear);
-    scratch.details.clear();
-    let judge = Judge { plan, reader, inputs, source, place };
-    match Names::of(plan, inputs, source) {
-        Some(names) => judge.table(&names, base, events, scratch)?,
-        None => judge.each(base, events, scratch)?,
+    for (reader, events) in readers.iter_mut().enumerate() {
+        let inputs = &plan.readers[reader].inputs;
+        let base = events.readings.len();
+        scratch.taken.resize_with(inputs.len(), Vec::new);
+        scratch.taken.iter_mut().for_each(Vec::clear);
+        scratch.details.clear();
+        let judge = Judge { plan, reader, inputs, source, place };
+        match Names::of(plan, inputs, source) {
+            Some(names) => judge.table(&names, base, events, scratch)?,
+            None => judge.each(base, events, scratch)?,
+        }
+        for (number, input) in inputs.iter().enumerate() {
+            judge.fields(number, input, base, events, scratch)?;
+        }
+        scratch.details.sort_unstable_by_key(|&(event, _)| event);
+        events.details.append(&mut scratch.details);
     }
-    for (number, input) in inputs.iter().enumerate() {
-        judge.fields(number, input, base, events, scratch)?;
-    }
-    scratch.details.sort_unstable_by_key(|&(event, _)| event);
-    events.details.append(&mut scratch.details);
     Ok(())
 }
 
@@ -341,14 +339,17 @@ impl<S: Source> Judge<'_, S> {
         scratch.fails.clear();
         self.fill(input, taken, &mut events.columns[number], &mut scratch.fails)?;
         if !scratch.fails.is_empty() {
-            events.columns[number].iter_mut().for_each(|column| truncate(column, from));
+            events.columns[number].iter_mut().for_each(|column| column.truncate(from));
             // In the order of the fields; the first bad one of an event names its code.
             for fail in &scratch.fails {
-                let reading = &mut events.readings[base + fail.event as usize];
+                let (row, unit) = (fail.event as usize, self.plan.time_unit);
+                let reading = &mut events.readings[base + row];
                 if *reading == Reading::Ready {
                     *reading = Reading::BadField(fail.code);
-                    let detail = self.field_detail(input, fail);
-                    scratch.details.push(((base + fail.event as usize) as u32, detail));
+                    let (field, what) =
+                        (&input.fields[fail.field as usize], (fail.code, fail.node));
+                    let detail = detail::of_field(self.source, field, what, row, unit);
+                    scratch.details.push(((base + row) as u32, detail));
                 }
             }
             taken.retain(|&row| events.readings[base + row as usize] == Reading::Ready);
@@ -359,12 +360,6 @@ impl<S: Source> Judge<'_, S> {
         }
         scratch.ready[self.reader][number] += taken.len() as u32;
         Ok(())
-    }
-
-    fn field_detail(&self, input: &InputPlan, fail: &Fail) -> String {
-        let field = &input.fields[fail.field as usize];
-        let row = fail.event as usize;
-        detail::of_field(self.source, field, (fail.code, fail.node), row, self.plan.time_unit)
     }
 
     fn fill(
@@ -395,20 +390,5 @@ impl<S: Source> Judge<'_, S> {
             }
         }
         Ok(())
-    }
-}
-
-fn truncate(column: &mut Column, rows: usize) {
-    let kept = column.missing.partition_point(|&row| (row as usize) < rows);
-    column.missing.truncate(kept);
-    match &mut column.values {
-        Values::Boolean(v) => v.truncate(rows),
-        Values::Integer(v) | Values::Decimal(v) | Values::Timestamp(v) => v.truncate(rows),
-        Values::Float(v) => v.truncate(rows),
-        Values::Date(v) => v.truncate(rows),
-        Values::Text(v) | Values::Bytes(v) | Values::Json(v) => {
-            v.ends.truncate(rows);
-            v.bytes.truncate(v.ends.last().map_or(0, |&end| end as usize));
-        }
     }
 }

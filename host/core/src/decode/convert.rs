@@ -54,9 +54,6 @@ pub fn from_text(kind: Kind, text: &str, values: &mut Values) -> Result<(), Code
 }
 
 /// A column of one row: see [`from_text`].
-///
-/// # Errors
-/// As [`from_text`].
 pub fn column_from_text(kind: Kind, text: &str) -> Result<Column, Code> {
     let mut column = Column::new(kind);
     from_text(kind, text, &mut column.values)?;
@@ -217,7 +214,6 @@ pub(super) fn text(raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
     Ok(())
 }
 
-/// Appends bytes; on an error perhaps a part.
 pub(super) fn bytes(raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
     match raw {
         Raw::Bytes(bytes) => {

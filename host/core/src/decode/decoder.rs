@@ -2,9 +2,8 @@
 
 use super::assemble::{self, BlockPlace, assemble};
 use super::plan::Plan;
-use super::raw::Source;
 use super::{DecodeError, Events, Placed, Slab, arrow, json};
-use crate::schema::{Column, Values};
+use crate::schema::{Column, Kind};
 use std::sync::Arc;
 
 /// Decodes slabs by a [`Plan`]. Each thread has its own: it keeps memory from slab to slab, and
@@ -41,38 +40,20 @@ impl Decoder {
         let scratch = &mut self.scratch;
         scratch.begin(plan);
         match &*placed.slab {
-            Slab::Lines(lines) => self
-                .lines
-                .read(plan, lines, place, |block, place| take(plan, block, place, out, scratch)),
+            Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
+                assemble(plan, block, place, out, scratch)
+            }),
             Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
-                take(plan, block, place, out, scratch)
+                assemble(plan, block, place, out, scratch)
             }),
         }
     }
 }
 
-fn take<S: Source>(
-    plan: &Plan,
-    block: &S,
-    place: BlockPlace<'_>,
-    out: &mut [Events],
-    scratch: &mut assemble::Scratch,
-) -> Result<(), DecodeError> {
-    let readers = out.iter_mut().enumerate();
-    for (reader, events) in readers {
-        assemble(plan, reader, block, place, events, scratch)?;
-    }
-    Ok(())
-}
-
 impl Events {
     /// Empties everything, keeps the memory where the columns are of the same kinds, and makes
     /// room.
-    fn reset<I: Iterator<Item = crate::schema::Kind>>(
-        &mut self,
-        kinds: impl Iterator<Item = I>,
-        events: usize,
-    ) {
+    fn reset<I: Iterator<Item = Kind>>(&mut self, kinds: impl Iterator<Item = I>, events: usize) {
         self.readings.clear();
         self.inputs.clear();
         self.rows.clear();
@@ -88,22 +69,13 @@ impl Events {
         for kinds in kinds {
             let mut columns = old.next().unwrap_or_default().into_iter();
             let next = |kind| match columns.next() {
-                Some(column) if column.values.is(kind) => emptied(column),
+                Some(mut column) if column.values.is(kind) => {
+                    column.truncate(0);
+                    column
+                }
                 _ => Column::new(kind),
             };
             self.columns.push(kinds.map(next).collect());
         }
     }
-}
-
-fn emptied(mut column: Column) -> Column {
-    column.missing.clear();
-    match &mut column.values {
-        Values::Boolean(v) => v.clear(),
-        Values::Integer(v) | Values::Decimal(v) | Values::Timestamp(v) => v.clear(),
-        Values::Float(v) => v.clear(),
-        Values::Date(v) => v.clear(),
-        Values::Text(v) | Values::Bytes(v) | Values::Json(v) => v.clear(),
-    }
-    column
 }

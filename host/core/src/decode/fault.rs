@@ -11,22 +11,17 @@ pub(super) struct Bad {
     pub(super) at: u32,
 }
 
-/// A slab of which no event could ever be read as declared.
+/// A slab of which no event could ever be read as declared: a column of a type that cannot become
+/// what is declared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// A column of a type that cannot become what is declared.
-    #[error(
-        "column `{column}` is of type {found}, which cannot be read as {wanted}{}",
-        .wanted.hint()
-    )]
-    Column {
-        /// The column, as a pointer.
-        column: String,
-        /// Its type.
-        found: String,
-        /// What is declared.
-        wanted: Wanted,
-    },
+#[error("column `{column}` is of type {found}, which cannot be read as {wanted}{}", .wanted.hint())]
+pub struct DecodeError {
+    /// The column, as a pointer.
+    pub column: String,
+    /// Its type.
+    pub found: String,
+    /// What is declared.
+    pub wanted: Wanted,
 }
 
 /// What a value is wanted for.

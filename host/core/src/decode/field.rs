@@ -5,7 +5,6 @@ use super::raw::{Raw, Source};
 use super::{Code, convert};
 use crate::schema::{Column, Spans, Values};
 
-/// A field that could not be read.
 #[derive(Debug)]
 pub(super) struct Fail {
     pub(super) event: u16,

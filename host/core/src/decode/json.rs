@@ -105,12 +105,10 @@ fn utf8_line(line: &[u8]) -> Result<(), Bad> {
     }
 }
 
-/// Scanned lines.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     plan: &'a Plan,
     lines: &'a Lines,
-    /// The block's first line.
     first: usize,
     table: &'a Table,
     bads: &'a [Option<Bad>],

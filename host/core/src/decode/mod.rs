@@ -133,11 +133,12 @@ pub struct Placed {
 }
 
 /// How far an event came before anything that needs memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reading {
     /// Everything was read.
     Ready,
     /// No input takes it; nothing of it was read.
+    #[default]
     Ignored,
     /// No valid record, or key, id or time could not be read: has no key.
     Unreadable(Code),

@@ -138,9 +138,6 @@ fn exponent(text: &[u8]) -> i64 {
 }
 
 /// `unscaled` times ten to the minus `from`, in units of 10^-scale.
-///
-/// # Errors
-/// As [`decimal`].
 pub(super) fn rescale(unscaled: i128, from: i8, scale: u8) -> Result<i64, Code> {
     let shift = i32::from(scale) - i32::from(from);
     let power = 10i128.checked_pow(shift.unsigned_abs());

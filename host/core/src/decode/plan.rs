@@ -23,44 +23,26 @@ pub struct Plan {
 /// Why no plan can be made; a fragment that names what to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Neither a pointer nor a name.
+    /// Neither a pointer nor a name: whose path it is, and the path.
+    #[error("{0} is read from {1:?}, which is no JSON pointer: write it like \"/account/id\"")]
+    NotAPointer(String, String),
+    /// A `~` without 0 or 1 behind it: whose path it is, and the path.
     #[error(
-        "{place} is read from {path:?}, which is no JSON pointer: write it like \"/account/id\""
+        "{0} is read from {1:?}, where `~` stands alone: in a JSON pointer `~0` means `~` and \
+         `~1` means `/`"
     )]
-    NotAPointer {
-        /// Whose path it is.
-        place: String,
-        /// The path.
-        path: String,
-    },
-    /// A `~` without 0 or 1 behind it.
-    #[error(
-        "{place} is read from {path:?}, where `~` stands alone: in a JSON pointer `~0` means `~` \
-         and `~1` means `/`"
-    )]
-    Escape {
-        /// Whose path it is.
-        place: String,
-        /// The path.
-        path: String,
-    },
+    Escape(String, String),
     /// A position is no time.
     #[error("the time cannot be `@position`: name the path of a time, such as \"/ts\"")]
     TimeIsPosition,
-    /// Nobody says what the key is.
+    /// Nobody says what the key of this input of this reducer is.
     #[error(
-        "the key of input `{input}` of reducer `{reader}` is not known: give `key` in the job's \
-         [source] or in the input"
+        "the key of input `{0}` of reducer `{1}` is not known: give `key` in the job's [source] \
+         or in the input"
     )]
-    NoKey {
-        /// The reducer.
-        reader: String,
-        /// Its input.
-        input: String,
-    },
+    NoKey(String, String),
 }
 
-/// What one reducer reads.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) inputs: Vec<InputPlan>,
@@ -73,7 +55,6 @@ pub(super) struct InputPlan {
     pub(super) fields: Vec<FieldPlan>,
 }
 
-/// A condition of a selector.
 #[derive(Debug)]
 pub(super) struct When {
     pub(super) node: Node,
@@ -98,9 +79,6 @@ pub(super) struct FieldPlan {
 
 impl Plan {
     /// Compiles what `readers` declare and where the job says that key, id and time lie.
-    ///
-    /// # Errors
-    /// See [`PlanError`].
     pub fn new(readers: &[&Description], addressing: &Addressing) -> Result<Self, PlanError> {
         let mut trie = Trie::new();
         let mut part = |place: &str, address: &Address| match address {
@@ -118,8 +96,7 @@ impl Plan {
             let inputs = reader.inputs.iter().map(|input| {
                 let plan = InputPlan::new(&mut trie, input, &job_key)?;
                 if plan.key.is_empty() {
-                    let (reader, input) = (reader.name.clone(), input.name.clone());
-                    return Err(PlanError::NoKey { reader, input });
+                    return Err(PlanError::NoKey(input.name.clone(), reader.name.clone()));
                 }
                 Ok(plan)
             });
@@ -127,9 +104,7 @@ impl Plan {
         }
         Ok(Self { trie, readers: plans, id, time, time_unit: addressing.time_unit })
     }
-}
 
-impl Plan {
     /// The top-level members or columns of which anything is read, in the order of their names.
     pub fn columns(&self) -> Vec<String> {
         self.trie.children(0).map(|(_, name)| name.to_owned()).collect()
@@ -182,18 +157,15 @@ struct TrieNode {
 }
 
 impl Trie {
-    /// Only the root.
     pub(super) fn new() -> Self {
         let root = TrieNode { name: "".into(), parent: NOWHERE, children: Vec::new(), read: false };
         Self { nodes: vec![root] }
     }
 
-    /// Number of nodes.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether the value itself is read.
     pub(super) fn is_read(&self, node: Node) -> bool {
         self.nodes[node as usize].read
     }
@@ -231,7 +203,6 @@ impl Trie {
         self.child(node, super::number::digits_of(index.into(), &mut digits))
     }
 
-    /// The node and all below it.
     pub(super) fn below(&self, node: Node) -> Vec<Node> {
         let mut found = vec![node];
         let mut at = 0;
@@ -242,7 +213,6 @@ impl Trie {
         found
     }
 
-    /// The node's JSON pointer.
     pub(super) fn path(&self, node: Node) -> String {
         let mut names = Vec::new();
         let mut at = node;
@@ -254,21 +224,19 @@ impl Trie {
     }
 
     fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
-        let owned = || (place.to_owned(), path.to_owned());
+        let wrong = |error: fn(String, String) -> PlanError| error(place.into(), path.into());
         // A name without any slash is the member (or column) of that name.
         let names = match path.strip_prefix('/') {
             Some(names) => names,
             None if path.is_empty() || path.contains('/') || path.starts_with('@') => {
-                let (place, path) = owned();
-                return Err(PlanError::NotAPointer { place, path });
+                return Err(wrong(PlanError::NotAPointer));
             }
             None => path,
         };
         let mut node = 0;
         for name in names.split('/') {
             if name.replace("~0", "").replace("~1", "").contains('~') {
-                let (place, path) = owned();
-                return Err(PlanError::Escape { place, path });
+                return Err(wrong(PlanError::Escape));
             }
             node = self.enter(node, &name.replace("~1", "/").replace("~0", "~"));
         }

@@ -68,7 +68,6 @@ impl Wide {
 
 /// A block of events in some format.
 pub(super) trait Source {
-    /// Number of events.
     fn len(&self) -> usize;
 
     /// Why an event is no valid record.

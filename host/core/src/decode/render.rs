@@ -105,7 +105,9 @@ pub(super) fn cell(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
         DataType::Timestamp(unit, _) => timestamp(array, *unit, row, out),
         DataType::Decimal256(_, scale) => {
             let value = array.as_primitive::<Decimal256Type>().value(row);
-            decimal(&value.to_string(), *scale, out);
+            let mut shown = String::new();
+            decimal(&value.to_string(), *scale, &mut shown);
+            out.extend_from_slice(shown.as_bytes());
         }
         _ => match Leaf::of(array).raw(row) {
             Raw::Nested => unknown(array, row, out),
@@ -139,15 +141,9 @@ fn plain(raw: Raw<'_>, out: &mut Vec<u8>) {
     match raw {
         Raw::Plain(text) => return quote(text, out),
         Raw::Bool(value) => shown.push_str(if value { "true" } else { "false" }),
-        Raw::Decimal(value, scale) => return decimal(&value.get().to_string(), scale, out),
-        Raw::Float(value) => match float_text(raw) {
-            Some(text) => shown = text,
-            None => shown = format!("\"{value}\""),
-        },
-        Raw::Single(value) => match float_text(raw) {
-            Some(text) => shown = text,
-            None => shown = format!("\"{value}\""),
-        },
+        Raw::Decimal(value, scale) => decimal(&value.get().to_string(), scale, &mut shown),
+        Raw::Float(value) => shown = float_text(raw).unwrap_or_else(|| format!("\"{value}\"")),
+        Raw::Single(value) => shown = float_text(raw).unwrap_or_else(|| format!("\"{value}\"")),
         Raw::Bytes(bytes) => {
             shown.push('"');
             base64::encode(bytes, &mut shown);
@@ -167,26 +163,14 @@ fn plain(raw: Raw<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(shown.as_bytes());
 }
 
-/// The digits of a whole number with a point before the last `scale` of them.
-fn decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
-    let (sign, digits) = match unscaled.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", unscaled),
-    };
-    out.extend_from_slice(sign.as_bytes());
-    let Ok(places) = usize::try_from(scale) else {
-        out.extend_from_slice(digits.as_bytes());
-        let zeros = if digits == "0" { 0 } else { usize::from(scale.unsigned_abs()) };
-        out.resize(out.len() + zeros, b'0');
-        return;
-    };
-    let digits = format!("{digits:0>width$}", width = places + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    out.extend_from_slice(whole.as_bytes());
-    if places > 0 {
-        out.push(b'.');
-        out.extend_from_slice(fraction.as_bytes());
-    }
+/// A whole number in units of 10^-scale.
+fn decimal(unscaled: &str, scale: i8, out: &mut String) {
+    let digits = unscaled.trim_start_matches('-');
+    let sign = &unscaled[..unscaled.len() - digits.len()];
+    // Of a scale below zero the zeros are written out.
+    let zeros = if digits == "0" { 0 } else { usize::from(scale.min(0).unsigned_abs()) };
+    let digits = format!("{digits}{:0<zeros$}", "");
+    text::decimal(sign, &digits, usize::try_from(scale).unwrap_or(0), out);
 }
 
 fn timestamp(array: &dyn Array, unit: TimeUnit, row: usize, out: &mut Vec<u8>) {

@@ -23,7 +23,6 @@ pub(super) struct Trace {
     pub(super) twice: Vec<Node>,
 }
 
-/// A value that is no object or array.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     pub(super) start: u32,

@@ -15,7 +15,6 @@ use super::scan::{Trace, number, string_end};
 use super::table::{Row, Shape, Slot};
 use crate::limits::{SHAPE_GLUE_MAX_BYTES, SHAPE_MAX_VALUES, SHAPE_MAX_WAYS, SHAPES_MAX_EDGES};
 
-/// No edge.
 const NONE: u32 = u32::MAX;
 
 /// How much of a glue an edge holds itself.
@@ -54,7 +53,6 @@ struct Edge {
     /// The first bytes of the glue, and ones where they count.
     head: u128,
     mask: u128,
-    /// Bytes of the whole glue.
     length: u32,
     then: Then,
     /// How many of `acts`, from where.

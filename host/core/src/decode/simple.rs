@@ -25,7 +25,6 @@ pub(super) enum Simple<'a> {
     Texts(Texts<'a>),
 }
 
-/// A block of strings.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Texts<'a> {
     /// Each 16 bytes: its length, then the string or where it lies.
@@ -49,7 +48,6 @@ impl<'a> Texts<'a> {
         Self::Offsets(&array.value_offsets()[first..=first + count], array.value_data())
     }
 
-    /// Bytes of the string at `row`.
     #[inline(always)]
     fn length(&self, row: usize) -> usize {
         match self {
@@ -58,7 +56,6 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Bytes of all strings.
     fn total(&self) -> usize {
         match self {
             Self::Views(views, _) => views.iter().map(|view| *view as u32 as usize).sum(),
@@ -169,27 +166,18 @@ pub(super) fn append(
     let rows = || taken.iter().map(|&row| usize::from(row));
     match (values, simple) {
         (Values::Boolean(into), Simple::Bools(array, first)) => {
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| u8::from(array.value(first + row))));
+            extend(into, blocks, rows().map(|row| u8::from(array.value(first + row))));
         }
-        (Values::Integer(into), Simple::Ints(v)) => {
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| v[row]));
-        }
+        (Values::Integer(into), Simple::Ints(v)) => extend(into, blocks, rows().map(|row| v[row])),
         (Values::Float(into), Simple::Floats(v)) => {
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| canonical(v[row])));
+            extend(into, blocks, rows().map(|row| canonical(v[row])));
         }
-        (Values::Date(into), Simple::Days(v)) => {
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| v[row]));
-        }
+        (Values::Date(into), Simple::Days(v)) => extend(into, blocks, rows().map(|row| v[row])),
         (Values::Timestamp(into), Simple::Times(v)) => {
             if rows().any(|row| time::within(v[row]).is_err()) {
                 return false;
             }
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| v[row]));
+            extend(into, blocks, rows().map(|row| v[row]));
         }
         (Values::Decimal(into), Simple::Decimals(v, scale)) => {
             if i16::from(scale) != i16::from(kind.scale()) {
@@ -197,12 +185,12 @@ pub(super) fn append(
             }
             let before = into.len();
             let mut fit = true;
-            make_room(into, taken.len(), blocks);
-            into.extend(rows().map(|row| {
+            let narrow = |row: usize| {
                 let value = v[row] as i64;
                 fit &= i128::from(value) == v[row];
                 value
-            }));
+            };
+            extend(into, blocks, rows().map(narrow));
             if !fit {
                 into.truncate(before);
             }
@@ -217,6 +205,13 @@ pub(super) fn append(
         _ => return false,
     }
     true
+}
+
+/// Appends `values`, and where there is no room for them, makes it for those of all blocks to come.
+#[inline(always)]
+fn extend<T>(into: &mut Vec<T>, blocks: usize, values: impl ExactSizeIterator<Item = T>) {
+    make_room(into, values.len(), blocks);
+    into.extend(values);
 }
 
 /// Makes room for `more` values, and where there is none, for those of all blocks to come.

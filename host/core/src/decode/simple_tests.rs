@@ -17,6 +17,7 @@ use arrow_array::{
     TimestampMicrosecondArray, TimestampMillisecondArray,
 };
 use proptest::prelude::*;
+use std::slice::from_mut;
 use std::sync::Arc;
 
 /// A block without the shortcut.
@@ -201,7 +202,7 @@ fn general(plan: &Plan, rows: &RecordBatch) -> Result<Events, DecodeError> {
     let place =
         BlockPlace { partition: "p", offsets: &Offsets::From(0), first: 0, left: rows.num_rows() };
     arrow::read(plan, rows, place, |block, place| {
-        assemble(plan, 0, &General(block), place, &mut events, &mut scratch)
+        assemble(plan, &General(block), place, from_mut(&mut events), &mut scratch)
     })?;
     Ok(events)
 }

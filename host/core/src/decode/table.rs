@@ -40,7 +40,6 @@ impl Shape {
     ];
 }
 
-/// Where one value lies.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Slot {
     pub(super) start: u32,
@@ -75,7 +74,6 @@ const STAMP_MAX: u32 = (1 << 28) - 1;
 pub(super) struct Table {
     slots: Vec<Slot>,
     width: usize,
-    /// Each line's stamp.
     stamps: Vec<u32>,
     stamp: u32,
 }
@@ -90,7 +88,6 @@ impl Table {
         Self { slots, width, stamps: vec![0; lines], stamp: 0 }
     }
 
-    /// How many lines fit.
     pub(super) fn lines(&self) -> usize {
         self.stamps.len()
     }
@@ -122,7 +119,6 @@ impl Table {
         self.stamp = line as u32 + 1;
     }
 
-    /// The value of `node` in the block's line `line`.
     #[inline(always)]
     pub(super) fn get(&self, line: usize, node: Node) -> Option<Slot> {
         let slot = self.slots[line * self.width + node as usize];

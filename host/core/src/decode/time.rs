@@ -11,7 +11,6 @@ const END: Micros = 84_006 * DAY;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-/// Why a value is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTime {
     Kind,
@@ -39,7 +38,6 @@ pub(super) fn epoch(text: &[u8], unit: TimeUnit) -> Result<Micros, NoTime> {
     within(time)
 }
 
-/// An RFC 3339 time.
 #[inline]
 pub(super) fn rfc3339(text: &[u8]) -> Result<Micros, NoTime> {
     let time = moment(text).ok_or(NoTime::Kind)?;

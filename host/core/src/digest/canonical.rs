@@ -17,7 +17,6 @@ use crate::limits::DIGEST_BUFFER_BYTES;
 use crate::schema::{Field, Kind, Value};
 use sha2::{Digest, Sha256};
 
-/// The bits of every NaN.
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 
 /// Writes canonical bytes straight into SHA-256. Every use has its own label, so that no two kinds

@@ -159,9 +159,6 @@ impl Fold {
     }
 
     /// The view rows of a key as it stands now.
-    ///
-    /// # Errors
-    /// See [`Fault`].
     pub fn view(&mut self, key: &[u8]) -> Result<Viewed, Fault> {
         let Recipe { reducer, rules, .. } = &self.recipe;
         let shards: Vec<&Shard> = self.shards.iter().collect();

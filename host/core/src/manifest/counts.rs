@@ -57,24 +57,28 @@ impl Counts {
         self.applied += block.outcomes.len() as u64 - others;
     }
 
+    /// What became of the events: the counts whose sum [`Counts::events`] is.
+    fn parts(&mut self) -> [&mut u64; 8] {
+        [
+            &mut self.applied,
+            &mut self.ignored,
+            &mut self.malformed,
+            &mut self.duplicates,
+            &mut self.conflicts,
+            &mut self.rejected,
+            &mut self.quarantined,
+            &mut self.filtered,
+        ]
+    }
+
     /// Counts since the history began: `self` before this run, `run` of this run. Keys and
     /// violations are not sums: what stands at the end counts.
     #[must_use]
     pub fn then(&self, run: &Self) -> Self {
-        Self {
-            events: self.events + run.events,
-            applied: self.applied + run.applied,
-            ignored: self.ignored + run.ignored,
-            malformed: self.malformed + run.malformed,
-            duplicates: self.duplicates + run.duplicates,
-            conflicts: self.conflicts + run.conflicts,
-            rejected: self.rejected + run.rejected,
-            quarantined: self.quarantined + run.quarantined,
-            filtered: self.filtered + run.filtered,
-            violations: run.violations,
-            keys: run.keys,
-            emits: self.emits + run.emits,
-        }
+        let (mut sum, mut run) = (*self, *run);
+        sum.parts().into_iter().zip(run.parts()).for_each(|(sum, part)| *sum += *part);
+        let (events, emits) = (sum.events + run.events, sum.emits + run.emits);
+        Self { events, emits, violations: run.violations, keys: run.keys, ..sum }
     }
 
     /// Whether every event was counted once.
@@ -82,17 +86,8 @@ impl Counts {
     /// # Errors
     /// Both sides of the sum when they differ.
     pub fn check(&self) -> Result<(), CountsError> {
-        let parts = [
-            self.applied,
-            self.ignored,
-            self.malformed,
-            self.duplicates,
-            self.conflicts,
-            self.rejected,
-            self.quarantined,
-            self.filtered,
-        ];
-        let sum = parts.iter().try_fold(0u64, |sum, &part| sum.checked_add(part));
+        let mut parts = *self;
+        let sum = parts.parts().iter().try_fold(0u64, |sum, part| sum.checked_add(**part));
         if sum == Some(self.events) {
             return Ok(());
         }

@@ -16,7 +16,9 @@
 //! attested run and of one that is not differ.
 
 use crate::digest::{Canonical, Hash};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::hash::hex;
+use crate::schema::serde_as_text;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a run read.
@@ -78,22 +80,9 @@ impl fmt::Debug for Xxh3 {
     }
 }
 
-impl Serialize for Xxh3 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Xxh3 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = |c: &u8| c.is_ascii_digit() || (b'a'..=b'f').contains(c);
-        let value = u128::from_str_radix(&text, 16).ok();
-        let good = text.len() == 32 && text.as_bytes().iter().all(digits);
-        let wrong = || serde::de::Error::custom("an XXH3-128 is 32 hexadecimal digits");
-        value.filter(|_| good).map(Self).ok_or_else(wrong)
-    }
-}
+serde_as_text!(Xxh3, |text: &str| hex(text)
+    .map(|bytes| Self(u128::from_be_bytes(bytes)))
+    .ok_or("an XXH3-128 is 32 hexadecimal digits"));
 
 impl Input {
     /// Puts partitions and objects into their order, in which they are digested.

@@ -138,29 +138,24 @@ impl ReducerId {
     /// The first thing in which two reducers differ; names and versions are for people and decide
     /// nothing.
     pub fn difference(&self, needed: &Self) -> Option<Difference> {
-        let differ = |what: &str, held: &dyn ToString, needed: &dyn ToString| {
-            let (held, needed) = (held.to_string(), needed.to_string());
-            (held != needed).then(|| Difference { what: what.to_owned(), held, needed })
-        };
         let full = |id: &Self| format!("{}@{} ({})", id.name, id.version, id.sha256);
+        let state_version = |id: &Self| id.state_version.to_string();
         if self.sha256 == needed.sha256 && self.contract == needed.contract {
             return None;
         }
-        // Of one reducer the state is named rather than the hash, which says nothing to anybody:
-        // the same version with another layout is its author's mistake.
-        let layout = format!("layout of state version {}", self.state_version);
-        let same_name = self.name == needed.name;
-        differ("contract", &self.contract, &needed.contract)
-            .or_else(|| {
-                same_name
-                    .then(|| {
-                        let (held, need) = (&self.state_version, &needed.state_version);
-                        differ("state version", held, need)
-                            .or_else(|| differ(&layout, &self.layout, &needed.layout))
-                    })
-                    .flatten()
-            })
-            .or_else(|| differ("reducer", &full(self), &full(needed)))
+        let (what, held, needed) = if self.contract != needed.contract {
+            ("contract".into(), self.contract.clone(), needed.contract.clone())
+        } else if self.name == needed.name && self.state_version != needed.state_version {
+            // Of one reducer the state is named rather than the hash, which says nothing to anybody.
+            ("state version".into(), state_version(self), state_version(needed))
+        } else if self.name == needed.name && self.layout != needed.layout {
+            // The same version with another layout is its author's mistake.
+            let what = format!("layout of state version {}", self.state_version);
+            (what, self.layout.clone(), needed.layout.clone())
+        } else {
+            ("reducer".into(), full(self), full(needed))
+        };
+        Some(Difference::new(what, held, needed))
     }
 }
 
@@ -212,7 +207,7 @@ impl Manifest {
             .and_then(|map| serde_json::from_value(map.into()))
             .map_err(wrong)?;
         if format > ManifestFormat::CURRENT {
-            return Err(ManifestError::Newer { found: format.0, known: ManifestFormat::CURRENT.0 });
+            return Err(ManifestError::Newer(format.0));
         }
         serde_json::from_slice(bytes).map_err(wrong)
     }
@@ -229,7 +224,7 @@ impl Manifest {
         }
         let emitted: u128 = self.totals.emits.values().map(|kind| u128::from(kind.rows)).sum();
         if emitted != u128::from(self.counts.emits) {
-            return Err(ManifestError::Totals { emitted, counted: self.counts.emits });
+            return Err(ManifestError::Totals(emitted, self.counts.emits));
         }
         let job = self.job.settings.digest().ok_or(ManifestError::Params)?;
         let run = run_digest(&self.digests, &self.partitions);
@@ -254,15 +249,11 @@ impl Manifest {
 pub enum ManifestError {
     /// Written by a later version.
     #[error(
-        "has format {found}, and this version of retally reads formats up to {known}; use the \
-         version that wrote it or a later one"
+        "has format {0}, and this version of retally reads formats up to {known}; use the version \
+         that wrote it or a later one",
+        known = ManifestFormat::CURRENT.0
     )]
-    Newer {
-        /// Its format.
-        found: u32,
-        /// The latest format that can be read.
-        known: u32,
-    },
+    Newer(u32),
     /// Not JSON, or not of the shape of its format.
     #[error("is no manifest: {0}")]
     NotAManifest(String),
@@ -270,13 +261,8 @@ pub enum ManifestError {
     #[error(transparent)]
     Counts(#[from] CountsError),
     /// Control totals of another number of emits than were counted.
-    #[error("has control totals of {emitted} emits, but counts {counted}")]
-    Totals {
-        /// Rows of all kinds together.
-        emitted: u128,
-        /// What the counts say.
-        counted: u64,
-    },
+    #[error("has control totals of {0} emits, but counts {1}")]
+    Totals(u128, u64),
     /// A param that is no value of its kind.
     #[error("holds a param that is no value of its kind")]
     Params,

@@ -18,7 +18,7 @@
 //! Of a ledger's entry the position alone can decide a result: key and id are checked against the
 //! event, author and reason are for people.
 
-use super::words::{on_conflict, on_trap, order, window};
+use super::words;
 use crate::decode::convert::from_text;
 use crate::dedup::Window;
 use crate::digest::{Canonical, Hash};
@@ -32,16 +32,16 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// How events of several partitions follow one another.
-    #[serde(with = "order")]
+    #[serde(with = "words")]
     pub order: Order,
     /// How long an id is remembered.
-    #[serde(with = "window")]
+    #[serde(with = "words")]
     pub window: Window,
     /// What happens when key and id were seen with other content.
-    #[serde(with = "on_conflict")]
+    #[serde(with = "words")]
     pub on_conflict: OnConflict,
     /// What happens when an event makes the reducer trap, every time.
-    #[serde(with = "on_trap")]
+    #[serde(with = "words")]
     pub on_trap: OnTrap,
     /// Every param that the reducer declares, in its order.
     pub params: Vec<Param>,
@@ -107,6 +107,16 @@ pub struct Difference {
     pub needed: String,
 }
 
+impl Difference {
+    pub(super) fn new(
+        what: impl Into<String>,
+        held: impl Into<String>,
+        needed: impl Into<String>,
+    ) -> Self {
+        Self { what: what.into(), held: held.into(), needed: needed.into() }
+    }
+}
+
 impl Range {
     /// Whether it takes the whole log.
     pub fn is_whole(&self) -> bool {
@@ -141,11 +151,7 @@ impl Settings {
     /// The job digest; none if a param is no value of its kind.
     pub fn digest(&self) -> Option<Hash> {
         let mut canonical = Canonical::new("retally job v1");
-        canonical
-            .text(&order::text(&self.order))
-            .text(&window::text(&self.window))
-            .text(&on_conflict::text(&self.on_conflict))
-            .text(&on_trap::text(&self.on_trap));
+        self.words().iter().for_each(|(_, words)| _ = canonical.text(words));
         let field = |p: &Param| {
             let (name, kind) = (p.name.clone(), p.kind);
             Field { name, kind, paths: Vec::new(), required: false }
@@ -172,6 +178,16 @@ impl Settings {
         Some(canonical.finish())
     }
 
+    /// The settings that are words, in the order in which they are digested.
+    fn words(&self) -> [(&'static str, String); 4] {
+        [
+            ("order", words::text(self.order)),
+            ("window", words::text(self.window)),
+            ("on_conflict", words::text(self.on_conflict)),
+            ("on_trap", words::text(self.on_trap)),
+        ]
+    }
+
     /// What of these settings could decide the state at a position: no range, and of the ledger
     /// only what lies before it.
     #[must_use]
@@ -187,19 +203,10 @@ impl Settings {
     /// The first setting in which `self` and `needed` differ, in the order in which they are
     /// declared. Ranges count.
     pub fn difference(&self, needed: &Self) -> Option<Difference> {
-        let words = |s: &Self| {
-            [
-                ("order", order::text(&s.order)),
-                ("window", window::text(&s.window)),
-                ("on_conflict", on_conflict::text(&s.on_conflict)),
-                ("on_trap", on_trap::text(&s.on_trap)),
-            ]
-        };
-        words(self)
-            .into_iter()
-            .zip(words(needed))
+        (self.words().into_iter())
+            .zip(needed.words())
             .find(|(held, needed)| held != needed)
-            .map(|((what, held), (_, needed))| Difference { what: what.to_owned(), held, needed })
+            .map(|((what, held), (_, needed))| Difference::new(what, held, needed))
             .or_else(|| self.param_difference(needed))
             .or_else(|| self.subset_difference(needed))
             .or_else(|| self.range_difference(needed))
@@ -207,24 +214,22 @@ impl Settings {
     }
 
     fn param_difference(&self, needed: &Self) -> Option<Difference> {
-        let find = |all: &[Param], name: &str| all.iter().find(|p| p.name == name).cloned();
-        let show = |param: Option<Param>| match param {
+        let show = |param: Option<&Param>| match param {
             None => "not declared".to_owned(),
-            Some(Param { value: None, .. }) => "not set".to_owned(),
-            Some(Param { value: Some(value), .. }) => value,
+            Some(param) => param.value.clone().unwrap_or_else(|| "not set".to_owned()),
         };
         self.params.iter().chain(&needed.params).find_map(|param| {
-            let (a, b) = (find(&self.params, &param.name), find(&needed.params, &param.name));
-            let kinds = |p: &Option<Param>| p.as_ref().map(|p| p.kind);
-            if a == b {
+            let [held, needed] = [self, needed]
+                .map(|settings| settings.params.iter().find(|other| other.name == param.name));
+            if held == needed {
                 return None;
             }
             let what = format!("param {}", param.name);
-            let (held, needed) = match (kinds(&a), kinds(&b)) {
-                (Some(x), Some(y)) if x != y => (x.to_string(), y.to_string()),
-                _ => (show(a), show(b)),
+            let (held, needed) = match (held, needed) {
+                (Some(a), Some(b)) if a.kind != b.kind => (a.kind.to_string(), b.kind.to_string()),
+                _ => (show(held), show(needed)),
             };
-            Some(Difference { what, held, needed })
+            Some(Difference::new(what, held, needed))
         })
     }
 
@@ -239,47 +244,36 @@ impl Settings {
             let plural = if mine.len() == 1 { "" } else { "s" };
             format!("{} key{plural}{only}", mine.len())
         };
-        Some(Difference {
-            what: "subset of keys".to_owned(),
-            held: show(&self.keys, &needed.keys),
-            needed: show(&needed.keys, &self.keys),
-        })
+        let (held, needed) = (show(&self.keys, &needed.keys), show(&needed.keys, &self.keys));
+        Some(Difference::new("subset of keys", held, needed))
     }
 
     fn range_difference(&self, needed: &Self) -> Option<Difference> {
         let show = |range: &Range| {
-            let bounds = |bounds: &[Position]| {
-                bounds.iter().map(Position::to_string).collect::<Vec<_>>().join(", ")
-            };
             let mut parts = Vec::new();
             for (word, places) in [("from", &range.from), ("to", &range.to)] {
+                let places: Vec<_> = places.iter().map(Position::to_string).collect();
                 if !places.is_empty() {
-                    parts.push(format!("{word} {}", bounds(places)));
+                    parts.push(format!("{word} {}", places.join(", ")));
                 }
             }
             parts.extend(range.limit.map(|limit| format!("the first {limit} of each partition")));
             if parts.is_empty() { "all events".to_owned() } else { parts.join(" ") }
         };
-        (self.range != needed.range).then(|| Difference {
-            what: "range".to_owned(),
-            held: show(&self.range),
-            needed: show(&needed.range),
-        })
+        let (held, needed) = (&self.range, &needed.range);
+        (held != needed).then(|| Difference::new("range", show(held), show(needed)))
     }
 
     fn ledger_difference(&self, needed: &Self) -> Option<Difference> {
-        let has = |all: &[Entry], e: &Entry| {
-            all.iter().any(|o| o.partition == e.partition && o.offset == e.offset)
+        let same = |a: &Entry, b: &Entry| a.partition == b.partition && a.offset == b.offset;
+        let only = |mine: &[Entry], other: &[Entry]| {
+            mine.iter().find(|a| !other.iter().any(|b| same(a, b))).cloned()
         };
-        let only = |a: &[Entry], b: &[Entry]| a.iter().find(|e| !has(b, e)).cloned();
         let says = |quarantined: bool| if quarantined { "quarantined" } else { "not quarantined" };
         let missing = only(&self.ledger, &needed.ledger).map(|e| (e, true));
         let (entry, held) =
             missing.or_else(|| only(&needed.ledger, &self.ledger).map(|e| (e, false)))?;
-        Some(Difference {
-            what: format!("ledger entry for {}:{}", entry.partition, entry.offset),
-            held: says(held).to_owned(),
-            needed: says(!held).to_owned(),
-        })
+        let what = format!("ledger entry for {}:{}", entry.partition, entry.offset);
+        Some(Difference::new(what, says(held), says(!held)))
     }
 }

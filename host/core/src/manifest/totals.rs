@@ -49,9 +49,6 @@ impl Totals {
     }
 
     /// Adds a block's emits, one list for each of `kinds`.
-    ///
-    /// # Errors
-    /// See [`TableTotals::add`].
     pub fn add_emits(&mut self, kinds: &[EmitKind], emits: &[EmitRows]) -> Result<(), TotalsError> {
         for (kind, rows) in kinds.iter().zip(emits).filter(|(_, rows)| !rows.events.is_empty()) {
             let totals = self.emits.entry(kind.name.clone()).or_default();
@@ -61,9 +58,6 @@ impl Totals {
     }
 
     /// Adds view rows.
-    ///
-    /// # Errors
-    /// See [`TableTotals::add`].
     pub fn add_views(&mut self, fields: &[Field], viewed: &Viewed) -> Result<(), TotalsError> {
         self.view.add(fields, &viewed.columns, viewed.owners.len())
     }
@@ -96,7 +90,7 @@ impl TableTotals {
             let total = self.fields.entry(field.name.clone()).or_default();
             total.sum.scale = scale;
             total.values += (rows - column.missing.len()) as u64;
-            let overflow = || TotalsError { field: field.name.clone() };
+            let overflow = || TotalsError(field.name.clone());
             total.sum = total.sum.checked_add(Exact { units, scale }).ok_or_else(overflow)?;
         }
         Ok(())
@@ -122,13 +116,10 @@ fn sum(column: &Column) -> Option<i128> {
     Some(all - missing.sum::<i128>())
 }
 
-/// A control total that does not fit.
+/// A field whose control total does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the control total of field `{field}` does not fit 128 bits")]
-pub struct TotalsError {
-    /// The field.
-    pub field: String,
-}
+#[error("the control total of field `{0}` does not fit 128 bits")]
+pub struct TotalsError(pub String);
 
 #[cfg(test)]
 mod tests {

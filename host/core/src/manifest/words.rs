@@ -1,100 +1,71 @@
-//! Settings and kinds as words: how they stand in manifests and enter the job digest.
+//! Settings as words: how they stand in manifests (by serde's `with`) and enter the job digest.
 
-/// A module for serde's `with`, from a pair of functions between a type and its words.
-macro_rules! words {
-    ($(#[doc = $doc:literal])+ $name:ident: $type:ty, $text:expr, $parse:expr, $wrong:literal) => {
-        $(#[doc = $doc])+
-        pub(crate) mod $name {
-            #[allow(unused_imports)]
-            use super::super::span::{parse_span, span_text};
-            use super::*;
-            use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-            /// The words.
-            pub(crate) fn text(value: &$type) -> String {
-                let text: fn(&$type) -> String = $text;
-                text(value)
-            }
-
-            /// What the words mean.
-            pub(crate) fn parse(words: &str) -> Option<$type> {
-                let parse: fn(&str) -> Option<$type> = $parse;
-                parse(words)
-            }
-
-            pub(crate) fn serialize<S: Serializer>(v: &$type, s: S) -> Result<S::Ok, S::Error> {
-                s.serialize_str(&text(v))
-            }
-
-            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<$type, D::Error> {
-                let words = String::deserialize(d)?;
-                parse(&words).ok_or_else(|| D::Error::custom(format!("{words:?} is {}", $wrong)))
-            }
-        }
-    };
-}
-
+use super::span::{parse_span, span_text};
 use crate::dedup::Window;
 use crate::log::Order;
 use crate::reduce::{OnConflict, OnTrap};
+use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-words!(
-    /// [`Order`].
-    order: Order,
-    |order| match order {
-        Order::Log => "log".into(),
-        Order::Path => "path".into(),
-    },
-    |words| match words {
-        "log" => Some(Order::Log),
-        "path" => Some(Order::Path),
-        _ => None,
-    },
-    "no order"
-);
+/// A setting with a list of words.
+pub(crate) trait Words: Copy + PartialEq + 'static {
+    /// What other words are none of.
+    const WHAT: &'static str;
+    /// The words.
+    const ALL: &'static [(&'static str, Self)];
 
-words!(
-    /// [`Window`].
-    window: Window,
-    |window| match window {
-        Window::All => "all".into(),
-        Window::Off => "off".into(),
-        Window::Span(span) => span_text(*span),
-    },
-    |words| match words {
-        "all" => Some(Window::All),
-        "off" => Some(Window::Off),
-        span => parse_span(span).map(Window::Span),
-    },
-    "no window"
-);
+    /// The words for what is not in the list.
+    fn other_text(self) -> String {
+        String::new()
+    }
 
-words!(
-    /// [`OnConflict`].
-    on_conflict: OnConflict,
-    |rule| match rule {
-        OnConflict::KeepFirst => "keep-first".into(),
-        OnConflict::Stop => "stop".into(),
-    },
-    |words| match words {
-        "keep-first" => Some(OnConflict::KeepFirst),
-        "stop" => Some(OnConflict::Stop),
-        _ => None,
-    },
-    "no rule for conflicts"
-);
+    /// What words mean that are not in the list.
+    fn parse_other(_: &str) -> Option<Self> {
+        None
+    }
+}
 
-words!(
-    /// [`OnTrap`].
-    on_trap: OnTrap,
-    |rule| match rule {
-        OnTrap::Stop => "stop".into(),
-        OnTrap::Reject => "reject".into(),
-    },
-    |words| match words {
-        "stop" => Some(OnTrap::Stop),
-        "reject" => Some(OnTrap::Reject),
-        _ => None,
-    },
-    "no rule for traps"
-);
+/// The words for a setting.
+pub(crate) fn text<W: Words>(value: W) -> String {
+    let known = W::ALL.iter().find(|(_, meaning)| *meaning == value);
+    known.map_or_else(|| value.other_text(), |(words, _)| (*words).to_owned())
+}
+
+pub(crate) fn serialize<W: Words, S: Serializer>(value: &W, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&text(*value))
+}
+
+pub(crate) fn deserialize<'de, W: Words, D: Deserializer<'de>>(d: D) -> Result<W, D::Error> {
+    let words = String::deserialize(d)?;
+    let known = W::ALL.iter().find(|(known, _)| *known == words).map(|(_, meaning)| *meaning);
+    let meaning = known.or_else(|| W::parse_other(&words));
+    meaning.ok_or_else(|| D::Error::custom(format!("{words:?} is no {}", W::WHAT)))
+}
+
+impl Words for Order {
+    const WHAT: &'static str = "order";
+    const ALL: &'static [(&'static str, Self)] = &[("log", Self::Log), ("path", Self::Path)];
+}
+
+impl Words for OnConflict {
+    const WHAT: &'static str = "rule for conflicts";
+    const ALL: &'static [(&'static str, Self)] =
+        &[("keep-first", Self::KeepFirst), ("stop", Self::Stop)];
+}
+
+impl Words for OnTrap {
+    const WHAT: &'static str = "rule for traps";
+    const ALL: &'static [(&'static str, Self)] = &[("stop", Self::Stop), ("reject", Self::Reject)];
+}
+
+impl Words for Window {
+    const WHAT: &'static str = "window";
+    const ALL: &'static [(&'static str, Self)] = &[("all", Self::All), ("off", Self::Off)];
+
+    fn other_text(self) -> String {
+        if let Self::Span(span) = self { span_text(span) } else { String::new() }
+    }
+
+    fn parse_other(words: &str) -> Option<Self> {
+        parse_span(words).map(Self::Span)
+    }
+}

@@ -14,7 +14,6 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// Appends the text of `bytes`.
 pub(crate) fn encode(bytes: &[u8], out: &mut String) {
     for three in bytes.chunks(3) {
         let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));

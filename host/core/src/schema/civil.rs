@@ -25,7 +25,6 @@ pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// Days of a month.
 #[inline]
 pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
     match month {

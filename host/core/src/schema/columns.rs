@@ -2,6 +2,7 @@
 //! values cross a boundary (decoder to fold, host to guest, fold to output).
 
 use super::Kind;
+use std::mem::discriminant;
 
 /// Many byte strings in one list: the first ends at `ends[0]`, the next at `ends[1]`, and so on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,17 +74,24 @@ impl Spans {
         self.bytes.clear();
     }
 
+    /// Keeps the first `rows` strings.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.bytes.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     /// Checks what a guest promised: ends never decrease and the last is the number of bytes.
     pub fn check(&self) -> Result<(), ColumnError> {
         let mut last = 0;
         for (row, &end) in self.ends.iter().enumerate() {
             if end < last {
-                return Err(ColumnError::EndsDecrease { row });
+                return Err(ColumnError(format!("ends row {row} before it begins")));
             }
             last = end;
         }
         if last as usize != self.bytes.len() {
-            return Err(ColumnError::LastEnd { end: last, bytes: self.bytes.len() });
+            let bytes = self.bytes.len();
+            return Err(ColumnError(format!("ends its last row at byte {last} of {bytes}")));
         }
         Ok(())
     }
@@ -123,46 +131,42 @@ pub enum Values {
     Json(Spans),
 }
 
+/// The same for the list of every kind.
+macro_rules! list {
+    ($values:expr, $list:ident => $result:expr) => {
+        match $values {
+            Values::Boolean($list) => $result,
+            Values::Integer($list) | Values::Decimal($list) | Values::Timestamp($list) => $result,
+            Values::Float($list) => $result,
+            Values::Date($list) => $result,
+            Values::Text($list) | Values::Bytes($list) | Values::Json($list) => $result,
+        }
+    };
+}
+
+/// Empty lists for values of each kind.
+macro_rules! empty {
+    ($($kind:ident)+) => {
+        impl Values {
+            /// An empty list for values of `kind`.
+            pub fn new(kind: Kind) -> Self {
+                match kind { $(Kind::$kind { .. } => Self::$kind(Default::default()),)+ }
+            }
+
+            /// An empty list for values of the same kind.
+            pub fn empty(&self) -> Self {
+                match self { $(Self::$kind(_) => Self::$kind(Default::default()),)+ }
+            }
+        }
+    };
+}
+
+empty! { Boolean Integer Decimal Float Timestamp Date Text Bytes Json }
+
 impl Values {
-    /// An empty list for values of `kind`.
-    pub fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Boolean => Self::Boolean(Vec::new()),
-            Kind::Integer => Self::Integer(Vec::new()),
-            Kind::Decimal { .. } => Self::Decimal(Vec::new()),
-            Kind::Float => Self::Float(Vec::new()),
-            Kind::Timestamp => Self::Timestamp(Vec::new()),
-            Kind::Date => Self::Date(Vec::new()),
-            Kind::Text => Self::Text(Spans::default()),
-            Kind::Bytes => Self::Bytes(Spans::default()),
-            Kind::Json => Self::Json(Spans::default()),
-        }
-    }
-
-    /// An empty list for values of the same kind.
-    pub fn empty(&self) -> Self {
-        match self {
-            Self::Boolean(_) => Self::Boolean(Vec::new()),
-            Self::Integer(_) => Self::Integer(Vec::new()),
-            Self::Decimal(_) => Self::Decimal(Vec::new()),
-            Self::Float(_) => Self::Float(Vec::new()),
-            Self::Timestamp(_) => Self::Timestamp(Vec::new()),
-            Self::Date(_) => Self::Date(Vec::new()),
-            Self::Text(_) => Self::Text(Spans::default()),
-            Self::Bytes(_) => Self::Bytes(Spans::default()),
-            Self::Json(_) => Self::Json(Spans::default()),
-        }
-    }
-
     /// Number of rows.
     pub fn len(&self) -> usize {
-        match self {
-            Self::Boolean(v) => v.len(),
-            Self::Integer(v) | Self::Decimal(v) | Self::Timestamp(v) => v.len(),
-            Self::Float(v) => v.len(),
-            Self::Date(v) => v.len(),
-            Self::Text(v) | Self::Bytes(v) | Self::Json(v) => v.len(),
-        }
+        list!(self, list => list.len())
     }
 
     /// Whether there is no row.
@@ -172,18 +176,12 @@ impl Values {
 
     /// Whether these values can be of `kind` (a decimal's scale is not told by its values).
     pub fn is(&self, kind: Kind) -> bool {
-        matches!(
-            (self, kind),
-            (Self::Boolean(_), Kind::Boolean)
-                | (Self::Integer(_), Kind::Integer)
-                | (Self::Decimal(_), Kind::Decimal { .. })
-                | (Self::Float(_), Kind::Float)
-                | (Self::Timestamp(_), Kind::Timestamp)
-                | (Self::Date(_), Kind::Date)
-                | (Self::Text(_), Kind::Text)
-                | (Self::Bytes(_), Kind::Bytes)
-                | (Self::Json(_), Kind::Json)
-        )
+        discriminant(self) == discriminant(&Self::new(kind))
+    }
+
+    /// Keeps the first `rows` rows.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        list!(self, list => list.truncate(rows));
     }
 
     /// The value at `row`, whether or not the row is missing.
@@ -213,9 +211,6 @@ impl Values {
     }
 
     /// Appends `value`, which must be of the same kind.
-    ///
-    /// # Errors
-    /// [`ColumnError::WrongKind`] when it is not.
     pub fn push(&mut self, value: Value<'_>) -> Result<(), ColumnError> {
         match (self, value) {
             (Self::Boolean(v), Value::Boolean(x)) => v.push(u8::from(x)),
@@ -227,7 +222,7 @@ impl Values {
             (Self::Text(v), Value::Text(x))
             | (Self::Bytes(v), Value::Bytes(x))
             | (Self::Json(v), Value::Json(x)) => v.push(x),
-            _ => return Err(ColumnError::WrongKind),
+            _ => return Err(ColumnError::of_another_kind()),
         }
         Ok(())
     }
@@ -281,6 +276,12 @@ impl Column {
         self.values.is_empty()
     }
 
+    /// Keeps the first `rows` rows.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.missing.truncate(self.missing.partition_point(|&row| (row as usize) < rows));
+        self.values.truncate(rows);
+    }
+
     /// The value at `row`, or none. A search among the missing rows: for loops over a whole column
     /// walk `missing` beside the rows instead.
     pub fn get(&self, row: usize) -> Option<Value<'_>> {
@@ -290,10 +291,7 @@ impl Column {
         Some(self.values.get(row))
     }
 
-    /// Appends a value or its absence.
-    ///
-    /// # Errors
-    /// [`ColumnError::WrongKind`] when the value is of another kind than the column.
+    /// Appends a value of the column's kind or its absence.
     pub fn push(&mut self, value: Option<Value<'_>>) -> Result<(), ColumnError> {
         match value {
             Some(value) => self.values.push(value),
@@ -313,21 +311,24 @@ impl Column {
     /// The first promise that is broken.
     pub fn check(&self, kind: Kind, rows: usize) -> Result<(), ColumnError> {
         if !self.values.is(kind) {
-            return Err(ColumnError::WrongKind);
+            return Err(ColumnError::of_another_kind());
         }
         if self.len() != rows {
-            return Err(ColumnError::WrongLength { rows: self.len(), expected: rows });
+            return Err(ColumnError(format!("has {} rows instead of {rows}", self.len())));
         }
         if let Some(row) = self.missing.windows(2).position(|w| w[0] >= w[1]) {
-            return Err(ColumnError::MissingOutOfOrder { row: self.missing[row + 1] as usize });
+            let row = self.missing[row + 1];
+            return Err(ColumnError(format!("names missing row {row} out of order")));
         }
         if let Some(&last) = self.missing.last()
             && last as usize >= rows
         {
-            return Err(ColumnError::MissingBeyond { row: last as usize, rows });
+            return Err(ColumnError(format!("names missing row {last} of {rows}")));
         }
         match &self.values {
-            Values::Boolean(v) if v.iter().any(|&b| b > 1) => Err(ColumnError::NotBoolean),
+            Values::Boolean(v) if v.iter().any(|&b| b > 1) => {
+                Err(ColumnError("holds a boolean that is neither 0 nor 1".into()))
+            }
             Values::Text(spans) | Values::Json(spans) => {
                 spans.check()?;
                 spans.check_utf8()
@@ -346,60 +347,18 @@ impl Spans {
         if whole {
             return Ok(());
         }
-        let bad = self.iter().position(|row| std::str::from_utf8(row).is_err());
-        Err(ColumnError::NotUtf8 { row: bad.unwrap_or(0) })
+        let bad = self.iter().position(|row| std::str::from_utf8(row).is_err()).unwrap_or(0);
+        Err(ColumnError(format!("holds text that is not UTF-8 in row {bad}")))
     }
 }
 
-/// A column that does not keep its promises. A fragment that fits behind "column `net` ".
+/// A column that does not keep its promises: which one. A fragment that fits behind "column `net` ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ColumnError {
-    /// Values of one kind under the declaration of another.
-    #[error("is of another kind than declared")]
-    WrongKind,
-    /// Too few or too many rows.
-    #[error("has {rows} rows instead of {expected}")]
-    WrongLength {
-        /// Rows that it has.
-        rows: usize,
-        /// Rows that it must have.
-        expected: usize,
-    },
-    /// An end lies before the end of the row before.
-    #[error("ends row {row} before it begins")]
-    EndsDecrease {
-        /// The row.
-        row: usize,
-    },
-    /// The last end is not the number of bytes.
-    #[error("ends its last row at byte {end} of {bytes}")]
-    LastEnd {
-        /// Where the last row ends.
-        end: u32,
-        /// How many bytes there are.
-        bytes: usize,
-    },
-    /// The list of missing rows is not ascending.
-    #[error("names missing row {row} out of order")]
-    MissingOutOfOrder {
-        /// The row.
-        row: usize,
-    },
-    /// A missing row that the column does not have.
-    #[error("names missing row {row} of {rows}")]
-    MissingBeyond {
-        /// The row.
-        row: usize,
-        /// Rows that the column has.
-        rows: usize,
-    },
-    /// A boolean other than 0 or 1.
-    #[error("holds a boolean that is neither 0 nor 1")]
-    NotBoolean,
-    /// Text that is not UTF-8.
-    #[error("holds text that is not UTF-8 in row {row}")]
-    NotUtf8 {
-        /// The row.
-        row: usize,
-    },
+#[error("{0}")]
+pub struct ColumnError(pub String);
+
+impl ColumnError {
+    fn of_another_kind() -> Self {
+        Self("is of another kind than declared".into())
+    }
 }

@@ -112,15 +112,19 @@ impl Description {
         name("reducer", &self.name)?;
         if self.version.is_empty() || self.version.len() > 64 || self.version.contains(['\n', '/'])
         {
-            return Err(DescriptionError(format!("version {:?} is not a version", self.version)));
+            return refuse(format!("version {:?} is not a version", self.version));
         }
         if self.inputs.is_empty() {
-            return Err(DescriptionError("it declares no input".into()));
+            return refuse("it declares no input".into());
         }
         at_most("inputs", self.inputs.len(), limits::INPUTS_MAX)?;
         unique("input", self.inputs.iter().map(|i| i.name.as_str()))?;
         for input in &self.inputs {
-            self.check_input(input)?;
+            let place = format!("input `{}`", input.name);
+            fields(&place, &input.fields, true)?;
+            for path in input.when.iter().map(|c| &c.path).chain(&input.key) {
+                pointer(&place, path)?;
+            }
         }
         fields("params", &self.params, false)?;
         at_most("emit kinds", self.emits.len(), limits::INPUTS_MAX)?;
@@ -130,17 +134,7 @@ impl Description {
         }
         self.check_view()?;
         unique("reject code", self.rejects.iter().map(|r| r.code.as_str()))?;
-        unique("violation code", self.violations.iter().map(|r| r.code.as_str()))?;
-        Ok(())
-    }
-
-    fn check_input(&self, input: &Input) -> Result<(), DescriptionError> {
-        let place = format!("input `{}`", input.name);
-        fields(&place, &input.fields, true)?;
-        for path in input.when.iter().map(|c| &c.path).chain(&input.key) {
-            pointer(&place, path)?;
-        }
-        Ok(())
+        unique("violation code", self.violations.iter().map(|r| r.code.as_str()))
     }
 
     fn check_view(&self) -> Result<(), DescriptionError> {
@@ -149,12 +143,10 @@ impl Description {
             match self.view.fields.get(number as usize) {
                 None => {
                     let n = self.view.fields.len();
-                    let text = format!("the view's row key names field {number} of {n}");
-                    return Err(DescriptionError(text));
+                    return refuse(format!("the view's row key names field {number} of {n}"));
                 }
                 Some(field) if !field.required => {
-                    let text = format!("the view's row key `{}` is optional", field.name);
-                    return Err(DescriptionError(text));
+                    return refuse(format!("the view's row key `{}` is optional", field.name));
                 }
                 Some(_) => {}
             }
@@ -163,20 +155,20 @@ impl Description {
     }
 }
 
+fn refuse(text: String) -> Result<(), DescriptionError> {
+    Err(DescriptionError(text))
+}
+
 fn fields(place: &str, list: &[Field], with_paths: bool) -> Result<(), DescriptionError> {
     at_most(&format!("fields of {place}"), list.len(), limits::FIELDS_MAX)?;
     unique(&format!("field of {place}"), list.iter().map(|f| f.name.as_str()))?;
     for field in list {
-        if let Kind::Decimal { scale } = field.kind
-            && scale > limits::DECIMAL_SCALE_MAX
-        {
-            let max = limits::DECIMAL_SCALE_MAX;
-            let text = format!("field `{}` of {place} has scale {scale}, above {max}", field.name);
-            return Err(DescriptionError(text));
+        let (name, scale, max) = (&field.name, field.kind.scale(), limits::DECIMAL_SCALE_MAX);
+        if scale > max {
+            return refuse(format!("field `{name}` of {place} has scale {scale}, above {max}"));
         }
         if with_paths && field.paths.is_empty() {
-            let text = format!("field `{}` of {place} has no path", field.name);
-            return Err(DescriptionError(text));
+            return refuse(format!("field `{name}` of {place} has no path"));
         }
         for path in &field.paths {
             pointer(place, path)?;
@@ -187,9 +179,9 @@ fn fields(place: &str, list: &[Field], with_paths: bool) -> Result<(), Descripti
 
 fn pointer(place: &str, path: &str) -> Result<(), DescriptionError> {
     if !path.starts_with('/') || path.len() > 1024 {
-        let text =
-            format!("{place} reads {path:?}, which is no JSON pointer (like \"/account/id\")");
-        return Err(DescriptionError(text));
+        return refuse(format!(
+            "{place} reads {path:?}, which is no JSON pointer (like \"/account/id\")"
+        ));
     }
     Ok(())
 }
@@ -199,7 +191,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), De
     for n in names {
         name(what, n)?;
         if !seen.insert(n) {
-            return Err(DescriptionError(format!("{what} `{n}` is declared twice")));
+            return refuse(format!("{what} `{n}` is declared twice"));
         }
     }
     Ok(())
@@ -214,14 +206,14 @@ fn name(what: &str, name: &str) -> Result<(), DescriptionError> {
     if good {
         return Ok(());
     }
-    Err(DescriptionError(format!(
+    refuse(format!(
         "{what} {name:?} is not a name (a letter, then letters, digits, `-` and `_`, at most 64)"
-    )))
+    ))
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), DescriptionError> {
     if count > max {
-        return Err(DescriptionError(format!("{count} {what}, above {max}")));
+        return refuse(format!("{count} {what}, above {max}"));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Exact numbers wider than a value: sums of integers and decimals, and the bounds that people set
 //! for them. No float is ever in between.
 
+use super::text::{decimal, serde_as_text};
 use crate::limits::EXACT_SCALE_MAX;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -65,12 +65,10 @@ fn power(digits: u8) -> Option<i128> {
 
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scale = usize::from(self.scale);
-        let digits = format!("{:0>width$}", self.units.unsigned_abs(), width = scale + 1);
-        let (whole, places) = digits.split_at(digits.len() - scale);
-        let sign = if self.units < 0 { "-" } else { "" };
-        let point = if scale > 0 { "." } else { "" };
-        f.pad(&format!("{sign}{whole}{point}{places}"))
+        let (sign, digits) = (if self.units < 0 { "-" } else { "" }, self.units.unsigned_abs());
+        let mut text = String::new();
+        decimal(sign, &digits.to_string(), self.scale.into(), &mut text);
+        f.pad(&text)
     }
 }
 
@@ -79,40 +77,19 @@ impl FromStr for Exact {
 
     fn from_str(text: &str) -> Result<Self, ExactError> {
         let wrong = || ExactError(text.to_owned());
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(digits) => (true, digits),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
+        let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+        let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
         let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        let has_point = digits.contains('.');
-        if whole.is_empty() || has_point && places.is_empty() || !plain(whole) || !plain(places) {
+        if digits.is_empty() || text.ends_with('.') || !plain(digits) || !plain(places) {
             return Err(wrong());
         }
         let scale = u8::try_from(places.len()).ok().filter(|scale| *scale <= EXACT_SCALE_MAX);
-        let scale = scale.ok_or_else(wrong)?;
-        let mut units = 0i128;
-        for digit in whole.bytes().chain(places.bytes()) {
-            let digit = i128::from(digit - b'0');
-            let signed = if negative { -digit } else { digit };
-            let next = units.checked_mul(10).and_then(|units| units.checked_add(signed));
-            units = next.ok_or_else(wrong)?;
-        }
-        Ok(Self { units, scale })
+        let units = format!("{whole}{places}").parse().map_err(|_| wrong())?;
+        Ok(Self { units, scale: scale.ok_or_else(wrong)? })
     }
 }
 
-impl Serialize for Exact {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+serde_as_text!(Exact, str::parse);
 
 /// A text that is no exact number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

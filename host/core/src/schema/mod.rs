@@ -18,9 +18,9 @@ pub use description::{
     Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
 };
 pub use exact::{Exact, ExactError};
+pub(crate) use text::serde_as_text;
 pub use text::{display, write_text};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
 use std::str::FromStr;
 
@@ -61,19 +61,24 @@ impl Kind {
     }
 }
 
+/// All kinds but decimals, and how they are shown.
+const SHOWN: [(&str, Kind); 8] = [
+    ("boolean", Kind::Boolean),
+    ("integer", Kind::Integer),
+    ("float", Kind::Float),
+    ("timestamp", Kind::Timestamp),
+    ("date", Kind::Date),
+    ("text", Kind::Text),
+    ("bytes", Kind::Bytes),
+    ("json", Kind::Json),
+];
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Boolean => "boolean",
-            Self::Integer => "integer",
-            Self::Decimal { scale } => return write!(f, "decimal({scale})"),
-            Self::Float => "float",
-            Self::Timestamp => "timestamp",
-            Self::Date => "date",
-            Self::Text => "text",
-            Self::Bytes => "bytes",
-            Self::Json => "json",
-        })
+        match SHOWN.iter().find(|(_, kind)| kind == self) {
+            Some((text, _)) => f.write_str(text),
+            None => write!(f, "decimal({})", self.scale()),
+        }
     }
 }
 
@@ -82,25 +87,15 @@ impl FromStr for Kind {
 
     /// The kind that is shown as `text`.
     fn from_str(text: &str) -> Result<Self, NoKind> {
-        Ok(match text {
-            "boolean" => Self::Boolean,
-            "integer" => Self::Integer,
-            "float" => Self::Float,
-            "timestamp" => Self::Timestamp,
-            "date" => Self::Date,
-            "text" => Self::Text,
-            "bytes" => Self::Bytes,
-            "json" => Self::Json,
-            decimal => {
-                let digits = decimal.strip_prefix("decimal(").and_then(|d| d.strip_suffix(')'));
-                let scale = digits.and_then(|digits| digits.parse().ok());
-                let scale = scale.filter(|&scale| scale <= crate::limits::DECIMAL_SCALE_MAX);
-                let kind = scale.map(|scale| Self::Decimal { scale });
-                // "decimal(02)" and "decimal(+2)" are read as numbers too.
-                kind.filter(|kind| kind.to_string() == decimal)
-                    .ok_or_else(|| NoKind(decimal.to_owned()))?
-            }
-        })
+        if let Some((_, kind)) = SHOWN.iter().find(|(shown, _)| *shown == text) {
+            return Ok(*kind);
+        }
+        let digits = text.strip_prefix("decimal(").and_then(|d| d.strip_suffix(')'));
+        let scale = digits.and_then(|digits| digits.parse().ok());
+        let scale = scale.filter(|&scale| scale <= crate::limits::DECIMAL_SCALE_MAX);
+        let kind = scale.map(|scale| Self::Decimal { scale });
+        // "decimal(02)" and "decimal(+2)" are read as numbers too.
+        kind.filter(|kind| kind.to_string() == text).ok_or_else(|| NoKind(text.to_owned()))
     }
 }
 
@@ -109,14 +104,4 @@ impl FromStr for Kind {
 #[error("{0:?} is no kind")]
 pub struct NoKind(pub String);
 
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+serde_as_text!(Kind, str::parse);

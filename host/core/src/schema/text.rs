@@ -7,6 +7,25 @@ use std::fmt::Write as _;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
+/// Makes a type stand in files as the text that it is shown as; `$parse` reads it back.
+macro_rules! serde_as_text {
+    ($type:ty, $parse:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                $parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_text;
+
 /// The text of `value`, which is of `kind`: see [`write_text`].
 pub fn display(value: Value<'_>, kind: Kind) -> String {
     let mut text = String::new();
@@ -24,8 +43,8 @@ pub fn write_text(value: Value<'_>, kind: Kind, out: &mut String) {
         Value::Boolean(value) => out.push_str(if value { "true" } else { "false" }),
         Value::Integer(value) => push(out, format_args!("{value}")),
         Value::Decimal(value) => {
-            let scale = if let Kind::Decimal { scale } = kind { scale } else { 0 };
-            decimal(value, scale.into(), out);
+            let sign = if value < 0 { "-" } else { "" };
+            decimal(sign, &value.unsigned_abs().to_string(), kind.scale().into(), out);
         }
         Value::Float(value) => float(value, out),
         Value::Timestamp(value) => timestamp(value, out),
@@ -40,17 +59,12 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-fn decimal(value: i64, scale: usize, out: &mut String) {
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
+/// Sign and digits of a whole number with a point before the last `scale` of them.
+pub(crate) fn decimal(sign: &str, digits: &str, scale: usize, out: &mut String) {
+    let digits = format!("{digits:0>width$}", width = scale + 1);
     let (whole, places) = digits.split_at(digits.len() - scale);
-    if value < 0 {
-        out.push('-');
-    }
-    out.push_str(whole);
-    if scale > 0 {
-        out.push('.');
-        out.push_str(places);
-    }
+    let point = if scale > 0 { "." } else { "" };
+    push(out, format_args!("{sign}{whole}{point}{places}"));
 }
 
 fn float(value: f64, out: &mut String) {

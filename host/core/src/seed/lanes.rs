@@ -28,13 +28,11 @@ impl Default for Inputs {
 }
 
 impl Inputs {
-    /// Empties all lanes.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.counts = [0; LANES];
     }
 
-    /// Empties a lane.
     #[inline]
     pub(crate) fn clear_lane(&mut self, lane: usize) {
         self.counts[lane] = 0;
@@ -66,7 +64,6 @@ impl Inputs {
         true
     }
 
-    /// How many words each lane has.
     #[inline]
     pub(crate) fn counts(&self) -> [usize; LANES] {
         self.counts

@@ -14,7 +14,6 @@ pub(crate) struct Sip<const C: usize, const D: usize> {
 }
 
 impl<const C: usize, const D: usize> Sip<C, D> {
-    /// For 64 bits of output.
     #[inline]
     pub(crate) fn new(key: [u64; 2]) -> Self {
         Self {
@@ -26,7 +25,6 @@ impl<const C: usize, const D: usize> Sip<C, D> {
         }
     }
 
-    /// For 128 bits of output.
     #[inline]
     pub(crate) fn new_wide(key: [u64; 2]) -> Self {
         let mut sip = Self::new(key);
@@ -49,7 +47,6 @@ impl<const C: usize, const D: usize> Sip<C, D> {
         words(text, |word| self.word(word));
     }
 
-    /// 64 bits.
     #[inline]
     pub(crate) fn finish(mut self) -> u64 {
         self.length();
@@ -58,7 +55,6 @@ impl<const C: usize, const D: usize> Sip<C, D> {
         self.all()
     }
 
-    /// 128 bits.
     #[inline]
     pub(crate) fn finish_wide(mut self) -> u128 {
         self.length();
