@@ -48,35 +48,19 @@ pub enum CacheUse {
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// It cannot be made or looked at.
-    #[error("compile cache {}: {error}", dir.display())]
-    Io {
-        /// The folder.
-        dir: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    #[error("compile cache {dir}: {1}", dir = .0.display())]
+    Io(PathBuf, std::io::Error),
     /// Something else lies there.
-    #[error("compile cache {} is not a folder (a link to one does not count)", dir.display())]
-    NotFolder {
-        /// The path.
-        dir: PathBuf,
-    },
+    #[error("compile cache {} is not a folder (a link to one does not count)", .0.display())]
+    NotFolder(PathBuf),
     /// Others can write native code into it.
     #[error(
-        "compile cache {} is not this user's alone (owner {owner}, mode {mode:o}), and what lies \
-         there is executed; `chmod 700` it, or name another folder", dir.display()
+        "compile cache {dir} is not this user's alone (owner {1}, mode {2:o}), and what lies there \
+         is executed; `chmod 700` it, or name another folder", dir = .0.display()
     )]
-    NotPrivate {
-        /// The folder.
-        dir: PathBuf,
-        /// Number of its owner.
-        owner: u32,
-        /// Its permissions.
-        mode: u32,
-    },
+    NotPrivate(PathBuf, u32, u32),
 }
 
-/// An open cache.
 #[derive(Debug)]
 pub(crate) struct Cache {
     dir: PathBuf,
@@ -87,7 +71,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// Makes the folder if it is missing, and checks that it is this user's alone.
     pub(crate) fn open(dir: &Path, engine: &Engine) -> Result<Self, CacheError> {
-        let io = |error| CacheError::Io { dir: dir.to_owned(), error };
+        let io = |error| CacheError::Io(dir.to_owned(), error);
         if let Some(parent) = dir.parent() {
             std::fs::create_dir_all(parent).map_err(io)?;
         }
@@ -97,11 +81,11 @@ impl Cache {
         }
         let meta = std::fs::symlink_metadata(dir).map_err(io)?;
         if !meta.is_dir() {
-            return Err(CacheError::NotFolder { dir: dir.to_owned() });
+            return Err(CacheError::NotFolder(dir.to_owned()));
         }
         let (owner, mode) = (meta.uid(), meta.mode() & 0o777);
         if owner != cpu::user() || mode & 0o077 != 0 {
-            return Err(CacheError::NotPrivate { dir: dir.to_owned(), owner, mode });
+            return Err(CacheError::NotPrivate(dir.to_owned(), owner, mode));
         }
         let mut settings = ShaHasher(Sha256::new());
         settings.write(b"retally cache 1");

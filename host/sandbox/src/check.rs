@@ -2,7 +2,7 @@
 //! counts are within [`crate::limits`], that it imports nothing of the world and exports the
 //! contract's functions. Everything here is counted, nothing is validated: the engine does that.
 
-use crate::imports::{self, ImportError};
+use crate::imports::{self, CONTRACT_VERSION, PACKAGE};
 use crate::limits::*;
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, Encoding, FunctionBody, Operator, Parser, Payload,
@@ -22,32 +22,25 @@ pub enum CheckError {
     /// Cut short or damaged.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// A count beyond its bound.
-    #[error("it has {count} {what}, at most {max} are allowed")]
-    TooMany {
-        /// What was counted.
-        what: &'static str,
-        /// How many there are.
-        count: u64,
-        /// How many there may be.
-        max: u64,
-    },
-    /// An import that is not the contract's.
-    #[error("it {0}")]
-    Import(#[from] ImportError),
-    /// Exports of the contract that are not there.
+    /// A count beyond its bound: how many there are, of what, and how many there may be.
+    #[error("it has {0} {1}, at most {2} are allowed")]
+    TooMany(u64, &'static str, u64),
+    /// An import of something of the world.
+    #[error("it imports {0}; a reducer may import only {PACKAGE}/log")]
+    Foreign(String),
+    /// An import of another version of the contract.
     #[error(
-        "it exports no `{missing}`: a reducer exports describe, apply, view, check and migrate"
+        "it is built for version {0} of the contract, this host speaks {CONTRACT_VERSION}; build \
+         it again with an SDK of that version"
     )]
-    Export {
-        /// The first that is missing.
-        missing: &'static str,
-    },
+    Version(String),
+    /// The first export of the contract that is not there.
+    #[error("it exports no `{0}`: a reducer exports describe, apply, view, check and migrate")]
+    Export(&'static str),
 }
 
 const EXPORTS: [&str; 5] = ["describe", "apply", "view", "check", "migrate"];
 
-/// Checks `bytes`.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), CheckError> {
     at_most("bytes", bytes.len() as u64, COMPONENT_MAX_BYTES as u64)?;
     if !bytes.starts_with(b"\0asm") {
@@ -61,7 +54,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), CheckError> {
         counts.add(&payload.map_err(damaged)?)?;
     }
     match EXPORTS.iter().zip(counts.exported).find(|(_, exported)| !exported) {
-        Some((missing, _)) => Err(CheckError::Export { missing }),
+        Some((missing, _)) => Err(CheckError::Export(missing)),
         None => Ok(()),
     }
 }
@@ -71,18 +64,24 @@ fn damaged(error: wasmparser::BinaryReaderError) -> CheckError {
 }
 
 fn at_most(what: &'static str, count: u64, max: u64) -> Result<(), CheckError> {
-    if count > max { Err(CheckError::TooMany { what, count, max }) } else { Ok(()) }
+    if count > max { Err(CheckError::TooMany(count, what, max)) } else { Ok(()) }
+}
+
+/// Counts more of something, which may be at most `max` in all.
+fn count(what: &'static str, sum: &mut u64, more: u64, max: u32) -> Result<(), CheckError> {
+    *sum = sum.saturating_add(more);
+    at_most(what, *sum, max.into())
 }
 
 #[derive(Default)]
 struct Counts {
     /// What is open: the component itself, then what lies inside.
     open: Vec<Encoding>,
-    modules: u32,
-    functions: u32,
-    types: u32,
-    memories: u32,
-    tables: u32,
+    modules: u64,
+    functions: u64,
+    types: u64,
+    memories: u64,
+    tables: u64,
     elements: u64,
     exported: [bool; EXPORTS.len()],
 }
@@ -120,8 +119,7 @@ impl Counts {
     fn enter(&mut self, encoding: Encoding) -> Result<(), CheckError> {
         self.open.push(encoding);
         if encoding == Encoding::Module {
-            self.modules += 1;
-            at_most("core modules", self.modules.into(), MODULES_MAX.into())
+            count("core modules", &mut self.modules, 1, MODULES_MAX)
         } else {
             at_most("components inside each other", self.open.len() as u64, NESTING_MAX as u64)
         }
@@ -130,8 +128,7 @@ impl Counts {
     fn add_core(&mut self, payload: &Payload<'_>) -> Result<(), CheckError> {
         match payload {
             Payload::TypeSection(section) => {
-                self.types = self.types.saturating_add(section.count());
-                at_most("core types", self.types.into(), TYPES_MAX.into())?;
+                count("core types", &mut self.types, section.count().into(), TYPES_MAX)?;
                 for group in section.clone() {
                     types(&group.map_err(damaged)?)?;
                 }
@@ -141,12 +138,10 @@ impl Counts {
                 at_most("imports of a core module", section.count().into(), CORE_IMPORTS_MAX.into())
             }
             Payload::FunctionSection(section) => {
-                self.functions = self.functions.saturating_add(section.count());
-                at_most("functions", self.functions.into(), FUNCTIONS_MAX.into())
+                count("functions", &mut self.functions, section.count().into(), FUNCTIONS_MAX)
             }
             Payload::TableSection(section) => {
-                self.tables = self.tables.saturating_add(section.count());
-                at_most("tables", self.tables.into(), TABLES_MAX.into())?;
+                count("tables", &mut self.tables, section.count().into(), TABLES_MAX)?;
                 for table in section.clone() {
                     let initial = table.map_err(damaged)?.ty.initial;
                     self.elements = self.elements.saturating_add(initial);
@@ -154,8 +149,7 @@ impl Counts {
                 at_most("table elements", self.elements, TABLE_ELEMENTS_MAX)
             }
             Payload::MemorySection(section) => {
-                self.memories = self.memories.saturating_add(section.count());
-                at_most("memories", self.memories.into(), MEMORIES_MAX.into())
+                count("memories", &mut self.memories, section.count().into(), MEMORIES_MAX)
             }
             Payload::GlobalSection(section) => {
                 at_most("globals of a core module", section.count().into(), GLOBALS_MAX.into())

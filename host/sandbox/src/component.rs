@@ -53,7 +53,6 @@ pub enum LoadError {
     Description(#[from] DescriptionError),
 }
 
-/// See [`crate::Sandbox::load`].
 pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8]) -> Result<WasmReducer, LoadError> {
     check::check(bytes)?;
     let digest = Hash(Sha256::digest(bytes).into());

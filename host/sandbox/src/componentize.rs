@@ -20,13 +20,10 @@ pub enum ComponentizeError {
     NoContract,
     /// Built for a target with a world in it.
     #[error(
-        "it imports {module}: a reducer is built for wasm32-unknown-unknown, which has no files, \
-         clocks or randomness"
+        "it imports {0}: a reducer is built for wasm32-unknown-unknown, which has no files, clocks \
+         or randomness"
     )]
-    Import {
-        /// The module that it imports.
-        module: String,
-    },
+    Import(String),
     /// wit-component's words.
     #[error("no component can be made of it: {0}")]
     Encode(String),
@@ -36,9 +33,6 @@ pub enum ComponentizeError {
 }
 
 /// Makes a component of a core module. The same module gives the same bytes.
-///
-/// # Errors
-/// See [`ComponentizeError`].
 pub fn componentize(module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     if Parser::is_component(module) {
         return Err(ComponentizeError::Component);
@@ -47,14 +41,11 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
         return Err(ComponentizeError::NotModule);
     }
     look(module)?;
-    let encode = |error: &dyn std::fmt::Display| {
-        ComponentizeError::Encode(printable(&format!("{error:#}"), 1000))
-    };
     let component = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| encode(&error))?;
+        .map_err(|error| ComponentizeError::Encode(printable(&format!("{error:#}"), 1000)))?;
     check::check(&component)?;
     Ok(component)
 }
@@ -72,8 +63,7 @@ fn look(module: &[u8]) -> Result<(), ComponentizeError> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports().flatten() {
                     if import.module.starts_with("wasi") || import.module == "env" {
-                        let module = printable(import.module, 100);
-                        return Err(ComponentizeError::Import { module });
+                        return Err(ComponentizeError::Import(printable(import.module, 100)));
                     }
                 }
             }

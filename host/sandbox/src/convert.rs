@@ -74,7 +74,6 @@ fn spans_param(spans: &Spans) -> wit::SpansParam<'_> {
     wit::SpansParam { ends: &spans.ends, bytes: &spans.bytes }
 }
 
-/// Lends `batch` to `call`.
 pub(crate) fn with_batch<R>(batch: &Batch, call: impl FnOnce(wit::Batch<'_>) -> R) -> R {
     let lent: Vec<Lent<'_>> = batch.columns.iter().map(|c| Lent::new(c)).collect();
     let columns: Vec<Vec<wit::ColumnParam<'_>>> = lent.iter().map(Lent::params).collect();
@@ -97,7 +96,6 @@ pub(crate) fn with_batch<R>(batch: &Batch, call: impl FnOnce(wit::Batch<'_>) -> 
     })
 }
 
-/// Lends `keyed` to `call`.
 pub(crate) fn with_keyed<R>(keyed: &Keyed, call: impl FnOnce(wit::Keyed<'_>) -> R) -> R {
     let params = Lent::new(&keyed.params);
     call(wit::Keyed {

@@ -17,10 +17,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// The only compiler: Winch ignored NaN canonicalisation until wasmtime PR 12939 (April 2026).
 const COMPILER: Strategy = Strategy::Cranelift;
 
-/// See [`engine`].
 const NAN_IS_CANONICAL: bool = true;
 
-/// See [`engine`].
 const HAS_FUEL: bool = false;
 
 /// What a manifest says of the engine: the switches as [`engine`] sets them.

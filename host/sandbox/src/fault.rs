@@ -17,7 +17,14 @@ pub(crate) fn classify(error: &wasmtime::Error, host: &mut Host) -> Fault {
             let message = "the call stack is exhausted, often by recursion without end".into();
             Fault::Limit { which: Limit::Stack, message }
         }
-        Some(trap) if is_handover(*trap) => handover(error),
+        // Raised while the host reads what a guest handed over.
+        Some(
+            Trap::InvalidChar
+            | Trap::InvalidDiscriminant
+            | Trap::UnalignedPointer
+            | Trap::StringOutOfBounds
+            | Trap::ListOutOfBounds,
+        ) => handover(error),
         Some(trap) => Fault::Trap { message: panic.unwrap_or_else(|| name(*trap)) },
         // Not a trap of the guest's code: the host could not read what it handed over.
         None => handover(error),
@@ -27,18 +34,6 @@ pub(crate) fn classify(error: &wasmtime::Error, host: &mut Host) -> Fault {
 fn handover(error: &wasmtime::Error) -> Fault {
     let text = printable(&format!("{error:#}"), 500);
     Fault::Contract { message: format!("the reducer handed over what cannot be read: {text}") }
-}
-
-/// Traps that the host raises while it reads what a guest handed over.
-fn is_handover(trap: Trap) -> bool {
-    matches!(
-        trap,
-        Trap::InvalidChar
-            | Trap::InvalidDiscriminant
-            | Trap::UnalignedPointer
-            | Trap::StringOutOfBounds
-            | Trap::ListOutOfBounds
-    )
 }
 
 fn name(trap: Trap) -> String {

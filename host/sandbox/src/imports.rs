@@ -2,6 +2,8 @@
 //! before anything is compiled.
 
 use crate::bindings;
+use crate::check::CheckError;
+use crate::fault::printable;
 use crate::instance::Host;
 use crate::limits::{LOG_LINE_MAX_BYTES, LOG_LINES_MAX};
 use crate::sandbox::LogSink;
@@ -15,51 +17,27 @@ pub const CONTRACT_VERSION: &str = "0.1.0";
 /// `panic: MESSAGE at FILE:LINE`.
 pub const PANIC_PREFIX: &str = "panic: ";
 
-/// Package of the contract.
-const PACKAGE: &str = "retally:reducer";
+pub(crate) const PACKAGE: &str = "retally:reducer";
 
 /// Interfaces of the contract that a reducer may import. `types` holds types only.
 const ALLOWED: [&str; 2] = ["log", "types"];
 
-/// Why an import is refused; a fragment that fits behind "the reducer ".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
-    /// Something of the world.
-    #[error("imports {name}; a reducer may import only {PACKAGE}/log")]
-    Foreign {
-        /// The import.
-        name: String,
-    },
-    /// This contract, but another version of it.
-    #[error(
-        "is built for version {found} of the contract, this host speaks {CONTRACT_VERSION}; \
-         build it again with an SDK of that version"
-    )]
-    Version {
-        /// What it was built for.
-        found: String,
-    },
-}
-
-/// Whether a component may import `name`.
-pub(crate) fn judge(name: &str) -> Result<(), ImportError> {
-    let foreign = || ImportError::Foreign { name: crate::fault::printable(name, 200) };
+pub(crate) fn judge(name: &str) -> Result<(), CheckError> {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));
     let (package, interface) = path.split_once('/').unwrap_or((path, ""));
-    if package != PACKAGE {
-        return Err(foreign());
-    }
-    if version != CONTRACT_VERSION {
+    if package == PACKAGE && version != CONTRACT_VERSION {
         let found = if version.is_empty() { "none" } else { version };
-        return Err(ImportError::Version { found: crate::fault::printable(found, 40) });
+        return Err(CheckError::Version(printable(found, 40)));
     }
-    if ALLOWED.contains(&interface) { Ok(()) } else { Err(foreign()) }
+    if package == PACKAGE && ALLOWED.contains(&interface) {
+        return Ok(());
+    }
+    Err(CheckError::Foreign(printable(name, 200)))
 }
 
 /// Where a guest's lines go during one call.
 pub(crate) struct Log {
     sink: LogSink,
-    /// Whose lines they are.
     name: String,
     lines: usize,
     /// The last panic of this call: kept back, because the fault will tell it.
@@ -71,7 +49,6 @@ impl Log {
         Self { sink, name, lines: 0, panic: None }
     }
 
-    /// A call begins.
     pub(crate) fn begin(&mut self) {
         self.lines = 0;
         self.panic = None;
@@ -104,7 +81,7 @@ impl Log {
 
 impl bindings::retally::reducer::log::Host for Log {
     fn line(&mut self, text: String) -> wasmtime::Result<()> {
-        let line = crate::fault::printable(&text, LOG_LINE_MAX_BYTES);
+        let line = printable(&text, LOG_LINE_MAX_BYTES);
         if line.starts_with(PANIC_PREFIX) {
             self.panic = Some(line);
         } else {
@@ -114,7 +91,6 @@ impl bindings::retally::reducer::log::Host for Log {
     }
 }
 
-/// A linker that has the log and nothing else.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     bindings::retally::reducer::log::add_to_linker::<_, HasSelf<Log>>(

@@ -64,7 +64,6 @@ pub(crate) struct Host {
     pub(crate) log: Log,
 }
 
-/// One running copy.
 pub(crate) struct WasmInstance {
     store: Store<Host>,
     world: bindings::Reducer,

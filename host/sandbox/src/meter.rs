@@ -16,7 +16,6 @@ pub(crate) struct LimitHit {
     pub(crate) message: String,
 }
 
-/// Use and bounds of one instance.
 #[derive(Debug)]
 pub(crate) struct Meter {
     memory_max: usize,
@@ -31,7 +30,6 @@ impl Meter {
         Self { memory_max, memory_used: 0, elements_used: 0, deadline, began: Duration::ZERO }
     }
 
-    /// A call begins on this thread.
     pub(crate) fn begin(&mut self) {
         self.began = cpu::thread_time();
     }
