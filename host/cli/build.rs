@@ -2,7 +2,7 @@
 //! checkout and without a network: the crates as they stand, and of the guests' lock file what the
 //! SDK needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -110,10 +110,6 @@ fn lock(root: &Path) -> Result<String> {
         }
     }
     let kept = reachable(&packages, "retally")?;
-    let mut count = BTreeMap::<&str, usize>::new();
-    for package in &kept {
-        *count.entry(package.name.as_str()).or_default() += 1;
-    }
     let mut out = head.to_owned();
     for package in &kept {
         write!(out, "[[package]]\n{}", package.head)?;
@@ -121,8 +117,9 @@ fn lock(root: &Path) -> Result<String> {
             out.push_str("dependencies = [\n");
             for dependency in &package.dependencies {
                 // Cargo names the version only where the name alone is not enough.
-                let unique = count.get(name_of(dependency)) == Some(&1);
-                let shown = if unique { name_of(dependency) } else { dependency };
+                let name = name_of(dependency);
+                let unique = kept.iter().filter(|package| package.name == name).count() == 1;
+                let shown = if unique { name } else { dependency };
                 writeln!(out, " \"{shown}\",")?;
             }
             out.push_str("]\n");

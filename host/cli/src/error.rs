@@ -35,7 +35,6 @@ impl Failure {
         self
     }
 
-    /// The exit code that it ends in.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
@@ -49,7 +48,6 @@ impl Failure {
         })
     }
 
-    /// The text for stderr.
     pub(crate) fn render(&self) -> String {
         let mut text = format!("error: {}\n", self.cause);
         let mut said = self.cause.to_string();

@@ -59,7 +59,6 @@ impl Shown {
         }
     }
 
-    /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }

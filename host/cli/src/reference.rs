@@ -24,7 +24,6 @@ Verbs to come, refused with exit code 2 until they are built: `run`, `verify`, `
 `audit`, `correct`; and of `replay` the flags `--from`, `--to`, `--sample`, `--empty-state`.
 ";
 
-/// The whole page.
 fn reference() -> String {
     let mut page = HEAD.to_owned();
     let mut command = Cli::command();

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The target of every reducer.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How long `rustup target add` may take before the other way is tried.
@@ -19,15 +18,10 @@ const RUSTUP_PATIENCE_S: u64 = 120;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Toolchain {
     /// The active toolchain has the target's standard library.
-    Target {
-        /// Its root.
-        sysroot: PathBuf,
-    },
+    Target { sysroot: PathBuf },
     /// A compiler with the sources of its standard library, which is compiled along.
     Sources {
-        /// The compiler.
         rustc: PathBuf,
-        /// Its root.
         sysroot: PathBuf,
         /// LLVM's linker, when it was found; else the compiler looks for its own.
         linker: Option<PathBuf>,
@@ -96,8 +90,7 @@ impl Toolchain {
         cargo.args(["--filter-platform", TARGET, "--manifest-path"]);
         cargo.arg(sysroot.join(LIBRARY).join("Cargo.toml"));
         cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", rustc);
-        cargo.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
-        cargo.status().is_ok_and(|status| status.success())
+        silent(&mut cargo).status().is_ok_and(|status| status.success())
     }
 
     /// The root under which its standard library's sources lie.
@@ -114,8 +107,7 @@ const LIBRARY: &str = "lib/rustlib/src/rust/library";
 fn find_target(folder: &Path, say: &mut dyn FnMut(&str)) -> Option<Toolchain> {
     let sysroot = sysroot_of(Path::new("rustc"), folder).ok()?;
     if !has_target(&sysroot) {
-        let rustup = runs("rustup");
-        if !rustup {
+        if !runs("rustup") {
             return None;
         }
         say(&format!("rustup target add {TARGET}"));
@@ -136,8 +128,7 @@ fn has_target(sysroot: &Path) -> bool {
 fn rustup_target_add(folder: &Path) -> bool {
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(folder);
-    rustup.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = rustup.spawn() else { return false };
+    let Ok(mut child) = silent(&mut rustup).spawn() else { return false };
     for _ in 0..RUSTUP_PATIENCE_S * 10 {
         match child.try_wait() {
             Ok(Some(status)) => return status.success(),
@@ -189,7 +180,15 @@ fn sysroot_of(rustc: &Path, folder: &Path) -> Result<PathBuf> {
 }
 
 fn runs(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    succeeds(program, &["--version"])
+}
+
+/// Whether a program runs and ends well; nothing is shown.
+pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
+    silent(Command::new(program).args(args)).status().is_ok_and(|status| status.success())
+}
+
+/// Reads nothing and shows nothing.
+pub(crate) fn silent(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }

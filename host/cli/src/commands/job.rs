@@ -12,7 +12,6 @@ use retally_engine::run::ReplayOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Reads a job file.
 pub(crate) fn load(path: &Path) -> Result<Authored, Failure> {
     Authored::load(path).map_err(|error| {
         let failure = Failure::usage(error);

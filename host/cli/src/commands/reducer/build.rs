@@ -7,6 +7,7 @@ use crate::report::reducer::Inspected;
 use crate::report::text::short;
 use crate::toolchain::{Toolchain, Ways};
 use anyhow::{Context as _, anyhow};
+use clap::{ValueEnum, builder::PossibleValue};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,8 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
     /// Which compiler to take: the active toolchain's wasm32-unknown-unknown, a compiler that has
     /// its standard library's sources, or the first that is found.
-    #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Any)]
-    toolchain: Way,
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Ways::Any)]
+    toolchain: Ways,
     /// Print one JSON object (for several PATHs one a line).
     #[arg(long)]
     json: bool,
@@ -34,28 +35,24 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-/// [`Ways`] as they are typed.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Way {
-    /// The first that is found.
-    Any,
-    /// The active toolchain's wasm32-unknown-unknown.
-    Target,
-    /// A compiler that has its standard library's sources beside it.
-    Sources,
-}
+/// As they are typed.
+impl ValueEnum for Ways {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Any, Self::Target, Self::Sources]
+    }
 
-impl From<Way> for Ways {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Any => Self::Any,
-            Way::Target => Self::Target,
-            Way::Sources => Self::Sources,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Any => ("any", "The first that is found"),
+            Self::Target => ("target", "The active toolchain's wasm32-unknown-unknown"),
+            Self::Sources => {
+                ("sources", "A compiler that has its standard library's sources beside it")
+            }
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }
 
-/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.out.is_some() && args.paths.len() > 1 {
         return Err(Failure::usage(anyhow!("--out takes one PATH, {} given", args.paths.len())));
@@ -76,8 +73,8 @@ fn build(args: &Args, path: &Path) -> Result<(), Failure> {
         }
     };
     let package = Package::find(path).map_err(Failure::usage)?;
-    let toolchain = Toolchain::find(&package.folder, args.toolchain.into(), &mut say)
-        .map_err(Failure::usage)?;
+    let toolchain =
+        Toolchain::find(&package.folder, args.toolchain, &mut say).map_err(Failure::usage)?;
     say(&format!("compiling {} with {}", package.name, toolchain.describe()));
     let module = package.compile(&toolchain, args.quiet).map_err(Failure::usage)?;
     let bytes = std::fs::read(&module)

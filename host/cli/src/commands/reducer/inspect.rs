@@ -20,7 +20,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let place = args.file.display();
     let bytes = std::fs::read(&args.file)

@@ -16,7 +16,6 @@ pub(crate) enum Verb {
     New(new::Args),
 }
 
-/// Runs a verb.
 pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Build(args) => build::run(&args),

@@ -2,11 +2,11 @@
 
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::toolchain::TARGET;
+use crate::toolchain::{TARGET, silent};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Scaffold a reducer: package, native tests, a sample log of 100 events, a job.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,6 @@ const LOCK: &str = include_str!(concat!(env!("OUT_DIR"), "/Cargo.lock"));
 /// gives back more than was ever paid, and every ninth is of a type that nobody reads.
 const SAMPLE: &str = include_str!("template/events.jsonl");
 
-/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = name_of(&args.path).map_err(Failure::usage)?;
     let folder = &args.path;
@@ -74,8 +73,7 @@ const RESERVED: &str = "alloc as break const core crate else enum fn for if impl
 fn settle_lock(folder: &Path) {
     let mut cargo = Command::new("cargo");
     cargo.args(["metadata", "--offline", "--format-version=1", "--filter-platform", TARGET]);
-    cargo.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _ = cargo.status();
+    let _ = silent(cargo.current_dir(folder)).status();
 }
 
 /// Writes everything, or nothing: a failure takes back what was written.
@@ -131,25 +129,13 @@ const TAKEN: &str = "Account Breach Charged Decimal Default Emitter Err Event Ke
 
 /// The lock file: the SDK's packages, and the new one at its place among them.
 fn lock(name: &str) -> String {
-    let own = format!(
-        "[[package]]\nname = {name:?}\nversion = \"0.1.0\"\ndependencies = [\n \"retally\",\n]\n\n"
-    );
-    let mut out = String::with_capacity(LOCK.len() + own.len());
-    let mut own = Some(own);
-    let mut parts = LOCK.split("[[package]]\n");
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let other = part.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
-        if other > Some(name)
-            && let Some(own) = own.take()
-        {
-            out.push_str(&own);
-        }
-        out.push_str("[[package]]\n");
-        out.push_str(part);
-    }
-    out.push_str(&own.unwrap_or_default());
-    format!("{}\n", out.trim_end())
+    let own =
+        format!("name = {name:?}\nversion = \"0.1.0\"\ndependencies = [\n \"retally\",\n]\n\n");
+    let mut parts: Vec<&str> = LOCK.split("[[package]]\n").collect();
+    // The first is the file's head.
+    let place = parts[1..].partition_point(|package| *package < own.as_str()) + 1;
+    parts.insert(place, &own);
+    format!("{}\n", parts.join("[[package]]\n").trim_end())
 }
 
 #[cfg(test)]

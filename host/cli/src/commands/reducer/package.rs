@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The profile that reducers are compiled with.
 const PROFILE: &str = "reducer";
 
 /// What of the profile is not the author's to choose: see "The reducer contract" in docs.
@@ -23,7 +22,6 @@ const PROFILE_FIXED: [&str; 3] = [
 pub(crate) struct Package {
     /// Its name, which its component's file gets too.
     pub(crate) name: String,
-    /// Its folder.
     pub(crate) folder: PathBuf,
     library: String,
     target_folder: PathBuf,

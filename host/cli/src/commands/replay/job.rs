@@ -9,11 +9,14 @@ use anyhow::Context as _;
 use retally_engine::job::{Authored, Resolved};
 use std::path::Path;
 
-/// Puts the job together.
 pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failure> {
     let mut authored = match old {
-        Some(old) => old.authored(folder_of(&args.job))?,
-        None => load(args)?,
+        Some(old) => old.authored(args.job.parent().unwrap_or(Path::new("")))?,
+        // Whoever names reducer and log may do without a file.
+        None if !args.job.exists() && args.reducer.is_some() && args.source.is_some() => {
+            Authored::empty("command line")
+        }
+        None => job::load(&args.job)?,
     };
     let mut set = |key: &str, text: &str| authored.set_text(key, text).map_err(Failure::usage);
     if let Some(path) = &args.reducer {
@@ -25,18 +28,6 @@ pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failur
         set("source.url", &absolute_url(url)?)?;
     }
     job::resolve(authored, &args.set)
-}
-
-fn load(args: &Args) -> Result<Authored, Failure> {
-    // Whoever names reducer and log may do without a file.
-    if !args.job.exists() && args.reducer.is_some() && args.source.is_some() {
-        return Ok(Authored::empty("command line"));
-    }
-    job::load(&args.job)
-}
-
-fn folder_of(job: &Path) -> &Path {
-    job.parent().unwrap_or(Path::new(""))
 }
 
 /// A path or URL of the command line, which starts at the working directory, where paths in a job

@@ -9,6 +9,7 @@ use crate::progress::Shown;
 use crate::report::repeated::Repeated;
 use crate::report::replay::{print_json, print_text};
 use anyhow::anyhow;
+use retally_core::manifest::Manifest;
 use retally_engine::run::{self, ReplayOptions, Report};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,23 +79,23 @@ pub(crate) struct Args {
     empty_state: bool,
 }
 
-/// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     refuse_what_is_to_come(args)?;
     let old = args.manifest.as_deref().map(repeat::load).transpose()?;
-    if let Some(name) = old.as_ref().and_then(repeat::Old::snapshot)
+    let repeated = old.as_ref().map(|old| &old.manifest);
+    if let Some(from) = repeated.and_then(|manifest| manifest.from_snapshot.as_ref())
         && args.from_snapshot.is_none()
     {
-        let text = format!("the run that is to be repeated went on from snapshot {name}");
+        let text = format!("the run that is to be repeated went on from snapshot {}", from.name);
         return Err(Failure::usage(anyhow!(text)).hint("name it by --from-snapshot URL"));
     }
     let job = job::resolve(args, old.as_ref())?;
     let shown = Arc::new(Shown::new(args.quiet));
-    let options = options(args, old.as_ref(), &shown)?;
+    let options = options(args, repeated, &shown)?;
     let result = run::replay(&job, &options, shown.as_ref());
     shown.finish();
     let report = result?;
-    let repeated = old.map(|old| Repeated::new(old.manifest(), &report.manifest));
+    let repeated = repeated.map(|manifest| Repeated::new(manifest, &report.manifest));
     match args.json {
         true => print_json(&report, repeated.as_ref())?,
         false => print_text(&report, repeated.as_ref())?,
@@ -119,22 +120,25 @@ fn refuse_what_is_to_come(args: &Args) -> Result<(), Failure> {
 
 fn options(
     args: &Args,
-    old: Option<&repeat::Old>,
+    repeated: Option<&Manifest>,
     shown: &Arc<Shown>,
 ) -> Result<ReplayOptions, Failure> {
     let keys = match (&args.keys_file, args.keys.is_empty()) {
         (Some(file), _) => Some(super::keys_of(file)?),
         (None, false) => Some(args.keys.clone()),
-        (None, true) => old.and_then(repeat::Old::keys),
+        (None, true) => repeated.and_then(|manifest| manifest.job.settings.keys.clone()),
     };
+    let limit = || repeated?.job.settings.range.limit;
+    let is_attested =
+        |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
     let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
     Ok(ReplayOptions {
         batch_events: args.batch,
         keys,
-        limit: args.limit.or_else(|| old.and_then(repeat::Old::limit)),
+        limit: args.limit.or_else(limit),
         from_snapshot: absolute(&args.from_snapshot)?,
         snapshot: absolute(&args.snapshot)?,
-        attest: args.attest || old.is_some_and(repeat::Old::is_attested),
+        attest: args.attest || repeated.is_some_and(is_attested),
         dir: args.out.clone(),
         ..super::job::options(args.threads, shown)?
     })

@@ -6,10 +6,10 @@ use retally_core::manifest::Manifest;
 use retally_engine::job::Authored;
 use std::path::{Path, PathBuf};
 
-/// The manifest of the run that is repeated.
+/// The run that is repeated.
 pub(super) struct Old {
     path: PathBuf,
-    manifest: Manifest,
+    pub(super) manifest: Manifest,
 }
 
 /// Reads a manifest, or that of a run directory.
@@ -36,30 +36,5 @@ impl Old {
         let beside = manifest.ancestors().nth(2).unwrap_or(Path::new("/"));
         authored.set_text("output.dir", &beside.to_string_lossy()).map_err(Failure::usage)?;
         Ok(authored)
-    }
-
-    /// What it says.
-    pub(super) fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Its subset.
-    pub(super) fn keys(&self) -> Option<Vec<String>> {
-        self.manifest.job.settings.keys.clone()
-    }
-
-    /// Its limit.
-    pub(super) fn limit(&self) -> Option<u64> {
-        self.manifest.job.settings.range.limit
-    }
-
-    /// Whether it recorded a SHA-256 of its objects.
-    pub(super) fn is_attested(&self) -> bool {
-        self.manifest.input.objects.iter().any(|object| object.sha256.is_some())
-    }
-
-    /// Whether it went on from a snapshot, and which.
-    pub(super) fn snapshot(&self) -> Option<&str> {
-        self.manifest.from_snapshot.as_ref().map(|from| from.name.as_str())
     }
 }

@@ -23,7 +23,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let report = check(&args.run).map_err(unreadable)?;
     let mut out = std::io::stdout().lock();

@@ -13,7 +13,6 @@ pub(crate) enum Verb {
     Check(check::Args),
 }
 
-/// Runs a verb.
 pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Show(args) => show::run(&args),

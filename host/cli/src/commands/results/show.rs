@@ -34,7 +34,6 @@ pub(crate) struct Args {
 /// Keys without a result that are named one by one.
 const MISSING_NAMED: usize = 10;
 
-/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = RunReader::open(&args.run).map_err(unreadable)?;
     let wanted: Option<BTreeSet<String>> = match &args.keys_file {
