@@ -30,7 +30,6 @@ pub(crate) fn sum(mut rows: Vec<Row>) -> u64 {
     hasher.finish()
 }
 
-/// The views of a run directory.
 pub(crate) fn views(run: &Path) -> Result<Vec<Row>> {
     let path = run.join("view.parquet");
     let file = File::open(&path).with_context(|| path.display().to_string())?;

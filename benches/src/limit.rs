@@ -6,10 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that are read at once.
 pub(crate) const READ_BYTES: usize = 1 << 20;
 
-/// Counts the lines.
 pub(crate) fn split(paths: &[PathBuf], threads: usize) -> Result<u64> {
     let counts = files(paths, threads, |_, path| {
         let mut count = 0;

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xtask::orders_log::event::{CURRENCIES, Event};
-use xtask::orders_log::{Shape, Summary, Zipf, write_bench};
+use xtask::orders_log::{Shape, Summary, Zipf, for_each_file, write_bench};
 
 /// Rows that are handed to the Parquet writer at once.
 const BATCH_ROWS: usize = 8192;
@@ -23,7 +23,6 @@ const GROUP_ROWS: usize = 131_072;
 pub(crate) struct Logs {
     /// Everything that the benchmark writes.
     pub(crate) dir: PathBuf,
-    /// The log's shape.
     pub(crate) shape: Shape,
 }
 
@@ -48,12 +47,10 @@ impl Logs {
         Ok(logs)
     }
 
-    /// The folder of JSON lines.
     pub(crate) fn json(&self) -> PathBuf {
         self.dir.join("json")
     }
 
-    /// The folder of Parquet files.
     pub(crate) fn parquet(&self) -> PathBuf {
         self.dir.join("parquet")
     }
@@ -67,15 +64,8 @@ impl Logs {
 fn write_parquet(dir: &Path, shape: Shape) -> Result<()> {
     fs::create_dir_all(dir)?;
     let zipf = shape.zipf();
-    let one = |file| write_file(dir, shape, &zipf, file);
-    let one = &one;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..shape.files).map(|f| scope.spawn(move || one(f))).collect();
-        for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a writer panicked"))??;
-        }
-        Ok(())
-    })
+    for_each_file(shape.files, |file| write_file(dir, shape, &zipf, file))?;
+    Ok(())
 }
 
 fn write_file(dir: &Path, shape: Shape, zipf: &Zipf, file: u64) -> Result<Summary> {
@@ -105,7 +95,6 @@ struct Rows {
     texts: [StringBuilder; 7],
     times: TimestampMicrosecondBuilder,
     amounts: Decimal128Builder,
-    scratch: Vec<u8>,
 }
 
 const TEXTS: [&str; 7] =
@@ -124,21 +113,14 @@ impl Rows {
             texts: std::array::from_fn(|_| StringBuilder::new()),
             times: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
             amounts: Decimal128Builder::new().with_precision_and_scale(18, 2)?,
-            scratch: Vec::new(),
         })
     }
 
     fn push(&mut self, event: &Event) -> Result<()> {
         let [ids, types, accounts, currencies, orders, methods, channels] = &mut self.texts;
-        let scratch = &mut self.scratch;
-        let mut put = |into: &mut StringBuilder, put: fn(&Event, &mut Vec<u8>)| {
-            scratch.clear();
-            put(event, scratch);
-            into.append_value(String::from_utf8_lossy(scratch));
-        };
-        put(ids, Event::put_id);
-        put(accounts, Event::put_account);
-        put(orders, Event::put_order);
+        ids.append_value(event.id());
+        accounts.append_value(event.account_id());
+        orders.append_value(event.order_id());
         types.append_value(event.kind.as_str());
         currencies.append_value(CURRENCIES[usize::from(event.currency)]);
         methods.append_value(event.method());

@@ -25,7 +25,6 @@ cargo xtask bench pair [...]   a comparison of two reducers beside a replay of e
 cargo xtask bench ids      the table of ids alone
 cargo xtask bench prints   the hashes of events alone";
 
-/// What was asked for.
 #[derive(Debug)]
 struct Args {
     shape: Shape,

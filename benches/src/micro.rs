@@ -1,6 +1,7 @@
 //! Parts of the fold on their own: the table of ids, and the hashes of events.
 
 use crate::clock::cpu_nanos;
+use crate::sitting::megabytes;
 use retally_core::decode::{Events, Reading};
 use retally_core::dedup::{IdTable, Prints, Seen, Window, prints};
 use retally_core::schema::{Column, Kind, Value};
@@ -15,7 +16,6 @@ const BATCH_EVENTS: u64 = 65_536;
 /// Ids that the fold hands to a table at once: a shard's share of a slab.
 const SHARE: usize = 256;
 
-/// Takes in a shard's share of ids.
 type Insert = Box<dyn FnMut(usize, &[u128])>;
 
 /// Inserts of new ids into 32 tables, as the fold does it, beside hashbrown.
@@ -24,7 +24,7 @@ pub(crate) fn ids() {
         let start = cpu_nanos();
         batches(|shard, ids| insert(shard, ids));
         let spent = (cpu_nanos() - start) as f64 / IDS as f64;
-        println!("{name:32} {spent:6.1} ns an id, {:5} MB resident", resident_megabytes());
+        println!("{name:32} {spent:6.1} ns an id, {:5.0} MB resident", megabytes("VmRSS:"));
     };
     table("only shared out", Box::new(|_, ids| _ = black_box(ids)));
     for (name, window) in [("window all", Window::All), ("window of a span", Window::Span(1))] {
@@ -42,8 +42,8 @@ pub(crate) fn ids() {
         let bytes: usize = tables.iter().map(IdTable::bytes).sum();
         let an_id = bytes as f64 / IDS as f64;
         println!(
-            "{name:32} {spent:6.1} ns an id, {:5} MB resident, {an_id:.1} bytes an id",
-            resident_megabytes()
+            "{name:32} {spent:6.1} ns an id, {:5.0} MB resident, {an_id:.1} bytes an id",
+            megabytes("VmRSS:")
         );
     }
     let mut maps = vec![hashbrown::HashMap::<u128, u64>::new(); SHARDS];
@@ -74,14 +74,6 @@ fn batches(mut each: impl FnMut(usize, &[u128])) {
             share.clear();
         }
     }
-}
-
-/// Resident memory of this process now.
-fn resident_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1024
 }
 
 /// Hashes of events with seven columns and ids of 30 bytes.

@@ -134,7 +134,6 @@ impl Books {
         Ok(Some(book))
     }
 
-    /// The result.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
         let books =
             self.accounts.iter().flat_map(|(key, books)| books.iter().map(move |b| (key, b)));

@@ -4,27 +4,18 @@
 use crate::Args;
 use crate::logs::Logs;
 use crate::retally::{REDUCER, job, options};
-use anyhow::{Context as _, Result, bail};
+use crate::sitting::{Measured, child, median};
+use anyhow::{Result, bail};
 use retally_compare::sink::NoSink;
 use retally_engine::run::{PassOptions, ReplayOptions, Silent, compare_files, replay};
-use serde::{Deserialize, Serialize};
-use std::process::Command;
 
 /// The other version.
 const OTHER: &str = "target/reducers/orders-v2.wasm";
 
 const WORKS: [&str; 4] = ["replay-v1", "replay-v2", "compare", "compare-same"];
 
-/// One run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Measured {
-    seconds: f64,
-    stages: Vec<(String, f64)>,
-    /// Run digests of the sides, and of a comparison how many keys parted.
-    results: Vec<String>,
-}
-
-/// In a child: does one work and tells the parent.
+/// In a child: does one work and tells the parent run digests of the sides, and of a comparison how
+/// many keys parted.
 pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
     let [work, writes, threads] = words else { bail!("work, emits, threads") };
     let (writes, threads) = (*writes == "b", threads.parse()?);
@@ -52,12 +43,9 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
         results.push(format!("{} keys part", compared.comparison.divergences.keys));
         (compared.seconds, compared.stages, results)
     };
-    let stages = stages.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect();
-    println!("{}", serde_json::to_string(&Measured { seconds, stages, results })?);
-    Ok(())
+    Measured::new(seconds, &stages, results).tell()
 }
 
-/// Runs everything and prints the table.
 pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     for writes in ["a", "b"] {
         for threads in ["1", "2"] {
@@ -75,13 +63,9 @@ fn sitting(args: &Args, logs: &Logs, writes: &str, threads: &str) -> Result<()> 
     let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); WORKS.len()];
     for _ in 0..args.rounds {
         for (work, runs) in WORKS.iter().zip(&mut measured) {
-            runs.push(child(args, &[work, writes, threads])?);
+            runs.push(child(args, &["one-pair", work, writes, threads])?);
         }
     }
-    let median = |mut runs: Vec<Measured>| {
-        runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-        runs.swap_remove(runs.len() / 2)
-    };
     let runs: Vec<Measured> = measured.into_iter().map(median).collect();
     let alone = [&runs[0].results[0], &runs[1].results[0]];
     if runs[2].results[..2].iter().ne(alone) {
@@ -99,15 +83,4 @@ fn sitting(args: &Args, logs: &Logs, writes: &str, threads: &str) -> Result<()> 
         println!("  {}", run.results.get(2).map_or("", String::as_str));
     }
     Ok(())
-}
-
-fn child(args: &Args, words: &[&str]) -> Result<Measured> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("one-pair").args(words).args(args.to_words());
-    let output = command.stderr(std::process::Stdio::inherit()).output()?;
-    if !output.status.success() {
-        bail!("{words:?} failed: {}", output.status);
-    }
-    let line = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(line.trim()).with_context(|| format!("{words:?} said {line:?}"))
 }

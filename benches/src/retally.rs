@@ -24,7 +24,6 @@ pub(crate) fn options(logs: &Logs) -> ReplayOptions {
     ReplayOptions { cache: Some(logs.dir.join("cache")), ..ReplayOptions::default() }
 }
 
-/// The job of a reducer over the log.
 pub(crate) fn job(logs: &Logs, reducer: &str, parquet: bool, writes: bool) -> Result<Resolved> {
     let (format, log) = if parquet { ("parquet", logs.parquet()) } else { ("json", logs.json()) };
     let here = std::env::current_dir()?;

@@ -15,7 +15,6 @@ use std::time::Instant;
 /// Where a sitting per release is kept, from the checkout's root.
 const HISTORY: &str = "benches/history.md";
 
-/// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Work {
     /// Read and split.
@@ -73,16 +72,28 @@ impl Variant {
     }
 }
 
-/// What one run of a variant came to.
+/// What one run in a process of its own came to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Measured {
-    seconds: f64,
+pub(crate) struct Measured {
+    pub(crate) seconds: f64,
     /// Peak of resident memory.
     megabytes: f64,
-    /// One number for all results; none for the limit.
-    result: Option<u64>,
+    /// What stands for its results; nothing for the limit.
+    pub(crate) results: Vec<String>,
     /// Seconds of each stage, summed over threads.
-    stages: Vec<(String, f64)>,
+    pub(crate) stages: Vec<(String, f64)>,
+}
+
+impl Measured {
+    pub(crate) fn new(seconds: f64, stages: &[(&'static str, f64)], results: Vec<String>) -> Self {
+        let stages = stages.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect();
+        Self { seconds, megabytes: megabytes("VmHWM:"), results, stages }
+    }
+
+    pub(crate) fn tell(&self) -> Result<()> {
+        println!("{}", serde_json::to_string(self)?);
+        Ok(())
+    }
 }
 
 /// In a child: runs one variant and tells the parent.
@@ -91,9 +102,8 @@ pub(crate) fn one(variant: Variant, logs: &Logs) -> Result<()> {
     let Variant { work, writes, threads } = variant;
     let watch = Instant::now();
     // Time and memory are taken before the results are looked at.
-    let taken = || (watch.elapsed().as_secs_f64(), peak_megabytes());
-    let (mut rows, mut stages) = (None, Vec::new());
-    let (seconds, megabytes) = match work {
+    let taken = || Measured::new(watch.elapsed().as_secs_f64(), &[], Vec::new());
+    let measured = match work {
         Work::Limit => {
             let lines = limit::split(&paths, threads)?;
             if lines != logs.shape.events {
@@ -106,20 +116,16 @@ pub(crate) fn one(variant: Variant, logs: &Logs) -> Result<()> {
             std::fs::create_dir_all(&out)?;
             let books = native::fold(&paths, threads, writes.then_some(&out))?;
             let taken = taken();
-            rows = Some(books.iter().flat_map(native::Books::rows).collect());
-            taken
+            let rows = books.iter().flat_map(native::Books::rows).collect();
+            Measured { results: vec![sum(rows).to_string()], ..taken }
         }
         Work::Json | Work::Parquet => {
             let report = retally::replay(logs, work == Work::Parquet, writes, threads)?;
-            let taken = taken();
-            rows = Some(views(&report.dir)?);
-            stages = report.stages.iter().map(|(name, s)| ((*name).to_owned(), *s)).collect();
-            taken
+            let taken = Measured::new(watch.elapsed().as_secs_f64(), &report.stages, Vec::new());
+            Measured { results: vec![sum(views(&report.dir)?).to_string()], ..taken }
         }
     };
-    let measured = Measured { seconds, megabytes, result: rows.map(sum), stages };
-    println!("{}", serde_json::to_string(&measured)?);
-    Ok(())
+    measured.tell()
 }
 
 /// Runs everything and prints the table.
@@ -130,7 +136,7 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     for round in 1..=args.rounds {
         for (variant, results) in variants.iter().zip(&mut measured) {
             eprint!("\rround {round} of {}: {variant}          ", args.rounds);
-            results.push(child(*variant, args)?);
+            results.push(child(args, &["one", &variant.to_string()])?);
         }
     }
     eprintln!();
@@ -159,19 +165,19 @@ fn record(release: &str, logs: &Logs, medians: &[(Variant, Measured)]) -> Result
     history.write_all(row.as_bytes()).context(HISTORY)
 }
 
-fn child(variant: Variant, args: &Args) -> Result<Measured> {
+pub(crate) fn child(args: &Args, words: &[&str]) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("one").arg(variant.to_string()).args(args.to_words());
+    command.args(words).args(args.to_words());
     let output = command.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
-        bail!("{variant} failed: {}", output.status);
+        bail!("{words:?} failed: {}", output.status);
     }
     let line = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(line.trim()).with_context(|| format!("{variant} said {line:?}"))
+    serde_json::from_str(line.trim()).with_context(|| format!("{words:?} said {line:?}"))
 }
 
 /// The run whose time is the median.
-fn median(mut runs: Vec<Measured>) -> Measured {
+pub(crate) fn median(mut runs: Vec<Measured>) -> Measured {
     runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     runs.swap_remove(runs.len() / 2)
 }
@@ -222,22 +228,20 @@ fn print_stages(logs: &Logs, medians: &[(Variant, Measured)]) {
 
 /// All variants must have come to the same result.
 fn same_results(medians: &[(Variant, Measured)]) -> Result<()> {
-    let results: Vec<(Variant, u64)> =
-        medians.iter().filter_map(|(v, run)| Some((*v, run.result?))).collect();
-    let Some(&(first, result)) = results.first() else { return Ok(()) };
-    for (variant, other) in &results {
-        if *other != result {
-            bail!("{variant} came to another result than {first}");
-        }
+    let results: Vec<_> = medians.iter().filter(|(_, run)| !run.results.is_empty()).collect();
+    let Some((first, run)) = results.first() else { return Ok(()) };
+    if let Some((variant, _)) = results.iter().find(|(_, other)| other.results != run.results) {
+        bail!("{variant} came to another result than {first}");
     }
     println!("\nall {} came to the same result for every account", results.len());
     Ok(())
 }
 
-/// The peak of this process's resident memory.
-fn peak_megabytes() -> f64 {
+/// What the system says of this process's memory: `VmHWM:` is the peak of what is resident, `VmRSS:`
+/// what is now.
+pub(crate) fn megabytes(what: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     kilobytes.unwrap_or(0.0) / 1024.0
 }

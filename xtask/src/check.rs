@@ -5,6 +5,8 @@ use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
 
+const HOST: &str = "Cargo.toml";
+
 /// The guests' workspace: another lock file, tested natively.
 const PLUGINS: &str = "plugins/Cargo.toml";
 
@@ -42,24 +44,29 @@ fn whole() -> Result<()> {
 }
 
 fn format() -> Result<()> {
-    steps::run("format", &mut steps::cargo(&["fmt", "--all", "--check"]))?;
-    let plugins = ["fmt", "--all", "--check", "--manifest-path", PLUGINS];
-    steps::run("format of plugins", &mut steps::cargo(&plugins))?;
-    let guests = ["fmt", "--all", "--check", "--manifest-path", GUESTS];
-    steps::run("format of guests", &mut steps::cargo(&guests))
+    for (what, manifest) in [("host", HOST), ("plugins", PLUGINS), ("guests", GUESTS)] {
+        let args = ["fmt", "--all", "--check", "--manifest-path", manifest];
+        steps::run(&format!("format of {what}"), &mut steps::cargo(&args))?;
+    }
+    Ok(())
 }
 
-/// In release like all else, so that build scripts and macros are compiled once.
+/// A command of cargo over host and plugins. In release like all else, so that build scripts and
+/// macros are compiled once.
+fn both(what: &str, command: &str, with: impl Fn(&mut Command)) -> Result<()> {
+    for (of, manifest) in [("", HOST), (" of plugins", PLUGINS)] {
+        let args = [command, "--locked", "--release", "--workspace", "--manifest-path", manifest];
+        let mut cargo = steps::cargo(&args);
+        with(&mut cargo);
+        steps::run(&format!("{what}{of}"), &mut cargo)?;
+    }
+    Ok(())
+}
+
 fn lint() -> Result<()> {
-    let host = ["clippy", "--locked", "--release", "--workspace", "--all-targets"];
-    steps::run("clippy", denying(&mut steps::cargo(&host)))?;
-    let mut plugins = steps::cargo(&["clippy", "--locked", "--release", "--workspace"]);
-    plugins.args(["--all-targets", "--manifest-path", PLUGINS]);
-    steps::run("clippy of plugins", denying(&mut plugins))
-}
-
-fn denying(clippy: &mut Command) -> &mut Command {
-    clippy.args(["--", "--deny", "warnings"])
+    both("clippy", "clippy", |cargo| {
+        cargo.args(["--all-targets", "--", "--deny", "warnings"]);
+    })
 }
 
 /// Advisories too, where cargo-deny is installed and its database can be had; what else deny.toml
@@ -93,14 +100,13 @@ fn guests() -> Result<()> {
 }
 
 fn tests() -> Result<()> {
-    let mut host = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
-    // A snapshot that differs is a failure, never a new file; and digests are recomputed in Python.
-    host.env("INSTA_UPDATE", "no").env("RETALLY_PYTHON", setup::python()?);
-    host.env("RETALLY_CHROMIUM", setup::chromium()?);
-    steps::run("tests", &mut host)?;
-    let mut plugins = steps::cargo(&["test", "--locked", "--release", "--workspace"]);
-    plugins.args(["--manifest-path", PLUGINS]).env("INSTA_UPDATE", "no");
-    steps::run("tests of plugins", &mut plugins)
+    let (python, chromium) = (setup::python()?, setup::chromium()?);
+    both("tests", "test", |cargo| {
+        // A snapshot that differs is a failure, never a new file; and digests are recomputed in
+        // Python.
+        cargo.env("INSTA_UPDATE", "no").env("RETALLY_PYTHON", &python);
+        cargo.env("RETALLY_CHROMIUM", &chromium);
+    })
 }
 
 fn docs() -> Result<()> {

@@ -18,7 +18,6 @@ const VERSION: &str = "0.0.3";
 /// Where it is kept, so that it is fetched once.
 const DOWNLOADS: &str = "target/data/downloads";
 
-/// One data set by name.
 pub(crate) fn run(names: &[String]) -> Result<()> {
     match names {
         [name] if name == "flights" => flights(),

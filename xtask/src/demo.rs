@@ -5,13 +5,11 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Events of the demo's log.
 const EVENTS: u64 = 1_000_000;
 
 /// The demo's job; see examples/orders/README.md.
 const JOB: &str = "examples/orders/retally.toml";
 
-/// All of it.
 pub(crate) fn run() -> Result<()> {
     setup::wasm()?;
     build()?;
@@ -56,7 +54,6 @@ fn reducers() -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The binary `retally` of this checkout.
 pub(crate) fn binary() -> PathBuf {
     steps::root().join("target/release/retally")
 }

@@ -6,15 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 
-/// Whose versions are compared.
 const JOB: &str = "examples/flights/retally.toml";
 const REDUCERS: [&str; 2] = ["target/reducers/flights.wasm", "target/reducers/flights-v2.wasm"];
 
-/// Where the page is put.
 const FOLDER: &str = "target/picture";
 const PAGE: &str = "target/picture/compare.html";
 
-/// What README shows.
 const PICTURE: &str = "docs/compare.png";
 
 /// Wide enough for three columns, high enough for verdict and totals.
@@ -23,7 +20,6 @@ const SIZE: &str = "1100,1250";
 /// A picture that is fetched with every clone had better be small.
 const PICTURE_MAX_BYTES: u64 = 300_000;
 
-/// All of it.
 pub(crate) fn run() -> Result<()> {
     setup::wasm()?;
     demo::build()?;

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All of it.
 pub(crate) fn run() -> Result<()> {
     wasm()?;
     component("rustfmt", &["fmt", "--version"])?;

@@ -1,11 +1,12 @@
 //! Running programs one after another: what runs is said before, how long it took after.
 
+pub(crate) use crate::toolchain::succeeds;
+
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The checkout's root.
 pub(crate) fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own).to_owned()
@@ -38,13 +39,6 @@ pub(crate) fn run(name: &str, command: &mut Command) -> Result<()> {
     }
     println!("== {name}: done in {seconds:.1} s");
     Ok(())
-}
-
-/// Whether a program runs and ends well; nothing is shown.
-pub(crate) fn succeeds(program: &str, args: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
 
 fn shown(command: &Command) -> String {

@@ -69,9 +69,6 @@ impl Shape {
 }
 
 /// Writes the log as JSON lines: `orders-0.jsonl` and so on.
-///
-/// # Errors
-/// What the file system says.
 pub fn write_bench(dir: &Path, shape: Shape) -> io::Result<Summary> {
     let zipf = shape.zipf();
     write_files(dir, "orders", shape.files, |file, out| {

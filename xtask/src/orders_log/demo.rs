@@ -15,7 +15,6 @@ const RECENT: usize = 2048;
 /// More than any account ever pays: 50 million.
 const TOO_MUCH_CENTS: u64 = 5_000_000_000;
 
-/// What the next line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Payment,
@@ -41,9 +40,6 @@ const TURNS: [(u64, Turn); 9] = [
 ];
 
 /// Writes the demo's log: `events-0.jsonl` and so on, `events` lines in all.
-///
-/// # Errors
-/// What the file system says.
 pub fn write_demo(dir: &Path, events: u64) -> io::Result<Summary> {
     let zipf = Zipf::new(ACCOUNTS / PARTITIONS as u32);
     write_files(dir, "events", PARTITIONS, |partition, out| {

@@ -76,75 +76,47 @@ impl Event {
     }
 
     /// `evt-00000001`.
-    pub fn put_id(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"evt-");
-        digits(out, self.number, 8);
+    pub fn id(&self) -> String {
+        format!("evt-{:08}", self.number)
     }
 
     /// `acct-000123`.
-    pub fn put_account(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"acct-");
-        digits(out, u64::from(self.account), 6);
+    pub fn account_id(&self) -> String {
+        format!("acct-{:06}", self.account)
     }
 
     /// `ord-00000001`.
-    pub fn put_order(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"ord-");
-        digits(out, self.order, 8);
+    pub fn order_id(&self) -> String {
+        format!("ord-{:08}", self.order)
     }
 
-    /// `41.00`.
-    pub fn put_amount(&self, out: &mut Vec<u8>) {
-        digits(out, self.cents / 100, 1);
-        out.push(b'.');
-        digits(out, self.cents % 100, 2);
-    }
-
-    /// The line, with its line feed.
+    /// Appends the line, with its line feed.
     pub fn put_line(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"event_id\":\"");
-        self.put_id(out);
-        out.extend_from_slice(b"\",\"type\":\"");
-        out.extend_from_slice(self.kind.as_str().as_bytes());
-        out.extend_from_slice(b"\",\"ts\":\"");
-        put_time(out, self.time);
-        out.extend_from_slice(b"\",\"account_id\":\"");
-        self.put_account(out);
+        let (kind, time) = (self.kind.as_str(), time_text(self.time));
+        let mut line = format!(
+            r#"{{"event_id":"{}","type":"{kind}","ts":"{time}","account_id":"{}""#,
+            self.id(),
+            self.account_id()
+        );
         if self.kind.is_of_money() {
-            out.extend_from_slice(b"\",\"amount\":\"");
-            self.put_amount(out);
-            out.extend_from_slice(b"\",\"currency\":\"");
-            out.extend_from_slice(CURRENCIES[self.currency as usize].as_bytes());
-            out.extend_from_slice(b"\",\"order_id\":\"");
-            self.put_order(out);
-            out.extend_from_slice(b"\",\"method\":\"");
-            out.extend_from_slice(self.method().as_bytes());
+            let (whole, cents) = (self.cents / 100, self.cents % 100);
+            let (order, method) = (self.order_id(), self.method());
+            let currency = CURRENCIES[self.currency as usize];
+            line += &format!(r#","amount":"{whole}.{cents:02}","currency":"{currency}""#);
+            line += &format!(r#","order_id":"{order}","method":"{method}""#);
         }
-        out.extend_from_slice(b"\",\"channel\":\"");
-        out.extend_from_slice(self.channel().as_bytes());
-        out.extend_from_slice(b"\"}\n");
+        line += &format!(",\"channel\":\"{}\"}}\n", self.channel());
+        out.extend_from_slice(line.as_bytes());
     }
 }
 
 /// RFC 3339 with six digits of a second, UTC.
-pub fn put_time(out: &mut Vec<u8>, micros: i64) {
-    let (days, rest) = (micros.div_euclid(86_400_000_000), micros.rem_euclid(86_400_000_000));
-    let (year, month, day) = civil(days);
-    let rest = rest as u64;
-    digits(out, year as u64, 4);
-    out.push(b'-');
-    digits(out, month, 2);
-    out.push(b'-');
-    digits(out, day, 2);
-    out.push(b'T');
-    digits(out, rest / 3_600_000_000, 2);
-    out.push(b':');
-    digits(out, rest / 60_000_000 % 60, 2);
-    out.push(b':');
-    digits(out, rest / 1_000_000 % 60, 2);
-    out.push(b'.');
-    digits(out, rest % 1_000_000, 6);
-    out.push(b'Z');
+fn time_text(micros: i64) -> String {
+    let (year, month, day) = civil(micros.div_euclid(86_400_000_000));
+    let of_day = micros.rem_euclid(86_400_000_000);
+    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
 /// Days since 1970 to year, month and day (Hinnant's algorithm).
@@ -158,19 +130,6 @@ fn civil(days: i64) -> (i64, u64, u64) {
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
     let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (era * 400 + year_of_era + i64::from(month <= 2), month as u64, day as u64)
-}
-
-/// At least `width` digits of `number`.
-#[inline]
-fn digits(out: &mut Vec<u8>, mut number: u64, width: usize) {
-    let mut buffer = [b'0'; 20];
-    let mut at = buffer.len();
-    while number > 0 {
-        at -= 1;
-        buffer[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend_from_slice(&buffer[at.min(buffer.len() - width)..]);
 }
 
 #[cfg(test)]

@@ -88,20 +88,23 @@ fn write_files(
         Ok::<_, io::Error>(summary)
     };
     let mut sum = Summary::default();
+    for_each_file(files, one)?.iter().for_each(|summary| sum.add(summary));
+    Ok(sum)
+}
+
+/// Does `work` for the number of each file, on a thread each; results in the order of the files.
+///
+/// # Errors
+/// The first of `work`, or that a thread panicked.
+pub fn for_each_file<T: Send, E: From<io::Error> + Send>(
+    files: u64,
+    work: impl Fn(u64) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let work = &work;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..files)
-            .map(|n| {
-                scope.spawn({
-                    let one = &one;
-                    move || one(n)
-                })
-            })
-            .collect();
-        for thread in threads {
-            let summary = thread.join().map_err(|_| io::Error::other("a writer panicked"))??;
-            sum.add(&summary);
-        }
-        Ok(sum)
+        let threads: Vec<_> = (0..files).map(|n| scope.spawn(move || work(n))).collect();
+        let panicked = |_| io::Error::other("a writer panicked");
+        threads.into_iter().map(|thread| thread.join().map_err(panicked)?).collect()
     })
 }
 
