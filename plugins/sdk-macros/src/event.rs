@@ -1,6 +1,6 @@
 //! `#[derive(Event)]`.
 
-use crate::input::{lifetime, named, pointer, pointers, variants};
+use crate::input::{lifetime, named, pointer, pointers, refuse, variants};
 use crate::names::{plain, snake};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -35,18 +35,22 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         let conditions = conditions(variant, select.as_deref())?;
         refuse_unreachable(variant, &conditions, number == last, &mut taken)?;
         inputs.push(declare(variant, &conditions)?);
-        let parts = parts(variant)?;
-        let (types, idents) = (&parts.types, &parts.idents);
+        if let Fields::Unnamed(_) = variant.fields {
+            let ident = &variant.ident;
+            let text = format!("name the fields: `{ident} {{ amount: Decimal<2> }}`");
+            return refuse(ident, text);
+        }
+        let types: Vec<_> = variant.fields.iter().map(|field| &field.ty).collect();
+        let idents: Vec<_> = variant.fields.iter().filter_map(|f| f.ident.as_ref()).collect();
         columns.push(quote!((#(<#types as retally::__private::EventField<#life>>::Column,)*)));
-        let fields = idents.iter().enumerate().map(|(at, _)| {
-            let type_ = &types[at];
+        let fields = types.iter().enumerate().map(|(at, type_)| {
             quote!(<#type_ as retally::__private::EventField<#life>>::open(&columns[#number][#at]),)
         });
         opens.push(quote!((#(#fields)*)));
         let at = syn::Index::from(number);
         let ident = &variant.ident;
-        let fields = idents.iter().enumerate().map(|(field, ident)| {
-            let (type_, field) = (&types[field], syn::Index::from(field));
+        let fields = idents.iter().zip(&types).enumerate().map(|(field, (ident, type_))| {
+            let field = syn::Index::from(field);
             let get = quote!(<#type_ as retally::__private::EventField<#life>>::get);
             quote!(#ident: #get(&columns.#at.#field, row),)
         });
@@ -77,13 +81,12 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     })
 }
 
-/// `#[select("/type")]`.
 fn select(input: &DeriveInput) -> Result<Option<String>, Error> {
     let pointers = pointers(&input.attrs, "select")?;
     if pointers.len() > 1 {
         let text =
             "one `#[select(\"/type\")]`: for other places write `#[when(at = \"/x\", \"y\")]`";
-        return Err(Error::new(input.ident.span(), text));
+        return refuse(&input.ident, text);
     }
     Ok(pointers.into_iter().next())
 }
@@ -111,7 +114,7 @@ impl Parse for When {
                     at = Some(pointer(&input.parse()?)?);
                     input.parse::<Token![,]>()?;
                 }
-                _ => return Err(Error::new(word.span(), WHEN)),
+                _ => return refuse(&word, WHEN),
             }
         }
         let values = Punctuated::<LitStr, Token![,]>::parse_terminated(input)
@@ -144,17 +147,14 @@ fn conditions(variant: &Variant, select: Option<&str>) -> Result<Vec<Condition>,
             (When::Is { at: None, .. }, None) => {
                 let text = "where does this stand in an event? write `#[select(\"/type\")]` over \
                             the enum, or `#[when(at = \"/type\", \"payment\")]`";
-                return Err(Error::new(attribute.path().span(), text));
+                return refuse(attribute.path(), text);
             }
         }
     }
     match (count, any) {
-        (0, _) => Err(Error::new(variant.ident.span(), WHEN)),
+        (0, _) => refuse(&variant.ident, WHEN),
         (1, _) | (_, false) => Ok(conditions),
-        (_, true) => Err(Error::new(
-            variant.ident.span(),
-            "`#[when(any)]` stands alone: it asks for nothing",
-        )),
+        (_, true) => refuse(&variant.ident, "`#[when(any)]` stands alone: it asks for nothing"),
     }
 }
 
@@ -169,7 +169,7 @@ fn refuse_unreachable(
     if conditions.is_empty() && !last {
         let text = "`#[when(any)]` takes every event, so nothing is left for the variants behind: \
                     put it last";
-        return Err(Error::new(variant.ident.span(), text));
+        return refuse(&variant.ident, text);
     }
     if let [(path, values)] = conditions {
         for value in values {
@@ -177,34 +177,13 @@ fn refuse_unreachable(
             if let Some(other) = taken.insert(place, variant.ident.clone()) {
                 let text =
                     format!("{value:?} is taken by `{other}` already: the first variant wins");
-                return Err(Error::new(variant.ident.span(), text));
+                return refuse(&variant.ident, text);
             }
         }
     }
     Ok(())
 }
 
-/// Names and types of a variant's fields.
-struct Parts<'v> {
-    idents: Vec<&'v Ident>,
-    types: Vec<&'v syn::Type>,
-}
-
-fn parts(variant: &Variant) -> Result<Parts<'_>, Error> {
-    let fields = match &variant.fields {
-        Fields::Named(fields) => fields.named.iter().collect(),
-        Fields::Unit => Vec::new(),
-        Fields::Unnamed(_) => {
-            let ident = &variant.ident;
-            let text = format!("name the fields: `{ident} {{ amount: Decimal<2> }}`");
-            return Err(Error::new(variant.ident.span(), text));
-        }
-    };
-    let idents = fields.iter().filter_map(|field: &&syn::Field| field.ident.as_ref()).collect();
-    Ok(Parts { idents, types: fields.iter().map(|field| &field.ty).collect() })
-}
-
-/// The declaration of one input.
 fn declare(variant: &Variant, when: &[Condition]) -> crate::Expanded {
     let name = snake(&variant.ident);
     let conditions = when.iter().map(|(path, any_of)| {

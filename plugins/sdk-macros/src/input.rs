@@ -1,22 +1,29 @@
 //! What all macros ask of the type that they stand over.
 
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Data, DataEnum, DeriveInput, Error, Field, Fields, GenericParam, Lifetime, LitStr,
-    Token, Type, Variant,
+    Attribute, Data, DataEnum, DataStruct, DeriveInput, Error, Field, Fields, GenericParam,
+    Lifetime, LitStr, Token, Type, Variant,
 };
 
 type Result<T> = std::result::Result<T, Error>;
 
+/// A compile error at a place in the code.
+pub(crate) fn refuse<T>(at: &impl Spanned, text: impl std::fmt::Display) -> Result<T> {
+    Err(Error::new(at.span(), text))
+}
+
 /// Named fields of a struct, at least one.
 pub(crate) fn named_fields<'i>(input: &'i DeriveInput, advice: &str) -> Result<Vec<&'i Field>> {
     match &input.data {
-        Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) if !fields.named.is_empty() => Ok(fields.named.iter().collect()),
-            _ => Err(Error::new(input.ident.span(), advice)),
-        },
-        _ => Err(Error::new(input.ident.span(), advice)),
+        Data::Struct(DataStruct { fields: Fields::Named(fields), .. })
+            if !fields.named.is_empty() =>
+        {
+            Ok(fields.named.iter().collect())
+        }
+        _ => refuse(&input.ident, advice),
     }
 }
 
@@ -27,7 +34,7 @@ pub(crate) fn variants<'i>(
 ) -> Result<&'i Punctuated<Variant, Token![,]>> {
     match &input.data {
         Data::Enum(DataEnum { variants, .. }) if !variants.is_empty() => Ok(variants),
-        _ => Err(Error::new(input.ident.span(), advice)),
+        _ => refuse(&input.ident, advice),
     }
 }
 
@@ -35,7 +42,7 @@ pub(crate) fn variants<'i>(
 pub(crate) fn single_type<'v>(variant: &'v Variant, advice: &str) -> Result<&'v Type> {
     match &variant.fields {
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Ok(&fields.unnamed[0].ty),
-        _ => Err(Error::new(variant.span(), advice)),
+        _ => refuse(variant, advice),
     }
 }
 
@@ -49,14 +56,13 @@ pub(crate) fn lifetime(input: &DeriveInput) -> Result<Option<Lifetime>> {
             }
             other => {
                 let text = "at most one lifetime may stand here: a reducer's types are concrete";
-                return Err(Error::new(other.span(), text));
+                return refuse(other, text);
             }
         }
     }
     Ok(found)
 }
 
-/// Attributes of a name.
 pub(crate) fn named<'a>(
     attributes: &'a [Attribute],
     name: &str,
@@ -67,12 +73,13 @@ pub(crate) fn named<'a>(
 /// JSON pointers of attributes such as `#[at("/a/b")]`.
 pub(crate) fn pointers(attributes: &[Attribute], name: &str) -> Result<Vec<String>> {
     let mut pointers = Vec::new();
+    let advice = format!("write `#[{name}(\"/a/b\")]`");
     for attribute in named(attributes, name) {
         let list: Punctuated<LitStr, Token![,]> = attribute
             .parse_args_with(Punctuated::parse_terminated)
-            .map_err(|e| Error::new(e.span(), format!("write `#[{name}(\"/a/b\")]`")))?;
+            .map_err(|error| Error::new(error.span(), &advice))?;
         if list.is_empty() {
-            return Err(Error::new(attribute.span(), format!("write `#[{name}(\"/a/b\")]`")));
+            return refuse(attribute, &advice);
         }
         for text in &list {
             pointers.push(pointer(text)?);
@@ -81,33 +88,20 @@ pub(crate) fn pointers(attributes: &[Attribute], name: &str) -> Result<Vec<Strin
     Ok(pointers)
 }
 
-/// A JSON pointer.
 pub(crate) fn pointer(text: &LitStr) -> Result<String> {
     let value = text.value();
     if !value.starts_with('/') {
-        let text_error = format!("{value:?} is no JSON pointer: write \"/{value}\"");
-        return Err(Error::new(text.span(), text_error));
+        return refuse(text, format!("{value:?} is no JSON pointer: write \"/{value}\""));
     }
     Ok(value)
 }
 
-/// Finds a name of the standard library's unordered collections in a type.
-pub(crate) fn unordered(field: &Type) -> Option<(proc_macro2::Span, &'static str, &'static str)> {
-    let tokens = quote::ToTokens::to_token_stream(field);
-    find(tokens)
-}
-
-fn find(
-    tokens: proc_macro2::TokenStream,
-) -> Option<(proc_macro2::Span, &'static str, &'static str)> {
+/// Finds a name of the standard library's unordered collections in a type; and the ordered one.
+pub(crate) fn unordered(tokens: TokenStream) -> Option<(Ident, &'static str)> {
     tokens.into_iter().find_map(|token| match token {
-        proc_macro2::TokenTree::Ident(ident) if ident == "HashMap" => {
-            Some((ident.span(), "HashMap", "BTreeMap"))
-        }
-        proc_macro2::TokenTree::Ident(ident) if ident == "HashSet" => {
-            Some((ident.span(), "HashSet", "BTreeSet"))
-        }
-        proc_macro2::TokenTree::Group(group) => find(group.stream()),
+        TokenTree::Ident(ident) if ident == "HashMap" => Some((ident, "BTreeMap")),
+        TokenTree::Ident(ident) if ident == "HashSet" => Some((ident, "BTreeSet")),
+        TokenTree::Group(group) => unordered(group.stream()),
         _ => None,
     })
 }

@@ -1,6 +1,6 @@
 //! `#[derive(Params)]`.
 
-use crate::input::{lifetime, named, named_fields};
+use crate::input::{lifetime, named, named_fields, refuse};
 use crate::names::plain;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -13,8 +13,7 @@ const STRUCT: &str = "params are a struct with named fields: `struct Tiers { gol
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     let fields = named_fields(input, STRUCT)?;
     if let Some(lifetime) = lifetime(input)? {
-        let text = "params own their values: write `String`, not `&'a str`";
-        return Err(Error::new(lifetime.span(), text));
+        return refuse(&lifetime, "params own their values: write `String`, not `&'a str`");
     }
     let name = &input.ident;
     let mut shapes = Vec::new();
@@ -44,14 +43,13 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     })
 }
 
-/// `#[param(default = ...)]`.
 fn default(field: &Field) -> Result<Option<TokenStream>, Error> {
     let mut default = None;
     for attribute in named(&field.attrs, "param") {
         default = Some(attribute.parse_args_with(|input: syn::parse::ParseStream<'_>| {
             let word: Ident = input.parse()?;
             if word != "default" {
-                return Err(Error::new(word.span(), "write `#[param(default = ...)]`"));
+                return refuse(&word, "write `#[param(default = ...)]`");
             }
             input.parse::<Token![=]>()?;
             input.parse::<TokenStream>()

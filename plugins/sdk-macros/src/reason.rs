@@ -1,9 +1,8 @@
 //! `#[derive(Reason)]`.
 
-use crate::input::{named, variants};
+use crate::input::{named, refuse, variants};
 use crate::names::kebab;
 use quote::quote;
-use syn::spanned::Spanned;
 use syn::{DeriveInput, Error, Expr, Fields, Lit, Meta, Variant};
 
 const ENUM: &str = "reasons are an enum without fields: `enum Refusal { /// More is refunded than \
@@ -17,7 +16,7 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         if !matches!(variant.fields, Fields::Unit) {
             let text = "a reason has no fields: what it is about goes into the detail, \
                         `Refusal::RefundTooLarge.because(format!(..))`";
-            return Err(Error::new(variant.span(), text));
+            return refuse(variant, text);
         }
         let (ident, code, says) = (&variant.ident, kebab(&variant.ident), says(variant)?);
         all.push(quote!((#code, #says)));
@@ -55,7 +54,7 @@ fn says(variant: &Variant) -> Result<String, Error> {
             "say what `{0}` means in a doc comment: people read it in reports",
             variant.ident
         );
-        return Err(Error::new(variant.span(), text));
+        return refuse(variant, text);
     }
     Ok(says)
 }

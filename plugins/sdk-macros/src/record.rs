@@ -1,10 +1,10 @@
 //! `#[derive(Record)]` and `#[derive(Emit)]`.
 
-use crate::input::{lifetime, named, named_fields, single_type, variants};
+use crate::input::{lifetime, named, named_fields, refuse, single_type, variants};
 use crate::names::{plain, snake};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::DeriveInput;
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Error};
 
 const STRUCT: &str = "a record is a struct with named fields: `struct Balance { net: Decimal<2> }`";
 const ENUM: &str = "what is emitted is an enum whose variants hold one record each: `enum Out<'a> \
@@ -70,7 +70,7 @@ pub(crate) fn expand_emit(input: &DeriveInput) -> crate::Expanded {
         if seen.contains(&text) {
             let text = "two kinds with the same record: give each a struct of its own, so that \
                         `out.emit(..)` knows which is meant";
-            return Err(Error::new(record.span(), text));
+            return refuse(record, text);
         }
         seen.push(text);
         let (ident, kind) = (&variant.ident, snake(&variant.ident));

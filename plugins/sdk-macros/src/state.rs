@@ -1,25 +1,22 @@
 //! `#[derive(State)]` and `#[derive(Previous)]`.
 
-use crate::input::{lifetime, named, single_type, unordered, variants};
+use crate::input::{lifetime, named, refuse, single_type, unordered, variants};
 use crate::names::plain;
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, LitInt, Path};
 
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     if let Some(lifetime) = lifetime(input)? {
-        let text = "a state owns its values: write `String`, not `&'a str`";
-        return Err(Error::new(lifetime.span(), text));
+        return refuse(&lifetime, "a state owns its values: write `String`, not `&'a str`");
     }
     let name = &input.ident;
     let text = name.to_string();
     let Body { layout, size, encode, decode } = match &input.data {
         Data::Struct(data) => struct_body(input, &data.fields)?,
         Data::Enum(data) => enum_body(input, data)?,
-        Data::Union(_) => {
-            return Err(Error::new(name.span(), "a union has no layout: write a struct"));
-        }
+        Data::Union(_) => return refuse(name, "a union has no layout: write a struct"),
     };
     let Attribute { version, previous } = attribute(input)?;
     Ok(quote! {
@@ -67,7 +64,7 @@ struct Body {
 fn struct_body(input: &DeriveInput, fields: &Fields) -> Result<Body, Error> {
     if fields.is_empty() {
         let text = "a state has at least one field: a state of no bytes means that there is none";
-        return Err(Error::new(input.ident.span(), text));
+        return refuse(&input.ident, text);
     }
     check(fields)?;
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
@@ -90,7 +87,7 @@ fn struct_body(input: &DeriveInput, fields: &Fields) -> Result<Body, Error> {
 fn enum_body(input: &DeriveInput, data: &syn::DataEnum) -> Result<Body, Error> {
     if data.variants.is_empty() || data.variants.len() > 256 {
         let text = "an enum in a state has 1 to 256 variants";
-        return Err(Error::new(input.ident.span(), text));
+        return refuse(&input.ident, text);
     }
     let mut layouts = Vec::new();
     let mut encodes = Vec::new();
@@ -151,12 +148,12 @@ fn layout(fields: &Fields) -> TokenStream {
 /// What the trait bound could only say in general.
 fn check(fields: &Fields) -> Result<(), Error> {
     for field in fields {
-        if let Some((span, unordered, ordered)) = unordered(&field.ty) {
+        if let Some((unordered, ordered)) = unordered(field.ty.to_token_stream()) {
             let text = format!(
                 "a {unordered} has another order in every run, so results would differ: \
                  write {ordered}"
             );
-            return Err(Error::new(span, text));
+            return refuse(&unordered, text);
         }
     }
     Ok(())

@@ -225,9 +225,10 @@ pub trait Cell {
 }
 
 macro_rules! cells {
-    ($($type:ty: $kind:ident, |$v:ident| $value:expr;)+) => {$(
-        impl Cell for $type {
+    ($($type:ty $([const $s:ident: u8])?: $kind:ident, |$v:ident| $value:expr;)+) => {$(
+        impl$(<const $s: u8>)? Cell for $type {
             const KIND: Kind = Kind::$kind;
+            $(const SCALE: u8 = $s;)?
 
             #[inline(always)]
             fn value(&self) -> Value<'_> {
@@ -251,21 +252,12 @@ cells! {
     f64: Float, |v| Value::Float(if v.is_nan() { f64::NAN } else { *v });
     Timestamp: Timestamp, |v| Value::Number(v.micros());
     Date: Date, |v| Value::Day(v.days());
+    Decimal<S> [const S: u8]: Decimal, |v| Value::Number(v.to_column());
     &str: Text, |v| Value::Span(v.as_bytes());
     String: Text, |v| Value::Span(v.as_bytes());
     &[u8]: Bytes, |v| Value::Span(v);
     Vec<u8>: Bytes, |v| Value::Span(v);
     Json<'_>: Json, |v| Value::Span(v.as_str().as_bytes());
-}
-
-impl<const S: u8> Cell for Decimal<S> {
-    const KIND: Kind = Kind::Decimal;
-    const SCALE: u8 = S;
-
-    #[inline(always)]
-    fn value(&self) -> Value<'_> {
-        Value::Number(self.to_column())
-    }
 }
 
 impl<C: Cell> Cell for Option<C> {

@@ -108,24 +108,6 @@ impl<const S: u8> Decimal<S> {
         }
     }
 
-    /// The sum, unless it overflows.
-    #[must_use]
-    pub const fn checked_add(self, other: Self) -> Option<Self> {
-        match self.0.checked_add(other.0) {
-            Some(units) => Some(Self(units)),
-            None => None,
-        }
-    }
-
-    /// The difference, unless it overflows.
-    #[must_use]
-    pub const fn checked_sub(self, other: Self) -> Option<Self> {
-        match self.0.checked_sub(other.0) {
-            Some(units) => Some(Self(units)),
-            None => None,
-        }
-    }
-
     /// With `T` digits after the point. To fewer it rounds.
     #[track_caller]
     pub fn rescale<const T: u8>(self, rounding: Rounding) -> Decimal<T> {
@@ -165,40 +147,42 @@ fn overflow<const S: u8>(value: Decimal<S>, operation: &str) -> ! {
     panic!("decimal overflow: {operation} of {value}")
 }
 
-impl<const S: u8> Add for Decimal<S> {
-    type Output = Self;
+macro_rules! sums {
+    ($($what:literal $checked:ident, $trait:ident $op:ident, $assign:ident $op_assign:ident;)+) => {$(
+        impl<const S: u8> Decimal<S> {
+            #[doc = concat!("The ", $what, ", unless it overflows.")]
+            #[must_use]
+            pub const fn $checked(self, other: Self) -> Option<Self> {
+                match self.0.$checked(other.0) {
+                    Some(units) => Some(Self(units)),
+                    None => None,
+                }
+            }
+        }
 
-    #[track_caller]
-    #[inline]
-    fn add(self, other: Self) -> Self {
-        self.checked_add(other).unwrap_or_else(|| overflow(self, "add"))
-    }
+        impl<const S: u8> $trait for Decimal<S> {
+            type Output = Self;
+
+            #[track_caller]
+            #[inline]
+            fn $op(self, other: Self) -> Self {
+                self.$checked(other).unwrap_or_else(|| overflow(self, stringify!($op)))
+            }
+        }
+
+        impl<const S: u8> $assign for Decimal<S> {
+            #[track_caller]
+            #[inline]
+            fn $op_assign(&mut self, other: Self) {
+                *self = self.$op(other);
+            }
+        }
+    )+};
 }
 
-impl<const S: u8> Sub for Decimal<S> {
-    type Output = Self;
-
-    #[track_caller]
-    #[inline]
-    fn sub(self, other: Self) -> Self {
-        self.checked_sub(other).unwrap_or_else(|| overflow(self, "sub"))
-    }
-}
-
-impl<const S: u8> AddAssign for Decimal<S> {
-    #[track_caller]
-    #[inline]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl<const S: u8> SubAssign for Decimal<S> {
-    #[track_caller]
-    #[inline]
-    fn sub_assign(&mut self, other: Self) {
-        *self = *self - other;
-    }
+sums! {
+    "sum" checked_add, Add add, AddAssign add_assign;
+    "difference" checked_sub, Sub sub, SubAssign sub_assign;
 }
 
 /// A number of times, exact.

@@ -105,7 +105,6 @@ impl<R: Reducer> Emitter<R> {
         self.kinds.iter().map(|kind| kind.rows.len()).collect()
     }
 
-    /// Takes everything emitted since `mark` back.
     #[cold]
     pub(crate) fn cut(&mut self, mark: &[usize]) {
         for (kind, &rows) in self.kinds.iter_mut().zip(mark) {
@@ -116,7 +115,6 @@ impl<R: Reducer> Emitter<R> {
         }
     }
 
-    /// Takes everything emitted for `row` back.
     #[cold]
     pub(crate) fn cut_row(&mut self, row: u32) {
         let before = |kind: &Emitted| kind.rows.partition_point(|&r| r < row);

@@ -113,37 +113,42 @@ fn wrong() -> ! {
     unreachable!("a column of another kind than its field")
 }
 
-macro_rules! fixed {
+macro_rules! fields {
     ($(
-        $type:ty $([$(const $s:ident: u8),+])?: $kind:ident($list:ty), $scale:expr, $from:expr;
+        $type:ty $([const $s:ident: u8])?: $kind:ident, $column:ty,
+        |$list:ident| $open:expr, |$opened:ident, $row:ident| $get:expr;
     )+) => {$(
-        impl<'a $($(, const $s: u8)+)?> EventField<'a> for $type {
+        impl<'a $(, const $s: u8)?> EventField<'a> for $type {
             const KIND: Kind = Kind::$kind;
-            const SCALE: u8 = $scale;
-            type Column = &'a [$list];
+            $(const SCALE: u8 = $s;)?
+            type Column = $column;
 
             fn open(column: &'a abi::Column) -> Self::Column {
                 match &column.values {
-                    Values::$kind(list) => list,
+                    Values::$kind($list) => $open,
                     _ => wrong(),
                 }
             }
 
             #[inline]
-            fn get(column: &Self::Column, row: usize) -> Self {
-                $from(column[row])
+            fn get($opened: &Self::Column, $row: usize) -> Self {
+                $get
             }
         }
     )+};
 }
 
-fixed! {
-    bool: Boolean(u8), 0, |byte| byte != 0;
-    i64: Integer(i64), 0, |number| number;
-    f64: Float(f64), 0, |number| number;
-    Timestamp: Timestamp(i64), 0, Timestamp::from_micros;
-    Date: Date(i32), 0, Date::from_days;
-    Decimal<S> [const S: u8]: Decimal(i64), S, |units| Decimal::from_units(units as i128);
+fields! {
+    bool: Boolean, &'a [u8], |list| list, |list, row| list[row] != 0;
+    i64: Integer, &'a [i64], |list| list, |list, row| list[row];
+    f64: Float, &'a [f64], |list| list, |list, row| list[row];
+    Timestamp: Timestamp, &'a [i64], |list| list, |list, row| Self::from_micros(list[row]);
+    Date: Date, &'a [i32], |list| list, |list, row| Self::from_days(list[row]);
+    Decimal<S> [const S: u8]: Decimal, &'a [i64], |list| list,
+        |list, row| Self::from_units(list[row].into());
+    &'a str: Text, Texts<'a>, |spans| Texts::open(spans), |texts, row| texts.get(row);
+    Json<'a>: Json, Texts<'a>, |spans| Texts::open(spans), |texts, row| Json(texts.get(row));
+    &'a [u8]: Bytes, &'a abi::Spans, |spans| spans, |spans, row| spans.get(row);
 }
 
 /// Texts of one column: checked once as a whole, so that each is only a slice.
@@ -173,57 +178,6 @@ impl abi::Spans {
     pub(crate) fn get(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         &self.bytes[start..self.ends[row] as usize]
-    }
-}
-
-impl<'a> EventField<'a> for &'a str {
-    const KIND: Kind = Kind::Text;
-    type Column = Texts<'a>;
-
-    fn open(column: &'a abi::Column) -> Self::Column {
-        match &column.values {
-            Values::Text(spans) => Texts::open(spans),
-            _ => wrong(),
-        }
-    }
-
-    #[inline]
-    fn get(column: &Self::Column, row: usize) -> Self {
-        column.get(row)
-    }
-}
-
-impl<'a> EventField<'a> for Json<'a> {
-    const KIND: Kind = Kind::Json;
-    type Column = Texts<'a>;
-
-    fn open(column: &'a abi::Column) -> Self::Column {
-        match &column.values {
-            Values::Json(spans) => Texts::open(spans),
-            _ => wrong(),
-        }
-    }
-
-    #[inline]
-    fn get(column: &Self::Column, row: usize) -> Self {
-        Json(column.get(row))
-    }
-}
-
-impl<'a> EventField<'a> for &'a [u8] {
-    const KIND: Kind = Kind::Bytes;
-    type Column = &'a abi::Spans;
-
-    fn open(column: &'a abi::Column) -> Self::Column {
-        match &column.values {
-            Values::Bytes(spans) => spans,
-            _ => wrong(),
-        }
-    }
-
-    #[inline]
-    fn get(column: &Self::Column, row: usize) -> Self {
-        column.get(row)
     }
 }
 

@@ -33,7 +33,6 @@ struct Lists {
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// No memory yet.
     pub(crate) const fn new() -> Self {
         let lists = Lists { free: [null_mut(); CLASSES], rest: null_mut(), rest_len: 0 };
         Self { lists: UnsafeCell::new(lists) }

@@ -20,7 +20,6 @@ pub(super) const TIME: &str = "@time";
 /// The only partition of such a log.
 const PARTITION: &str = "test";
 
-/// What is played.
 pub(super) struct Plays<'a> {
     pub(super) artifact: &'a Arc<dyn Reducer>,
     pub(super) params: Arc<Vec<Column>>,
@@ -28,7 +27,6 @@ pub(super) struct Plays<'a> {
     pub(super) events: &'a [String],
 }
 
-/// What came out.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Played {
     /// One per event.
@@ -40,7 +38,6 @@ pub(super) struct Played {
     pub(super) keys: BTreeMap<String, PlayedKey>,
 }
 
-/// The end of one key.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct PlayedKey {
     pub(super) state: Vec<u8>,
