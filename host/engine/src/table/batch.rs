@@ -43,35 +43,28 @@ impl Batch {
     }
 
     /// A column of any type.
-    ///
-    /// # Errors
-    /// When there is none of that name.
     pub fn array(&self, name: &str) -> Result<&ArrayRef, TableError> {
         self.rows.column_by_name(name).ok_or_else(|| self.wrong(name))
     }
 
     /// A column of texts.
-    ///
-    /// # Errors
-    /// When there is none of that name.
     pub fn texts(&self, name: &str) -> Result<&StringArray, TableError> {
         self.array(name)?.as_string_opt().ok_or_else(|| self.wrong(name))
     }
 
     /// A column of byte strings.
-    ///
-    /// # Errors
-    /// When there is none of that name.
     pub fn bytes(&self, name: &str) -> Result<&BinaryArray, TableError> {
         self.array(name)?.as_binary_opt().ok_or_else(|| self.wrong(name))
     }
 
     /// A column of whole numbers.
-    ///
-    /// # Errors
-    /// When there is none of that name.
     pub fn numbers(&self, name: &str) -> Result<&[i64], TableError> {
         Ok(self.primitives::<Int64Type>(name)?.values())
+    }
+
+    /// A column of offsets or counts.
+    pub(crate) fn counts(&self, name: &str) -> Result<Vec<u64>, TableError> {
+        Ok(self.numbers(name)?.iter().map(|&number| number as u64).collect())
     }
 
     /// A column of numbers without a sign.
@@ -133,9 +126,6 @@ impl Batch {
     }
 
     /// A reducer's own column.
-    ///
-    /// # Errors
-    /// When there is none of that name and kind.
     pub fn column(&self, name: &str, kind: Kind) -> Result<Column, TableError> {
         from_arrow(self.array(name)?, kind)
             .ok_or_else(|| self.changed("a column is of another type"))

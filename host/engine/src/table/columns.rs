@@ -107,9 +107,9 @@ pub(super) fn byte_array<T: ByteArrayType<Offset = i32>>(
     nulls: Option<NullBuffer>,
     name: &str,
 ) -> Result<GenericByteArray<T>, TableError> {
-    let not_text = |_: ArrowError| TableError::NotText { column: name.to_owned() };
+    let not_text = |_: ArrowError| TableError::NotText(name.to_owned());
     if spans.bytes.len() > i32::MAX as usize {
-        return Err(TableError::TooLong { column: name.to_owned() });
+        return Err(TableError::TooLong(name.to_owned()));
     }
     let mut offsets = Vec::with_capacity(spans.ends.len() + 1);
     offsets.push(0);

@@ -37,17 +37,11 @@ pub enum TableError {
         what: String,
     },
     /// A column of a batch that is too long for one array.
-    #[error("column `{column}` of one batch has more than 2 GiB; make the batches smaller")]
-    TooLong {
-        /// The column.
-        column: String,
-    },
+    #[error("column `{0}` of one batch has more than 2 GiB; make the batches smaller")]
+    TooLong(String),
     /// Text that is not UTF-8, which the core checks wherever text enters.
-    #[error("column `{column}` holds text that is not UTF-8")]
-    NotText {
-        /// The column.
-        column: String,
-    },
+    #[error("column `{0}` holds text that is not UTF-8")]
+    NotText(String),
 }
 
 impl TableError {

@@ -8,7 +8,6 @@ mod batch;
 mod columns;
 mod declared;
 mod error;
-mod rows;
 mod writer;
 
 pub use batch::Batch;
@@ -19,5 +18,4 @@ pub(crate) use columns::{Digits, NARROW_DIGITS, arrow_type, byte_spans, from_arr
 pub(crate) use declared::{
     binary, fixed, flag, number, optional, partition, small, text, time, unsigned, unsigned32,
 };
-pub(crate) use rows::NewRows;
-pub(crate) use writer::{CREATED_BY, TableWriter, plain};
+pub(crate) use writer::{CREATED_BY, NewRows, TableWriter, plain};

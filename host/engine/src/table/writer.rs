@@ -1,14 +1,169 @@
-//! A table's file while it is written, a batch at a time.
+//! Rows on their way into a table, columns under their names in any order; and a table's file while
+//! it is written, a batch at a time.
 
-use super::{NewRows, TableError};
-use arrow_schema::{Field, Schema, SchemaRef};
+use super::TableError;
+use super::columns::{Digits, byte_array, timestamps, to_arrow};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array,
+    Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
+use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use retally_core::digest::History;
+use retally_core::schema::{Column, Kind, Spans};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Rows that are not written yet.
+#[derive(Default)]
+pub(crate) struct NewRows {
+    columns: Vec<(String, ArrayRef)>,
+    /// The first column that has no array.
+    error: Option<TableError>,
+}
+
+impl NewRows {
+    fn with(mut self, name: &str, array: impl Array + 'static) -> Self {
+        self.columns.push((name.to_owned(), Arc::new(array)));
+        self
+    }
+
+    fn tried<A: Array + 'static>(mut self, name: &str, array: Result<A, TableError>) -> Self {
+        match array {
+            Ok(array) => self.with(name, array),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                self
+            }
+        }
+    }
+
+    /// Texts.
+    pub(crate) fn texts<T: AsRef<str>>(self, name: &str, rows: impl Iterator<Item = T>) -> Self {
+        self.with(name, StringArray::from_iter_values(rows))
+    }
+
+    /// Texts, some of which are missing.
+    pub(crate) fn some_texts<T: AsRef<str>>(
+        self,
+        name: &str,
+        rows: impl Iterator<Item = Option<T>>,
+    ) -> Self {
+        self.with(name, rows.collect::<StringArray>())
+    }
+
+    /// Texts that lie in one buffer, which is taken over.
+    pub(crate) fn text(self, name: &str, rows: Spans) -> Self {
+        let array = byte_array(rows, None, name);
+        self.tried::<StringArray>(name, array)
+    }
+
+    /// Byte strings that lie in one buffer, which is taken over.
+    pub(crate) fn bytes(self, name: &str, rows: Spans) -> Self {
+        let array = byte_array(rows, None, name);
+        self.tried::<BinaryArray>(name, array)
+    }
+
+    /// Byte strings of one length, one behind the other.
+    pub(crate) fn fixed(self, name: &str, bytes: i32, rows: Vec<u8>) -> Self {
+        self.with(name, FixedSizeBinaryArray::new(bytes, Buffer::from_vec(rows), None))
+    }
+
+    /// Numbers that fit, as signed ones.
+    pub(crate) fn numbers(self, name: &str, rows: Vec<u64>) -> Self {
+        let count = rows.len();
+        self.with(name, Int64Array::new(ScalarBuffer::new(Buffer::from_vec(rows), 0, count), None))
+    }
+
+    /// Small numbers that fit, as signed ones.
+    pub(crate) fn small(self, name: &str, rows: Vec<u32>) -> Self {
+        self.with(name, signed(rows))
+    }
+
+    /// Numbers as they are.
+    pub(crate) fn unsigned(self, name: &str, rows: Vec<u64>) -> Self {
+        self.with(name, UInt64Array::from(rows))
+    }
+
+    /// Small numbers as they are.
+    pub(crate) fn unsigned32(self, name: &str, rows: Vec<u32>) -> Self {
+        self.with(name, UInt32Array::from(rows))
+    }
+
+    /// Yes or no.
+    pub(crate) fn flags(self, name: &str, rows: Vec<bool>) -> Self {
+        self.with(name, BooleanArray::from(rows))
+    }
+
+    /// Times.
+    pub(crate) fn times(self, name: &str, rows: Vec<i64>) -> Self {
+        self.with(name, timestamps(rows, None))
+    }
+
+    /// Times, but for the rows that have none.
+    pub(crate) fn some_times(self, name: &str, rows: Vec<i64>, has: &[bool]) -> Self {
+        self.with(name, timestamps(rows, Some(NullBuffer::from(has))))
+    }
+
+    /// Numbers of partitions, as the names behind them.
+    pub(crate) fn partitions(self, name: &str, rows: Vec<u32>, names: &ArrayRef) -> Self {
+        self.with(name, DictionaryArray::new(signed(rows), names.clone()))
+    }
+
+    /// A reducer's own column.
+    pub(crate) fn own(mut self, name: &str, column: Column, kind: Kind, digits: Digits) -> Self {
+        match to_arrow(column, kind, digits, name) {
+            Ok(array) => self.columns.push((name.to_owned(), array)),
+            Err(error) => _ = self.error.get_or_insert(error),
+        }
+        self
+    }
+
+    /// Outcome trees, but for the number of events.
+    pub(crate) fn trees(trees: &[History]) -> Self {
+        let edge = |of: &History| of.edge.iter().flat_map(|hash| hash.0).collect();
+        let edges: Vec<Vec<u8>> = trees.iter().map(edge).collect();
+        Self::default()
+            .texts("partition", trees.iter().map(|of| &of.partition))
+            .bytes("edge", edges.iter().map(Vec::as_slice).collect())
+            .bytes("open", trees.iter().map(|of| of.open.as_slice()).collect())
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.columns.first().map_or(0, |(_, array)| array.len())
+    }
+
+    /// The rows as a batch of a table.
+    pub(crate) fn batch(
+        mut self,
+        schema: &SchemaRef,
+        path: &Path,
+    ) -> Result<RecordBatch, TableError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let failed = |error: ArrowError| TableError::of("write", path, error.into());
+        let mut take = |name: &String| {
+            let place = self.columns.iter().position(|(own, _)| own == name);
+            let missing = || ArrowError::SchemaError(format!("column {name} was not written"));
+            place.map(|place| self.columns.swap_remove(place).1).ok_or_else(missing)
+        };
+        let columns = schema.fields().iter().map(|field| take(field.name()));
+        let columns = columns.collect::<Result<_, _>>().map_err(failed)?;
+        RecordBatch::try_new(schema.clone(), columns).map_err(failed)
+    }
+}
+
+fn signed(rows: Vec<u32>) -> Int32Array {
+    let count = rows.len();
+    Int32Array::new(ScalarBuffer::new(Buffer::from_vec(rows), 0, count), None)
+}
 
 /// What files say of who wrote them: no version, so that a new one does not change their bytes.
 pub(crate) const CREATED_BY: &str = "retally";
@@ -21,7 +176,7 @@ pub(crate) fn plain(properties: WriterProperties) -> ArrowWriterOptions {
         .with_properties(properties)
 }
 
-/// See the module.
+/// A table's file while it is written.
 pub(crate) struct TableWriter<W: Write + Send> {
     path: PathBuf,
     schema: SchemaRef,
