@@ -12,23 +12,14 @@ pub enum SnapshotError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No complete snapshot.
-    #[error("there is no complete snapshot in {folder}; a run with --snapshot saves one")]
-    None {
-        /// The folder.
-        folder: String,
-    },
+    #[error("there is no complete snapshot in {0}; a run with --snapshot saves one")]
+    None(String),
     /// A file that its manifest names is not there.
-    #[error("{file} is missing, though a complete snapshot needs it; use another snapshot")]
-    Missing {
-        /// The file.
-        file: String,
-    },
+    #[error("{0} is missing, though a complete snapshot needs it; use another snapshot")]
+    Missing(String),
     /// A file is not what was written.
-    #[error("{file} was changed since it was written; use another snapshot")]
-    Changed {
-        /// The file.
-        file: String,
-    },
+    #[error("{0} was changed since it was written; use another snapshot")]
+    Changed(String),
     /// A later version wrote it.
     #[error(
         "{file} has snapshot format {found}, and this version of retally reads formats up to \

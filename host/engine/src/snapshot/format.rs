@@ -76,7 +76,7 @@ impl Body {
     pub(super) fn read(files: &Folder, name: &str) -> Result<(Self, SnapshotRef), SnapshotError> {
         let path = format!("{name}/{MANIFEST}");
         let (bytes, file) = (read(files, &path)?, files.show(&path));
-        let changed = || SnapshotError::Changed { file: file.clone() };
+        let changed = || SnapshotError::Changed(file.clone());
         let text = std::str::from_utf8(&bytes).map_err(|_| changed())?;
         let body = text.get(PREFIX.len() + 64 + MIDDLE.len()..).ok_or_else(changed)?;
         let body = body.strip_suffix(SUFFIX).ok_or_else(changed)?;
@@ -123,7 +123,7 @@ impl Body {
 
 /// The whole of a file that must be there.
 pub(super) fn read(files: &Folder, path: &str) -> Result<Bytes, SnapshotError> {
-    files.get(path)?.ok_or_else(|| SnapshotError::Missing { file: files.show(path) })
+    files.get(path)?.ok_or_else(|| SnapshotError::Missing(files.show(path)))
 }
 
 const PREFIX: &str = "{\n\"sha256\": \"";

@@ -76,32 +76,16 @@ impl SnapshotRef {
     /// The first file that is missing, changed or broken.
     pub fn check(&self) -> Result<(), SnapshotError> {
         let (body, _) = Body::read(&self.files, &self.name)?;
-        self.load(&body.binding)?.each_group(|_, mut group| {
+        let mut loaded = self.load(&body.binding)?;
+        while let Some(mut group) = loaded.next_group()? {
             while group.ids.next(&group.keys)?.is_some() {}
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 
 impl Loaded {
-    /// Gives every group to `take`, one after another.
-    ///
-    /// # Errors
-    /// A file that is missing, changed or broken, or what `take` says.
-    pub fn each_group<E: From<SnapshotError>>(
-        mut self,
-        mut take: impl FnMut(&Head, LoadedGroup) -> Result<(), E>,
-    ) -> Result<(), E> {
-        while let Some(group) = self.next_group()? {
-            take(&self.head, group)?;
-        }
-        Ok(())
-    }
-
     /// The next group; none: that was all.
-    ///
-    /// # Errors
-    /// A file that is missing, changed or broken.
     pub fn next_group(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
         let Some(group) = self.groups.pop_front() else { return Ok(None) };
         let partitions = &self.head.partitions;
@@ -126,9 +110,6 @@ impl Loaded {
 
 impl IdSegments {
     /// The next ids; none: that was all. `keys` are those of the group.
-    ///
-    /// # Errors
-    /// A file that is missing, changed or broken.
     pub fn next(&mut self, keys: &[KeyRows]) -> Result<Option<IdRows>, SnapshotError> {
         loop {
             let reader = match &mut self.open {
@@ -165,7 +146,7 @@ impl Reader {
     fn open(files: &Folder, part: &Part) -> Result<Self, SnapshotError> {
         let (bytes, file) = (read(files, &part.path)?, files.show(&part.path));
         if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
-            return Err(SnapshotError::Changed { file });
+            return Err(SnapshotError::Changed(file));
         }
         let path: Arc<Path> = Path::new(&file).into();
         let builder = table::open(bytes, ArrowReaderOptions::new(), &path)?;

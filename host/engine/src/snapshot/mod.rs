@@ -18,7 +18,6 @@
 mod error;
 mod format;
 mod load;
-mod merge;
 mod rows;
 mod save;
 
@@ -83,9 +82,6 @@ pub struct Summary {
 impl Store {
     /// The store at `url` (a folder, or one snapshot in it); a relative path starts at `base`.
     /// Nothing is made before something is saved.
-    ///
-    /// # Errors
-    /// A scheme that is unknown or not built yet.
     pub fn open(url: &str, base: &Path) -> Result<Self, SnapshotError> {
         let files = Folder::open(url, base)?;
         if files.head(MANIFEST)?.is_some()
@@ -108,7 +104,7 @@ impl Store {
     /// When the folder cannot be read; one that does not exist is empty.
     #[allow(clippy::type_complexity)]
     pub fn list(&self) -> Result<Vec<(String, Result<Summary, SnapshotError>)>, SnapshotError> {
-        let mut names = match &self.only {
+        let names = match &self.only {
             Some(only) => vec![only.clone()],
             None => {
                 let entries = self.files.list("")?.into_iter();
@@ -116,23 +112,15 @@ impl Store {
                 folders.map(|entry| entry.name).collect()
             }
         };
-        let is_complete = |name: &str| -> Result<bool, SnapshotError> {
-            Ok(self.files.head(&format!("{name}/{MANIFEST}"))?.is_some())
-        };
         let mut complete = Vec::new();
-        for name in names.drain(..) {
-            if is_complete(&name)? {
-                complete.push(name);
+        for name in names {
+            if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
+                complete.push((name.clone(), self.summary(&name)));
             }
         }
-        let mut names = complete;
         // Names begin with the number of events, in digits of equal length.
-        names.sort();
-        let summary = |name: String| {
-            let summary = self.summary(&name);
-            (name, summary)
-        };
-        Ok(names.into_iter().map(summary).collect())
+        complete.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(complete)
     }
 
     /// The snapshot of this name.
@@ -168,7 +156,7 @@ impl Store {
             }
         }
         Err(match newest {
-            None => SnapshotError::None { folder: self.files.show("") },
+            None => SnapshotError::None(self.files.show("")),
             Some((reference, difference)) => SnapshotError::differs(&reference, difference),
         })
     }

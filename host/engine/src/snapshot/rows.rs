@@ -10,7 +10,6 @@
 
 use super::SnapshotError;
 use super::format::Part;
-use crate::limits::SNAPSHOT_WRITTEN_ROWS;
 use crate::store::{Folder, Unfinished};
 use crate::table::{
     NewRows, TableWriter, binary, fixed, optional, text, time, unsigned, unsigned32,
@@ -22,8 +21,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_core::digest::{Hash, History};
 use retally_core::log::Micros;
-use retally_core::schema::Spans;
-use retally_core::snapshot::{IdRows, KeyRows};
+use retally_core::snapshot::{KeyRows, Piece};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::path::Path;
@@ -34,8 +32,11 @@ const GROUP_ROWS: usize = 1 << 18;
 /// Bytes of a place.
 pub(super) const PLACE_BYTES: i32 = 16;
 
+/// A row: its piece, and its number in it.
+pub(super) type At = (usize, u32);
+
 /// A Parquet file of a snapshot that is being written.
-struct Table {
+pub(super) struct Table {
     path: String,
     writer: TableWriter<Hashed>,
 }
@@ -61,7 +62,11 @@ impl Write for Hashed {
 }
 
 impl Table {
-    fn create(files: &Folder, path: String, columns: Vec<Field>) -> Result<Self, SnapshotError> {
+    pub(super) fn create(
+        files: &Folder,
+        path: String,
+        columns: Vec<Field>,
+    ) -> Result<Self, SnapshotError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_statistics_enabled(EnabledStatistics::None)
@@ -80,7 +85,11 @@ impl Table {
         Ok(Self { path, writer })
     }
 
-    fn finish(self) -> Result<Part, SnapshotError> {
+    pub(super) fn write(&mut self, rows: NewRows) -> Result<(), SnapshotError> {
+        Ok(self.writer.write(rows)?)
+    }
+
+    pub(super) fn finish(self) -> Result<Part, SnapshotError> {
         let Self { path, writer } = self;
         let rows = writer.rows;
         let Hashed { out, hasher, bytes } = writer.finish()?;
@@ -89,66 +98,31 @@ impl Table {
     }
 }
 
-/// Writes keys.
-pub(super) struct KeyTable {
-    table: Table,
-    rows: KeyRows,
+pub(super) fn key_columns() -> Vec<Field> {
+    vec![
+        binary("key"),
+        binary("state"),
+        unsigned("applied"),
+        optional(time("highest")),
+        optional(time("last")),
+        unsigned32("home"),
+    ]
 }
 
-impl KeyTable {
-    pub(super) fn create(files: &Folder, path: String) -> Result<Self, SnapshotError> {
-        let columns = vec![
-            binary("key"),
-            binary("state"),
-            unsigned("applied"),
-            optional(time("highest")),
-            optional(time("last")),
-            unsigned32("home"),
-        ];
-        Ok(Self { table: Table::create(files, path, columns)?, rows: KeyRows::default() })
-    }
-
-    /// Takes a row of others.
-    pub(super) fn push(&mut self, from: &KeyRows, row: usize) -> Result<(), SnapshotError> {
-        let rows = &mut self.rows;
-        rows.keys.push(from.keys.get(row));
-        rows.states.push(from.states.get(row));
-        rows.applied.push(from.applied[row]);
-        rows.highest.push(from.highest[row]);
-        rows.last.push(from.last[row]);
-        rows.home.push(from.home[row]);
-        if rows.len() == SNAPSHOT_WRITTEN_ROWS { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), SnapshotError> {
-        let KeyRows { keys, states, applied, highest, last, home } = std::mem::take(&mut self.rows);
-        // "None yet" is null to a reader, a number to the fold.
-        let reached: Vec<bool> = highest.iter().map(|&time| time != Micros::MIN).collect();
-        let was_applied = |(&applied, &last): (&u64, &Micros)| applied > 0 || last != 0;
-        let has_last: Vec<bool> = applied.iter().zip(&last).map(was_applied).collect();
-        let rows = NewRows::default()
-            .bytes("key", keys)
-            .bytes("state", states)
-            .unsigned("applied", applied)
-            .some_times("highest", highest, &reached)
-            .some_times("last", last, &has_last)
-            .unsigned32("home", home);
-        Ok(self.table.writer.write(rows)?)
-    }
-
-    pub(super) fn finish(mut self) -> Result<Part, SnapshotError> {
-        self.flush()?;
-        self.table.finish()
-    }
-}
-
-/// Writes ids.
-pub(super) struct IdTable {
-    table: Table,
-    places: Vec<u8>,
-    content: Vec<u64>,
-    /// Under a span.
-    spanned: Option<(Spans, Vec<Micros>)>,
+/// Some keys of `pieces`.
+pub(super) fn key_rows(pieces: &[Piece], rows: &[At]) -> NewRows {
+    let all = || rows.iter().map(|&(piece, row)| (&pieces[piece].keys, row as usize));
+    // "None yet" is null to a reader, a number to the fold.
+    let reached: Vec<bool> = all().map(|(of, row)| of.highest[row] != Micros::MIN).collect();
+    let was_applied = |(of, row): (&KeyRows, usize)| of.applied[row] > 0 || of.last[row] != 0;
+    let has_last: Vec<bool> = all().map(was_applied).collect();
+    NewRows::default()
+        .bytes("key", all().map(|(of, row)| of.keys.get(row)).collect())
+        .bytes("state", all().map(|(of, row)| of.states.get(row)).collect())
+        .unsigned("applied", all().map(|(of, row)| of.applied[row]).collect())
+        .some_times("highest", all().map(|(of, row)| of.highest[row]).collect(), &reached)
+        .some_times("last", all().map(|(of, row)| of.last[row]).collect(), &has_last)
+        .unsigned32("home", all().map(|(of, row)| of.home[row]).collect())
 }
 
 /// A digest as it stands in a file: what tells its shard comes first.
@@ -161,56 +135,26 @@ pub(super) fn digest(place: [u8; PLACE_BYTES as usize]) -> u128 {
     u128::from_be_bytes(place).rotate_left(16)
 }
 
-impl IdTable {
-    pub(super) fn create(
-        files: &Folder,
-        path: String,
-        spanned: bool,
-    ) -> Result<Self, SnapshotError> {
-        let mut columns = vec![fixed("place", PLACE_BYTES), unsigned("content")];
-        if spanned {
-            columns.extend([binary("key"), time("highest")]);
-        }
-        Ok(Self {
-            table: Table::create(files, path, columns)?,
-            places: Vec::new(),
-            content: Vec::new(),
-            spanned: spanned.then(Default::default),
-        })
+pub(super) fn id_columns(spanned: bool) -> Vec<Field> {
+    let mut columns = vec![fixed("place", PLACE_BYTES), unsigned("content")];
+    if spanned {
+        columns.extend([binary("key"), time("highest")]);
     }
+    columns
+}
 
-    /// Takes a row of others; `key` is its key, under a span.
-    pub(super) fn push(
-        &mut self,
-        from: &IdRows,
-        row: usize,
-        key: &[u8],
-    ) -> Result<(), SnapshotError> {
-        self.places.extend(place(from.digests[row]).to_be_bytes());
-        self.content.push(from.content[row]);
-        if let Some((keys, highest)) = &mut self.spanned {
-            keys.push(key);
-            highest.push(from.highest[row]);
-        }
-        if self.content.len() == SNAPSHOT_WRITTEN_ROWS { self.flush() } else { Ok(()) }
+/// Some ids of `pieces`; under a span with their keys.
+pub(super) fn id_rows(pieces: &[Piece], rows: &[At], spanned: bool) -> NewRows {
+    let all = || rows.iter().map(|&(piece, row)| (&pieces[piece], row as usize));
+    let places = all().flat_map(|(of, row)| place(of.ids.digests[row]).to_be_bytes());
+    let ids = NewRows::default()
+        .fixed("place", PLACE_BYTES, places.collect())
+        .unsigned("content", all().map(|(of, row)| of.ids.content[row]).collect());
+    if !spanned {
+        return ids;
     }
-
-    fn flush(&mut self) -> Result<(), SnapshotError> {
-        let places = std::mem::take(&mut self.places);
-        let mut rows = NewRows::default()
-            .fixed("place", PLACE_BYTES, places)
-            .unsigned("content", std::mem::take(&mut self.content));
-        if let Some(spanned) = &mut self.spanned {
-            let (keys, highest) = std::mem::take(spanned);
-            rows = rows.bytes("key", keys).times("highest", highest);
-        }
-        Ok(self.table.writer.write(rows)?)
-    }
-
-    pub(super) fn finish(mut self) -> Result<Part, SnapshotError> {
-        self.flush()?;
-        self.table.finish()
-    }
+    ids.bytes("key", all().map(|(of, row)| of.keys.keys.get(of.ids.keys[row] as usize)).collect())
+        .times("highest", all().map(|(of, row)| of.ids.highest[row]).collect())
 }
 
 /// Writes the outcome trees.
@@ -222,6 +166,6 @@ pub(super) fn write_outcomes(
     let columns = vec![text("partition"), unsigned("events"), binary("edge"), binary("open")];
     let mut table = Table::create(files, path, columns)?;
     let events = histories.iter().map(|of| of.events).collect();
-    table.writer.write(NewRows::trees(histories).unsigned("events", events))?;
+    table.write(NewRows::trees(histories).unsigned("events", events))?;
     table.finish()
 }

@@ -1,10 +1,12 @@
 //! Saving a snapshot: rows into groups and order, files, and last the manifest.
 
 use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat, read};
-use super::merge::{At, merge};
-use super::rows::{IdTable, KeyTable, place, write_outcomes};
+use super::rows::{At, Table, id_columns, id_rows, key_columns, key_rows, place, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
+use crate::limits::SNAPSHOT_WRITTEN_ROWS;
 use crate::store::Folder;
+use crate::table::NewRows;
+use arrow_schema::Field;
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
 use retally_core::log::{Order, PartitionIndex};
@@ -150,34 +152,55 @@ impl Saving<'_> {
         if self.by_partition { piece.partition.or_else(by_key) } else { None }
     }
 
+    /// Writes rows in the order of their groups, each group into a table of its own. `twice`: why
+    /// two rows that are the same, which follow one another, cannot be.
+    fn write(
+        &self,
+        (what, columns): (&str, &[Field]),
+        orders: &[Vec<u32>],
+        compare: impl Fn(At, At) -> Ordering,
+        (same, twice): (impl Fn(At, At) -> bool, &'static str),
+        group: impl Fn(At) -> Group,
+        rows: impl Fn(&[At]) -> NewRows,
+    ) -> Result<BTreeMap<Group, Part>, SnapshotError> {
+        let (mut written, mut open) = (BTreeMap::new(), None::<(Group, Table, Vec<At>)>);
+        let close = |(group, mut table, held): (Group, Table, Vec<At>)| {
+            table.write(rows(&held))?;
+            table.finish().map(|part| (group, part))
+        };
+        let mut last = None;
+        merge(orders, compare, |at| {
+            if last.replace(at).is_some_and(|last| same(last, at)) {
+                return Err(SnapshotError::Rows(twice));
+            }
+            let group = group(at);
+            if open.as_ref().is_none_or(|(of, ..)| *of != group) {
+                let path = self.group_path(what, group);
+                let next = Table::create(self.files, path, columns.to_vec())?;
+                let done = open.replace((group, next, Vec::new())).map(close);
+                written.extend(done.transpose()?);
+            }
+            let Some((_, table, held)) = &mut open else { return Ok(()) };
+            held.push(at);
+            if held.len() == SNAPSHOT_WRITTEN_ROWS {
+                table.write(rows(held))?;
+                held.clear();
+            }
+            Ok(())
+        })?;
+        written.extend(open.map(close).transpose()?);
+        Ok(written)
+    }
+
     /// Writes the keys of every group.
     fn keys(&self) -> Result<BTreeMap<Group, Part>, SnapshotError> {
         let whole = |at| (self.group_of_key(at), self.key(at));
-        let orders = self.orders(|piece| piece.keys.len(), |a, b| whole(a).cmp(&whole(b)));
-        let (mut written, mut open) = (BTreeMap::new(), None::<(Group, KeyTable)>);
-        let mut last = None;
-        merge(
-            &orders,
-            |a, b| whole(a).cmp(&whole(b)),
-            |at| {
-                if last.replace(whole(at)) == Some(whole(at)) {
-                    return Err(SnapshotError::Rows("a key stands in two pieces"));
-                }
-                let group = self.group_of_key(at);
-                if open.as_ref().is_none_or(|(of, _)| *of != group) {
-                    let next = KeyTable::create(self.files, self.group_path("keys", group))?;
-                    if let Some((of, table)) = open.replace((group, next)) {
-                        written.insert(of, table.finish()?);
-                    }
-                }
-                let Some((_, table)) = &mut open else { return Ok(()) };
-                table.push(&self.pieces[at.0].keys, at.1 as usize)
-            },
-        )?;
-        if let Some((of, table)) = open {
-            written.insert(of, table.finish()?);
-        }
-        Ok(written)
+        let compare = |a, b| whole(a).cmp(&whole(b));
+        let orders = self.orders(|piece| piece.keys.len(), compare);
+        let twice = (|a, b| whole(a) == whole(b), "a key stands in two pieces");
+        let table = ("keys", &*key_columns());
+        let rows = |rows: &[At]| key_rows(self.pieces, rows);
+        self.write(table, &orders, compare, twice, |at| self.group_of_key(at), rows)
     }
 
     /// Writes the new ids of every group: by place, under a span by key and place.
@@ -198,27 +221,10 @@ impl Saving<'_> {
             self.pieces.iter().map(|piece| by_place(&piece.ids.digests)).collect()
         };
         self.drop_forgotten(&mut orders);
-        let (mut written, mut open) = (BTreeMap::new(), None::<(Group, IdTable)>);
-        let mut last = None;
-        merge(&orders, compare, |at| {
-            if last.replace(place(at)) == Some(place(at)) {
-                return Err(SnapshotError::Rows("an id stands in two places"));
-            }
-            let group = self.group_of_id(at);
-            if open.as_ref().is_none_or(|(of, _)| *of != group) {
-                let path = self.group_path("ids", group);
-                let next = IdTable::create(self.files, path, self.spanned)?;
-                if let Some((of, table)) = open.replace((group, next)) {
-                    written.insert(of, table.finish()?);
-                }
-            }
-            let Some((_, table)) = &mut open else { return Ok(()) };
-            table.push(&self.pieces[at.0].ids, at.1 as usize, key(at))
-        })?;
-        if let Some((of, table)) = open {
-            written.insert(of, table.finish()?);
-        }
-        Ok(written)
+        let twice = (|a, b| place(a) == place(b), "an id stands in two places");
+        let table = ("ids", &*id_columns(self.spanned));
+        let rows = |rows: &[At]| id_rows(self.pieces, rows, self.spanned);
+        self.write(table, &orders, compare, twice, |at| self.group_of_id(at), rows)
     }
 
     /// Leaves out ids that their keys' times have passed: when a table was tidied must not show.
@@ -291,11 +297,67 @@ impl Saving<'_> {
         }
         let bytes = read(&parent.files, &part.path)?;
         if Hash::of(&bytes) != part.sha256 {
-            return Err(SnapshotError::Changed { file: parent.files.show(&part.path) });
+            return Err(SnapshotError::Changed(parent.files.show(&part.path)));
         }
         // Its hash tells it apart from any other file of this snapshot.
         let path = self.path(&format!("ids-of-{}", &part.sha256.to_string()[..16]));
         self.files.put(&path, &bytes)?;
         Ok(Part { path, ..part })
+    }
+}
+
+/// Visits all rows in order. `orders` holds for each piece its rows in order; `compare` is that
+/// order. Pieces that follow one another as wholes cost one comparison a row.
+fn merge(
+    orders: &[Vec<u32>],
+    compare: impl Fn(At, At) -> Ordering,
+    mut visit: impl FnMut(At) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
+    let mut next = vec![0usize; orders.len()];
+    let head = |piece: usize, next: &[usize]| (piece, orders[piece][next[piece]]);
+    // Pieces that have rows left, the one with the first row first.
+    let mut line: Vec<usize> = (0..orders.len()).filter(|&p| !orders[p].is_empty()).collect();
+    line.sort_by(|&a, &b| compare(head(a, &next), head(b, &next)));
+    while let Some(&piece) = line.first() {
+        visit(head(piece, &next))?;
+        next[piece] += 1;
+        if next[piece] == orders[piece].len() {
+            line.remove(0);
+            continue;
+        }
+        let mine = head(piece, &next);
+        let before = |&other: &usize| compare(head(other, &next), mine) == Ordering::Less;
+        if line.get(1).is_none_or(|other| !before(other)) {
+            continue;
+        }
+        let place = line[1..].partition_point(before);
+        line[..=place].rotate_left(1);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn all_rows_come_in_order(pieces in prop::collection::vec(
+            prop::collection::vec(0..50u8, 0..40), 0..6,
+        )) {
+            let order = |piece: &Vec<u8>| {
+                let mut rows: Vec<u32> = (0..piece.len() as u32).collect();
+                rows.sort_by_key(|&row| piece[row as usize]);
+                rows
+            };
+            let orders: Vec<_> = pieces.iter().map(order).collect();
+            let value = |(piece, row): At| pieces[piece][row as usize];
+            let mut seen = Vec::new();
+            merge(&orders, |a, b| value(a).cmp(&value(b)), |at| { seen.push(value(at)); Ok(()) })?;
+            let mut all = pieces.concat();
+            all.sort_unstable();
+            prop_assert_eq!(seen, all);
+        }
     }
 }

@@ -111,19 +111,17 @@ fn store() -> (tempfile::TempDir, Store) {
 /// All rows of a snapshot: of each group its partition, its keys and its ids.
 fn rows(reference: &SnapshotRef, needed: &Binding) -> Vec<(Option<u32>, Vec<KeyRows>, IdRows)> {
     let mut all = Vec::new();
-    let loaded = reference.load(needed).unwrap();
-    let taken = loaded.each_group::<SnapshotError>(|_, mut group| {
+    let mut loaded = reference.load(needed).unwrap();
+    while let Some(mut group) = loaded.next_group().unwrap() {
         let mut ids = IdRows::default();
-        while let Some(more) = group.ids.next(&group.keys)? {
+        while let Some(more) = group.ids.next(&group.keys).unwrap() {
             ids.digests.extend(more.digests);
             ids.content.extend(more.content);
             ids.keys.extend(more.keys);
             ids.highest.extend(more.highest);
         }
         all.push((group.partition, group.keys, ids));
-        Ok(())
-    });
-    taken.unwrap();
+    }
     all
 }
 
