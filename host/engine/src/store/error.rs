@@ -1,7 +1,5 @@
 //! Why a store would not do what it was asked: each error names the place and the next step.
 
-use std::fmt;
-
 /// Why a place could not be found, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -69,7 +67,7 @@ pub enum StoreError {
         /// The object or folder.
         path: String,
         /// What the store said.
-        cause: Cause,
+        cause: String,
     },
     /// The threads for input and output could not be started.
     #[error("cannot start the threads that wait for a store: {0}")]
@@ -84,7 +82,7 @@ impl StoreError {
 
     /// What the operating system said about a file.
     pub(crate) fn io(verb: &'static str, path: &str, error: &std::io::Error) -> Self {
-        Self::Failed { verb, path: path.to_owned(), cause: Cause::of(error) }
+        Self::Failed { verb, path: path.to_owned(), cause: cause(error) }
     }
 
     /// What a store said about an object.
@@ -95,31 +93,19 @@ impl StoreError {
                 Self::Changed { path, what: "its ETag or time differs".into() }
             }
             E::NotFound { .. } => Self::Changed { path, what: "it is gone".into() },
-            other => Self::Failed { verb, path, cause: Cause::of(other) },
+            other => Self::Failed { verb, path, cause: cause(other) },
         }
     }
 }
 
 /// A chain of causes as one line of text, each cause once: stores nest the same words several
 /// times.
-#[derive(Debug)]
-pub struct Cause(String);
-
-impl Cause {
-    /// The chain of `error`.
-    pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut deepest = error;
-        while let Some(next) = deepest.source() {
-            deepest = next;
-        }
-        let (whole, root) = (error.to_string(), deepest.to_string());
-        let text = if whole.contains(&root) { whole } else { format!("{whole}: {root}") };
-        Self(text.replace(['\n', '\r'], " "))
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(next) = deepest.source() {
+        deepest = next;
     }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    let (whole, root) = (error.to_string(), deepest.to_string());
+    let text = if whole.contains(&root) { whole } else { format!("{whole}: {root}") };
+    text.replace(['\n', '\r'], " ")
 }

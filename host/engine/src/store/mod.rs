@@ -10,10 +10,10 @@
 //! are asked through [`object_store`], by whoever has one ([`Folder::over`]).
 //!
 //! What a store must give, and so what S3 will need beside a line in `url.rs`: one object put
-//! at a time whole ([`Folder::put`]); put only if absent ([`Folder::put_new`]: `If-None-Match: *`);
-//! multipart uploads that appear when completed and can be aborted ([`Folder::write`]); an ETag
-//! that differs when bytes do, and `If-Match` on reads ([`Opened`]); listing by delimiter
-//! ([`Folder::list`]). Nothing is renamed and no folder is made, for no store has either.
+//! at a time whole ([`Folder::put`]); multipart uploads that appear when completed and can be
+//! aborted ([`Folder::write`]); an ETag that differs when bytes do, and `If-Match` on reads
+//! ([`Opened`]); listing by delimiter ([`Folder::list`]). Nothing is renamed and no folder is made,
+//! for no store has either.
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
@@ -26,7 +26,7 @@ mod tests;
 mod unfinished;
 mod url;
 
-pub use error::{Cause, StoreError};
+pub use error::StoreError;
 pub use opened::{Opened, Stored};
 pub use unfinished::Unfinished;
 pub use url::{Scheme, local_path};
@@ -34,10 +34,12 @@ pub use url::{Scheme, local_path};
 use bytes::Bytes;
 use object_store::ObjectStore;
 use remote::Remote;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A place that holds objects by name. Opening one looks at nothing and makes nothing.
+/// A place that holds objects by name. Opening one looks at nothing and makes nothing; whatever is
+/// asked of one later fails when the store does not do it, with the name of the object.
 #[derive(Debug, Clone)]
 pub struct Folder {
     at: At,
@@ -150,18 +152,15 @@ impl Folder {
         }
     }
 
-    /// A step that changes something is about to be done.
-    #[cfg(test)]
-    fn step(&self, name: &str) -> Result<(), StoreError> {
-        use std::sync::atomic::Ordering::Relaxed;
-        let Some(steps) = &self.steps else { return Ok(()) };
-        let left = steps.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        let stopped = |_| self.failed("write", name, std::io::Error::other("the machine stopped"));
-        left.map(|_| ()).map_err(stopped)
-    }
-
-    #[cfg(not(test))]
+    /// A step that changes something is about to be done: tests count them.
     fn step(&self, _name: &str) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(steps) = &self.steps {
+            use std::sync::atomic::Ordering::Relaxed;
+            let left = steps.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+            let stopped = |_| self.failed("write", _name, io::Error::other("the machine stopped"));
+            left.map_err(stopped)?;
+        }
         Ok(())
     }
 
@@ -216,41 +215,21 @@ impl Folder {
 
     /// What lies right below `name` (itself, if empty), sorted by the bytes of the names. Nothing
     /// lies in a folder that does not exist.
-    ///
-    /// # Errors
-    /// When the store does not say.
     pub fn list(&self, name: &str) -> Result<Vec<Entry>, StoreError> {
-        let mut entries = match &self.at {
-            At::Files(_) => files::list(&self.path(name)).map_err(|e| self.failed("read", name, e)),
-            At::Remote(remote) => remote.list(name).map_err(|e| self.refused("read", name, e)),
-        }?;
+        let mut entries = self.ask("read", name, files::list, |remote| remote.list(name))?;
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 
     /// What the store says of an object; none: there is no such object.
-    ///
-    /// # Errors
-    /// When the store does not say.
     pub fn head(&self, name: &str) -> Result<Option<Meta>, StoreError> {
-        match &self.at {
-            At::Files(_) => files::head(&self.path(name)).map_err(|e| self.failed("read", name, e)),
-            At::Remote(remote) => remote.head(name).map_err(|e| self.refused("read", name, e)),
-        }
+        self.ask("read", name, files::head, |remote| remote.head(name))
     }
 
     /// The bytes of an object; none: there is no such object.
-    ///
-    /// # Errors
-    /// When the store does not give them.
     pub fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        match &self.at {
-            At::Files(_) => {
-                let bytes = files::some(std::fs::read(self.path(name)));
-                Ok(bytes.map_err(|e| self.failed("read", name, e))?.map(Bytes::from))
-            }
-            At::Remote(remote) => remote.get(name).map_err(|e| self.refused("read", name, e)),
-        }
+        let read = |path: &Path| Ok(files::some(std::fs::read(path))?.map(Bytes::from));
+        self.ask("read", name, read, |remote| remote.get(name))
     }
 
     /// Opens an object that is still what `meta` says, to read ranges or all of it.
@@ -283,71 +262,36 @@ impl Folder {
         unfinished.finish()
     }
 
-    /// Stores an object unless there is one of its name; whether it did. Of several who try at the
-    /// same time one succeeds.
-    ///
-    /// # Errors
-    /// When it could not be stored.
-    pub fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
-        match &self.at {
-            At::Files(_) => {
-                let mut unfinished = self.write(name)?;
-                unfinished.add(bytes)?;
-                unfinished.finish_new()
-            }
-            At::Remote(remote) => {
-                remote.put_new(name, bytes).map_err(|e| self.refused("write", name, e))
-            }
-        }
-    }
-
     /// Begins an object that grows; it appears under its name when it is finished.
-    ///
-    /// # Errors
-    /// When it cannot be begun.
     pub fn write(&self, name: &str) -> Result<Unfinished, StoreError> {
         self.step(name)?;
         Unfinished::new(self, name)
     }
 
     /// Removes an object, if there is one.
-    ///
-    /// # Errors
-    /// When it is there still.
     pub fn delete(&self, name: &str) -> Result<(), StoreError> {
-        match &self.at {
-            At::Files(_) => {
-                let gone = files::some(std::fs::remove_file(self.path(name)));
-                gone.map_err(|e| self.failed("remove", name, e)).map(|_| ())
-            }
-            At::Remote(remote) => remote.delete(name).map_err(|e| self.refused("remove", name, e)),
-        }
+        let gone = |path: &Path| files::some(std::fs::remove_file(path)).map(|_| ());
+        self.ask("remove", name, gone, |remote| remote.delete(name))
     }
 
     /// Removes the folder with all that is in it.
-    ///
-    /// # Errors
-    /// When something of it is there still.
     pub fn delete_all(&self) -> Result<(), StoreError> {
         self.step("")?;
-        match &self.at {
-            At::Files(path) => {
-                let gone = files::some(std::fs::remove_dir_all(path));
-                gone.map_err(|e| self.failed("remove", "", e)).map(|_| ())
-            }
-            At::Remote(remote) => remote.delete_all().map_err(|e| self.refused("remove", "", e)),
-        }
+        let gone = |path: &Path| files::some(std::fs::remove_dir_all(path)).map(|_| ());
+        self.ask("remove", "", gone, Remote::delete_all)
     }
 
-    /// Makes sure that the names in the folder outlive a loss of power, whoever wrote them.
-    /// Whatever is put or finished here is sure without it.
-    ///
-    /// # Errors
-    /// When that cannot be made sure.
-    pub fn sync(&self) -> Result<(), StoreError> {
+    /// Asks the operating system, or the store.
+    fn ask<T>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        files: impl FnOnce(&Path) -> io::Result<T>,
+        remote: impl FnOnce(&Remote) -> object_store::Result<T>,
+    ) -> Result<T, StoreError> {
         match &self.at {
-            At::Files(path) => files::sync(path).map_err(|e| self.failed("write", "", e)),
-            At::Remote(_) => Ok(()),
+            At::Files(_) => files(&self.path(name)).map_err(|e| self.failed(verb, name, e)),
+            At::Remote(asked) => remote(asked).map_err(|e| self.refused(verb, name, e)),
         }
     }
 
@@ -360,7 +304,7 @@ impl Folder {
         path
     }
 
-    fn failed(&self, verb: &'static str, name: &str, error: std::io::Error) -> StoreError {
+    fn failed(&self, verb: &'static str, name: &str, error: io::Error) -> StoreError {
         StoreError::io(verb, &self.show(name), &error)
     }
 

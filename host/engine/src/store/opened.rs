@@ -1,5 +1,6 @@
 //! Reading an object, ranges of it or from some byte to its end, and being sure that all of it is
-//! one version: bytes of two would give a result that nobody could repeat.
+//! one version: bytes of two would give a result that nobody could repeat. Whatever reads fails when
+//! the object changed, and when the store does not give it.
 
 use super::remote::{self, Remote};
 use super::{At, Folder, Meta, StoreError, files};
@@ -12,44 +13,50 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 /// An object as it was when it was looked at.
-#[derive(Debug)]
 pub struct Opened {
     folder: Folder,
     name: String,
     meta: Meta,
-    /// If it is a file.
-    file: Option<File>,
+    body: Body,
+}
+
+enum Body {
+    File(File),
+    /// With what comes of it in order, once that is asked for, and what of it was not taken yet.
+    Remote(Remote, BoxStream<'static, object_store::Result<Bytes>>, Bytes),
 }
 
 impl Opened {
     pub(super) fn new(folder: &Folder, name: &str, meta: &Meta) -> Result<Self, StoreError> {
         let own =
-            Self { folder: folder.clone(), name: name.into(), meta: meta.clone(), file: None };
-        if matches!(folder.at, At::Remote(_)) {
-            return Ok(own);
-        }
+            |body| Self { folder: folder.clone(), name: name.into(), meta: meta.clone(), body };
+        let path = match &folder.at {
+            At::Files(_) => folder.path(name),
+            At::Remote(remote) => {
+                let nothing = futures::stream::empty().boxed();
+                return Ok(own(Body::Remote(remote.clone(), nothing, Bytes::new())));
+            }
+        };
         let failed = |e| folder.failed("read", name, e);
         let gone = || StoreError::Changed { path: folder.show(name), what: "it is gone".into() };
-        let file = files::some(File::open(folder.path(name))).map_err(failed)?.ok_or_else(gone)?;
-        own.same(&files::about(&file.metadata().map_err(failed)?))?;
-        Ok(Self { file: Some(file), ..own })
+        let file = files::some(File::open(path)).map_err(failed)?.ok_or_else(gone)?;
+        let about = files::about(&file.metadata().map_err(failed)?);
+        let own = own(Body::File(file));
+        own.same(&about).map(|()| own)
     }
 
     /// The bytes of `range`, which must lie in the object.
-    ///
-    /// # Errors
-    /// When it changed, and when the store does not give them.
     pub fn range(&mut self, range: Range<u64>) -> Result<Bytes, StoreError> {
         let length = range.end - range.start;
-        let bytes = match (&mut self.file, &self.folder.at) {
-            (Some(file), _) => {
+        let bytes = match &mut self.body {
+            Body::File(file) => {
                 let mut bytes = Vec::with_capacity(length as usize);
                 file.seek(SeekFrom::Start(range.start))
                     .and_then(|_| file.take(length).read_to_end(&mut bytes))
                     .map_err(|e| self.folder.failed("read", &self.name, e))?;
                 Bytes::from(bytes)
             }
-            (None, At::Remote(remote)) => {
+            Body::Remote(remote, ..) => {
                 let how = Remote::same(&self.meta, GetRange::Bounded(range.clone()));
                 let (meta, bytes) = remote
                     .wait(async {
@@ -61,7 +68,6 @@ impl Opened {
                 self.same(&meta)?;
                 bytes
             }
-            (None, At::Files(_)) => Bytes::new(),
         };
         match bytes.len() as u64 == length {
             true => Ok(bytes),
@@ -70,28 +76,23 @@ impl Opened {
     }
 
     /// All bytes from byte `from` on, in order.
-    ///
-    /// # Errors
-    /// When it changed, and when the store does not give it.
     pub fn stream(mut self, from: u64) -> Result<Stored, StoreError> {
-        let body = match (self.file.take(), &self.folder.at) {
-            (Some(mut file), _) => {
+        match &mut self.body {
+            Body::File(file) => {
                 let sought = file.seek(SeekFrom::Start(from));
                 sought.map_err(|e| self.folder.failed("read", &self.name, e))?;
-                Body::File(file)
             }
-            (None, At::Remote(remote)) => {
+            Body::Remote(remote, stream, _) => {
                 let how = Remote::same(&self.meta, GetRange::Offset(from));
                 let got = remote
                     .wait(async { remote.store.get_opts(&remote.at(&self.name)?, how).await });
                 let got = got.map_err(|e| self.folder.refused("read", &self.name, e))?;
-                self.same(&remote::about(&got.meta))?;
-                let stream = got.into_stream();
-                Body::Stream { remote: remote.clone(), stream, chunk: Bytes::new() }
+                let meta = remote::about(&got.meta);
+                *stream = got.into_stream();
+                self.same(&meta)?;
             }
-            (None, At::Files(_)) => return Err(self.short(from)),
-        };
-        Ok(Stored { opened: self, body, at: from })
+        }
+        Ok(Stored { opened: self, at: from })
     }
 
     fn same(&self, now: &Meta) -> Result<(), StoreError> {
@@ -113,16 +114,8 @@ impl Opened {
 /// [`StoreError`]s inside [`io::Error`]s.
 pub struct Stored {
     opened: Opened,
-    body: Body,
     /// Where the next byte lies in the object.
     at: u64,
-}
-
-type Chunks = BoxStream<'static, object_store::Result<Bytes>>;
-
-enum Body {
-    File(File),
-    Stream { remote: Remote, stream: Chunks, chunk: Bytes },
 }
 
 impl Stored {
@@ -132,25 +125,22 @@ impl Stored {
     }
 
     /// As [`Read::read`], with the error as it is.
-    ///
-    /// # Errors
-    /// When the object changed or the store does not give it.
     pub fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        let Opened { folder, name, meta, .. } = &self.opened;
+        let Opened { folder, name, meta, body } = &mut self.opened;
         let left = usize::try_from(meta.bytes.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);
         let buffer = &mut buffer[..length];
         if buffer.is_empty() {
             return Ok(0);
         }
-        let count = match &mut self.body {
+        let count = match body {
             Body::File(file) => loop {
                 match file.read(buffer) {
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                     other => break other.map_err(|e| folder.failed("read", name, e))?,
                 }
             },
-            Body::Stream { remote, stream, chunk } => {
+            Body::Remote(remote, stream, chunk) => {
                 while chunk.is_empty() {
                     match remote.wait(stream.next()) {
                         Some(next) => *chunk = next.map_err(|e| folder.refused("read", name, e))?,

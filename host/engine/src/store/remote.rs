@@ -4,9 +4,7 @@ use super::{Entry, EntryKind, Meta, StoreError};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as StorePath;
-use object_store::{
-    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, Result,
-};
+use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, Result};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -81,15 +79,6 @@ impl Remote {
         some(self.wait(async { self.store.get(&path).await?.bytes().await }))
     }
 
-    pub(super) fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-        let payload = Bytes::copy_from_slice(bytes).into();
-        match self.wait(self.store.put_opts(&self.at(name)?, payload, PutMode::Create.into())) {
-            Ok(_) => Ok(true),
-            Err(Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     pub(super) fn delete(&self, name: &str) -> Result<()> {
         some(self.wait(self.store.delete(&self.at(name)?))).map(|_| ())
     }
@@ -125,11 +114,10 @@ fn some<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Waits for stores, which are async.
+/// Waits for stores, which are async. The runtime is there until this is dropped.
 #[derive(Debug)]
 struct Io {
     handle: tokio::runtime::Handle,
-    /// Always there until dropped.
     runtime: Option<tokio::runtime::Runtime>,
 }
 

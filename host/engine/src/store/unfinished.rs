@@ -53,9 +53,6 @@ impl Unfinished {
     }
 
     /// Adds bytes; the same as [`Write::write_all`] with an error that names the object.
-    ///
-    /// # Errors
-    /// When they could not be written.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.write_all(bytes).map_err(|e| self.failed(e))
     }
@@ -64,34 +61,15 @@ impl Unfinished {
     ///
     /// # Errors
     /// When that failed; then what had the name has it still.
-    pub fn finish(self) -> Result<(), StoreError> {
-        self.end(false).map(|_| ())
-    }
-
-    /// Makes the object of a folder of this machine appear, unless there is one of its name.
-    pub(super) fn finish_new(self) -> Result<bool, StoreError> {
-        self.end(true)
-    }
-
-    fn end(mut self, only_new: bool) -> Result<bool, StoreError> {
+    pub fn finish(mut self) -> Result<(), StoreError> {
         self.folder.step(&self.name)?;
         let ended = match self.to.as_mut() {
-            Some(To::File { file, temporary, path }) => {
-                let mut publish = || {
-                    file.flush()?;
-                    file.get_ref().sync_all()?;
-                    let is_new = match only_new {
-                        true => match fs::hard_link(&temporary, &path) {
-                            Err(e) if e.kind() == ErrorKind::AlreadyExists => false,
-                            linked => linked.map(|()| true)?,
-                        },
-                        false => fs::rename(&temporary, &path).map(|()| true)?,
-                    };
-                    files::sync(path.parent().unwrap_or(std::path::Path::new("")))?;
-                    Ok(is_new)
-                };
-                publish()
-            }
+            Some(To::File { file, temporary, path }) => (|| {
+                file.flush()?;
+                file.get_ref().sync_all()?;
+                fs::rename(&temporary, &path)?;
+                files::sync(path.parent().unwrap_or(std::path::Path::new("")))
+            })(),
             Some(To::Upload { remote, name, upload, part }) => {
                 let last = std::mem::take(part).into();
                 let done = match upload {
@@ -101,16 +79,13 @@ impl Unfinished {
                     }),
                     None => remote.wait(async { remote.store.put(&remote.at(name)?, last).await }),
                 };
-                done.map(|_| true).map_err(io::Error::other)
+                done.map(|_| ()).map_err(io::Error::other)
             }
-            None => Ok(false),
+            None => Ok(()),
         };
-        let ended = ended.map_err(|e| self.failed(e))?;
-        // A link is a second name: the first one goes as it does for what is given up.
-        if !only_new {
-            self.to = None;
-        }
-        Ok(ended)
+        ended.map_err(|e| self.failed(e))?;
+        self.to = None;
+        Ok(())
     }
 
     fn failed(&self, error: io::Error) -> StoreError {
