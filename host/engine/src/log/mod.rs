@@ -16,13 +16,11 @@
 //! else is one can be held to [`conformance`].
 
 pub mod conformance;
-mod error;
 mod lines;
 mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use error::LogError;
 pub(crate) use lines::LineReader;
 pub use memory::{MemoryLog, MemoryPartition};
 
@@ -31,9 +29,11 @@ use retally_core::decode::Slab;
 use retally_core::log::{Offsets, PartitionIndex};
 use retally_core::manifest::Object;
 use retally_core::reduce::Originals;
+use std::error::Error;
 use std::task::{Context, Poll};
 
-/// Whatever gives events.
+/// Whatever gives events. What it cannot give, or what is no longer what was read of it, is an error
+/// that ends the pass.
 pub trait Log: Send + Sync {
     /// The partitions, sorted by the bytes of their names, no name twice: a partition's number is
     /// its place here. They do not change while the log is read.
@@ -45,9 +45,6 @@ pub trait Log: Send + Sync {
 
     /// Begins to read a part, by its place in [`parts`](Log::parts). Whatever lies before offset
     /// `from` is not wanted: it may be left out, and need not be.
-    ///
-    /// # Errors
-    /// When the part cannot be had.
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError>;
 
     /// Where the original bytes of events are.
@@ -58,9 +55,6 @@ pub trait Log: Send + Sync {
     /// Whole events, where slabs hold a part of each ([`Originals::Elsewhere`]): those at `offsets`
     /// of a partition, ascending, in as many batches as it takes. It is how events that are refused
     /// are kept with what was never read of them.
-    ///
-    /// # Errors
-    /// When they cannot be had.
     fn rows(
         &self,
         partition: PartitionIndex,
@@ -78,9 +72,6 @@ pub trait Log: Send + Sync {
 
     /// The objects with the hashes of their bytes, for the input description; asked when the parts
     /// are read. `threads` may share the work.
-    ///
-    /// # Errors
-    /// When an object cannot be read, or is no longer what was read of it.
     fn taken(&self, threads: usize) -> Result<Vec<Object>, LogError> {
         let _ = threads;
         Ok(self.objects())
@@ -189,5 +180,30 @@ impl Follow {
             ))
         })?;
         Ok(offsets)
+    }
+}
+
+/// Why a log cannot be had or read. What it says is the log's own error.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct LogError {
+    is_usage: bool,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl LogError {
+    /// A log that failed while it was read.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { is_usage: false, error: error.into() }
+    }
+
+    /// A job that names something that is not there or cannot be meant.
+    pub fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { is_usage: true, error: error.into() }
+    }
+
+    /// Whether the job is to blame (bad usage), as opposed to a log that failed while it was read.
+    pub fn is_usage(&self) -> bool {
+        self.is_usage
     }
 }

@@ -1,7 +1,7 @@
 //! Logs that are damaged, absent or not what they are called: each is refused with a message that a
 //! person can act on, and what was good before is not lost.
 
-use super::tests::{On, gzip, over, place, zstd};
+use super::tests::{On, gzip, next, over, place, zstd};
 use super::*;
 use object_store::memory::InMemory;
 use std::fs;
@@ -29,12 +29,12 @@ fn refused(url: &str, folder: &TempDir) -> String {
 fn read_until_error(source: &Source) -> (usize, String) {
     let mut good = 0;
     for part in 0..source.parts().len() {
-        let mut reader = match source.reader(part) {
+        let mut reader = match source.read(part, 0) {
             Ok(reader) => reader,
             Err(e) => return (good, e.to_string()),
         };
         loop {
-            match reader.next() {
+            match next(&mut *reader) {
                 Ok(Some(slab)) => good += slab.len(),
                 Ok(None) => break,
                 Err(e) => return (good, e.to_string()),
@@ -244,33 +244,33 @@ fn a_file_that_is_named_may_have_any_suffix() {
 fn a_file_that_changes_is_noticed() {
     let folder = folder(&[("a.jsonl", &lines(100)), ("b.jsonl", &lines(100))]);
     let source = open(".", &folder).unwrap();
-    let mut reader = source.reader(0).unwrap();
+    let mut reader = source.read(0, 0).unwrap();
     let path = folder.path().join("a.jsonl");
     fs::write(&path, lines(101)).unwrap();
-    assert_eq!(reader.next().unwrap().unwrap().len(), 100);
-    let error = reader.next().err().unwrap().to_string();
+    assert_eq!(next(&mut *reader).unwrap().unwrap().len(), 100);
+    let error = next(&mut *reader).err().unwrap().to_string();
     let expected = "`./a.jsonl` changed while it was read (";
     assert!(error.starts_with(expected), "{error}");
-    let error = source.reader(0).err().unwrap().to_string();
+    let error = source.read(0, 0).err().unwrap().to_string();
     assert!(error.starts_with(expected), "{error}");
     let error = source.fingerprint(0).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
     fs::remove_file(folder.path().join("b.jsonl")).unwrap();
-    let error = source.reader(1).err().unwrap().to_string();
+    let error = source.read(1, 0).err().unwrap().to_string();
     assert!(error.starts_with("`./b.jsonl` changed while it was read (it is gone)"), "{error}");
-    assert!(!source.reader(1).err().unwrap().is_usage());
+    assert!(!source.read(1, 0).err().unwrap().is_usage());
 }
 
 #[test]
 fn a_file_that_is_cut_while_it_is_read_is_noticed() {
     let folder = folder(&[("a.jsonl", &lines(100_000))]);
     let source = open("a.jsonl", &folder).unwrap();
-    let mut reader = source.reader(0).unwrap();
-    reader.next().unwrap().unwrap();
+    let mut reader = source.read(0, 0).unwrap();
+    next(&mut *reader).unwrap().unwrap();
     let file = fs::OpenOptions::new().write(true).open(folder.path().join("a.jsonl")).unwrap();
     file.set_len(1_000_000).unwrap();
     let error = loop {
-        match reader.next() {
+        match next(&mut *reader) {
             Ok(slab) => assert!(slab.is_some()),
             Err(error) => break error.to_string(),
         }
@@ -300,9 +300,9 @@ fn a_bomb_takes_constant_memory() {
     }
     let objects = vec![("a.json.gz".to_owned(), bomb.finish().unwrap())];
     let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
-    let mut reader = source.reader(0).unwrap();
-    let Some(Slab::Lines(lines)) = reader.next().unwrap() else { panic!("no lines") };
+    let mut reader = source.read(0, 0).unwrap();
+    let Some(Slab::Lines(lines)) = next(&mut *reader).unwrap() else { panic!("no lines") };
     assert_eq!(lines.cut, [(0, 256 << 20)]);
     assert_eq!(lines.bytes.len(), retally_core::limits::LINE_KEPT_BYTES);
-    assert!(reader.next().unwrap().is_none());
+    assert!(next(&mut *reader).unwrap().is_none());
 }

@@ -22,9 +22,9 @@ pub(super) struct Fingerprint {
 /// The hash of one object as far as its bytes have been seen.
 pub(super) struct Hashing(Mutex<State>);
 
-struct State {
+pub(super) struct State {
     /// All bytes before this have been hashed.
-    next: u64,
+    pub(super) next: u64,
     xxh3: Box<Xxh3>,
     sha256: Option<Sha256>,
 }
@@ -44,34 +44,22 @@ impl Hashing {
     }
 
     /// The state for a pass that reads the rest.
-    pub(super) fn lock(&self) -> HashingRest<'_> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic inside a hash function would leave at worst a wrong hash behind, and there is
         // none.
-        HashingRest(self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The right to read what has not been hashed yet.
-pub(super) struct HashingRest<'a>(MutexGuard<'a, State>);
-
-impl HashingRest<'_> {
-    /// Where the rest begins.
-    pub(super) fn next(&self) -> u64 {
-        self.0.next
-    }
-
-    pub(super) fn take(&mut self, at: u64, bytes: &[u8]) {
-        self.0.take(at, bytes);
-    }
-
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        let sha256 = self.0.sha256.clone().map(|sha256| sha256.finalize().into());
-        Fingerprint { xxh3: self.0.xxh3.digest128(), sha256 }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn take(&mut self, at: u64, bytes: &[u8]) {
+    /// What tells the bytes taken so far.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let sha256 = self.sha256.clone().map(|sha256| sha256.finalize().into());
+        Fingerprint { xxh3: self.xxh3.digest128(), sha256 }
+    }
+
+    /// Takes what of `bytes`, which lie at `at`, comes next.
+    pub(super) fn take(&mut self, at: u64, bytes: &[u8]) {
         let end = at + bytes.len() as u64;
         if at <= self.next && self.next < end {
             let new = &bytes[(self.next - at) as usize..];
@@ -93,11 +81,11 @@ mod tests {
         let data: Vec<u8> = (0..10_000u32).flat_map(|n| n.to_le_bytes()).collect();
         let hashing = Hashing::new(true);
         hashing.offer(100, &data[100..200]);
-        assert_eq!(hashing.lock().next(), 0);
+        assert_eq!(hashing.lock().next, 0);
         hashing.offer(0, &data[..150]);
         hashing.offer(100, &data[100..200]);
         hashing.offer(50, &data[50..150]);
-        assert_eq!(hashing.lock().next(), 200);
+        assert_eq!(hashing.lock().next, 200);
         let mut rest = hashing.lock();
         hashing.offer(200, &data[200..]);
         rest.take(200, &data[200..]);

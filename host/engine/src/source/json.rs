@@ -1,22 +1,22 @@
 //! Parts of JSON lines: ranges of plain objects, whole compressed ones.
 
 use super::error::SourceError;
-use super::objects::Compression;
+use super::objects::{Compression, Object};
 use super::stored::Stored;
-use super::{Share, Shared};
+use super::{Share, piece};
 use crate::limits::COMPRESSED_CHUNK_BYTES;
-use crate::log::{LineReader, Part};
+use crate::log::{Feed, LineReader, LogError, Part, Piece};
 use crate::store::StoreError;
 use flate2::bufread::MultiGzDecoder;
-use retally_core::decode::Lines;
+use retally_core::decode::{Lines, Slab};
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 /// Reads the lines of one part.
 pub(super) struct JsonReader {
-    shared: Arc<Shared>,
-    object: usize,
+    object: Arc<Object>,
     lines: LineReader<Box<dyn Read + Send>>,
     /// How far the object's stored bytes have been read.
     seen: Arc<AtomicU64>,
@@ -40,47 +40,42 @@ pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u
 
 impl JsonReader {
     pub(super) fn open(
-        shared: &Arc<Shared>,
+        object: &Arc<Object>,
         part: &Part,
         from: u64,
         to: u64,
     ) -> Result<Self, SourceError> {
-        let object = part.partition as usize;
-        let about = &shared.objects[object];
-        if about.bytes == 0 {
-            return Err(corrupt(shared, object, "has no bytes at all", 0, 0, 0));
+        if object.meta.bytes == 0 {
+            return Err(corrupt(object, "has no bytes at all", 0, 0, 0));
         }
         // A line begins behind a line end: so the byte before the range is looked at too.
         let start = from.saturating_sub(1);
-        let stored = Stored::open(shared, object, start)?;
+        let stored = Stored::open(object, start)?;
         let seen = stored.seen();
-        let (input, own): (Box<dyn Read + Send>, u64) = match about.compression {
+        let (input, own): (Box<dyn Read + Send>, u64) = match object.compression {
             Compression::None => (Box::new(stored), to - start),
             Compression::Gzip => (Box::new(MultiGzDecoder::new(buffered(stored))), u64::MAX),
             Compression::Zstd => {
                 let decoder = zstd::stream::read::Decoder::with_buffer(buffered(stored));
-                (Box::new(decoder.map_err(|e| StoreError::io("read", &about.shown, &e))?), u64::MAX)
+                let decoder = decoder.map_err(|e| StoreError::io("read", &object.shown, &e))?;
+                (Box::new(decoder), u64::MAX)
             }
         };
-        let lines = LineReader::new(input, shared.options.chunk_bytes, own);
-        let (shared, bytes) = (shared.clone(), part.bytes);
-        let mut reader = Self { shared, object, lines, seen, from, bytes };
+        let lines = LineReader::new(input, object.options.chunk_bytes, own);
+        let object = object.clone();
+        let mut reader = Self { object, lines, seen, from, bytes: part.bytes };
         if from > 0 {
             reader.lines.skip_line().map_err(|e| reader.explain(e))?;
         }
         Ok(reader)
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Lines>, SourceError> {
+    fn next(&mut self) -> Result<Option<Lines>, SourceError> {
         match self.lines.next() {
             Ok(Some(lines)) => Ok(Some(lines)),
-            Ok(None) => self.shared.unchanged(self.object).map(|()| None),
+            Ok(None) => self.object.unchanged().map(|()| None),
             Err(e) => Err(self.explain(e)),
         }
-    }
-
-    pub(super) fn bytes_read(&self) -> u64 {
-        self.seen.load(Ordering::Relaxed).saturating_sub(self.from).min(self.bytes)
     }
 
     /// What an error of the decompressor, or of the stored bytes below it, means for the person.
@@ -90,7 +85,7 @@ impl JsonReader {
             Err(error) => error,
         };
         // What looks damaged may have been replaced while it was read.
-        if let Err(changed) = self.shared.unchanged(self.object) {
+        if let Err(changed) = self.object.unchanged() {
             return changed;
         }
         let problem = if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -100,7 +95,17 @@ impl JsonReader {
         };
         let seen = self.seen.load(Ordering::Relaxed);
         let (lines, bytes) = (self.lines.lines(), self.lines.bytes());
-        corrupt(&self.shared, self.object, &problem, seen, lines, bytes)
+        corrupt(&self.object, &problem, seen, lines, bytes)
+    }
+}
+
+impl Feed for JsonReader {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
+        piece(self.next().map(|lines| lines.map(Slab::Lines)))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed).saturating_sub(self.from).min(self.bytes)
     }
 }
 
@@ -109,20 +114,18 @@ fn buffered(stored: Stored) -> BufReader<Stored> {
 }
 
 fn corrupt(
-    shared: &Shared,
-    object: usize,
+    about: &Object,
     problem: &str,
     stored_at: u64,
     good_lines: u64,
     good_bytes: u64,
 ) -> SourceError {
-    let about = &shared.objects[object];
     SourceError::Corrupt {
         path: about.shown.clone(),
         format: about.compression.as_str(),
         problem: problem.to_owned(),
         stored_at,
-        stored_bytes: about.bytes,
+        stored_bytes: about.meta.bytes,
         good_lines,
         good_bytes,
     }

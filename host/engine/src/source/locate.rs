@@ -71,12 +71,11 @@ fn pattern(url: &str, text: &str, at: usize, base: &Path) -> Result<Place, Sourc
         Pattern::parse(below).map_err(|why| SourceError::BadUrl { url: url.to_owned(), why })?;
     let root = base.join(above);
     match std::fs::metadata(&root) {
+        Err(e) if !is_missing(&e) => Err(StoreError::io("read", above, &e).into()),
         Ok(meta) if meta.is_dir() => {
             Ok(folder(url, &root, above.to_owned(), Pick::Matching(pattern)))
         }
-        Ok(_) => Err(missing(url, &root)),
-        Err(e) if is_missing(&e) => Err(missing(url, &root)),
-        Err(e) => Err(StoreError::io("read", above, &e).into()),
+        _ => Err(missing(url, &root)),
     }
 }
 

@@ -28,9 +28,9 @@ pub use objects::{LeftOut, WhyLeftOut};
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece};
-use crate::store::{Folder, Opened, StoreError};
+use crate::store::StoreError;
 use arrow_array::RecordBatch;
-use fingerprint::{Fingerprint, Hashing};
+use fingerprint::Fingerprint;
 use json::JsonReader;
 use locate::Place;
 use objects::Object;
@@ -39,11 +39,11 @@ use retally_core::digest::Hash;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest;
 use retally_core::reduce::Originals;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use stored::Stored;
 
 /// The format of a log.
@@ -98,21 +98,13 @@ impl Options {
 /// A log that was found.
 #[derive(Clone)]
 pub struct Source {
-    shared: Arc<Shared>,
+    options: Arc<Options>,
+    objects: Arc<[Arc<Object>]>,
+    left_out: Arc<[LeftOut]>,
     partitions: Arc<[Partition]>,
     parts: Arc<[Part]>,
     /// What each part is of the object of its partition.
     shares: Arc<[Share]>,
-}
-
-/// What all readers of a source use.
-struct Shared {
-    folder: Folder,
-    options: Options,
-    objects: Vec<Object>,
-    left_out: Vec<LeftOut>,
-    /// One for each object.
-    hashes: Vec<Hashing>,
 }
 
 /// What a part is of its object.
@@ -131,76 +123,64 @@ impl Source {
     }
 
     fn over(place: Place, options: &Options) -> Result<Self, SourceError> {
-        let (objects, left_out) = objects::list(&place, options.format)?;
-        let hashes = objects.iter().map(|_| Hashing::new(options.attest)).collect();
-        let (folder, options) = (place.folder, options.clone());
-        let shared = Arc::new(Shared { folder, options, objects, left_out, hashes });
+        let options = Arc::new(options.clone());
+        let (objects, left_out) = objects::list(&place, &options)?;
+        let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
         let (mut parts, mut shares) = (Vec::new(), Vec::new());
-        for (object, about) in shared.objects.iter().enumerate() {
-            let own = match shared.options.format {
+        for (partition, object) in (0..).zip(objects.iter()) {
+            let own = match options.format {
                 Format::Json => {
-                    json::pieces(about.bytes, about.compression, shared.options.split_bytes)
+                    json::pieces(object.meta.bytes, object.compression, options.split_bytes)
                 }
-                Format::Parquet => parquet::pieces(&shared, object)?,
+                Format::Parquet => parquet::pieces(object)?,
             };
-            let partition = object as PartitionIndex;
             for (bytes, share) in own {
                 parts.push(Part { partition, bytes });
                 shares.push(share);
             }
         }
-        let partition = |object: &Object| Partition {
-            name: object.partition.clone(),
-            first: 0,
-            end: End::OfParts,
-        };
-        let partitions = shared.objects.iter().map(partition).collect();
-        Ok(Self { shared, partitions, parts: parts.into(), shares: shares.into() })
+        let name = |object: &Arc<Object>| object.partition.clone();
+        let partition = |object| Partition { name: name(object), first: 0, end: End::OfParts };
+        let partitions = objects.iter().map(partition).collect();
+        let (parts, shares) = (parts.into(), shares.into());
+        Ok(Self { options, objects, left_out: left_out.into(), partitions, parts, shares })
     }
 
     /// What lies below the URL and is not read.
     pub fn left_out(&self) -> &[LeftOut] {
-        &self.shared.left_out
-    }
-
-    /// Begins to read a part of this source.
-    fn reader(&self, number: usize) -> Result<PartReader, SourceError> {
-        let part = &self.parts[number];
-        Ok(PartReader(match self.shares[number] {
-            Share::Bytes { from, to } => {
-                Reader::Json(JsonReader::open(&self.shared, part, from, to)?)
-            }
-            Share::RowGroups { from, to } => {
-                Reader::Parquet(ParquetReader::open(&self.shared, part, from..to)?)
-            }
-        }))
+        &self.left_out
     }
 
     /// The fingerprint of the stored bytes of an object. Reads what was not read in
     /// order before; so ask when its parts are done, on any thread.
     fn fingerprint(&self, object: usize) -> Result<Fingerprint, SourceError> {
-        let bytes = self.shared.objects[object].bytes;
-        let mut rest = self.shared.hashes[object].lock();
-        if rest.next() < bytes {
-            let mut stored = Stored::open(&self.shared, object, rest.next())?;
-            let mut chunk = vec![0; self.shared.options.chunk_bytes.max(1)];
+        let object = &self.objects[object];
+        let mut rest = object.hashing.lock();
+        if rest.next < object.meta.bytes {
+            let failed = |error: io::Error| -> SourceError {
+                error
+                    .downcast()
+                    .unwrap_or_else(|e| StoreError::io("read", &object.shown, &e).into())
+            };
+            let mut stored = Stored::open(object, rest.next)?;
+            let mut chunk = vec![0; self.options.chunk_bytes.max(1)];
             loop {
                 let at = stored.at();
-                let count = stored.read(&mut chunk).map_err(|e| self.explain(object, e))?;
+                let count = stored.read(&mut chunk).map_err(failed)?;
                 if count == 0 {
                     break;
                 }
                 rest.take(at, &chunk[..count]);
             }
         }
-        self.shared.unchanged(object)?;
+        object.unchanged()?;
         Ok(rest.fingerprint())
     }
 
     /// The fingerprints of all objects; what was not read in order is read now, by several threads.
     fn fingerprints(&self, threads: usize) -> Result<Vec<Fingerprint>, SourceError> {
         let next = AtomicUsize::new(0);
-        let count = self.shared.objects.len();
+        let count = self.objects.len();
         let share = || -> Result<Vec<(usize, Fingerprint)>, SourceError> {
             let mut done = Vec::new();
             loop {
@@ -221,11 +201,6 @@ impl Source {
         all.sort_unstable_by_key(|&(number, _)| number);
         Ok(all.into_iter().map(|(_, print)| print).collect())
     }
-
-    fn explain(&self, object: usize, error: std::io::Error) -> SourceError {
-        let shown = &self.shared.objects[object].shown;
-        error.downcast().unwrap_or_else(|e| StoreError::io("read", shown, &e).into())
-    }
 }
 
 impl Log for Source {
@@ -237,14 +212,18 @@ impl Log for Source {
         &self.parts
     }
 
-    fn read(&self, part: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
-        Ok(Box::new(self.reader(part)?))
+    fn read(&self, number: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
+        let part = &self.parts[number];
+        let object = &self.objects[part.partition as usize];
+        Ok(match self.shares[number] {
+            Share::Bytes { from, to } => Box::new(JsonReader::open(object, part, from, to)?),
+            Share::RowGroups { from, to } => Box::new(ParquetReader::open(object, part, from..to)?),
+        })
     }
 
     fn originals(&self) -> Originals {
-        let options = &self.shared.options;
-        match options.format {
-            Format::Parquet if options.projection != Projection::All => Originals::Elsewhere,
+        match self.options.format {
+            Format::Parquet if self.options.projection != Projection::All => Originals::Elsewhere,
             Format::Parquet | Format::Json => Originals::InSlabs,
         }
     }
@@ -255,22 +234,22 @@ impl Log for Source {
         partition: PartitionIndex,
         offsets: &[u64],
     ) -> Result<Vec<RecordBatch>, LogError> {
-        match self.shared.options.format {
-            Format::Parquet => Ok(parquet::rows(&self.shared, partition as usize, offsets)?),
+        match self.options.format {
+            Format::Parquet => Ok(parquet::rows(&self.objects[partition as usize], offsets)?),
             // Lines are always whole.
             Format::Json => Ok(Vec::new()),
         }
     }
 
     fn objects(&self) -> Vec<manifest::Object> {
-        let object = |object: &Object| manifest::Object {
+        let object = |object: &Arc<Object>| manifest::Object {
             path: object.path.clone(),
-            size_bytes: object.bytes,
+            size_bytes: object.meta.bytes,
             etag: object.etag.clone(),
             xxh3_128: None,
             sha256: None,
         };
-        self.shared.objects.iter().map(object).collect()
+        self.objects.iter().map(object).collect()
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
@@ -283,48 +262,8 @@ impl Log for Source {
     }
 }
 
-impl Shared {
-    /// Whether an object is still what it was when the source was opened.
-    fn unchanged(&self, object: usize) -> Result<(), SourceError> {
-        let about = &self.objects[object];
-        Ok(self.folder.unchanged(&about.path, &about.meta)?)
-    }
-
-    fn opened(&self, object: usize) -> Result<Opened, SourceError> {
-        let about = &self.objects[object];
-        Ok(self.folder.opened(&about.path, &about.meta)?)
-    }
-}
-
-/// Reads one part, slab by slab.
-struct PartReader(Reader);
-
-enum Reader {
-    Json(JsonReader),
-    Parquet(ParquetReader),
-}
-
-impl PartReader {
-    /// The next slab, never empty; `None` at the end. What comes before an error is good; after one
-    /// there is nothing more to ask for.
-    fn next(&mut self) -> Result<Option<Slab>, SourceError> {
-        match &mut self.0 {
-            Reader::Json(reader) => Ok(reader.next()?.map(Slab::Lines)),
-            Reader::Parquet(reader) => Ok(reader.next()?.map(Slab::Rows)),
-        }
-    }
-}
-
-impl Feed for PartReader {
-    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        let piece = |slab| Piece { slab, offsets: None };
-        Poll::Ready(self.next().map(|slab| slab.map(piece)).map_err(LogError::from))
-    }
-
-    fn bytes_read(&self) -> u64 {
-        match &self.0 {
-            Reader::Json(reader) => reader.bytes_read(),
-            Reader::Parquet(reader) => reader.bytes_read(),
-        }
-    }
+/// What a feed gives that never waits.
+fn piece(next: Result<Option<Slab>, SourceError>) -> Poll<Result<Option<Piece>, LogError>> {
+    let piece = |slab| Piece { slab, offsets: None };
+    Poll::Ready(next.map(|slab| slab.map(piece)).map_err(LogError::from))
 }

@@ -4,29 +4,44 @@
 //! suffix, so that recompressing a file or adding a late one renames nothing. What is left out is
 //! remembered with its reason: a log must not shrink unseen.
 
-use super::Format;
 use super::error::SourceError;
+use super::fingerprint::Hashing;
 use super::locate::{Pick, Place};
-use crate::store::{Entry, EntryKind, Folder, Meta, StoreError};
+use super::{Format, Options};
+use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
 use std::fmt;
+use std::sync::Arc;
 
 /// One object of a log: one partition.
-#[derive(Debug, Clone)]
 pub(super) struct Object {
+    pub(super) options: Arc<Options>,
+    /// The URL's folder.
+    folder: Folder,
     /// The partition's name.
     pub(super) partition: String,
     /// Path below the URL's folder.
     pub(super) path: String,
     /// Path as the person wrote the URL, for messages.
     pub(super) shown: String,
-    /// Stored size.
-    pub(super) bytes: u64,
     /// The store's ETag. Files have none: what stands for it there changes with every copy.
     pub(super) etag: Option<String>,
     /// How it is compressed as a whole.
     pub(super) compression: Compression,
     /// What the store said of it when the source was opened.
     pub(super) meta: Meta,
+    /// Of its stored bytes, as far as they were seen.
+    pub(super) hashing: Hashing,
+}
+
+impl Object {
+    /// Whether it is still what it was when the source was opened.
+    pub(super) fn unchanged(&self) -> Result<(), SourceError> {
+        Ok(self.folder.unchanged(&self.path, &self.meta)?)
+    }
+
+    pub(super) fn opened(&self) -> Result<Opened, SourceError> {
+        Ok(self.folder.opened(&self.path, &self.meta)?)
+    }
 }
 
 /// How an object is compressed as a whole (a Parquet file is not: its pages are).
@@ -94,9 +109,10 @@ impl fmt::Display for WhyLeftOut {
 /// The objects of `place` in the order of their partitions, and what was left out.
 pub(super) fn list(
     place: &Place,
-    format: Format,
+    options: &Arc<Options>,
 ) -> Result<(Vec<Object>, Vec<LeftOut>), SourceError> {
-    let mut walk = Walk { place, format, found: Vec::new(), left_out: Vec::new() };
+    let format = options.format;
+    let mut walk = Walk { place, options, format, found: Vec::new(), left_out: Vec::new() };
     match &place.pick {
         Pick::One(name) => walk.one(name)?,
         Pick::All | Pick::Matching(_) => walk.folder(&place.folder, "")?,
@@ -142,11 +158,8 @@ fn describe(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return "nothing lies there".into();
     }
-    let mut text = String::from("left out: ");
-    for (i, one) in left_out.iter().take(SHOWN).enumerate() {
-        let comma = if i == 0 { "" } else { ", " };
-        text += &format!("{comma}`{}` ({})", one.path, one.why);
-    }
+    let shown = left_out.iter().take(SHOWN).map(|one| format!("`{}` ({})", one.path, one.why));
+    let mut text = format!("left out: {}", shown.collect::<Vec<_>>().join(", "));
     if left_out.len() > SHOWN {
         text += &format!(" and {} more", left_out.len() - SHOWN);
     }
@@ -155,6 +168,7 @@ fn describe(left_out: &[LeftOut]) -> String {
 
 struct Walk<'a> {
     place: &'a Place,
+    options: &'a Arc<Options>,
     format: Format,
     found: Vec<Object>,
     left_out: Vec<LeftOut>,
@@ -166,16 +180,16 @@ impl Walk<'_> {
         let folder = &self.place.folder;
         let gone = || StoreError::Changed { path: folder.show(name), what: "it is gone".into() };
         let meta = folder.head(name)?.ok_or_else(gone)?;
-        let suffix = Suffix::of(name, self.format);
-        let compression = match (self.format, suffix.compression) {
+        let (stem, compression, is_known) = suffix(name, self.format);
+        let compression = match (self.format, compression) {
             // A suffix that says nothing: the content decides.
-            (Format::Json, Compression::None) if !suffix.is_known => {
+            (Format::Json, Compression::None) if !is_known => {
                 let start = 0..meta.bytes.min(4);
                 Compression::of_magic(&folder.opened(name, &meta)?.range(start)?)
             }
             (_, compression) => compression,
         };
-        self.take(name.to_owned(), meta, suffix.stem, compression);
+        self.take(name.to_owned(), meta, stem, compression);
         Ok(())
     }
 
@@ -215,11 +229,11 @@ impl Walk<'_> {
         if is_hidden(name) {
             return self.leave_out(path, WhyLeftOut::Hidden);
         }
-        let suffix = Suffix::of(&path, self.format);
-        if !suffix.is_known && !any_suffix {
+        let (stem, compression, is_known) = suffix(&path, self.format);
+        if !is_known && !any_suffix {
             return self.leave_out(path, WhyLeftOut::Suffix);
         }
-        self.take(path, meta, suffix.stem, suffix.compression);
+        self.take(path, meta, stem, compression);
     }
 
     fn leave_out(&mut self, path: String, why: WhyLeftOut) {
@@ -232,10 +246,12 @@ impl Walk<'_> {
             Format::Parquet => Compression::None,
         };
         self.found.push(Object {
+            options: self.options.clone(),
+            folder: self.place.folder.clone(),
+            hashing: Hashing::new(self.options.attest),
             partition: path[..stem].to_owned(),
             shown: self.place.folder.show(&path),
             path,
-            bytes: meta.bytes,
             etag: meta.etag.clone().filter(|_| self.place.folder.file("").is_none()),
             compression,
             meta,
@@ -247,34 +263,23 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
 }
 
-/// What the end of a name says.
-struct Suffix {
-    /// How many bytes of the name are left without suffixes.
-    stem: usize,
-    compression: Compression,
-    /// Whether format and compression are ones that are read.
-    is_known: bool,
-}
-
-impl Suffix {
-    fn of(name: &str, format: Format) -> Self {
-        let (stem, compression) = match format {
-            Format::Parquet => (name, Compression::None),
-            Format::Json => match (without(name, &[".gz"]), without(name, &[".zst"])) {
-                (Some(stem), _) => (stem, Compression::Gzip),
-                (_, Some(stem)) => (stem, Compression::Zstd),
-                _ => (name, Compression::None),
-            },
-        };
-        let formats: &[&str] = match format {
-            Format::Json => &[".json", ".jsonl", ".ndjson"],
-            Format::Parquet => &[".parquet"],
-        };
-        match without(stem, formats) {
-            Some(stem) => Self { stem: stem.len(), compression, is_known: true },
-            None => Self { stem: stem.len(), compression, is_known: false },
-        }
-    }
+/// What the end of a name says: how many bytes are left without suffixes, the compression, and
+/// whether format and compression are ones that are read.
+fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {
+    let (stem, compression) = match format {
+        Format::Parquet => (name, Compression::None),
+        Format::Json => match (without(name, &[".gz"]), without(name, &[".zst"])) {
+            (Some(stem), _) => (stem, Compression::Gzip),
+            (_, Some(stem)) => (stem, Compression::Zstd),
+            _ => (name, Compression::None),
+        },
+    };
+    let formats: &[&str] = match format {
+        Format::Json => &[".json", ".jsonl", ".ndjson"],
+        Format::Parquet => &[".parquet"],
+    };
+    let known = without(stem, formats);
+    (known.unwrap_or(stem).len(), compression, known.is_some())
 }
 
 /// `name` without the first of `suffixes` that it ends in, whatever the case; something must be

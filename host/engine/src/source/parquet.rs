@@ -4,10 +4,11 @@
 //! it: every reader of the file sees the former, so a result cannot depend on who wrote the file.
 
 use super::error::SourceError;
+use super::objects::Object;
 use super::ranges::Ranges;
-use super::{Projection, Share, Shared};
+use super::{Projection, Share, piece};
 use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
-use crate::log::Part;
+use crate::log::{Feed, LogError, Part, Piece};
 use crate::store::StoreError;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
@@ -18,17 +19,18 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use retally_core::decode::Slab;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// The shortest file: magic, an empty footer, its length, magic.
 const FILE_BYTES_MIN: u64 = 12;
 
 /// Reads the rows of one part.
 pub(super) struct ParquetReader {
-    shared: Arc<Shared>,
-    object: usize,
+    object: Arc<Object>,
     rows: ParquetRecordBatchReader,
     groups: Groups,
     /// Rows given out.
@@ -45,21 +47,18 @@ struct Groups {
 }
 
 /// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last.
-pub(super) fn pieces(
-    shared: &Arc<Shared>,
-    object: usize,
-) -> Result<Vec<(u64, Share)>, SourceError> {
-    let ranges = Ranges::open(shared, object, 0)?;
-    let metadata = load(shared, object, &ranges)?;
+pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, SourceError> {
+    let ranges = Ranges::open(object, 0)?;
+    let metadata = load(object, &ranges)?;
     let sizes = metadata.metadata().row_groups().iter();
     let sizes = sizes.map(|group| u64::try_from(group.compressed_size()).unwrap_or(0));
     let mut pieces: Vec<(u64, Share)> = Vec::new();
-    let (mut from, mut bytes, mut left) = (0, 0_u64, shared.objects[object].bytes);
+    let (mut from, mut bytes, mut left) = (0, 0_u64, object.meta.bytes);
     let count = sizes.len();
     for (group, size) in sizes.enumerate() {
         bytes = bytes.saturating_add(size);
         let is_last = group + 1 == count;
-        if bytes >= PART_BYTES.min(shared.options.split_bytes) || is_last {
+        if bytes >= PART_BYTES.min(object.options.split_bytes) || is_last {
             let counted = if is_last { left } else { bytes.min(left) };
             pieces.push((counted, Share::RowGroups { from, to: group + 1 }));
             left -= counted;
@@ -73,23 +72,13 @@ pub(super) fn pieces(
 }
 
 /// Reads the footer.
-fn load(
-    shared: &Shared,
-    object: usize,
-    ranges: &Ranges,
-) -> Result<ArrowReaderMetadata, SourceError> {
-    let about = &shared.objects[object];
-    let bad = |problem: String| {
-        shared.unchanged(object).err().unwrap_or_else(|| SourceError::Parquet {
-            path: about.shown.clone(),
-            place: "footer".into(),
-            problem,
-        })
-    };
-    if about.bytes < FILE_BYTES_MIN {
-        return Err(bad(format!("{} bytes are too few for a Parquet file", about.bytes)));
+fn load(about: &Object, ranges: &Ranges) -> Result<ArrowReaderMetadata, SourceError> {
+    let failed = |failure| explain(about, failure, "footer".into());
+    let bad = |problem| failed(Failure::Problem(problem));
+    if about.meta.bytes < FILE_BYTES_MIN {
+        return Err(bad(format!("{} bytes are too few for a Parquet file", about.meta.bytes)));
     }
-    let end = ranges.get(about.bytes - 4..about.bytes, false)?;
+    let end = ranges.get(about.meta.bytes - 4..about.meta.bytes, false)?;
     if &end[..] != b"PAR1" && &end[..] != b"PARE" {
         return Err(
             bad("it does not end in `PAR1`: the file was cut off, or is no Parquet".into()),
@@ -101,10 +90,7 @@ fn load(
         let options = ArrowReaderOptions::new().with_schema(viewed(metadata.schema()));
         ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
     });
-    let metadata = metadata.map_err(|failure| match failure {
-        Failure::Source(error) => *error,
-        Failure::Problem(problem) => bad(problem),
-    })?;
+    let metadata = metadata.map_err(failed)?;
     check(metadata.metadata()).map_err(bad)?;
     Ok(metadata)
 }
@@ -138,17 +124,17 @@ fn check(metadata: &ParquetMetaData) -> Result<(), String> {
 
 impl ParquetReader {
     pub(super) fn open(
-        shared: &Arc<Shared>,
+        object: &Arc<Object>,
         part: &Part,
         groups: Range<usize>,
     ) -> Result<Self, SourceError> {
-        let (object, bytes) = (part.partition as usize, part.bytes);
-        let (metadata, mask, ranges) = prepare(shared, object, &shared.options.projection)?;
+        let (metadata, mask, ranges) = prepare(object, &object.options.projection)?;
         let all = metadata.metadata().row_groups();
         // The footer was read before, when the parts were made; it may have been replaced since.
         let Some(own) = all.get(groups.clone()) else {
-            shared.unchanged(object)?;
-            return Err(changed(shared, object));
+            object.unchanged()?;
+            let path = object.shown.clone();
+            return Err(StoreError::Changed { path, what: "its footer differs".into() }.into());
         };
         let rows_of = |group: &parquet::file::metadata::RowGroupMetaData| group.num_rows() as u64;
         let ends = own.iter().scan(0, |sum, group| {
@@ -165,14 +151,16 @@ impl ParquetReader {
                 .with_batch_size(batch)
                 .build()
         });
-        let shared = shared.clone();
         match rows {
-            Ok(rows) => Ok(Self { shared, object, rows, groups: groups_, given: 0, bytes }),
-            Err(failure) => Err(explain(&shared, object, failure, groups_.place(0))),
+            Ok(rows) => {
+                let (object, bytes) = (object.clone(), part.bytes);
+                Ok(Self { object, rows, groups: groups_, given: 0, bytes })
+            }
+            Err(failure) => Err(explain(object, failure, groups_.place(0))),
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+    fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         let rows = &mut self.rows;
         let next = guarded(|| rows.next().transpose().map_err(ParquetError::from));
         let total = self.groups.ends.last().copied().unwrap_or(0);
@@ -182,15 +170,21 @@ impl ParquetReader {
                 return Ok(Some(rows));
             }
             Ok(None) if self.given == total => {
-                return self.shared.unchanged(self.object).map(|()| None);
+                return self.object.unchanged().map(|()| None);
             }
             Ok(None) => Failure::Problem(format!("ends {} rows early", total - self.given)),
             Err(failure) => failure,
         };
-        Err(explain(&self.shared, self.object, failure, self.groups.place(self.given)))
+        Err(explain(&self.object, failure, self.groups.place(self.given)))
+    }
+}
+
+impl Feed for ParquetReader {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
+        piece(self.next().map(|rows| rows.map(Slab::Rows)))
     }
 
-    pub(super) fn bytes_read(&self) -> u64 {
+    fn bytes_read(&self) -> u64 {
         let total = self.groups.ends.last().copied().unwrap_or(0).max(1);
         (u128::from(self.bytes) * u128::from(self.given) / u128::from(total)) as u64
     }
@@ -206,12 +200,8 @@ impl Groups {
 }
 
 /// Whole rows of an object: those at `offsets`, ascending, with all columns.
-pub(super) fn rows(
-    shared: &Arc<Shared>,
-    object: usize,
-    offsets: &[u64],
-) -> Result<Vec<RecordBatch>, SourceError> {
-    let (metadata, mask, ranges) = prepare(shared, object, &Projection::All)?;
+pub(super) fn rows(object: &Arc<Object>, offsets: &[u64]) -> Result<Vec<RecordBatch>, SourceError> {
+    let (metadata, mask, ranges) = prepare(object, &Projection::All)?;
     // Only groups that are asked for are touched; rows are counted over these.
     let (mut groups, mut wanted) = (Vec::new(), Vec::new());
     let (mut first, mut selected, mut left) = (0_u64, 0_usize, offsets);
@@ -239,24 +229,20 @@ pub(super) fn rows(
         reader.collect::<Result<Vec<_>, _>>().map_err(ParquetError::from)
     });
     let place = || format!("rows {offsets:?}");
-    let batches = batches.map_err(|failure| explain(shared, object, failure, place()))?;
+    let batches = batches.map_err(|failure| explain(object, failure, place()))?;
     let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
     if found != offsets.len() {
         let problem = Failure::Problem(format!("only {found} of {} rows found", offsets.len()));
-        return Err(explain(shared, object, problem, place()));
+        return Err(explain(object, problem, place()));
     }
     Ok(batches)
 }
 
 type Prepared = (ArrowReaderMetadata, ProjectionMask, Ranges);
 
-fn prepare(
-    shared: &Arc<Shared>,
-    object: usize,
-    projection: &Projection,
-) -> Result<Prepared, SourceError> {
-    let footer = Ranges::open(shared, object, 0)?;
-    let metadata = load(shared, object, &footer)?;
+fn prepare(object: &Arc<Object>, projection: &Projection) -> Result<Prepared, SourceError> {
+    let footer = Ranges::open(object, 0)?;
+    let metadata = load(object, &footer)?;
     let schema = metadata.parquet_schema();
     let mask = match projection {
         Projection::All => ProjectionMask::all(),
@@ -267,7 +253,7 @@ fn prepare(
         }
     };
     let places = (0..schema.num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
-    let ranges = Ranges::open(shared, object, places)?;
+    let ranges = Ranges::open(object, places)?;
     Ok((metadata, mask, ranges))
 }
 
@@ -307,20 +293,12 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failu
     }
 }
 
-fn explain(shared: &Shared, object: usize, failure: Failure, place: String) -> SourceError {
-    match failure {
-        Failure::Source(error) => *error,
-        Failure::Problem(problem) => match shared.unchanged(object) {
-            Err(changed) => changed,
-            Ok(()) => {
-                let path = shared.objects[object].shown.clone();
-                SourceError::Parquet { path, place, problem }
-            }
-        },
+fn explain(object: &Object, failure: Failure, place: String) -> SourceError {
+    match (failure, object.unchanged()) {
+        (Failure::Source(error), _) => *error,
+        (Failure::Problem(_), Err(changed)) => changed,
+        (Failure::Problem(problem), Ok(())) => {
+            SourceError::Parquet { path: object.shown.clone(), place, problem }
+        }
     }
-}
-
-fn changed(shared: &Shared, object: usize) -> SourceError {
-    let path = shared.objects[object].shown.clone();
-    StoreError::Changed { path, what: "its footer differs".into() }.into()
 }

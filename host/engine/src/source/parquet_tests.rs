@@ -1,6 +1,6 @@
 //! Parquet as a source: the suite, projections, single rows, and damage.
 
-use super::tests::{Objects, On, Told, conforms, place, texts};
+use super::tests::{Objects, On, Told, conforms, next, place, texts};
 use super::*;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression as Codec;
@@ -39,11 +39,11 @@ fn one(bytes: Vec<u8>) -> Objects {
     vec![("a.parquet".to_owned(), bytes)]
 }
 
-fn read_all(source: &Source) -> Result<Vec<RecordBatch>, SourceError> {
+fn read_all(source: &Source) -> Result<Vec<RecordBatch>, LogError> {
     let mut all = Vec::new();
     for part in 0..source.parts().len() {
-        let mut reader = source.reader(part)?;
-        while let Some(slab) = reader.next()? {
+        let mut reader = source.read(part, 0)?;
+        while let Some(slab) = next(&mut *reader)? {
             let Slab::Rows(rows) = slab else { panic!("lines from Parquet") };
             all.push(rows);
         }
@@ -126,7 +126,8 @@ fn said_of(damage: impl FnOnce(&mut Vec<u8>)) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.parquet"), bytes).unwrap();
     let options = Options::new(Format::Parquet);
-    match Source::open("a.parquet", folder.path(), &options).and_then(|source| read_all(&source)) {
+    let source = Source::open("a.parquet", folder.path(), &options);
+    match source.map_err(LogError::from).and_then(|source| read_all(&source)) {
         Ok(_) => "nothing".into(),
         Err(error) => error.to_string(),
     }

@@ -3,8 +3,8 @@
 //! Parquet is read column by column, so a reader jumps between as many places as there are columns
 //! and goes forward at each. A window of bytes is kept at each place: few requests, bounded memory.
 
-use super::Shared;
 use super::error::SourceError;
+use super::objects::Object;
 use crate::limits::{SPARE_WINDOWS, WINDOW_BYTES};
 use crate::store::Opened;
 use bytes::{Buf, Bytes};
@@ -19,8 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Ranges(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
-    object: usize,
+    object: Arc<Object>,
     state: Mutex<State>,
 }
 
@@ -33,25 +32,20 @@ struct State {
 
 impl Ranges {
     /// Makes an object ready to be read at about `places` places at a time.
-    pub(super) fn open(
-        shared: &Arc<Shared>,
-        object: usize,
-        places: usize,
-    ) -> Result<Self, SourceError> {
-        let opened = shared.opened(object)?;
-        let windows_max = places + SPARE_WINDOWS;
+    pub(super) fn open(object: &Arc<Object>, places: usize) -> Result<Self, SourceError> {
+        let (opened, windows_max) = (object.opened()?, places + SPARE_WINDOWS);
         let state = Mutex::new(State { opened, windows: Vec::new(), windows_max });
-        Ok(Self(Arc::new(Inner { shared: shared.clone(), object, state })))
+        Ok(Self(Arc::new(Inner { object: object.clone(), state })))
     }
 
     /// The bytes of `range`, and what more is at hand behind them if `and_more`.
     pub(super) fn get(&self, range: Range<u64>, and_more: bool) -> Result<Bytes, SourceError> {
-        let about = &self.0.shared.objects[self.0.object];
-        if range.end > about.bytes {
+        let about = &self.0.object;
+        if range.end > about.meta.bytes {
             return Err(SourceError::Parquet {
                 path: about.shown.clone(),
                 place: format!("bytes {} to {}", range.start, range.end),
-                problem: format!("the file has only {} bytes", about.bytes),
+                problem: format!("the file has only {} bytes", about.meta.bytes),
             });
         }
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +55,7 @@ impl Ranges {
             Some(place) => state.windows[..=place].rotate_right(1),
             None => {
                 let length = (range.end - range.start).max(WINDOW_BYTES);
-                let end = range.start.saturating_add(length).min(about.bytes);
+                let end = range.start.saturating_add(length).min(about.meta.bytes);
                 let bytes = state.opened.range(range.start..end)?;
                 let kept = state.windows_max - 1;
                 state.windows.truncate(kept);
@@ -77,7 +71,7 @@ impl Ranges {
 
 impl Length for Ranges {
     fn len(&self) -> u64 {
-        self.0.shared.objects[self.0.object].bytes
+        self.0.object.meta.bytes
     }
 }
 

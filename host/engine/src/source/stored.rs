@@ -3,9 +3,9 @@
 //! What is read is offered to the object's fingerprint on the way, and its first bytes are checked:
 //! they must be what its name says.
 
+use super::Format;
 use super::error::SourceError;
 use super::objects::{Compression, Object};
-use super::{Format, Shared};
 use crate::store;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A reader of one object from some byte to its end.
 pub(super) struct Stored {
-    shared: Arc<Shared>,
-    object: usize,
+    object: Arc<Object>,
     bytes: store::Stored,
     /// Where the next byte lies in the object, for those who cannot reach the reader inside a
     /// decompressor.
@@ -23,14 +22,9 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Opens an object at byte `from`, which must lie before its end.
-    pub(super) fn open(
-        shared: &Arc<Shared>,
-        object: usize,
-        from: u64,
-    ) -> Result<Self, SourceError> {
-        let bytes = shared.opened(object)?.stream(from)?;
-        let seen = Arc::new(AtomicU64::new(from));
-        Ok(Self { shared: shared.clone(), object, bytes, seen })
+    pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self, SourceError> {
+        let bytes = object.opened()?.stream(from)?;
+        Ok(Self { object: object.clone(), bytes, seen: Arc::new(AtomicU64::new(from)) })
     }
 
     /// Where the next byte lies in the object.
@@ -52,10 +46,9 @@ impl Read for Stored {
             self.bytes.read_some(buffer).map_err(|e| io::Error::other(SourceError::from(e)))?;
         let new = &buffer[..count];
         if at == 0 {
-            let about = &self.shared.objects[self.object];
-            check_magic(about, self.shared.options.format, new).map_err(io::Error::other)?;
+            check_magic(&self.object, new).map_err(io::Error::other)?;
         }
-        self.shared.hashes[self.object].offer(at, new);
+        self.object.hashing.offer(at, new);
         self.seen.store(self.bytes.at(), Ordering::Relaxed);
         Ok(count)
     }
@@ -63,11 +56,11 @@ impl Read for Stored {
 
 /// Refuses an object whose first bytes cannot be what its name says: read as lines it would only
 /// give as many malformed events.
-fn check_magic(about: &Object, format: Format, start: &[u8]) -> Result<(), SourceError> {
+fn check_magic(about: &Object, start: &[u8]) -> Result<(), SourceError> {
     let wrong = |found: String, hint: &str| {
         Err(SourceError::WrongFormat { path: about.shown.clone(), found, hint: hint.to_owned() })
     };
-    if format != Format::Json || start.len() < 4 {
+    if about.options.format != Format::Json || start.len() < 4 {
         return Ok(());
     }
     let found = Compression::of_magic(start);
