@@ -3,7 +3,7 @@
 
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
-use super::settings::{self, EXPECT, PARAMS, SETTINGS, Setting, numbered};
+use super::settings::{self, EXPECT, SETTINGS, Setting, numbered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Authored {
     origin: String,
     base: PathBuf,
-    values: BTreeMap<String, Written>,
+    pub(super) values: BTreeMap<String, Written>,
 }
 
 /// Where a value was written.
@@ -74,9 +74,6 @@ impl Authored {
     }
 
     /// Reads the text of a job file that would be called `file`; relative paths start at `base`.
-    ///
-    /// # Errors
-    /// As [`Authored::load`].
     pub fn parse(text: &str, file: &str, base: &Path) -> Result<Self, JobError> {
         let line = |at: usize| 1 + text[..at.min(text.len())].matches('\n').count();
         let place = |at| Place::File { file: file.to_owned(), line: line(at) };
@@ -108,9 +105,6 @@ impl Authored {
     }
 
     /// What holds where nothing is written.
-    ///
-    /// # Errors
-    /// Never, as a test shows.
     pub(super) fn defaults() -> Result<Self, JobError> {
         Self::parse(DEFAULT_TOML, "default.toml", Path::new(""))
     }
@@ -126,18 +120,12 @@ impl Authored {
     }
 
     /// As [`Authored::set`], for a value that is this text and nothing else.
-    ///
-    /// # Errors
-    /// An unknown key.
     pub fn set_text(&mut self, key: &str, value: &str) -> Result<(), JobError> {
         let place = Place::Set { key: key.to_owned() };
         self.put(key, Some(Raw::Bare(value.to_owned())), "a text", place)
     }
 
     /// As [`Authored::set`], from one argument of the form `key=value`.
-    ///
-    /// # Errors
-    /// As [`Authored::set`], and when there is no `=`.
     pub fn set_pair(&mut self, pair: &str) -> Result<(), JobError> {
         let (key, value) = pair.split_once('=').ok_or_else(|| JobError::Set(pair.to_owned()))?;
         self.set(key.trim(), value.trim())
@@ -146,14 +134,6 @@ impl Authored {
     /// What is written for `key`, such as `source.url`.
     pub fn get(&self, key: &str) -> Option<&Written> {
         self.values.get(key)
-    }
-
-    /// What is written in `[params]`, by name.
-    pub(super) fn params(&self) -> impl Iterator<Item = (&str, &Written)> {
-        self.values.iter().filter_map(|(key, value)| {
-            let name = key.strip_prefix(PARAMS)?.strip_prefix('.')?;
-            Some((name, value))
-        })
     }
 
     /// Numbers of the `[[expect]]` of which anything is written, ascending.

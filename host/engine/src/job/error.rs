@@ -55,39 +55,15 @@ pub enum JobError {
         /// What is wrong and what would be right.
         why: String,
     },
-    /// Something that the design promises and that does not exist yet.
-    #[error("{place}: {key}: {what} is not built yet{}", behind(.instead))]
-    NotBuilt {
-        /// Where.
-        place: Place,
-        /// Section and key.
-        key: String,
-        /// What was asked for.
-        what: String,
-        /// What exists.
-        instead: &'static str,
-    },
-    /// A key without which nothing can run.
+    /// A key without which nothing can run, or a param that the reducer requires.
     #[error("{origin}: {key} is missing; {hint}")]
     Missing {
         /// The job.
         origin: String,
         /// Section and key.
-        key: &'static str,
-        /// What to write.
+        key: String,
+        /// What to write, or who asks for it.
         hint: String,
-    },
-    /// A param that the reducer requires and the job does not set.
-    #[error("{origin}: params.{name} is missing; reducer {reducer} requires it ({kind})")]
-    ParamMissing {
-        /// The job.
-        origin: String,
-        /// The param.
-        name: String,
-        /// The reducer.
-        reducer: String,
-        /// What it is.
-        kind: String,
     },
     /// `--set` without `=`.
     #[error("--set {0:?} is not of the form section.key=value")]
@@ -96,10 +72,6 @@ pub enum JobError {
 
 fn nearest(near: &Option<String>) -> String {
     near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near:?}?"))
-}
-
-fn behind(instead: &str) -> String {
-    if instead.is_empty() { String::new() } else { format!("; {instead}") }
 }
 
 /// The candidate that is so near to `word` that it may have been meant.

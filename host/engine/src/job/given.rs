@@ -66,7 +66,7 @@ impl Given<'_> {
         let text = self.written.text();
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, Some(meaning))) => *into = (*meaning).into(),
-            Some((_, None)) => return Err(self.not_built(format!("{text:?}"), "")),
+            Some((_, None)) => return Err(self.not_built(&format!("{text:?}"), "")),
             None => {
                 let built = words.iter().filter(|(_, meaning)| meaning.is_some());
                 let list: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
@@ -119,7 +119,7 @@ impl Given<'_> {
         }
         if matches!(text, "@key" | "@timestamp") || text.starts_with("@header:") {
             let what = format!("{text:?} (of Kafka records)");
-            return Err(self.not_built(what, "a JSON pointer or a column is"));
+            return Err(self.not_built(&what, "; a JSON pointer or a column is"));
         }
         if text.starts_with('@') {
             let meant = meant(text, ["@position", "@key", "@timestamp", "@header:"].into_iter());
@@ -136,14 +136,14 @@ impl Given<'_> {
     }
 
     /// Refuses a URL of which nothing can come; `built` says what could.
-    pub(super) fn url(&self, built: &'static str) -> Result<(), JobError> {
+    pub(super) fn url(&self, built: &str) -> Result<(), JobError> {
         let text = self.written.text();
         if text.is_empty() {
             return Err(self.wrong("it is empty"));
         }
         match Scheme::of(text) {
             Scheme::File => Ok(()),
-            Scheme::NotBuilt(scheme) => Err(self.not_built(format!("{scheme}:"), built)),
+            Scheme::NotBuilt(scheme) => Err(self.not_built(&format!("{scheme}:"), built)),
             Scheme::Unknown(scheme) => {
                 let meant = meant(&scheme, Scheme::ALL.into_iter());
                 Err(self.wrong(format!("{scheme:?} is no URL scheme that is known{meant}")))
@@ -156,9 +156,9 @@ impl Given<'_> {
         JobError::Value { place, key, why: why.into() }
     }
 
-    fn not_built(&self, what: String, instead: &'static str) -> JobError {
-        let (place, key) = (self.written.place.clone(), self.key.to_owned());
-        JobError::NotBuilt { place, key, what, instead }
+    /// `instead`: what exists, behind a semicolon.
+    fn not_built(&self, what: &str, instead: &str) -> JobError {
+        self.wrong(format!("{what} is not built yet{instead}"))
     }
 }
 

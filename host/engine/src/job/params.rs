@@ -2,6 +2,7 @@
 
 use super::authored::{Authored, Place, Raw, Written};
 use super::error::{JobError, near};
+use super::settings::PARAMS;
 use retally_core::decode::Code;
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Column, Description, Field, Kind};
@@ -17,7 +18,9 @@ pub struct Params {
 impl Params {
     /// Those of a job.
     pub(super) fn new(authored: &Authored) -> Self {
-        let values = authored.params().map(|(name, value)| (name.to_owned(), value.clone()));
+        let name = |key: &str| Some(key.strip_prefix(PARAMS)?.strip_prefix('.')?.to_owned());
+        let values = authored.values.iter();
+        let values = values.filter_map(|(key, value)| Some((name(key)?, value.clone())));
         Self { origin: authored.origin().to_owned(), values: values.collect() }
     }
 
@@ -67,12 +70,9 @@ fn declared(reducers: &[&Description]) -> Option<String> {
 fn column(reducer: &Description, field: &Field, params: &Params) -> Result<Column, JobError> {
     let Some(written) = params.values.get(&field.name) else {
         if field.required {
-            return Err(JobError::ParamMissing {
-                origin: params.origin.clone(),
-                name: field.name.clone(),
-                reducer: reducer.name.clone(),
-                kind: field.kind.to_string(),
-            });
+            let (origin, key) = (params.origin.clone(), format!("params.{}", field.name));
+            let hint = format!("reducer {} requires it ({})", reducer.name, field.kind);
+            return Err(JobError::Missing { origin, key, hint });
         }
         let mut column = Column::new(field.kind);
         column.values.push_zero();

@@ -140,9 +140,6 @@ impl Resolved {
 
     /// A job made by a program, for a reducer and a log that it has itself: every setting at its
     /// default, to be changed as the fields stand here. Nothing of it names a file that is read.
-    ///
-    /// # Errors
-    /// None but a fault of the defaults themselves, which a test would find.
     pub fn by_program(name: &str, addressing: Addressing) -> Result<Self, JobError> {
         let mut job = Self { origin: format!("job `{name}`"), ..Self::default() };
         let defaults = Authored::defaults()?;
@@ -156,8 +153,8 @@ impl Resolved {
         Ok(job)
     }
 
-    fn missing(&self, key: &'static str, hint: String) -> JobError {
-        JobError::Missing { origin: self.origin.clone(), key, hint }
+    fn missing(&self, key: &str, hint: String) -> JobError {
+        JobError::Missing { origin: self.origin.clone(), key: key.to_owned(), hint }
     }
 
     /// Where a path of this job lies: below [`Resolved::base`] unless it is absolute.

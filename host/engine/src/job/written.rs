@@ -26,9 +26,6 @@ impl Authored {
     /// The job of a run, from its manifest, to ask for the run again; relative paths start at
     /// `base`, which the manifest does not tell. The reducer must be the same bytes. Which keys and
     /// which range of the log were taken is not part of a job.
-    ///
-    /// # Errors
-    /// When the manifest names a key that this version does not know.
     pub fn of_run(run: &manifest::Manifest, base: &Path) -> Result<Self, JobError> {
         let mut authored = Self::empty("manifest.json").at(base);
         for (key, value) in &run.job.written {
