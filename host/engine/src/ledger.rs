@@ -77,9 +77,6 @@ impl Ledger {
     }
 
     /// Reads the text of a ledger that would be called `file`. Empty lines are passed over.
-    ///
-    /// # Errors
-    /// As [`Ledger::load`].
     pub fn parse(text: &str, file: &str) -> Result<Self, LedgerError> {
         let mut read: Vec<(usize, Decision)> = Vec::new();
         let wrong = |line, why| LedgerError::Line { file: file.to_owned(), line, why };
@@ -106,13 +103,6 @@ impl Ledger {
     /// What of the decisions goes into a job's settings: each event once, by partition and offset.
     pub fn entries(&self) -> Vec<Entry> {
         self.decisions.iter().map(|decision| decision.quarantine.clone()).collect()
-    }
-
-    /// The decisions about events of a partition, by offset.
-    pub fn of_partition(&self, partition: &str) -> &[Decision] {
-        let start = self.decisions.partition_point(|d| *d.quarantine.partition < *partition);
-        let rest = &self.decisions[start..];
-        &rest[..rest.partition_point(|d| d.quarantine.partition == partition)]
     }
 
     /// The line that would quarantine an event, ready to be pasted once author and reason are
@@ -189,11 +179,6 @@ mod tests {
         let ledger = Ledger::parse(&lines, "l").unwrap();
         let places: Vec<_> = ledger.decisions().iter().map(place).collect();
         assert_eq!(places, [("eu", 9), ("eu/0", 3), ("eu/0", 7), ("us", 1)]);
-        let of = |partition| {
-            let offset = |d: &Decision| d.quarantine.offset;
-            ledger.of_partition(partition).iter().map(offset).collect::<Vec<_>>()
-        };
-        assert_eq!((of("eu/0"), of("eu"), of("asia")), (vec![3, 7], vec![9], vec![]));
         assert_eq!(ledger.entries()[2].key.as_deref(), Some("k"));
     }
 
