@@ -29,7 +29,6 @@ use parquet::schema::types::ColumnPath;
 use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_core::schema::{Column, Kind, Value, display, write_text};
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -51,22 +50,12 @@ pub struct Differences<W: Write + Send> {
 
 impl<W: Write + Send> Differences<W> {
     /// Writes to `out`.
-    ///
-    /// # Errors
-    /// What cannot be written.
     pub fn new(out: W) -> io::Result<Self> {
-        let columns = vec![
-            text("key"),
-            optional(text("row_key")),
-            unsigned32("row"),
-            text("side"),
-            text("field"),
-            text("kind"),
-            optional(text("a")),
-            optional(text("b")),
-            optional(text("difference")),
-            flag("tolerated"),
-        ];
+        let [row_key, a, b, difference] =
+            ["row_key", "a", "b", "difference"].map(|name| optional(text(name)));
+        let [key, side, field, kind] = ["key", "side", "field", "kind"].map(text);
+        let (row, tolerated) = (unsigned32("row"), flag("tolerated"));
+        let columns = vec![key, row_key, row, side, field, kind, a, b, difference, tolerated];
         let path = Path::new("differences.parquet");
         let writer = TableWriter::new(out, path, columns, plain(properties()));
         Ok(Self {
@@ -79,9 +68,6 @@ impl<W: Write + Send> Differences<W> {
     }
 
     /// Ends the file and gives back what it was written to.
-    ///
-    /// # Errors
-    /// What cannot be written.
     pub fn finish(mut self) -> io::Result<W> {
         self.write()?;
         self.writer.finish().map_err(failed)
@@ -127,19 +113,13 @@ impl<W: Write + Send> Differences<W> {
             .map(|t| t.map_or(0, str::len))
             .iter()
             .sum::<usize>();
-        let texts: [(&str, Option<Cow<'_, str>>); TEXTS.len()] = [
-            ("key", Some(key)),
-            ("row_key", row_key.map(Cow::Owned)),
-            ("side", Some(side.into())),
-            ("field", Some(d.name.into())),
-            ("kind", Some(d.kind().to_string().into())),
-            ("a", a.map(Cow::Owned)),
-            ("b", b.map(Cow::Owned)),
-            ("difference", d.delta.map(|delta| delta.text().into())),
-        ];
-        for ((name, text), (own, column)) in texts.iter().zip(TEXTS.iter().zip(&mut self.texts)) {
-            debug_assert_eq!(name, own);
-            let value = text.as_ref().map(|text| Value::Text(text.as_bytes()));
+        // In the order of their names.
+        let (kind, delta) = (d.kind().to_string(), d.delta.map(|delta| delta.text()));
+        let (row_key, a, b) = (row_key.as_deref(), a.as_deref(), b.as_deref());
+        let (key, field, kind) = (Some(&*key), Some(d.name), Some(&*kind));
+        let texts = [key, row_key, Some(side), field, kind, a, b, delta.as_deref()];
+        for (text, column) in texts.into_iter().zip(&mut self.texts) {
+            let value = text.map(|text| Value::Text(text.as_bytes()));
             column.push(value).map_err(io::Error::other)?;
         }
         self.rows.push(d.position);
@@ -170,12 +150,6 @@ impl<W: Write + Send> Sink for Differences<W> {
 
     fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
         Ok(())
-    }
-}
-
-impl<W: Write + Send> std::fmt::Debug for Differences<W> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Differences").field("rows", &self.writer.rows).finish_non_exhaustive()
     }
 }
 

@@ -16,16 +16,6 @@ pub enum CompareError {
         .0.join("; ")
     )]
     Refused(Vec<String>),
-    /// Files that are not those that the manifest seals.
-    #[error(
-        "{} is not as it was written: {what}", .path.display()
-    )]
-    Changed {
-        /// The run directory.
-        path: PathBuf,
-        /// What does not fit.
-        what: String,
-    },
     /// A file of known results that cannot be used.
     #[error("{} {what}", .path.display())]
     Known {
@@ -62,22 +52,13 @@ impl CompareError {
                 use RunDirError::{HalfWritten, Manifest, NoRun};
                 matches!(**error, HalfWritten(_) | Manifest { .. } | NoRun(_))
             }
-            Self::Changed { .. } => false,
         }
     }
 
     /// Whether files of a run are not as they were written.
     pub fn is_damage(&self) -> bool {
-        match self {
-            Self::Changed { .. } => true,
-            Self::RunDir(error) => {
-                use TableError::{Changed, Io, Parquet};
-                let table = |error: &TableError| {
-                    matches!(error, Io { .. } | Parquet { .. } | Changed { .. })
-                };
-                matches!(&**error, RunDirError::Table(error) if table(error))
-            }
-            _ => false,
-        }
+        use TableError::{Changed, Io, Parquet};
+        let Self::RunDir(error) = self else { return false };
+        matches!(**error, RunDirError::Table(Io { .. } | Parquet { .. } | Changed { .. }))
     }
 }

@@ -4,6 +4,7 @@
 use retally_compare::limits::FACTS_MAX;
 use retally_compare::model::NamedOutcome;
 use retally_compare::{First, KeyFacts};
+use retally_core::log::Spot;
 use retally_core::reduce::Outcome;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,27 +15,15 @@ const REFUSED_KEYS_MAX: usize = 1 << 20;
 /// The first event of a key whose outcome differs.
 #[derive(Debug, Clone)]
 pub(super) struct FirstRecord {
-    /// Number of its partition.
-    pub(super) partition: u32,
-    pub(super) offset: u64,
+    pub(super) at: Spot,
     /// Its time, if it has emits on either side.
     pub(super) time: Option<i64>,
     /// What became of it in A and B; none: the side has no record of it.
     pub(super) outcomes: [Option<Outcome>; 2],
     /// For A and B, for each of the side's kinds: number of its first record, and how many it has.
     pub(super) emits: [Box<[(u64, u32)]>; 2],
-    seen: Cell<bool>,
-}
-
-impl FirstRecord {
-    pub(super) fn new(
-        (partition, offset): (u32, u64),
-        time: Option<i64>,
-        outcomes: [Option<Outcome>; 2],
-        emits: [Box<[(u64, u32)]>; 2],
-    ) -> Self {
-        Self { partition, offset, time, outcomes, emits, seen: Cell::new(false) }
-    }
+    /// Whether the key was asked for.
+    pub(super) seen: Cell<bool>,
 }
 
 /// What is known of single keys.
@@ -42,13 +31,14 @@ impl FirstRecord {
 pub(super) struct Firsts {
     /// Names of partitions, by the numbers in the records.
     pub(super) partitions: Vec<String>,
-    records: BTreeMap<Vec<u8>, FirstRecord>,
+    pub(super) records: BTreeMap<Vec<u8>, FirstRecord>,
     /// What became of refused events, by the bits below.
     refused: Vec<NamedOutcome>,
     refused_of: BTreeMap<Vec<u8>, u64>,
-    too_many: bool,
-    /// Whether refused events were looked at.
-    looked: bool,
+    /// More keys have refused events than are remembered.
+    pub(super) too_many: bool,
+    /// Whether refused events were looked at, even if there is none.
+    pub(super) looked: bool,
 }
 
 impl Firsts {
@@ -65,18 +55,13 @@ impl Firsts {
     }
 
     /// Remembers that an event of a key was refused, unless it is known to lie behind the key's
-    /// first that differs: what came later explains nothing. `place`: partition and offset.
-    pub(super) fn refuse(
-        &mut self,
-        key: Option<&str>,
-        place: Option<(u32, u64)>,
-        outcome: &NamedOutcome,
-    ) {
+    /// first that differs: what came later explains nothing.
+    pub(super) fn refuse(&mut self, key: Option<&str>, at: Option<Spot>, outcome: &NamedOutcome) {
         self.looked = true;
         let Some(key) = key else { return };
         // Events are walked in order: a record of another partition is an earlier one.
-        if let Some(((partition, offset), first)) = place.zip(self.records.get(key.as_bytes()))
-            && (first.partition != partition || first.offset < offset)
+        if let Some((at, first)) = at.zip(self.records.get(key.as_bytes()))
+            && (first.at.partition != at.partition || first.at.offset < at.offset)
         {
             return;
         }
@@ -93,11 +78,6 @@ impl Firsts {
             return;
         }
         *self.refused_of.entry(key.as_bytes().to_vec()).or_default() |= 1 << bit;
-    }
-
-    /// Says that refused events were looked at, even if there is none.
-    pub(super) fn look(&mut self) {
-        self.looked = true;
     }
 
     /// What is known of a key, which from now on is one that was asked for.
@@ -119,11 +99,6 @@ impl Firsts {
         self.records.values().filter(|first| !first.seen.get()).map(told)
     }
 
-    /// The record of a key.
-    pub(super) fn record(&self, key: &[u8]) -> Option<&FirstRecord> {
-        self.records.get(key)
-    }
-
     /// What the bits of facts mean, and how many keys have each.
     pub(super) fn words(&self) -> (Vec<NamedOutcome>, Vec<u64>) {
         let mut keys = vec![0; self.refused.len()];
@@ -133,11 +108,6 @@ impl Firsts {
             }
         }
         (self.refused.clone(), keys)
-    }
-
-    /// Whether there were too many keys to remember.
-    pub(super) fn gave_up(&self) -> bool {
-        self.too_many
     }
 }
 

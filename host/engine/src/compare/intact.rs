@@ -1,35 +1,32 @@
 //! Whether what a comparison takes from a run's files is what the manifest seals, where reading the
 //! rows does not show it by itself. Cheap: a count, or a digest over what is read anyway.
 
-use super::error::CompareError;
-use crate::rundir::{RunReader, Table, log_finding, violations_digest};
-use std::path::Path;
+use crate::rundir::{self, RunDirError, RunReader, Table, log_finding};
+use crate::table::TableError;
+use std::path::PathBuf;
 
-fn changed(dir: &Path, file: &str, what: impl Into<String>) -> CompareError {
-    CompareError::Changed { path: dir.join(file), what: what.into() }
+pub(super) fn changed(path: PathBuf, what: String) -> RunDirError {
+    TableError::Changed { path, what }.into()
 }
 
 /// Outcomes, emits and refused events, all of them read.
-pub(super) fn log(run: &RunReader, dir: &Path) -> Result<(), CompareError> {
-    match log_finding(run)? {
-        Some(what) => Err(CompareError::Changed { path: dir.to_path_buf(), what }),
-        None => Ok(()),
-    }
+pub(super) fn log(run: &RunReader) -> Result<(), RunDirError> {
+    log_finding(run)?.map_or(Ok(()), |what| Err(changed(run.dir().into(), what)))
 }
 
 /// The number of view rows, which the leaves tell too: what stands behind the last leaf would not
 /// be looked at.
-pub(super) fn view_rows(run: &RunReader, dir: &Path, rows: u64) -> Result<(), CompareError> {
+pub(super) fn view_rows(run: &RunReader, rows: u64) -> Result<(), RunDirError> {
     let found = run.count(Table::Views)?;
     if found == rows {
         return Ok(());
     }
     let what = format!("it has {found} rows, and the leaves of the views have {rows}");
-    Err(changed(dir, "view.parquet", what))
+    Err(run.wrong(Table::Views, what))
 }
 
 /// The number of refused events: their codes are in the outcomes' digest, and their rows are not.
-pub(super) fn refused_rows(run: &RunReader, dir: &Path) -> Result<(), CompareError> {
+pub(super) fn refused_rows(run: &RunReader) -> Result<(), RunDirError> {
     let counts = &run.manifest().counts;
     let parts = [counts.malformed, counts.conflicts, counts.rejected, counts.quarantined];
     let (found, counted) = (run.count(Table::Refused)?, parts.iter().sum::<u64>());
@@ -37,13 +34,13 @@ pub(super) fn refused_rows(run: &RunReader, dir: &Path) -> Result<(), CompareErr
         return Ok(());
     }
     let what = format!("it has {found} rows, and the manifest counts {counted} refused events");
-    Err(changed(dir, "refused.parquet", what))
+    Err(run.wrong(Table::Refused, what))
 }
 
 /// The violations, of which there are few.
-pub(super) fn violations(run: &RunReader, dir: &Path) -> Result<(), CompareError> {
-    if violations_digest(run)? == run.manifest().digests.violations {
+pub(super) fn violations(run: &RunReader) -> Result<(), RunDirError> {
+    if rundir::violations(run)?.digest == run.manifest().digests.violations {
         return Ok(());
     }
-    Err(changed(dir, "violations.parquet", "its rows are not those of the violations' digest"))
+    Err(run.wrong(Table::Violations, "its rows are not those of the violations' digest"))
 }

@@ -6,15 +6,16 @@
 
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
-use crate::rundir::log::{Alike, EmitRowsOf, OutcomeRows, RefusedRow, RefusedRows, Regrown, Taken};
+use super::intact::changed;
+use crate::rundir::log::{Alike, AlikeRows, EmitRowsOf, Regrown, Taken};
 use crate::rundir::{RunDirError, RunReader, Table};
 use retally_compare::model::{NamedOutcome, Rejects};
 use retally_compare::{Records, SideStretch, Tally};
-use retally_core::log::Stretch;
+use retally_core::log::{Position, Spot, Stretch};
 use retally_core::reduce::Outcome;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
-use std::path::Path;
 
 /// Events that are compared at a time.
 const STEP_EVENTS: u64 = 8192;
@@ -27,11 +28,7 @@ pub(super) struct Walked {
 }
 
 /// Walks the logs of A and B.
-pub(super) fn walk(
-    sides: [(&RunReader, &Path); 2],
-    tally: &mut Tally,
-) -> Result<Walked, CompareError> {
-    let [(a, _), (b, _)] = sides;
+pub(super) fn walk([a, b]: [&RunReader; 2], tally: &mut Tally) -> Result<Walked, CompareError> {
     let regrown = [Regrown::new(a)?, Regrown::new(b)?];
     let names: BTreeSet<&String> = regrown.iter().flat_map(|own| &own.partitions).collect();
     let names: Vec<String> = names.into_iter().cloned().collect();
@@ -50,10 +47,9 @@ pub(super) fn walk(
             log.end()?;
         }
     }
-    for ((run, dir), regrown) in sides.into_iter().zip(&walk.regrown) {
-        if regrown.digest() != run.manifest().digests.outcomes {
-            let what = "outcomes and emits are not those of the outcomes' digest".to_owned();
-            return Err(CompareError::Changed { path: dir.to_path_buf(), what });
+    for (run, regrown) in [a, b].into_iter().zip(&walk.regrown) {
+        if let Some(what) = regrown.finding() {
+            return Err(changed(run.dir().into(), what).into());
         }
     }
     Ok(Walked { firsts: walk.firsts, span: walk.span })
@@ -61,8 +57,8 @@ pub(super) fn walk(
 
 /// Whether partitions took turns at the same events in both runs.
 fn same_turns(a: &RunReader, b: &RunReader) -> Result<bool, RunDirError> {
-    let (mut a, mut b) =
-        (OutcomeRows::new(a, None)?.peekable(), OutcomeRows::new(b, None)?.peekable());
+    let rows = |run| AlikeRows::new(run, Table::Outcomes, None).map(Iterator::peekable);
+    let (mut a, mut b) = (rows(a)?, rows(b)?);
     loop {
         let (of_a, of_b) = (turn(&mut a)?, turn(&mut b)?);
         if of_a != of_b {
@@ -75,45 +71,44 @@ fn same_turns(a: &RunReader, b: &RunReader) -> Result<bool, RunDirError> {
 }
 
 /// Partition, first and last offset of the next turn.
-fn turn(rows: &mut Peekable<OutcomeRows<'_>>) -> Result<Option<(String, u64, u64)>, RunDirError> {
-    let Some(first) = rows.next().transpose()? else { return Ok(None) };
-    let mut end = first.offset + first.events;
+fn turn(rows: &mut Peekable<AlikeRows<'_>>) -> Result<Option<(String, u64, u64)>, RunDirError> {
+    let Some(Alike { at, events, .. }) = rows.next().transpose()? else { return Ok(None) };
+    let mut end = at.offset + events;
     while let Some(Ok(next)) = rows.peek()
-        && next.partition == first.partition
+        && next.at.partition == at.partition
     {
-        end = next.offset + next.events;
+        end = next.at.offset + next.events;
         rows.next();
     }
-    Ok(Some((first.partition, first.offset, end)))
+    Ok(Some((at.partition, at.offset, end)))
 }
 
 /// One side's files, read forward.
 struct SideLog<'a> {
     run: &'a RunReader,
-    outcomes: OutcomeRows<'a>,
+    outcomes: AlikeRows<'a>,
     /// The run of events at hand, without those that were passed.
     at: Option<Alike>,
     emits: Vec<EmitRowsOf<'a>>,
-    refused: Peekable<RefusedRows<'a>>,
+    refused: Peekable<AlikeRows<'a>>,
 }
 
 /// What one side tells of a stretch.
 struct Told {
     outcomes: Vec<Outcome>,
     emits: Vec<Taken>,
-    refused: BTreeMap<u64, RefusedRow>,
+    refused: BTreeMap<u64, Alike>,
 }
 
 impl<'a> SideLog<'a> {
-    fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let mut outcomes = OutcomeRows::new(run, only)?;
-        let kinds = 0..run.emits().len();
+    fn new(run: &'a RunReader, only: Option<&'a str>) -> Result<Self, RunDirError> {
+        let mut outcomes = AlikeRows::new(run, Table::Outcomes, only)?;
         Ok(Self {
             run,
             at: outcomes.next().transpose()?,
             outcomes,
-            emits: kinds.map(|kind| EmitRowsOf::new(run, kind, only)).collect::<Result<_, _>>()?,
-            refused: RefusedRows::new(run, only)?.peekable(),
+            emits: EmitRowsOf::all(run, only)?,
+            refused: AlikeRows::new(run, Table::Refused, only)?.peekable(),
         })
     }
 
@@ -126,21 +121,22 @@ impl<'a> SideLog<'a> {
     ) -> Result<Told, RunDirError> {
         let end = first + STEP_EVENTS;
         let mut outcomes = Vec::new();
-        while let Some(row) = self.at.as_mut().filter(|row| row.partition == partition) {
-            if row.offset >= end {
+        while let Some(row) = self.at.as_mut().filter(|row| row.at.partition == partition) {
+            let offset = row.at.offset;
+            if offset >= end {
                 break;
             }
-            let at = row.offset.checked_sub(first).filter(|&at| at >= outcomes.len() as u64);
+            let at = offset.checked_sub(first).filter(|&at| at >= outcomes.len() as u64);
             let Some(at) = at else {
-                let what = format!("{partition}:{} stands out of log order", row.offset);
+                let what = format!("{} stands out of log order", row.at);
                 return Err(self.run.wrong(Table::Outcomes, what));
             };
             let what = regrown.what(row)?;
-            let upto = (row.offset + row.events).min(end);
+            let upto = (offset + row.events).min(end);
             outcomes.resize(at as usize, Outcome::Filtered);
             outcomes.resize((upto - first) as usize, what);
-            row.events -= upto - row.offset;
-            row.offset = upto;
+            row.events -= upto - offset;
+            row.at.offset = upto;
             if row.events == 0 {
                 self.at = self.outcomes.next().transpose()?;
             }
@@ -149,16 +145,16 @@ impl<'a> SideLog<'a> {
         let emits = self.emits.iter_mut().map(|emits| emits.take(partition, first, end));
         let emits = emits.collect::<Result<_, _>>()?;
         let mut refused = BTreeMap::new();
-        let own = |row: &RefusedRow| row.partition == partition && row.offset < end;
+        let own = |row: &Alike| row.at.partition == partition && row.at.offset < end;
         while let Some(row) = self.refused.next_if(|row| row.as_ref().is_ok_and(own)) {
             let row = row?;
             let named = |&outcome: &Outcome| NamedOutcome::of(outcome, regrown.rejects());
-            let at = row.offset.checked_sub(first).and_then(|at| outcomes.get(at as usize));
-            if at.map(named) != Some(row.outcome()) {
-                let what = format!("{partition}:{} came to something else", row.offset);
+            let at = row.at.offset.checked_sub(first).and_then(|at| outcomes.get(at as usize));
+            if at.map(named).as_ref() != Some(&row.outcome) {
+                let what = format!("{} came to something else", row.at);
                 return Err(self.run.wrong(Table::Refused, what));
             }
-            refused.insert(row.offset, row);
+            refused.insert(row.at.offset, row);
         }
         if let Some(Err(_)) = self.refused.peek() {
             self.refused.next().transpose()?;
@@ -196,11 +192,10 @@ struct Walk<'a, 'b> {
 impl Walk<'_, '_> {
     /// Compares the next stretch; false behind the last.
     fn step(&mut self, logs: &mut [SideLog<'_>; 2]) -> Result<bool, CompareError> {
-        let next =
-            |log: &SideLog<'_>| log.at.as_ref().map(|row| (row.partition.clone(), row.offset));
-        let (partition, first) = match (next(&logs[0]), next(&logs[1])) {
+        let next = |log: &SideLog<'_>| log.at.as_ref().map(|row| row.at.clone());
+        let Position { partition, offset: first } = match (next(&logs[0]), next(&logs[1])) {
             (None, None) => return Ok(false),
-            (Some(a), Some(b)) if a.0 == b.0 => (a.0, a.1.min(b.1)),
+            (Some(a), Some(b)) if a.partition == b.partition => a.min(b),
             (Some(only), _) | (None, Some(only)) => only,
         };
         let mut told = Vec::with_capacity(2);
@@ -208,8 +203,7 @@ impl Walk<'_, '_> {
             let own = log.take(&partition, first, regrown)?;
             let events = own.outcomes.len() as u32;
             if events > 0 {
-                let number =
-                    regrown.partitions.binary_search(&partition).unwrap_or_default() as u32;
+                let number = regrown.number(&partition);
                 let stretch = Stretch { partition: number, first_offset: first, events };
                 regrown.add(stretch, own.outcomes.clone(), &own.emits)?;
             }
@@ -221,19 +215,19 @@ impl Walk<'_, '_> {
         self.tally.stretch(sides, &mut |event| _ = differing.insert(event))?;
         let number = self.firsts.partitions.binary_search(&partition).unwrap_or_default() as u32;
         for event in differing {
-            self.first((number, first), event, &told);
+            self.first(Spot { partition: number, offset: first }, event, &told);
         }
         // Behind the first that differ: what came later explains nothing.
         for row in told.iter().flat_map(|told| told.refused.values()) {
-            let place = Some((number, row.offset));
-            self.firsts.refuse(row.key.as_deref(), place, &row.outcome());
+            let at = Spot { partition: number, offset: row.at.offset };
+            self.firsts.refuse(row.key.as_deref(), Some(at), &row.outcome);
         }
         Ok(true)
     }
 
     /// Remembers a differing event, if the files tell of which key it is.
-    fn first(&mut self, (partition, first): (u32, u64), event: u32, told: &[Told]) {
-        let offset = first + u64::from(event);
+    fn first(&mut self, mut at: Spot, event: u32, told: &[Told]) {
+        at.offset += u64::from(event);
         let mut key: Option<&[u8]> = None;
         let mut time = None;
         let mut emits = Vec::with_capacity(2);
@@ -248,7 +242,7 @@ impl Walk<'_, '_> {
                     time = time.or(Some(taken.times[from]));
                 }
             }
-            let refused = told.refused.get(&offset).and_then(|row| row.key.as_deref());
+            let refused = told.refused.get(&at.offset).and_then(|row| row.key.as_deref());
             key = key.or(refused.map(str::as_bytes));
             emits.push(own.into_boxed_slice());
         }
@@ -256,8 +250,8 @@ impl Walk<'_, '_> {
         let outcomes =
             [0, 1].map(|side| told[side].outcomes.get(event as usize).copied().filter(recorded));
         let (Some(key), Some(of_b), Some(of_a)) = (key, emits.pop(), emits.pop()) else { return };
-        let place = (partition, offset);
-        self.firsts.add(key, || FirstRecord::new(place, time, outcomes, [of_a, of_b]));
+        let emits = [of_a, of_b];
+        self.firsts.add(key, || FirstRecord { at, time, outcomes, emits, seen: Cell::default() });
     }
 }
 

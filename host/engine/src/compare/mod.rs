@@ -11,7 +11,6 @@
 //!
 //! Beside it people keep what they expect to differ: [`expectations`].
 
-mod ahead;
 mod differences;
 mod error;
 pub mod expectations;
@@ -24,7 +23,6 @@ mod refuse;
 mod runs;
 mod shown;
 mod sides;
-mod states;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -37,4 +35,4 @@ pub(crate) use refuse::{lone_params, refusals, refuse};
 pub(crate) use runs::NO_COMMON_KEY;
 pub use runs::{CompareOptions, runs};
 pub use sides::side;
-pub(crate) use sides::tell_apart;
+pub(crate) use sides::{head, sides};

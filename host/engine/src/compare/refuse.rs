@@ -54,19 +54,14 @@ fn input(a: &Input, b: &Input) -> Option<String> {
     let object = |object: &Object| (object.path.clone(), object.clone());
     let of_a: BTreeMap<_, _> = a.objects.iter().map(object).collect();
     let of_b: BTreeMap<_, _> = b.objects.iter().map(object).collect();
-    for name in of_a.keys().chain(of_b.keys()) {
-        match (of_a.get(name), of_b.get(name)) {
-            (Some(a), Some(b)) if same_bytes(a, b) => {}
-            (Some(_), Some(_)) => {
-                return Some(format!("the log's object {name:?} has other bytes in A than in B"));
-            }
-            (of_a, _) => {
-                let side = if of_a.is_some() { "A" } else { "B" };
-                return Some(format!("the log's object {name:?} is in {side} alone"));
-            }
+    of_a.keys().chain(of_b.keys()).find_map(|name| match (of_a.get(name), of_b.get(name)) {
+        (Some(a), Some(b)) if same_bytes(a, b) => None,
+        (Some(_), Some(_)) => {
+            Some(format!("the log's object {name:?} has other bytes in A than in B"))
         }
-    }
-    None
+        (Some(_), None) => Some(format!("the log's object {name:?} is in A alone")),
+        (None, _) => Some(format!("the log's object {name:?} is in B alone")),
+    })
 }
 
 /// As far as both runs tell: an ETag is no content, and only an attested run has a SHA-256.

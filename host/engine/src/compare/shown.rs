@@ -3,7 +3,7 @@
 
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
-use crate::rundir::{Keys, Named, Part, RunReader, Table};
+use crate::rundir::{BEFORE_EMITS, Keys, Named, Part, RunReader, Table};
 use retally_compare::model::{FirstEvent, Rejects, ShownRecord, ShownValue};
 use retally_core::schema::{Field, Kind, Value, display};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::ops::Range;
 type Record = (ShownRecord, String);
 
 /// Columns in front of an emit's own, of which the last is the event's id.
-const BEFORE: usize = 6;
+const BEFORE: usize = BEFORE_EMITS.len();
 
 /// The first diverging events of `keys`, as far as they are known.
 pub(super) fn shown(
@@ -22,7 +22,7 @@ pub(super) fn shown(
     rejects: &Rejects,
     keys: &[Vec<u8>],
 ) -> Result<BTreeMap<Vec<u8>, FirstEvent>, CompareError> {
-    let known = keys.iter().filter_map(|key| Some((key, firsts.record(key)?)));
+    let known = keys.iter().filter_map(|key| Some((key, firsts.records.get(key)?)));
     let known: Vec<(&Vec<u8>, &FirstRecord)> = known.collect();
     let mut sides = Vec::with_capacity(2);
     for (side, run) in runs.into_iter().enumerate() {
@@ -50,8 +50,8 @@ pub(super) fn shown(
         let time = |micros| display(Value::Timestamp(micros), Kind::Timestamp);
         let [outcome_a, outcome_b] = rejects.named(first.outcomes);
         let event = FirstEvent {
-            partition: firsts.partitions[first.partition as usize].clone(),
-            offset: first.offset,
+            partition: firsts.partitions[first.at.partition as usize].clone(),
+            offset: first.at.offset,
             time: first.time.map(time),
             event_id,
             input: None,

@@ -1,22 +1,44 @@
 //! What a comparison says of the runs that it compared.
 
 use super::error::CompareError;
+use super::intact::changed;
+use super::runs::CompareOptions;
 use crate::rundir::RunReader;
-use retally_compare::model::{ReducerSide, RunSide, Side};
+use retally_compare::Head;
+use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
 use retally_core::manifest::{Manifest, ManifestError};
 use std::path::Path;
 
 /// Opens a run whose manifest holds together.
 pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {
     let run = RunReader::open(dir)?;
-    run.manifest().check().map_err(|error| CompareError::Changed {
-        path: dir.join("manifest.json"),
-        what: match error {
+    run.manifest().check().map_err(|error| {
+        let what = match error {
             ManifestError::Counts(error) => error.to_string(),
             error => format!("it {error}"),
-        },
+        };
+        changed(dir.join("manifest.json"), what)
     })?;
     Ok(run)
+}
+
+/// What a comparison says of two runs, so that they can be told apart.
+pub(crate) fn sides([a, b]: [&Manifest; 2], dirs: [Option<&Path>; 2]) -> [Side; 2] {
+    let (mut a, mut b) = (side(a, dirs[0]), side(b, dirs[1]));
+    tell_apart(&mut a, &mut b);
+    [a, b]
+}
+
+/// What stands at the head of a comparison.
+pub(crate) fn head(
+    how: How,
+    [a, b]: [Side; 2],
+    notes: Vec<Note>,
+    read: Read,
+    options: &CompareOptions,
+) -> Head {
+    let (retally, repeat) = (env!("CARGO_PKG_VERSION").into(), options.repeat.clone());
+    Head { retally, how, a, b, notes, read, repeat }
 }
 
 /// What a manifest says of its run.
@@ -68,7 +90,7 @@ pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> Vec<String> {
 
 /// Two labels that can be told apart: two runs of one version are called by their directories too,
 /// if these have names of their own.
-pub(crate) fn tell_apart(a: &mut Side, b: &mut Side) {
+fn tell_apart(a: &mut Side, b: &mut Side) {
     if a.label != b.label {
         return;
     }

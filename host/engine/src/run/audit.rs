@@ -1,12 +1,10 @@
 //! What varies from run to run of the same calculation, kept beside the manifest and out of it:
 //! times, threads, machine, limits that passed.
 
-use super::lane::Lane;
-use super::replay::ReplayOptions;
+use super::prepare::Prepared;
 use super::stages::Stages;
 use crate::audit::{AuditEvent, Line, Machine};
-use crate::clock::{Stopwatch, wall_micros};
-use crate::job::Resolved;
+use crate::clock::wall_micros;
 use retally_core::manifest::Manifest;
 use retally_core::schema::{Kind, Value, display};
 use std::path::{Path, PathBuf};
@@ -14,14 +12,15 @@ use std::sync::atomic::Ordering;
 
 /// The audit of a run that is complete but for what is written last. `saved`: names of snapshots.
 pub(crate) fn lines(
-    job: &Resolved,
-    options: &ReplayOptions,
-    (lane, manifest): (&Lane, &Manifest),
+    prepared: &Prepared<'_>,
+    side: usize,
+    manifest: &Manifest,
     saved: &[String],
     stages: &Stages,
-    watch: &Stopwatch,
 ) -> Vec<Line> {
-    let seconds = watch.elapsed();
+    let Prepared { job, options, .. } = prepared;
+    let lane = &prepared.lanes[side];
+    let seconds = prepared.watch.elapsed();
     let began = wall_micros() - i64::try_from(seconds.as_micros()).unwrap_or(0);
     let started = AuditEvent::Started {
         retally: manifest.retally.clone(),

@@ -2,26 +2,21 @@
 //! memory of states and ids is watched.
 
 use super::error::RunError;
-use super::lane::{Lane, lock};
+use super::lane::{Lane, Pair, lock};
 use super::memory::Watch;
-use super::pair::Pair;
-use super::pipeline::Commit;
 use super::prepare::Prepared;
-use super::progress::{Observer, Progress};
+use super::progress::Progress;
 use super::results::Results;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::compare::CompareError;
-use crate::job::Resolved;
 use retally_compare::{SideStretch, Tally};
 use retally_core::reduce::Block;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-/// See the module.
 pub(crate) struct Committer<'a> {
-    prepared: &'a Prepared,
-    observer: &'a dyn Observer,
+    prepared: &'a Prepared<'a>,
     memory: Watch,
     /// Of each lane.
     results: Vec<Mutex<Results<'a>>>,
@@ -34,18 +29,15 @@ pub(crate) struct Committer<'a> {
 impl<'a> Committer<'a> {
     /// Everything that can be refused is refused: from here on sinks may write.
     pub(crate) fn begin(
-        job: &Resolved,
-        prepared: &'a Prepared,
+        prepared: &'a Prepared<'a>,
         mut results: Vec<Results<'a>>,
         tally: Option<Tally>,
-        observer: &'a dyn Observer,
     ) -> Result<Self, RunError> {
         let begun = results.iter_mut().try_for_each(|results| results.begin(&prepared.names));
-        begun.inspect_err(|_| results.iter_mut().for_each(Results::abandon))?;
+        begun.inspect_err(|_| results.iter_mut().for_each(|results| results.sink.abandon()))?;
         Ok(Self {
             prepared,
-            observer,
-            memory: Watch::new(prepared.host_memory_bytes, job.window),
+            memory: Watch::new(prepared.host_memory_bytes, prepared.job.window),
             results: results.into_iter().map(Mutex::new).collect(),
             tally: tally.map(Mutex::new),
             saved: Mutex::default(),
@@ -65,12 +57,12 @@ impl<'a> Committer<'a> {
 
     /// Whether a sink takes blocks and keys.
     pub(crate) fn takes_results(&self) -> bool {
-        self.results.iter().any(|results| lock(results).takes().results)
+        self.results.iter().any(|results| lock(results).takes.results)
     }
 
     /// The pass failed.
     pub(crate) fn abandon(&mut self) {
-        self.results.iter().for_each(|results| lock(results).abandon());
+        self.results.iter().for_each(|results| lock(results).sink.abandon());
     }
 
     /// What a comparison counted.
@@ -91,7 +83,7 @@ impl<'a> Committer<'a> {
             keys += own_keys;
             ids += own_ids;
         }
-        self.observer.progress(&Progress {
+        self.prepared.observer.progress(&Progress {
             events,
             bytes: self.prepared.bytes_read.load(Ordering::Relaxed),
             bytes_total: self.prepared.source.bytes(),
@@ -99,10 +91,9 @@ impl<'a> Committer<'a> {
         });
         self.memory.check(keys, ids, events, lanes[0].times())
     }
-}
 
-impl Commit for Committer<'_> {
-    fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError> {
+    /// Takes the outcomes of the next batch, one block for each lane.
+    pub(crate) fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError> {
         if let (Some(tally), [a, b]) = (&self.tally, blocks.as_slice()) {
             let sides = [&SideStretch::of(a), &SideStretch::of(b)];
             let tallied = stages.time(Stage::Compare, || lock(tally).stretch(sides, &mut |_| {}));
@@ -115,7 +106,8 @@ impl Commit for Committer<'_> {
         self.watch(events)
     }
 
-    fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
+    /// A point to go on from: every batch so far was taken, and none behind is folded.
+    pub(crate) fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
         for (results, lane) in self.results.iter().zip(self.prepared.lanes.iter()) {
             let saved = lock(results).commit(lane, &self.prepared.names, extents)?;
             lock(&self.saved).extend(saved);

@@ -13,24 +13,21 @@
 use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
-use super::finish::input;
 use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
 use super::prepare::{Prepared, Side, load_file, prepare};
 use super::progress::Observer;
 use super::replay::{ReplayOptions, pass};
 use super::stages::Stage;
-use crate::clock::Stopwatch;
 use crate::compare::{
-    CompareError, CompareOptions, Gated, NO_COMMON_KEY, lone_params, refusals, refuse, side,
-    tell_apart,
+    CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, refusals, refuse, sides,
 };
 use crate::job::Resolved;
-use crate::sink::{RunDir, Sink as RunSink};
+use crate::sink::{End, RunDir, Sink as RunSink};
 use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::pair::Shared;
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, Plan, Tally, Words, limits};
+use retally_compare::{Declared, Options, Plan, Tally, Words, limits};
 use retally_core::digest::Tables;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
@@ -71,9 +68,6 @@ pub struct Compared {
 }
 
 /// Compares the reducers in two files; every difference of the views goes to `sink` as well.
-///
-/// # Errors
-/// See [`RunError`]; nothing that looks finished is left behind.
 pub fn compare_files(
     job: &Resolved,
     (a, b): (&Path, &Path),
@@ -89,9 +83,6 @@ pub fn compare_files(
 }
 
 /// Compares two reducers; every difference of the views goes to `sink` as well.
-///
-/// # Errors
-/// See [`RunError`]; nothing that looks finished is left behind.
 pub fn compare(
     job: &Resolved,
     reducers: [Arc<dyn Reducer>; 2],
@@ -99,15 +90,13 @@ pub fn compare(
     observer: &dyn Observer,
     sink: &mut dyn Sink,
 ) -> Result<Compared, RunError> {
-    let watch = Stopwatch::start();
     let [a, b] = [0, 1].map(|side: usize| reducers[side].description().clone());
     let mut notes = Vec::new();
     if a.name != b.name {
         let text = format!("they are two reducers, `{}` and `{}`", a.name, b.name);
         refuse(&[text], options.compare.force, &mut notes)?;
     }
-    let plan = Plan::new(declared(&a), declared(&b), &options.compare.options)
-        .map_err(CompareError::from)?;
+    let plan = plan(&a, &b, &options.compare.options)?;
     let shared = Shared::new(&a, &b, &plan);
     let mut replay = options.replay.clone();
     (replay.from_snapshot, replay.snapshot) = (None, None);
@@ -122,38 +111,37 @@ pub fn compare(
     let gated = Gated::begin(options.compare.gate.as_ref(), &plan).map_err(CompareError::from)?;
     let mut tally = Tally::new(plan.clone());
     tally.look_at_outcomes(rejects(&prepared));
-    let mut committer = Committer::begin(job, &prepared, results, Some(tally), observer)?;
-    let pass = Pass { job, options: &replay, prepared: &prepared, watch: &watch };
-    let compared = pass.run(&options.compare, plan, notes, &mut committer, gated, sink);
+    let mut committer = Committer::begin(&prepared, results, Some(tally))?;
+    let pass = Pass { prepared: &prepared, how: &options.compare, plan };
+    let compared = pass.run(notes, &mut committer, gated, sink);
     let mut compared = compared.inspect_err(|_| committer.abandon())?;
     compared.comparison.explain = options.explain.clone();
     Ok(compared)
 }
 
-fn declared(description: &Description) -> Declared<'_> {
-    Declared { view: &description.view, emits: &description.emits }
+/// What of two reducers can be compared.
+pub(super) fn plan(a: &Description, b: &Description, options: &Options) -> Result<Plan, RunError> {
+    let [a, b] = [a, b].map(|of| Declared { view: &of.view, emits: &of.emits });
+    Ok(Plan::new(a, b, options).map_err(CompareError::from)?)
 }
 
 /// A pass that is prepared.
 struct Pass<'a> {
-    job: &'a Resolved,
-    options: &'a ReplayOptions,
-    prepared: &'a Prepared,
-    watch: &'a Stopwatch,
+    prepared: &'a Prepared<'a>,
+    how: &'a CompareOptions,
+    plan: Plan,
 }
 
 impl Pass<'_> {
     fn run(
         &self,
-        how: &CompareOptions,
-        plan: Plan,
         mut notes: Vec<Note>,
         committer: &mut Committer<'_>,
         mut gated: Gated,
         sink: &mut dyn Sink,
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
-        let (extents, mut stages) = pass(self.options, prepared, committer)?;
+        let (extents, mut stages) = pass(prepared, committer)?;
         let tally = committer.tally();
         let (Some(mut tally), Some([a, b])) = (tally, committer.both()) else {
             return Err(RunError::Internal("a comparison without two sides".into()));
@@ -165,39 +153,35 @@ impl Pass<'_> {
         let mut tables = [0, 1].map(|side| Tables::new(described(side)));
         let sides = (&mut tables, [&mut *a, &mut *b]);
         let mut sink = gated.before(sink);
-        let joined = join(prepared, self.options, sides, &mut tally, &mut stages, &mut sink)?;
-        let input =
-            stages.time(Stage::Read, || input(prepared, &extents, self.options.threads()))?;
+        let joined = join(prepared, sides, &mut tally, &mut stages, &mut sink)?;
+        let input = stages.time(Stage::Read, || prepared.input(&extents))?;
         let trees = tables.map(Tables::finish);
         // What would be refused is refused before a run directory is complete.
-        let manifests =
-            [a.manifest(&trees[0], self.job, &input)?, b.manifest(&trees[1], self.job, &input)?];
+        let job = prepared.job;
+        let manifests = [a.manifest(&trees[0], job, &input)?, b.manifest(&trees[1], job, &input)?];
         let mut found = refusals(&manifests[0], &manifests[1]);
         found.retain(|text| !notes.iter().any(|note| note.text.contains(text.as_str())));
         if joined.common == 0 && joined.keys.iter().all(|&keys| keys > 0) {
             found.push(NO_COMMON_KEY.to_owned());
         }
-        refuse(&found, how.force, &mut notes)?;
+        refuse(&found, self.how.force, &mut notes)?;
         for (side, results) in [a, b].into_iter().enumerate() {
-            let (lane, manifest) = (&prepared.lanes[side], &manifests[side]);
-            let (job, options) = (self.job, self.options);
-            let audit = audit::lines(job, options, (lane, manifest), &[], &stages, self.watch);
-            results.end(&trees[side], manifest, &audit)?;
+            let (trees, manifest) = (&trees[side], &manifests[side]);
+            let audit = audit::lines(prepared, side, manifest, &[], &stages);
+            results.sink.end(&End { trees, manifest, audit: &audit })?;
         }
-        let mut comparison = self.comparison(how, &plan, notes, tally, &manifests);
-        gated.conclude(&mut comparison, &plan);
+        let mut comparison = self.comparison(notes, tally, &manifests);
+        gated.conclude(&mut comparison, &self.plan);
         Ok(Compared {
             comparison,
             manifests,
-            seconds: self.watch.elapsed().as_secs_f64(),
+            seconds: prepared.watch.elapsed().as_secs_f64(),
             stages: stages.seconds(),
         })
     }
 
     fn comparison(
         &self,
-        how: &CompareOptions,
-        plan: &Plan,
         mut notes: Vec<Note>,
         tally: Tally,
         manifests: &[Manifest; 2],
@@ -232,23 +216,14 @@ impl Pass<'_> {
             );
             notes.push(Note::new(NoteCode::Bounded, text));
         }
-        let (mut side_a, mut side_b) = (side(a, None), side(b, None));
-        tell_apart(&mut side_a, &mut side_b);
-        let head = Head {
-            retally: env!("CARGO_PKG_VERSION").into(),
-            how: How::OnePass,
-            a: side_a,
-            b: side_b,
-            notes,
-            read: Read {
-                bytes_read: self.prepared.bytes_read.load(Ordering::Relaxed),
-                bytes_total: self.prepared.source.bytes(),
-                checked: true,
-                ..Read::default()
-            },
-            repeat: how.repeat.clone(),
+        let read = Read {
+            bytes_read: self.prepared.bytes_read.load(Ordering::Relaxed),
+            bytes_total: self.prepared.source.bytes(),
+            checked: true,
+            ..Read::default()
         };
-        head.with(plan, found)
+        let sides = sides([a, b], [None, None]);
+        head(How::OnePass, sides, notes, read, self.how).with(&self.plan, found)
     }
 
     /// First and last time of the log's events.

@@ -4,7 +4,6 @@ use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
 use crate::log::LogError;
-use crate::rundir::RunDirError;
 use crate::sink::SinkError;
 use crate::snapshot::SnapshotError;
 use retally_core::decode::{DecodeError, PlanError};
@@ -66,9 +65,6 @@ pub enum RunError {
     /// A piece of the log cannot be decoded at all.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A run directory cannot be read.
-    #[error(transparent)]
-    RunDir(#[from] Box<RunDirError>),
     /// A snapshot cannot be loaded.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -176,12 +172,6 @@ impl From<KeyFault> for RunError {
 }
 
 internal!(BlockError, KeyTreeError, HistoryError, CountsError, ManifestError);
-
-impl From<RunDirError> for RunError {
-    fn from(error: RunDirError) -> Self {
-        Self::RunDir(Box::new(error))
-    }
-}
 
 impl RunError {
     /// The same error, of a side of a comparison.

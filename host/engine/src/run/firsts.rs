@@ -1,7 +1,6 @@
 //! What a comparison of two lanes knows of the first event at which a key parted.
 
-use super::lane::lock;
-use super::pair::Pair;
+use super::lane::{Pair, lock};
 use super::prepare::Prepared;
 use retally_compare::First;
 use retally_compare::model::{
@@ -38,16 +37,15 @@ pub(crate) fn outcome_bits(seen: &Seen) -> u64 {
 }
 
 /// The reject codes of both lanes.
-pub(crate) fn rejects(prepared: &Prepared) -> Rejects {
+pub(crate) fn rejects(prepared: &Prepared<'_>) -> Rejects {
     match &prepared.lanes[..] {
         [a, b] => Rejects::of([a.recipe.description(), b.recipe.description()]),
         _ => Rejects::default(),
     }
 }
 
-/// See the module.
 pub(crate) struct Firsts<'a> {
-    prepared: &'a Prepared,
+    prepared: &'a Prepared<'a>,
     pair: &'a Pair,
     rejects: Rejects,
 }
@@ -62,7 +60,7 @@ pub(crate) struct Place {
 
 impl<'a> Firsts<'a> {
     /// None: there is one lane alone.
-    pub(crate) fn new(prepared: &'a Prepared) -> Option<Self> {
+    pub(crate) fn new(prepared: &'a Prepared<'a>) -> Option<Self> {
         prepared.lanes.pair().map(|pair| Self { prepared, pair, rejects: rejects(prepared) })
     }
 

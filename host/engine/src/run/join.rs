@@ -10,7 +10,6 @@ use super::error::RunError;
 use super::finals;
 use super::firsts::{Firsts, outcome_bits};
 use super::prepare::Prepared;
-use super::replay::ReplayOptions;
 use super::results::Results;
 use super::stages::{Stage, Stages};
 use super::stopped::named;
@@ -33,8 +32,7 @@ pub(crate) struct Joined {
 
 /// Goes through all keys of both sides.
 pub(crate) fn join(
-    prepared: &Prepared,
-    options: &ReplayOptions,
+    prepared: &Prepared<'_>,
     (tables, results): (&mut [Tables; 2], [&mut Results<'_>; 2]),
     tally: &mut Tally,
     stages: &mut Stages,
@@ -50,8 +48,7 @@ pub(crate) fn join(
     results_b.stateless(shards[1])?;
     let (send_a, from_a) = sync_channel(2);
     let (send_b, from_b) = sync_channel(2);
-    let derive =
-        |side: usize, tables, send| derive(prepared, options, side, shards[side], tables, send);
+    let derive = |side: usize, tables, send| derive(prepared, side, shards[side], tables, send);
     let (joined, derived) = std::thread::scope(|scope| {
         let threads = [
             scope.spawn(move || derive(0, tables_a, send_a)),
@@ -76,15 +73,14 @@ pub(crate) fn join(
 
 /// Derives and digests the keys of a side.
 fn derive(
-    prepared: &Prepared,
-    options: &ReplayOptions,
+    prepared: &Prepared<'_>,
     side: usize,
     shards: &[&Shard],
     tables: &mut Tables,
     send: SyncSender<Finals>,
 ) -> (Stages, Result<(), RunError>) {
     let mut stages = Stages::default();
-    let how = (options.threads().div_ceil(2), &options.cancel);
+    let how = (prepared.options.threads().div_ceil(2), &prepared.options.cancel);
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
     let lane = &prepared.lanes[side];
     let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {
@@ -156,7 +152,7 @@ impl Sorted for Cursor<'_, '_> {
 }
 
 struct Join<'a, 'b> {
-    prepared: &'a Prepared,
+    prepared: &'a Prepared<'a>,
     firsts: &'b Firsts<'a>,
     shards: [&'b [&'b Shard]; 2],
     tally: &'b mut Tally,
@@ -164,20 +160,25 @@ struct Join<'a, 'b> {
 }
 
 impl Join<'_, '_> {
-    fn all<'r>(
-        mut self,
-        (mut a, mut b): (Cursor<'_, 'r>, Cursor<'_, 'r>),
-    ) -> Result<Joined, RunError> {
+    fn all<'r>(self, (mut a, mut b): (Cursor<'_, 'r>, Cursor<'_, 'r>)) -> Result<Joined, RunError> {
         let described = [0, 1].map(|side: usize| self.prepared.lanes[side].recipe.description());
         let same_states = described[0].state.version == described[1].state.version
             && described[0].state.layout == described[1].state.layout;
-        let mut states = Sets::default();
+        let (mut states, firsts) = (Sets::default(), self.firsts);
         a.fill()?;
         b.fill()?;
         retally_compare::join(&mut a, &mut b, |key, a, b| {
             let differ = a.map(Cursor::state) != b.map(Cursor::state);
             states.add(Presence::of(a.is_some(), b.is_some()), differ);
-            self.key(key, [a, b].map(|side| side.map_or(Rows::NONE, Cursor::rows)))?;
+            let seen = firsts.place(self.shards, key).map(|place| firsts.seen(place));
+            let facts = KeyFacts {
+                inputs: seen.map(|(seen, _)| seen.inputs),
+                outcomes: seen.map(|(seen, _)| outcome_bits(&seen)),
+                first: seen.and_then(|(_, parted)| parted).map(|parted| firsts.first(&parted)),
+            };
+            let [of_a, of_b] = [a, b].map(|side| side.map_or(Rows::NONE, Cursor::rows));
+            let told = self.tally.key(key, of_a, of_b, &facts, self.sink);
+            told.map_err(CompareError::from)?;
             for ((side, own), described) in [(SideOf::A, a), (SideOf::B, b)].iter().zip(described) {
                 for code in own.iter().flat_map(|own| own.violations()) {
                     self.tally.violation(*side, &described.violations[usize::from(code)].code, 1);
@@ -188,27 +189,9 @@ impl Join<'_, '_> {
         if same_states {
             self.tally.states(states);
         }
-        self.gone();
+        // Keys that parted on the way and have a state on neither side at the end.
+        firsts.gone(self.shards, |parted| self.tally.healed(firsts.first(&parted)));
         let keys = [states.of_a(), states.of_b()];
         Ok(Joined { common: states.equal + states.different, keys })
-    }
-
-    /// Compares the rows of a key.
-    fn key(&mut self, key: &[u8], [a, b]: [Rows<'_>; 2]) -> Result<(), RunError> {
-        let firsts = self.firsts;
-        let seen = firsts.place(self.shards, key).map(|place| firsts.seen(place));
-        let facts = KeyFacts {
-            inputs: seen.map(|(seen, _)| seen.inputs),
-            outcomes: seen.map(|(seen, _)| outcome_bits(&seen)),
-            first: seen.and_then(|(_, parted)| parted).map(|parted| firsts.first(&parted)),
-        };
-        self.tally.key(key, a, b, &facts, self.sink).map_err(CompareError::from)?;
-        Ok(())
-    }
-
-    /// Keys that parted on the way and have a state on neither side at the end.
-    fn gone(&mut self) {
-        let (firsts, tally) = (self.firsts, &mut *self.tally);
-        firsts.gone(self.shards, |parted| tally.healed(firsts.first(&parted)));
     }
 }

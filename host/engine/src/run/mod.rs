@@ -1,4 +1,5 @@
-//! Runs: the pass over a log from its first batch to a complete run directory.
+//! Runs: the pass over a log from its first batch to a complete run directory. One that fails leaves
+//! nothing behind that looks finished.
 
 mod audit;
 mod bell;
@@ -7,7 +8,6 @@ mod compare;
 mod error;
 mod explain;
 mod finals;
-mod finish;
 mod firsts;
 mod gates;
 mod join;
@@ -15,8 +15,6 @@ mod lane;
 #[cfg(test)]
 mod log_tests;
 mod memory;
-mod originals;
-mod pair;
 mod pipeline;
 mod prepare;
 mod progress;

@@ -4,38 +4,29 @@
 //! a panic of the run.
 
 use super::bell::Bell;
+use super::commit::Committer;
 use super::error::RunError;
 use super::lane::{Instances, Lanes, lock};
-use super::originals;
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use super::turns::{Policy, Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::log::{Log, Partition};
-use retally_core::decode::Plan;
+use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
-use retally_core::reduce::{Block, Originals, Shares};
+use retally_core::reduce::{Block, Originals, Refused, Shares};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// What a pipeline calls in the order of the log.
-pub(crate) trait Commit: Sync {
-    /// Takes the outcomes of the next batch, one block for each lane.
-    fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError>;
-
-    /// A point to go on from: every batch so far was taken, and none behind is folded.
-    fn commit(&self, extents: &[Extent]) -> Result<(), RunError>;
-}
-
 /// One pass over a log.
-pub(crate) struct Pipeline<'a, C: Commit> {
+pub(crate) struct Pipeline<'a, 'c> {
     pub log: &'a dyn Log,
     pub plan: Arc<Plan>,
     pub lanes: &'a Lanes,
-    pub commit: &'a C,
+    pub commit: &'a Committer<'c>,
     pub threads: usize,
     pub cancel: &'a Cancel,
     /// Stored bytes read so far.
@@ -56,7 +47,22 @@ struct Shared {
     outlook: Outlook,
 }
 
-impl<C: Commit> Pipeline<'_, C> {
+impl Shared {
+    /// Tells the schedule what came of a task.
+    fn done<T, E: Into<RunError>>(
+        &self,
+        result: Result<T, E>,
+        tell: impl FnOnce(&mut Schedule, T),
+    ) {
+        let mut schedule = lock(&self.schedule);
+        match result {
+            Ok(value) => tell(&mut schedule, value),
+            Err(error) => schedule.fail(error.into()),
+        }
+    }
+}
+
+impl Pipeline<'_, '_> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
         let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes);
@@ -77,7 +83,8 @@ impl<C: Commit> Pipeline<'_, C> {
         });
         let mut schedule = shared.schedule.into_inner().unwrap_or_else(PoisonError::into_inner);
         let stages = shared.stages.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (schedule.sequence.extents().to_vec(), stages, schedule.outcome())
+        let outcome = schedule.outcome();
+        (schedule.sequence.extents, stages, outcome)
     }
 
     fn work(&self, shared: &Shared) {
@@ -134,11 +141,7 @@ impl<C: Commit> Pipeline<'_, C> {
                 if let Ok(readers) = &decoded {
                     self.lanes.see(readers);
                 }
-                let mut schedule = lock(&shared.schedule);
-                match decoded {
-                    Ok(readers) => schedule.decoded(batch, slab, readers),
-                    Err(error) => schedule.fail(error.into()),
-                }
+                shared.done(decoded, |schedule, readers| schedule.decoded(batch, slab, readers));
             }
             Task::Fold { batch, shard, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
@@ -149,28 +152,15 @@ impl<C: Commit> Pipeline<'_, C> {
             }
             Task::Merge { batch, lane, slabs, shares } => {
                 let merged = self.merge(lane, slabs, shares, worker);
-                let mut schedule = lock(&shared.schedule);
-                match merged {
-                    Ok(block) => schedule.merged(batch, lane, block),
-                    Err(error) => schedule.fail(error),
-                }
+                shared.done(merged, |schedule, block| schedule.merged(batch, lane, block));
             }
             Task::Commit { batch, blocks } => {
                 let result = self.commit.blocks(blocks, &mut worker.stages);
-                let mut schedule = lock(&shared.schedule);
-                match result {
-                    Ok(()) => schedule.committed(batch),
-                    Err(error) => schedule.fail(error),
-                }
+                shared.done(result, |schedule, ()| schedule.committed(batch));
             }
             Task::Snapshot => {
-                let extents = lock(&shared.schedule).sequence.extents().to_vec();
-                let result = self.commit.commit(&extents);
-                let mut schedule = lock(&shared.schedule);
-                match result {
-                    Ok(()) => schedule.saved(),
-                    Err(error) => schedule.fail(error),
-                }
+                let extents = lock(&shared.schedule).sequence.extents.clone();
+                shared.done(self.commit.commit(&extents), |schedule, ()| schedule.saved());
             }
         }
     }
@@ -217,10 +207,28 @@ impl<C: Commit> Pipeline<'_, C> {
         drop(slabs);
         if originals == Originals::Elsewhere {
             let refused = &mut block.refused;
-            worker.stages.time(Stage::Read, || originals::fetch(self.log, refused))?;
+            worker.stages.time(Stage::Read, || fetch(self.log, refused))?;
         }
         Ok(block)
     }
+}
+
+/// Reads the bytes of events that are refused, which are in log order, where slabs do not hold them:
+/// of a table only the columns are read that a reducer declares, and nothing of a refused event may
+/// be lost.
+fn fetch(log: &dyn Log, refused: &mut [Refused]) -> Result<(), RunError> {
+    for stretch in refused.chunk_by_mut(|a, b| a.partition == b.partition) {
+        let partition = stretch[0].partition;
+        let offsets: Vec<u64> = stretch.iter().map(|refused| refused.offset).collect();
+        let mut rest = stretch.iter_mut();
+        for rows in log.rows(partition, &offsets)? {
+            let slab = Slab::Rows(rows);
+            for (row, refused) in (0..slab.len()).zip(&mut rest) {
+                refused.bytes = original(&slab, row).into_owned();
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is known before the first event of how many will come.

@@ -4,13 +4,13 @@
 //! anything is made.
 
 use super::error::RunError;
-use super::lane::{Lane, Lanes};
-use super::pair::{DETAIL_BYTES, Pair};
+use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
 use super::results::Results;
 use super::resume::{self, Resumed};
 use super::sequence::Cuts;
+use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::log::{End, Log, LogError};
@@ -33,7 +33,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Everything of a run that is known before the first event is read.
-pub(crate) struct Prepared {
+pub(crate) struct Prepared<'a> {
+    pub job: &'a Resolved,
+    pub options: &'a ReplayOptions,
+    pub observer: &'a dyn Observer,
+    pub watch: Stopwatch,
     pub source: Arc<dyn Log>,
     pub names: Vec<String>,
     pub plan: Arc<Plan>,
@@ -56,13 +60,14 @@ pub(crate) struct Side<'a> {
 
 /// Prepares one side, or two side by side: then `shared` says what they have in common. Everything
 /// that can be refused is refused here, and nothing is made.
-pub(crate) fn prepare<'a>(
-    job: &Resolved,
-    sides: Vec<Side<'a>>,
+pub(crate) fn prepare<'a, 's>(
+    job: &'a Resolved,
+    sides: Vec<Side<'s>>,
     shared: Option<Shared>,
-    options: &ReplayOptions,
-    observer: &dyn Observer,
-) -> Result<(Prepared, Vec<Results<'a>>), RunError> {
+    options: &'a ReplayOptions,
+    observer: &'a dyn Observer,
+) -> Result<(Prepared<'a>, Vec<Results<'s>>), RunError> {
+    let watch = Stopwatch::start();
     let descriptions: Vec<&Description> = sides.iter().map(|s| s.reducer.description()).collect();
     descriptions.iter().try_for_each(|description| job.check_keys(description))?;
     let params = job::params::columns(&descriptions, &job.params)?;
@@ -96,8 +101,8 @@ pub(crate) fn prepare<'a>(
             None => Resumed::beginning(recipe, &names),
         };
         let results = Results::new(sink, reducer, file, binding, &resumed);
-        results.check()?;
-        if results.takes().places {
+        results.sink.check()?;
+        if results.takes.places {
             resumed.fold.shards.iter_mut().for_each(Shard::note_reaches);
         }
         from = resumed.from;
@@ -105,8 +110,12 @@ pub(crate) fn prepare<'a>(
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
-    let commits = all.iter().any(|results| results.takes().commits);
+    let commits = all.iter().any(|results| results.takes.commits);
     let prepared = Prepared {
+        job,
+        options,
+        observer,
+        watch,
         source,
         names,
         plan: Arc::new(plan),

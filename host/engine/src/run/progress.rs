@@ -16,18 +16,14 @@ pub struct Progress {
 /// Told of progress and of what a person should know. Called from several threads.
 pub trait Observer: Sync {
     /// A batch was committed.
-    fn progress(&self, progress: &Progress);
+    fn progress(&self, _progress: &Progress) {}
 
     /// Something that is no error but that a person should know, as one sentence.
-    fn note(&self, text: &str);
+    fn note(&self, _text: &str) {}
 }
 
 /// Tells nobody.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Observer for Silent {
-    fn progress(&self, _progress: &Progress) {}
-
-    fn note(&self, _text: &str) {}
-}
+impl Observer for Silent {}

@@ -2,30 +2,31 @@
 //!
 //! The steps, each in a file of its own: [`prepare`](super::prepare) (job, reducer, log, ledger and
 //! snapshot become what the pipeline needs), [`pipeline`](super::pipeline) (the pass over the log),
-//! [`finish`](super::finish) (views and violations), and all along [`results`](super::results)
+//! [`finals`](super::finals) (views and violations), and all along [`results`](super::results)
 //! (counts, digests, the manifest; and on to the sink). Nothing is published.
 
 use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
-use super::finish::{input, keys};
+use super::finals;
 use super::gates::judge;
-use super::pipeline::{Commit, Pipeline};
+use super::pipeline::Pipeline;
 use super::prepare::{Prepared, Side, load, prepare, run_dir};
 use super::progress::Observer;
+use super::results::Results;
 use super::schedule::Ended;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::cancel::Cancel;
-use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES};
 use crate::log::Log;
-use crate::sink::{RunDir, Sink, Snapshots};
+use crate::sink::{End, RunDir, Sink, Snapshots};
 use retally_compare::model::gate::Judged;
-use retally_core::manifest::Manifest;
-use retally_core::reduce::Reducer;
+use retally_core::digest::Tables;
+use retally_core::manifest::{Input, Manifest, PartitionTaken};
+use retally_core::reduce::{Finals, Reducer, Shard};
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,9 +112,6 @@ pub struct Report {
 }
 
 /// Replays a job.
-///
-/// # Errors
-/// See [`RunError`]; nothing that looks finished is left behind.
 pub fn replay(
     job: &Resolved,
     options: &ReplayOptions,
@@ -123,9 +121,6 @@ pub fn replay(
 }
 
 /// Replays a job with a reducer that is loaded already, whatever the job names.
-///
-/// # Errors
-/// See [`RunError`]; nothing that looks finished is left behind.
 pub fn replay_reducer(
     job: &Resolved,
     reducer: Arc<dyn Reducer>,
@@ -147,9 +142,6 @@ pub fn replay_reducer(
 
 /// Replays a job with a reducer that is loaded already, and gives what comes out to `sink` alone:
 /// neither the job's output folder nor its snapshots are written, and its gates judge nothing.
-///
-/// # Errors
-/// See [`RunError`]; nothing that looks finished is left behind.
 pub fn replay_into(
     job: &Resolved,
     reducer: Arc<dyn Reducer>,
@@ -157,46 +149,36 @@ pub fn replay_into(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let watch = Stopwatch::start();
     let side = Side { reducer, sink, file: None };
     let (prepared, results) = prepare(job, vec![side], None, options, observer)?;
-    let mut committer = Committer::begin(job, &prepared, results, None, observer)?;
-    let report = run(job, options, &prepared, &mut committer, &watch);
-    report.inspect_err(|_| committer.abandon())
+    let mut committer = Committer::begin(&prepared, results, None)?;
+    run(&prepared, &mut committer).inspect_err(|_| committer.abandon())
 }
 
-fn run(
-    job: &Resolved,
-    options: &ReplayOptions,
-    prepared: &Prepared,
-    committer: &mut Committer<'_>,
-    watch: &Stopwatch,
-) -> Result<Report, RunError> {
-    let (extents, mut stages) = pass(options, prepared, committer)?;
-    let lane = &prepared.lanes[0];
-    let tables = keys(lane, committer.one(0), options, &mut stages)?;
+fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report, RunError> {
+    let (extents, mut stages) = pass(prepared, committer)?;
+    let trees = keys(prepared, committer.one(0), &mut stages)?.finish();
     // It comes behind the keys, because it counts them.
     committer.commit(&extents)?;
-    let input = stages.time(Stage::Read, || input(prepared, &extents, options.threads()))?;
-    let (trees, snapshots) = (tables.finish(), committer.saved());
+    let input = stages.time(Stage::Read, || prepared.input(&extents))?;
+    let snapshots = committer.saved();
     let results = committer.one(0);
-    let manifest = results.manifest(&trees, job, &input)?;
-    let audit = audit::lines(job, options, (lane, &manifest), &snapshots, &stages, watch);
-    results.end(&trees, &manifest, &audit)?;
+    let manifest = results.manifest(&trees, prepared.job, &input)?;
+    let audit = audit::lines(prepared, 0, &manifest, &snapshots, &stages);
+    results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
     Ok(Report {
         dir: PathBuf::new(),
         manifest,
         gates: Vec::new(),
         snapshots,
-        seconds: watch.elapsed().as_secs_f64(),
+        seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
     })
 }
 
 /// The pass over the log, in all lanes. Gives what was taken of each partition.
 pub(crate) fn pass(
-    options: &ReplayOptions,
-    prepared: &Prepared,
+    prepared: &Prepared<'_>,
     commit: &Committer<'_>,
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
@@ -204,8 +186,8 @@ pub(crate) fn pass(
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
         commit,
-        threads: options.threads(),
-        cancel: &options.cancel,
+        threads: prepared.options.threads(),
+        cancel: &prepared.options.cancel,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
         written: commit.takes_results(),
@@ -218,4 +200,38 @@ pub(crate) fn pass(
         Ended::Stopped(at) => describe(&at, prepared),
     })?;
     Ok((extents, stages))
+}
+
+/// Goes through all keys of a lane that is alone. Gives the trees over them.
+fn keys(
+    prepared: &Prepared<'_>,
+    results: &mut Results<'_>,
+    stages: &mut Stages,
+) -> Result<Tables, RunError> {
+    let lane = &prepared.lanes[0];
+    let mut tables = Tables::new(lane.recipe.description());
+    let guards = lane.lock_shards();
+    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+    results.stateless(&shards)?;
+    let digest = |finals: &Finals| Ok(tables.add(finals)?);
+    let how = (prepared.options.threads(), &prepared.options.cancel);
+    finals::all(lane, &shards, how, stages, digest, |finals, stages| {
+        stages.time(Stage::Write, || results.keys(finals))
+    })?;
+    Ok(tables)
+}
+
+impl Prepared<'_> {
+    /// What was read: of each partition how much, of each object what tells it from any other.
+    pub(crate) fn input(&self, extents: &[Extent]) -> Result<Input, RunError> {
+        let taken = |(name, extent): (&String, &Extent)| PartitionTaken {
+            partition: name.clone(),
+            events: extent.events,
+            first: extent.first,
+            last: extent.first.map(|_| extent.next - 1),
+        };
+        let objects = self.source.taken(self.options.threads())?;
+        let partitions = self.names.iter().zip(extents).map(taken).collect();
+        Ok(Input { partitions, objects }.sorted())
+    }
 }

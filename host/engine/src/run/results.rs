@@ -6,21 +6,19 @@ use super::lane::Lane;
 use super::resume::{Resumed, sort};
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
-use crate::audit::Line;
 use crate::job::Resolved;
-use crate::sink::{Beginning, Commit, End, Sink, Takes};
+use crate::sink::{Beginning, Commit, Sink, Takes};
 use crate::snapshot::SnapshotRef;
-use retally_core::digest::{Outcomes, PartitionDigest, Trees, outcomes_digest, run_digest};
+use retally_core::digest::{Outcomes, PartitionDigest, Trees, run_digest};
 use retally_core::log::Position;
 use retally_core::manifest::{
     Counts, FromSnapshot, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal,
 };
-use retally_core::reduce::{Block, Engine, Finals, Reducer, Shard, stateless};
+use retally_core::reduce::{Block, Finals, Reducer, Shard, stateless};
 use retally_core::snapshot::{Binding, Head};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// See the module.
 pub(crate) struct Results<'a> {
     reducer: Arc<dyn Reducer>,
     /// The reducer's file, if it is not the one that the job names.
@@ -34,8 +32,8 @@ pub(crate) struct Results<'a> {
     totals: Totals,
     /// Counts before the snapshot from which this run went on.
     before: Counts,
-    takes: Takes,
-    sink: &'a mut dyn Sink,
+    pub takes: Takes,
+    pub sink: &'a mut dyn Sink,
 }
 
 impl<'a> Results<'a> {
@@ -61,16 +59,6 @@ impl<'a> Results<'a> {
             takes: sink.takes(),
             sink,
         }
-    }
-
-    /// What the sink takes.
-    pub(crate) fn takes(&self) -> Takes {
-        self.takes
-    }
-
-    /// Whether the sink could begin.
-    pub(crate) fn check(&self) -> Result<(), RunError> {
-        Ok(self.sink.check()?)
     }
 
     /// Begins. `partitions`: their names.
@@ -155,10 +143,8 @@ impl<'a> Results<'a> {
         job: &Resolved,
         input: &Input,
     ) -> Result<Manifest, RunError> {
-        let mut partitions = self.outcomes.digests();
-        partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
-        let outcomes = outcomes_digest(&self.reducer.description().emits, &partitions);
-        let digests = trees.digests(outcomes);
+        let digests = trees.digests(self.outcomes.digest());
+        let partitions = self.outcomes.digests();
         let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
         let run = run_digest(&digests, &counted);
         let Binding { reducer, settings } = self.binding.clone();
@@ -190,27 +176,8 @@ impl<'a> Results<'a> {
             job: Job { digest: job_digest, settings, written },
             input_digest,
             input: input.clone(),
-            engine: self.engine(),
+            engine: self.reducer.engine(),
             control: self.sink.control(),
         })
-    }
-
-    fn engine(&self) -> Engine {
-        self.reducer.engine()
-    }
-
-    /// The side is complete.
-    pub(crate) fn end(
-        &mut self,
-        trees: &Trees,
-        manifest: &Manifest,
-        audit: &[Line],
-    ) -> Result<(), RunError> {
-        Ok(self.sink.end(&End { trees, manifest, audit })?)
-    }
-
-    /// The pass failed.
-    pub(crate) fn abandon(&mut self) {
-        self.sink.abandon();
     }
 }

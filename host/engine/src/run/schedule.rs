@@ -66,7 +66,6 @@ struct LaneBatch {
     block: Option<Block>,
 }
 
-/// See the module.
 pub(crate) struct Schedule {
     pub sequence: Sequence,
     batches: VecDeque<Batch>,
@@ -112,7 +111,7 @@ impl Schedule {
         }
         match &self.stop {
             Some(stop) => !self.folds_up_to(stop.batch),
-            None => self.sequence.is_over() && self.batches.is_empty(),
+            None => self.sequence.over && self.batches.is_empty(),
         }
     }
 
@@ -130,7 +129,7 @@ impl Schedule {
         if let Some(stop) = self.stop.take() {
             return Err(Ended::Stopped(stop));
         }
-        self.sequence.take_error().map_or(Ok(()), |error| Err(Ended::Failed(error)))
+        self.sequence.error.take().map_or(Ok(()), |error| Err(Ended::Failed(error)))
     }
 
     /// The most urgent task that can be begun: what is nearest to its end first.

@@ -46,7 +46,6 @@ pub(crate) struct Extent {
     pub events: u64,
 }
 
-/// See the module.
 pub(crate) struct Sequence {
     names: Vec<Arc<str>>,
     pub turns: Turns,
@@ -54,12 +53,14 @@ pub(crate) struct Sequence {
     follow: Vec<Follow>,
     /// Events read of each partition, taken or not.
     read: Vec<u64>,
-    extents: Vec<Extent>,
+    /// What was taken of each partition.
+    pub extents: Vec<Extent>,
     batch: u64,
     in_batch: u64,
     since_snapshot: u64,
-    over: bool,
-    error: Option<RunError>,
+    /// Nothing comes any more; why, if it is not the end of the log.
+    pub over: bool,
+    pub error: Option<RunError>,
 }
 
 impl Sequence {
@@ -82,19 +83,6 @@ impl Sequence {
             over: false,
             error: None,
         }
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    pub(crate) fn take_error(&mut self) -> Option<RunError> {
-        self.error.take()
-    }
-
-    /// What was taken of each partition.
-    pub(crate) fn extents(&self) -> &[Extent] {
-        &self.extents
     }
 
     /// A part to read on.

@@ -29,18 +29,9 @@ pub(crate) enum Stage {
     Write,
 }
 
-const STAGES: [(Stage, &str); 10] = [
-    (Stage::Read, "read"),
-    (Stage::Decode, "decode"),
-    (Stage::Hash, "hash"),
-    (Stage::Dedup, "dedup"),
-    (Stage::State, "state"),
-    (Stage::Sandbox, "sandbox"),
-    (Stage::Compare, "compare"),
-    (Stage::Merge, "merge"),
-    (Stage::Digest, "digest"),
-    (Stage::Write, "write"),
-];
+/// What they are called, in their order.
+const STAGES: [&str; 10] =
+    ["read", "decode", "hash", "dedup", "state", "sandbox", "compare", "merge", "digest", "write"];
 
 /// Time spent in each stage, summed over threads.
 #[derive(Debug, Clone, Default)]
@@ -66,10 +57,8 @@ impl Stages {
 
     /// Names and seconds.
     pub(crate) fn seconds(&self) -> Vec<(&'static str, f64)> {
-        let seconds = |(stage, name): &(Stage, &'static str)| {
-            (*name, self.spent[*stage as usize].as_secs_f64())
-        };
-        STAGES.iter().map(seconds).collect()
+        let spent = self.spent.iter().map(Duration::as_secs_f64);
+        STAGES.into_iter().zip(spent).collect()
     }
 }
 

@@ -6,7 +6,6 @@ use super::prepare::Prepared;
 use super::schedule::StopAt;
 use crate::ledger::Ledger;
 use retally_core::decode::original;
-use retally_core::log::Position;
 use retally_core::reduce::StopCause;
 use retally_core::shard::Decoded;
 
@@ -17,7 +16,7 @@ const SHOWN_BYTES: usize = 2_000;
 const SIDES: [&str; 2] = ["a", "b"];
 
 /// The error for a stop.
-pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
+pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
     let names = &prepared.names;
     let mut base = 0;
     let holds = |slab: &&Decoded| {
@@ -28,43 +27,28 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared) -> RunError {
     let Some(slab) = at.slabs.of(at.lane).iter().find(holds) else {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
-    let row = (at.stop.event - base) as usize;
+    let row = at.stop.event - base;
+    let position = slab.position(row);
+    let row = row as usize;
+    let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
+    let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
+    let mut help = format!("\n  event  {}", shown(&original(&slab.placed.slab, row)));
+    let cause = &at.stop.cause;
+    if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
+        help += &format!("\n  state  {}", hex(state));
+    }
     let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
-    let is_alone = side.is_none();
-    let told = tell(slab, row, &at.stop.cause, names, is_alone);
-    RunError::Stopped(Box::new(Stopped { side, ..told }))
+    // A comparison begins at the beginning.
+    let go_on = if side.is_none() { ", and go on with --from-snapshot" } else { "" };
+    help += &advice(cause, names, go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
+    let cause = cause.to_string();
+    RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
 }
 
 /// What a side of a comparison is called.
-pub(crate) fn named(prepared: &Prepared, lane: usize) -> String {
+pub(crate) fn named(prepared: &Prepared<'_>, lane: usize) -> String {
     let described = prepared.lanes[lane].recipe.description();
     format!("{}, {}@{}", SIDES[lane], described.name, described.version)
-}
-
-fn tell(
-    slab: &Decoded,
-    row: usize,
-    cause: &StopCause,
-    names: &[String],
-    is_alone: bool,
-) -> Stopped {
-    let offset = slab.placed.offsets.at(row);
-    let position = Position { partition: slab.placed.name.to_string(), offset };
-    let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
-    let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
-    let event = shown(&original(&slab.placed.slab, row));
-    let mut help = format!("\n  event  {event}");
-    let state = match cause {
-        StopCause::Trap { state, .. } | StopCause::Limit { state, .. } => Some(state),
-        _ => None,
-    };
-    if let Some(state) = state {
-        help += &format!("\n  state  {}", hex(state));
-    }
-    // A comparison begins at the beginning.
-    let go_on = if is_alone { ", and go on with --from-snapshot" } else { "" };
-    help += &advice(cause, names, go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
-    Stopped { position, side: None, key, id, cause: cause.to_string(), help }
 }
 
 /// What to do next. `line`: the ledger's line that takes the event out for a reason.

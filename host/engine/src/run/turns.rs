@@ -57,7 +57,9 @@ pub(crate) enum Read {
     End,
 }
 
+#[derive(Default)]
 enum Reading {
+    #[default]
     Waiting,
     Idle(Box<dyn Feed>),
     Busy,
@@ -66,6 +68,7 @@ enum Reading {
     Done,
 }
 
+#[derive(Default)]
 struct PartState {
     partition: PartitionIndex,
     reading: Reading,
@@ -87,7 +90,6 @@ pub(crate) enum Turn {
     Failed(RunError),
 }
 
-/// See the module.
 pub(crate) struct Turns {
     parts: Vec<PartState>,
     /// Of each group the parts that are not over yet.
@@ -100,14 +102,7 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn new(policy: Policy, parts: &[Part]) -> Self {
-        let state = |part: &Part| PartState {
-            partition: part.partition,
-            reading: Reading::Waiting,
-            queue: VecDeque::new(),
-            closed: false,
-            woken: false,
-            error: None,
-        };
+        let state = |part: &Part| PartState { partition: part.partition, ..PartState::default() };
         let together =
             |a: &Part, b: &Part| policy == Policy::OneAfterAnother || a.partition == b.partition;
         let mut groups: Vec<Range<usize>> = Vec::new();

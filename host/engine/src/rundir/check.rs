@@ -1,11 +1,15 @@
 //! Every digest and control total of a run, recomputed from its files alone.
 
 use super::RunDirError;
+use super::log::{Alike, AlikeRows, EmitRowsOf, Regrown};
 use super::reader::RunReader;
 use super::recompute;
-use super::story::{Story, story};
-use retally_core::digest::{Digests, Hash, KeyedDigest, run_digest};
+use super::shape::Table;
+use crate::limits::CHECKED_EVENTS;
+use retally_core::digest::{Digests, Hash, KeyedDigest, PartitionDigest, run_digest};
+use retally_core::log::{Position, Stretch};
 use retally_core::manifest::{Counts, FieldTotal, TableTotals, Totals, seal};
+use retally_core::reduce::Outcome;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -56,29 +60,39 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let run = RunReader::open(dir)?;
     let manifest = run.manifest();
     let mut findings = Vec::new();
-    let story = story(&run).map_err(|error| error.to_string());
-    let viewed = recompute::views(&run).map_err(|error| error.to_string());
-    let others = [recompute::states(&run), recompute::violations(&run)];
-    let [states, violations] = others.map(|tree| tree.map_err(|error| error.to_string()));
+    let story = told(story(&run));
+    let viewed = told(recompute::views(&run));
     if let (Ok(story), Ok((_, view))) = (&story, &viewed) {
         let found = Totals { view: view.clone(), emits: story.regrown.totals.emits.clone() };
         findings.extend(total_findings(&manifest.totals, &found));
     }
-    let trees = [viewed.map(|(tree, _)| tree), states, violations];
-    let names = ["views", "states", "violations"];
-    for (name, tree) in names.into_iter().zip(&trees) {
-        findings.extend(leaf_finding(&run, name, tree));
+    let trees = [
+        ("views", viewed.map(|(tree, _)| tree)),
+        ("states", told(recompute::states(&run))),
+        ("violations", told(recompute::violations(&run))),
+    ];
+    for (name, tree) in &trees {
+        findings.extend(tree.as_ref().ok().and_then(|tree| leaf_finding(&run, name, tree)));
     }
-    let [views, states, violations] = &trees;
-    if let (Ok(story), Ok(states), Ok(violations)) = (&story, states, violations) {
+    let [views, states, violations] = trees.map(|(_, tree)| tree);
+    if let (Ok(story), Ok(states), Ok(violations)) = (&story, &states, &violations) {
         findings.extend(story.refused.clone());
         findings.extend(count_finding(&manifest.counts, story, states, violations));
     }
-    let outcomes = story.as_ref().map_err(Clone::clone).map(|story| story.regrown.digest());
-    let digest =
-        |tree: &Result<KeyedDigest, String>| tree.as_ref().map(|t| t.digest).map_err(Clone::clone);
-    let (views, states, violations) = (digest(views), digest(states), digest(violations));
-    let whole = run_of(&story, &outcomes, &views, &states, &violations);
+    let [views, states, violations] = [views, states, violations].map(|t| t.map(|t| t.digest));
+    let outcomes = story.as_ref().map_err(Clone::clone).map(|story| story.regrown.trees.digest());
+    let whole = || {
+        let digests = Digests {
+            outcomes: outcomes.clone()?,
+            views: views.clone()?,
+            states: states.clone()?,
+            violations: violations.clone()?,
+        };
+        let partitions = story.as_ref().map_err(Clone::clone)?.regrown.trees.digests();
+        let counts: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
+        Ok::<_, String>(run_digest(&digests, &counts))
+    };
+    let whole = whole();
     let job = manifest.job.settings.digest();
     let job = job.ok_or_else(|| "a param is no value of its kind".to_owned());
     let input = manifest.input.digest();
@@ -97,46 +111,76 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
         checked("input description", manifest.input_digest, Ok(input)),
         checked("seal", manifest.seal, sealed),
     ];
-    let (proves, leaves_open) = statements(run.has_history());
+    let (proves, leaves_open) = statements(run.shape.history);
     Ok(CheckReport { digests, findings, proves, leaves_open })
+}
+
+fn told<T>(result: Result<T, RunDirError>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
 }
 
 /// The first thing in which outcomes, emits and refused events are not what the manifest seals.
 pub(crate) fn log_finding(run: &RunReader) -> Result<Option<String>, RunDirError> {
     let story = story(run)?;
-    if story.regrown.digest() != run.manifest().digests.outcomes {
-        let what = "outcomes and emits are not those of the outcomes' digest";
-        return Ok(Some(what.to_owned()));
+    Ok(story.regrown.finding().or(story.refused))
+}
+
+/// Whether outcomes, emits and refused of a run tell the same: its outcome trees, grown again from
+/// the first two, and the refused held against the outcomes.
+struct Story<'a> {
+    regrown: Regrown<'a>,
+    /// The first thing in which the refused do not fit the outcomes. They are in no digest, so a
+    /// difference is a finding of its own.
+    refused: Option<String>,
+}
+
+fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
+    let mut regrown = Regrown::new(run)?;
+    let mut emits = EmitRowsOf::all(run, None)?;
+    let mut rows = AlikeRows::new(run, Table::Refused, None)?;
+    let mut refused = None;
+    for alike in AlikeRows::new(run, Table::Outcomes, None)? {
+        let alike = alike?;
+        let outcome = regrown.what(&alike)?;
+        if outcome.is_refused() && refused.is_none() {
+            refused = missing(&mut rows, &alike)?;
+        }
+        let Position { partition, offset } = &alike.at;
+        let (number, end) = (regrown.number(partition), offset + alike.events);
+        for first in (*offset..end).step_by(CHECKED_EVENTS as usize) {
+            let events = CHECKED_EVENTS.min(end - first) as u32;
+            let stretch = Stretch { partition: number, first_offset: first, events };
+            // Whatever was not applied emits nothing: such a record is left over.
+            let upto = if outcome == Outcome::Applied { first + u64::from(events) } else { first };
+            let taken = emits.iter_mut().map(|kind| kind.take(partition, first, upto));
+            let taken = taken.collect::<Result<Vec<_>, _>>()?;
+            regrown.add(stretch, vec![outcome; events as usize], &taken)?;
+        }
     }
-    Ok(story.refused)
+    if refused.is_none()
+        && let Some(Alike { at, .. }) = rows.next().transpose()?
+    {
+        let problem = "has a row for an event that was not refused";
+        refused = Some(format!("refused.parquet {problem}: {at}"));
+    }
+    emits.iter_mut().try_for_each(EmitRowsOf::end)?;
+    Ok(Story { regrown, refused })
 }
 
-/// The digest of the violations that the files hold.
-pub(crate) fn violations_digest(run: &RunReader) -> Result<Hash, RunDirError> {
-    Ok(recompute::violations(run)?.digest)
+/// The first of some refused events that has no row of its own.
+fn missing(rows: &mut AlikeRows<'_>, alike: &Alike) -> Result<Option<String>, RunDirError> {
+    let mut at = alike.at.clone();
+    for _ in 0..alike.events {
+        let fits = |row: &Alike| row.at == at && row.outcome == alike.outcome;
+        if !rows.next().transpose()?.as_ref().is_some_and(fits) {
+            return Ok(Some(format!("refused.parquet has no row for {at}")));
+        }
+        at.offset += 1;
+    }
+    Ok(None)
 }
 
-fn run_of(
-    story: &Result<Story<'_>, String>,
-    outcomes: &Result<Hash, String>,
-    views: &Result<Hash, String>,
-    states: &Result<Hash, String>,
-    violations: &Result<Hash, String>,
-) -> Result<Hash, String> {
-    let hash = |hash: &Result<Hash, String>| hash.clone();
-    let digests = Digests {
-        outcomes: hash(outcomes)?,
-        views: hash(views)?,
-        states: hash(states)?,
-        violations: hash(violations)?,
-    };
-    let partitions = story.as_ref().map_err(Clone::clone)?.regrown.digests();
-    let counts: Vec<_> = partitions.iter().map(|partition| partition.count()).collect();
-    Ok(run_digest(&digests, &counts))
-}
-
-fn leaf_finding(run: &RunReader, name: &str, tree: &Result<KeyedDigest, String>) -> Option<String> {
-    let tree = tree.as_ref().ok()?;
+fn leaf_finding(run: &RunReader, name: &str, tree: &KeyedDigest) -> Option<String> {
     match recompute::leaves(run, name) {
         Ok(leaves) if leaves == tree.leaves => None,
         Ok(_) => {

@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 use crate::table::TableError;
-use retally_core::digest::{BlockError, KeyTreeError};
+use retally_core::digest::KeyTreeError;
 use retally_core::manifest::ManifestError;
 use std::path::PathBuf;
 
@@ -38,9 +38,6 @@ pub enum RunDirError {
         /// What is wrong.
         error: ManifestError,
     },
-    /// A block that does not fit together.
-    #[error("the outcomes cannot be digested: {0}")]
-    Block(#[from] BlockError),
     /// Keys that do not fit together.
     #[error("the keys cannot be digested: {0}")]
     Keys(#[from] KeyTreeError),

@@ -22,7 +22,7 @@
 use super::RunDirError;
 use super::shape::{Shape, Table};
 use crate::store::{Folder, Unfinished};
-use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, NewRows, TableWriter, plain};
+use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, TableWriter, plain};
 use arrow_schema::{DataType, Field};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -43,53 +43,29 @@ const PAGE_BYTES: usize = 256 << 10;
 const SORTED_PAGE_ROWS: usize = 1024;
 
 /// A file of a run directory while it is written.
-pub(super) struct RunFile {
-    writer: TableWriter<Unfinished>,
+pub(super) type RunFile = TableWriter<Unfinished>;
+
+/// Makes the file of `table`, empty so far. Emits have a file for narrow decimals and, if need be,
+/// another one for wide ones.
+pub(super) fn create(
+    folder: &Folder,
+    shape: &Shape,
+    table: Table,
+    digits: Digits,
+) -> Result<RunFile, RunDirError> {
+    let name = match (table, digits) {
+        (Table::Emits(kind), Digits::Wide) => shape.emit_file(kind, 1),
+        _ => shape.file(table),
+    };
+    let columns = shape.columns(table, digits);
+    let options = plain(properties(&columns, table));
+    let shown = folder.show(&name);
+    Ok(TableWriter::new(folder.write(&name)?, Path::new(&shown), columns, options)?)
 }
 
-impl RunFile {
-    /// Makes the file of `table`, empty so far.
-    pub(super) fn create(
-        folder: &Folder,
-        shape: &Shape,
-        table: Table,
-    ) -> Result<Self, RunDirError> {
-        Self::part(folder, shape, table, (shape.file(table), Digits::Narrow))
-    }
-
-    /// Makes a file of `table` under a name of its own, whose decimals have so many digits.
-    pub(super) fn part(
-        folder: &Folder,
-        shape: &Shape,
-        table: Table,
-        (name, digits): (String, Digits),
-    ) -> Result<Self, RunDirError> {
-        let columns = shape.columns(table, digits);
-        let options = plain(properties(&columns, table));
-        let shown = folder.show(&name);
-        let file = folder.write(&name)?;
-        Ok(Self { writer: TableWriter::new(file, Path::new(&shown), columns, options)? })
-    }
-
-    /// Appends rows.
-    pub(super) fn write(&mut self, rows: NewRows) -> Result<(), RunDirError> {
-        Ok(self.writer.write(rows)?)
-    }
-
-    /// Bytes that the open row group holds in memory.
-    pub(super) fn held(&self) -> usize {
-        self.writer.held()
-    }
-
-    /// Ends the open row group.
-    pub(super) fn flush(&mut self) -> Result<(), RunDirError> {
-        Ok(self.writer.flush()?)
-    }
-
-    /// Ends the file: from then on it is there, for good.
-    pub(super) fn finish(self) -> Result<(), RunDirError> {
-        Ok(self.writer.finish()?.finish()?)
-    }
+/// Ends a file: from then on it is there, for good.
+pub(super) fn finish(file: RunFile) -> Result<(), RunDirError> {
+    Ok(file.finish()?.finish()?)
 }
 
 /// The settings of a table. See the head of this file.

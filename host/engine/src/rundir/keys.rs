@@ -1,309 +1,172 @@
-//! Keys of a run directory's tables and what belongs to them, read forward: all of them, or those
-//! of some leaves. What is read is checked against the leaves' hashes.
+//! Keys of a run's views or states and what belongs to them, read forward: all of them, or those of
+//! some leaves. A leaf is read as a whole and checked against its hash before a key of it is given.
 
 use super::RunDirError;
 use super::reader::{Keys, Part, Rows, RunReader};
-use super::recompute::leaves;
+use super::recompute::{Gathered, leaves};
 use super::shape::Table;
-use retally_core::digest::{KeyTree, KeyedDigest, Leaf, state_rows, view_rows};
-use retally_core::reduce::Viewed;
-use retally_core::schema::{Column, Field, Spans};
-use std::collections::VecDeque;
+use retally_compare::Sorted;
+use retally_core::digest::{
+    KeyTree, KeyTreeError, Leaf, state_rows, states_digest, view_rows, views_digest,
+};
+use retally_core::schema::{Column, Kind, Spans, Values};
 use std::ops::Range;
 
 impl RunReader {
-    /// The leaves of the views.
-    pub(crate) fn view_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
-        in_order(self, leaves(self, "views")?)
-    }
-
-    /// The leaves of the states.
-    pub(crate) fn state_leaves(&self) -> Result<Vec<Leaf>, RunDirError> {
-        in_order(self, leaves(self, "states")?)
-    }
-}
-
-/// The leaves, if each begins behind the one before: no digest covers which rows they are.
-fn in_order(run: &RunReader, leaves: Vec<Leaf>) -> Result<Vec<Leaf>, RunDirError> {
-    let mut next = 0u64;
-    for leaf in &leaves {
-        let end = leaf.first_row.checked_add(leaf.rows);
-        let end = end.filter(|end| leaf.first_row == next && (next + 1..1 << 63).contains(end));
-        next = end.ok_or_else(|| {
-            let Leaf { first_row, rows, .. } = leaf;
-            let (first_row, rows) = (*first_row as i64, *rows as i64);
-            let what = format!(
-                "a leaf of {rows} rows begins at row {first_row}, where row {next} is to come"
-            );
-            run.wrong(Table::Leaves, what)
-        })?;
-    }
-    Ok(leaves)
-}
-
-/// The rows of some leaves, which stand in order.
-fn part(leaves: &[Leaf], columns: Option<Vec<String>>) -> Part {
-    let mut rows: Vec<Range<u64>> = Vec::new();
-    for leaf in leaves {
-        let end = leaf.first_row + leaf.rows;
-        match rows.last_mut() {
-            Some(last) if last.end == leaf.first_row => last.end = end,
-            _ => rows.push(leaf.first_row..end),
+    /// The leaves of the views or the states. Their hashes are those of the table's digest, and
+    /// each begins behind the one before: no digest covers which rows they are.
+    pub(crate) fn leaves(&self, table: Table) -> Result<Vec<Leaf>, RunDirError> {
+        let of_views = table == Table::Views;
+        let tree = if of_views { "views" } else { "states" };
+        let leaves = leaves(self, tree)?;
+        let mut next = 0u64;
+        for Leaf { first_row, rows, .. } in &leaves {
+            let end = first_row.checked_add(*rows);
+            let end = end.filter(|end| *first_row == next && (next + 1..1 << 63).contains(end));
+            next = end.ok_or_else(|| {
+                let (first_row, rows) = (*first_row as i64, *rows as i64);
+                let what = format!(
+                    "a leaf of {rows} rows begins at row {first_row}, where row {next} is to come"
+                );
+                self.wrong(Table::Leaves, what)
+            })?;
         }
+        let digests = &self.manifest().digests;
+        let is_whole = match of_views {
+            true => views_digest(&self.view().fields, &leaves) == digests.views,
+            false => states_digest(&leaves) == digests.states,
+        };
+        let what = || format!("the leaves of the {tree} are not those of its digest");
+        is_whole.then_some(leaves).ok_or_else(|| self.wrong(Table::Leaves, what()))
     }
-    Part { keys: Keys::All, rows: Some(rows), columns }
 }
 
-/// The view rows of the keys of some leaves, a key at a time.
-pub(crate) struct ViewRows<'a> {
+/// The keys of some leaves, one after another, the first at hand from the beginning.
+pub(crate) struct KeyRows<'a> {
     run: &'a RunReader,
+    table: Table,
+    kinds: Vec<(String, Kind)>,
     rows: Rows<'a>,
-    check: LeafCheck<'a>,
+    leaves: std::vec::IntoIter<Leaf>,
+    /// What was read last, and how much of it is taken.
     keys: Spans,
     columns: Vec<Column>,
-    /// Where the key at hand begins and ends.
+    taken: usize,
+    /// The leaf at hand.
+    leaf: Gathered,
+    /// Number of the key at hand in it, and its rows.
+    key: usize,
     own: Range<usize>,
-    /// Rows of the key at hand where it lies in more than one batch, in place of the batch's.
-    joined: Option<(Vec<u8>, Vec<Column>, usize)>,
 }
 
-impl<'a> ViewRows<'a> {
-    /// `leaves`: some of the run's, in order.
-    pub(crate) fn new(run: &'a RunReader, leaves: &[Leaf]) -> Result<Self, RunDirError> {
-        Ok(Self {
+impl<'a> KeyRows<'a> {
+    /// `leaves`: some of the table's, in order.
+    pub(crate) fn new(
+        run: &'a RunReader,
+        table: Table,
+        leaves: Vec<Leaf>,
+    ) -> Result<Self, RunDirError> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for leaf in &leaves {
+            let end = leaf.first_row + leaf.rows;
+            match ranges.last_mut() {
+                Some(last) if last.end == leaf.first_row => last.end = end,
+                _ => ranges.push(leaf.first_row..end),
+            }
+        }
+        let kinds = match table {
+            Table::States => vec![("state".into(), Kind::Bytes), ("applied".into(), Kind::Integer)],
+            table => run.own_kinds(table),
+        };
+        let columns = kinds.iter().map(|(name, _)| name.clone()).chain(["key".into()]);
+        let part = Part { keys: Keys::All, rows: Some(ranges), columns: Some(columns.collect()) };
+        let mut keys = Self {
             run,
-            rows: run.part(Table::Views, part(leaves, None))?,
-            check: LeafCheck::new(run.view(), leaves),
+            table,
+            kinds,
+            rows: run.part(table, part)?,
+            leaves: leaves.into_iter(),
             keys: Spans::default(),
             columns: Vec::new(),
+            taken: 0,
+            leaf: Gathered::default(),
+            key: 0,
             own: 0..0,
-            joined: None,
-        })
+        };
+        keys.advance()?;
+        Ok(keys)
     }
 
-    /// Goes on to the next key; false behind the last.
-    pub(crate) fn advance(&mut self) -> Result<bool, RunDirError> {
-        self.joined = None;
-        if self.own.end == self.keys.len() && !self.fill()? {
-            let left = self.check.end();
-            return left.map(|()| false).map_err(|what| self.run.wrong(Table::Views, what));
+    /// The rows of the key at hand: of a state one, with it and the number of events applied to it.
+    pub(crate) fn own(&self) -> retally_compare::Rows<'_> {
+        let Range { start, end } = self.own;
+        retally_compare::Rows { columns: &self.leaf.viewed.columns, start, end }
+    }
+
+    fn read_leaf(&mut self, leaf: &Leaf) -> Result<(), RunDirError> {
+        self.leaf = Gathered::new(&self.kinds);
+        for _ in 0..leaf.rows {
+            while self.taken == self.keys.len() {
+                let batch = self.rows.next().ok_or_else(|| self.changed(leaf))??;
+                let columns = self.kinds.iter().map(|(name, kind)| batch.column(name, *kind));
+                self.columns = columns.collect::<Result<_, _>>()?;
+                (self.keys, self.taken) = (batch.text_spans("key")?, 0);
+            }
+            let pushed = self.leaf.push(self.keys.get(self.taken), &self.columns, self.taken);
+            pushed.map_err(|_| self.run.wrong(self.table, "a column is of another type"))?;
+            self.taken += 1;
+        }
+        let found = self.tree().map_err(|error| self.run.wrong(self.table, error.to_string()))?;
+        match found.as_slice() {
+            [one] if (one.hash, one.keys, one.rows) == (leaf.hash, leaf.keys, leaf.rows) => Ok(()),
+            _ => Err(self.changed(leaf)),
+        }
+    }
+
+    /// The leaves of a tree over the leaf at hand.
+    fn tree(&self) -> Result<Vec<Leaf>, KeyTreeError> {
+        let Gathered { keys, viewed } = &self.leaf;
+        let values: Vec<&Values> = viewed.columns.iter().map(|column| &column.values).collect();
+        if let (Table::States, [Values::Bytes(states), Values::Integer(applied)]) =
+            (self.table, values.as_slice())
+        {
+            let applied: Vec<u64> = applied.iter().map(|&number| number as u64).collect();
+            let mut tree = KeyTree::states();
+            state_rows(keys, states, &applied, |key, row| tree.append(key, row))?;
+            return Ok(tree.finish().leaves);
+        }
+        let fields = &self.run.view().fields;
+        let mut tree = KeyTree::views(fields);
+        view_rows(fields, keys, viewed, |key, row| tree.append(key, row))?;
+        Ok(tree.finish().leaves)
+    }
+
+    fn changed(&self, leaf: &Leaf) -> RunDirError {
+        let from = leaf.first_row;
+        let what = format!("the rows from {from} are not those whose hash is in leaves.parquet");
+        self.run.wrong(self.table, what)
+    }
+}
+
+impl Sorted for KeyRows<'_> {
+    type Error = RunDirError;
+
+    fn key(&self) -> Option<&[u8]> {
+        (self.key < self.leaf.keys.len()).then(|| self.leaf.keys.get(self.key))
+    }
+
+    fn advance(&mut self) -> Result<(), RunDirError> {
+        self.key += 1;
+        if self.key >= self.leaf.keys.len() {
+            (self.leaf, self.key, self.own) = (Gathered::default(), 0, 0..0);
+            if let Some(leaf) = self.leaves.next() {
+                self.read_leaf(&leaf)?;
+            }
         }
         let start = self.own.end;
-        let key = self.keys.get(start);
-        let rows = (start..self.keys.len()).take_while(|&row| self.keys.get(row) == key).count();
+        let owners = self.leaf.viewed.owners[start..].iter();
+        let rows = owners.take_while(|&&owner| owner as usize == self.key).count();
         self.own = start..start + rows;
-        if self.own.end == self.keys.len() {
-            self.join()?;
-        }
-        self.check_key()?;
-        Ok(true)
-    }
-
-    /// The key at hand.
-    pub(crate) fn key(&self) -> &[u8] {
-        match &self.joined {
-            Some((key, ..)) => key,
-            None => self.keys.get(self.own.start),
-        }
-    }
-
-    /// Its rows.
-    pub(crate) fn own(&self) -> retally_compare::Rows<'_> {
-        match &self.joined {
-            Some((_, columns, rows)) => retally_compare::Rows { columns, start: 0, end: *rows },
-            None => {
-                let Range { start, end } = self.own;
-                retally_compare::Rows { columns: &self.columns, start, end }
-            }
-        }
-    }
-
-    fn fill(&mut self) -> Result<bool, RunDirError> {
-        let Some(batch) = self.rows.next() else { return Ok(false) };
-        let batch = batch?;
-        self.columns = self.run.own(Table::Views, &batch)?;
-        self.keys = batch.text_spans("key")?;
-        self.own = 0..0;
-        Ok(true)
-    }
-
-    /// The last key of a batch may go on in the next.
-    fn join(&mut self) -> Result<(), RunDirError> {
-        let key = self.keys.get(self.own.start).to_vec();
-        let mut columns = empty(self.run.view());
-        self.copy(self.own.clone(), &mut columns)?;
-        let mut all = self.own.len();
-        while self.own.end == self.keys.len() {
-            if !self.fill()? {
-                (self.keys, self.own) = (Spans::default(), 0..0);
-                break;
-            }
-            let rows = self.keys.iter().take_while(|next| *next == key.as_slice()).count();
-            self.copy(0..rows, &mut columns)?;
-            all += rows;
-            self.own = 0..rows;
-            if rows < self.keys.len() {
-                break;
-            }
-        }
-        self.joined = Some((key, columns, all));
         Ok(())
-    }
-
-    fn copy(&self, rows: Range<usize>, to: &mut [Column]) -> Result<(), RunDirError> {
-        for (to, from) in to.iter_mut().zip(&self.columns) {
-            for row in rows.clone() {
-                let wrong = |_| self.run.wrong(Table::Views, "a column is of another type");
-                to.push(from.get(row)).map_err(wrong)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_key(&mut self) -> Result<(), RunDirError> {
-        let mut check = std::mem::take(&mut self.check);
-        let checked = check.key(self.key(), self.own());
-        self.check = check;
-        checked.map_err(|what| self.run.wrong(Table::Views, what))
-    }
-}
-
-fn empty(fields: &[Field]) -> Vec<Column> {
-    fields.iter().map(|field| Column::new(field.kind)).collect()
-}
-
-/// Why rows are not those of a leaf.
-fn changed(first_row: u64) -> String {
-    format!("the rows from {first_row} are not those whose hash is in leaves.parquet")
-}
-
-/// Hashes rows again, leaf by leaf.
-#[derive(Default)]
-struct LeafCheck<'a> {
-    fields: &'a [Field],
-    leaves: VecDeque<Leaf>,
-    keys: Spans,
-    viewed: Viewed,
-}
-
-impl<'a> LeafCheck<'a> {
-    fn new(fields: &'a [Field], leaves: &[Leaf]) -> Self {
-        let viewed = Viewed { owners: Vec::new(), columns: empty(fields) };
-        Self { fields, leaves: leaves.iter().copied().collect(), keys: Spans::default(), viewed }
-    }
-
-    fn key(&mut self, key: &[u8], rows: retally_compare::Rows<'_>) -> Result<(), String> {
-        let Some(&leaf) = self.leaves.front() else {
-            return Err("it has more rows than its leaves say".into());
-        };
-        self.keys.push(key);
-        for row in 0..rows.len() {
-            self.viewed.owners.push(self.keys.len() as u32 - 1);
-            for (at, column) in self.viewed.columns.iter_mut().enumerate() {
-                column.push(rows.get(row, at)).map_err(|_| changed(leaf.first_row))?;
-            }
-        }
-        if (self.viewed.owners.len() as u64) < leaf.rows {
-            return Ok(());
-        }
-        let mut tree = KeyTree::views(self.fields);
-        view_rows(self.fields, &self.keys, &self.viewed, |key, row| tree.append(key, row))
-            .map_err(|error| error.to_string())?;
-        self.leaves.pop_front();
-        self.keys.clear();
-        self.viewed = Viewed { owners: Vec::new(), columns: empty(self.fields) };
-        same(&tree.finish(), &leaf)
-    }
-
-    fn end(&self) -> Result<(), String> {
-        self.leaves.front().map_or(Ok(()), |leaf| Err(changed(leaf.first_row)))
-    }
-}
-
-/// Whether a tree over the rows of one leaf is that leaf.
-fn same(found: &KeyedDigest, leaf: &Leaf) -> Result<(), String> {
-    match found.leaves.as_slice() {
-        [one] if (one.hash, one.keys, one.rows) == (leaf.hash, leaf.keys, leaf.rows) => Ok(()),
-        _ => Err(changed(leaf.first_row)),
-    }
-}
-
-/// The states of some leaves, a key at a time.
-pub(crate) struct StateRows<'a> {
-    run: &'a RunReader,
-    rows: Rows<'a>,
-    leaves: VecDeque<Leaf>,
-    tree: KeyTree,
-    /// Rows of the leaf at hand that are in the tree.
-    taken: u64,
-    keys: Spans,
-    states: Spans,
-    applied: Vec<u64>,
-    next: usize,
-}
-
-impl<'a> StateRows<'a> {
-    /// `leaves`: some of the run's, in order.
-    pub(crate) fn new(run: &'a RunReader, leaves: &[Leaf]) -> Result<Self, RunDirError> {
-        let columns = ["key", "state", "applied"].map(str::to_owned);
-        Ok(Self {
-            run,
-            rows: run.part(Table::States, part(leaves, Some(columns.into())))?,
-            leaves: leaves.iter().copied().collect(),
-            tree: KeyTree::states(),
-            taken: 0,
-            keys: Spans::default(),
-            states: Spans::default(),
-            applied: Vec::new(),
-            next: 0,
-        })
-    }
-
-    /// Goes on to the next key; false behind the last.
-    pub(crate) fn advance(&mut self) -> Result<bool, RunDirError> {
-        let wrong = |what: String| self.run.wrong(Table::States, what);
-        if self.next == self.keys.len() {
-            let Some(batch) = self.rows.next() else {
-                let left = self.leaves.front().map(|leaf| changed(leaf.first_row));
-                return left.map_or(Ok(false), |what| Err(wrong(what)));
-            };
-            let batch = batch?;
-            self.keys = batch.text_spans("key")?;
-            self.states = batch.byte_spans("state")?;
-            self.applied = batch.numbers("applied")?.iter().map(|&n| n as u64).collect();
-            self.next = 0;
-        }
-        self.next += 1;
-        let checked = self.check();
-        checked.map_err(|what| self.run.wrong(Table::States, what))?;
-        Ok(true)
-    }
-
-    fn check(&mut self) -> Result<(), String> {
-        let at = self.next - 1;
-        let own = |spans: &Spans| Spans::from_iter([spans.get(at)]);
-        let (keys, states, applied) = (own(&self.keys), own(&self.states), [self.applied[at]]);
-        state_rows(&keys, &states, &applied, |key, row| self.tree.append(key, row))
-            .map_err(|error| error.to_string())?;
-        self.taken += 1;
-        let Some(leaf) = self.leaves.front().copied() else {
-            return Err("it has more rows than its leaves say".into());
-        };
-        if self.taken < leaf.rows {
-            return Ok(());
-        }
-        self.taken = 0;
-        self.leaves.pop_front();
-        same(&std::mem::replace(&mut self.tree, KeyTree::states()).finish(), &leaf)
-    }
-
-    /// The key at hand.
-    pub(crate) fn key(&self) -> &[u8] {
-        self.keys.get(self.next - 1)
-    }
-
-    /// Its state and the number of events applied to it.
-    pub(crate) fn state(&self) -> (&[u8], u64) {
-        (self.states.get(self.next - 1), self.applied[self.next - 1])
     }
 }

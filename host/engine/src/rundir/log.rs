@@ -8,54 +8,68 @@ use super::shape::Table;
 use crate::table::Batch;
 use arrow_array::{Array, StringArray};
 use retally_compare::model::NamedOutcome;
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, PartitionDigest, outcomes_digest};
-use retally_core::log::Stretch;
+use retally_core::digest::{OutcomeShape, Outcomes};
+use retally_core::log::{Position, Stretch};
 use retally_core::manifest::{Counts, Totals};
 use retally_core::reduce::{Block, EmitRows, Outcome};
 use retally_core::schema::{Column, Spans};
 use std::collections::{BTreeSet, VecDeque};
 
-/// Events of one outcome that follow one another in a partition.
+/// Events of one outcome that follow one another in a partition; of refused ones each by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Alike {
-    pub(crate) partition: String,
-    pub(crate) offset: u64,
+    /// Where the first lies.
+    pub(crate) at: Position,
     pub(crate) events: u64,
-    pub(crate) what: String,
-    pub(crate) code: Option<String>,
+    pub(crate) outcome: NamedOutcome,
+    /// Of a refused event, as far as it could be read.
+    pub(crate) key: Option<String>,
 }
 
-/// The outcomes in log order; of one partition alone if asked for.
-pub(crate) struct OutcomeRows<'a> {
+/// The outcomes, or the refused events without their bytes, in log order; of one partition alone
+/// if asked for.
+pub(crate) struct AlikeRows<'a> {
     run: &'a RunReader,
+    table: Table,
     rows: Rows<'a>,
-    only: Option<String>,
+    only: Option<&'a str>,
     read: VecDeque<Alike>,
 }
 
-impl<'a> OutcomeRows<'a> {
-    pub(crate) fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let rows = run.part(Table::Outcomes, Part::default())?;
-        Ok(Self { run, rows, only: only.map(str::to_owned), read: VecDeque::new() })
+impl<'a> AlikeRows<'a> {
+    /// Of [`Table::Outcomes`] or [`Table::Refused`].
+    pub(crate) fn new(
+        run: &'a RunReader,
+        table: Table,
+        only: Option<&'a str>,
+    ) -> Result<Self, RunDirError> {
+        let columns = ["partition", "offset", "events", "what", "code", "key"].map(str::to_owned);
+        let part = Part { columns: Some(columns.into()), ..Part::default() };
+        Ok(Self { run, table, rows: run.part(table, part)?, only, read: VecDeque::new() })
     }
 
     fn fill(&mut self, batch: &Batch) -> Result<(), RunDirError> {
-        let (partitions, whats) = (batch.texts("partition")?, batch.texts("what")?);
-        let (offsets, events) = (batch.numbers("offset")?, batch.numbers("events")?);
-        let codes = batch.texts("code")?;
-        for row in 0..batch.len() {
-            let (offset, events) = (offsets[row], events[row]);
-            if offset < 0 || events < 1 || offset.checked_add(events).is_none() {
+        let some = |texts: &StringArray, row| texts.is_valid(row).then(|| texts.value(row).into());
+        let (partitions, offsets) = (batch.texts("partition")?, batch.numbers("offset")?);
+        let (whats, codes) = (batch.texts("what")?, batch.texts("code")?);
+        let of_outcomes = self.table == Table::Outcomes;
+        let events = of_outcomes.then(|| batch.numbers("events")).transpose()?;
+        let keys = (!of_outcomes).then(|| batch.texts("key")).transpose()?;
+        for (row, &offset) in offsets.iter().enumerate() {
+            let events = events.map_or(1, |events| events[row]);
+            let can_be = offset >= 0 && events >= 1 && offset.checked_add(events).is_some();
+            if of_outcomes && !can_be {
                 let what = format!("{events} events from offset {offset} cannot be");
-                return Err(self.run.wrong(Table::Outcomes, what));
+                return Err(self.run.wrong(self.table, what));
             }
-            if self.only.as_ref().is_none_or(|only| only == partitions.value(row)) {
+            let partition = partitions.value(row);
+            if self.only.is_none_or(|only| only == partition) {
+                let what = whats.value(row).to_owned();
                 self.read.push_back(Alike {
-                    partition: partitions.value(row).to_owned(),
-                    offset: offset as u64,
+                    at: Position { partition: partition.to_owned(), offset: offset as u64 },
                     events: events as u64,
-                    what: whats.value(row).to_owned(),
-                    code: codes.is_valid(row).then(|| codes.value(row).to_owned()),
+                    outcome: NamedOutcome { what, code: some(codes, row) },
+                    key: keys.and_then(|keys| some(keys, row)),
                 });
             }
         }
@@ -63,7 +77,7 @@ impl<'a> OutcomeRows<'a> {
     }
 }
 
-impl Iterator for OutcomeRows<'_> {
+impl Iterator for AlikeRows<'_> {
     type Item = Result<Alike, RunDirError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -96,40 +110,37 @@ pub(crate) struct EmitRowsOf<'a> {
     run: &'a RunReader,
     kind: usize,
     rows: Rows<'a>,
-    partitions: Option<StringArray>,
+    only: Option<&'a str>,
+    /// None behind the last.
+    read: Option<ReadEmits>,
+    /// The next record of those that were read, and how many were read before.
+    at: usize,
+    before: u64,
+}
+
+struct ReadEmits {
+    partitions: StringArray,
     offsets: Vec<i64>,
     times: Vec<i64>,
     keys: Spans,
     columns: Vec<Column>,
-    at: usize,
-    /// Records of the batches before.
-    before: u64,
-    only: Option<String>,
 }
 
 impl<'a> EmitRowsOf<'a> {
-    pub(crate) fn new(
-        run: &'a RunReader,
-        kind: usize,
-        only: Option<&str>,
-    ) -> Result<Self, RunDirError> {
+    /// Those of every kind.
+    pub(crate) fn all(run: &'a RunReader, only: Option<&'a str>) -> Result<Vec<Self>, RunDirError> {
+        (0..run.emits().len()).map(|kind| Self::new(run, kind, only)).collect()
+    }
+
+    fn new(run: &'a RunReader, kind: usize, only: Option<&'a str>) -> Result<Self, RunDirError> {
         let table = Table::Emits(kind);
         // Neither the number within the event, which the order tells, nor the id.
-        let columns = run.with_own(table, &["partition", "offset", "time", "key"]);
-        let part = Part { columns: Some(columns), ..Part::default() };
-        let mut emits = Self {
-            run,
-            kind,
-            rows: run.part(table, part)?,
-            partitions: None,
-            offsets: Vec::new(),
-            times: Vec::new(),
-            keys: Spans::default(),
-            columns: Vec::new(),
-            at: 0,
-            before: 0,
-            only: only.map(str::to_owned),
-        };
+        let front = ["partition", "offset", "time", "key"].map(str::to_owned);
+        let own = run.own_kinds(table).into_iter().map(|(name, _)| name);
+        let columns = Some(front.into_iter().chain(own).collect());
+        let part = Part { columns, ..Part::default() };
+        let rows = run.part(table, part)?;
+        let mut emits = Self { run, kind, rows, only, read: None, at: 0, before: 0 };
         emits.fill()?;
         Ok(emits)
     }
@@ -144,8 +155,8 @@ impl<'a> EmitRowsOf<'a> {
         let fields = &self.run.emits()[self.kind].fields;
         let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
         let mut taken = Taken { columns, ..Taken::default() };
-        while let Some((of, offset)) = self.next() {
-            if self.only.as_ref().is_some_and(|only| only != of) {
+        while let (Some((of, offset)), Some(read)) = (self.next(), &self.read) {
+            if self.only.is_some_and(|only| only != of) {
                 self.pass()?;
                 continue;
             }
@@ -153,10 +164,10 @@ impl<'a> EmitRowsOf<'a> {
                 break;
             }
             taken.events.push((offset - first) as u32);
-            taken.keys.push(self.keys.get(self.at));
-            taken.times.push(self.times[self.at]);
+            taken.keys.push(read.keys.get(self.at));
+            taken.times.push(read.times[self.at]);
             taken.rows.push(self.before + self.at as u64);
-            for (to, from) in taken.columns.iter_mut().zip(&self.columns) {
+            for (to, from) in taken.columns.iter_mut().zip(&read.columns) {
                 let wrong =
                     |_| self.run.wrong(Table::Emits(self.kind), "a column is of another type");
                 to.push(from.get(self.at)).map_err(wrong)?;
@@ -168,27 +179,30 @@ impl<'a> EmitRowsOf<'a> {
 
     /// Partition and offset of the next record's event.
     fn next(&self) -> Option<(&str, u64)> {
-        let partitions = self.partitions.as_ref()?;
-        let offset = *self.offsets.get(self.at)?;
-        Some((partitions.value(self.at), offset as u64))
+        let ReadEmits { partitions, offsets, .. } = self.read.as_ref()?;
+        Some((partitions.value(self.at), offsets[self.at] as u64))
     }
 
     fn pass(&mut self) -> Result<(), RunDirError> {
         self.at += 1;
-        if self.at == self.offsets.len() { self.fill() } else { Ok(()) }
+        let read = self.read.as_ref().map_or(0, |read| read.offsets.len());
+        if self.at == read { self.fill() } else { Ok(()) }
     }
 
     fn fill(&mut self) -> Result<(), RunDirError> {
-        self.before += self.offsets.len() as u64;
-        self.at = 0;
-        self.offsets.clear();
-        while self.offsets.is_empty() {
-            let Some(batch) = self.rows.next().transpose()? else { return Ok(()) };
-            self.partitions = Some(batch.texts("partition")?.clone());
-            self.offsets = batch.numbers("offset")?.to_vec();
-            self.times = batch.times("time")?.values().to_vec();
-            self.keys = batch.text_spans("key")?;
-            self.columns = self.run.own(Table::Emits(self.kind), &batch)?;
+        self.before += self.at as u64;
+        (self.at, self.read) = (0, None);
+        while let Some(batch) = self.rows.next().transpose()? {
+            if !batch.is_empty() {
+                self.read = Some(ReadEmits {
+                    partitions: batch.texts("partition")?.clone(),
+                    offsets: batch.numbers("offset")?.to_vec(),
+                    times: batch.times("time")?.values().to_vec(),
+                    keys: batch.text_spans("key")?,
+                    columns: self.run.own(Table::Emits(self.kind), &batch)?,
+                });
+                break;
+            }
         }
         Ok(())
     }
@@ -196,7 +210,7 @@ impl<'a> EmitRowsOf<'a> {
     /// An error if records are left, which belong to no event that was applied.
     pub(crate) fn end(&mut self) -> Result<(), RunDirError> {
         while let Some((partition, offset)) = self.next() {
-            if self.only.as_ref().is_none_or(|only| only == partition) {
+            if self.only.is_none_or(|only| only == partition) {
                 let what =
                     format!("{partition}:{offset} was not applied, or stands out of log order");
                 return Err(self.run.wrong(Table::Emits(self.kind), what));
@@ -207,82 +221,17 @@ impl<'a> EmitRowsOf<'a> {
     }
 }
 
-/// A refused event without its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RefusedRow {
-    pub(crate) partition: String,
-    pub(crate) offset: u64,
-    pub(crate) what: String,
-    pub(crate) code: Option<String>,
-    pub(crate) key: Option<String>,
-}
-
-impl RefusedRow {
-    /// What became of it.
-    pub(crate) fn outcome(&self) -> NamedOutcome {
-        NamedOutcome { what: self.what.clone(), code: self.code.clone() }
-    }
-}
-
-/// The refused in log order, without their bytes.
-pub(crate) struct RefusedRows<'a> {
-    rows: Rows<'a>,
-    read: VecDeque<RefusedRow>,
-    only: Option<String>,
-}
-
-impl<'a> RefusedRows<'a> {
-    pub(crate) fn new(run: &'a RunReader, only: Option<&str>) -> Result<Self, RunDirError> {
-        let columns = ["partition", "offset", "what", "code", "key"].map(str::to_owned);
-        let part = Part { columns: Some(columns.into()), ..Part::default() };
-        let rows = run.part(Table::Refused, part)?;
-        Ok(Self { rows, read: VecDeque::new(), only: only.map(str::to_owned) })
-    }
-
-    fn fill(&mut self, batch: &Batch) -> Result<(), RunDirError> {
-        let partitions = batch.texts("partition")?;
-        let (offsets, whats) = (batch.numbers("offset")?, batch.texts("what")?);
-        let (codes, keys) = (batch.texts("code")?, batch.texts("key")?);
-        for (row, &offset) in offsets.iter().enumerate() {
-            let partition = partitions.value(row);
-            if self.only.as_ref().is_none_or(|only| only == partition) {
-                self.read.push_back(RefusedRow {
-                    partition: partition.to_owned(),
-                    offset: offset as u64,
-                    what: whats.value(row).to_owned(),
-                    code: codes.is_valid(row).then(|| codes.value(row).to_owned()),
-                    key: keys.is_valid(row).then(|| keys.value(row).to_owned()),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Iterator for RefusedRows<'_> {
-    type Item = Result<RefusedRow, RunDirError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.read.is_empty() {
-            if let Err(error) = self.rows.next()?.and_then(|batch| self.fill(&batch)) {
-                return Some(Err(error));
-            }
-        }
-        self.read.pop_front().map(Ok)
-    }
-}
-
 /// All partitions, in byte order, and reject codes that the outcomes name.
 fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
     let (mut partitions, mut rejects) = (BTreeSet::new(), Vec::new());
     let mut left = run.manifest().counts.events;
-    for alike in OutcomeRows::new(run, None)? {
-        let Alike { partition, events, what, code, .. } = alike?;
+    for alike in AlikeRows::new(run, Table::Outcomes, None)? {
+        let Alike { at, events, outcome: NamedOutcome { what, code }, .. } = alike?;
         // Counted first, so that a forged count cannot keep a check busy for ever.
         left = left.checked_sub(events).ok_or_else(|| {
             run.wrong(Table::Outcomes, "it names more events than the manifest counts")
         })?;
-        partitions.insert(partition);
+        partitions.insert(at.partition);
         if let Some(code) = code.filter(|code| !rejects.contains(code))
             && what == Outcome::Rejected(0).word()
         {
@@ -296,7 +245,7 @@ fn names(run: &RunReader) -> Result<(Vec<String>, Vec<String>), RunDirError> {
 /// of the emits: whether what was read is what was written.
 pub(crate) struct Regrown<'a> {
     run: &'a RunReader,
-    trees: Outcomes,
+    pub(super) trees: Outcomes,
     /// The partitions that the outcomes name, in byte order: by the numbers of the stretches.
     pub(crate) partitions: Vec<String>,
     /// Without the filtered, who leave no record.
@@ -323,11 +272,11 @@ impl<'a> Regrown<'a> {
 
     /// What some events are, as the trees count it.
     pub(crate) fn what(&self, alike: &Alike) -> Result<Outcome, RunDirError> {
-        let Alike { partition, offset, what, code, .. } = alike;
+        let NamedOutcome { what, code } = &alike.outcome;
         let code = code.as_deref();
-        Outcome::parse(what, code, &self.trees.shape().rejects).ok_or_else(|| {
+        Outcome::parse(what, code, self.rejects()).ok_or_else(|| {
             let code = code.unwrap_or_default();
-            let what = format!("{partition}:{offset} is {what:?} {code:?}, which is unknown");
+            let what = format!("{} is {what:?} {code:?}, which is unknown", alike.at);
             self.run.wrong(Table::Outcomes, what)
         })
     }
@@ -356,13 +305,15 @@ impl<'a> Regrown<'a> {
         })
     }
 
-    /// The tree of each partition.
-    pub(super) fn digests(&self) -> Vec<PartitionDigest> {
-        self.trees.digests()
+    /// The number of a partition.
+    pub(crate) fn number(&self, partition: &String) -> u32 {
+        self.partitions.binary_search(partition).unwrap_or_default() as u32
     }
 
-    /// The outcomes' digest of all that was walked.
-    pub(crate) fn digest(&self) -> Hash {
-        outcomes_digest(self.run.emits(), &self.digests())
+    /// What is wrong if the manifest does not seal what was walked.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let is_sealed = self.trees.digest() == self.run.manifest().digests.outcomes;
+        let what = "outcomes and emits are not those of the outcomes' digest";
+        (!is_sealed).then(|| what.to_owned())
     }
 }

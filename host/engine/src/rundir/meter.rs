@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which bytes were read of which file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Meter(Arc<Mutex<BTreeMap<Arc<str>, Spans>>>);
+pub(super) struct Meter(Arc<Mutex<BTreeMap<Arc<Path>, Spans>>>);
 
 /// Stretches of a file: ascending, and none touches the next.
 #[derive(Debug, Default)]
@@ -39,12 +40,8 @@ impl Spans {
 
 impl Meter {
     /// Adds bytes of a file.
-    pub(super) fn add(&self, file: &Arc<str>, span: Range<u64>) {
-        let mut files = self.files();
-        match files.get_mut(file) {
-            Some(spans) => spans.add(span),
-            None => files.entry(file.clone()).or_default().add(span),
-        }
+    pub(super) fn add(&self, file: &Arc<Path>, span: Range<u64>) {
+        self.files().entry(file.clone()).or_default().add(span);
     }
 
     /// All so far.
@@ -52,7 +49,7 @@ impl Meter {
         self.files().values().map(Spans::bytes).sum()
     }
 
-    fn files(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Spans>> {
+    fn files(&self) -> MutexGuard<'_, BTreeMap<Arc<Path>, Spans>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,20 +57,20 @@ impl Meter {
 /// A file whose reads are counted.
 pub(super) struct Metered {
     file: File,
-    name: Arc<str>,
+    path: Arc<Path>,
     place: u64,
     meter: Meter,
 }
 
 impl Metered {
-    pub(super) fn new(file: File, name: &str, meter: Meter) -> Self {
-        Self { file, name: name.into(), place: 0, meter }
+    pub(super) fn new(file: File, path: &Arc<Path>, meter: &Meter) -> Self {
+        Self { file, path: path.clone(), place: 0, meter: meter.clone() }
     }
 
     fn at(&self, start: u64) -> Result<Self> {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(start))?;
-        Ok(Self { file, name: self.name.clone(), place: start, meter: self.meter.clone() })
+        Ok(Self { place: start, ..Self::new(file, &self.path, &self.meter) })
     }
 }
 
@@ -81,7 +78,7 @@ impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.file.read(buffer)?;
         let end = self.place + read as u64;
-        self.meter.add(&self.name, self.place..end);
+        self.meter.add(&self.path, self.place..end);
         self.place = end;
         Ok(read)
     }
@@ -122,7 +119,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_byte_counts_once(spans in prop::collection::vec((0u64..60, 0u64..9), 0..20)) {
-            let (meter, file) = (Meter::default(), Arc::from("view.parquet"));
+            let (meter, file) = (Meter::default(), Arc::from(Path::new("view.parquet")));
             let mut all = BTreeSet::new();
             for (start, length) in spans {
                 meter.add(&file, start..start + length);

@@ -13,35 +13,31 @@
 //! history.parquet           partition, events, edge, open: only after a snapshot
 //! ```
 //!
-//! [`RunWriter`] writes one, [`RunReader`] reads one, [`check()`] recomputes every digest from the
+//! `RunWriter` writes one, [`RunReader`] reads one, [`check()`] recomputes every digest from the
 //! files alone. How the digests follow from the files stands in docs/digest.md.
 
 mod check;
-mod emits;
 mod error;
 mod file;
-mod folder;
 pub(crate) mod keys;
 pub(crate) mod log;
 mod meter;
-mod named;
-mod places;
 mod reader;
 mod recompute;
 mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shape;
-mod story;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub(crate) use check::log_finding;
 pub use check::{CheckReport, Checked, check};
-pub(crate) use check::{log_finding, violations_digest};
 pub use error::RunDirError;
-pub use named::Named;
-pub use reader::{Keys, Part, Rows, RunReader};
+pub use reader::{Keys, Named, Part, Rows, RunReader};
+pub(crate) use recompute::violations;
 pub(crate) use rows::{RowMaker, state_rows};
+pub(crate) use shape::BEFORE_EMITS;
 pub use shape::Table;
-pub use writer::RunWriter;
+pub(crate) use writer::RunWriter;

@@ -1,13 +1,13 @@
 //! Reading a run directory: only one that is complete, and never more of it than asked for.
 
 use super::RunDirError;
-use super::folder::Folder;
 use super::meter::{Meter, Metered};
 use super::shape::{Control, MANIFEST, Shape, Table};
 use crate::limits::RUN_READ_ROWS;
-use crate::table::{self, Batch, Digits, TableError};
+use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow};
 use arrow_array::cast::AsArray;
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Fields};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -16,21 +16,34 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
+use retally_core::log::{Position, Reach};
 use retally_core::manifest::{Manifest, ManifestError};
-use retally_core::schema::{self, Column};
-use std::collections::{BTreeMap, BTreeSet};
+use retally_core::schema::{Column, EmitKind, Kind, Values, ViewShape};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A finished run.
+/// A finished run. What reads a table of it fails when a file is missing or not as it was written.
 #[derive(Debug)]
 pub struct RunReader {
-    folder: Folder,
+    dir: PathBuf,
     manifest: Manifest,
-    shape: Shape,
-    history: bool,
+    pub(super) shape: Shape,
     meter: Meter,
+}
+
+/// A column of a table under its name there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// The column's name in the table.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// One value per row.
+    pub column: Column,
 }
 
 /// Which part of a table is wanted.
@@ -69,29 +82,31 @@ impl RunReader {
     /// # Errors
     /// When it is half-written, of a newer format, or no run directory at all.
     pub fn open(dir: &Path) -> Result<Self, RunDirError> {
-        let folder = Folder::open(dir)?;
-        let path = folder.at(MANIFEST);
-        let Some(bytes) = folder.bytes(MANIFEST)? else {
-            let begun = folder.is_begun()?;
-            let dir = dir.to_path_buf();
-            return Err(if begun {
-                RunDirError::HalfWritten(dir)
-            } else {
-                RunDirError::NoRun(dir)
-            });
+        if !dir.is_dir() {
+            return Err(RunDirError::NoRun(dir.to_path_buf()));
+        }
+        let path = dir.join(MANIFEST);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let is_begun = is_begun(dir).map_err(|error| failed("read", dir, error))?;
+                let none = if is_begun { RunDirError::HalfWritten } else { RunDirError::NoRun };
+                return Err(none(dir.to_path_buf()));
+            }
+            read => read.map_err(|error| failed("read", &path, error))?,
         };
-        let manifest = Manifest::from_bytes(&bytes)
-            .map_err(|error| RunDirError::Manifest { path: path.clone(), error })?;
-        let unusable = || RunDirError::Manifest {
-            path: path.clone(),
-            error: ManifestError::NotAManifest("its `control` names no tables".into()),
-        };
-        let control: Control =
-            serde_json::from_value(manifest.control.clone()).map_err(|_| unusable())?;
-        let shape = Shape::read(&control).ok_or_else(unusable)?;
+        let broken = |error| RunDirError::Manifest { path: path.clone(), error };
+        let manifest = Manifest::from_bytes(&bytes).map_err(broken)?;
+        let control: Option<Control> = serde_json::from_value(manifest.control.clone()).ok();
+        let unusable = || ManifestError::NotAManifest("its `control` names no tables".into());
+        let shape = control.and_then(Shape::read).ok_or_else(|| broken(unusable()))?;
         let meter = Meter::default();
-        meter.add(&MANIFEST.into(), 0..bytes.len() as u64);
-        Ok(Self { folder, manifest, shape, history: control.history, meter })
+        meter.add(&Arc::from(path), 0..bytes.len() as u64);
+        Ok(Self { dir: dir.to_path_buf(), manifest, shape, meter })
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Bytes read of the directory's files so far.
@@ -100,11 +115,8 @@ impl RunReader {
     }
 
     /// Bytes of all its files.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
     pub fn bytes_total(&self) -> Result<u64, RunDirError> {
-        self.folder.size("")
+        size(&self.dir)
     }
 
     /// What ran, on what, with what result.
@@ -112,103 +124,97 @@ impl RunReader {
         &self.manifest
     }
 
-    /// Whether the run went on from a snapshot.
-    pub fn has_history(&self) -> bool {
-        self.history
-    }
-
-    /// The fields of the view.
-    pub fn view(&self) -> &[schema::Field] {
+    /// The view's fields and what tells the rows of one key apart.
+    pub fn view(&self) -> &ViewShape {
         &self.shape.view
     }
 
-    /// The view's fields and what tells the rows of one key apart.
-    pub fn view_shape(&self) -> schema::ViewShape {
-        schema::ViewShape { fields: self.shape.view.clone(), row_key: self.shape.row_key.clone() }
-    }
-
     /// The emit kinds in declared order: what [`Table::Emits`] counts.
-    pub fn emits(&self) -> &[schema::EmitKind] {
+    pub fn emits(&self) -> &[EmitKind] {
         &self.shape.emits
     }
 
     /// The rows of a table in its order. `keys` is for tables with a column of that name; others
     /// are read whole.
-    ///
-    /// # Errors
-    /// When the file is missing or not as it was written.
     pub fn rows(&self, table: Table, keys: &Keys) -> Result<Rows<'_>, RunDirError> {
         self.part(table, Part { keys: keys.clone(), ..Part::default() })
     }
 
     /// Some rows and columns of a table, in its order. Of the file no more is read than the pages
     /// in which they lie.
-    ///
-    /// # Errors
-    /// As above.
     pub fn part(&self, table: Table, part: Part) -> Result<Rows<'_>, RunDirError> {
-        let names = match table {
-            Table::Emits(kind) => self.emit_files(kind)?,
-            _ => vec![self.shape.file(table)],
-        };
-        let mut rows = Rows { run: self, table, names, part, before: 0, open: None };
+        let files = self.files(table);
+        let mut rows = Rows { run: self, table, files, part, before: 0, open: None };
         rows.next_file()?;
         Ok(rows)
     }
 
+    /// Where the events of a key lie in the log of this run, if it has any there.
+    pub fn place(&self, key: &str) -> Result<Option<Reach<Position>>, RunDirError> {
+        for batch in self.rows(Table::Where, &Keys::These([key.to_owned()].into()))? {
+            let batch = batch?;
+            if batch.is_empty() {
+                continue;
+            }
+            let name = |column| Ok::<_, RunDirError>(batch.texts(column)?.value(0).to_owned());
+            let number = |column| {
+                let number = u64::try_from(batch.numbers(column)?[0]);
+                number.map_err(|_| self.wrong(Table::Where, format!("{column} is below zero")))
+            };
+            let position = |partition, offset| {
+                Ok::<_, RunDirError>(Position {
+                    partition: name(partition)?,
+                    offset: number(offset)?,
+                })
+            };
+            return Ok(Some(Reach {
+                first: position("first_partition", "first_offset")?,
+                last: position("last_partition", "last_offset")?,
+                events: number("events")?,
+            }));
+        }
+        Ok(None)
+    }
     /// An error about the content of a table.
     pub(crate) fn wrong(&self, table: Table, what: impl Into<String>) -> RunDirError {
-        let path = self.folder.at(&self.shape.file(table));
+        let path = self.dir.join(self.shape.file(table));
         TableError::Changed { path, what: what.into() }.into()
     }
 
-    /// The files of a kind, the first last.
-    fn emit_files(&self, kind: usize) -> Result<Vec<String>, RunDirError> {
-        let mut names = vec![self.shape.emit_file(kind, 0)];
-        for part in 1.. {
-            let name = self.shape.emit_file(kind, part);
-            if !self.folder.at(&name).exists() {
-                break;
-            }
-            names.push(name);
+    /// The files of a table, the first last. Emits alone may have several.
+    fn files(&self, table: Table) -> Vec<Arc<Path>> {
+        let mut files = vec![self.dir.join(self.shape.file(table)).into()];
+        if let Table::Emits(kind) = table {
+            let more = (1..).map(|part| self.dir.join(self.shape.emit_file(kind, part)));
+            files.extend(more.take_while(|path| path.exists()).map(Arc::from));
         }
-        names.reverse();
-        Ok(names)
+        files.reverse();
+        files
     }
 
     /// How many rows a table has.
-    ///
-    /// # Errors
-    /// When a file is missing or not as it was written.
     pub fn count(&self, table: Table) -> Result<u64, RunDirError> {
-        let mut rows = 0;
-        let names = match table {
-            Table::Emits(kind) => self.emit_files(kind)?,
-            _ => vec![self.shape.file(table)],
-        };
-        for name in names {
-            rows += self.open_file(table, &name, &Part::default(), 0)?.1;
-        }
-        Ok(rows)
+        let rows = |path| Ok(self.open_file(table, &path, &Part::default(), 0)?.1);
+        self.files(table).into_iter().map(rows).sum()
     }
 
     /// Opens a file of a table, whose rows follow `before` others, and says how many it has.
     fn open_file(
         &self,
         table: Table,
-        name: &str,
+        path: &Arc<Path>,
         part: &Part,
         before: u64,
     ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
-        let path = self.folder.at(name);
-        let fail = |error| TableError::of("read", &path, error);
-        let file = Metered::new(self.folder.read(name)?, name, self.meter.clone());
+        let fail = |error| TableError::of("read", path, error);
+        let file = File::open(path).map_err(|error| failed("open", path, error))?;
+        let file = Metered::new(file, path, &self.meter);
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if part.rows.is_some() {
             options = options.with_offset_index_policy(PageIndexPolicy::Optional);
         }
-        let mut builder = table::open(file, options, &path)?.with_batch_size(RUN_READ_ROWS);
-        self.check_columns(table, &path, builder.schema().fields())?;
+        let mut builder = table::open(file, options, path)?.with_batch_size(RUN_READ_ROWS);
+        self.check_columns(table, path, builder.schema().fields())?;
         let metadata = builder.metadata().clone();
         let mut groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
         let key = builder.schema().index_of(part.keys.column()).ok();
@@ -247,21 +253,32 @@ impl RunReader {
         Err(TableError::Changed { path: path.to_path_buf(), what }.into())
     }
 
+    /// The names and kinds of the reducer's own columns in a table.
+    pub(super) fn own_kinds(&self, table: Table) -> Vec<(String, Kind)> {
+        self.shape.own(table).map(|(name, field)| (name, field.kind)).collect()
+    }
+
     /// A reducer's own columns in a batch of a table, in declared order.
-    pub(crate) fn own(&self, table: Table, batch: &Batch) -> Result<Vec<Column>, RunDirError> {
+    pub(super) fn own(&self, table: Table, batch: &Batch) -> Result<Vec<Column>, RunDirError> {
         let own = self.shape.own(table);
         Ok(own.map(|(name, field)| batch.column(&name, field.kind)).collect::<Result<_, _>>()?)
     }
 
-    /// The kinds of the reducer's own columns in a table.
-    pub(super) fn kinds(&self, table: Table) -> BTreeMap<String, schema::Kind> {
-        self.shape.own(table).map(|(name, field)| (name, field.kind)).collect()
-    }
-
-    /// The names of the reducer's own columns in a table, behind others.
-    pub(crate) fn with_own(&self, table: Table, others: &[&str]) -> Vec<String> {
-        let others = others.iter().map(|name| (*name).to_owned());
-        others.chain(self.shape.own(table).map(|(name, _)| name)).collect()
+    /// The columns of a batch that [`RunReader::rows`] read from `table`.
+    ///
+    /// # Errors
+    /// When the batch is of another table.
+    pub fn columns(&self, table: Table, batch: &Batch) -> Result<Vec<Named>, RunDirError> {
+        let own = self.own_kinds(table);
+        let named = |(field, array): (&Arc<Field>, &ArrayRef)| {
+            let name = field.name().clone();
+            let declared = own.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind);
+            let (kind, column) = column(array, declared)?;
+            Some(Named { name, kind, column })
+        };
+        let columns = batch.arrow().schema_ref().fields().iter().zip(batch.arrow().columns());
+        let wrong = || self.wrong(table, "a column is of another type");
+        columns.map(named).collect::<Option<_>>().ok_or_else(wrong)
     }
 
     /// Calls `take` with the reducer's own columns of these numbers (of the view, or of an emit
@@ -269,24 +286,75 @@ impl RunReader {
     /// million rows.
     ///
     /// # Errors
-    /// When the file is missing or not as it was written, or the table has no such columns.
+    /// Also when the table has no such columns.
     pub fn chosen(
         &self,
         table: Table,
         numbers: &[usize],
         mut take: impl FnMut(&[Column]),
     ) -> Result<(), RunDirError> {
-        let own: Vec<(String, &schema::Field)> = self.shape.own(table).collect();
+        let own = self.own_kinds(table);
         let wanted: Option<Vec<_>> = numbers.iter().map(|&number| own.get(number)).collect();
         let wanted = wanted.ok_or_else(|| self.wrong(table, "it has no such column"))?;
         let columns = Some(wanted.iter().map(|(name, _)| name.clone()).collect());
         for batch in self.part(table, Part { columns, ..Part::default() })? {
             let batch = batch?;
-            let column = |(name, field): &&(String, &schema::Field)| batch.column(name, field.kind);
+            let column = |(name, kind): &&(String, Kind)| batch.column(name, *kind);
             take(&wanted.iter().map(column).collect::<Result<Vec<_>, _>>()?);
         }
         Ok(())
     }
+}
+
+/// An array as a column of the kind that a reducer declares, or else of the kind that its type
+/// tells.
+fn column(array: &dyn Array, declared: Option<Kind>) -> Option<(Kind, Column)> {
+    let kind = match (declared, array.data_type()) {
+        (Some(kind), _) => kind,
+        (None, DataType::Utf8) => Kind::Text,
+        (None, DataType::Int64) => Kind::Integer,
+        (None, DataType::Timestamp(..)) => Kind::Timestamp,
+        (None, DataType::Binary) => Kind::Bytes,
+        (None, DataType::Int32) => {
+            let values = array.as_primitive::<Int32Type>().values();
+            let values = Values::Integer(values.iter().map(|&value| value.into()).collect());
+            return Some((Kind::Integer, Column { values, missing: Vec::new() }));
+        }
+        (None, DataType::FixedSizeBinary(_)) => {
+            let hashes: BinaryArray = array.as_fixed_size_binary().iter().collect();
+            let values = Values::Bytes(byte_spans(&hashes));
+            return Some((Kind::Bytes, Column { values, missing: Vec::new() }));
+        }
+        _ => return None,
+    };
+    Some((kind, from_arrow(array, kind)?))
+}
+
+fn failed(verb: &'static str, path: &Path, error: io::Error) -> RunDirError {
+    TableError::Io { verb, path: path.to_path_buf(), error }.into()
+}
+
+/// Whether a folder holds files that a run begins or ends with.
+fn is_begun(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        if name == "outcomes.parquet" || name.to_string_lossy().ends_with(".unfinished") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Bytes of the files in a folder and below it.
+fn size(folder: &Path) -> Result<u64, RunDirError> {
+    let fail = |error| failed("read", folder, error);
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let meta = entry.metadata().map_err(fail)?;
+        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
 }
 
 /// A column as it is read: the dictionary of a column is not in its file.
@@ -361,7 +429,7 @@ pub struct Rows<'a> {
     run: &'a RunReader,
     table: Table,
     /// Files to come, the next one last.
-    names: Vec<String>,
+    files: Vec<Arc<Path>>,
     part: Part,
     /// Rows of the files before.
     before: u64,
@@ -371,11 +439,10 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     fn next_file(&mut self) -> Result<(), RunDirError> {
         self.open = None;
-        if let Some(name) = self.names.pop() {
-            let opened = self.run.open_file(self.table, &name, &self.part, self.before)?;
-            let (reader, rows) = opened;
+        if let Some(path) = self.files.pop() {
+            let (reader, rows) = self.run.open_file(self.table, &path, &self.part, self.before)?;
             self.before += rows;
-            self.open = Some((self.run.folder.at(&name).into(), reader));
+            self.open = Some((path, reader));
         }
         Ok(())
     }

@@ -9,14 +9,48 @@ use retally_core::digest::{
 };
 use retally_core::manifest::TableTotals;
 use retally_core::reduce::Viewed;
-use retally_core::schema::{Column, Field, Spans};
+use retally_core::schema::{Column, ColumnError, Kind, Spans};
+
+/// Rows by key on their way into a tree.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) keys: Spans,
+    pub(super) viewed: Viewed,
+}
+
+impl Gathered {
+    /// Nothing yet, of columns of these kinds.
+    pub(super) fn new(kinds: &[(String, Kind)]) -> Self {
+        let columns = kinds.iter().map(|(_, kind)| Column::new(*kind)).collect();
+        Self { keys: Spans::default(), viewed: Viewed { owners: Vec::new(), columns } }
+    }
+
+    fn is_of_last(&self, key: &[u8]) -> bool {
+        !self.keys.is_empty() && self.keys.get(self.keys.len() - 1) == key
+    }
+
+    /// Adds a row of `columns`, which is that of `key`.
+    pub(super) fn push(
+        &mut self,
+        key: &[u8],
+        columns: &[Column],
+        row: usize,
+    ) -> Result<(), ColumnError> {
+        if !self.is_of_last(key) {
+            self.keys.push(key);
+        }
+        self.viewed.owners.push(self.keys.len() as u32 - 1);
+        let mut both = self.viewed.columns.iter_mut().zip(columns);
+        both.try_for_each(|(to, from)| to.push(from.get(row)))
+    }
+}
 
 /// The states' tree.
 pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
     let mut tree = KeyTree::states();
     for batch in run.rows(Table::States, &Keys::All)? {
         let batch = batch?;
-        let applied: Vec<u64> = batch.numbers("applied")?.iter().map(|&n| n as u64).collect();
+        let applied = batch.counts("applied")?;
         let (keys, states) = (batch.text_spans("key")?, batch.byte_spans("state")?);
         state_rows(&keys, &states, &applied, |key, row| tree.append(key, row))?;
     }
@@ -25,66 +59,53 @@ pub(super) fn states(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
 
 /// The views' tree and control totals.
 pub(super) fn views(run: &RunReader) -> Result<(KeyedDigest, TableTotals), RunDirError> {
-    let fields = run.view();
+    let fields = &run.view().fields;
+    let kinds = run.own_kinds(Table::Views);
     let (mut tree, mut totals) = (KeyTree::views(fields), TableTotals::new(fields));
-    let mut keys = Spans::default();
-    let mut viewed = empty(fields);
+    let mut gathered = Gathered::new(&kinds);
+    let add = |tree: &mut KeyTree, Gathered { keys, viewed }: &Gathered| {
+        view_rows(fields, keys, viewed, |key, row| tree.append(key, row))
+    };
     for batch in run.rows(Table::Views, &Keys::All)? {
         let batch = batch?;
         let columns = run.own(Table::Views, &batch)?;
         let added = totals.add(fields, &columns, batch.len());
         added.map_err(|error| run.wrong(Table::Views, error.to_string()))?;
         for (row, key) in batch.text_spans("key")?.iter().enumerate() {
-            if keys.is_empty() || keys.get(keys.len() - 1) != key {
-                if keys.len() == CHECKED_KEYS {
-                    view_rows(fields, &keys, &viewed, |key, row| tree.append(key, row))?;
-                    keys.clear();
-                    viewed = empty(fields);
-                }
-                keys.push(key);
+            if gathered.keys.len() == CHECKED_KEYS && !gathered.is_of_last(key) {
+                add(&mut tree, &gathered)?;
+                gathered = Gathered::new(&kinds);
             }
-            viewed.owners.push(keys.len() as u32 - 1);
-            for (to, from) in viewed.columns.iter_mut().zip(&columns) {
-                let broken = |_| run.wrong(Table::Views, "a column is of another type");
-                to.push(from.get(row)).map_err(broken)?;
-            }
+            let broken = |_| run.wrong(Table::Views, "a column is of another type");
+            gathered.push(key, &columns, row).map_err(broken)?;
         }
     }
-    view_rows(fields, &keys, &viewed, |key, row| tree.append(key, row))?;
+    add(&mut tree, &gathered)?;
     Ok((tree.finish(), totals))
 }
 
-fn empty(fields: &[Field]) -> Viewed {
-    let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
-    Viewed { owners: Vec::new(), columns }
-}
-
 /// The violations' tree.
-pub(super) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
+pub(crate) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
     let mut tree = KeyTree::violations();
-    let mut open: Option<(String, Vec<String>)> = None;
-    let push = |tree: &mut KeyTree, (key, codes): (String, Vec<String>)| {
-        let codes: Vec<_> = codes.iter().map(String::as_str).collect();
-        tree.append(key.as_bytes(), violation_row(key.as_bytes(), &codes))
+    let (mut open, mut codes) = (String::new(), Vec::<String>::new());
+    let mut push = |key: &str, codes: &mut Vec<String>| {
+        let all: Vec<_> = codes.iter().map(String::as_str).collect();
+        let pushed = if all.is_empty() { Ok(()) } else { tree.append(key.as_bytes(), violation_row(key.as_bytes(), &all)) };
+        codes.clear();
+        pushed
     };
     for batch in run.rows(Table::Violations, &Keys::All)? {
         let batch = batch?;
         for (key, code) in batch.texts("key")?.iter().zip(batch.texts("code")?) {
-            let (key, code) = (key.unwrap_or_default(), code.unwrap_or_default().to_owned());
-            match &mut open {
-                Some((open, codes)) if open == key => codes.push(code),
-                _ => {
-                    let next = (key.to_owned(), vec![code]);
-                    if let Some(done) = open.replace(next) {
-                        push(&mut tree, done)?;
-                    }
-                }
+            let (key, code) = (key.unwrap_or_default(), code.unwrap_or_default());
+            if open != key {
+                push(&open, &mut codes)?;
+                open = key.to_owned();
             }
+            codes.push(code.to_owned());
         }
     }
-    if let Some(done) = open {
-        push(&mut tree, done)?;
-    }
+    push(&open, &mut codes)?;
     Ok(tree.finish())
 }
 
@@ -94,13 +115,12 @@ pub(super) fn leaves(run: &RunReader, tree: &str) -> Result<Vec<Leaf>, RunDirErr
     for batch in run.rows(Table::Leaves, &Keys::Tree([tree.to_owned()].into()))? {
         let batch = batch?;
         let (trees, hashes) = (batch.texts("tree")?, batch.fixed("hash", 32)?);
-        let (first, rows) = (batch.numbers("first_row")?, batch.numbers("rows")?);
-        let keys = batch.numbers("keys")?;
+        let (first, rows) = (batch.counts("first_row")?, batch.counts("rows")?);
+        let keys = batch.counts("keys")?;
         for row in (0..batch.len()).filter(|&row| trees.value(row) == tree) {
             let mut hash = Hash([0; 32]);
             hash.0.copy_from_slice(hashes.value(row));
-            let [first_row, rows, keys] = [first[row], rows[row], keys[row]].map(|n| n as u64);
-            leaves.push(Leaf { hash, first_row, rows, keys });
+            leaves.push(Leaf { hash, first_row: first[row], rows: rows[row], keys: keys[row] });
         }
     }
     Ok(leaves)
@@ -109,13 +129,11 @@ pub(super) fn leaves(run: &RunReader, tree: &str) -> Result<Vec<Leaf>, RunDirErr
 /// The outcome trees as the snapshot left them.
 pub(super) fn history(run: &RunReader) -> Result<Vec<History>, RunDirError> {
     let mut all = Vec::new();
-    if !run.has_history() {
-        return Ok(all);
-    }
-    for batch in run.rows(Table::History, &Keys::All)? {
-        let batch = batch?;
-        let events: Vec<u64> = batch.numbers("events")?.iter().map(|&n| n as u64).collect();
-        all.extend(batch.trees(&events)?);
+    if run.shape.history {
+        for batch in run.rows(Table::History, &Keys::All)? {
+            let batch = batch?;
+            all.extend(batch.trees(&batch.counts("events")?)?);
+        }
     }
     Ok(all)
 }

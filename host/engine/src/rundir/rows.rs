@@ -5,7 +5,7 @@ use super::shape::{Shape, Table};
 use crate::table::{Digits, NewRows};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::Schema;
-use retally_core::digest::{History, Leaf};
+use retally_core::digest::Leaf;
 use retally_core::log::{PartitionIndex, Reach};
 use retally_core::reduce::{EmitRows, Outcome, Refused, Viewed, Violated};
 use retally_core::schema::{Column, Description, Reason, Spans};
@@ -152,9 +152,4 @@ pub(super) fn leaf_rows(tree: &str, leaves: &[Leaf]) -> NewRows {
         .numbers("rows", leaves.iter().map(|leaf| leaf.rows).collect())
         .numbers("keys", leaves.iter().map(|leaf| leaf.keys).collect())
         .fixed("hash", 32, leaves.iter().flat_map(|leaf| leaf.hash.0).collect())
-}
-
-/// Outcome trees as a snapshot has them.
-pub(super) fn history_rows(history: &[History]) -> NewRows {
-    NewRows::trees(history).numbers("events", history.iter().map(|of| of.events).collect())
 }

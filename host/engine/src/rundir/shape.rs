@@ -5,11 +5,15 @@ use crate::table::{
     Digits, arrow_type, binary, fixed, number, optional, partition, small, text, time,
 };
 use arrow_schema::Field;
-use retally_core::schema::{self, Description, EmitKind, ViewShape};
+use retally_core::schema::{self, Description, EmitKind, Kind, ViewShape};
 use serde::{Deserialize, Serialize};
 
 /// The manifest, which is written last.
 pub(super) const MANIFEST: &str = "manifest.json";
+
+/// The columns of emits in front of a kind's own.
+pub(crate) const BEFORE_EMITS: [&str; 6] =
+    ["partition", "offset", "seq", "time", "key", "event_id"];
 
 /// A table of a run directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,95 +39,92 @@ pub enum Table {
 }
 
 /// A field as it stands in the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FieldNote {
+struct FieldNote {
     name: String,
-    kind: String,
+    kind: Kind,
     required: bool,
 }
 
 /// An emit kind as it stands in the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EmitNote {
+struct EmitNote {
     name: String,
     fields: Vec<FieldNote>,
 }
 
 /// What stands under `control` in the manifest: the shapes that enter the digests, in declared
 /// order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Control {
     emits: Vec<EmitNote>,
     view: Vec<FieldNote>,
     /// Names of the fields that tell the view rows of one key apart.
     row_key: Vec<String>,
+    history: bool,
+}
+
+/// Which tables there are and what their columns are.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) emits: Vec<EmitKind>,
+    pub(super) view: ViewShape,
     /// Whether `history.parquet` is there: the run went on from a snapshot.
     pub(super) history: bool,
 }
 
-/// Which tables there are and what their columns are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) emits: Vec<EmitKind>,
-    pub(super) view: Vec<schema::Field>,
-    /// Numbers of the fields that tell the view rows of one key apart.
-    pub(super) row_key: Vec<u16>,
-}
-
 impl Shape {
     pub(super) fn of(description: &Description) -> Self {
-        let ViewShape { fields, row_key } = description.view.clone();
-        Self { emits: description.emits.clone(), view: fields, row_key }
+        let Description { emits, view, .. } = description.clone();
+        Self { emits, view, history: false }
     }
 
-    pub(super) fn note(&self, history: bool) -> Control {
+    pub(super) fn note(&self) -> Control {
+        let ViewShape { fields, row_key } = &self.view;
         let emit =
             |kind: &EmitKind| EmitNote { name: kind.name.clone(), fields: notes(&kind.fields) };
-        let emits = self.emits.iter().map(emit).collect();
-        let name = |&number: &u16| Some(self.view.get(usize::from(number))?.name.clone());
-        let row_key = self.row_key.iter().filter_map(name).collect();
-        Control { emits, view: notes(&self.view), row_key, history }
+        let name = |&number: &u16| Some(fields.get(usize::from(number))?.name.clone());
+        Control {
+            emits: self.emits.iter().map(emit).collect(),
+            view: notes(fields),
+            row_key: row_key.iter().filter_map(name).collect(),
+            history: self.history,
+        }
     }
 
-    /// The shape that a manifest notes; none if it names a kind that does not exist.
-    pub(super) fn read(control: &Control) -> Option<Self> {
-        let kind = |note: &EmitNote| {
-            Some(EmitKind { name: note.name.clone(), fields: fields(&note.fields)? })
-        };
-        let emits = control.emits.iter().map(kind).collect::<Option<_>>()?;
-        let view = fields(&control.view)?;
-        let number = |name: &String| view.iter().position(|field| field.name == *name);
+    /// The shape that a manifest notes; none if its row key names a field that does not exist.
+    pub(super) fn read(control: Control) -> Option<Self> {
+        let kind = |note: EmitNote| EmitKind { name: note.name, fields: fields(note.fields) };
+        let emits = control.emits.into_iter().map(kind).collect();
+        let fields = fields(control.view);
+        let number = |name: &String| fields.iter().position(|field| field.name == *name);
         let row_key = control.row_key.iter().map(|name| Some(number(name)? as u16));
         let row_key = row_key.collect::<Option<_>>()?;
-        Some(Self { emits, view, row_key })
+        Some(Self { emits, view: ViewShape { fields, row_key }, history: control.history })
     }
 
     /// The file or, for emits, the first file of a table, from the run directory.
     pub(super) fn file(&self, table: Table) -> String {
-        match table {
-            Table::Views => "view.parquet".into(),
-            Table::States => "states.parquet".into(),
-            Table::Violations => "violations.parquet".into(),
-            Table::Refused => "refused.parquet".into(),
-            Table::Outcomes => "outcomes.parquet".into(),
-            Table::Leaves => "leaves.parquet".into(),
-            Table::History => "history.parquet".into(),
-            Table::Where => "where.parquet".into(),
-            Table::Emits(kind) => self.emit_file(kind, 0),
-        }
+        let name = match table {
+            Table::Views => "view",
+            Table::States => "states",
+            Table::Violations => "violations",
+            Table::Refused => "refused",
+            Table::Outcomes => "outcomes",
+            Table::Leaves => "leaves",
+            Table::History => "history",
+            Table::Where => "where",
+            Table::Emits(kind) => return self.emit_file(kind, 0),
+        };
+        format!("{name}.parquet")
     }
 
     /// A file of the emits of a kind.
     pub(super) fn emit_file(&self, kind: usize, part: u32) -> String {
-        format!("{}/{part:05}.parquet", self.emit_folder(kind))
-    }
-
-    /// The folder of the emits of a kind.
-    pub(super) fn emit_folder(&self, kind: usize) -> String {
-        format!("emits/{}", self.emits[kind].name)
+        format!("emits/{}/{part:05}.parquet", self.emits[kind].name)
     }
 
     /// The columns of a table; decimals of emits have so many digits.
@@ -183,11 +184,12 @@ impl Shape {
     /// has already (whatever the case of its letters, for which many tools do not care) gets
     /// `field.` in front: no declared name has a dot, so no other column can be called so.
     pub(super) fn own(&self, table: Table) -> impl Iterator<Item = (String, &schema::Field)> {
-        const EMITS: &[&str] = &["partition", "offset", "seq", "time", "key", "event_id"];
-        let (fields, taken) = match table {
-            Table::Views => (self.view.as_slice(), &["key"][..]),
-            Table::Emits(kind) => (self.emits.get(kind).map_or(&[][..], |k| &k.fields), EMITS),
-            _ => (&[][..], &[][..]),
+        let (fields, taken): (&[schema::Field], &[&str]) = match table {
+            Table::Views => (&self.view.fields, &["key"]),
+            Table::Emits(kind) => {
+                (self.emits.get(kind).map_or(&[], |kind| &kind.fields), &BEFORE_EMITS)
+            }
+            _ => (&[], &[]),
         };
         fields.iter().map(|field| {
             let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
@@ -200,51 +202,18 @@ impl Shape {
 fn notes(fields: &[schema::Field]) -> Vec<FieldNote> {
     let note = |field: &schema::Field| FieldNote {
         name: field.name.clone(),
-        kind: field.kind.to_string(),
+        kind: field.kind,
         required: field.required,
     };
     fields.iter().map(note).collect()
 }
 
-fn fields(notes: &[FieldNote]) -> Option<Vec<schema::Field>> {
-    let field = |note: &FieldNote| {
-        let (name, required) = (note.name.clone(), note.required);
-        Some(schema::Field { name, paths: Vec::new(), kind: note.kind.parse().ok()?, required })
+fn fields(notes: Vec<FieldNote>) -> Vec<schema::Field> {
+    let field = |FieldNote { name, kind, required }| schema::Field {
+        name,
+        paths: Vec::new(),
+        kind,
+        required,
     };
-    notes.iter().map(field).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use retally_core::schema::Kind;
-
-    fn field(name: &str, kind: Kind) -> schema::Field {
-        schema::Field { name: name.into(), paths: Vec::new(), kind, required: true }
-    }
-
-    #[test]
-    fn a_shape_is_read_from_its_note() {
-        let kinds = [Kind::Decimal { scale: 3 }, Kind::Json, Kind::Date];
-        let names = ["a", "b", "c"];
-        let view = names.iter().zip(kinds).map(|(name, kind)| field(name, kind)).collect();
-        let emits = vec![EmitKind { name: "e".into(), fields: vec![field("b", Kind::Bytes)] }];
-        let shape = Shape { emits, view, row_key: vec![1] };
-        let text = serde_json::to_string(&shape.note(false)).unwrap();
-        assert_eq!(Shape::read(&serde_json::from_str(&text).unwrap()), Some(shape));
-    }
-
-    #[test]
-    fn a_field_never_hides_a_column_of_the_table() {
-        let fields = ["offset", "Key", "net"].map(|name| field(name, Kind::Integer));
-        let emits = vec![EmitKind { name: "e".into(), fields: fields.to_vec() }];
-        let shape = Shape { emits, view: fields.to_vec(), row_key: Vec::new() };
-        let names = |table| {
-            let columns = shape.columns(table, Digits::Narrow);
-            columns.iter().map(|f| f.name().clone()).collect::<Vec<_>>().join(" ")
-        };
-        let emit = "partition offset seq time key event_id field.offset field.Key net";
-        assert_eq!(names(Table::Emits(0)), emit);
-        assert_eq!(names(Table::Views), "key offset field.Key net");
-    }
+    notes.into_iter().map(field).collect()
 }

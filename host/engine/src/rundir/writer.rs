@@ -1,30 +1,30 @@
 //! Writing a run directory: blocks and finals in, files out, the manifest last.
 
 use super::RunDirError;
-use super::emits::EmitWriter;
-use super::file::RunFile;
-use super::places::PlacesWriter;
-use super::rows::{Alike, RowMaker, history_rows, leaf_rows, state_rows};
+use super::file::{RunFile, create, finish};
+use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{MANIFEST, Table};
 use crate::audit::AUDIT;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
 use crate::store::Folder;
-use crate::table::TableError;
+use crate::table::{Digits, NewRows, TableError};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::Manifest;
-use retally_core::reduce::{Block, Finals, Outcome, Refused};
-use retally_core::schema::Description;
+use retally_core::reduce::{Block, EmitRows, Finals, Outcome, Refused};
+use retally_core::schema::{Description, Spans};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 
 /// A run directory that is not finished yet: none of its files is there. Dropped, it leaves an
 /// empty folder.
-pub struct RunWriter {
+pub(crate) struct RunWriter {
     folder: Folder,
     maker: RowMaker,
-    emits: Vec<EmitWriter>,
+    /// Each kind's, with the digits of its decimals.
+    emits: Vec<(RunFile, Digits)>,
     outcomes: RunFile,
     gathered: Vec<Alike>,
     refused: RunFile,
@@ -33,16 +33,16 @@ pub struct RunWriter {
     views: RunFile,
     states: RunFile,
     violated: RunFile,
-    places: PlacesWriter,
-    history: bool,
+    /// An index by key, which is no evidence: no digest covers it, and whoever uses it counts what
+    /// was found there.
+    places: RunFile,
+    /// Keys that no state leads to, in byte order.
+    stateless: VecDeque<(Vec<u8>, Reach)>,
 }
 
 impl RunWriter {
     /// Whether a run directory can lie in a folder. Makes nothing.
-    ///
-    /// # Errors
-    /// When something lies there already.
-    pub fn check(folder: &Folder) -> Result<(), RunDirError> {
+    pub(crate) fn check(folder: &Folder) -> Result<(), RunDirError> {
         let path = folder.file("");
         if let Some(Err(error)) = path.as_ref().map(std::fs::read_dir)
             && error.kind() != ErrorKind::NotFound
@@ -57,56 +57,51 @@ impl RunWriter {
     /// Begins every file but the manifest. `partitions`: the names, in the
     /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
     /// goes on, else empty.
-    ///
-    /// # Errors
-    /// When the folder holds something already or cannot be written.
-    pub fn create(
+    pub(crate) fn create(
         folder: &Folder,
         description: &Description,
         partitions: &[String],
         history: &[History],
     ) -> Result<Self, RunDirError> {
         Self::check(folder)?;
-        let maker = RowMaker::new(description, partitions);
-        let shape = &maker.shape;
-        let emits = (0..shape.emits.len()).map(|kind| EmitWriter::create(folder, shape, kind));
-        let create = |table| RunFile::create(folder, shape, table);
-        let writer = Self {
+        let mut maker = RowMaker::new(description, partitions);
+        maker.shape.history = !history.is_empty();
+        let create = |table| create(folder, &maker.shape, table, Digits::Narrow);
+        let emits = (0..description.emits.len()).map(|kind| create(Table::Emits(kind)));
+        let emits = emits.map(|file| Ok::<_, RunDirError>((file?, Digits::Narrow)));
+        if !history.is_empty() {
+            let mut table = create(Table::History)?;
+            let events = history.iter().map(|of| of.events).collect();
+            table.write(NewRows::trees(history).numbers("events", events))?;
+            finish(table)?;
+        }
+        Ok(Self {
             emits: emits.collect::<Result<_, _>>()?,
             outcomes: create(Table::Outcomes)?,
             refused: create(Table::Refused)?,
             views: create(Table::Views)?,
             states: create(Table::States)?,
             violated: create(Table::Violations)?,
-            places: PlacesWriter::create(folder, shape)?,
+            places: create(Table::Where)?,
+            stateless: VecDeque::new(),
             gathered: Vec::new(),
             refused_rows: Vec::new(),
             refused_bytes: 0,
-            history: !history.is_empty(),
             folder: folder.clone(),
             maker,
-        };
-        if writer.history {
-            let mut table = RunFile::create(&writer.folder, &writer.maker.shape, Table::History)?;
-            table.write(history_rows(history))?;
-            table.finish()?;
-        }
-        Ok(writer)
+        })
     }
 
     /// What the manifest must hold under `control`, so that the digests can be recomputed from the
     /// files.
-    pub fn control(&self) -> serde_json::Value {
+    pub(crate) fn control(&self) -> serde_json::Value {
         // A struct of texts, lists and flags always becomes a value.
-        serde_json::to_value(self.maker.shape.note(self.history)).unwrap_or_default()
+        serde_json::to_value(self.maker.shape.note()).unwrap_or_default()
     }
 
     /// Appends what became of a stretch of the log. The block is taken, because its columns become
     /// the files' without being copied.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn block(&mut self, block: Block) -> Result<(), RunDirError> {
+    pub(crate) fn block(&mut self, block: Block) -> Result<(), RunDirError> {
         self.gather(&block);
         if self.gathered.len() >= RUN_GATHERED_ROWS {
             self.write_outcomes()?;
@@ -121,26 +116,21 @@ impl RunWriter {
             }
         }
         for (kind, rows) in block.emits.into_iter().enumerate() {
-            if let Some(table) = self.emits.get_mut(kind) {
-                table.write(&self.folder, &self.maker, rows)?;
-            }
+            self.write_emits(kind, rows)?;
         }
         self.bound_memory()
     }
 
     /// Says which keys have events and no state, in byte order, and where those lie; before the
-    /// first of [`RunWriter::finals`].
-    pub fn stateless(&mut self, keys: Vec<(Vec<u8>, Reach)>) {
-        self.places.stateless(keys);
+    /// first of [`finals`](Self::finals).
+    pub(crate) fn stateless(&mut self, keys: Vec<(Vec<u8>, Reach)>) {
+        self.stateless = keys.into();
     }
 
     /// Appends keys, in byte order and behind those before, and all that is known of them.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
+    pub(crate) fn finals(&mut self, finals: Finals) -> Result<(), RunDirError> {
         let Finals { keys, states: states_of, applied, times, reaches, viewed, violated } = finals;
-        self.places.add(&self.maker, &keys, &reaches)?;
+        self.write_places(&keys, &reaches)?;
         self.violated.write(self.maker.violations(&keys, &violated))?;
         let rows = self.maker.views(&keys, viewed);
         let (views, states) = (&mut self.views, &mut self.states);
@@ -155,10 +145,7 @@ impl RunWriter {
 
     /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a
     /// run. `audit`: the text of `audit.jsonl`; empty: there is none.
-    ///
-    /// # Errors
-    /// When a file cannot be written; what is there then has no manifest.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         trees: &Trees,
         manifest: &Manifest,
@@ -167,13 +154,16 @@ impl RunWriter {
         self.write_outcomes()?;
         self.write_refused()?;
         self.write_leaves(trees)?;
+        let rest = std::mem::take(&mut self.stateless);
+        let keys = rest.iter().map(|(key, _)| key.as_slice()).collect();
+        self.write_places(&keys, &rest.iter().map(|(_, place)| *place).collect::<Vec<_>>())?;
+        finish(self.places)?;
         let folder = self.folder;
-        self.places.finish(&self.maker)?;
-        self.emits.into_iter().try_for_each(|emits| emits.file.finish())?;
+        self.emits.into_iter().try_for_each(|(file, _)| finish(file))?;
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
             let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
-            let ended = tables.map(|table| scope.spawn(|| table.finish()));
+            let ended = tables.map(|table| scope.spawn(|| finish(table)));
             let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
             ended.into_iter().collect::<Result<(), _>>()
         })?;
@@ -211,32 +201,65 @@ impl RunWriter {
 
     fn write_outcomes(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.gathered);
-        self.outcomes.write(self.maker.outcomes(&all))
+        Ok(self.outcomes.write(self.maker.outcomes(&all))?)
     }
 
     fn write_refused(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.refused_rows);
         self.refused_bytes = 0;
-        self.refused.write(self.maker.refused(&all))
+        Ok(self.refused.write(self.maker.refused(&all))?)
+    }
+
+    /// There is one file of a kind, unless a decimal needs more digits than it has: then another
+    /// begins, with wider columns.
+    fn write_emits(&mut self, kind: usize, rows: EmitRows) -> Result<(), RunDirError> {
+        let Some((file, digits)) = self.emits.get_mut(kind) else { return Ok(()) };
+        let shape = &self.maker.shape;
+        let mut own = shape.emits[kind].fields.iter().zip(&rows.columns);
+        if !own.all(|(field, column)| digits.hold(column, field.kind)) {
+            *digits = Digits::Wide;
+            let wide = create(&self.folder, shape, Table::Emits(kind), *digits)?;
+            finish(std::mem::replace(file, wide))?;
+        }
+        Ok(file.write(self.maker.emits(kind, rows, *digits))?)
+    }
+
+    /// Where keys with a state lie, and those without that stand between them.
+    fn write_places(&mut self, keys: &Spans, places: &[Reach]) -> Result<(), RunDirError> {
+        let (mut own, mut reaches) = (Spans::default(), Vec::new());
+        let mut push = |key: &[u8], place: Reach| {
+            // A key of a snapshot may have had no event in this run.
+            if place.events > 0 {
+                own.push(key);
+                reaches.push(place);
+            }
+        };
+        for (key, place) in keys.iter().zip(places) {
+            while let Some((key, place)) = self.stateless.pop_front_if(|(own, _)| &own[..] < key) {
+                push(&key, place);
+            }
+            push(key, *place);
+        }
+        Ok(self.places.write(self.maker.places(own, &reaches))?)
     }
 
     fn write_leaves(&self, trees: &Trees) -> Result<(), RunDirError> {
         let trees =
             [("states", &trees.states), ("views", &trees.views), ("violations", &trees.violations)];
-        let mut file = RunFile::create(&self.folder, &self.maker.shape, Table::Leaves)?;
+        let mut file = create(&self.folder, &self.maker.shape, Table::Leaves, Digits::Narrow)?;
         for (tree, KeyedDigest { leaves, .. }) in trees {
             file.write(leaf_rows(tree, leaves))?;
             // A row group for each tree: whoever compares views reads no leaf of the states.
             file.flush()?;
         }
-        file.finish()
+        finish(file)
     }
 
     /// Ends the largest open row groups while all together hold too much.
     fn bound_memory(&mut self) -> Result<(), RunDirError> {
-        let keyed = [&mut self.views, &mut self.states, &mut self.places.file];
+        let keyed = [&mut self.views, &mut self.states, &mut self.places];
         let others = [&mut self.outcomes, &mut self.refused].into_iter().chain(keyed);
-        let mut files: Vec<_> = self.emits.iter_mut().map(|e| &mut e.file).chain(others).collect();
+        let mut files: Vec<_> = self.emits.iter_mut().map(|(file, _)| file).chain(others).collect();
         while files.iter().map(|file| file.held()).sum::<usize>() > RUN_HELD_MAX_BYTES {
             let Some(largest) = files.iter_mut().max_by_key(|file| file.held()) else { break };
             largest.flush()?;

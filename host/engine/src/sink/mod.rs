@@ -10,15 +10,13 @@
 //! Whoever embeds the engine gives one of his own. No sink decides a result: digests and counts are
 //! made before it is asked.
 
+mod folders;
 mod memory;
-mod run_dir;
-mod snapshots;
 #[cfg(test)]
 mod tests;
 
+pub use folders::{RunDir, Snapshots};
 pub use memory::{Memory, MemoryError, Tables};
-pub use run_dir::RunDir;
-pub use snapshots::Snapshots;
 
 use crate::audit::Line;
 use crate::rundir::RunDirError;
@@ -31,57 +29,39 @@ use retally_core::schema::Description;
 use retally_core::snapshot::{Head, Piece};
 use std::error::Error;
 
-/// Takes what a pass gives, in the order that the module shows. After an error the pass is over,
-/// and the sink is told to [`abandon`](Sink::abandon).
+/// Takes what a pass gives, in the order that the module shows. What it cannot do is an error: then
+/// the pass is over, and the sink is told to [`abandon`](Sink::abandon).
 pub trait Sink: Send {
     /// What it takes: nothing else is made for it.
     fn takes(&self) -> Takes;
 
     /// Whether it could begin. Makes nothing: a pass begins to write when everything that can be
     /// refused was refused, here and elsewhere.
-    ///
-    /// # Errors
-    /// Why it could not.
     fn check(&self) -> Result<(), SinkError> {
         Ok(())
     }
 
     /// The pass begins.
-    ///
-    /// # Errors
-    /// When it cannot.
     fn begin(&mut self, _beginning: &Beginning<'_>) -> Result<(), SinkError> {
         Ok(())
     }
 
     /// What became of the next events, in log order.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
     fn block(&mut self, _block: Block) -> Result<(), SinkError> {
         Ok(())
     }
 
     /// A point to go on from: everything so far is in order. Gives the names of what was saved.
-    ///
-    /// # Errors
-    /// When nobody could go on from here.
     fn commit(&mut self, _commit: &Commit) -> Result<Vec<String>, SinkError> {
         Ok(Vec::new())
     }
 
     /// The keys that have events and no state, in byte order, and where those lie.
-    ///
-    /// # Errors
-    /// When they cannot be kept.
     fn stateless(&mut self, _keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
         Ok(())
     }
 
     /// The next keys with a state, in byte order, and all that is known of them.
-    ///
-    /// # Errors
-    /// When they cannot be kept.
     fn keys(&mut self, _keys: Finals) -> Result<(), SinkError> {
         Ok(())
     }
@@ -92,9 +72,6 @@ pub trait Sink: Send {
     }
 
     /// The pass is complete.
-    ///
-    /// # Errors
-    /// When it cannot be made complete here.
     fn end(&mut self, _end: &End<'_>) -> Result<(), SinkError> {
         Ok(())
     }

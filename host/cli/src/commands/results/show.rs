@@ -46,9 +46,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let keys = wanted.clone().map_or(Keys::All, Keys::These);
     let out = BufWriter::new(std::io::stdout().lock());
     let mut printer: Box<dyn Printer + '_> = match args.format {
-        Format::Table => Box::new(Aligned::new(out, run.view())),
-        Format::Json => Box::new(Json::new(out, run.view(), run.manifest().run_digest)),
-        Format::Csv => Box::new(Csv::new(out, run.view(), args.spreadsheet)),
+        Format::Table => Box::new(Aligned::new(out, &run.view().fields)),
+        Format::Json => Box::new(Json::new(out, &run.view().fields, run.manifest().run_digest)),
+        Format::Csv => Box::new(Csv::new(out, &run.view().fields, args.spreadsheet)),
     };
     for batch in run.rows(Table::Views, &keys).map_err(unreadable)? {
         let batch = batch.map_err(unreadable)?;

@@ -2,13 +2,12 @@
 //! hold exactly is refused: no known value is taken for another one.
 
 use super::file::{NoValue, Want};
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
+use arrow_array::{Array, downcast_integer_array};
 use arrow_schema::{DataType, TimeUnit};
 use retally_core::schema::{Kind, Value, display};
 
@@ -31,21 +30,9 @@ pub(super) fn text(array: &dyn Array, row: usize, want: Want) -> Result<Option<S
 }
 
 fn value(array: &dyn Array, row: usize, want: Want) -> Result<String, NoValue> {
-    macro_rules! number {
-        ($type:ty) => {
-            array.as_primitive::<$type>().value(row).to_string()
-        };
-    }
-    Ok(match array.data_type() {
+    Ok(downcast_integer_array! {
+        array => array.value(row).to_string(),
         DataType::Boolean => array.as_boolean().value(row).to_string(),
-        DataType::Int8 => number!(Int8Type),
-        DataType::Int16 => number!(Int16Type),
-        DataType::Int32 => number!(Int32Type),
-        DataType::Int64 => number!(Int64Type),
-        DataType::UInt8 => number!(UInt8Type),
-        DataType::UInt16 => number!(UInt16Type),
-        DataType::UInt32 => number!(UInt32Type),
-        DataType::UInt64 => number!(UInt64Type),
         DataType::Float32 => {
             let value = array.as_primitive::<Float32Type>().value(row);
             float(value.into(), value.to_string(), SINGLE_DIGITS, want)?

@@ -1,25 +1,22 @@
 //! Known emits of one kind, such as what was really published: each known by its event, and by its
 //! number among those of its event where the file gives one (`seq`), else by their order.
 
-use super::Source;
-use super::file::{Texts, Want};
-use super::view::unknown;
+use super::file::{Texts, shown};
 use crate::compare::CompareError;
-use crate::rundir::{Keys, RunReader, Table};
+use crate::rundir::{BEFORE_EMITS, Keys, RunReader, Table};
+use retally_compare::model::{KnownFile, Place};
 use retally_compare::{Plan, Records, Tally};
-use retally_core::schema::{Column, EmitKind, Field, Kind, Value, display};
+use retally_core::schema::{Column, EmitKind, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Columns in front of an emit's fields in a run's table: a file may have them too.
-const BEFORE: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
 
 /// Known records of a kind.
 #[derive(Debug)]
 pub(super) struct KnownEmits {
     /// The kind, with the fields that the file gives.
     pub(super) kind: EmitKind,
-    pub(super) source: Source,
+    pub(super) file: KnownFile,
+    pub(super) bytes: u64,
     /// Which of the columns in front tell records apart.
     by: Vec<usize>,
     columns: Vec<Column>,
@@ -38,18 +35,7 @@ impl KnownEmits {
             );
             CompareError::Known { path: path.to_owned(), what }
         })?;
-        let field = |name: &str| {
-            let front = BEFORE.contains(&name);
-            let own = name.strip_prefix("field.").unwrap_or(name);
-            declared.fields.iter().find(|field| field.name == own && !front)
-        };
-        let want = |name: &str| match (name, field(name)) {
-            ("partition" | "key" | "event_id", _) => Want::Key,
-            ("offset" | "seq", _) => Want::Of(Kind::Integer),
-            (_, Some(field)) => Want::Of(field.kind),
-            (_, None) => Want::Nothing,
-        };
-        let texts = Texts::read(path, &want)?;
+        let texts = Texts::read(path, &declared.fields, &BEFORE_EMITS)?;
         let has = |name: &str| texts.column(name).is_some();
         let mut by = match (has("event_id"), has("partition") && has("offset")) {
             (_, true) => vec![0, 1],
@@ -65,26 +51,22 @@ impl KnownEmits {
             by.push(2);
         }
         let order: Vec<usize> = (0..texts.places.len()).collect();
-        let (mut fields, mut columns): (Vec<Field>, Vec<Column>) = (Vec::new(), Vec::new());
-        for (column, name) in texts.names.iter().enumerate() {
-            if BEFORE.contains(&name.as_str()) {
-                continue;
-            }
-            let names: Vec<&str> = declared.fields.iter().map(|f| f.name.as_str()).collect();
-            let place = format!("emit kind `{kind}`");
-            let field = field(name).ok_or_else(|| texts.wrong(unknown(name, &place, &names)))?;
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        let whose = format!("emit kind `{kind}`");
+        for (number, column) in texts.given(&declared.fields, &BEFORE_EMITS, &whose)? {
+            let field = &declared.fields[number];
             columns.push(texts.typed(column, field, &order)?);
             fields.push(field.clone());
         }
         let mut rows: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
         for row in order {
-            let part = |&number: &usize| part(&texts, row, BEFORE[number]);
+            let part = |&number: &usize| part(&texts, row, BEFORE_EMITS[number]);
             let id = by.iter().map(part).collect::<Result<Vec<_>, _>>()?;
             rows.entry(id).or_default().push(row);
         }
-        let names = fields.iter().map(|field| field.name.clone()).collect();
-        let source = Source::new(&texts, names);
-        Ok(Self { kind: EmitKind { name: kind.to_owned(), fields }, source, by, columns, rows })
+        let file = texts.about(Place::Emit(kind.to_owned()), &fields);
+        let kind = EmitKind { name: kind.to_owned(), fields };
+        Ok(Self { kind, file, bytes: texts.bytes, by, columns, rows })
     }
 
     /// Compares the run's emits of the kind with these. Whether any are of the same event.
@@ -102,10 +84,12 @@ impl KnownEmits {
         for batch in run.rows(Table::Emits(kind), &Keys::All)? {
             let batch = batch?;
             let mut columns = run.columns(Table::Emits(kind), &batch)?;
-            let own: Vec<Column> =
-                columns.split_off(BEFORE.len()).into_iter().map(|named| named.column).collect();
-            let mut known: Vec<Column> =
-                self.kind.fields.iter().map(|field| Column::new(field.kind)).collect();
+            let own: Vec<Column> = columns
+                .split_off(BEFORE_EMITS.len())
+                .into_iter()
+                .map(|named| named.column)
+                .collect();
+            let mut known = self.empty();
             let mut events = Vec::new();
             for row in 0..batch.len() {
                 let part = |&number: &usize| {
@@ -137,18 +121,11 @@ impl KnownEmits {
         met: &BTreeMap<&Vec<String>, usize>,
         tally: &mut Tally,
     ) -> Result<(), CompareError> {
-        let mut only: Vec<Column> =
-            self.kind.fields.iter().map(|field| Column::new(field.kind)).collect();
+        let mut only = self.empty();
         let (mut events, mut doubled) = (Vec::new(), 0);
         for (id, rows) in &self.rows {
             let met = met.get(id).copied().unwrap_or_default();
-            let text = |row: usize| -> Vec<Option<String>> {
-                let fields = self.kind.fields.iter().zip(&self.columns);
-                let text = |(field, column): (&Field, &Column)| {
-                    column.get(row).map(|value: Value<'_>| display(value, field.kind))
-                };
-                fields.map(text).collect()
-            };
+            let text = |row| shown(self.kind.fields.iter().zip(&self.columns), row);
             let mut seen: BTreeSet<_> = rows[..met].iter().map(|&row| text(row)).collect();
             for &row in &rows[met..] {
                 // With its number given, a record of the same number is the same record again.
@@ -163,15 +140,18 @@ impl KnownEmits {
         }
         tally.doubled_emits(number, doubled);
         let b = Records { events: &events, columns: &only };
-        let empty: Vec<Column> = Vec::new();
-        let a = Records { events: &[], columns: &empty };
+        let a = Records { events: &[], columns: &[] };
         Ok(tally.emits(number, a, b, &mut |_| ())?)
+    }
+
+    fn empty(&self) -> Vec<Column> {
+        self.kind.fields.iter().map(|field| Column::new(field.kind)).collect()
     }
 
     fn copy(&self, row: usize, to: &mut [Column]) -> Result<(), CompareError> {
         for (to, from) in to.iter_mut().zip(&self.columns) {
             let wrong = |error| CompareError::Known {
-                path: self.source.name.clone().into(),
+                path: self.file.name.clone().into(),
                 what: format!("has a column that {error}"),
             };
             to.push(from.get(row)).map_err(wrong)?;

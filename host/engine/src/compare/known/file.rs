@@ -6,9 +6,10 @@ use super::json::{self, Pairs};
 use crate::compare::CompareError;
 use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use retally_compare::model::{KnownFile, Place};
 use retally_core::decode::convert::from_text;
 use retally_core::digest::Hash;
-use retally_core::schema::{Column, Field, Kind, Value, Values};
+use retally_core::schema::{Column, Field, Kind, Value, Values, display};
 use std::path::{Path, PathBuf};
 
 /// A file of known results.
@@ -44,8 +45,19 @@ pub(super) enum Want {
 const COLUMN_MAX_BYTES: usize = u32::MAX as usize;
 
 impl Texts {
-    /// Reads a file; its extension tells the format. `want`: what each column is read for.
-    pub(super) fn read(path: &Path, want: &dyn Fn(&str) -> Want) -> Result<Self, CompareError> {
+    /// Reads a file with values of `declared` fields, and with columns in `front` that tell of which
+    /// key or event a row is; its extension tells the format.
+    pub(super) fn read(
+        path: &Path,
+        declared: &[Field],
+        front: &[&str],
+    ) -> Result<Self, CompareError> {
+        let want = |name: &str| match (name, field(declared, front, name)) {
+            (_, Some(number)) => Want::Of(declared[number].kind),
+            ("offset" | "seq", _) if front.contains(&name) => Want::Of(Kind::Integer),
+            ("partition" | "key" | "event_id", _) if front.contains(&name) => Want::Key,
+            _ => Want::Nothing,
+        };
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         let bytes = std::fs::read(path).map_err(|error| CompareError::Known {
             path: path.to_owned(),
@@ -64,8 +76,8 @@ impl Texts {
         };
         match extension.as_deref() {
             Some("csv") => texts.csv(&bytes)?,
-            Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, want)?,
-            Some("parquet") => texts.parquet(bytes.into(), want)?,
+            Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, &want)?,
+            Some("parquet") => texts.parquet(bytes.into(), &want)?,
             _ => {
                 let what = "is of no known format: name it .csv, .jsonl (JSON lines) or .parquet";
                 return Err(texts.wrong(what));
@@ -107,6 +119,31 @@ impl Texts {
         format!("{} {}", self.unit, self.places[row])
     }
 
+    /// What a report says of the file.
+    pub(super) fn about(&self, of: Place, fields: &[Field]) -> KnownFile {
+        let (name, rows) = (self.name.clone(), self.places.len() as u64);
+        let fields = fields.iter().map(|field| field.name.clone()).collect();
+        KnownFile { name, sha256: self.sha256, of, rows, fields }
+    }
+
+    /// The declared fields that the file gives, each with its column, by their numbers. `whose`
+    /// they are, for a column that is none of them.
+    pub(super) fn given(
+        &self,
+        declared: &[Field],
+        front: &[&str],
+        whose: &str,
+    ) -> Result<Vec<(usize, usize)>, CompareError> {
+        let own = self.names.iter().enumerate().filter(|(_, name)| !front.contains(&name.as_str()));
+        let given = |(column, name): (usize, &String)| {
+            let number = field(declared, front, name);
+            let known = || declared.iter().map(|field| field.name.as_str()).collect::<Vec<_>>();
+            let number = number.ok_or_else(|| self.wrong(unknown(name, whose, &known())))?;
+            Ok((number, column))
+        };
+        own.map(given).collect()
+    }
+
     /// The number of a column.
     pub(super) fn column(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
@@ -144,24 +181,16 @@ impl Texts {
         Ok(typed)
     }
 
-    /// Begins a row; every column must get a value or none.
-    fn begin(&mut self, place: u64) {
-        self.places.push(place);
-    }
-
-    /// The number of a column, made if it is new: rows before have no value in it.
-    fn named(&mut self, name: &str) -> usize {
-        self.column(name).unwrap_or_else(|| {
-            let rows = self.places.len().saturating_sub(1);
-            let mut column = Column::new(Kind::Text);
-            for row in 0..rows {
-                column.missing.push(row as u32);
-                column.values.push_zero();
-            }
-            self.names.push(name.to_owned());
-            self.columns.push(column);
-            self.names.len() - 1
-        })
+    /// Makes a column that must not be there yet: rows before have no value in it.
+    fn add(&mut self, name: &str) -> Result<usize, CompareError> {
+        if self.column(name).is_some() {
+            return Err(self.wrong(format!("has two columns called `{name}`")));
+        }
+        let mut column = Column::new(Kind::Text);
+        fill(&mut column, self.places.len().saturating_sub(1));
+        self.names.push(name.to_owned());
+        self.columns.push(column);
+        Ok(self.names.len() - 1)
     }
 
     /// Sets the value of the row at hand.
@@ -181,11 +210,7 @@ impl Texts {
 
     /// Ends a row: columns without a value have none.
     fn end(&mut self) {
-        let rows = self.places.len();
-        for column in self.columns.iter_mut().filter(|column| column.len() < rows) {
-            column.missing.push(rows as u32 - 1);
-            column.values.push_zero();
-        }
+        self.columns.iter_mut().for_each(|column| fill(column, self.places.len()));
     }
 
     fn csv(&mut self, bytes: &[u8]) -> Result<(), CompareError> {
@@ -194,10 +219,7 @@ impl Texts {
         let bad = |error: csv::Error| bad_csv(bytes, &error);
         let header = reader.headers().map_err(|error| self.wrong(bad(error)))?.clone();
         for name in &header {
-            if self.column(name).is_some() {
-                return Err(self.wrong(format!("has two columns called `{name}`")));
-            }
-            self.named(name);
+            self.add(name)?;
         }
         let (mut line, mut counted) = (1, 0);
         for record in reader.records() {
@@ -207,7 +229,7 @@ impl Texts {
             let ends = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             line += memchr::memchr_iter(b'\n', &bytes[counted..at + ends]).count() as u64;
             counted = at + ends;
-            self.begin(line);
+            self.places.push(line);
             for (column, cell) in record.iter().enumerate() {
                 if !cell.is_empty() {
                     self.set(column, cell)?;
@@ -224,11 +246,11 @@ impl Texts {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            self.begin(place);
+            self.places.push(place);
             let row = self.places.len() - 1;
             let Pairs(pairs) = Pairs::of(line).map_err(|why| self.wrong_at(row, why))?;
             for (name, value) in &pairs {
-                let column = self.named(name);
+                let column = self.column(name).map_or_else(|| self.add(name), Ok)?;
                 let text = json::text(value.get(), want(name));
                 if let Some(text) = text.map_err(|why| self.wrong_at(row, why.of(name)))? {
                     self.set(column, &text)?;
@@ -252,16 +274,13 @@ impl Texts {
             .map_err(|error| self.wrong(bad(&error)))?;
         let mut wants = Vec::new();
         for field in reader.schema().fields() {
-            if self.column(field.name()).is_some() {
-                return Err(self.wrong(format!("has two columns called `{}`", field.name())));
-            }
-            self.named(field.name());
+            self.add(field.name())?;
             wants.push(want(field.name()));
         }
         for batch in reader {
             let batch = batch.map_err(|error| self.wrong(bad(&error)))?;
             for row in 0..batch.num_rows() {
-                self.begin(self.places.len() as u64);
+                self.places.push(self.places.len() as u64);
                 for (column, array) in batch.columns().iter().enumerate() {
                     let text = cells::text(array, row, wants[column]);
                     let text = text.map_err(|why| {
@@ -276,6 +295,40 @@ impl Texts {
         }
         Ok(())
     }
+}
+
+/// Rows without a value, until there are so many.
+fn fill(column: &mut Column, rows: usize) {
+    while column.len() < rows {
+        column.missing.push(column.len() as u32);
+        column.values.push_zero();
+    }
+}
+
+/// The number of the field that a column is called by, as the run's own tables call it too: one
+/// whose name a column in front has already.
+fn field(declared: &[Field], front: &[&str], name: &str) -> Option<usize> {
+    let own = name.strip_prefix("field.").unwrap_or(name);
+    let is_own = |field: &Field| field.name == own && !front.contains(&name);
+    declared.iter().position(is_own)
+}
+
+/// A column that is no field, and what it may have been.
+fn unknown(name: &str, whose: &str, known: &[&str]) -> String {
+    let near = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), *known)).min();
+    let hint = match near {
+        Some((distance, known)) if distance <= 2 => format!("; is it `{known}`?"),
+        _ => format!("; there are `{}`", known.join("`, `")),
+    };
+    format!("has a column `{name}`, which is no field of {whose}{hint}")
+}
+
+/// The values of a row as texts.
+pub(super) fn shown<'a>(
+    columns: impl Iterator<Item = (&'a Field, &'a Column)>,
+    row: usize,
+) -> Vec<Option<String>> {
+    columns.map(|(field, column)| Some(display(column.get(row)?, field.kind))).collect()
 }
 
 /// What spreadsheets put in front of UTF-8.

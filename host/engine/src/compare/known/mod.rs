@@ -10,21 +10,19 @@ mod json;
 mod tests;
 mod view;
 
-use super::ahead::Ahead;
 use super::error::CompareError;
 use super::gated::Gated;
 use super::refuse::refuse;
-use super::runs::{CompareOptions, NO_COMMON_KEY};
-use super::sides::{open, side};
-use crate::rundir::RunReader;
-use crate::rundir::keys::ViewRows;
+use super::runs::{CompareOptions, NO_COMMON_KEY, view_leaves};
+use super::sides::{head, open, side};
+use crate::rundir::keys::KeyRows;
+use crate::rundir::{RunReader, Table};
 use emits::KnownEmits;
-use file::Texts;
 use retally_compare::model::{
-    Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Place, Read, Side,
+    Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Read, Side,
 };
 use retally_compare::sink::Sink;
-use retally_compare::{Declared, Head, KeyFacts, Plan, Rows, Tally, Words, join};
+use retally_compare::{Declared, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
 use std::path::{Path, PathBuf};
 use view::{Groups, KnownView};
@@ -56,14 +54,13 @@ pub fn known(
     let mut notes = Vec::new();
     refuse(&empty(&run, view.as_ref(), &emits), options.force, &mut notes)?;
     if !emits.is_empty() {
-        super::intact::log(&run, dir)?;
+        super::intact::log(&run)?;
     }
-    let view_a = run.view_shape();
     let none = ViewShape::default();
     let kinds: Vec<EmitKind> = emits.iter().map(|known| known.kind.clone()).collect();
     let view_b = view.as_ref().map_or(&none, |view| &view.shape);
     let plan = Plan::new(
-        Declared { view: &view_a, emits: run.emits() },
+        Declared { view: run.view(), emits: run.emits() },
         Declared { view: view_b, emits: &kinds },
         &options.options,
     )?;
@@ -72,7 +69,7 @@ pub fn known(
     let mut read = Read { checked: true, ..Read::default() };
     let mut apart = Vec::new();
     match &view {
-        Some(view) if views(&run, dir, view, &mut tally, &mut read, &mut gated.before(sink))? => {
+        Some(view) if views(&run, view, &mut tally, &mut read, &mut gated.before(sink))? => {
             apart.push(NO_COMMON_KEY.to_owned());
         }
         Some(_) => {}
@@ -80,28 +77,21 @@ pub fn known(
     }
     for known in &emits {
         if !known.compare(&run, &plan, &mut tally)? {
-            let (file, kind) = (&known.source.name, &known.kind.name);
+            let (file, kind) = (&known.file.name, &known.kind.name);
             apart.push(format!("no record of {file} is of an event with emits of `{kind}`"));
         }
     }
     refuse(&apart, options.force, &mut notes)?;
-    let sources = view.into_iter().map(|view| (Place::View, view.source));
-    let sources: Vec<(Place, Source)> = sources
-        .chain(emits.into_iter().map(|known| (Place::Emit(known.kind.name), known.source)))
+    let files: Vec<(KnownFile, u64)> = (view.into_iter().map(|view| (view.file, view.bytes)))
+        .chain(emits.into_iter().map(|known| (known.file, known.bytes)))
         .collect();
-    read.bytes_read = run.bytes_read() + sources.iter().map(|(_, file)| file.bytes).sum::<u64>();
-    read.bytes_total = run.bytes_total()? + read.bytes_read - run.bytes_read();
+    let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+    read.bytes_read = run.bytes_read() + bytes;
+    read.bytes_total = run.bytes_total()? + bytes;
     let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
-    let head = Head {
-        retally: env!("CARGO_PKG_VERSION").into(),
-        how: How::Known,
-        a: side(run.manifest(), Some(dir)),
-        b: known_side(sources),
-        notes,
-        read,
-        repeat: options.repeat.clone(),
-    };
-    let mut comparison = head.with(&plan, found);
+    let known = known_side(files.into_iter().map(|(file, _)| file).collect());
+    let sides = [side(run.manifest(), Some(dir)), known];
+    let mut comparison = head(How::Known, sides, notes, read, options).with(&plan, found);
     gated.conclude(&mut comparison, &plan);
     Ok(comparison)
 }
@@ -122,31 +112,9 @@ fn load_emits(
     Ok(emits)
 }
 
-/// Where known results came from.
-#[derive(Debug)]
-struct Source {
-    name: String,
-    sha256: retally_core::digest::Hash,
-    bytes: u64,
-    rows: u64,
-    fields: Vec<String>,
-}
-
-impl Source {
-    fn new(texts: &Texts, fields: Vec<String>) -> Self {
-        let (name, rows) = (texts.name.clone(), texts.places.len() as u64);
-        Self { name, sha256: texts.sha256, bytes: texts.bytes, rows, fields }
-    }
-}
-
-fn known_side(sources: Vec<(Place, Source)>) -> Side {
-    let names: Vec<&str> = sources.iter().map(|(_, file)| file.name.as_str()).collect();
-    let label = names.join(", ");
-    let file = |(of, file): (Place, Source)| {
-        let Source { name, sha256, rows, fields, .. } = file;
-        KnownFile { name, sha256, of, rows, fields }
-    };
-    Side { label, reducer: None, run: None, known: sources.into_iter().map(file).collect() }
+fn known_side(known: Vec<KnownFile>) -> Side {
+    let names: Vec<&str> = known.iter().map(|file| file.name.as_str()).collect();
+    Side { label: names.join(", "), reducer: None, run: None, known }
 }
 
 /// Sides with nothing to compare.
@@ -157,30 +125,29 @@ fn empty(run: &RunReader, view: Option<&KnownView>, emits: &[KnownEmits]) -> Vec
         let (events, keys) = (counts.applied, counts.keys);
         found.push(format!("the run is empty: {events} events applied, {keys} keys"));
     }
-    let sources = view.map(|view| &view.source).into_iter();
-    let sources = sources.chain(emits.iter().map(|known| &known.source));
-    let empty = sources.filter(|source| source.rows == 0);
-    found.extend(empty.map(|source| format!("{} holds no row", source.name)));
+    let files =
+        view.map(|view| &view.file).into_iter().chain(emits.iter().map(|known| &known.file));
+    let empty = files.filter(|file| file.rows == 0);
+    found.extend(empty.map(|file| format!("{} holds no row", file.name)));
     found
 }
 
 /// Compares the views, all of them. Whether there is no key in common.
 fn views(
     run: &RunReader,
-    dir: &Path,
     known: &KnownView,
     tally: &mut Tally,
     read: &mut Read,
     sink: &mut dyn Sink,
 ) -> Result<bool, CompareError> {
-    let leaves = super::runs::leaves(run, dir)?;
+    let leaves = view_leaves(run)?;
     (read.leaves_read, read.leaves_total) = (leaves.len() as u64, leaves.len() as u64);
-    let mut rows = Ahead::new(ViewRows::new(run, &leaves)?)?;
+    let mut rows = KeyRows::new(run, Table::Views, leaves)?;
     let mut common = false;
     join(&mut rows, &mut known.groups(), |key, a, b| -> Result<(), CompareError> {
         common |= a.is_some() && b.is_some();
-        let b = b.map_or(Rows::NONE, Groups::own);
-        tally.key(key, Ahead::own(a), b, &KeyFacts::default(), sink)?;
+        let (a, b) = (a.map_or(Rows::NONE, KeyRows::own), b.map_or(Rows::NONE, Groups::own));
+        tally.key(key, a, b, &KeyFacts::default(), sink)?;
         Ok(())
     })?;
     Ok(!common)

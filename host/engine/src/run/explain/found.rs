@@ -4,7 +4,6 @@
 //! A run is asked only if what it says must hold here too: the same log, the same job as far as it
 //! decides whose an event is, and a reducer that reads events as those here do.
 
-use super::newest::newest_run;
 use crate::job::Resolved;
 use crate::run::prepare::Prepared;
 use crate::rundir::RunReader;
@@ -22,12 +21,11 @@ pub(super) struct Found {
 /// Asks the run that was named, or else the job's newest. The inner error says why a run that was
 /// named is of no help.
 pub(super) fn find(
-    job: &Resolved,
-    prepared: &Prepared,
+    prepared: &Prepared<'_>,
     key: &str,
     named: Option<&Path>,
 ) -> Result<Option<Found>, String> {
-    let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(job));
+    let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(prepared.job));
     let Some(dir) = asked else { return Ok(None) };
     let name = match named {
         Some(named) => named.display().to_string(),
@@ -35,7 +33,7 @@ pub(super) fn find(
     };
     let ask = || -> Result<Option<Reach<Position>>, String> {
         let run = RunReader::open(&dir).map_err(|error| error.to_string())?;
-        helps(job, prepared, run.manifest())?;
+        helps(prepared, run.manifest())?;
         run.place(key).map_err(|error| error.to_string())
     };
     match ask() {
@@ -46,8 +44,8 @@ pub(super) fn find(
 }
 
 /// Why what a run says need not hold here.
-fn helps(job: &Resolved, prepared: &Prepared, manifest: &Manifest) -> Result<(), String> {
-    let lanes = &prepared.lanes;
+fn helps(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
+    let (job, lanes) = (prepared.job, &prepared.lanes);
     if lanes.iter().all(|lane| lane.recipe.reducer.digest() != manifest.reducer.sha256) {
         return Err("it is of another reducer".into());
     }
@@ -74,4 +72,22 @@ fn helps(job: &Resolved, prepared: &Prepared, manifest: &Manifest) -> Result<(),
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     let is_same = sorted.len() == then.len() && sorted.into_iter().zip(then).all(same);
     if is_same { Ok(()) } else { Err("its log was another one".into()) }
+}
+
+/// The newest finished run in the job's output folder: of the names that the job gives, the last.
+pub fn newest_run(job: &Resolved) -> Option<PathBuf> {
+    let front = format!("{}-", job.name);
+    let entries = std::fs::read_dir(job.path(&job.output)).ok()?;
+    let own = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let stamp = name.strip_prefix(&front)?;
+        // A time, and a number where two runs began in one second.
+        let (time, number) = stamp.split_once('-').unwrap_or((stamp, "1"));
+        let number: u32 = number.parse().ok()?;
+        let is_time = time.starts_with(|c: char| c.is_ascii_digit()) && time.ends_with('Z');
+        let is_run = is_time && entry.path().join("manifest.json").is_file();
+        is_run.then(|| ((time.to_owned(), number), entry.path()))
+    };
+    entries.filter_map(own).max().map(|(_, path)| path)
 }

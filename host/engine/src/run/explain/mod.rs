@@ -14,32 +14,31 @@
 mod found;
 mod model;
 mod needle;
-mod newest;
 mod search;
 mod tell;
 
+pub use found::newest_run;
 pub use model::{
     FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange, RowWhat, Told, ToldSide,
 };
-pub use newest::newest_run;
 
+use super::compare::plan;
 use super::error::RunError;
 use super::prepare::{Prepared, Side, prepare};
 use super::progress::Observer;
 use super::replay::ReplayOptions;
 use super::stopped::named;
-use crate::compare::CompareError;
 use crate::job::Resolved;
 use crate::sink::Sink;
 use found::Found;
 use needle::Needle;
+use retally_compare::Options;
 use retally_compare::pair::Shared;
-use retally_compare::{Declared, Options, Plan};
 use retally_core::decode::Placed;
 use retally_core::log::{Order, Position, Reach};
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
-use search::{Go, Passed, Search};
+use search::{Go, Search};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,9 +66,6 @@ pub struct ExplainOptions {
 }
 
 /// Explains a key under one reducer or two.
-///
-/// # Errors
-/// See [`RunError`].
 pub fn explain(
     job: &Resolved,
     key: &str,
@@ -81,7 +77,10 @@ pub fn explain(
     (replay.from_snapshot, replay.snapshot, replay.limit) = (None, None, None);
     replay.keys = Some(vec![key.to_owned()]);
     let shared = match reducers.as_slice() {
-        [a, b] => Some(shared(a.description(), b.description(), &options.compare)?),
+        [a, b] => {
+            let (a, b) = (a.description(), b.description());
+            Some(Shared::new(a, b, &plan(a, b, &options.compare)?))
+        }
         _ => None,
     };
     let (mut nowhere_a, mut nowhere_b) = (Vec::new(), Vec::new());
@@ -89,24 +88,13 @@ pub fn explain(
     let sides = reducers.into_iter().zip(nowhere);
     let sides = sides.map(|(reducer, sink)| Side { reducer, sink, file: None }).collect();
     let (prepared, _) = prepare(job, sides, shared, &replay, observer)?;
-    let explaining = Explaining { job, key, options, prepared: &prepared };
-    explaining.run(&replay)
-}
-
-fn shared(a: &Description, b: &Description, options: &Options) -> Result<Shared, RunError> {
-    let declared = |d| -> Declared<'_> {
-        let d: &Description = d;
-        Declared { view: &d.view, emits: &d.emits }
-    };
-    let plan = Plan::new(declared(a), declared(b), options).map_err(CompareError::from)?;
-    Ok(Shared::new(a, b, &plan))
+    Explaining { key, options, prepared: &prepared }.run()
 }
 
 struct Explaining<'a> {
-    job: &'a Resolved,
     key: &'a str,
     options: &'a ExplainOptions,
-    prepared: &'a Prepared,
+    prepared: &'a Prepared<'a>,
 }
 
 /// What came of a search.
@@ -115,22 +103,20 @@ struct Searched<'a> {
     shown: Shown,
     stopped: Option<String>,
     first_difference: Option<Position>,
-    passed: Passed,
+    read: ReadFor,
 }
 
 impl Explaining<'_> {
-    fn run(&self, replay: &ReplayOptions) -> Result<History, RunError> {
+    fn run(&self) -> Result<History, RunError> {
         let mut notes = Vec::new();
-        let asked = self.options.run.as_deref();
-        let found = found::find(self.job, self.prepared, self.key, asked);
+        let found = found::find(self.prepared, self.key, self.options.run.as_deref());
         let found = found.unwrap_or_else(|why| {
             notes.push(why);
             None
         });
         if let Some(Found { place, name }) = &found {
-            let searched = self.search(replay, Some(place))?;
-            let whole = searched.teller.events == place.events || searched.stopped.is_some();
-            if whole {
+            let searched = self.search(Some(place))?;
+            if searched.teller.events == place.events || searched.stopped.is_some() {
                 return Ok(self.history(searched, notes));
             }
             notes.push(format!(
@@ -139,43 +125,35 @@ impl Explaining<'_> {
                 place.events
             ));
         }
-        Ok(self.history(self.search(replay, None)?, notes))
+        Ok(self.history(self.search(None)?, notes))
     }
 
     /// Searches the log, or only where a run says that the events lie.
-    fn search(
-        &self,
-        replay: &ReplayOptions,
-        place: Option<&Reach<Position>>,
-    ) -> Result<Searched<'_>, RunError> {
+    fn search(&self, place: Option<&Reach<Position>>) -> Result<Searched<'_>, RunError> {
         let prepared = self.prepared;
         let readers: Vec<&Description> =
             prepared.lanes.iter().map(|lane| lane.recipe.description()).collect();
-        let needle = Needle::new(&self.job.source.addressing, &readers, self.key);
+        let needle = Needle::new(&prepared.job.source.addressing, &readers, self.key);
         let within = |place: &Reach<Position>| -> Vec<bool> {
             let range = &place.first.partition..=&place.last.partition;
             prepared.names.iter().map(|name| range.contains(&name)).collect()
         };
         let only = place.map(within);
-        let search = Search {
-            log: prepared.source.as_ref(),
-            plan: prepared.plan.clone(),
-            names: &prepared.names,
-            key: self.key.as_bytes(),
-            needle: &needle,
-            only: only.as_deref(),
-            threads: replay.threads(),
-            cancel: &replay.cancel,
-        };
-        let mut teller = Teller::new(prepared, self.key.as_bytes());
+        let key = self.key.as_bytes();
+        let search = Search { prepared, key, needle: &needle, only: only.as_deref() };
+        let mut teller = Teller::new(prepared, key);
         let mut shown = Shown::new(self.options);
         let (mut stopped, mut first_difference) = (None, None);
-        let mut passed = Passed::default();
+        let mut read = ReadFor {
+            partitions_total: prepared.names.len() as u64,
+            bytes_total: prepared.source.bytes(),
+            ..ReadFor::default()
+        };
         let found = std::cell::Cell::new(false);
-        let one_partition = self.job.order == Order::Log;
+        let one_partition = prepared.job.order == Order::Log;
         let all = place.map(|place| place.events);
         search.run(
-            &mut passed,
+            &mut read,
             &mut |placed: Placed| {
                 found.set(true);
                 match teller.tell(&placed)? {
@@ -185,25 +163,27 @@ impl Explaining<'_> {
                         }
                         shown.push(told);
                         let is_last = all.is_some_and(|all| teller.events >= all);
-                        Ok(if is_last { Go::Stop } else { Go::On })
+                        Ok(if is_last { Go::Break(()) } else { Go::Continue(()) })
                     }
                     Err((lane, stop)) => {
                         let place = format!("{}:{}", placed.name, placed.offsets.at(0));
                         let side = (prepared.lanes.len() > 1).then(|| named(prepared, lane));
                         let side = side.map_or(String::new(), |side| format!(" in {side}"));
                         stopped = Some(format!("a run stops{side} at {place}: {}", stop.cause));
-                        Ok(Go::Stop)
+                        Ok(Go::Break(()))
                     }
                 }
             },
             // A key lives in one partition: what is behind it need not be read.
-            &mut || if one_partition && found.get() { Go::Stop } else { Go::On },
+            &mut || {
+                if one_partition && found.get() { Go::Break(()) } else { Go::Continue(()) }
+            },
         )?;
-        Ok(Searched { teller, shown, stopped, first_difference, passed })
+        Ok(Searched { teller, shown, stopped, first_difference, read })
     }
 
     fn history(&self, searched: Searched<'_>, mut notes: Vec<String>) -> History {
-        let Searched { teller, shown, stopped, first_difference, passed } = searched;
+        let Searched { teller, shown, stopped, first_difference, read } = searched;
         let prepared = self.prepared;
         let reducer = |lane: &super::lane::Lane| {
             let description = lane.recipe.description();
@@ -214,11 +194,11 @@ impl Explaining<'_> {
                 row_key: row_key(description),
             }
         };
-        if passed.unreadable > 0 {
+        if read.unreadable > 0 {
             notes.push(format!(
                 "{} lines hold the key's text and are no valid events, so nobody knows whether \
                  they are its own",
-                passed.unreadable
+                read.unreadable
             ));
         }
         let events = teller.events;
@@ -240,14 +220,7 @@ impl Explaining<'_> {
             first_difference,
             view: teller.views,
             stopped,
-            read: ReadFor {
-                partitions: passed.partitions,
-                partitions_total: prepared.names.len() as u64,
-                events: passed.events,
-                bytes: passed.bytes,
-                bytes_total: prepared.source.bytes(),
-                unreadable: passed.unreadable,
-            },
+            read,
         }
     }
 

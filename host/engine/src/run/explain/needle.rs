@@ -10,7 +10,6 @@ use memchr::memmem::Finder;
 use retally_core::decode::{Address, Addressing, Lines};
 use retally_core::schema::Description;
 
-/// See the module.
 #[derive(Debug)]
 pub(super) enum Needle {
     /// Lines with one of these texts, or a backslash.

@@ -1,50 +1,30 @@
 //! The events of one key in the log: parts are read by several threads, lines that cannot be of the
 //! key are passed by undecoded, and what is left comes in the order of the log.
 
+use super::model::ReadFor;
 use super::needle::Needle;
-use crate::cancel::Cancel;
 use crate::limits::SLABS_AHEAD;
 use crate::log::{Feed, Follow, Log, Part, Piece};
 use crate::run::RunError;
-use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
+use crate::run::prepare::Prepared;
+use retally_core::decode::{Decoder, Events, Lines, Placed, Reading, Slab};
 use retally_core::log::Offsets;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is searched, and for what.
 pub(super) struct Search<'a> {
-    pub log: &'a dyn Log,
-    pub plan: Arc<Plan>,
-    pub names: &'a [String],
+    pub prepared: &'a Prepared<'a>,
     pub key: &'a [u8],
     pub needle: &'a Needle,
     /// Partitions to search; none: all.
     pub only: Option<&'a [bool]>,
-    pub threads: usize,
-    pub cancel: &'a Cancel,
 }
 
-/// What was passed by, up to where the search ended; what threads read ahead does not count, so
-/// that it repeats.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    pub events: u64,
-    /// Stored bytes of the parts.
-    pub bytes: u64,
-    /// Lines that hold the key's text and cannot be read.
-    pub unreadable: u64,
-    /// Partitions, at least in part.
-    pub partitions: u64,
-}
-
-/// Whether the search goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Go {
-    On,
-    /// Enough was found.
-    Stop,
-}
+/// Whether the search goes on; it breaks off once enough was found.
+pub(super) type Go = ControlFlow<()>;
 
 /// What came of searching a slab.
 #[derive(Default)]
@@ -61,16 +41,21 @@ struct Searched {
 
 type Result<T> = std::result::Result<T, RunError>;
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn log(&self) -> &'a dyn Log {
+        self.prepared.source.as_ref()
+    }
+
     /// Hands every event of the key to `take`, in the order of the log; `done` hears the end of
-    /// every partition.
+    /// every partition. What was passed by counts up to where the search ended: what threads read
+    /// ahead does not, so that it repeats.
     pub(super) fn run(
         &self,
-        passed: &mut Passed,
+        passed: &mut ReadFor,
         take: &mut dyn FnMut(Placed) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
     ) -> Result<()> {
-        let all = self.log.parts();
+        let all = self.log().parts();
         let wanted =
             |part: &usize| self.only.is_none_or(|only| only[all[*part].partition as usize]);
         let parts: Vec<usize> = (0..all.len()).filter(wanted).collect();
@@ -79,7 +64,7 @@ impl Search<'_> {
         let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         let senders: Vec<SyncSender<Result<Searched>>> = senders;
         let work = || {
-            let mut decoder = Decoder::new(self.plan.clone());
+            let mut decoder = Decoder::new(self.prepared.plan.clone());
             while !over.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let (Some(&part), Some(to)) = (parts.get(number), senders.get(number)) else {
@@ -91,7 +76,7 @@ impl Search<'_> {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..self.threads.min(parts.len()) {
+            for _ in 0..self.prepared.options.threads().min(parts.len()) {
                 scope.spawn(work);
             }
             // The receivers end with it: whoever waits to be heard is told that nobody listens.
@@ -105,18 +90,18 @@ impl Search<'_> {
         &self,
         parts: &[usize],
         receivers: Vec<Receiver<Result<Searched>>>,
-        passed: &mut Passed,
+        passed: &mut ReadFor,
         take: &mut dyn FnMut(Placed) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
     ) -> Result<()> {
-        let mut decoder = Decoder::new(self.plan.clone());
-        let about = |number: usize| parts.get(number).map(|&part| self.log.parts()[part]);
+        let mut decoder = Decoder::new(self.prepared.plan.clone());
+        let about = |number: usize| parts.get(number).map(|&part| self.log().parts()[part]);
         let mut follow = None;
         for (number, from) in receivers.iter().enumerate() {
             let Some(part) = about(number) else { break };
             passed.bytes += part.bytes;
             passed.partitions += u64::from(follow.is_none());
-            let first = self.log.partitions()[part.partition as usize].first;
+            let first = self.log().partitions()[part.partition as usize].first;
             let follow_part = follow.get_or_insert(Follow::new(first));
             while let Ok(searched) = from.recv() {
                 let Searched { events, offsets, unreadable, mut found, whole } = searched?;
@@ -133,17 +118,17 @@ impl Search<'_> {
                 for (row, slab) in found {
                     let at = Offsets::From(offsets.at(row as usize));
                     let placed = self.placed(part, at, slab);
-                    if take(placed)? == Go::Stop {
+                    if take(placed)?.is_break() {
                         return Ok(());
                     }
                 }
-                if self.cancel.is_cancelled() {
+                if self.prepared.options.cancel.is_cancelled() {
                     return Err(RunError::Cancelled);
                 }
             }
             if about(number + 1).map(|next| next.partition) != Some(part.partition) {
                 follow = None;
-                if done() == Go::Stop {
+                if done().is_break() {
                     return Ok(());
                 }
             }
@@ -152,14 +137,14 @@ impl Search<'_> {
     }
 
     fn placed(&self, part: Part, offsets: Offsets, slab: Slab) -> Placed {
-        let name = self.names[part.partition as usize].as_str();
+        let name = self.prepared.names[part.partition as usize].as_str();
         let (partition, slab) = (part.partition, Arc::new(slab));
         Placed { partition, name: Arc::from(name), offsets, slab }
     }
 
     /// Searches a part, until nobody listens any more.
     fn part(&self, part: usize, decoder: &mut Decoder, to: &SyncSender<Result<Searched>>) {
-        let mut feed = match self.log.read(part, 0) {
+        let mut feed = match self.log().read(part, 0) {
             Ok(feed) => feed,
             Err(error) => {
                 let _ = to.send(Err(error.into()));
@@ -167,7 +152,7 @@ impl Search<'_> {
             }
         };
         loop {
-            let searched = self.next(self.log.parts()[part], feed.as_mut(), decoder).transpose();
+            let searched = self.next(self.log().parts()[part], feed.as_mut(), decoder).transpose();
             let Some(searched) = searched else { return };
             let failed = searched.is_err();
             if to.send(searched).is_err() || failed {
@@ -182,7 +167,8 @@ impl Search<'_> {
         feed: &mut dyn Feed,
         decoder: &mut Decoder,
     ) -> Result<Option<Searched>> {
-        let polled = self.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
+        let polled =
+            self.prepared.options.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
         let Some(Piece { slab, offsets }) = polled? else { return Ok(None) };
         let events = slab.len();
         let mut searched = Searched { events, offsets, ..Searched::default() };

@@ -18,7 +18,7 @@ pub(super) type View = Option<Vec<ShownRow>>;
 
 /// Folds one key, event by event.
 pub(super) struct Teller<'a> {
-    prepared: &'a Prepared,
+    prepared: &'a Prepared<'a>,
     key: &'a [u8],
     decoding: Decoding,
     folds: Folds,
@@ -39,7 +39,7 @@ enum Folds {
 
 impl Folds {
     /// Folds anew what the lanes fold, without threads.
-    fn of(prepared: &Prepared) -> Self {
+    fn of(prepared: &Prepared<'_>) -> Self {
         let fold = |lane: &Lane| {
             let recipe = Recipe { shards: 1, ..lane.recipe.clone() };
             let mut fold = Fold::new(recipe, &prepared.names);
@@ -78,7 +78,7 @@ impl Folds {
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(prepared: &'a Prepared, key: &'a [u8]) -> Self {
+    pub(super) fn new(prepared: &'a Prepared<'a>, key: &'a [u8]) -> Self {
         let lanes = &prepared.lanes;
         let mut folds = Folds::of(prepared);
         Self {

@@ -1,8 +1,9 @@
-//! The run directory as a sink.
+//! Folders as sinks: a run directory, and snapshots, of which every commit is one.
 
-use super::{Beginning, End, Sink, SinkError, Takes};
+use super::{Beginning, Commit, End, Sink, SinkError, Takes};
 use crate::audit;
 use crate::rundir::{RunDirError, RunWriter};
+use crate::snapshot::{SnapshotError, SnapshotRef, Store};
 use crate::store::Folder;
 use retally_core::log::Reach;
 use retally_core::reduce::{Block, Finals};
@@ -93,4 +94,41 @@ impl RunDir {
 /// Removes what has no manifest: nobody can have use for it.
 fn discard(folder: &Folder) {
     let _ = folder.delete_all();
+}
+
+/// Saves every commit as a snapshot.
+pub struct Snapshots {
+    store: Store,
+    /// The snapshot behind which ids count as new.
+    parent: Option<SnapshotRef>,
+}
+
+impl Snapshots {
+    /// Saves them in the folder at `url`; a relative path starts at `base`.
+    pub fn new(url: &str, base: &Path) -> Result<Self, SnapshotError> {
+        Ok(Self { store: Store::open(url, base)?, parent: None })
+    }
+
+    /// Saves them in a folder of any store.
+    pub fn within(folder: Folder) -> Self {
+        Self { store: Store::within(folder), parent: None }
+    }
+}
+
+impl Sink for Snapshots {
+    fn takes(&self) -> Takes {
+        Takes { commits: true, ..Takes::default() }
+    }
+
+    fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        self.parent = beginning.snapshot.cloned();
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
+        let saved = self.store.save(&commit.head, &commit.pieces, self.parent.as_ref())?;
+        let name = saved.name.clone();
+        self.parent = Some(saved);
+        Ok(vec![name])
+    }
 }
