@@ -180,8 +180,7 @@ pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
         span: Some((FEBRUARY, MARCH + 31 * DAY)),
         ..Words::default()
     };
-    let found = tally.finish(&words, &mut |key| first(key, made));
-    let mut comparison = head(made).with(&plan, found);
+    let mut comparison = tally.finish(head(made), &words, &mut |key| first(key, made));
     comparison.explain = words_of("retally explain --job orders.toml");
     Ok(comparison)
 }

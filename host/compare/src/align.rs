@@ -4,7 +4,7 @@
 use super::error::CompareError;
 use super::exact::{delta_scale, finer};
 use super::limits;
-use super::model::{Aligned, Alignment, Lone, RowKey};
+use super::model::{Aligned, Alignment, Lone, Place, RowKey, SideOf};
 use retally_core::schema::{EmitKind, Field, Kind, ViewShape};
 use std::collections::BTreeMap;
 
@@ -49,6 +49,14 @@ impl Pair {
     /// Its kind: of two decimals the one with more digits.
     pub fn kind(&self) -> Kind {
         finer(self.kind_a, self.kind_b)
+    }
+
+    /// Its column and kind on a side.
+    pub(crate) fn side(&self, of: SideOf) -> (usize, Kind) {
+        match of {
+            SideOf::A => (self.a, self.kind_a),
+            SideOf::B => (self.b, self.kind_b),
+        }
     }
 
     /// Whether two of its values differ by so much: whether they are numbers, times or dates.
@@ -123,8 +131,14 @@ impl Plan {
         Ok(plan)
     }
 
-    fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.view.pairs.iter().chain(self.emits.iter().flat_map(|emit| &emit.fields.pairs))
+    /// The fields of each place: of the view, then of each emit kind.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &Fields)> {
+        let emits = self.emits.iter().map(|emit| (Place::Emit(emit.kind.clone()), &emit.fields));
+        std::iter::once((Place::View, &self.view)).chain(emits)
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.places().flat_map(|(_, fields)| &fields.pairs)
     }
 
     fn tolerate(&mut self, tolerances: &BTreeMap<String, String>) -> Result<(), CompareError> {

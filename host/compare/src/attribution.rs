@@ -8,6 +8,7 @@ use super::exact::ratio_text;
 use super::judge::Rows;
 use super::limits;
 use super::model::{Attribution, Condition, Finding, NamedOutcome, Rejects};
+use super::totals::slot;
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +110,12 @@ impl AttributionTally {
                 let one_sided = a.is_empty() || b.is_empty();
                 let both =
                     |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
-                of_a.union(&of_b).filter(both).all(|text| count(held, *text, at))
+                // More values than a map holds tell nothing.
+                let mut all = of_a.union(&of_b).filter(both).map(|text| text.map(str::to_owned));
+                all.all(|text| {
+                    let counts = slot(held, &text, limits::CONDITION_VALUES_MAX);
+                    counts.map(|counts| counts[at] += 1).is_some()
+                })
             });
             if !known {
                 *values = None;
@@ -119,10 +125,8 @@ impl AttributionTally {
             && !rejects.same(a, b)
             && let [Some(a), Some(b)] = rejects.named(outcomes)
         {
-            let change = (a, b);
-            if self.changes.len() < limits::CHANGES_MAX || self.changes.contains_key(&change) {
-                *self.changes.entry(change).or_default() += 1;
-            }
+            let keys = slot(&mut self.changes, &(a, b), limits::CHANGES_MAX);
+            keys.into_iter().for_each(|keys| *keys += 1);
         }
     }
 
@@ -164,8 +168,8 @@ impl AttributionTally {
                 add(condition, with, changed, whole.then_some((without, others)));
             }
         }
-        let found = divergences.found();
-        for (input, keys) in divergences.inputs() {
+        let found = divergences.found;
+        for (input, keys) in &divergences.by_input {
             if let Some(input) = input {
                 add(Condition::FirstInput { input: input.clone() }, *keys, found, None);
             }
@@ -195,16 +199,6 @@ fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet
         _ => Some(None),
     };
     values.map(text).collect()
-}
-
-/// Counts a key's value. False: there are too many values to tell anything.
-fn count(held: &mut Values, text: Option<&str>, at: usize) -> bool {
-    let text = text.map(str::to_owned);
-    if held.len() == limits::CONDITION_VALUES_MAX && !held.contains_key(&text) {
-        return false;
-    }
-    held.entry(text).or_default()[at] += 1;
-    true
 }
 
 /// From when on nearly all keys diverge: the first day that has no more than two in a hundred

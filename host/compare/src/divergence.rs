@@ -10,10 +10,9 @@ use retally_core::reduce::Outcome;
 use retally_core::schema::{Kind, Value, civil_from_days, days_from_civil, display};
 use std::collections::BTreeMap;
 
-const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+/// From the finest to the coarsest.
+const STEPS: [TimeStep; 5] =
+    [TimeStep::Minute, TimeStep::Hour, TimeStep::Day, TimeStep::Month, TimeStep::Year];
 
 /// What is known of the first diverging event of a key.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,10 +28,12 @@ pub struct First<'a> {
 /// What is known so far.
 #[derive(Debug)]
 pub(crate) struct DivergenceTally {
-    found: u64,
+    /// Keys whose first diverging event is known.
+    pub(crate) found: u64,
     not_in_files: u64,
     healed: u64,
-    by_input: BTreeMap<Option<String>, u64>,
+    /// The same by its input.
+    pub(crate) by_input: BTreeMap<Option<String>, u64>,
     step: TimeStep,
     /// By where they begin.
     buckets: BTreeMap<i64, Bucket>,
@@ -76,23 +77,14 @@ impl DivergenceTally {
     }
 
     fn coarsen(&mut self) -> bool {
-        let Some(step) = coarser(self.step) else { return false };
+        let coarser = STEPS.into_iter().find(|step| *step > self.step);
+        let Some(step) = coarser else { return false };
         self.step = step;
         for (start, bucket) in std::mem::take(&mut self.buckets) {
             let into = self.buckets.entry(begin(start, step)).or_default();
             into.add(bucket.keys, &bucket.deltas);
         }
         true
-    }
-
-    /// Keys whose first diverging event is known, by its input.
-    pub(crate) fn inputs(&self) -> &BTreeMap<Option<String>, u64> {
-        &self.by_input
-    }
-
-    /// Keys whose first diverging event is known.
-    pub(crate) fn found(&self) -> u64 {
-        self.found
     }
 
     /// For each day (or coarser step) on which a key diverges first: its begin, and how many do.
@@ -141,14 +133,7 @@ impl DivergenceTally {
     fn span(&self) -> i64 {
         let first = self.buckets.keys().next().copied().unwrap_or_default();
         let last = self.buckets.keys().next_back().copied().unwrap_or_default();
-        let length = match self.step {
-            TimeStep::Minute => MINUTE,
-            TimeStep::Hour => HOUR,
-            TimeStep::Day => DAY,
-            TimeStep::Month => 30 * DAY,
-            TimeStep::Year => 365 * DAY,
-        };
-        last.saturating_sub(first) / length + 1
+        last.saturating_sub(first) / self.step.micros() + 1
     }
 }
 
@@ -162,25 +147,14 @@ impl Bucket {
     }
 }
 
-fn coarser(step: TimeStep) -> Option<TimeStep> {
-    match step {
-        TimeStep::Minute => Some(TimeStep::Hour),
-        TimeStep::Hour => Some(TimeStep::Day),
-        TimeStep::Day => Some(TimeStep::Month),
-        TimeStep::Month => Some(TimeStep::Year),
-        TimeStep::Year => None,
-    }
-}
-
 /// Where the bucket of a time begins.
 fn begin(time: Micros, step: TimeStep) -> i64 {
-    let (year, month, _) = civil_from_days(time.div_euclid(DAY));
+    let day = TimeStep::Day.micros();
+    let (year, month, _) = civil_from_days(time.div_euclid(day));
     let (number, length) = match step {
-        TimeStep::Minute => (time.div_euclid(MINUTE), MINUTE),
-        TimeStep::Hour => (time.div_euclid(HOUR), HOUR),
-        TimeStep::Day => (time.div_euclid(DAY), DAY),
-        TimeStep::Month => (days_from_civil(year, month, 1), DAY),
-        TimeStep::Year => (days_from_civil(year, 1, 1), DAY),
+        TimeStep::Month => (days_from_civil(year, month, 1), day),
+        TimeStep::Year => (days_from_civil(year, 1, 1), day),
+        step => (time.div_euclid(step.micros()), step.micros()),
     };
     number.saturating_mul(length)
 }

@@ -1,7 +1,7 @@
 //! Exact numbers: sums and differences in units of a power of ten, and their one text. No
 //! difference of two values is ever rounded; a mean is, because it must be, and says how.
 
-use retally_core::schema::{Kind, Value, display};
+use retally_core::schema::{Exact, Kind, Value, display};
 
 /// Digits that a mean has more than what it is the mean of.
 const MEAN_DIGITS: u32 = 6;
@@ -95,12 +95,7 @@ pub(crate) fn float_text(value: f64) -> String {
 
 /// The text of a number in units of 10^-`scale`.
 pub(crate) fn units_text(units: i128, scale: u8) -> String {
-    let scale = usize::from(scale);
-    let digits = format!("{:0>width$}", units.unsigned_abs(), width = scale + 1);
-    let (whole, places) = digits.split_at(digits.len() - scale);
-    let sign = if units < 0 { "-" } else { "" };
-    let point = if scale > 0 { "." } else { "" };
-    format!("{sign}{whole}{point}{places}")
+    Exact { units, scale }.to_string()
 }
 
 /// `sum / count`, rounded half to even, six digits more than the sum has.

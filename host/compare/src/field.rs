@@ -1,20 +1,112 @@
-//! How one field differs over all rows: counts, exact sums, histogram, transitions. Memory is
-//! bounded whatever the number of rows.
+//! How the rows of a place differ, and each field over all of them: counts, exact sums, histogram,
+//! transitions. Memory is bounded whatever the number of rows.
 
-use super::align::Pair;
+use super::align::{Fields, Pair};
 use super::error::CompareError;
-use super::exact::{delta_scale, float_text, mean_text, units_text};
+use super::exact::{delta, delta_scale, float_text, mean_text, units_text};
 use super::histogram::Histogram;
-use super::judge::{Judged, difference};
+use super::judge::{Judged, Rows, judge};
 use super::limits;
-use super::model::{FieldDifference, Numeric, Tolerated, Transition, Transitions, Unit};
+use super::model::{
+    FieldDifference, Numeric, Presence, Sets, SideOf, Tolerated, Total, Transition, Transitions,
+    Unit,
+};
 use super::sink::Delta;
+use super::totals::{GroupTally, Summed, Sums, slot};
 use retally_core::schema::{Kind, Value, display};
 use std::collections::BTreeMap;
 
+/// What is known so far of the rows of a place.
+#[derive(Debug)]
+pub(crate) struct RowTally {
+    pub(crate) fields: Fields,
+    tallies: Vec<FieldTally>,
+    pub(crate) rows: Sets,
+    pub(crate) summed: Summed,
+    sums: Sums,
+    /// Whether every row was fed, and none skipped as known to be the same.
+    pub(crate) whole: bool,
+}
+
+/// A row of a side, if there is one.
+pub(crate) type Row<'a> = (Rows<'a>, Option<usize>);
+
+impl RowTally {
+    pub(crate) fn new(fields: Fields, summed: Summed) -> Self {
+        Self {
+            tallies: vec![FieldTally::default(); fields.pairs.len()],
+            rows: Sets::default(),
+            sums: summed.sums(),
+            summed,
+            whole: true,
+            fields,
+        }
+    }
+
+    /// Counts rows that are known to be the same, without looking at them.
+    pub(crate) fn skip(&mut self, rows: u64) {
+        self.whole = false;
+        self.equal(rows);
+    }
+
+    fn equal(&mut self, rows: u64) {
+        self.rows.equal += rows;
+        self.tallies.iter_mut().for_each(|tally| tally.compared += rows);
+    }
+
+    /// Adds rows that are the same on both sides, and to no group.
+    pub(crate) fn same(&mut self, a: Rows<'_>, b: Rows<'_>) -> Result<(), CompareError> {
+        self.equal(a.len() as u64);
+        for (rows, of) in [(a, SideOf::A), (b, SideOf::B)] {
+            for row in 0..rows.len() {
+                self.summed.add_row(&self.fields, (rows, row, of), &mut self.sums[of as usize])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a row with its counterpart: whether they differ. `hear` is told of what is not the
+    /// same: the number of the field, both values, whether a tolerance lets it pass.
+    pub(crate) fn row<'a>(
+        &mut self,
+        [a, b]: [Row<'a>; 2],
+        mut groups: Option<&mut GroupTally>,
+        mut hear: impl FnMut(&Fields, usize, [Option<Value<'a>>; 2], bool) -> Result<(), CompareError>,
+    ) -> Result<bool, CompareError> {
+        let presence = Presence::of(a.1.is_some(), b.1.is_some());
+        let mut differs = presence != Presence::Both;
+        for (field, pair) in self.fields.pairs.iter().enumerate() {
+            let (value_a, value_b) = (a.0.find(a.1, pair.a), b.0.find(b.1, pair.b));
+            let mut judged = Judged::Different;
+            if presence == Presence::Both {
+                judged = judge(pair, value_a, value_b);
+                self.tallies[field].add(pair, value_a, value_b, judged)?;
+            }
+            if judged != Judged::Same {
+                differs |= judged == Judged::Different;
+                hear(&self.fields, field, [value_a, value_b], judged != Judged::Different)?;
+            }
+        }
+        self.rows.add(presence, differs);
+        for ((rows, row), of) in [(a, SideOf::A), (b, SideOf::B)] {
+            let Some(row) = row else { continue };
+            let groups = groups.as_deref_mut();
+            self.summed.add(&self.fields, (rows, row, of), &mut self.sums, groups, differs)?;
+        }
+        Ok(differs)
+    }
+
+    /// How each field differs, and the totals.
+    pub(crate) fn finish(&mut self) -> (Vec<FieldDifference>, Vec<Total>) {
+        let fields = std::mem::take(&mut self.tallies).into_iter().zip(&self.fields.pairs);
+        let fields = fields.map(|(tally, pair)| tally.finish(pair)).collect();
+        (fields, self.summed.totals(&self.fields, &self.sums, 0, self.whole))
+    }
+}
+
 /// What is known of a field so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FieldTally {
+struct FieldTally {
     compared: u64,
     differ: u64,
     missing_a: u64,
@@ -46,14 +138,20 @@ struct Range<T> {
     largest: T,
 }
 
-impl FieldTally {
-    /// Counts rows in which the field is the same, without looking at them.
-    pub(crate) fn skip(&mut self, rows: u64) {
-        self.compared += rows;
+impl<T: Copy + PartialOrd> Range<T> {
+    fn widen(&mut self, value: T, is_first: bool) {
+        if is_first || value < self.smallest {
+            self.smallest = value;
+        }
+        if is_first || value > self.largest {
+            self.largest = value;
+        }
     }
+}
 
+impl FieldTally {
     /// Counts the values of a row that both sides have.
-    pub(crate) fn add(
+    fn add(
         &mut self,
         pair: &Pair,
         a: Option<Value<'_>>,
@@ -80,12 +178,10 @@ impl FieldTally {
         }
         if a.is_some()
             && b.is_some()
-            && let Some(delta) = difference(pair, a, b)
+            && let Some(delta) = delta(a, b, pair.kind_a, pair.kind_b)
         {
-            return self
-                .numbers
-                .add(delta)
-                .ok_or_else(|| CompareError::Sum { field: pair.name.clone() });
+            let sum = self.numbers.add(delta);
+            return sum.ok_or_else(|| CompareError::Sum { field: pair.name.clone() });
         }
         Ok(())
     }
@@ -100,18 +196,13 @@ impl FieldTally {
             return;
         }
         let text = |value: Option<Value<'_>>| value.map(|value| display(value, pair.kind_a));
-        let change = (text(a), text(b));
-        if self.transitions.len() < limits::TRANSITIONS_MAX
-            || self.transitions.contains_key(&change)
-        {
-            *self.transitions.entry(change).or_default() += 1;
-        } else {
-            self.others += 1;
+        match slot(&mut self.transitions, &(text(a), text(b)), limits::TRANSITIONS_MAX) {
+            Some(values) => *values += 1,
+            None => self.others += 1,
         }
     }
 
-    /// What was found.
-    pub(crate) fn finish(self, pair: &Pair) -> FieldDifference {
+    fn finish(self, pair: &Pair) -> FieldDifference {
         let tolerated = pair.tolerance.as_ref().map(|(_, tolerance)| Tolerated {
             tolerance: tolerance.clone(),
             values: self.tolerated,
@@ -143,9 +234,7 @@ impl Numbers {
                 self.larger += u64::from(units > 0);
                 self.smaller += u64::from(units < 0);
                 self.exact.sum = self.exact.sum.checked_add(units)?;
-                let Range { smallest, largest, .. } = &mut self.exact;
-                *smallest = if first { units } else { units.min(*smallest) };
-                *largest = if first { units } else { units.max(*largest) };
+                self.exact.widen(units, first);
             }
             Delta::Float(value) => {
                 self.larger += u64::from(value > 0.0);
@@ -155,9 +244,7 @@ impl Numbers {
                     return Some(());
                 }
                 self.float.sum += value;
-                let Range { smallest, largest, .. } = &mut self.float;
-                *smallest = if first { value } else { value.min(*smallest) };
-                *largest = if first { value } else { value.max(*largest) };
+                self.float.widen(value, first);
             }
         }
         self.histogram.add(delta);

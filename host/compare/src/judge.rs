@@ -3,7 +3,8 @@
 //! decimals of two scales by their value; JSON by its text as it stood in the event.
 
 use super::align::{Fields, Pair};
-use super::exact::{delta, units};
+use super::exact::units;
+use super::model::SideOf;
 use super::sink::Delta;
 use retally_core::schema::{Column, Kind, Value};
 use std::collections::BTreeMap;
@@ -43,6 +44,12 @@ impl<'a> Rows<'a> {
     pub fn get(&self, row: usize, field: usize) -> Option<Value<'a>> {
         self.columns[field].get(self.start + row)
     }
+
+    /// The same of a row that there may not be.
+    #[inline]
+    pub(crate) fn find(&self, row: Option<usize>, field: usize) -> Option<Value<'a>> {
+        self.get(row?, field)
+    }
 }
 
 /// What comparing two values found.
@@ -80,11 +87,6 @@ pub fn judge(pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) -> Judged 
         (a, b) => a == b,
     };
     if same { Judged::Same } else { Judged::Different }
-}
-
-/// B minus A of a field, where that means something; a missing value counts as zero.
-pub(crate) fn difference(pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) -> Option<Delta> {
-    delta(a, b, pair.kind_a, pair.kind_b)
 }
 
 impl Fields {
@@ -134,11 +136,11 @@ impl Fields {
         // Of rows with one row key, which no reducer should make, the first belongs to the first.
         let mut of_b: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
         for row in (0..b.len()).rev() {
-            of_b.entry(self.row_key_bytes(b, row, false)).or_default().push(row);
+            of_b.entry(self.row_key_bytes(b, row, SideOf::B)).or_default().push(row);
         }
         let mut taken = vec![false; b.len()];
         for row in 0..a.len() {
-            let rows = of_b.get_mut(&self.row_key_bytes(a, row, true));
+            let rows = of_b.get_mut(&self.row_key_bytes(a, row, SideOf::A));
             let other = rows.and_then(Vec::pop);
             if let Some(other) = other {
                 taken[other] = true;
@@ -158,11 +160,11 @@ impl Fields {
     }
 
     /// The row key as bytes that are equal if and only if the values are.
-    fn row_key_bytes(&self, rows: Rows<'_>, row: usize, of_a: bool) -> Vec<u8> {
+    fn row_key_bytes(&self, rows: Rows<'_>, row: usize, of: SideOf) -> Vec<u8> {
         let mut bytes = Vec::new();
         for &number in &self.row_key {
             let pair = &self.pairs[number];
-            let (field, kind) = if of_a { (pair.a, pair.kind_a) } else { (pair.b, pair.kind_b) };
+            let (field, kind) = pair.side(of);
             let scale = if let Kind::Decimal { scale } = pair.kind() { scale } else { 0 };
             match rows.get(row, field) {
                 None => bytes.push(0),

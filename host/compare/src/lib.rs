@@ -7,7 +7,7 @@
 //! a stretch of the log, of both sides ---> Tally
 //!                                             |
 //!                                             v
-//!                                           Found --> model::Comparison, for reports and gates
+//!                                      model::Comparison, for reports and gates
 //! ```
 //!
 //! Nothing here knows where the two sides come from: of one pass over the log, of two run
@@ -49,5 +49,5 @@ pub use judge::{Judged, Rows, judge};
 pub use model::SideOf;
 pub use notes::Head;
 pub use stretch::SideStretch;
-pub use tally::{Found, Tally};
+pub use tally::Tally;
 pub use view::KeyVerdict;

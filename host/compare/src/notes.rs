@@ -3,9 +3,9 @@
 
 use super::align::{Fields, Plan};
 use super::model::{
-    Alignment, Comparison, FirstDivergence, How, Note, NoteCode, Place, RowKey, Side, Verdict,
+    Alignment, Comparison, FirstDivergence, How, KeyDifference, Note, NoteCode, Place, Read,
+    RowKey, Side, Verdict,
 };
-use super::tally::Found;
 use retally_core::manifest::Marks;
 
 /// What stands around the numbers of a comparison.
@@ -22,47 +22,9 @@ pub struct Head {
     /// Notes that stand in front of those that follow from plan and sides.
     pub notes: Vec<Note>,
     /// How much was read.
-    pub read: super::model::Read,
+    pub read: Read,
     /// Commands that repeat it or lead on.
     pub repeat: Vec<Vec<String>>,
-}
-
-impl Head {
-    /// The whole comparison.
-    pub fn with(self, plan: &Plan, found: Found) -> Comparison {
-        let Self { retally, how, a, b, mut notes, read, repeat } = self;
-        notes.extend(notes_of(plan, &a, &b));
-        let (shows, leaves_open) = statements(how, &found, &read);
-        Comparison {
-            format: super::model::ComparisonFormat::CURRENT,
-            retally,
-            verdict: found.verdict,
-            how,
-            notes,
-            a,
-            b,
-            view: found.view,
-            keys: found.keys,
-            rows: found.rows,
-            fields: found.fields,
-            states: found.states,
-            emits: found.emits,
-            outcomes: found.outcomes,
-            refusals: found.refusals,
-            violations: found.violations,
-            totals: found.totals,
-            groups: found.groups,
-            divergences: found.divergences,
-            attribution: found.attribution,
-            worst: found.worst,
-            gate: None,
-            read,
-            shows,
-            leaves_open,
-            repeat,
-            explain: Vec::new(),
-        }
-    }
 }
 
 impl Note {
@@ -73,18 +35,15 @@ impl Note {
 }
 
 /// The notes that follow from what is compared.
-fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
+pub(super) fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     let mut notes = Vec::new();
     for side in [a, b] {
         let marks = side.run.as_ref().map(|run| marks(&run.marks)).unwrap_or_default();
-        notes.extend(
-            marks
-                .into_iter()
-                .map(|mark| Note::new(NoteCode::Marked, format!("{} {mark}", side.label))),
-        );
+        let note = |mark| Note::new(NoteCode::Marked, format!("{} {mark}", side.label));
+        notes.extend(marks.into_iter().map(note));
     }
     if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
-        fields_notes("the view", plan.view.clone(), a, b, &mut notes);
+        fields_notes("the view", &plan.view, a, b, &mut notes);
     }
     for emit in &plan.emits {
         let kind = format!("emit kind `{}`", emit.kind);
@@ -92,7 +51,7 @@ fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
             (Some(_), None) if b.known.is_empty() => notes.push(one_version(&kind, a)),
             (None, Some(_)) => notes.push(one_version(&kind, b)),
             (Some(_), None) => {}
-            _ => fields_notes(&kind, emit.fields.clone(), a, b, &mut notes),
+            _ => fields_notes(&kind, &emit.fields, a, b, &mut notes),
         }
     }
     if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
@@ -116,9 +75,8 @@ fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
         );
         notes.push(Note::new(NoteCode::StateLayout, text));
     }
-    let pairs = plan.view.pairs.iter().chain(plan.emits.iter().flat_map(|e| &e.fields.pairs));
     let mut told = Vec::new();
-    for pair in pairs {
+    for pair in plan.pairs() {
         if let Some((_, text)) = &pair.tolerance
             && !told.contains(&&pair.name)
         {
@@ -145,8 +103,8 @@ fn one_version(what: &str, side: &Side) -> Note {
     Note::new(NoteCode::OneVersion, text)
 }
 
-fn fields_notes(place: &str, fields: Fields, a: &Side, b: &Side, notes: &mut Vec<Note>) {
-    let Alignment { other_kind, only_a, only_b, row_key, .. } = fields.alignment;
+fn fields_notes(place: &str, fields: &Fields, a: &Side, b: &Side, notes: &mut Vec<Note>) {
+    let Alignment { other_kind, only_a, only_b, row_key, .. } = &fields.alignment;
     for field in other_kind {
         let text = format!(
             "`{}` of {place} is {} in {} and {} in {}: it is not compared",
@@ -155,13 +113,13 @@ fn fields_notes(place: &str, fields: Fields, a: &Side, b: &Side, notes: &mut Vec
         notes.push(Note::new(NoteCode::NotCompared, text));
     }
     // Known results need not give every field: what they do not give is no news.
-    let only_a = if b.known.is_empty() { only_a } else { Vec::new() };
-    for (side, alone) in [(a, only_a), (b, only_b)] {
+    let only_a = if b.known.is_empty() { only_a.as_slice() } else { &[] };
+    for (side, alone) in [(a, only_a), (b, only_b.as_slice())] {
         for field in alone {
             notes.push(one_version(&format!("`{}` of {place}", field.name), side));
         }
     }
-    if row_key == Some(RowKey::Differs) {
+    if *row_key == Some(RowKey::Differs) {
         let text = format!(
             "the rows of a key are told apart by other fields in {} than in {}: they are compared \
              by their position",
@@ -172,7 +130,8 @@ fn fields_notes(place: &str, fields: Fields, a: &Side, b: &Side, notes: &mut Vec
 }
 
 /// What a comparison shows, and what it leaves open.
-fn statements(how: How, found: &Found, read: &super::model::Read) -> (Vec<String>, Vec<String>) {
+pub(super) fn statements(c: &Comparison) -> (Vec<String>, Vec<String>) {
+    let (how, read) = (c.how, &c.read);
     let mut shows = Vec::new();
     let mut open = Vec::new();
     match how {
@@ -189,7 +148,7 @@ fn statements(how: How, found: &Found, read: &super::model::Read) -> (Vec<String
             open.push("fields, keys and records that the known results do not give");
         }
     }
-    if found.verdict == Verdict::Same {
+    if c.verdict == Verdict::Same {
         shows.push("nothing that was compared differs");
     } else if how != How::Known {
         shows.push("every difference comes from the two versions: there is no noise");
@@ -202,15 +161,14 @@ fn statements(how: How, found: &Found, read: &super::model::Read) -> (Vec<String
             "rows whose leaf hashes are equal were not read: `retally results check` reads them",
         );
     }
-    if found.divergences.not_in_files > 0 {
+    if c.divergences.not_in_files > 0 {
         open.push("the first diverging event of keys whose outcomes do not differ in the files");
     }
-    let cut = found.worst.keys.len() as u64;
-    if found.worst.of > cut {
+    if c.worst.of > c.worst.keys.len() as u64 {
         open.push("keys beyond those shown: every one is in differences.parquet (--differences)");
     }
-    let healed = |key: &super::model::KeyDifference| key.first == FirstDivergence::NoEvents;
-    if how == How::Known && found.worst.keys.iter().any(healed) {
+    let healed = |key: &KeyDifference| key.first == FirstDivergence::NoEvents;
+    if how == How::Known && c.worst.keys.iter().any(healed) {
         open.push("from which event on the results differ: known results have no events");
     }
     open.push("which of the two is right: that is for people to say");

@@ -1,6 +1,5 @@
 //! The whole comparison while it is made: fed with the emits and outcomes of events while they pass
-//! by, and with the final rows of every key in byte order; finished into what a
-//! [`Comparison`](super::model::Comparison) holds of numbers.
+//! by, and with the final rows of every key in byte order; finished into a [`Comparison`].
 //!
 //! ```text
 //! while events pass   emits(), outcome(), code()       any number of times, stretch by stretch
@@ -13,19 +12,20 @@
 //! Feeding in other pieces gives the same result. Memory depends on what is shown, not on the
 //! number of keys.
 
-use super::align::Plan;
+use super::align::{Pair, Plan};
 use super::attribution::{AttributionTally, KeyFacts, Words};
 use super::divergence::{DivergenceTally, First};
 use super::emits::{EmitTally, Records};
 use super::error::CompareError;
 use super::judge::Rows;
 use super::model::{
-    Attribution, CodeCount, Divergences, EmitDifference, FirstDivergence, Groups, NamedOutcome,
-    OutcomeChange, Rejects, Sets, SideOf, Total, Verdict, Worst,
+    CodeCount, Comparison, ComparisonFormat, FirstDivergence, NamedOutcome, OutcomeChange, Rejects,
+    Sets, SideOf, Verdict,
 };
+use super::notes::{Head, notes_of, statements};
 use super::sink::Sink;
 use super::totals::{GroupTally, Summed};
-use super::view::{KeyVerdict, ViewResult, ViewTally};
+use super::view::{KeyVerdict, ViewTally};
 use super::worst::WorstTally;
 use std::collections::BTreeMap;
 
@@ -45,41 +45,6 @@ pub struct Tally {
     attribution: AttributionTally,
     worst: WorstTally,
     states: Option<Sets>,
-}
-
-/// What a comparison found: the numbers of a [`Comparison`](super::model::Comparison).
-#[derive(Debug)]
-pub struct Found {
-    /// See [`Comparison::verdict`](super::model::Comparison::verdict).
-    pub verdict: Verdict,
-    /// See [`Comparison::view`](super::model::Comparison::view).
-    pub view: super::model::Alignment,
-    /// See [`Comparison::keys`](super::model::Comparison::keys).
-    pub keys: Sets,
-    /// See [`Comparison::rows`](super::model::Comparison::rows).
-    pub rows: Sets,
-    /// See [`Comparison::fields`](super::model::Comparison::fields).
-    pub fields: Vec<super::model::FieldDifference>,
-    /// See [`Comparison::states`](super::model::Comparison::states).
-    pub states: Option<Sets>,
-    /// See [`Comparison::emits`](super::model::Comparison::emits).
-    pub emits: Vec<EmitDifference>,
-    /// See [`Comparison::outcomes`](super::model::Comparison::outcomes).
-    pub outcomes: Option<Vec<OutcomeChange>>,
-    /// See [`Comparison::refusals`](super::model::Comparison::refusals).
-    pub refusals: Vec<CodeCount>,
-    /// See [`Comparison::violations`](super::model::Comparison::violations).
-    pub violations: Vec<CodeCount>,
-    /// See [`Comparison::totals`](super::model::Comparison::totals).
-    pub totals: Vec<Total>,
-    /// See [`Comparison::groups`](super::model::Comparison::groups).
-    pub groups: Option<Groups>,
-    /// See [`Comparison::divergences`](super::model::Comparison::divergences).
-    pub divergences: Divergences,
-    /// See [`Comparison::attribution`](super::model::Comparison::attribution).
-    pub attribution: Attribution,
-    /// See [`Comparison::worst`](super::model::Comparison::worst).
-    pub worst: Worst,
 }
 
 /// How violations stand among the codes.
@@ -130,16 +95,15 @@ impl Tally {
         facts: &KeyFacts<'_>,
         sink: &mut dyn Sink,
     ) -> Result<KeyVerdict, CompareError> {
-        for (rows, of_a) in [(a, true), (b, false)] {
-            self.check_columns(rows, of_a)?;
-        }
+        self.check_columns(a, SideOf::A)?;
+        self.check_columns(b, SideOf::B)?;
         let verdict = self.view.key(key, a, b, self.groups.as_mut(), sink)?;
         let differs = matches!(verdict, KeyVerdict::Different(_));
         if differs || facts.first.is_some() {
             self.divergences.key(differs, facts.first, &self.view.deltas);
         }
         if verdict != KeyVerdict::Absent {
-            let fields = &self.view.fields;
+            let fields = &self.view.rows.fields;
             self.attribution.key(fields, differs, (a, b), facts, &self.rejects);
         }
         if let KeyVerdict::Different(presence) = verdict {
@@ -149,9 +113,9 @@ impl Tally {
     }
 
     /// Columns of another kind would be compared as nonsense.
-    fn check_columns(&self, rows: Rows<'_>, of_a: bool) -> Result<(), CompareError> {
-        let fits = |pair: &super::align::Pair| {
-            let (field, kind) = if of_a { (pair.a, pair.kind_a) } else { (pair.b, pair.kind_b) };
+    fn check_columns(&self, rows: Rows<'_>, of: SideOf) -> Result<(), CompareError> {
+        let fits = |pair: &Pair| {
+            let (field, kind) = pair.side(of);
             rows.columns.get(field).is_some_and(|column| column.values.is(kind))
         };
         if rows.is_empty() || self.plan.view.pairs.iter().all(fits) {
@@ -162,7 +126,8 @@ impl Tally {
 
     /// Counts keys and view rows that are known to be the same, without looking at them.
     pub fn skip(&mut self, keys: u64, rows: u64) {
-        self.view.skip(keys, rows);
+        self.view.keys.equal += keys;
+        self.view.rows.skip(rows);
         self.attribution.skip(keys);
     }
 
@@ -229,7 +194,7 @@ impl Tally {
 
     fn code(&mut self, side: SideOf, what: &str, code: Option<String>, count: u64) {
         let counts = self.codes.entry((what.to_owned(), code)).or_default();
-        counts[usize::from(side == SideOf::B)] += count;
+        counts[side as usize] += count;
     }
 
     /// Says what comparing the states came to.
@@ -244,33 +209,46 @@ impl Tally {
 
     /// Ends the comparison. `first` is asked for the first diverging event of each key that is
     /// shown.
-    pub fn finish(self, words: &Words, first: &mut dyn FnMut(&[u8]) -> FirstDivergence) -> Found {
-        let Self { plan, summed, view, emits, groups, divergences, attribution, worst, .. } = self;
-        let whole = view.whole;
+    pub fn finish(
+        self,
+        head: Head,
+        words: &Words,
+        first: &mut dyn FnMut(&[u8]) -> FirstDivergence,
+    ) -> Comparison {
+        let Self { plan, summed, mut view, emits, groups, divergences, attribution, .. } = self;
         let mut differs = view.keys.differing() > 0;
         differs |= emits.iter().any(EmitTally::differs) || !self.outcomes.is_empty();
         differs |= self.codes.values().any(|[a, b]| a != b);
-        differs |= divergences.found() > 0;
+        differs |= divergences.found > 0;
+        let whole = view.rows.whole;
         let attribution = attribution.finish(&plan.view, &divergences, words, whole);
-        let places: Vec<bool> =
-            std::iter::once(whole).chain(emits.iter().map(|emit| emit.whole)).collect();
+        let places = std::iter::once(whole).chain(emits.iter().map(|emit| emit.records.whole));
+        let places: Vec<bool> = places.collect();
         let groups = groups.map(|groups| groups.finish(&plan, &summed, &places));
-        let ViewResult { alignment, keys, rows, fields, mut totals } = view.finish();
-        let mut found = Vec::new();
-        for emit in emits {
-            let (difference, emit_totals) = emit.finish();
-            found.push(difference);
-            totals.extend(emit_totals);
-        }
+        let (fields, mut totals) = view.rows.finish();
+        let emits = emits.into_iter().map(|emit| {
+            let (difference, own) = emit.finish();
+            totals.extend(own);
+            difference
+        });
+        let emits = emits.collect();
         let (violations, refusals) = codes(self.codes);
-        Found {
+        let Head { retally, how, a, b, mut notes, read, repeat } = head;
+        notes.extend(notes_of(&plan, &a, &b));
+        let mut comparison = Comparison {
+            format: ComparisonFormat::CURRENT,
+            retally,
             verdict: if differs { Verdict::Different } else { Verdict::Same },
-            view: alignment,
-            keys,
-            rows,
+            how,
+            notes,
+            a,
+            b,
+            view: view.rows.fields.alignment,
+            keys: view.keys,
+            rows: view.rows.rows,
             fields,
             states: self.states,
-            emits: found,
+            emits,
             outcomes: self.outcomes_looked.then(|| changes(self.outcomes)),
             refusals,
             violations,
@@ -278,8 +256,16 @@ impl Tally {
             groups,
             divergences: divergences.finish(),
             attribution,
-            worst: worst.finish(&plan.view, first),
-        }
+            worst: self.worst.finish(&plan.view, first),
+            gate: None,
+            read,
+            shows: Vec::new(),
+            leaves_open: Vec::new(),
+            repeat,
+            explain: Vec::new(),
+        };
+        (comparison.shows, comparison.leaves_open) = statements(&comparison);
+        comparison
     }
 }
 

@@ -71,6 +71,18 @@ fn side(label: &str) -> Side {
     Side { label: label.into(), reducer: None, run: None, known: Vec::new() }
 }
 
+fn head() -> Head {
+    Head {
+        retally: "0".into(),
+        how: How::Runs,
+        a: side("a"),
+        b: side("b"),
+        notes: Vec::new(),
+        read: model::Read::default(),
+        repeat: Vec::new(),
+    }
+}
+
 #[derive(Default)]
 struct Seen(Vec<(String, String, bool)>, Vec<(String, Presence)>);
 
@@ -110,17 +122,7 @@ fn compare(a: &Keyed, b: &Keyed, options: &Options, skip: bool, sink: &mut dyn S
         let (a, b) = (Rows::all(&columns_a), Rows::all(&columns_b));
         tally.key(key.as_bytes(), a, b, &KeyFacts::default(), sink).unwrap();
     }
-    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
-    let head = Head {
-        retally: "0".into(),
-        how: How::Runs,
-        a: side("a"),
-        b: side("b"),
-        notes: Vec::new(),
-        read: model::Read::default(),
-        repeat: Vec::new(),
-    };
-    head.with(&plan, found)
+    tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents)
 }
 
 fn by_currency() -> Options {
@@ -201,7 +203,7 @@ proptest! {
         prop_assert_eq!(cents(net.a.as_ref().unwrap()), sum(&a, None));
         prop_assert_eq!(cents(net.b.as_ref().unwrap()), sum(&b, None));
         prop_assert_eq!(cents(&net.difference), sum(&b, None) - sum(&a, None));
-        let groups = found.groups.unwrap();
+    let groups = found.groups.unwrap();
         let mut all = 0;
         for group in &groups.groups {
             let net = group.totals.iter().find(|total| total.field == "net").unwrap();
@@ -312,7 +314,7 @@ proptest! {
                 let b = Records { events: &events_b, columns: &columns_b };
                 tally.emits(0, a, b, &mut |event| differing.push(event)).unwrap();
             }
-            let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
+            let found = tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents);
             (found.verdict, found.emits, found.totals, found.groups, differing)
         };
         prop_assert_eq!(all(cut), all(0));
@@ -410,7 +412,7 @@ fn what_the_changed_keys_have_in_common_is_found() {
         span: Some((0, 100 * day)),
         ..Words::default()
     };
-    let found = tally.finish(&words, &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(head(), &words, &mut |_| FirstDivergence::NoEvents);
     let told: Vec<String> = found
         .attribution
         .findings
@@ -443,7 +445,7 @@ fn groups_tell_no_totals_of_records_that_were_not_read() {
     let (a, b) = (row(100), row(250));
     let (a, b) = (Rows::all(&a), Rows::all(&b));
     tally.key(b"k", a, b, &KeyFacts::default(), &mut NoSink).unwrap();
-    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents);
     let groups = found.groups.unwrap().groups;
     let told = groups[0].totals.iter().filter(|total| total.field == "net");
     let told: Vec<_> =
@@ -464,7 +466,7 @@ fn a_reject_code_is_compared_by_its_name_and_not_by_its_number() {
     let mut differing = Vec::new();
     tally.stretch([&side(&a), &side(&b)], &mut |event| differing.push(event)).unwrap();
     assert_eq!(differing, [0, 2]);
-    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
+    let found = tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents);
     let changes = found.outcomes.unwrap();
     let told: Vec<_> =
         changes.iter().map(|c| format!("{} -> {}: {}", c.a, c.b, c.events)).collect();
@@ -483,7 +485,7 @@ fn no_more_others_have_an_outcome_than_there_are_others() {
         tally.skip(10, 10);
         let (outcomes, outcome_keys) = (vec![rejected.clone()], Some(vec![keys]));
         let words = Words { outcomes, outcome_keys, ..Words::default() };
-        let found = tally.finish(&words, &mut |_| FirstDivergence::NoEvents);
+        let found = tally.finish(head(), &words, &mut |_| FirstDivergence::NoEvents);
         let outcome = Condition::HadOutcome { outcome: rejected.clone() };
         let own = found.attribution.findings.into_iter().find(|f| f.condition == outcome);
         own.map(|finding| (finding.others_with, finding.others))

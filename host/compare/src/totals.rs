@@ -8,19 +8,19 @@ use super::judge::Rows;
 use super::limits;
 use super::model::{Group, Groups, Place, SideOf, Total};
 use retally_core::schema::{Kind, Value, write_text};
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
-/// Both sides' sums of the summed fields of one place, in units of the finer scale.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sums {
-    a: Vec<i128>,
-    b: Vec<i128>,
-}
+/// Both sides' sums of summed fields, in units of the finer scale.
+pub(crate) type Sums = [Vec<i128>; 2];
 
-/// The summed fields of a place: numbers of their pairs.
+/// A row of a side.
+pub(crate) type OfSide<'a> = (Rows<'a>, usize, SideOf);
+
+/// The summed fields of a place.
 #[derive(Debug, Clone)]
 pub(crate) struct Summed {
-    pub(crate) place: Place,
+    place: Place,
     /// Number of the pair, and the scale of its sums.
     pub(crate) pairs: Vec<(usize, u8)>,
     /// Number of the pair by whose values groups are made, if this place has it.
@@ -32,19 +32,15 @@ pub(crate) struct Summed {
 impl Summed {
     /// The view's fields, then those of each emit kind.
     pub(crate) fn all(plan: &Plan) -> Vec<Self> {
-        let emits = plan.emits.iter().map(|e| (Place::Emit(e.kind.clone()), &e.fields));
         let mut offset = 0;
         let mut all = Vec::new();
-        for (place, fields) in std::iter::once((Place::View, &plan.view)).chain(emits) {
-            let pairs = fields.pairs.iter().enumerate();
-            let summed = pairs.filter_map(|(number, pair)| {
+        for (place, fields) in plan.places() {
+            let pairs = fields.pairs.iter().enumerate().filter_map(|(number, pair)| {
                 let counts = matches!(pair.kind_a, Kind::Integer | Kind::Decimal { .. });
                 Some((number, delta_scale(pair.kind_a, pair.kind_b).filter(|_| counts)?))
             });
-            let pairs: Vec<(usize, u8)> = summed.collect();
-            let name = |by: &String| fields.pairs.iter().position(|pair| pair.name == *by);
-            let by = plan.by.as_ref().and_then(name);
-            let summed = Self { place, by, offset, pairs };
+            let by = fields.pairs.iter().position(|pair| plan.by.as_ref() == Some(&pair.name));
+            let summed = Self { place, by, offset, pairs: pairs.collect() };
             offset += summed.pairs.len();
             all.push(summed);
         }
@@ -53,48 +49,35 @@ impl Summed {
 
     /// Sums that begin at nothing.
     pub(crate) fn sums(&self) -> Sums {
-        Sums { a: vec![0; self.pairs.len()], b: vec![0; self.pairs.len()] }
+        [vec![0; self.pairs.len()], vec![0; self.pairs.len()]]
     }
 
     /// Adds the values of a row. `differs`: whether it counts among the rows of its group.
     pub(crate) fn add(
         &self,
         fields: &Fields,
-        (rows, row, of): (Rows<'_>, usize, SideOf),
+        (rows, row, of): OfSide<'_>,
         sums: &mut Sums,
         groups: Option<&mut GroupTally>,
         differs: bool,
     ) -> Result<(), CompareError> {
-        let into = if of == SideOf::A { &mut sums.a } else { &mut sums.b };
-        self.add_row(fields, rows, row, of, into)?;
+        self.add_row(fields, (rows, row, of), &mut sums[of as usize])?;
         let (Some(groups), Some(by)) = (groups, self.by) else { return Ok(()) };
-        let pair = &fields.pairs[by];
-        let (field, kind) = match of {
-            SideOf::A => (pair.a, pair.kind_a),
-            SideOf::B => (pair.b, pair.kind_b),
-        };
+        let (field, kind) = fields.pairs[by].side(of);
         let group = groups.group(rows.get(row, field), kind);
-        let sums = if of == SideOf::A { &mut group.sums.a } else { &mut group.sums.b };
-        let own = self.offset..self.offset + self.pairs.len();
-        let counted = if of == SideOf::A { &mut group.rows_a } else { &mut group.rows_b };
-        *counted += u64::from(differs && self.place == Place::View);
-        self.add_row(fields, rows, row, of, &mut sums[own])
+        group.rows[of as usize] += u64::from(differs && self.place == Place::View);
+        self.add_row(fields, (rows, row, of), &mut group.sums[of as usize][self.offset..])
     }
 
-    fn add_row(
+    pub(crate) fn add_row(
         &self,
         fields: &Fields,
-        rows: Rows<'_>,
-        row: usize,
-        of: SideOf,
+        (rows, row, of): OfSide<'_>,
         into: &mut [i128],
     ) -> Result<(), CompareError> {
         for (&(number, scale), sum) in self.pairs.iter().zip(into) {
             let pair = &fields.pairs[number];
-            let (field, kind) = match of {
-                SideOf::A => (pair.a, pair.kind_a),
-                SideOf::B => (pair.b, pair.kind_b),
-            };
+            let (field, kind) = pair.side(of);
             let units = rows.get(row, field).and_then(|value| units(value, kind, scale));
             let next = sum.checked_add(units.unwrap_or_default());
             let next = next.filter(|sum| sum.unsigned_abs() <= limits::SUM_MAX);
@@ -103,40 +86,27 @@ impl Summed {
         Ok(())
     }
 
-    /// Adds records that are the same on both sides, a column at a time.
-    pub(crate) fn add_same(
+    /// The totals; the sums of this place begin at `from`. `whole`: whether the rows that are equal
+    /// were fed too, or only those that differ: then the difference is the same, and the totals are
+    /// not known.
+    pub(crate) fn totals(
         &self,
         fields: &Fields,
-        (a, b): (Rows<'_>, Rows<'_>),
-        sums: &mut Sums,
-    ) -> Result<(), CompareError> {
-        for row in 0..a.len() {
-            self.add_row(fields, a, row, SideOf::A, &mut sums.a)?;
-            self.add_row(fields, b, row, SideOf::B, &mut sums.b)?;
-        }
-        Ok(())
-    }
-
-    /// The totals. `whole`: whether the rows that are equal were fed too, or only those that
-    /// differ: then the difference is the same, and the totals are not known.
-    pub(crate) fn totals(&self, fields: &Fields, sums: &Sums, whole: bool) -> Vec<Total> {
-        self.told(fields, &sums.a, &sums.b, whole)
-    }
-
-    fn told(&self, fields: &Fields, a: &[i128], b: &[i128], whole: bool) -> Vec<Total> {
-        let total = |((&(number, scale), &a), &b): ((&(usize, u8), &i128), &i128)| {
-            let pair = &fields.pairs[number];
-            Total {
-                of: self.place.clone(),
-                field: pair.name.clone(),
-                kind: pair.kind(),
-                a: whole.then(|| units_text(a, scale)),
-                b: whole.then(|| units_text(b, scale)),
-                difference: units_text(b - a, scale),
-                tolerated: None,
-            }
-        };
-        self.pairs.iter().zip(a).zip(b).map(total).collect()
+        [a, b]: &Sums,
+        from: usize,
+        whole: bool,
+    ) -> Vec<Total> {
+        let own = self.pairs.iter().zip(&a[from..]).zip(&b[from..]);
+        let total = own.map(|((&(number, scale), &a), &b)| Total {
+            of: self.place.clone(),
+            field: fields.pairs[number].name.clone(),
+            kind: fields.pairs[number].kind(),
+            a: whole.then(|| units_text(a, scale)),
+            b: whole.then(|| units_text(b, scale)),
+            difference: units_text(b - a, scale),
+            tolerated: None,
+        });
+        total.collect()
     }
 }
 
@@ -151,26 +121,18 @@ pub(crate) struct GroupTally {
     text: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct GroupSums {
-    rows_a: u64,
-    rows_b: u64,
+    rows: [u64; 2],
     sums: Sums,
-}
-
-impl GroupSums {
-    fn new(width: usize) -> Self {
-        Self { rows_a: 0, rows_b: 0, sums: Sums { a: vec![0; width], b: vec![0; width] } }
-    }
 }
 
 impl GroupTally {
     /// Groups by the field that the plan names, if it names one.
     pub(crate) fn new(plan: &Plan, summed: &[Summed]) -> Option<Self> {
-        let width = summed.iter().map(|summed| summed.pairs.len()).sum();
         Some(Self {
             by: plan.by.clone()?,
-            width,
+            width: summed.iter().map(|summed| summed.pairs.len()).sum(),
             missing: None,
             groups: BTreeMap::new(),
             others: None,
@@ -179,39 +141,51 @@ impl GroupTally {
     }
 
     fn group(&mut self, value: Option<Value<'_>>, kind: Kind) -> &mut GroupSums {
-        let width = self.width;
-        let new = || GroupSums::new(width);
-        let Some(value) = value else { return self.missing.get_or_insert_with(new) };
-        self.text.clear();
-        write_text(value, kind, &mut self.text);
-        if !self.groups.contains_key(&self.text) {
-            if self.groups.len() == limits::GROUPS_MAX {
-                return self.others.get_or_insert_with(new);
+        let group = match value {
+            None => self.missing.get_or_insert_default(),
+            Some(value) => {
+                self.text.clear();
+                write_text(value, kind, &mut self.text);
+                match slot(&mut self.groups, self.text.as_str(), limits::GROUPS_MAX) {
+                    Some(group) => group,
+                    None => self.others.get_or_insert_default(),
+                }
             }
-            self.groups.insert(self.text.clone(), new());
-        }
-        match self.groups.get_mut(&self.text) {
-            Some(group) => group,
-            None => self.others.get_or_insert_with(new),
-        }
+        };
+        group.sums.iter_mut().for_each(|sums| sums.resize(self.width, 0));
+        group
     }
 
     /// What was found, in the order of the values. `whole`: of each place as for its totals.
     pub(crate) fn finish(self, plan: &Plan, summed: &[Summed], whole: &[bool]) -> Groups {
-        let tell = |value: Option<String>, sums: GroupSums| {
-            let mut totals = Vec::new();
-            let emits = plan.emits.iter().map(|emit| &emit.fields);
-            let places = summed.iter().zip(std::iter::once(&plan.view).chain(emits)).zip(whole);
-            for ((summed, fields), &whole) in places.filter(|((s, _), _)| s.by.is_some()) {
-                let own = summed.offset..summed.offset + summed.pairs.len();
-                let (a, b) = (&sums.sums.a[own.clone()], &sums.sums.b[own]);
-                totals.extend(summed.told(fields, a, b, whole));
-            }
-            Group { value, rows_a: sums.rows_a, rows_b: sums.rows_b, totals }
+        let tell = |value: Option<String>, GroupSums { rows: [rows_a, rows_b], sums }| {
+            let places = summed.iter().zip(plan.places()).zip(whole);
+            let grouped = places.filter(|((summed, _), _)| summed.by.is_some());
+            let totals = grouped.flat_map(|((summed, (_, fields)), whole)| {
+                summed.totals(fields, &sums, summed.offset, *whole)
+            });
+            Group { value, rows_a, rows_b, totals: totals.collect() }
         };
         let missing = self.missing.map(|sums| tell(None, sums));
         let groups = self.groups.into_iter().map(|(value, sums)| tell(Some(value), sums));
         let groups = missing.into_iter().chain(groups).collect();
         Groups { by: self.by, groups, others: self.others.map(|sums| tell(None, sums)) }
     }
+}
+
+/// What a map of at most `max` keys holds for a key; none: it is full of others.
+pub(crate) fn slot<'a, K, Q, V>(
+    map: &'a mut BTreeMap<K, V>,
+    key: &Q,
+    max: usize,
+) -> Option<&'a mut V>
+where
+    K: Borrow<Q> + Ord,
+    Q: ToOwned<Owned = K> + Ord + ?Sized,
+    V: Default,
+{
+    if map.len() < max && !map.contains_key(key) {
+        map.insert(key.to_owned(), V::default());
+    }
+    map.get_mut(key)
 }

@@ -1,15 +1,15 @@
 //! The differing keys that are shown one by one: for each number of the view those that differ
 //! most, and the first of those that differ in no number. Bounded, whatever differs.
 
-use super::align::{Fields, Pair};
+use super::align::Fields;
 use super::judge::Rows;
 use super::limits;
 use super::model::{
     FirstDivergence, KeyDifference, Presence, Ranking, RowDifference, ValueDifference, Worst,
 };
 use super::sink::Delta;
-use super::view::{Found, ViewTally, ranked, row_key};
-use retally_core::schema::{Kind, Value, display};
+use super::view::{Found, ViewTally, row_key};
+use retally_core::schema::display;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,9 +39,10 @@ struct Held {
 
 impl WorstTally {
     pub(crate) fn new(fields: &Fields, shown: usize) -> Self {
-        let numbers = ranked(fields).into_iter().take(limits::RANKINGS_MAX).map(Some);
+        let numbers = (0..fields.pairs.len()).filter(|field| fields.pairs[*field].has_sizes());
         let top = |field| Top { field, keys: BTreeSet::new() };
-        let rankings = numbers.chain([None]).map(top).collect();
+        let fields = numbers.take(limits::RANKINGS_MAX).map(Some).chain([None]);
+        let rankings = fields.map(top).collect();
         Self { shown, rankings, held: BTreeMap::new(), differing: 0, evicted: 0 }
     }
 
@@ -116,10 +117,9 @@ impl WorstTally {
 impl Top {
     fn takes(&self, size: u128, key: &[u8], shown: usize) -> bool {
         let last = if self.keys.len() < shown { None } else { self.keys.last() };
-        shown > 0
-            && last.is_none_or(|(Reverse(last), of)| {
-                size > *last || (size == *last && key < of.as_slice())
-            })
+        let beats =
+            |(last, of): &(Reverse<u128>, Vec<u8>)| (Reverse(size), key) < (*last, of.as_slice());
+        shown > 0 && last.is_none_or(beats)
     }
 }
 
@@ -137,12 +137,7 @@ fn largest(found: &[Found], field: usize) -> u128 {
     found.iter().filter(|found| found.field == field).map(size).max().unwrap_or_default()
 }
 
-fn shown(
-    key: &[u8],
-    presence_of_key: Presence,
-    view: &ViewTally,
-    (a, b): Both<'_>,
-) -> KeyDifference {
+fn shown(key: &[u8], presence: Presence, view: &ViewTally, (a, b): Both<'_>) -> KeyDifference {
     let mut rows = Vec::new();
     let mut more_rows = 0;
     for (number, &(row_a, row_b)) in view.pairs.iter().enumerate() {
@@ -156,41 +151,26 @@ fn shown(
             more_rows += 1;
             continue;
         }
+        let sides = [(a, row_a), (b, row_b)];
         let value = |found: &Found| {
-            let pair = &view.fields.pairs[found.field];
-            let value_a = row_a.and_then(|row| a.get(row, pair.a));
-            let value_b = row_b.and_then(|row| b.get(row, pair.b));
-            value_difference(pair, value_a, value_b, found.delta)
+            let pair = &view.rows.fields.pairs[found.field];
+            let [a, b] = [a.find(row_a, pair.a), b.find(row_b, pair.b)];
+            // Nothing where both sides have no value, as in a row of one side alone.
+            (a.is_some() || b.is_some()).then(|| ValueDifference {
+                field: pair.name.clone(),
+                a: a.map(|value| display(value, pair.kind_a)),
+                b: b.map(|value| display(value, pair.kind_b)),
+                difference: found.delta.filter(|_| a.is_some() && b.is_some()).map(Delta::text),
+            })
         };
-        let key = row_key(&view.fields, (a, row_a), (b, row_b));
+        let row_key = row_key(&view.rows.fields, sides);
         rows.push(RowDifference {
-            row_key: key.iter().map(|(kind, value)| display(*value, *kind)).collect(),
+            row_key: row_key.iter().map(|(kind, value)| display(*value, *kind)).collect(),
             position: row_a.or(row_b).unwrap_or_default() as u32,
             presence: side,
             values: own.filter_map(value).collect(),
         });
     }
-    KeyDifference {
-        key: String::from_utf8_lossy(key).into_owned(),
-        presence: presence_of_key,
-        rows,
-        more_rows,
-        first: FirstDivergence::NoEvents,
-    }
-}
-
-/// Nothing where both sides have no value, as in a row of one side alone.
-fn value_difference(
-    pair: &Pair,
-    a: Option<Value<'_>>,
-    b: Option<Value<'_>>,
-    delta: Option<Delta>,
-) -> Option<ValueDifference> {
-    let text = |value: Option<Value<'_>>, kind: Kind| value.map(|value| display(value, kind));
-    (a.is_some() || b.is_some()).then(|| ValueDifference {
-        field: pair.name.clone(),
-        a: text(a, pair.kind_a),
-        b: text(b, pair.kind_b),
-        difference: delta.filter(|_| a.is_some() && b.is_some()).map(Delta::text),
-    })
+    let key = String::from_utf8_lossy(key).into_owned();
+    KeyDifference { key, presence, rows, more_rows, first: FirstDivergence::NoEvents }
 }

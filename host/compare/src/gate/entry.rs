@@ -5,9 +5,9 @@ use super::glob::Glob;
 use crate::model::Place;
 use crate::sink::Delta;
 use retally_core::schema::Exact;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 /// Differences that are expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,28 +33,17 @@ pub struct Entry {
     pub must: bool,
 }
 
-/// What may differ.
+/// What may differ: `tier`, `view.tier`, `balance.tier`, `balance.*`, `*`, `@rows`,
+/// `balance.@rows`, `@outcomes`, `@violations`, `@history`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// Values of a field.
-    Field {
-        /// In the view, or in an emit kind; none: wherever a field has this name.
-        place: Option<Place>,
-        /// Its name; none: any field.
-        field: Option<String>,
-    },
-    /// View rows or emitted records that stand on one side alone: `@rows`.
-    Rows {
-        /// In the view, or in an emit kind; none: everywhere.
-        place: Option<Place>,
-    },
-    /// What became of events: `@outcomes`.
-    Outcomes,
-    /// How often violations were found: `@violations`.
-    Violations,
-    /// Views that differed on the way and are equal at the end, with no emit or outcome to show for
-    /// it: `@history`.
-    History,
+pub struct Subject {
+    /// In the view, or in an emit kind; none: wherever the name stands.
+    pub place: Option<Place>,
+    /// The name of a field, `*` for any field, or a word: `@rows` of view rows or emitted records
+    /// that stand on one side alone, `@outcomes` of what became of events, `@violations` of how
+    /// often they were found, `@history` of views that differed on the way and are equal at the
+    /// end, with no emit or outcome to show for it.
+    pub name: String,
 }
 
 /// Which keys are meant.
@@ -70,42 +59,35 @@ pub enum Keys {
 
 const WORDS: &str = "a field, @rows, @outcomes, @violations or @history";
 
-impl Subject {
-    /// Reads `tier`, `view.tier`, `balance.tier`, `balance.*`, `*`, `@rows`, `balance.@rows`,
-    /// `@outcomes`, `@violations`, `@history`.
-    ///
-    /// # Errors
-    /// A text that is none of these.
-    pub fn parse(text: &str) -> Result<Self, EntryError> {
-        let wrong = || EntryError::Subject(text.to_owned());
-        match text {
-            "@outcomes" => return Ok(Self::Outcomes),
-            "@violations" => return Ok(Self::Violations),
-            "@history" => return Ok(Self::History),
-            _ => {}
-        }
+impl FromStr for Subject {
+    type Err = EntryError;
+
+    fn from_str(text: &str) -> Result<Self, EntryError> {
         let (place, name) = match text.split_once('.') {
             Some(("view", name)) => (Some(Place::View), name),
             Some((kind, name)) if is_name(kind) => (Some(Place::Emit(kind.to_owned())), name),
-            Some(_) => return Err(wrong()),
-            None => (None, text),
+            _ => (None, text),
         };
-        match name {
-            "@rows" => Ok(Self::Rows { place }),
-            "*" => Ok(Self::Field { place, field: None }),
-            name if is_name(name) => Ok(Self::Field { place, field: Some(name.to_owned()) }),
-            _ => Err(wrong()),
-        }
+        let is_known = match name {
+            "*" | "@rows" => true,
+            "@outcomes" | "@violations" | "@history" => place.is_none(),
+            name => is_name(name),
+        };
+        let known = is_known.then(|| Self { place, name: name.to_owned() });
+        known.ok_or_else(|| EntryError::Subject(text.to_owned()))
+    }
+}
+
+impl Subject {
+    /// Whether it speaks of what has this name in this place.
+    pub(super) fn covers(&self, place: &Place, name: &str) -> bool {
+        let is_named = self.name == name || self.name == "*" && !name.starts_with('@');
+        is_named && self.place.as_ref().is_none_or(|own| own == place)
     }
 
-    /// Whether it speaks of values or rows that stand in this place.
-    pub(super) fn is_in(&self, place: &Place) -> bool {
-        match self {
-            Self::Field { place: own, .. } | Self::Rows { place: own } => {
-                own.as_ref().is_none_or(|own| own == place)
-            }
-            _ => false,
-        }
+    /// The field that it names, and not any.
+    pub(super) fn field(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| is_name(name))
     }
 }
 
@@ -126,47 +108,47 @@ impl Keys {
 }
 
 impl Entry {
+    /// An entry that allows any differences of any keys, and expects none.
+    pub fn new(origin: String, what: Subject) -> Self {
+        Self {
+            origin,
+            what,
+            keys: Keys::All,
+            most: None,
+            total: None,
+            reason: None,
+            ticket: None,
+            expires: None,
+            must: false,
+        }
+    }
+
     /// Reads the short form: `tier`, `tier:acct-*`, `net<=0.01`, `net:acct-*<=0.01`. It allows and
     /// expects nothing.
     ///
     /// # Errors
     /// What of it cannot be understood.
     pub fn allow(text: &str) -> Result<Self, EntryError> {
-        let ends = |rest: &str| {
-            let (left, size) = rest.rsplit_once("<=")?;
-            Some((left.trim_end().to_owned(), size.trim().parse::<Exact>().ok()?))
-        };
         let colon = text.find(':').filter(|&at| text.find("<=").is_none_or(|sign| at < sign));
-        let (what, keys, most) = match colon {
-            Some(at) => {
-                let rest = &text[at + 1..];
-                let (keys, most) = match ends(rest) {
-                    Some((keys, most)) => (keys, Some(most)),
-                    None => (rest.to_owned(), None),
-                };
-                (&text[..at], Keys::Like(Glob::new(&keys)), most)
-            }
-            None => match text.split_once("<=") {
-                Some((what, size)) => {
-                    let size = size.trim();
-                    let most = size.parse().map_err(|_| EntryError::Size(size.to_owned()))?;
-                    (what, Keys::All, Some(most))
+        let (what, keys, most) = match (colon, text.split_once("<=")) {
+            (Some(at), _) => {
+                let keys = &text[at + 1..];
+                let sized = keys.rsplit_once("<=");
+                let sized = sized.and_then(|(keys, size)| Some((keys, size.trim().parse().ok()?)));
+                match sized {
+                    Some((keys, most)) => (&text[..at], keys.trim_end(), Some(most)),
+                    None => (&text[..at], keys, None),
                 }
-                None => (text, Keys::All, None),
-            },
+            }
+            (None, Some((what, size))) => {
+                let wrong = |_| EntryError::Size(size.trim().to_owned());
+                (what, "*", Some(size.trim().parse().map_err(wrong)?))
+            }
+            (None, None) => (text, "*", None),
         };
-        let keys = if keys == Keys::Like(Glob::new("*")) { Keys::All } else { keys };
-        let entry = Self {
-            origin: format!("--allow {text}"),
-            what: Subject::parse(what.trim())?,
-            keys,
-            most,
-            total: None,
-            reason: None,
-            ticket: None,
-            expires: None,
-            must: false,
-        };
+        let keys = if keys == "*" { Keys::All } else { Keys::Like(Glob::new(keys)) };
+        let entry = Self::new(format!("--allow {text}"), what.trim().parse()?);
+        let entry = Self { keys, most, ..entry };
         entry.check()?;
         Ok(entry)
     }
@@ -182,14 +164,11 @@ impl Entry {
                 return Err(EntryError::Size(size.to_string()));
             }
         }
-        match &self.what {
-            Subject::Field { field: None, .. } if self.total.is_some() => {
-                Err(EntryError::TotalOfAll)
-            }
-            Subject::Field { .. } => Ok(()),
+        match self.what.name.as_str() {
+            "*" if self.total.is_some() => Err(EntryError::TotalOfAll),
+            word if !word.starts_with('@') => Ok(()),
             _ if self.has_sizes() => Err(EntryError::NoSize),
-            Subject::Rows { .. } => Ok(()),
-            _ if self.keys != Keys::All => Err(EntryError::NoKeys),
+            word if word != "@rows" && self.keys != Keys::All => Err(EntryError::NoKeys),
             _ => Ok(()),
         }
     }
@@ -199,26 +178,25 @@ impl Entry {
         self.most.is_some() || self.total.is_some()
     }
 
-    /// Whether it has expired on this day.
     pub(super) fn is_expired(&self, today: i32) -> bool {
         self.expires.is_some_and(|last| last < today)
     }
 
-    /// Whether a difference is within the size. `both`: both sides have a value. Without a size all
-    /// are; with one, what has no size is not.
-    pub(super) fn allows(&self, delta: Option<Delta>, both: bool) -> bool {
+    /// Whether a difference of two values is within the size. Without a size all are; with one, what
+    /// has no size is not.
+    pub(super) fn allows(&self, delta: Option<Delta>) -> bool {
         let Some(most) = self.most else { return true };
-        let (true, Some(delta)) = (both, delta) else { return false };
-        match delta {
+        delta.is_some_and(|delta| match delta {
             Delta::Exact { units, scale } => units
                 .checked_abs()
-                .is_some_and(|units| Exact { units, scale }.compare(most) != Ordering::Greater),
-            Delta::Float(delta) => {
-                let most: f64 = most.to_string().parse().unwrap_or(0.0);
-                delta.abs() <= most
-            }
-        }
+                .is_some_and(|units| Exact { units, scale }.compare(most).is_le()),
+            Delta::Float(delta) => delta.abs() <= float(most),
+        })
     }
+}
+
+pub(super) fn float(exact: Exact) -> f64 {
+    exact.to_string().parse().unwrap_or(0.0)
 }
 
 /// Its short form, for reports.
@@ -239,17 +217,10 @@ impl fmt::Display for Entry {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (place, name) = match self {
-            Self::Field { place, field } => (place.as_ref(), field.as_deref().unwrap_or("*")),
-            Self::Rows { place } => (place.as_ref(), "@rows"),
-            Self::Outcomes => (None, "@outcomes"),
-            Self::Violations => (None, "@violations"),
-            Self::History => (None, "@history"),
-        };
-        match place {
-            Some(Place::View) => write!(f, "view.{name}"),
-            Some(Place::Emit(kind)) => write!(f, "{kind}.{name}"),
-            None => f.write_str(name),
+        match &self.place {
+            Some(Place::View) => write!(f, "view.{}", self.name),
+            Some(Place::Emit(kind)) => write!(f, "{kind}.{}", self.name),
+            None => f.write_str(&self.name),
         }
     }
 }
@@ -320,17 +291,16 @@ mod tests {
     fn a_size_is_of_two_values() {
         let entry = Entry::allow("net<=0.01").unwrap();
         let cents = |units| Some(Delta::Exact { units, scale: 2 });
-        assert!(entry.allows(cents(-1), true));
-        assert!(entry.allows(Some(Delta::Exact { units: 100, scale: 4 }), true));
-        assert!(!entry.allows(Some(Delta::Exact { units: 101, scale: 4 }), true));
-        assert!(!entry.allows(cents(2), true));
-        assert!(!entry.allows(cents(1), false), "a value that is missing has no distance");
-        assert!(!entry.allows(None, true));
-        assert!(entry.allows(Some(Delta::Float(-0.01)), true));
+        assert!(entry.allows(cents(-1)));
+        assert!(entry.allows(Some(Delta::Exact { units: 100, scale: 4 })));
+        assert!(!entry.allows(Some(Delta::Exact { units: 101, scale: 4 })));
+        assert!(!entry.allows(cents(2)));
+        assert!(!entry.allows(None), "a value that is missing has no distance");
+        assert!(entry.allows(Some(Delta::Float(-0.01))));
         for delta in [0.011, f64::NAN, f64::INFINITY] {
-            assert!(!entry.allows(Some(Delta::Float(delta)), true), "{delta}");
+            assert!(!entry.allows(Some(Delta::Float(delta))), "{delta}");
         }
-        assert!(Entry::allow("net").unwrap().allows(None, false));
+        assert!(Entry::allow("net").unwrap().allows(None));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! A gate at work: it hears every difference of the view as a sink, and at the end judges by the
 //! comparison's tallies what has no key: emits, outcomes, codes.
 
-use super::entry::{Entry, Subject};
+use super::entry::{Entry, float};
 use super::{Bounds, Gate, Limit, tallies};
 use crate::align::Plan;
 use crate::limits;
@@ -41,7 +41,7 @@ pub(super) struct Met {
     sizes: Sizes,
 }
 
-/// A sum of sizes.
+/// A sum of sizes, of one field.
 #[derive(Debug, Clone, Default)]
 struct Sizes {
     exact: Exact,
@@ -62,17 +62,14 @@ struct KeyAtHand {
 
 impl Judging {
     pub(super) fn new(gate: Gate, plan: &Plan) -> Self {
-        let of_view = |number: &usize| gate.entries[*number].what.is_in(&Place::View);
-        let own: Vec<usize> = (0..gate.entries.len()).filter(of_view).collect();
-        let names = |name: &str, number: &usize| match &gate.entries[*number].what {
-            Subject::Field { field, .. } => field.as_ref().is_none_or(|field| field == name),
-            _ => false,
+        let takers = |name: &str| -> Vec<usize> {
+            let all = gate.entries.iter().enumerate();
+            let own = all.filter(|(_, entry)| entry.what.covers(&Place::View, name));
+            own.map(|(number, _)| number).collect()
         };
-        let takers = |name: &str| own.iter().filter(|n| names(name, n)).copied().collect();
-        let is_rows = |n: &&usize| matches!(gate.entries[**n].what, Subject::Rows { .. });
         Self {
             fields: plan.view.pairs.iter().map(|pair| takers(&pair.name)).collect(),
-            rows: own.iter().filter(is_rows).copied().collect(),
+            rows: takers("@rows"),
             met: vec![Met::default(); gate.entries.len()],
             gate,
             expected: 0,
@@ -85,81 +82,71 @@ impl Judging {
     }
 
     /// The first entry among `takers` that fits, whether or not it has expired.
-    fn taker(
-        &self,
-        takers: &[usize],
-        key: &[u8],
-        delta: Option<Delta>,
-        both: bool,
-    ) -> Option<usize> {
+    fn taker(&self, takers: &[usize], key: &[u8], delta: Option<Delta>) -> Option<usize> {
         let fits = |number: &&usize| {
             let entry = &self.gate.entries[**number];
-            entry.keys.mean(key) && entry.allows(delta, both)
+            entry.keys.mean(key) && entry.allows(delta)
         };
         takers.iter().find(fits).copied()
     }
 
-    /// Whether an entry is in force.
-    pub(super) fn holds(&self, number: usize) -> bool {
-        !self.gate.entries[number].is_expired(self.gate.today)
+    /// Whether what this entry takes is expected: there is one, and it is in force.
+    fn expects(&self, taker: Option<usize>) -> bool {
+        taker.is_some_and(|number| !self.gate.entries[number].is_expired(self.gate.today))
     }
 
-    /// Counts differences that `entry` takes, or nobody.
-    pub(super) fn count(&mut self, entry: Option<usize>, what: String, differences: u64) -> bool {
-        if let Some(number) = entry {
+    /// Counts differences that an entry takes, or nobody: whether they are expected.
+    pub(super) fn count(&mut self, taker: Option<usize>, what: String, differences: u64) -> bool {
+        if let Some(number) = taker {
             self.met[number].differences += differences;
-            if self.holds(number) {
-                self.expected += differences;
-                return true;
-            }
         }
-        *self.unexpected.entry(what).or_default() += differences;
-        false
+        let is_expected = self.expects(taker);
+        match is_expected {
+            true => self.expected += differences,
+            false => *self.unexpected.entry(what).or_default() += differences,
+        }
+        is_expected
     }
 
     fn of_value(&mut self, difference: &Difference<'_>) {
         let both = difference.a.is_some() && difference.b.is_some();
         let takers = &self.fields[difference.field];
-        let taker = self.taker(takers, difference.key, difference.delta, both);
-        if let (Some(number), Some(delta)) = (taker, difference.delta) {
+        let taker = self.taker(takers, difference.key, difference.delta.filter(|_| both));
+        if let (Some(number), Some(delta)) = (taker, difference.delta)
+            && self.gate.entries[number].total.is_some()
+        {
             self.met[number].sizes.add(delta);
         }
         if !self.count(taker, format!("view.{}", difference.name), 1) {
-            self.sample(difference, Some(difference.name));
+            self.sample(difference.key, difference.presence, Some(difference));
         }
     }
 
-    fn of_row(&mut self, difference: &Difference<'_>) {
-        let row = Some((difference.position, difference.presence));
-        if self.key.lone == row {
-            return;
-        }
-        self.key.lone = row;
-        let taker = self.taker(&self.rows, difference.key, None, false);
+    /// Counts a row of one side alone; of one without a shared field nothing more is known.
+    fn of_row(&mut self, key: &[u8], presence: Presence, row: Option<&Difference<'_>>) {
+        let taker = self.taker(&self.rows, key, None);
         if !self.count(taker, "view.@rows".into(), 1) {
-            self.sample(difference, None);
+            self.sample(key, presence, row);
         }
     }
 
-    fn sample(&mut self, difference: &Difference<'_>, field: Option<&str>) {
+    fn sample(&mut self, key: &[u8], presence: Presence, of: Option<&Difference<'_>>) {
         self.key.unexpected = true;
         self.of_view += 1;
         if self.samples.len() == limits::GATE_SAMPLES_MAX {
             return;
         }
-        let text = |value: Option<Value<'_>>, kind: Kind| {
-            value.filter(|_| field.is_some()).map(|value| display(value, kind))
-        };
-        let row_key = difference.row_key.iter().map(|(kind, value)| display(*value, *kind));
+        let value = of.filter(|_| presence == Presence::Both);
+        let row_key = of.map(|of| of.row_key).unwrap_or_default().iter();
         self.samples.push(Sample {
-            key: String::from_utf8_lossy(difference.key).into_owned(),
-            row_key: row_key.collect(),
-            position: difference.position,
-            presence: difference.presence,
-            field: field.map(str::to_owned),
-            a: text(difference.a, difference.kind_a),
-            b: text(difference.b, difference.kind_b),
-            difference: difference.delta.filter(|_| field.is_some()).map(Delta::text),
+            key: String::from_utf8_lossy(key).into_owned(),
+            row_key: row_key.map(|(kind, value)| display(*value, *kind)).collect(),
+            position: of.map_or(0, |of| of.position),
+            presence,
+            field: value.map(|of| of.name.to_owned()),
+            a: value.and_then(|of| Some(display(of.a?, of.kind_a))),
+            b: value.and_then(|of| Some(display(of.b?, of.kind_b))),
+            difference: value.and_then(|of| of.delta).map(Delta::text),
         });
     }
 
@@ -170,17 +157,16 @@ impl Judging {
             let bytes = key.key.clone().into_bytes();
             key.rows.retain_mut(|row| {
                 if row.presence != Presence::Both {
-                    let taker = self.taker(&self.rows, &bytes, None, false);
-                    return !taker.is_some_and(|number| self.holds(number));
+                    return !self.expects(self.taker(&self.rows, &bytes, None));
                 }
                 row.values.retain(|value| {
                     let at = plan.view.pairs.iter().position(|pair| pair.name == value.field);
                     let Some(at) = at else { return true };
                     let both = value.a.is_some() && value.b.is_some();
                     let exact = plan.view.pairs[at].kind() != Kind::Float;
-                    let delta = value.difference.as_deref().and_then(|text| delta(text, exact));
-                    let taker = self.taker(&self.fields[at], &bytes, delta, both);
-                    !taker.is_some_and(|number| self.holds(number))
+                    let delta = value.difference.as_deref().filter(|_| both);
+                    let delta = delta.and_then(|text| delta_of(text, exact));
+                    !self.expects(self.taker(&self.fields[at], &bytes, delta))
                 });
                 !row.values.is_empty()
             });
@@ -225,13 +211,9 @@ impl Judging {
         };
         let max_keys = self.gate.max_keys.map(limited);
         let within = max_keys.as_ref().map_or(unexpected == 0, |judged| judged.holds);
-        let entries: Vec<EntryVerdict> = self
-            .gate
-            .entries
-            .iter()
-            .zip(&self.met)
-            .map(|(entry, met)| verdict(entry, met, self.gate.today))
-            .collect();
+        let entries = self.gate.entries.iter().zip(&self.met);
+        let entries = entries.map(|(entry, met)| verdict(entry, met, self.gate.today));
+        let entries: Vec<EntryVerdict> = entries.collect();
         let entries_hold = entries.iter().all(|entry| entry.status == EntryStatus::Holds);
         let by_what = self.unexpected.into_iter();
         GateVerdict {
@@ -254,9 +236,12 @@ impl Sink for Judging {
             return Ok(());
         }
         self.key.heard = true;
-        match difference.presence {
-            Presence::Both => self.of_value(difference),
-            _ => self.of_row(difference),
+        let row = Some((difference.position, difference.presence));
+        if difference.presence == Presence::Both {
+            self.of_value(difference);
+        } else if self.key.lone != row {
+            self.key.lone = row;
+            self.of_row(difference.key, difference.presence, Some(difference));
         }
         Ok(())
     }
@@ -264,24 +249,7 @@ impl Sink for Judging {
     fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
         // Rows of one side alone without a shared field have no value to be heard.
         if !self.key.heard {
-            let taker = self.taker(&self.rows, key, None, false);
-            if !self.count(taker, "view.@rows".into(), 1) {
-                let none = Difference {
-                    key,
-                    position: 0,
-                    presence,
-                    row_key: &[],
-                    field: 0,
-                    name: "",
-                    kind_a: Kind::Text,
-                    kind_b: Kind::Text,
-                    a: None,
-                    b: None,
-                    delta: None,
-                    tolerated: false,
-                };
-                self.sample(&none, None);
-            }
+            self.of_row(key, presence, None);
         }
         self.keys += u64::from(self.key.unexpected);
         self.key = KeyAtHand::default();
@@ -291,23 +259,16 @@ impl Sink for Judging {
 
 impl Sizes {
     fn add(&mut self, delta: Delta) {
-        let (units, scale) = match delta {
-            Delta::Exact { units, scale } => (units, scale),
+        match delta {
             Delta::Float(delta) => {
                 self.is_float = true;
                 self.float += delta.abs();
-                return;
             }
-        };
-        // Fields of one name may have two scales: the finer holds both.
-        let finer = scale.max(self.exact.scale);
-        let size = units.checked_abs().map(|units| Exact { units, scale });
-        let size = size.and_then(|size| size.rescaled(finer));
-        let sum =
-            self.exact.rescaled(finer).zip(size).and_then(|(sum, size)| sum.checked_add(size));
-        match sum {
-            Some(sum) => self.exact = sum,
-            None => self.overflow = true,
+            Delta::Exact { units, scale } => {
+                let sum = units.checked_abs().and_then(|size| self.exact.units.checked_add(size));
+                self.overflow |= sum.is_none();
+                self.exact = Exact { units: sum.unwrap_or_default(), scale };
+            }
         }
     }
 
@@ -326,7 +287,7 @@ impl Sizes {
             return Some(None);
         }
         if self.is_float {
-            let most: f64 = most.to_string().parse().unwrap_or(0.0);
+            let most = float(most);
             // A sum that is no number is above every total.
             let is_within = self.float <= most;
             return (!is_within).then(|| Some(Delta::Float(self.float - most).text()));
@@ -359,7 +320,7 @@ fn verdict(entry: &Entry, met: &Met, today: i32) -> EntryVerdict {
 }
 
 /// A difference as the model writes it.
-pub(super) fn delta(text: &str, exact: bool) -> Option<Delta> {
+pub(super) fn delta_of(text: &str, exact: bool) -> Option<Delta> {
     if !exact {
         return text.parse().ok().map(Delta::Float);
     }

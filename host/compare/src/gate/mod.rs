@@ -35,6 +35,7 @@ use crate::align::{Emits, Pair, Plan};
 use crate::error::there_are;
 use crate::model::Place;
 use retally_core::schema::Kind;
+use std::collections::BTreeSet;
 
 /// Which differences are expected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,45 +64,31 @@ impl Gate {
 }
 
 fn check(entry: &Entry, plan: &Plan) -> Result<(), GateError> {
-    let place = match &entry.what {
-        Subject::Field { place, .. } | Subject::Rows { place } => place.as_ref(),
-        Subject::Outcomes | Subject::Violations | Subject::History => return Ok(()),
+    let place = entry.what.place.as_ref();
+    let unknown = |name: &str, what, known| {
+        Err(GateError::Unknown { entry: entry.origin.clone(), name: name.to_owned(), what, known })
     };
     if let Some(Place::Emit(kind)) = place {
         let compared = |emit: &&Emits| emit.a.is_some() && emit.b.is_some();
         let kinds = plan.emits.iter().filter(compared).map(|emit| emit.kind.clone());
         let kinds: Vec<String> = kinds.collect();
         if !kinds.contains(kind) {
-            let (entry, name, what) = (entry.origin.clone(), kind.clone(), "emit kind");
-            return Err(GateError::Unknown { entry, name, what, known: kinds });
+            return unknown(kind, "emit kind", kinds);
         }
     }
-    let Subject::Field { field: Some(field), .. } = &entry.what else { return Ok(()) };
-    let pairs: Vec<&Pair> = pairs(plan, place).collect();
-    let named: Vec<&&Pair> = pairs.iter().filter(|pair| pair.name == *field).collect();
+    let Some(field) = entry.what.field() else { return Ok(()) };
+    let places = plan.places().filter(|(own, _)| place.is_none_or(|place| place == own));
+    let pairs: Vec<&Pair> = places.flat_map(|(_, fields)| &fields.pairs).collect();
+    let named: Vec<&&Pair> = pairs.iter().filter(|pair| pair.name == field).collect();
     if named.is_empty() {
-        let mut known: Vec<String> = pairs.iter().map(|pair| pair.name.clone()).collect();
-        known.sort_unstable();
-        known.dedup();
-        let (entry, name, what) = (entry.origin.clone(), field.clone(), "field");
-        return Err(GateError::Unknown { entry, name, what, known });
+        let known: BTreeSet<String> = pairs.iter().map(|pair| pair.name.clone()).collect();
+        return unknown(field, "field", known.into_iter().collect());
     }
     if entry.has_sizes() && !named.iter().any(|pair| pair.has_sizes()) {
-        let (entry, field, kind) = (entry.origin.clone(), field.clone(), named[0].kind());
-        return Err(GateError::NoSizes { entry, field, kind });
+        let (entry, kind) = (entry.origin.clone(), named[0].kind());
+        return Err(GateError::NoSizes { entry, field: field.to_owned(), kind });
     }
     Ok(())
-}
-
-/// The compared fields of a place; of all places if none is named.
-fn pairs<'a>(plan: &'a Plan, place: Option<&'a Place>) -> impl Iterator<Item = &'a Pair> {
-    let view = plan.view.pairs.iter().filter(move |_| place.is_none_or(|p| *p == Place::View));
-    let of_place = move |emit: &&Emits| match place {
-        None => true,
-        Some(Place::View) => false,
-        Some(Place::Emit(kind)) => *kind == emit.kind,
-    };
-    view.chain(plan.emits.iter().filter(of_place).flat_map(|emit| &emit.fields.pairs))
 }
 
 /// An entry that could never be met.

@@ -3,8 +3,8 @@
 //! not which of them it would take. So an entry that speaks of some keys or of a total takes
 //! nothing here.
 
-use super::entry::{Entry, Keys, Subject};
-use super::judging::{Judging, delta};
+use super::entry::{Entry, Keys};
+use super::judging::{Judging, delta_of};
 use crate::model::{
     CodeCount, Comparison, EmitDifference, FieldDifference, NamedOutcome, Place, Presence, Unit,
     Verdict,
@@ -27,15 +27,11 @@ pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
     }
     if !judge_outcomes(judging, comparison) {
         tallied.all_of_view = false;
-        let changes = comparison.outcomes.iter().flatten();
-        let mut keyed = changes.clone().count() > 0;
-        for change in changes {
-            keyed &= has_key(&change.a) || has_key(&change.b);
-        }
-        tallied.all_keyed &= keyed;
+        let mut changes = comparison.outcomes.iter().flatten().peekable();
+        tallied.all_keyed = changes.peek().is_some()
+            && changes.all(|change| has_key(&change.a) || has_key(&change.b));
     }
-    let violations = apart(&comparison.violations);
-    if !counted(judging, &Subject::Violations, violations) {
+    if !counted(judging, "@violations", apart(&comparison.violations)) {
         tallied = Tallied { all_of_view: false, all_keyed: false };
     }
     // All that differs is accounted for, or it is a history: views that differed on the way. Where
@@ -46,7 +42,7 @@ pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
         false if on_the_way(comparison) => 0,
         false => comparison.divergences.healed,
     };
-    tallied.all_of_view &= counted(judging, &Subject::History, keys);
+    tallied.all_of_view &= counted(judging, "@history", keys);
     tallied
 }
 
@@ -57,92 +53,59 @@ fn on_the_way(comparison: &Comparison) -> bool {
         || comparison.outcomes.as_ref().is_some_and(|changes| !changes.is_empty())
 }
 
-/// Whether everything that differs in a kind is expected.
+/// Whether everything that differs in a kind is expected. Where nobody takes something, entries that
+/// name it and speak of keys or of a total are told why they do not.
 fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
     let place = Place::Emit(emit.kind.clone());
-    let mut expected = true;
-    for field in emit.fields.iter().filter(|field| field.differ > 0) {
-        let names = |entry: &Entry| {
-            let named = match &entry.what {
-                Subject::Field { field: Some(name), .. } => *name == field.name,
-                Subject::Field { field: None, .. } => true,
-                _ => false,
-            };
-            named && entry.what.is_in(&place)
-        };
-        let taker = first(judging, |entry| names(entry) && takes_all(entry, field));
-        let what = format!("{}.{}", emit.kind, field.name);
-        passed_over(judging, taker, &what, names);
-        expected &= judging.count(taker, what, field.differ);
-    }
+    let fields = emit.fields.iter().map(|field| (field.name.as_str(), field.differ, Some(field)));
     let lone = emit.records.map_or(0, |sets| sets.only_a + sets.only_b) + emit.doubled;
-    if lone > 0 {
-        let names =
-            |entry: &Entry| matches!(entry.what, Subject::Rows { .. }) && entry.what.is_in(&place);
-        let taker = first(judging, |entry| names(entry) && entry.keys == Keys::All);
-        let what = format!("{}.@rows", emit.kind);
-        passed_over(judging, taker, &what, names);
-        expected &= judging.count(taker, what, lone);
+    let mut expected = true;
+    for (name, differ, field) in fields.chain([("@rows", lone, None)]).filter(|of| of.1 > 0) {
+        let takes = |entry: &Entry| entry.what.covers(&place, name) && takes_all(entry, field);
+        let taker = judging.gate.entries.iter().position(takes);
+        let what = format!("{}.{name}", emit.kind);
+        if taker.is_none() {
+            for (entry, met) in judging.gate.entries.iter().zip(&mut judging.met) {
+                if entry.what.covers(&place, name) && knows_more_than_tallies(entry) {
+                    met.cannot_take.push(what.clone());
+                }
+            }
+        }
+        expected &= judging.count(taker, what, differ);
     }
     expected
-}
-
-/// Where nobody takes what differs in emits, entries that name it and speak of keys or of a total
-/// are told why they do not.
-fn passed_over(
-    judging: &mut Judging,
-    taker: Option<usize>,
-    what: &str,
-    names: impl Fn(&Entry) -> bool,
-) {
-    if taker.is_some() {
-        return;
-    }
-    for (entry, met) in judging.gate.entries.iter().zip(&mut judging.met) {
-        if names(entry) && knows_more_than_tallies(entry) {
-            met.cannot_take.push(what.to_owned());
-        }
-    }
 }
 
 fn knows_more_than_tallies(entry: &Entry) -> bool {
     entry.keys != Keys::All || entry.total.is_some()
 }
 
-/// Whether all differences of a field are within what an entry allows.
-fn takes_all(entry: &Entry, field: &FieldDifference) -> bool {
-    if knows_more_than_tallies(entry) {
-        return false;
+/// Whether all differences of a field, or all lone records, are within what an entry allows.
+fn takes_all(entry: &Entry, field: Option<&FieldDifference>) -> bool {
+    if knows_more_than_tallies(entry) || entry.most.is_none() {
+        return !knows_more_than_tallies(entry);
     }
-    if entry.most.is_none() {
-        return true;
-    }
-    let Some(numeric) = &field.numeric else { return false };
-    let exact = field.kind != Kind::Float || numeric.unit != Unit::Value;
-    let within = |text: &str| entry.allows(delta(text, exact), true);
-    numeric.values == field.differ
-        && numeric.not_finite == 0
-        && within(&numeric.smallest)
-        && within(&numeric.largest)
+    let numeric = field.and_then(|field| Some((field, field.numeric.as_ref()?)));
+    numeric.is_some_and(|(field, numeric)| {
+        let exact = field.kind != Kind::Float || numeric.unit != Unit::Value;
+        let within = |text: &str| entry.allows(delta_of(text, exact));
+        numeric.values == field.differ
+            && numeric.not_finite == 0
+            && within(&numeric.smallest)
+            && within(&numeric.largest)
+    })
 }
 
 /// Events whose outcome differs, and where those are not known, codes that are not as frequent.
 fn judge_outcomes(judging: &mut Judging, comparison: &Comparison) -> bool {
     let changed = comparison.outcomes.iter().flatten().map(|change| change.events).sum();
     let differ = if changed > 0 { changed } else { apart(&comparison.refusals) };
-    counted(judging, &Subject::Outcomes, differ)
+    counted(judging, "@outcomes", differ)
 }
 
-fn counted(judging: &mut Judging, what: &Subject, differ: u64) -> bool {
-    if differ == 0 {
-        return true;
-    }
-    let taker = first(judging, |entry| entry.what == *what);
-    judging.count(taker, what.to_string(), differ)
-}
-
-fn first(judging: &Judging, fits: impl Fn(&Entry) -> bool) -> Option<usize> {
-    judging.gate.entries.iter().position(fits)
+fn counted(judging: &mut Judging, what: &str, differ: u64) -> bool {
+    let taker = judging.gate.entries.iter().position(|entry| entry.what.name == what);
+    differ == 0 || judging.count(taker, what.to_owned(), differ)
 }
 
 fn apart(codes: &[CodeCount]) -> u64 {

@@ -51,6 +51,20 @@ pub enum TimeStep {
     Year,
 }
 
+impl TimeStep {
+    /// How long it is in microseconds; of months and years about.
+    pub fn micros(self) -> i64 {
+        let minutes = match self {
+            Self::Minute => 1,
+            Self::Hour => 60,
+            Self::Day => 24 * 60,
+            Self::Month => 30 * 24 * 60,
+            Self::Year => 365 * 24 * 60,
+        };
+        minutes * 60_000_000
+    }
+}
+
 /// First divergences within a stretch of event time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,80 +15,65 @@
 //! ```
 
 use crate::job::{JobError, Place, Raw, near, raw, type_of};
-use retally_compare::gate::Limit;
-use retally_compare::gate::{Entry, Glob, Keys, Subject};
+use retally_compare::gate::{Entry, Gate, Glob, Keys, Limit, Subject};
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Exact, Kind, Value};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What a file of expectations says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expectations {
-    /// What is expected, in the order of the file.
-    pub entries: Vec<Entry>,
-    /// How many keys may differ in what no entry expects.
-    pub max_keys: Option<Limit>,
-}
-
 const TOP: [&str; 2] = ["max_keys", "expect"];
 const TEXT: &str = "a string";
 const LIMIT: &str = "a whole number, or a share such as \"0.1%\"";
+const SECTION: &str = "a section that begins with [[expect]]";
 const KEYS: [&str; 8] = ["field", "keys", "key", "most", "total", "reason", "ticket", "expires"];
 
-impl Expectations {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// What of it cannot be read or understood, with its line and the nearest valid key.
-    pub fn load(path: &Path) -> Result<Self, JobError> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read {
-            what: "the expectations",
-            file: file.clone(),
-            source,
-        })?;
-        Self::parse(&text, &file)
+/// Reads a file as a gate that knows no day yet.
+///
+/// # Errors
+/// What of it cannot be read or understood, with its line and the nearest valid key.
+pub fn load(path: &Path) -> Result<Gate, JobError> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &file),
+        Err(source) => Err(JobError::Read { what: "the expectations", file, source }),
     }
+}
 
-    /// Reads the text of a file that would be called `file`.
-    ///
-    /// # Errors
-    /// As [`Expectations::load`].
-    pub fn parse(text: &str, file: &str) -> Result<Self, JobError> {
-        let reader = Reader { text, file };
-        let table = DeTable::parse(text).map_err(|error| JobError::Syntax {
-            place: reader.place(error.span().map_or(0, |span| span.start)),
-            message: error.message().replace('\n', ", "),
-        })?;
-        let mut all = Self::default();
-        for (key, value) in table.get_ref() {
-            let at = key.span().start;
-            match key.get_ref().as_ref() {
-                "max_keys" => {
-                    let limit = reader.text(value, "max_keys", LIMIT)?;
-                    let limit: Result<Limit, _> = limit.parse();
-                    all.max_keys = Some(limit.map_err(|why| reader.wrong(at, "max_keys", why))?);
-                }
-                "expect" => {
-                    let section = "a section that begins with [[expect]]";
-                    let wrong = |at, value| reader.other_type(at, value, "expect", section);
-                    let DeValue::Array(list) = value.get_ref() else {
-                        return Err(wrong(at, value));
-                    };
-                    for entry in list {
-                        let DeValue::Table(table) = entry.get_ref() else {
-                            return Err(wrong(entry.span().start, entry));
-                        };
-                        all.entries.push(reader.entry(table, entry.span().start)?);
-                    }
-                }
-                other => return Err(reader.unknown(at, other, "", &TOP)),
+/// Reads the text of a file that would be called `file`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, file: &str) -> Result<Gate, JobError> {
+    let reader = Reader { text, file };
+    let table = DeTable::parse(text).map_err(|error| JobError::Syntax {
+        place: reader.place(error.span().map_or(0, |span| span.start)),
+        message: error.message().replace('\n', ", "),
+    })?;
+    let mut gate = Gate::default();
+    for (key, value) in table.get_ref() {
+        let at = key.span().start;
+        match key.get_ref().as_ref() {
+            "max_keys" => {
+                let limit = reader.text(value, "max_keys", LIMIT)?.parse::<Limit>();
+                gate.max_keys = Some(limit.map_err(|why| reader.wrong(at, "max_keys", why))?);
             }
+            "expect" => {
+                let DeValue::Array(list) = value.get_ref() else {
+                    return Err(reader.other_type(at, value, "expect", SECTION));
+                };
+                for entry in list {
+                    let at = entry.span().start;
+                    let DeValue::Table(table) = entry.get_ref() else {
+                        return Err(reader.other_type(at, entry, "expect", SECTION));
+                    };
+                    gate.entries.push(reader.entry(table, at)?);
+                }
+            }
+            other => return Err(reader.unknown(at, other, "", &TOP)),
         }
-        Ok(all)
     }
+    Ok(gate)
 }
 
 /// A file while it is read.
@@ -104,35 +89,32 @@ impl Reader<'_> {
     }
 
     fn entry(&self, table: &DeTable<'_>, at: usize) -> Result<Entry, JobError> {
-        let mut what = None;
-        let mut entry = Entry {
-            origin: self.place(at).to_string(),
-            what: Subject::Outcomes,
-            keys: Keys::All,
-            most: None,
-            total: None,
-            reason: None,
-            ticket: None,
-            expires: None,
-            must: true,
-        };
-        let mut keys = Vec::new();
+        let lacks = |why: &str| self.wrong(at, "expect", why);
+        let nothing = Subject { place: None, name: String::new() };
+        let mut entry = Entry { must: true, ..Entry::new(self.place(at).to_string(), nothing) };
+        let mut has_both = false;
         for (key, value) in table {
             let at = key.span().start;
             let key = key.get_ref().as_ref();
             let text = |example| self.text(value, key, example);
-            let number = || -> Result<Exact, JobError> {
-                text("a number such as \"0.01\"")?.parse().map_err(|why| self.wrong(at, key, why))
+            let number = || -> Result<Option<Exact>, JobError> {
+                let number = text("a number such as \"0.01\"")?.parse();
+                number.map(Some).map_err(|why| self.wrong(at, key, why))
             };
             match key {
                 "field" => {
-                    let parsed = Subject::parse(&text(TEXT)?);
-                    what = Some(parsed.map_err(|why| self.wrong(at, key, why))?);
+                    let what = text(TEXT)?.parse();
+                    entry.what = what.map_err(|why| self.wrong(at, key, why))?;
                 }
-                "keys" => keys.push(Keys::Like(Glob::new(&text(TEXT)?))),
-                "key" => keys.push(self.these(value)?),
-                "most" => entry.most = Some(number()?),
-                "total" => entry.total = Some(number()?),
+                "keys" | "key" => {
+                    has_both |= entry.keys != Keys::All;
+                    entry.keys = match key {
+                        "keys" => Keys::Like(Glob::new(&text(TEXT)?)),
+                        _ => self.these(value)?,
+                    };
+                }
+                "most" => entry.most = number()?,
+                "total" => entry.total = number()?,
                 "reason" => entry.reason = Some(text(TEXT)?).filter(|why| !why.trim().is_empty()),
                 "ticket" => entry.ticket = Some(text(TEXT)?),
                 "expires" => {
@@ -143,17 +125,17 @@ impl Reader<'_> {
                 other => return Err(self.unknown(at, other, " in [[expect]]", &KEYS)),
             }
         }
-        let lacks = |why: &str| self.wrong(at, "expect", why);
-        entry.what = what.ok_or_else(|| lacks("it names no field; write field = \"tier\""))?;
+        if entry.what.name.is_empty() {
+            return Err(lacks("it names no field; write field = \"tier\""));
+        }
         if entry.reason.is_none() {
             return Err(lacks(
                 "it gives no reason; write reason = \"...\", for whoever reads it later",
             ));
         }
-        entry.keys = match (keys.pop(), keys.pop()) {
-            (Some(_), Some(_)) => return Err(lacks("keys and key together make no sense")),
-            (keys, _) => keys.unwrap_or(Keys::All),
-        };
+        if has_both {
+            return Err(lacks("keys and key together make no sense"));
+        }
         entry.check().map_err(|why| self.wrong(at, "expect", why))?;
         Ok(entry)
     }
@@ -216,8 +198,8 @@ fn day_of(text: &str) -> Option<i32> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Expectations, JobError> {
-        Expectations::parse(text, "expectations.toml")
+    fn parse(text: &str) -> Result<Gate, JobError> {
+        super::parse(text, "expectations.toml")
     }
 
     #[test]
@@ -242,7 +224,7 @@ mod tests {
         assert!(all.entries.iter().all(|entry| entry.must));
         assert_eq!(all.entries[0].ticket.as_deref(), Some("FIN-1"));
         assert_eq!(all.entries[1].total, Some("100.00".parse().unwrap()));
-        assert_eq!(parse("").unwrap(), Expectations::default());
+        assert_eq!(parse("").unwrap(), Gate::default());
     }
 
     #[test]
@@ -306,7 +288,7 @@ mod tests {
                 if error.ends_with(": ") { found.starts_with(error) } else { found == error };
             assert!(is_so, "{found}\n{error}");
         }
-        let missing = Expectations::load(Path::new("no/such.toml")).unwrap_err().to_string();
+        let missing = load(Path::new("no/such.toml")).unwrap_err().to_string();
         assert!(missing.starts_with("cannot read the expectations no/such.toml: "), "{missing}");
     }
 }

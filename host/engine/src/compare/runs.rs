@@ -219,7 +219,7 @@ impl<'a> Compared<'a> {
     }
 
     fn finish(self, options: &CompareOptions) -> Result<Comparison, CompareError> {
-        let Self { runs, plan, tally, firsts, mut notes, mut read, words } = self;
+        let Self { runs, tally, firsts, mut notes, mut read, words, .. } = self;
         let [a, b] = runs.map(RunReader::manifest);
         let keys = tally.shown();
         let events = shown(runs, &firsts, tally.rejects(), &keys)?;
@@ -227,8 +227,6 @@ impl<'a> Compared<'a> {
             Some(event) => FirstDivergence::Event(Box::new(event.clone())),
             None => FirstDivergence::NotInFiles,
         };
-        let mut found = tally.finish(&words, &mut first);
-        totals::fill(&mut found.totals, &a.totals, &b.totals);
         let sides = sides([a, b], runs.map(|run| Some(run.dir())));
         for run in runs {
             read.bytes_read += run.bytes_read();
@@ -239,7 +237,10 @@ impl<'a> Compared<'a> {
             notes.push(Note::new(NoteCode::NotChecked, text));
         }
         let head = head(How::Runs, sides, notes, read, options);
-        Ok(Comparison { explain: explain([a, b], &options.job), ..head.with(&plan, found) })
+        let mut comparison = tally.finish(head, &words, &mut first);
+        totals::fill(&mut comparison.totals, &a.totals, &b.totals);
+        comparison.explain = explain([a, b], &options.job);
+        Ok(comparison)
     }
 }
 

@@ -32,6 +32,7 @@ use retally_core::digest::Tables;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -197,18 +198,19 @@ impl Pass<'_> {
             not_looked: Vec::new(),
         };
         let mut without = 0;
-        let found = {
+        let mut told = BTreeMap::new();
+        {
             let guards = [0, 1].map(|side: usize| self.prepared.lanes[side].lock_shards());
             let shards =
                 [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
-            let firsts = Firsts::new(self.prepared);
-            tally.finish(&words, &mut |key| {
-                let event = firsts.as_ref().map(|f| f.event([&shards[0], &shards[1]], key));
-                let (first, whole) = event.unwrap_or((FirstDivergence::NoEvents, true));
-                without += u64::from(!whole);
-                first
-            })
-        };
+            if let Some(firsts) = Firsts::new(self.prepared) {
+                for key in tally.shown() {
+                    let (first, whole) = firsts.event([&shards[0], &shards[1]], &key);
+                    without += u64::from(!whole);
+                    told.insert(key, first);
+                }
+            }
+        }
         if without > 0 {
             let text = format!(
                 "of {without} of the keys shown, what was emitted and viewed at their first \
@@ -223,7 +225,8 @@ impl Pass<'_> {
             ..Read::default()
         };
         let sides = sides([a, b], [None, None]);
-        head(How::OnePass, sides, notes, read, self.how).with(&self.plan, found)
+        let head = head(How::OnePass, sides, notes, read, self.how);
+        tally.finish(head, &words, &mut |key| told.remove(key).unwrap_or(FirstDivergence::NoEvents))
     }
 
     /// First and last time of the log's events.

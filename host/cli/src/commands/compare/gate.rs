@@ -2,10 +2,9 @@
 
 use crate::error::Failure;
 use anyhow::anyhow;
-use retally_compare::gate::Limit;
-use retally_compare::gate::{Entry, Gate};
+use retally_compare::gate::{Entry, Gate, Limit};
 use retally_engine::clock;
-use retally_engine::compare::expectations::Expectations;
+use retally_engine::compare::expectations;
 use std::path::Path;
 
 /// The gate that the flags ask for; none if they ask for none. Entries of the file come first; a
@@ -15,21 +14,20 @@ pub(super) fn gate(
     allow: &[Entry],
     max_keys: Option<Limit>,
 ) -> Result<Option<Gate>, Failure> {
-    let file = match expect {
-        None if allow.is_empty() && max_keys.is_none() => return Ok(None),
-        None => Expectations::default(),
-        Some("none") if !allow.is_empty() || max_keys.is_some() => {
+    let allows = !allow.is_empty() || max_keys.is_some();
+    let mut gate = match expect {
+        None if !allows => return Ok(None),
+        Some("none") if allows => {
             let text = "--expect none allows nothing, and --allow and --max-keys do";
             return Err(Failure::usage(anyhow!(text)).hint("leave one of them out"));
         }
-        Some("none") => Expectations::default(),
-        Some(file) => Expectations::load(Path::new(file)).map_err(Failure::usage)?,
+        None | Some("none") => Gate::default(),
+        Some(file) => expectations::load(Path::new(file)).map_err(Failure::usage)?,
     };
-    Ok(Some(Gate {
-        entries: file.entries.into_iter().chain(allow.iter().cloned()).collect(),
-        max_keys: max_keys.or(file.max_keys),
-        today: clock::today(),
-    }))
+    gate.entries.extend_from_slice(allow);
+    gate.max_keys = max_keys.or(gate.max_keys);
+    gate.today = clock::today();
+    Ok(Some(gate))
 }
 
 #[cfg(test)]

@@ -88,10 +88,10 @@ pub fn known(
     let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
     read.bytes_read = run.bytes_read() + bytes;
     read.bytes_total = run.bytes_total()? + bytes;
-    let found = tally.finish(&Words::default(), &mut |_| FirstDivergence::NoEvents);
     let known = known_side(files.into_iter().map(|(file, _)| file).collect());
     let sides = [side(run.manifest(), Some(dir)), known];
-    let mut comparison = head(How::Known, sides, notes, read, options).with(&plan, found);
+    let head = head(How::Known, sides, notes, read, options);
+    let mut comparison = tally.finish(head, &Words::default(), &mut |_| FirstDivergence::NoEvents);
     gated.conclude(&mut comparison, &plan);
     Ok(comparison)
 }
