@@ -144,20 +144,15 @@ impl Plan {
     fn tolerate(&mut self, tolerances: &BTreeMap<String, String>) -> Result<(), CompareError> {
         for (field, text) in tolerances {
             let number = text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0);
-            let number = number.ok_or_else(|| CompareError::Tolerance {
-                field: field.clone(),
-                text: text.clone(),
-            })?;
+            let wrong = || CompareError::Tolerance(field.clone(), text.clone());
+            let number = number.ok_or_else(wrong)?;
             let of_name = |pair: &&Pair| pair.name == *field;
             let kinds: Vec<Kind> = self.pairs().filter(of_name).map(Pair::kind).collect();
             if !kinds.contains(&Kind::Float) {
-                let field = field.clone();
+                let floats = || self.names(|pair| pair.kind() == Kind::Float);
                 return Err(match kinds.first() {
-                    Some(&kind) => CompareError::ExactKind { field, kind },
-                    None => {
-                        let fields = self.names(|pair| pair.kind() == Kind::Float);
-                        CompareError::UnknownTolerance { field, fields }
-                    }
+                    Some(&kind) => CompareError::ExactKind(field.clone(), kind),
+                    None => CompareError::UnknownTolerance(field.clone(), floats()),
                 });
             }
             let emits = self.emits.iter_mut().flat_map(|emit| &mut emit.fields.pairs);
@@ -170,13 +165,9 @@ impl Plan {
     }
 
     fn check_by(&self) -> Result<(), CompareError> {
-        match &self.by {
-            Some(by) if self.pairs().all(|pair| pair.name != *by) => {
-                let fields = self.names(|_| true);
-                Err(CompareError::UnknownGroup { field: by.clone(), fields })
-            }
-            _ => Ok(()),
-        }
+        let unknown = self.by.as_ref().filter(|by| self.pairs().all(|pair| pair.name != **by));
+        let all = || self.names(|_| true);
+        unknown.map_or(Ok(()), |by| Err(CompareError::UnknownGroup(by.clone(), all())))
     }
 
     fn names(&self, wanted: impl Fn(&Pair) -> bool) -> Vec<String> {

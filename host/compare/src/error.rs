@@ -6,67 +6,36 @@ use retally_core::schema::Kind;
 /// Why a comparison cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    /// A tolerance for a field that is not compared anywhere.
+    /// A tolerance for a field that is not compared anywhere, and the fields that may have one.
     #[error(
-        "a tolerance is given for `{field}`, which is no field that both sides have{}",
-        there_are(.fields)
+        "a tolerance is given for `{0}`, which is no field that both sides have{more}",
+        more = there_are(.1)
     )]
-    UnknownTolerance {
-        /// The field.
-        field: String,
-        /// Fields for which there may be one.
-        fields: Vec<String>,
-    },
-    /// A tolerance for a field that is compared exactly, always.
+    UnknownTolerance(String, Vec<String>),
+    /// A tolerance for a field of a kind that is compared exactly, always.
     #[error(
-        "a tolerance is given for `{field}`, which is {kind}: only floats may have one, everything \
-         else is compared exactly"
+        "a tolerance is given for `{0}`, which is {1}: only floats may have one, everything else is \
+         compared exactly"
     )]
-    ExactKind {
-        /// The field.
-        field: String,
-        /// Its kind.
-        kind: Kind,
-    },
-    /// A tolerance that is no number to measure by.
-    #[error("the tolerance of `{field}` is {text:?}; it must be a number, zero or more, like 1e-9")]
-    Tolerance {
-        /// The field.
-        field: String,
-        /// What was given.
-        text: String,
-    },
-    /// Groups by a field that is not compared.
+    ExactKind(String, Kind),
+    /// A field's tolerance that is no number to measure by.
+    #[error("the tolerance of `{0}` is {1:?}; it must be a number, zero or more, like 1e-9")]
+    Tolerance(String, String),
+    /// Groups by a field that is not compared, and the fields by which one can.
     #[error(
-        "cannot group by `{field}`, which is no field that both sides have{}",
-        there_are(.fields)
+        "cannot group by `{0}`, which is no field that both sides have{more}",
+        more = there_are(.1)
     )]
-    UnknownGroup {
-        /// The field.
-        field: String,
-        /// Fields by which one can.
-        fields: Vec<String>,
-    },
-    /// Keys that do not come in byte order.
-    #[error("key {key:?} stands behind {before:?}, out of byte order")]
-    Order {
-        /// The key before.
-        before: String,
-        /// The key that should lie behind it.
-        key: String,
-    },
+    UnknownGroup(String, Vec<String>),
+    /// A key that does not come in byte order, and the one before it.
+    #[error("key {0:?} stands behind {1:?}, out of byte order")]
+    Order(String, String),
     /// Columns that are not those of the declared fields.
-    #[error("the columns of {place} are not those of its fields")]
-    Columns {
-        /// Where.
-        place: String,
-    },
-    /// A sum that is too large.
-    #[error("a sum of `{field}` is beyond 128 bits, and a wrong sum is worse than none")]
-    Sum {
-        /// The field.
-        field: String,
-    },
+    #[error("the columns of the view are not those of its fields")]
+    Columns,
+    /// A sum of this field that is too large.
+    #[error("a sum of `{0}` is beyond 128 bits, and a wrong sum is worse than none")]
+    Sum(String),
     /// The sink stopped.
     #[error("a difference could not be written down: {0}")]
     Sink(#[source] SinkError),

@@ -181,7 +181,7 @@ impl FieldTally {
             && let Some(delta) = delta(a, b, pair.kind_a, pair.kind_b)
         {
             let sum = self.numbers.add(delta);
-            return sum.ok_or_else(|| CompareError::Sum { field: pair.name.clone() });
+            return sum.ok_or_else(|| CompareError::Sum(pair.name.clone()));
         }
         Ok(())
     }

@@ -20,7 +20,9 @@ pub trait Sink {
     ///
     /// # Errors
     /// As above.
-    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError>;
+    fn key(&mut self, _key: &[u8], _presence: Presence) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// Why a sink cannot go on.
@@ -33,30 +35,6 @@ pub struct NoSink;
 impl Sink for NoSink {
     fn value(&mut self, _: &Difference<'_>) -> Result<(), SinkError> {
         Ok(())
-    }
-
-    fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
-        Ok(())
-    }
-}
-
-/// Hands every difference to several sinks, one after another.
-#[derive(Default)]
-pub struct Tee<'a>(pub Vec<&'a mut dyn Sink>);
-
-impl Sink for Tee<'_> {
-    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
-        self.0.iter_mut().try_for_each(|sink| sink.value(difference))
-    }
-
-    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
-        self.0.iter_mut().try_for_each(|sink| sink.key(key, presence))
-    }
-}
-
-impl std::fmt::Debug for Tee<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Tee").field(&self.0.len()).finish()
     }
 }
 

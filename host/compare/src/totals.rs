@@ -81,7 +81,7 @@ impl Summed {
             let units = rows.get(row, field).and_then(|value| units(value, kind, scale));
             let next = sum.checked_add(units.unwrap_or_default());
             let next = next.filter(|sum| sum.unsigned_abs() <= limits::SUM_MAX);
-            *sum = next.ok_or_else(|| CompareError::Sum { field: pair.name.clone() })?;
+            *sum = next.ok_or_else(|| CompareError::Sum(pair.name.clone()))?;
         }
         Ok(())
     }

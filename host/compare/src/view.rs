@@ -93,7 +93,7 @@ impl ViewTally {
             && last.as_slice() >= key
         {
             let shown = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
-            return Err(CompareError::Order { before: shown(last), key: shown(key) });
+            return Err(CompareError::Order(shown(key), shown(last)));
         }
         let last = self.last.get_or_insert_default();
         last.clear();

@@ -10,7 +10,6 @@ use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_core::schema::{Kind, display};
 use std::io::{self, Write};
 
-/// The header.
 const COLUMNS: &str = "key,row_key,row,side,field,kind,baseline,candidate,difference,tolerated\r\n";
 
 /// Writes differences as they come.
@@ -53,10 +52,6 @@ impl<W: Write> Sink for Csv<W> {
         self.out.write_all(self.line.as_bytes())?;
         Ok(())
     }
-
-    fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
-        Ok(())
-    }
 }
 
 fn line(d: &Difference<'_>, out: &mut String) {
@@ -84,7 +79,6 @@ fn line(d: &Difference<'_>, out: &mut String) {
     out.push_str(&format!(",{delta},{}\r\n", d.tolerated));
 }
 
-/// A cell that no spreadsheet takes for a formula.
 fn text(cell: &str, out: &mut String) {
     self::cell(cell, true, out);
 }

@@ -9,13 +9,10 @@ use retally_compare::model::gate::{
 };
 use std::fmt::Write as _;
 
-/// Unexpected differences that are shown.
 const SHOWN: usize = 5;
 
-/// Characters of a key or a value that are shown.
 const VALUE_CHARS: usize = 40;
 
-/// Entries that are shown.
 const ENTRIES_MAX: usize = 40;
 
 /// How wide the words in front of a comparison's lines are.

@@ -1,6 +1,7 @@
 //! Numbers for people: thousands apart, differences with their sign, shares as per cent. They come
 //! as exact texts and leave with all their digits; only the axes of a plot are rounded.
 
+use retally_core::schema::Exact;
 use std::cmp::Ordering;
 
 /// A count with its thousands apart: `1,234,567`.
@@ -22,7 +23,8 @@ pub fn thousands(text: &str) -> String {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
     let behind = &digits[whole..];
-    if whole == 0 || !(behind.is_empty() || is_fraction(behind)) {
+    let is_fraction = behind.starts_with('.') && behind[1..].bytes().all(|b| b.is_ascii_digit());
+    if whole == 0 || !(behind.is_empty() || is_fraction) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() * 4 / 3 + 1);
@@ -36,10 +38,6 @@ pub fn thousands(text: &str) -> String {
         out.push(digit);
     }
     out + behind
-}
-
-fn is_fraction(text: &str) -> bool {
-    text.strip_prefix('.').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A difference: as [`thousands`], with `+` in front of what is more than zero.
@@ -124,8 +122,8 @@ pub fn times(text: &str) -> String {
 /// Orders two texts of numbers of one kind, exactly for those that are exact.
 #[must_use]
 pub fn compare(a: &str, b: &str) -> Ordering {
-    match (exact(a), exact(b)) {
-        (Some((a, scale_a)), Some((b, scale_b))) if scale_a == scale_b => a.cmp(&b),
+    match (a.parse::<Exact>(), b.parse::<Exact>()) {
+        (Ok(a), Ok(b)) if a.scale == b.scale => a.units.cmp(&b.units),
         _ => approximate(a).total_cmp(&approximate(b)),
     }
 }
@@ -135,12 +133,6 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 pub fn compare_size(a: &str, b: &str) -> Ordering {
     let bare = |text: &str| text.strip_prefix('-').unwrap_or(text).to_owned();
     compare(&bare(a), &bare(b))
-}
-
-/// The units and the digits behind the point.
-fn exact(text: &str) -> Option<(i128, usize)> {
-    let scale = text.split_once('.').map_or(0, |(_, digits)| digits.len());
-    Some((text.replacen('.', "", 1).parse().ok()?, scale))
 }
 
 /// For the eye: where a number stands on an axis.

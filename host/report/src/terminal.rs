@@ -6,7 +6,6 @@ use crate::text::{cut, harmless, harmless_lines, wrapped};
 use retally_compare::model::Verdict;
 use std::fmt::Write as _;
 
-/// Characters of a value that are shown.
 const VALUE_CHARS: usize = 40;
 
 /// Characters of a line, but for commands: a break would spoil them.
@@ -93,7 +92,6 @@ fn put(t: &mut String, text: &str, gap: &str, indent: usize) {
     let _ = writeln!(t, "{}", wrapped(&harmless(text), gap, WIDTH, indent));
 }
 
-/// One line, whatever a value holds.
 fn line(said: &Sentence) -> String {
     said.render(|span| match span {
         Span::Name(theirs) | Span::Value(theirs) => {

@@ -3,7 +3,6 @@
 
 use crate::error::Failure;
 use anyhow::{Result, anyhow};
-use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, Sink, SinkError};
 use retally_engine::compare::Differences;
 use retally_engine::store::{Folder, Unfinished};
@@ -64,15 +63,12 @@ impl Reports {
         let (csv, differences) = (target(&self.csv)?, target(&self.differences)?);
         // Those that are written last too: a long comparison must not end in a path that is wrong.
         let texts = [(&self.markdown, markdown as Render), (&self.html, html as Render)];
-        let texts = texts.map(|(path, render)| Ok(target(path)?.map(|target| (target, render))));
-        Ok(Files {
-            csv: csv.map(Csv::new),
-            differences: differences.map(Differences::new).transpose()?,
-            texts: texts
-                .into_iter()
-                .filter_map(Result::transpose)
-                .collect::<Result<_, Failure>>()?,
-        })
+        let mut of_texts = Vec::new();
+        for (path, render) in texts {
+            of_texts.extend(target(path)?.map(|target| (target, render)));
+        }
+        let differences = differences.map(Differences::new).transpose()?;
+        Ok(Files { csv: csv.map(Csv::new), differences, texts: of_texts })
     }
 }
 
@@ -104,11 +100,6 @@ impl Sink for Files {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))
-    }
-
-    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
-        self.csv.as_mut().map_or(Ok(()), |csv| csv.key(key, presence))?;
-        self.differences.as_mut().map_or(Ok(()), |file| file.key(key, presence))
     }
 }
 

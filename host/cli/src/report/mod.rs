@@ -3,7 +3,6 @@
 pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod reducer;
-pub(crate) mod repeated;
 pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod text;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use retally_core::reduce::Reducer as _;
-use retally_core::schema::{Condition, Description, Field, Kind, Reason};
+use retally_core::schema::{Condition, Description, EmitKind, Field, Input, Kind, Reason};
 use retally_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -78,26 +78,9 @@ impl Inspected {
 
     fn json(&self, path: &Path) -> Value {
         let d = &self.description;
-        let inputs: Vec<Value> = d
-            .inputs
-            .iter()
-            .map(|input| {
-                let when: Vec<Value> = input
-                    .when
-                    .iter()
-                    .map(|c| json!({ "path": c.path, "any_of": c.any_of }))
-                    .collect();
-                json!({
-                    "name": input.name, "when": when, "key": input.key,
-                    "fields": fields_json(&input.fields),
-                })
-            })
-            .collect();
-        let emits: Vec<Value> = d
-            .emits
-            .iter()
-            .map(|e| json!({ "name": e.name, "fields": fields_json(&e.fields) }))
-            .collect();
+        let inputs: Vec<Value> = d.inputs.iter().map(input_json).collect();
+        let emit = |e: &EmitKind| json!({ "name": e.name, "fields": fields_json(&e.fields) });
+        let emits: Vec<Value> = d.emits.iter().map(emit).collect();
         json!({
             "file": path.to_string_lossy(),
             "bytes": self.bytes,
@@ -157,6 +140,14 @@ fn rows<R: AsRef<[String]>>(t: &mut String, rows: &[R]) {
     }
 }
 
+fn input_json(input: &Input) -> Value {
+    let when = input.when.iter().map(|c| json!({ "path": c.path, "any_of": c.any_of }));
+    json!({
+        "name": input.name, "when": when.collect::<Vec<_>>(), "key": input.key,
+        "fields": fields_json(&input.fields),
+    })
+}
+
 fn fields_json(list: &[Field]) -> Vec<Value> {
     list.iter()
         .map(|field| {
@@ -164,9 +155,7 @@ fn fields_json(list: &[Field]) -> Vec<Value> {
                 Kind::Decimal { .. } => "decimal".to_owned(),
                 kind => kind.to_string(),
             };
-            let mut value = json!({
-                "name": field.name, "kind": kind, "required": field.required,
-            });
+            let mut value = json!({ "name": field.name, "kind": kind, "required": field.required });
             if let Kind::Decimal { scale } = field.kind {
                 value["scale"] = json!(scale);
             }

@@ -1,8 +1,7 @@
-//! What a replay came to, as text and as JSON.
+//! What a replay came to, as text and as JSON; and what differs between a run and its repetition.
 
-use super::repeated::{Pair, Repeated};
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
-use retally_core::manifest::{Counts, Manifest, TableTotals, Totals};
+use retally_core::manifest::{Counts, Manifest, Settings, TableTotals, Totals};
 use retally_core::schema::{Kind, display};
 use retally_engine::run::Report;
 use retally_engine::rundir::{Keys, RunReader, Table};
@@ -11,6 +10,71 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
+
+/// Two runs of what should be the same, compared: causes before effects.
+#[derive(Debug)]
+pub(crate) struct Repeated {
+    /// What went in and differs, in the order in which it is looked at.
+    causes: Vec<Pair>,
+    /// What came out and differs.
+    effects: Vec<Pair>,
+}
+
+/// A value that two runs do not share.
+#[derive(Debug)]
+struct Pair {
+    what: String,
+    old: String,
+    new: String,
+}
+
+impl Pair {
+    /// Nothing where both are the same.
+    fn of(what: &str, old: impl ToString, new: impl ToString) -> Option<Self> {
+        let (old, new) = (old.to_string(), new.to_string());
+        (old != new).then(|| Self { what: what.to_owned(), old, new })
+    }
+}
+
+impl Repeated {
+    /// Compares.
+    pub(crate) fn new(old: &Manifest, new: &Manifest) -> Self {
+        let mut causes: Vec<Option<Pair>> =
+            vec![Pair::of("reducer", old.reducer.sha256, new.reducer.sha256)];
+        causes.extend(settings(&old.job.settings, &new.job.settings));
+        let name = |m: &Manifest| match &m.from_snapshot {
+            Some(from) => from.sha256.to_string(),
+            None => "none".to_owned(),
+        };
+        causes.extend([
+            Pair::of("job", old.job.digest, new.job.digest),
+            Pair::of("snapshot", name(old), name(new)),
+            Pair::of("input", old.input_digest, new.input_digest),
+        ]);
+        let effects = [
+            Pair::of("outcomes", old.digests.outcomes, new.digests.outcomes),
+            Pair::of("states", old.digests.states, new.digests.states),
+            Pair::of("views", old.digests.views, new.digests.views),
+            Pair::of("violations", old.digests.violations, new.digests.violations),
+            Pair::of("run", old.run_digest, new.run_digest),
+        ];
+        let causes = causes.into_iter().flatten().collect();
+        Self { causes, effects: effects.into_iter().flatten().collect() }
+    }
+
+    /// Whether the same came out.
+    pub(crate) fn agrees(&self) -> bool {
+        self.effects.is_empty()
+    }
+}
+
+/// Which settings it is that make two job digests differ.
+fn settings(old: &Settings, new: &Settings) -> Vec<Option<Pair>> {
+    let value = |settings| serde_json::to_value(settings).unwrap_or(Value::Null);
+    let (old, new) = (value(old), value(new));
+    let all = old.as_object().into_iter().flatten();
+    all.map(|(name, old)| Pair::of(&format!("job setting {name}"), old, &new[name])).collect()
+}
 
 /// One JSON object on stdout.
 pub(crate) fn print_json(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
@@ -56,7 +120,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         };
         object["repeats"] = json!({
             "agrees": repeated.agrees(),
-            "first": repeated.first().map(|pair| pair.what.as_str()),
+            "first": repeated.effects.first().map(|pair| &pair.what),
             "differences": pairs(&repeated.effects),
             "causes": pairs(&repeated.causes),
         });
@@ -177,7 +241,7 @@ fn speed(report: &Report) -> String {
 
 fn repetition(repeated: &Repeated) -> String {
     let mut t = String::new();
-    match repeated.first() {
+    match repeated.effects.first() {
         None => t += "repeated: all digests agree\n",
         Some(first) => {
             let _ = writeln!(t, "different: {} differs first", first.what);
@@ -203,16 +267,14 @@ fn repetition(repeated: &Repeated) -> String {
 /// A run that applied nothing, with the likeliest causes.
 fn vain(c: &Counts, run: &Path) -> String {
     let of = |count: u64| format!("{} of {} events", grouped(count), grouped(c.events));
+    let code = || commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
     let cause = if c.events == 0 {
         "the log holds no event: look at [source] url".to_owned()
     } else if c.filtered == c.events {
         "none of the keys asked for is in the log: keys are compared byte by byte".to_owned()
     } else if c.malformed >= c.ignored && c.malformed > 0 {
-        let code = commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
-        format!(
-            "{} are malformed{code}: [source] key, id, time or format may be wrong",
-            of(c.malformed)
-        )
+        let (of, code) = (of(c.malformed), code());
+        format!("{of} are malformed{code}: [source] key, id, time or format may be wrong")
     } else if c.ignored > 0 {
         format!(
             "{} are of no type that the reducer knows: compare its inputs (`retally reducer \
@@ -220,8 +282,7 @@ fn vain(c: &Counts, run: &Path) -> String {
             of(c.ignored)
         )
     } else {
-        let code = commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
-        format!("all events were refused or seen before{code}")
+        format!("all events were refused or seen before{}", code())
     };
     let refused = run.join("refused.parquet");
     format!(
@@ -238,10 +299,8 @@ fn commonest_code(run: &Path) -> Option<String> {
     let columns = run.columns(Table::Refused, &batch).ok()?;
     let codes = &columns.iter().find(|column| column.name == "code")?.column;
     let mut counts = BTreeMap::<String, usize>::new();
-    for row in 0..batch.len() {
-        if let Some(code) = codes.get(row) {
-            *counts.entry(display(code, Kind::Text)).or_default() += 1;
-        }
+    for code in (0..batch.len()).filter_map(|row| codes.get(row)) {
+        *counts.entry(display(code, Kind::Text)).or_default() += 1;
     }
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(code, _)| code)
 }

@@ -7,7 +7,7 @@ use retally_engine::rundir::Named;
 use retally_report::csv::cell;
 use std::io::{self, Write};
 
-/// How rows are printed.
+/// As what rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// Aligned columns for a person.
@@ -33,35 +33,99 @@ pub(crate) fn cells(columns: &[Named], row: usize) -> Cells {
     Cells { key: all.next().flatten().unwrap_or_default(), values: all.collect() }
 }
 
-/// Prints rows.
-pub(crate) trait Printer {
-    /// One more row.
-    fn row(&mut self, cells: &Cells) -> io::Result<()>;
-
-    /// No more rows.
-    fn finish(&mut self) -> io::Result<()>;
-}
-
-/// Rows that are looked at before the widths of columns are settled.
+/// Rows that are looked at before the widths of a table's columns are settled.
 const SETTLE_ROWS: usize = 1000;
 
-/// Wider cells make the row longer, not the column.
+/// Wider cells make the row of a table longer, not the column.
 const COLUMN_MAX_CHARS: usize = 48;
 
-/// Aligned columns.
-pub(crate) struct Table<'a, W: Write> {
+/// How rows are printed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) format: Format,
+    /// Whether CSV takes the teeth out of formulas.
+    pub(crate) spreadsheet: bool,
+    /// The digest of the run, which JSON begins with.
+    pub(crate) digest: Hash,
+}
+
+/// Prints rows of the key and some fields.
+pub(crate) struct Printer<'a, W: Write> {
     out: W,
     fields: &'a [Field],
+    style: Style,
+    has_begun: bool,
+    /// Of a table: the first rows, until the widths are settled.
     held: Vec<Vec<String>>,
     widths: Option<Vec<usize>>,
 }
 
-impl<'a, W: Write> Table<'a, W> {
-    /// A table of the key and these fields.
-    pub(crate) fn new(out: W, fields: &'a [Field]) -> Self {
-        let mut header = vec!["key".to_owned()];
-        header.extend(fields.iter().map(|field| field.name.clone()));
-        Self { out, fields, held: vec![header], widths: None }
+impl<'a, W: Write> Printer<'a, W> {
+    pub(crate) fn new(out: W, fields: &'a [Field], style: Style) -> Self {
+        Self { out, fields, style, has_begun: false, held: vec![header(fields)], widths: None }
+    }
+
+    /// One more row.
+    pub(crate) fn row(&mut self, cells: &Cells) -> io::Result<()> {
+        if self.style.format == Format::Table {
+            let text = |value: &Option<String>| match value {
+                Some(text) => harmless(text).into_owned(),
+                None => "-".to_owned(),
+            };
+            let key = std::iter::once(harmless(&cells.key).into_owned());
+            let row: Vec<String> = key.chain(cells.values.iter().map(text)).collect();
+            if self.widths.is_some() {
+                return self.write(&row);
+            }
+            self.held.push(row);
+            return if self.held.len() > SETTLE_ROWS { self.settle() } else { Ok(()) };
+        }
+        self.begin()?;
+        let values = self.fields.iter().zip(&cells.values);
+        if self.style.format == Format::Json {
+            let mut object = serde_json::Map::new();
+            object.insert("key".to_owned(), cells.key.as_str().into());
+            for (field, text) in values {
+                object.insert(field.name.clone(), json_value(field.kind, text.as_deref()));
+            }
+            return write!(self.out, "\n{}", serde_json::Value::Object(object));
+        }
+        let mut line = String::new();
+        cell(&cells.key, self.style.spreadsheet, &mut line);
+        for (field, text) in values {
+            line.push(',');
+            let text = text.as_deref().unwrap_or_default();
+            match field.kind {
+                Kind::Text | Kind::Json => cell(text, self.style.spreadsheet, &mut line),
+                _ => line.push_str(text),
+            }
+        }
+        write!(self.out, "{line}\r\n")
+    }
+
+    /// No more rows.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        match self.style.format {
+            Format::Table if self.widths.is_none() => self.settle()?,
+            Format::Json | Format::Csv if !self.has_begun => self.begin()?,
+            _ => {}
+        }
+        if self.style.format == Format::Json {
+            writeln!(self.out, "]}}")?;
+        }
+        self.out.flush()
+    }
+
+    /// Writes what stands in front of the first row, and between two.
+    fn begin(&mut self) -> io::Result<()> {
+        match (self.style.format, std::mem::replace(&mut self.has_begun, true)) {
+            (Format::Json, false) => {
+                write!(self.out, "{{\"digest\":\"{}\",\"rows\":[", self.style.digest)
+            }
+            (Format::Json, true) => write!(self.out, ","),
+            (Format::Csv, false) => write!(self.out, "{}\r\n", header(self.fields).join(",")),
+            _ => Ok(()),
+        }
     }
 
     fn settle(&mut self) -> io::Result<()> {
@@ -80,70 +144,8 @@ impl<'a, W: Write> Table<'a, W> {
     }
 }
 
-impl<W: Write> Printer for Table<'_, W> {
-    fn row(&mut self, cells: &Cells) -> io::Result<()> {
-        let mut row = vec![harmless(&cells.key).into_owned()];
-        let text = |value: &Option<String>| match value {
-            Some(text) => harmless(text).into_owned(),
-            None => "-".to_owned(),
-        };
-        row.extend(cells.values.iter().map(text));
-        if self.widths.is_some() {
-            return self.write(&row);
-        }
-        self.held.push(row);
-        if self.held.len() > SETTLE_ROWS { self.settle() } else { Ok(()) }
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        if self.widths.is_none() {
-            self.settle()?;
-        }
-        self.out.flush()
-    }
-}
-
-/// One JSON object: `{"digest": ..., "rows": [...]}`.
-pub(crate) struct Json<'a, W: Write> {
-    out: W,
-    fields: &'a [Field],
-    digest: Hash,
-    rows: u64,
-}
-
-impl<'a, W: Write> Json<'a, W> {
-    /// Rows of the key and these fields, of the run with this digest.
-    pub(crate) fn new(out: W, fields: &'a [Field], digest: Hash) -> Self {
-        Self { out, fields, digest, rows: 0 }
-    }
-
-    fn between(&mut self) -> io::Result<()> {
-        match self.rows {
-            0 => write!(self.out, "{{\"digest\":\"{}\",\"rows\":[", self.digest),
-            _ => write!(self.out, ","),
-        }
-    }
-}
-
-impl<W: Write> Printer for Json<'_, W> {
-    fn row(&mut self, cells: &Cells) -> io::Result<()> {
-        self.between()?;
-        self.rows += 1;
-        let mut object = serde_json::Map::new();
-        object.insert("key".to_owned(), cells.key.as_str().into());
-        for (field, text) in self.fields.iter().zip(&cells.values) {
-            object.insert(field.name.clone(), json_value(field.kind, text.as_deref()));
-        }
-        write!(self.out, "\n{}", serde_json::Value::Object(object))
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        if self.rows == 0 {
-            self.between()?;
-        }
-        writeln!(self.out, "]}}")?;
-        self.out.flush()
-    }
+fn header(fields: &[Field]) -> Vec<String> {
+    std::iter::once("key".to_owned()).chain(fields.iter().map(|field| field.name.clone())).collect()
 }
 
 fn json_value(kind: Kind, text: Option<&str>) -> serde_json::Value {
@@ -154,52 +156,6 @@ fn json_value(kind: Kind, text: Option<&str>) -> serde_json::Value {
     };
     // What is no JSON, such as NaN, stands as its text.
     parsed.unwrap_or_else(|| text.into())
-}
-
-/// RFC 4180.
-pub(crate) struct Csv<'a, W: Write> {
-    out: W,
-    fields: &'a [Field],
-    spreadsheet: bool,
-    has_header: bool,
-}
-
-impl<'a, W: Write> Csv<'a, W> {
-    /// Rows of the key and these fields; `spreadsheet` takes the teeth out of formulas.
-    pub(crate) fn new(out: W, fields: &'a [Field], spreadsheet: bool) -> Self {
-        Self { out, fields, spreadsheet, has_header: false }
-    }
-
-    fn header(&mut self) -> io::Result<()> {
-        if std::mem::replace(&mut self.has_header, true) {
-            return Ok(());
-        }
-        let names = self.fields.iter().map(|field| field.name.as_str());
-        let names: Vec<&str> = std::iter::once("key").chain(names).collect();
-        write!(self.out, "{}\r\n", names.join(","))
-    }
-}
-
-impl<W: Write> Printer for Csv<'_, W> {
-    fn row(&mut self, cells: &Cells) -> io::Result<()> {
-        self.header()?;
-        let mut line = String::new();
-        cell(&cells.key, self.spreadsheet, &mut line);
-        for (field, text) in self.fields.iter().zip(&cells.values) {
-            line.push(',');
-            let text = text.as_deref().unwrap_or_default();
-            match field.kind {
-                Kind::Text | Kind::Json => cell(text, self.spreadsheet, &mut line),
-                _ => line.push_str(text),
-            }
-        }
-        write!(self.out, "{line}\r\n")
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.header()?;
-        self.out.flush()
-    }
 }
 
 #[cfg(test)]
@@ -222,20 +178,18 @@ mod tests {
         vec![row("a", "-1.00", Some("=1+1")), row("b\u{1b}[2J", "250.00", None)]
     }
 
-    fn printed(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        print(&mut out).unwrap();
+    fn printed(format: Format, spreadsheet: bool, rows: &[Cells]) -> String {
+        let (mut out, fields) = (Vec::new(), fields());
+        let style = Style { format, spreadsheet, digest: Hash([0; 32]) };
+        let mut printer = Printer::new(&mut out, &fields, style);
+        rows.iter().try_for_each(|row| printer.row(row)).unwrap();
+        printer.finish().unwrap();
         String::from_utf8(out).unwrap()
-    }
-
-    fn all(mut printer: impl Printer, rows: &[Cells]) -> io::Result<()> {
-        rows.iter().try_for_each(|row| printer.row(row))?;
-        printer.finish()
     }
 
     #[test]
     fn a_table_is_aligned_and_harmless() {
-        let text = printed(|out| all(Table::new(out, &fields()), &rows()));
+        let text = printed(Format::Table, false, &rows());
         assert_eq!(
             text,
             "key            net  note\n\
@@ -246,9 +200,9 @@ mod tests {
 
     #[test]
     fn csv_is_exact_unless_a_spreadsheet_will_read_it() {
-        let text = printed(|out| all(Csv::new(out, &fields(), false), &rows()));
+        let text = printed(Format::Csv, false, &rows());
         assert_eq!(text, "key,net,note\r\na,-1.00,=1+1\r\nb\u{1b}[2J,250.00,\r\n");
-        let text = printed(|out| all(Csv::new(out, &fields(), true), &rows()));
+        let text = printed(Format::Csv, true, &rows());
         assert!(text.contains("a,-1.00,'=1+1\r\n"), "{text}");
         let mut quoted = String::new();
         cell("a\"b,c", false, &mut quoted);
@@ -257,12 +211,11 @@ mod tests {
 
     #[test]
     fn json_is_one_object_whatever_there_is() {
-        let digest = Hash([0; 32]);
-        let text = printed(|out| all(Json::new(out, &fields(), digest), &rows()));
+        let text = printed(Format::Json, false, &rows());
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["rows"][0]["net"], "-1.00");
         assert_eq!(value["rows"][1]["note"], serde_json::Value::Null);
-        let none = printed(|out| all(Json::new(out, &fields(), digest), &[]));
+        let none = printed(Format::Json, false, &[]);
         assert!(serde_json::from_str::<serde_json::Value>(&none).is_ok(), "{none}");
         assert_eq!(json_value(Kind::Float, Some("NaN")), "NaN");
         assert_eq!(json_value(Kind::Integer, Some("7")), 7);

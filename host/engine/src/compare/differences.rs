@@ -147,10 +147,6 @@ impl<W: Write + Send> Sink for Differences<W> {
         }
         Ok(())
     }
-
-    fn key(&mut self, _: &[u8], _: Presence) -> Result<(), SinkError> {
-        Ok(())
-    }
 }
 
 /// Few fields and kinds stand below one another: a dictionary holds them in next to nothing. Keys

@@ -3,11 +3,26 @@
 
 use retally_compare::Plan;
 use retally_compare::gate::{Gate, GateError, Judging};
-use retally_compare::model::Comparison;
-use retally_compare::sink::{Sink, Tee};
+use retally_compare::model::{Comparison, Presence};
+use retally_compare::sink::{Difference, Sink, SinkError};
 
 /// The gate of a comparison at work, if there is one.
 pub(crate) struct Gated(Option<Judging>);
+
+/// The way of the differences: past the gate, then to a sink.
+pub(crate) struct Past<'a>(&'a mut Gated, &'a mut dyn Sink);
+
+impl Sink for Past<'_> {
+    fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.0.0.as_mut().map_or(Ok(()), |judging| judging.value(difference))?;
+        self.1.value(difference)
+    }
+
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
+        self.0.0.as_mut().map_or(Ok(()), |judging| judging.key(key, presence))?;
+        self.1.key(key, presence)
+    }
+}
 
 impl Gated {
     /// Holds the gate against what is compared, before anything is.
@@ -15,10 +30,8 @@ impl Gated {
         gate.cloned().map(|gate| gate.begin(plan)).transpose().map(Self)
     }
 
-    /// The way of the differences: past the gate, then to `sink`.
-    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn Sink) -> Tee<'a> {
-        let judging = self.0.as_mut().map(|judging| judging as &mut dyn Sink);
-        Tee(judging.into_iter().chain([sink]).collect())
+    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn Sink) -> Past<'a> {
+        Past(self, sink)
     }
 
     /// Puts into the comparison what the gate found.

@@ -7,7 +7,6 @@ use crate::outline::{Class, Difference, Sentence, Span};
 use crate::text::{cut, harmless};
 use std::fmt::Write as _;
 
-/// Characters of a value that are shown.
 const VALUE_CHARS: usize = 200;
 
 /// Text for an element or a quoted attribute.
@@ -34,7 +33,6 @@ fn none(what: &str) -> String {
     format!("<i class=\"none\">{}</i>", text(what))
 }
 
-/// A sentence, or what a cell holds.
 pub(super) fn sentence(said: &Sentence) -> String {
     said.render(span)
 }
@@ -83,7 +81,6 @@ fn span(of: &Span) -> String {
     }
 }
 
-/// How the style of the page calls it.
 pub(super) fn class(of: Class) -> &'static str {
     match of {
         Class::Different => "different",

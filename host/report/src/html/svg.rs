@@ -11,7 +11,6 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 210.0;
 
-/// Room for labels.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
@@ -62,7 +61,6 @@ pub(super) fn meter(part: u64, whole: u64, of: Class) -> String {
     )
 }
 
-/// A plot; nothing if nothing is drawn in it.
 pub(super) fn plot(of: &Plot) -> String {
     let steps = of.steps.iter().flat_map(|(_, points)| points).map(|point| point.1);
     let values = of.bars.iter().map(|bar| bar.value).chain(steps);
@@ -126,13 +124,11 @@ impl Drawing {
             writeln!(self.out, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{label}</text>");
     }
 
-    /// How high a value stands.
     fn y(&self, value: f64) -> f64 {
         let share = (value - self.from) / (self.to - self.from);
         HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
     }
 
-    /// Where a share of the width lies.
     fn x(share: f64) -> f64 {
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
@@ -167,7 +163,6 @@ impl Drawing {
         );
     }
 
-    /// A label below the horizontal axis.
     fn tick(&mut self, share: f64, label: &str) {
         let x = Self::x(share);
         // The first and the last stay within the drawing.

@@ -7,7 +7,6 @@ use crate::number::grouped;
 use crate::outline::{Keys, Sentence, Stands, Table, Tables};
 use std::fmt::Write as _;
 
-/// A table.
 pub(super) fn table(of: &Table) -> String {
     let kept = of.filled();
     let mut out = format!(
@@ -40,7 +39,6 @@ fn cell(out: &mut String, stands: Stands, of: &Sentence) {
     };
 }
 
-/// Tables of one shape, each under its name.
 pub(super) fn tables(of: &Tables) -> String {
     let part = |(name, table): &(Sentence, Table)| {
         let (name, table) = (format!("{} {}", of.of, sentence(name)), self::table(table));
@@ -56,7 +54,6 @@ pub(super) fn tables(of: &Tables) -> String {
     }
 }
 
-/// The table of keys.
 pub(super) fn keys(of: &Keys) -> String {
     let mut out = format!(
         "<div class=\"tools\">\n<label>Search <input type=\"search\" id=\"search\" \

@@ -9,13 +9,12 @@ const RESERVE_CHARS: usize = 80;
 /// A section while it is written.
 #[derive(Debug)]
 pub(super) struct Bounded {
-    text: String,
+    pub(super) text: String,
     left: usize,
     is_full: bool,
 }
 
 impl Bounded {
-    /// A section of at most so many characters.
     pub(super) fn new(max_chars: usize) -> Self {
         Self { text: String::new(), left: max_chars.saturating_sub(RESERVE_CHARS), is_full: false }
     }
@@ -46,12 +45,8 @@ impl Bounded {
             }
             shown += 1;
         }
-        self.more(all - shown + beyond, what);
-    }
-
-    /// Says how many are left out, if any are: room for that is kept.
-    pub(super) fn more(&mut self, count: u64, what: &str) {
-        if count > 0 {
+        // Room to say how many are left out is kept.
+        if let count @ 1.. = all - shown + beyond {
             let line = format!("\n… and {} more {what}\n", grouped(count));
             let chars = line.chars().count();
             debug_assert!(chars <= RESERVE_CHARS);
@@ -60,11 +55,6 @@ impl Bounded {
             self.is_full |= self.left < chars;
             self.left = self.left.saturating_sub(chars);
         }
-    }
-
-    /// The section.
-    pub(super) fn finish(self) -> String {
-        self.text
     }
 }
 
@@ -77,7 +67,7 @@ mod tests {
         let mut bounded = Bounded::new(200);
         let rows = (0..50).map(|n| format!("| {n} | xxxxxxxxxxxxxxx |"));
         bounded.lines(rows, 950, "rows");
-        let text = bounded.finish();
+        let text = bounded.text;
         assert!(text.chars().count() <= 200, "{text}");
         assert!(text.ends_with("| 4 | xxxxxxxxxxxxxxx |\n\n… and 995 more rows\n"), "{text}");
     }

@@ -4,10 +4,8 @@
 use crate::outline::{Class, Sentence, Span};
 use crate::text::{cut, harmless};
 
-/// Characters of a value that are shown.
 const VALUE_CHARS: usize = 120;
 
-/// A value as code.
 pub(super) fn code(text: &str) -> String {
     let shown = cut(text, VALUE_CHARS);
     let shown = harmless(&shown);
@@ -38,7 +36,6 @@ fn numbers(text: &str) -> String {
     out
 }
 
-/// A sentence, or what a cell holds.
 pub(super) fn sentence(said: &Sentence) -> String {
     said.render(|span| match span {
         Span::Number(number) => format!("**{}**", plain(number)),
@@ -50,7 +47,6 @@ pub(super) fn sentence(said: &Sentence) -> String {
     })
 }
 
-/// Text outside of code.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {

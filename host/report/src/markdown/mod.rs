@@ -29,7 +29,6 @@ const _: () = {
     assert!(sum <= MAX_CHARS);
 };
 
-/// Rows of a table.
 const ROWS_MAX: usize = 40;
 
 /// The report.
@@ -39,8 +38,7 @@ pub fn markdown(of: &Outline) -> String {
     for section in &of.sections {
         let mut bounded = Bounded::new(section.about.comment_chars);
         section.blocks_for(Reader::Comment).for_each(|of| block(&mut bounded, section, of));
-        let text = bounded.finish();
-        let text = text.trim_end();
+        let text = bounded.text.trim_end();
         match section.about.is_open {
             _ if text.is_empty() => {}
             true => out.extend([text, "\n\n"]),
@@ -67,7 +65,7 @@ fn head(of: &Outline) -> String {
     for said in of.summary_for(Reader::Comment) {
         b.line(&format!("- {}", sentence(said)));
     }
-    b.finish().trim_end().to_owned() + "\n\n"
+    b.text.trim_end().to_owned() + "\n\n"
 }
 
 fn block(b: &mut Bounded, section: &Section, of: &Block) {

@@ -11,7 +11,6 @@ use crate::shell::command;
 use retally_compare::model::{Comparison, How, KnownFile, RunSide, Side};
 use retally_core::digest::Hash;
 
-/// What it shows, and what it leaves open.
 pub(super) fn meaning(c: &Comparison, to: &mut Section) {
     let list = |title, class, lines: &[String]| List {
         title,
@@ -26,7 +25,6 @@ pub(super) fn meaning(c: &Comparison, to: &mut Section) {
     not_looked(c).for_each(|said| to.put(COMMENT, Block::Lead(said)));
 }
 
-/// What was compared, and how to repeat it.
 pub(super) fn compared(c: &Comparison, to: &mut Section) {
     let [a, b] = names(c);
     let how = match c.how {

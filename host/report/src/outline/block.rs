@@ -6,7 +6,6 @@ use crate::number::grouped;
 /// A part of a section.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Block {
-    /// A paragraph.
     Lead(Sentence),
     /// Lines by themselves.
     Lines(Vec<Sentence>),
@@ -20,7 +19,6 @@ pub(crate) enum Block {
     Gate(bool, String),
     /// Counts that are to be seen at once.
     Tiles(Vec<Tile>),
-    /// A table.
     Table(Table),
     /// Tables of one shape.
     Tables(Tables),
@@ -39,7 +37,6 @@ pub(crate) enum Block {
 }
 
 impl Block {
-    /// Whether nothing stands in it.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Lead(said) => said.is_empty(),
@@ -98,24 +95,20 @@ pub(crate) enum Stands {
     Right,
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: Sentence,
     pub(crate) stands: Stands,
 }
 
-/// The names of the rows.
 pub(crate) fn head(name: impl Into<Sentence>) -> Column {
     Column { name: name.into(), stands: Stands::Head }
 }
 
-/// A column of text.
 pub(crate) fn left(name: impl Into<Sentence>) -> Column {
     Column { name: name.into(), stands: Stands::Left }
 }
 
-/// A column of numbers.
 pub(crate) fn right(name: impl Into<Sentence>) -> Column {
     Column { name: name.into(), stands: Stands::Right }
 }
@@ -132,7 +125,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table of at most `max` rows.
     pub(crate) fn new(
         caption: impl Into<Sentence>,
         columns: impl IntoIterator<Item = Column>,
@@ -174,7 +166,6 @@ pub(crate) struct Plot {
     pub(crate) steps: Option<(Class, Vec<(f64, f64)>)>,
     /// Where it is divided from top to bottom.
     pub(crate) middle: Option<f64>,
-    /// Labels below it.
     pub(crate) ticks: Vec<(f64, String)>,
 }
 

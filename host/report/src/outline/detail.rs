@@ -21,7 +21,6 @@ const RECORDS_MAX: usize = 5;
 const LINE_ROWS_MAX: usize = 2;
 const LINE_VALUES_MAX: usize = 6;
 
-/// All of it, folded.
 pub(super) fn fold(c: &Comparison, key: &KeyDifference) -> Block {
     let mut title = said!["Every value that differs"];
     let [a, b] = names(c).map(right);
@@ -48,7 +47,6 @@ pub(super) fn fold(c: &Comparison, key: &KeyDifference) -> Block {
     Block::Fold(title, blocks)
 }
 
-/// Row, field, both values and their difference.
 pub(super) fn values(c: &Comparison, key: &KeyDifference) -> Vec<Vec<Sentence>> {
     let is_lone = key.rows.len() == 1;
     let own = |row: &RowDifference, v: &ValueDifference| {
@@ -72,7 +70,6 @@ pub(super) fn values(c: &Comparison, key: &KeyDifference) -> Vec<Vec<Sentence>> 
     rows.flat_map(|row| row.values.iter().take(VALUES_MAX).map(move |v| own(row, v))).collect()
 }
 
-/// The same for a terminal.
 pub(super) fn brief(c: &Comparison, key: &KeyDifference) -> Brief {
     let lead = match &key.first {
         FirstDivergence::Event(event) => {
@@ -166,7 +163,6 @@ fn view(rows: Option<&[ShownRow]>, other: Option<&[ShownRow]>) -> Sentence {
     lines(shown, "no row")
 }
 
-/// Each in a line of its own, as far as there is room.
 fn lines(all: impl ExactSizeIterator<Item = Sentence>, none: &str) -> Sentence {
     if all.len() == 0 {
         return missing(none).into();

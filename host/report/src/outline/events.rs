@@ -16,7 +16,6 @@ use retally_compare::model::{
 const ROWS_MAX: usize = 100;
 const FIELDS_MAX: usize = 12;
 
-/// Emit kinds.
 pub(super) fn emits(c: &Comparison, to: &mut Section) {
     if c.verdict == Verdict::Different {
         let lines = c.emits.iter().take(LINES_MAX).filter_map(|emit| line(c, emit));
@@ -85,7 +84,6 @@ fn row(c: &Comparison, emit: &EmitDifference) -> Vec<Sentence> {
     ]
 }
 
-/// Outcomes, refusals and violations.
 pub(super) fn events(c: &Comparison, to: &mut Section) {
     let changes = c.outcomes.as_deref().unwrap_or_default();
     if c.verdict == Verdict::Different {

@@ -8,7 +8,6 @@ use super::{PAGE, Readers, SHEETS, Section, TERMINAL, spread};
 use crate::number::{digits, grouped, rounded};
 use retally_compare::model::{Comparison, FieldDifference, Numeric, Verdict};
 
-/// Fields, plots and changes that are shown.
 const FIELDS_MAX: usize = 100;
 const FIGURES_MAX: usize = 12;
 const TRANSITIONS_MAX: usize = 25;
@@ -17,7 +16,6 @@ const TRANSITIONS_MAX: usize = 25;
 pub(super) const LINES_MAX: usize = 12;
 const LINE_CHANGES_MAX: usize = 3;
 
-/// The view's fields.
 pub(super) fn fields(c: &Comparison, to: &mut Section) {
     if c.verdict == Verdict::Different {
         to.put(TERMINAL, Block::Brief(brief(&c.fields)));
@@ -34,12 +32,10 @@ pub(super) fn fields(c: &Comparison, to: &mut Section) {
     plots(&c.fields).for_each(|block| to.put(PAGE, block));
 }
 
-/// From which value to which.
 pub(super) fn changes(c: &Comparison, to: &mut Section) {
     transitions(&c.fields).into_iter().for_each(|block| to.put(SHEETS, block));
 }
 
-/// All of it, of an emit kind.
 pub(super) fn of_records(fields: &[FieldDifference]) -> Vec<Block> {
     let table = Block::Table(list(fields));
     std::iter::once(table).chain(plots(fields)).chain(transitions(fields)).collect()
@@ -84,7 +80,6 @@ pub(super) fn and_more(count: usize, what: &str) -> Sentence {
     }
 }
 
-/// How often each differs, and by how much.
 fn list(fields: &[FieldDifference]) -> Table {
     let columns = [
         head("Field"),
@@ -142,7 +137,6 @@ fn cells(field: &FieldDifference) -> Vec<Sentence> {
     ]
 }
 
-/// Distributions.
 fn plots(fields: &[FieldDifference]) -> impl Iterator<Item = Block> {
     let own = fields.iter().filter_map(|field| Some(spread::plot(field, field.numeric.as_ref()?)));
     let plots: Vec<Plot> = own.take(FIGURES_MAX).collect();

@@ -21,13 +21,11 @@ const KEYS_MAX: usize = 1_000;
 const COMMENT_KEYS_MAX: usize = 10;
 const LINE_KEYS_MAX: usize = 3;
 
-/// Values of a key in a comment.
 const COMMENT_VALUES_MAX: usize = 8;
 
 /// Numbers that have a column.
 const COLUMNS_MAX: usize = 6;
 
-/// Changes of texts that a line names.
 const CHANGES_MAX: usize = 3;
 
 /// A line: a key and the largest difference of each column.
@@ -36,14 +34,12 @@ struct Line<'a> {
     largest: Vec<Option<Largest>>,
 }
 
-/// The largest difference of a key in a field.
 struct Largest {
     difference: String,
     /// Of which of its rows.
     row: String,
 }
 
-/// The section.
 pub(super) fn keys(c: &Comparison, to: &mut Section) {
     let chosen: Vec<&KeyDifference> =
         chosen(c).into_iter().map(|number| &c.worst.keys[number]).collect();
@@ -59,7 +55,6 @@ pub(super) fn keys(c: &Comparison, to: &mut Section) {
     to.put(PAGE, Block::Keys(Box::new(on_page(c, &chosen))));
 }
 
-/// The command that explains the worst key.
 pub(super) fn explain(c: &Comparison) -> Option<String> {
     let key = &c.worst.keys[*chosen(c).first()?];
     match &key.first {
@@ -189,7 +184,6 @@ fn chosen(c: &Comparison) -> Vec<usize> {
     chosen
 }
 
-/// The fields that have a column of numbers.
 fn numbers(c: &Comparison) -> Vec<&FieldDifference> {
     let ranked = c.worst.rankings.iter().filter_map(|ranking| ranking.field.as_ref());
     let fields = ranked.filter_map(|name| c.fields.iter().find(|field| field.name == *name));

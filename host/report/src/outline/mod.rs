@@ -7,7 +7,7 @@
 //! span.rs, block.rs      what sentences and what sections are made of
 //! sentence.rs, known.rs  the answer and what goes with it
 //! summary.rs             notes, gate, counts
-//! money.rs, groups.rs    totals, per group
+//! money.rs               totals, per group
 //! why.rs, time.rs        what the changed keys have in common, since when
 //! fields.rs, spread.rs   field by field, distributions
 //! events.rs              emits, outcomes, refusals, violations
@@ -20,7 +20,6 @@ mod block;
 mod detail;
 mod events;
 mod fields;
-mod groups;
 mod keys;
 mod known;
 mod money;
@@ -48,7 +47,6 @@ pub(crate) enum Reader {
     Page,
 }
 
-/// Those who are shown something.
 pub(crate) type Readers = &'static [Reader];
 
 pub(crate) const ALL: Readers = &[Reader::Terminal, Reader::Comment, Reader::Page];
@@ -62,7 +60,6 @@ pub(crate) const SHEETS: Readers = &[Reader::Comment, Reader::Page];
 #[derive(Debug, Clone)]
 pub struct Outline {
     pub(crate) verdict: Verdict,
-    /// What the two sides are called.
     pub(crate) sides: [String; 2],
     /// The answer, and the few sentences that go with it.
     pub(crate) headline: Sentence,
@@ -71,7 +68,6 @@ pub struct Outline {
     /// Commands that explain the worst key and make a page of it, if anything differs.
     pub(crate) explain: Option<String>,
     pub(crate) page: Option<String>,
-    /// Version of Retally.
     pub(crate) retally: String,
 }
 
@@ -97,7 +93,6 @@ pub(crate) struct About {
     of: fn(&Comparison, &mut Section),
 }
 
-/// The sections, in their order.
 pub(crate) static SECTIONS: [About; 14] = [
     about("gate", "The gate", "Gate", summary::gate).open(3_000),
     about("notes", "Know before you read", "", summary::notes).open(5_000),
@@ -156,10 +151,8 @@ impl Section {
         }
     }
 
-    /// What a reader is shown.
     pub(crate) fn blocks_for(&self, reader: Reader) -> impl Iterator<Item = &Block> {
-        let own = self.blocks.iter().filter(move |(readers, _)| readers.contains(&reader));
-        own.map(|(_, block)| block)
+        shown(&self.blocks, reader)
     }
 }
 
@@ -181,9 +174,12 @@ impl Outline {
         }
     }
 
-    /// The sentences that go with the answer, for a reader.
     pub(crate) fn summary_for(&self, reader: Reader) -> impl Iterator<Item = &Sentence> {
-        let own = self.summary.iter().filter(move |(readers, _)| readers.contains(&reader));
-        own.map(|(_, said)| said)
+        shown(&self.summary, reader)
     }
+}
+
+/// What a reader is shown of all.
+fn shown<T>(all: &[(Readers, T)], reader: Reader) -> impl Iterator<Item = &T> {
+    all.iter().filter(move |(readers, _)| readers.contains(&reader)).map(|(_, of)| of)
 }

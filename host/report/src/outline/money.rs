@@ -1,23 +1,22 @@
 //! Totals, which a finance lead asks for first: of both sides, their difference, what a tolerance
-//! let pass; over everything and per group.
+//! let pass; over everything and per group. Of groups only the fields whose totals differ in some
+//! group, the largest difference first, so that what changed is never behind what did not.
 
 use super::block::{Block, Column, Table, Tables, head, more, right};
-use super::groups::{Moved, moved};
 use super::sentence::names;
 use super::span::{Difference, Sentence, Span, missing, name, optional, said};
 use super::{PAGE, Readers, SHEETS, Section};
-use crate::number::{approximate, is_zero, thousands};
+use crate::number::{approximate, compare_size, is_zero, thousands};
 use crate::shell::shell_flag;
-use retally_compare::model::{Comparison, Place, RowKey, Total, Verdict};
+use retally_compare::model::{Comparison, Group, Groups, Place, RowKey, Total, Verdict};
+use retally_core::schema::Kind;
 
 /// Fields whose groups are told, and groups of each.
 const FIELDS_MAX: usize = 8;
 const GROUPS_MAX: usize = 100;
 
-/// Totals that are told.
 const TOTALS_MAX: usize = 1_000;
 
-/// Totals of the view and of emits.
 pub(super) fn totals(c: &Comparison, to: &mut Section) {
     let readers: Readers = if c.verdict == Verdict::Same { PAGE } else { SHEETS };
     if c.totals.is_empty() {
@@ -68,7 +67,6 @@ fn line(of: Sentence, total: &Total) -> Vec<Sentence> {
     vec![of, side(&total.a), side(&total.b), difference, share(total), tolerated.into()]
 }
 
-/// The difference in per cent of A's total.
 fn share(total: &Total) -> Sentence {
     let a = total.a.as_deref().map(approximate).unwrap_or_default();
     if a == 0.0 || is_zero(&total.difference) {
@@ -84,7 +82,6 @@ fn share(total: &Total) -> Sentence {
     .into()
 }
 
-/// Totals per value of a field.
 pub(super) fn groups(c: &Comparison, to: &mut Section) {
     let Some(groups) = &c.groups else { return };
     let by = name(&groups.by);
@@ -107,4 +104,45 @@ pub(super) fn groups(c: &Comparison, to: &mut Section) {
     to.put(SHEETS, Block::Tables(Tables { of: "Total of", is_narrow: false, parts }));
     let beyond = all.len().saturating_sub(FIELDS_MAX) as u64;
     to.put(SHEETS, Block::Lead(more(beyond, "fields whose totals differ by group")));
+}
+
+/// A total that differs in at least one group.
+struct Moved<'a> {
+    /// Which total: its numbers are those of some group.
+    of: &'a Total,
+    /// The groups' values with their totals, the largest difference first.
+    groups: Vec<(Option<&'a str>, &'a Total)>,
+    /// The groups that are not told one by one.
+    others: Option<&'a Total>,
+}
+
+/// Those that differ: of results before those of emits, and of each money before counts.
+fn moved(groups: &Groups) -> Vec<Moved<'_>> {
+    let first = groups.groups.first().or(groups.others.as_ref());
+    let all = first.map(|group| group.totals.as_slice()).unwrap_or_default();
+    let mut moved: Vec<Moved<'_>> = all.iter().map(|total| one(groups, total)).collect();
+    moved.retain(|moved| {
+        let mut own = moved.groups.iter().map(|(_, total)| *total).chain(moved.others);
+        own.any(|total| !is_zero(&total.difference))
+    });
+    moved.sort_by_key(|moved| (moved.of.of != Place::View, is_count(moved.of)));
+    moved
+}
+
+fn one<'a>(groups: &'a Groups, total: &'a Total) -> Moved<'a> {
+    let own = groups.groups.iter();
+    let own = own.filter_map(|group| Some((group.value.as_deref(), same(group, total)?)));
+    let mut own: Vec<(Option<&str>, &Total)> = own.collect();
+    own.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
+    let others = groups.others.as_ref().and_then(|group| same(group, total));
+    Moved { of: total, groups: own, others }
+}
+
+/// Whether a total counts things: money stands before counts.
+pub(super) fn is_count(total: &Total) -> bool {
+    !matches!(total.kind, Kind::Decimal { .. })
+}
+
+pub(super) fn same<'a>(group: &'a Group, total: &Total) -> Option<&'a Total> {
+    group.totals.iter().find(|own| own.of == total.of && own.field == total.field)
 }

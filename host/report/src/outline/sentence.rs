@@ -1,8 +1,8 @@
 //! What a comparison came to, in sentences: the same for every reader.
 
-use super::groups::{is_count, same};
+use super::money::{is_count, same};
 use super::span::{Sentence, counted, name, number, said};
-use super::time::{Step, moment};
+use super::time::{moment, told};
 use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times, trimmed,
 };
@@ -19,7 +19,6 @@ const TOTALS_SAID: usize = 3;
 const CHANGES_SAID: usize = 2;
 const VALUES_SAID: usize = 3;
 
-/// Groups that a sentence names.
 const GROUPS_SAID: usize = 4;
 
 /// What the two sides are called; never the same.
@@ -30,7 +29,6 @@ pub(super) fn names(c: &Comparison) -> [String; 2] {
     }
 }
 
-/// The answer, in one sentence.
 pub(super) fn verdict(c: &Comparison) -> Sentence {
     let [a, b] = names(c).map(name);
     let (differ, all) = (c.keys.differing(), c.keys.all());
@@ -64,7 +62,6 @@ pub(super) fn has_view(c: &Comparison) -> bool {
     c.how != How::Known || c.b.known.iter().any(|file| file.of == Place::View)
 }
 
-/// The answer where records alone were compared.
 fn of_records(c: &Comparison, a: Sentence, b: Sentence) -> Sentence {
     let own = || c.emits.iter().filter_map(|emit| Some((emit.records?, emit.doubled)));
     let all = own().map(|(sets, _)| sets.all()).sum();
@@ -240,12 +237,11 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
     Some(said![said, more, "."])
 }
 
-/// When the keys part, over event time.
 fn since(c: &Comparison) -> Option<Sentence> {
     let d = &c.divergences;
     let (first, last, step) = (d.over_time.first()?, d.over_time.last()?, d.step?);
     let [first, last] = [first, last].map(|bucket| number(moment(&bucket.from, step)));
-    let on = Step::of(step).on;
+    let (_, on, _) = told(step);
     Some(match first == last {
         true => said![format!("By event time all differences begin {on}"), first, "."],
         false => {

@@ -30,7 +30,6 @@ pub(crate) enum Span {
     Result(Difference),
     /// A part of a whole; the class is that of what it is a part of.
     Share(u64, u64, Class),
-    /// A digest.
     Digest(Hash),
     /// A field of a record with its value; whether the other side has another.
     Pair(String, Option<String>, bool),
@@ -41,7 +40,6 @@ pub(crate) enum Span {
 }
 
 impl Span {
-    /// Its bare text.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text)
@@ -86,12 +84,10 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// A difference with its sign.
     pub(crate) fn of(text: &str) -> Self {
         Self::shown(text, signed(text))
     }
 
-    /// A difference with its own text.
     pub(crate) fn shown(text: &str, shown: String) -> Self {
         let way = match (is_zero(text), is_negative(text)) {
             (true, _) => Class::Zero,
@@ -107,13 +103,11 @@ impl Difference {
 pub(crate) struct Sentence(pub(crate) Vec<Span>);
 
 impl Sentence {
-    /// Goes on with more.
     pub(crate) fn with(mut self, more: impl Into<Self>) -> Self {
         self.0.extend(more.into().0);
         self
     }
 
-    /// Whether it says nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -123,7 +117,6 @@ impl Sentence {
         self.0.iter().map(write).collect()
     }
 
-    /// Several with the same between them.
     pub(crate) fn joined(
         all: impl IntoIterator<Item = Self>,
         between: impl Into<Self> + Clone,
@@ -182,22 +175,18 @@ macro_rules! said {
 }
 pub(crate) use said;
 
-/// A name or a value within what we say.
 pub(crate) fn name(of: impl Into<String>) -> Span {
     Span::Name(of.into())
 }
 
-/// A number that is looked for.
 pub(crate) fn number(of: impl Into<String>) -> Span {
     Span::Number(of.into())
 }
 
-/// A count among others.
 pub(crate) fn count(of: u64) -> Sentence {
     Span::Amount(grouped(of)).into()
 }
 
-/// What is missing.
 pub(crate) fn missing(what: impl Into<String>) -> Span {
     Span::Missing(what.into())
 }

@@ -15,10 +15,8 @@ const BARS_MAX: i64 = 48;
 /// A plot has room for at least so many: a single bar is no wall.
 const BARS_MIN: i64 = 12;
 
-/// Labels of an axis.
 const TICKS_MAX: i64 = 9;
 
-/// Bins that are one bar.
 #[derive(Debug)]
 struct Bins {
     values: u64,
@@ -26,7 +24,6 @@ struct Bins {
     to: String,
 }
 
-/// The plot of a field; it has no bars if nothing differs.
 pub(super) fn plot(field: &FieldDifference, n: &Numeric) -> Plot {
     let way = |way: Class, count: u64, word: &str| {
         Span::Difference(Difference { way, shown: format!("{} {word}", grouped(count)) })

@@ -12,7 +12,6 @@ use retally_compare::model::{CodeCount, Comparison, How, Note, NoteCode, Sets, V
 /// Findings that are told with the answer, but for the first: on a terminal, in a comment.
 const FINDINGS_MAX: [usize; 2] = [2, 7];
 
-/// The few sentences that go with the answer.
 pub(super) fn summary(c: &Comparison) -> Vec<(Readers, Sentence)> {
     let for_all = |said: Vec<Sentence>| said.into_iter().map(|said| (ALL, said));
     let mut said: Vec<(Readers, Sentence)> =
@@ -42,7 +41,6 @@ pub(super) fn notes(c: &Comparison, to: &mut Section) {
     to.put(ALL, Block::Notes(c.notes.iter().map(note).collect()));
 }
 
-/// What a gate found.
 pub(super) fn gate(c: &Comparison, to: &mut Section) {
     if let Some(gate) = &c.gate {
         to.title = format!("The gate {}", if gate.holds { "holds" } else { "is broken" });
@@ -76,7 +74,6 @@ pub(super) fn alone(c: &Comparison) -> [&'static str; 2] {
     }
 }
 
-/// How many keys, rows, states, records and events differ.
 pub(super) fn counts(c: &Comparison, to: &mut Section) {
     let view = has_view(c);
     let (keys, rows) = (view.then_some(c.keys), view.then_some(c.rows));

@@ -8,7 +8,6 @@ use retally_compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Kind, Value, display};
 
-/// Fields whose sums are drawn.
 const FIELDS_MAX: usize = 6;
 
 /// Labels of the time axis, but for the last: of days, and of moments, which are longer. On a small
@@ -19,20 +18,18 @@ const TICKS_LONG: i64 = 2;
 /// Days from which on an axis is told in days.
 const DAYS: i64 = 4;
 
-const SECOND: i64 = 1_000_000;
-const DAY: i64 = 86_400 * SECOND;
+const DAY: i64 = 86_400_000_000;
 
-/// The plots; none if no time is known.
 pub(super) fn plots(c: &Comparison) -> Vec<Plot> {
     let d = &c.divergences;
     let Some(axis) = Axis::of(d) else { return Vec::new() };
     let bar = |(bucket, at): (&TimeBucket, &i64)| Bar {
         class: Class::Different,
-        span: (axis.share(*at), axis.share(at + length(axis.step))),
+        span: (axis.share(*at), axis.share(at + axis.step.micros())),
         value: bucket.keys as f64,
         title: format!("{}: {} keys", moment(&bucket.from, axis.step), grouped(bucket.keys)).into(),
     };
-    let each = Step::of(axis.step).name;
+    let (each, ..) = told(axis.step);
     let first = Plot {
         caption: format!("Keys that begin to differ, per {each} of event time").into(),
         label: "Keys that begin to differ, over event time".to_owned(),
@@ -66,10 +63,8 @@ fn cumulative(buckets: &[TimeBucket], axis: &Axis, field: usize) -> Option<Plot>
     })
 }
 
-/// The axis of event time.
 struct Axis {
     step: TimeStep,
-    /// Where each bucket begins.
     at: Vec<i64>,
     from: i64,
     to: i64,
@@ -81,7 +76,7 @@ impl Axis {
         let at: Vec<i64> =
             d.over_time.iter().map(|bucket| micros(&bucket.from)).collect::<Option<_>>()?;
         let (first, last) = (*at.first()?, *at.last()?);
-        let length = length(step);
+        let length = step.micros();
         // A step of nothing in front, so that the first rise is seen to be one.
         let from = first.saturating_sub(length);
         Some(Self { step, at, from, to: last.saturating_add(length) })
@@ -107,7 +102,7 @@ impl Axis {
             return Vec::new();
         };
         // Whole days where there are enough of them.
-        let unit = if last - first >= DAYS * DAY { DAY } else { length(self.step).min(DAY) };
+        let unit = if last - first >= DAYS * DAY { DAY } else { self.step.micros().min(DAY) };
         let first = first - first.rem_euclid(unit);
         let units = (last - first) / unit;
         // On a small screen a day is a fifth as wide as the axis, a moment nearly a third.
@@ -122,37 +117,20 @@ impl Axis {
     }
 }
 
-/// How a step of time is told.
-pub(super) struct Step {
-    name: &'static str,
-    /// What stands in front of a moment.
-    pub(super) on: &'static str,
-    /// Characters of a moment that is as precise.
-    chars: usize,
-    /// How long it is about: only drawn.
-    length: i64,
-}
-
-impl Step {
-    pub(super) fn of(step: TimeStep) -> Self {
-        let (name, on, chars, length) = match step {
-            TimeStep::Minute => ("minute", "at ", 16, 60 * SECOND),
-            TimeStep::Hour => ("hour", "at ", 16, 3600 * SECOND),
-            TimeStep::Day => ("day", "on ", 10, DAY),
-            TimeStep::Month => ("month", "in ", 7, 30 * DAY),
-            TimeStep::Year => ("year", "in ", 4, 365 * DAY),
-        };
-        Self { name, on, chars, length }
+/// How a step of time is told: its name, what stands in front of a moment, and how many characters
+/// a moment has that is as precise.
+pub(super) fn told(step: TimeStep) -> (&'static str, &'static str, usize) {
+    match step {
+        TimeStep::Minute => ("minute", "at ", 16),
+        TimeStep::Hour => ("hour", "at ", 16),
+        TimeStep::Day => ("day", "on ", 10),
+        TimeStep::Month => ("month", "in ", 7),
+        TimeStep::Year => ("year", "in ", 4),
     }
 }
 
-/// A moment as precise as its step.
 pub(super) fn moment(rfc3339: &str, step: TimeStep) -> String {
-    rfc3339.get(..Step::of(step).chars).unwrap_or(rfc3339).replacen('T', " ", 1)
-}
-
-fn length(step: TimeStep) -> i64 {
-    Step::of(step).length
+    rfc3339.get(..told(step).2).unwrap_or(rfc3339).replacen('T', " ", 1)
 }
 
 fn micros(text: &str) -> Option<i64> {
@@ -170,7 +148,7 @@ mod tests {
     fn labels_of_the_time_axis_stand_apart() {
         for step in [TimeStep::Minute, TimeStep::Hour, TimeStep::Day, TimeStep::Month] {
             for buckets in 1..400 {
-                let length = length(step);
+                let length = step.micros();
                 let at: Vec<i64> = (0..buckets).map(|n| 20_513 * DAY + n * length).collect();
                 let (from, to) = (at[0] - length, at[0] + buckets * length);
                 let axis = Axis { step, at, from, to };

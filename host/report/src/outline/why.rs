@@ -8,7 +8,6 @@ use crate::number::{grouped, percent};
 use crate::shell;
 use retally_compare::model::{Comparison, Finding, Verdict};
 
-/// Inputs that are listed.
 const INPUTS_MAX: usize = 20;
 
 /// The section of a page; in a comment what explains most stands beside the answer.
@@ -31,7 +30,6 @@ pub(super) fn why(c: &Comparison, to: &mut Section) {
     not_looked(c).for_each(|said| to.put(PAGE, Block::Lead(said)));
 }
 
-/// What could not be looked at.
 pub(super) fn not_looked(c: &Comparison) -> impl Iterator<Item = Sentence> {
     c.attribution.not_looked.iter().map(|text| prose(text))
 }

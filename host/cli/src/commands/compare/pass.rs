@@ -104,10 +104,8 @@ impl PassArgs {
         options: CompareOptions,
         sink: &mut dyn Sink,
     ) -> Result<Comparison, Failure> {
-        let explain = self.explain(path);
         let shown = Arc::new(Shown::new(self.quiet));
-        let options = self.options(options, &shown)?;
-        let options = PassOptions { explain, files: self.files(path)?, ..options };
+        let options = self.options(path, options, &shown)?;
         let job = job::resolve(job::load(path)?, &self.set)?;
         let compared = self.pass(&job, &options, &shown, sink);
         shown.finish();
@@ -132,7 +130,12 @@ impl PassArgs {
         Ok(compare(job, [a, b], options, shown, sink)?.comparison)
     }
 
-    fn options(&self, compare: CompareOptions, shown: &Arc<Shown>) -> Result<PassOptions, Failure> {
+    fn options(
+        &self,
+        job: &Path,
+        compare: CompareOptions,
+        shown: &Arc<Shown>,
+    ) -> Result<PassOptions, Failure> {
         let keys = match &self.keys_file {
             Some(file) => Some(crate::commands::keys_of(file)?),
             None => (!self.keys.is_empty()).then(|| self.keys.clone()),
@@ -144,17 +147,14 @@ impl PassArgs {
             ..job::options(self.threads, shown)?
         };
         let dirs = ["a", "b"].map(|side| self.out.as_ref().map(|out| out.join(side)));
-        Ok(PassOptions { replay, compare, dirs, ..PassOptions::default() })
-    }
-
-    /// The reducers' files as a job names them: from its folder, or else wherever they lie.
-    fn files(&self, job: &Path) -> Result<[Option<PathBuf>; 2], Failure> {
+        // The reducers' files as a job names them: from its folder, or else wherever they lie.
         let is_here = job.parent().is_some_and(|folder| folder.as_os_str().is_empty());
         let file = |file: &Option<PathBuf>| match file {
-            Some(file) if !is_here => std::path::absolute(file).map(Some),
+            Some(file) if !is_here => std::path::absolute(file).map(Some).map_err(Failure::usage),
             other => Ok(other.clone()),
         };
-        Ok([file(&self.a).map_err(Failure::usage)?, file(&self.b).map_err(Failure::usage)?])
+        let files = [file(&self.a)?, file(&self.b)?];
+        Ok(PassOptions { replay, compare, dirs, files, explain: self.explain(job) })
     }
 
     fn failure(&self, error: RunError) -> Failure {

@@ -95,17 +95,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, Failure> {
     let replay = job::options(args.threads, shown)?;
-    let mut reducers = Vec::new();
-    match &args.a {
-        Some(path) => reducers.push(load_file(job, path, &replay)?),
-        None => reducers.push(load(job, &replay)?),
-    }
+    let mut reducers = vec![match &args.a {
+        Some(path) => load_file(job, path, &replay)?,
+        None => load(job, &replay)?,
+    }];
     if let Some(path) = &args.b {
         reducers.push(load_file(job, path, &replay)?);
     }
-    let last = args.last.map(|last| last as usize);
     let around = args.around.clone();
-    let last = if around.is_some() { last.or(Some(AROUND)) } else { last };
+    let last = args.last.map(|last| last as usize).or(around.as_ref().map(|_| AROUND));
     let options =
         ExplainOptions { replay, last, around, compare: Options::default(), run: args.run.clone() };
     Ok(explain(job, &args.key, reducers, &options, shown.as_ref())?)

@@ -4,7 +4,7 @@ use super::unreadable;
 use crate::commands::keys_of;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::report::rows::{Csv, Format, Json, Printer, Table as Aligned, cells};
+use crate::report::rows::{Format, Printer, Style, cells};
 use retally_engine::rundir::{Keys, RunReader, Table};
 use std::collections::BTreeSet;
 use std::io::BufWriter;
@@ -34,6 +34,7 @@ pub(crate) struct Args {
 /// Keys without a result that are named one by one.
 const MISSING_NAMED: usize = 10;
 
+/// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = RunReader::open(&args.run).map_err(unreadable)?;
     let wanted: Option<BTreeSet<String>> = match &args.keys_file {
@@ -45,11 +46,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut missing = wanted.clone().unwrap_or_default();
     let keys = wanted.clone().map_or(Keys::All, Keys::These);
     let out = BufWriter::new(std::io::stdout().lock());
-    let mut printer: Box<dyn Printer + '_> = match args.format {
-        Format::Table => Box::new(Aligned::new(out, &run.view().fields)),
-        Format::Json => Box::new(Json::new(out, &run.view().fields, run.manifest().run_digest)),
-        Format::Csv => Box::new(Csv::new(out, &run.view().fields, args.spreadsheet)),
-    };
+    let digest = run.manifest().run_digest;
+    let style = Style { format: args.format, spreadsheet: args.spreadsheet, digest };
+    let mut printer = Printer::new(out, &run.view().fields, style);
     for batch in run.rows(Table::Views, &keys).map_err(unreadable)? {
         let batch = batch.map_err(unreadable)?;
         let columns = run.columns(Table::Views, &batch).map_err(unreadable)?;
