@@ -51,7 +51,6 @@ impl Pair {
         finer(self.kind_a, self.kind_b)
     }
 
-    /// Its column and kind on a side.
     pub(crate) fn side(&self, of: SideOf) -> (usize, Kind) {
         match of {
             SideOf::A => (self.a, self.kind_a),

@@ -43,7 +43,6 @@ pub struct Words {
 /// How many keys have something: of those that differ, of the others.
 type Pair = [u64; 2];
 
-/// What is known so far.
 #[derive(Debug)]
 pub(crate) struct AttributionTally {
     keys: Pair,
@@ -73,12 +72,10 @@ impl AttributionTally {
         }
     }
 
-    /// Counts keys that are known to be the same, without looking at them.
     pub(crate) fn skip(&mut self, keys: u64) {
         self.keys[1] += keys;
     }
 
-    /// Takes a key, its rows and what else is known of it.
     pub(crate) fn key(
         &mut self,
         fields: &Fields,

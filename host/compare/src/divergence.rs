@@ -25,7 +25,6 @@ pub struct First<'a> {
     pub outcomes: [Option<Outcome>; 2],
 }
 
-/// What is known so far.
 #[derive(Debug)]
 pub(crate) struct DivergenceTally {
     /// Keys whose first diverging event is known.
@@ -35,7 +34,6 @@ pub(crate) struct DivergenceTally {
     /// The same by its input.
     pub(crate) by_input: BTreeMap<Option<String>, u64>,
     step: TimeStep,
-    /// By where they begin.
     buckets: BTreeMap<i64, Bucket>,
     fields: Vec<(String, u8)>,
 }
@@ -96,7 +94,6 @@ impl DivergenceTally {
         days
     }
 
-    /// What was found.
     pub(crate) fn finish(mut self) -> Divergences {
         while self.span() > limits::BUCKETS_TOLD && self.coarsen() {}
         let mut sums = vec![0i128; self.fields.len()];
@@ -147,7 +144,6 @@ impl Bucket {
     }
 }
 
-/// Where the bucket of a time begins.
 fn begin(time: Micros, step: TimeStep) -> i64 {
     let day = TimeStep::Day.micros();
     let (year, month, _) = civil_from_days(time.div_euclid(day));
@@ -159,7 +155,6 @@ fn begin(time: Micros, step: TimeStep) -> i64 {
     number.saturating_mul(length)
 }
 
-/// A time as RFC 3339.
 pub(crate) fn time_text(micros: Micros) -> String {
     display(Value::Timestamp(micros), Kind::Timestamp)
 }

@@ -39,7 +39,6 @@ impl EmitTally {
         Self { emit: emit.clone(), records, doubled: 0, looked: false }
     }
 
-    /// Counts records that are known to be the same.
     pub(crate) fn skip(&mut self, records: u64) {
         self.looked = true;
         self.records.skip(records);
@@ -105,7 +104,6 @@ impl EmitTally {
         Ok(())
     }
 
-    /// What was found.
     pub(crate) fn finish(mut self) -> (EmitDifference, Vec<Total>) {
         let (fields, totals) = match self.looked {
             true => self.records.finish(),

@@ -55,7 +55,6 @@ pub(crate) fn units(value: Value<'_>, kind: Kind, scale: u8) -> Option<i128> {
     }
 }
 
-/// B minus A, where that means something.
 pub(crate) fn delta(
     a: Option<Value<'_>>,
     b: Option<Value<'_>>,

@@ -31,7 +31,6 @@ pub mod model;
 mod notes;
 pub mod pair;
 pub mod sink;
-mod stretch;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -48,6 +47,5 @@ pub use join::{Sorted, join};
 pub use judge::{Judged, Rows, judge};
 pub use model::SideOf;
 pub use notes::Head;
-pub use stretch::SideStretch;
-pub use tally::Tally;
+pub use tally::{SideStretch, Tally};
 pub use view::KeyVerdict;

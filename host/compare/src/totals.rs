@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 /// Both sides' sums of summed fields, in units of the finer scale.
 pub(crate) type Sums = [Vec<i128>; 2];
 
-/// A row of a side.
 pub(crate) type OfSide<'a> = (Rows<'a>, usize, SideOf);
 
 /// The summed fields of a place.
@@ -47,7 +46,6 @@ impl Summed {
         all
     }
 
-    /// Sums that begin at nothing.
     pub(crate) fn sums(&self) -> Sums {
         [vec![0; self.pairs.len()], vec![0; self.pairs.len()]]
     }
@@ -110,7 +108,6 @@ impl Summed {
     }
 }
 
-/// Sums per value of a field.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupTally {
     by: String,

@@ -22,7 +22,6 @@ pub enum KeyVerdict {
     Different(Presence),
 }
 
-/// What is known of the views so far.
 #[derive(Debug)]
 pub(crate) struct ViewTally {
     pub(crate) rows: RowTally,
@@ -39,9 +38,7 @@ pub(crate) struct ViewTally {
 /// A value of the key at hand that differs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found {
-    /// Number of the row pair.
     pub(crate) row: usize,
-    /// Number of the field pair.
     pub(crate) field: usize,
     pub(crate) delta: Option<Delta>,
 }
@@ -58,7 +55,6 @@ impl ViewTally {
         }
     }
 
-    /// Compares the rows of a key.
     pub(crate) fn key(
         &mut self,
         key: &[u8],

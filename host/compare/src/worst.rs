@@ -13,7 +13,6 @@ use retally_core::schema::display;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The keys that are held so far.
 #[derive(Debug)]
 pub(crate) struct WorstTally {
     shown: usize,
@@ -87,7 +86,6 @@ impl WorstTally {
         }
     }
 
-    /// The keys that are held.
     pub(crate) fn keys(&self) -> Vec<Vec<u8>> {
         self.held.keys().cloned().collect()
     }
@@ -123,7 +121,6 @@ impl Top {
     }
 }
 
-/// Rows of A and of B.
 pub(crate) type Both<'a> = (Rows<'a>, Rows<'a>);
 
 /// Size of the largest difference of a field; 0: it does not differ in a number.

@@ -173,7 +173,6 @@ impl Entry {
         }
     }
 
-    /// Whether it says how large differences may be.
     pub(super) fn has_sizes(&self) -> bool {
         self.most.is_some() || self.total.is_some()
     }
@@ -199,7 +198,6 @@ pub(super) fn float(exact: Exact) -> f64 {
     exact.to_string().parse().unwrap_or(0.0)
 }
 
-/// Its short form, for reports.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.what)?;

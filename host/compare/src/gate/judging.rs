@@ -24,7 +24,6 @@ pub struct Judging {
     rows: Vec<usize>,
     pub(super) met: Vec<Met>,
     pub(super) expected: u64,
-    /// Unexpected differences by what.
     pub(super) unexpected: BTreeMap<String, u64>,
     /// Keys whose view differs unexpectedly.
     keys: u64,
@@ -44,16 +43,14 @@ pub(super) struct Met {
 /// A sum of sizes, of one field.
 #[derive(Debug, Clone, Default)]
 struct Sizes {
-    exact: Exact,
-    float: f64,
-    is_float: bool,
+    /// None: nothing met it.
+    sum: Option<Delta>,
     overflow: bool,
 }
 
 /// What is known of the key whose differences are coming in.
 #[derive(Debug, Clone, Default)]
 struct KeyAtHand {
-    /// Whether any difference was heard.
     heard: bool,
     unexpected: bool,
     /// The last row of one side alone: it counts once, however many fields it has.
@@ -259,26 +256,22 @@ impl Sink for Judging {
 
 impl Sizes {
     fn add(&mut self, delta: Delta) {
-        match delta {
-            Delta::Float(delta) => {
-                self.is_float = true;
-                self.float += delta.abs();
+        let sum = match (self.sum, delta) {
+            (Some(Delta::Float(sum)), Delta::Float(delta)) => Some(Delta::Float(sum + delta.abs())),
+            (_, Delta::Float(delta)) => Some(Delta::Float(delta.abs())),
+            (sum, Delta::Exact { units, scale }) => {
+                let before = if let Some(Delta::Exact { units, .. }) = sum { units } else { 0 };
+                let sum = units.checked_abs().and_then(|size| before.checked_add(size));
+                sum.map(|units| Delta::Exact { units, scale })
             }
-            Delta::Exact { units, scale } => {
-                let sum = units.checked_abs().and_then(|size| self.exact.units.checked_add(size));
-                self.overflow |= sum.is_none();
-                self.exact = Exact { units: sum.unwrap_or_default(), scale };
-            }
-        }
+        };
+        self.overflow |= sum.is_none();
+        self.sum = sum;
     }
 
     /// The sum as text; none: beyond what can be told.
     fn text(&self) -> Option<String> {
-        match (self.overflow, self.is_float) {
-            (true, _) => None,
-            (false, true) => Some(Delta::Float(self.float).text()),
-            (false, false) => Some(self.exact.to_string()),
-        }
+        (!self.overflow).then(|| self.sum.map_or("0".to_owned(), Delta::text))
     }
 
     /// By how much the sum is above `most`; the inner none: beyond what can be told.
@@ -286,14 +279,16 @@ impl Sizes {
         if self.overflow {
             return Some(None);
         }
-        if self.is_float {
-            let most = float(most);
+        let over = match self.sum? {
+            Delta::Exact { units, scale } => {
+                let bounds = Bounds { least: None, most: Some(most) };
+                bounds.over(Exact { units, scale })?.to_string()
+            }
             // A sum that is no number is above every total.
-            let is_within = self.float <= most;
-            return (!is_within).then(|| Some(Delta::Float(self.float - most).text()));
-        }
-        let bounds = Bounds { least: None, most: Some(most) };
-        bounds.over(self.exact).map(|over| Some(over.to_string()))
+            Delta::Float(sum) if sum <= float(most) => return None,
+            Delta::Float(sum) => Delta::Float(sum - float(most)).text(),
+        };
+        Some(Some(over))
     }
 }
 

@@ -2,11 +2,12 @@
 //! gate holds.
 
 use crate::model::gate::{Finding, Judged};
+use retally_core::schema::Exact;
 use std::fmt;
 use std::str::FromStr;
 
 /// Digits behind the point that a share may have: a billionth of a percent.
-const SHARE_DIGITS: usize = 9;
+const SHARE_DIGITS: u8 = 9;
 
 /// A hundred percent, in units of 10^-[`SHARE_DIGITS`] percent.
 const WHOLE: u64 = 100 * 10u64.pow(SHARE_DIGITS as u32);
@@ -52,24 +53,19 @@ impl FromStr for Limit {
     type Err = LimitError;
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        let wrong = || LimitError(text.to_owned());
-        let digits = |text: &str| {
-            let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            plain.then(|| text.parse::<u64>().ok()).flatten()
+        let limit = match text.strip_suffix('%') {
+            None => text.parse().ok().map(Self::Count),
+            Some(share) => {
+                let share: Option<Exact> = share.trim_end().parse().ok();
+                let share = share.filter(|share| share.scale <= SHARE_DIGITS);
+                let units =
+                    share.and_then(|share| share.rescaled(SHARE_DIGITS)?.units.try_into().ok());
+                units.filter(|units| *units <= WHOLE).map(Self::Share)
+            }
         };
-        let Some(share) = text.strip_suffix('%') else {
-            return digits(text).map(Self::Count).ok_or_else(wrong);
-        };
-        let share = share.trim_end();
-        let (whole, places) = share.split_once('.').unwrap_or((share, "0"));
-        if places.len() > SHARE_DIGITS {
-            return Err(wrong());
-        }
-        let places = digits(places).map(|_| format!("{places:0<SHARE_DIGITS$}"));
-        let units = digits(whole).zip(places).and_then(|(_, places)| {
-            format!("{whole}{places}").parse().ok().filter(|units| *units <= WHOLE)
-        });
-        units.map(Self::Share).ok_or_else(wrong)
+        // Neither has a sign.
+        let limit = limit.filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
+        limit.ok_or_else(|| LimitError(text.to_owned()))
     }
 }
 
@@ -78,11 +74,8 @@ impl fmt::Display for Limit {
         match self {
             Self::Count(count) => write!(f, "{count}"),
             Self::Share(units) => {
-                let one = 10u64.pow(SHARE_DIGITS as u32);
-                let places = format!("{:0>SHARE_DIGITS$}", units % one);
-                let places = places.trim_end_matches('0');
-                let point = if places.is_empty() { "" } else { "." };
-                write!(f, "{}{point}{places}%", units / one)
+                let share = Exact { units: (*units).into(), scale: SHARE_DIGITS }.to_string();
+                write!(f, "{}%", share.trim_end_matches('0').trim_end_matches('.'))
             }
         }
     }

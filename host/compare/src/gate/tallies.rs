@@ -19,7 +19,6 @@ pub(super) struct Tallied {
     pub(super) all_keyed: bool,
 }
 
-/// Judges what the sink does not hear.
 pub(super) fn judge(judging: &mut Judging, comparison: &Comparison) -> Tallied {
     let mut tallied = Tallied { all_of_view: true, all_keyed: true };
     for emit in comparison.emits.iter().filter(|emit| emit.declared == Presence::Both) {

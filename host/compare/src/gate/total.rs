@@ -6,6 +6,7 @@
 
 use crate::limits;
 use crate::model::gate::{Finding, Judged};
+use crate::totals::slot;
 use retally_core::manifest::FieldTotal;
 use retally_core::schema::{Column, Exact, Kind, Values, write_text};
 use std::cmp::Ordering;
@@ -96,22 +97,16 @@ impl Sums {
                 continue;
             }
             let sum = match by.get(row) {
-                None => &mut self.rest,
+                None => Some(&mut self.rest),
                 Some(value) => {
                     text.clear();
                     write_text(value, kind, &mut text);
-                    if !self.groups.contains_key(&text) {
-                        if self.groups.len() == limits::EXPECT_GROUPS_MAX {
-                            self.too_many = true;
-                            return;
-                        }
-                        self.groups.insert(text.clone(), Sum::default());
-                    }
-                    match self.groups.get_mut(&text) {
-                        Some(sum) => sum,
-                        None => continue,
-                    }
+                    slot(&mut self.groups, text.as_str(), limits::EXPECT_GROUPS_MAX)
                 }
+            };
+            let Some(sum) = sum else {
+                self.too_many = true;
+                return;
             };
             sum.values += 1;
             match sum.units.checked_add(value.into()) {
@@ -150,15 +145,15 @@ impl std::fmt::Display for Bounds {
 impl Expectation {
     /// What it is called: `net by currency`, `net of emit balance`.
     pub fn gate(&self) -> String {
-        let mut gate = self.name.clone();
-        if let Table::Emit(_, kind) = &self.table {
-            gate = format!("{gate} of emit {kind}");
-        }
-        match &self.by {
-            Some(By { name, only: Some(only), .. }) => format!("{gate} where {name} is {only}"),
-            Some(By { name, only: None, .. }) => format!("{gate} by {name}"),
-            None => gate,
-        }
+        let of = match &self.table {
+            Table::View => String::new(),
+            Table::Emit(_, kind) => format!(" of emit {kind}"),
+        };
+        let by = self.by.as_ref().map_or(String::new(), |by| match &by.only {
+            Some(only) => format!(" where {} is {only}", by.name),
+            None => format!(" by {}", by.name),
+        });
+        format!("{}{of}{by}", self.name)
     }
 
     /// Holds totals against it.
@@ -172,9 +167,11 @@ impl Expectation {
         let judged = std::iter::once((None, &sums.rest))
             .chain(groups)
             .filter(|(group, sum)| sum.values > 0 && (only.is_none() || *group == only));
-        let totals: Vec<_> = judged
-            .map(|(group, sum)| (group, Exact { units: sum.units, scale: self.scale }))
-            .collect();
+        let totals = judged.map(|(group, sum)| {
+            let total = Exact { units: sum.units, scale: self.scale };
+            (group, total, self.bounds.over(total))
+        });
+        let totals: Vec<_> = totals.collect();
         if totals.is_empty() {
             let what = match only {
                 Some(only) => format!("no row with {only:?} has a value to add up"),
@@ -182,20 +179,16 @@ impl Expectation {
             };
             return Judged::unjudged(gate, limit, what);
         }
-        let broken = totals.iter().filter(|(_, total)| self.bounds.over(*total).is_some()).count();
+        let broken = totals.iter().filter(|(_, _, over)| over.is_some()).count();
         // A single number is told in any case; of many only those that are wrong.
-        let told = totals
-            .iter()
-            .filter(|(_, total)| totals.len() == 1 || self.bounds.over(*total).is_some());
-        let findings: Vec<_> = told
-            .take(limits::GATE_FINDINGS_MAX)
-            .map(|(group, total)| Finding {
-                of: group.filter(|_| only.is_none()).cloned(),
-                actual: total.to_string(),
-                among: None,
-                over: self.bounds.over(*total).map(|over| over.to_string()),
-            })
-            .collect();
+        let told = totals.iter().filter(|(_, _, over)| totals.len() == 1 || over.is_some());
+        let finding = |(group, total, over): &(Option<&String>, Exact, Option<Exact>)| Finding {
+            of: group.filter(|_| only.is_none()).cloned(),
+            actual: total.to_string(),
+            among: None,
+            over: over.map(|over| over.to_string()),
+        };
+        let findings: Vec<_> = told.take(limits::GATE_FINDINGS_MAX).map(finding).collect();
         let more = broken.saturating_sub(findings.len()) as u64;
         let (judged, holds) = (totals.len() as u64, broken == 0);
         Judged { gate, limit, holds, judged, findings, more, why: None }

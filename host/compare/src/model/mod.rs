@@ -11,7 +11,6 @@ mod differences;
 mod events;
 pub mod gate;
 mod keys;
-mod outcome;
 mod sides;
 
 pub use differences::{
@@ -25,10 +24,9 @@ pub use keys::{
     FirstDivergence, FirstEvent, KeyDifference, Ranking, RowDifference, ShownRecord, ShownRow,
     ShownValue, ValueDifference, Worst,
 };
-pub use outcome::{NamedOutcome, Rejects, reject_codes};
 pub use sides::{
-    Aligned, Alignment, KnownFile, Lone, Note, NoteCode, Place, Presence, ReducerSide, RowKey,
-    RunSide, Side, SideOf,
+    Aligned, Alignment, KnownFile, Lone, NamedOutcome, Note, NoteCode, Place, Presence,
+    ReducerSide, Rejects, RowKey, RunSide, Side, SideOf, reject_codes,
 };
 
 use serde::{Deserialize, Serialize};
