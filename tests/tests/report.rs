@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use retally_compare::model::{Comparison, Condition, Group, How, Ranking, Read};
 use retally_compare::sink::NoSink;
-use retally_report::{Csv, Outline, terminal_beside_page};
+use retally_report::{Csv, Outline};
 use retally_tests::comparison::{Made, comparison};
 use retally_tests::{Project, payment, reducer};
 
@@ -22,7 +22,7 @@ fn markdown(c: &Comparison) -> String {
 }
 
 fn terminal(c: &Comparison) -> String {
-    retally_report::terminal(&Outline::of(c))
+    retally_report::terminal(&Outline::of(c), false)
 }
 
 fn small() -> Result<Comparison> {
@@ -67,7 +67,7 @@ fn what_few_of_all_keys_had_is_no_finding() -> Result<()> {
 #[test]
 fn a_report_with_a_page_does_not_lead_to_one() -> Result<()> {
     let c = small()?;
-    let (with, without) = (terminal_beside_page(&Outline::of(&c)), terminal(&c));
+    let (with, without) = (retally_report::terminal(&Outline::of(&c), true), terminal(&c));
     let kept: Vec<&str> = without.lines().filter(|l| !l.contains("--html report.html")).collect();
     assert_ne!(with, without);
     assert_eq!(with.lines().collect::<Vec<_>>(), kept);

@@ -165,7 +165,7 @@ impl AttributionTally {
                 add(condition, with, changed, whole.then_some((without, others)));
             }
         }
-        let found = divergences.found;
+        let found = divergences.told.found;
         for (input, keys) in &divergences.by_input {
             if let Some(input) = input {
                 add(Condition::FirstInput { input: input.clone() }, *keys, found, None);

@@ -27,11 +27,9 @@ pub struct First<'a> {
 
 #[derive(Debug)]
 pub(crate) struct DivergenceTally {
-    /// Keys whose first diverging event is known.
-    pub(crate) found: u64,
-    not_in_files: u64,
-    healed: u64,
-    /// The same by its input.
+    /// All but what is put in at the end.
+    pub(crate) told: Divergences,
+    /// Keys whose first diverging event is known, by its input.
     pub(crate) by_input: BTreeMap<Option<String>, u64>,
     step: TimeStep,
     buckets: BTreeMap<i64, Bucket>,
@@ -48,9 +46,7 @@ impl DivergenceTally {
     /// `fields`: the view's summed fields and the scale of their differences.
     pub(crate) fn new(fields: Vec<(String, u8)>) -> Self {
         Self {
-            found: 0,
-            not_in_files: 0,
-            healed: 0,
+            told: Divergences::default(),
             by_input: BTreeMap::new(),
             step: TimeStep::Minute,
             buckets: BTreeMap::new(),
@@ -61,13 +57,12 @@ impl DivergenceTally {
     /// Takes a key that differs at the end, or did on the way, with its differences at the end.
     pub(crate) fn key(&mut self, differs: bool, first: Option<First<'_>>, deltas: &[i128]) {
         let Some(first) = first else {
-            self.not_in_files += u64::from(differs);
+            self.told.not_in_files += u64::from(differs);
             return;
         };
-        self.found += 1;
-        self.healed += u64::from(!differs);
-        let input = first.input.map(str::to_owned);
-        *self.by_input.entry(input).or_default() += 1;
+        self.told.found += 1;
+        self.told.healed += u64::from(!differs);
+        *self.by_input.entry(first.input.map(str::to_owned)).or_default() += 1;
         let Some(time) = first.time else { return };
         let bucket = self.buckets.entry(begin(time, self.step)).or_default();
         bucket.add(1, deltas);
@@ -111,19 +106,12 @@ impl DivergenceTally {
                 cumulative: cumulative.collect(),
             });
         }
-        let by_input = self.by_input.into_iter();
-        let by_input = by_input.map(|(input, keys)| InputCount { input, keys });
-        let mut by_input: Vec<InputCount> = by_input.collect();
+        let input = |(input, keys)| InputCount { input, keys };
+        let mut by_input: Vec<InputCount> = self.by_input.into_iter().map(input).collect();
         by_input.sort_by_key(|count| std::cmp::Reverse(count.keys));
-        Divergences {
-            keys: self.found + self.not_in_files,
-            found: self.found,
-            not_in_files: self.not_in_files,
-            healed: self.healed,
-            by_input,
-            step: (!over_time.is_empty()).then_some(self.step),
-            over_time,
-        }
+        let keys = self.told.found + self.told.not_in_files;
+        let step = (!over_time.is_empty()).then_some(self.step);
+        Divergences { keys, by_input, step, over_time, ..self.told }
     }
 
     /// Buckets from the first to the last, empty ones included.

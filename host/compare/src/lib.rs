@@ -48,4 +48,3 @@ pub use judge::{Judged, Rows, judge};
 pub use model::SideOf;
 pub use notes::Head;
 pub use tally::{SideStretch, Tally};
-pub use view::KeyVerdict;

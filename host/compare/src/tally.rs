@@ -25,7 +25,7 @@ use super::model::{
 use super::notes::{Head, notes_of, statements};
 use super::sink::Sink;
 use super::totals::{GroupTally, Summed};
-use super::view::{KeyVerdict, ViewTally};
+use super::view::ViewTally;
 use super::worst::WorstTally;
 use retally_core::reduce::{Block, Outcome};
 use std::collections::BTreeMap;
@@ -119,22 +119,22 @@ impl Tally {
         b: Rows<'_>,
         facts: &KeyFacts<'_>,
         sink: &mut dyn Sink,
-    ) -> Result<KeyVerdict, CompareError> {
+    ) -> Result<(), CompareError> {
         self.check_columns(a, SideOf::A)?;
         self.check_columns(b, SideOf::B)?;
-        let verdict = self.view.key(key, a, b, self.groups.as_mut(), sink)?;
-        let differs = matches!(verdict, KeyVerdict::Different(_));
+        let different = self.view.key(key, a, b, self.groups.as_mut(), sink)?;
+        let differs = different.is_some();
         if differs || facts.first.is_some() {
             self.divergences.key(differs, facts.first, &self.view.deltas);
         }
-        if verdict != KeyVerdict::Absent {
+        if !(a.is_empty() && b.is_empty()) {
             let fields = &self.view.rows.fields;
             self.attribution.key(fields, differs, (a, b), facts, &self.rejects);
         }
-        if let KeyVerdict::Different(presence) = verdict {
+        if let Some(presence) = different {
             self.worst.key(key, presence, &self.view, (a, b));
         }
-        Ok(verdict)
+        Ok(())
     }
 
     /// Columns of another kind would be compared as nonsense.
@@ -291,7 +291,7 @@ impl Tally {
         let mut differs = view.keys.differing() > 0;
         differs |= emits.iter().any(EmitTally::differs) || !self.outcomes.is_empty();
         differs |= self.codes.values().any(|[a, b]| a != b);
-        differs |= divergences.found > 0;
+        differs |= divergences.told.found > 0;
         let whole = view.rows.whole;
         let attribution = attribution.finish(&plan.view, &divergences, words, whole);
         let places = std::iter::once(whole).chain(emits.iter().map(|emit| emit.records.whole));

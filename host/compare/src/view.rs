@@ -11,17 +11,6 @@ use super::sink::{Delta, Difference, Sink};
 use super::totals::{GroupTally, Summed};
 use retally_core::schema::{Kind, Value};
 
-/// What a key's rows came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyVerdict {
-    /// Neither side has a row of it: it is not in the results.
-    Absent,
-    /// The same on both sides.
-    Equal,
-    /// Not the same, on the sides that have it.
-    Different(Presence),
-}
-
 #[derive(Debug)]
 pub(crate) struct ViewTally {
     pub(crate) rows: RowTally,
@@ -55,6 +44,7 @@ impl ViewTally {
         }
     }
 
+    /// Compares the rows of a key: on which sides it stands, if it differs.
     pub(crate) fn key(
         &mut self,
         key: &[u8],
@@ -62,12 +52,13 @@ impl ViewTally {
         b: Rows<'_>,
         mut groups: Option<&mut GroupTally>,
         sink: &mut dyn Sink,
-    ) -> Result<KeyVerdict, CompareError> {
+    ) -> Result<Option<Presence>, CompareError> {
         self.in_order(key)?;
         self.found.clear();
         self.deltas.fill(0);
+        // In no view, and in the results of neither side.
         if a.is_empty() && b.is_empty() {
-            return Ok(KeyVerdict::Absent);
+            return Ok(None);
         }
         self.rows.fields.row_pairs(a, b, &mut self.pairs);
         let mut differs = false;
@@ -77,11 +68,11 @@ impl ViewTally {
         let presence = Presence::of(!a.is_empty(), !b.is_empty());
         self.keys.add(presence, differs);
         if !differs {
-            return Ok(KeyVerdict::Equal);
+            return Ok(None);
         }
         self.sum_deltas();
         sink.key(key, presence).map_err(CompareError::Sink)?;
-        Ok(KeyVerdict::Different(presence))
+        Ok(Some(presence))
     }
 
     fn in_order(&mut self, key: &[u8]) -> Result<(), CompareError> {

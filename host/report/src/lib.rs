@@ -29,4 +29,4 @@ pub use gate::gates;
 pub use html::html;
 pub use markdown::markdown;
 pub use outline::Outline;
-pub use terminal::{terminal, terminal_beside_page};
+pub use terminal::terminal;

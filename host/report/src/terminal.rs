@@ -14,19 +14,9 @@ const WIDTH: usize = 80;
 /// Characters of the names of lines, at least.
 const NAME_CHARS: usize = 6;
 
-/// The report.
+/// The report; `beside_page`: a page is written too, so that nothing leads to one.
 #[must_use]
-pub fn terminal(of: &Outline) -> String {
-    told(of, true)
-}
-
-/// The report of which a page is written too: nothing leads to one.
-#[must_use]
-pub fn terminal_beside_page(of: &Outline) -> String {
-    told(of, false)
-}
-
-fn told(of: &Outline, to_page: bool) -> String {
+pub fn terminal(of: &Outline, beside_page: bool) -> String {
     let mut t = String::new();
     let is_same = of.verdict == Verdict::Same;
     let word = if is_same { "same" } else { "different" };
@@ -43,7 +33,7 @@ fn told(of: &Outline, to_page: bool) -> String {
         t.push('\n');
     }
     all.for_each(|of| block(&mut t, of));
-    for hint in of.explain.iter().chain(of.page.as_ref().filter(|_| to_page)) {
+    for hint in of.explain.iter().chain(of.page.as_ref().filter(|_| !beside_page)) {
         let _ = writeln!(t, "hint: {hint}");
     }
     harmless_lines(&t)

@@ -127,16 +127,6 @@ impl Presence {
             _ => Self::Both,
         }
     }
-
-    /// The same seen from the other side.
-    #[must_use]
-    pub fn swapped(self) -> Self {
-        match self {
-            Self::Both => Self::Both,
-            Self::OnlyA => Self::OnlyB,
-            Self::OnlyB => Self::OnlyA,
-        }
-    }
 }
 
 /// What of two lists of fields can be compared.

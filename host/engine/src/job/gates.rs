@@ -128,14 +128,10 @@ fn bind(
     };
     let exact = |key: &'static str| -> Result<Option<Exact>, JobError> {
         let Some(written) = expect.get(key) else { return Ok(None) };
-        let number: Exact =
-            written.text().parse().map_err(|why| wrong(written, &format!("expect.{key}"), why))?;
-        let digits = || {
-            let text = written.text();
-            let why = format!("{text} has more digits after the point than `{name}`, a {kind}");
-            wrong(written, &format!("expect.{key}"), why)
-        };
-        number.rescaled(scale).map(Some).ok_or_else(digits)
+        let (text, key) = (written.text(), format!("expect.{key}"));
+        let number: Exact = text.parse().map_err(|why| wrong(written, &key, why))?;
+        let digits = || format!("{text} has more digits after the point than `{name}`, a {kind}");
+        number.rescaled(scale).map(Some).ok_or_else(|| wrong(written, &key, digits()))
     };
     let equals = exact("equals")?;
     let bounds =
@@ -159,24 +155,28 @@ fn table<'a>(
     reducer: &'a Description,
 ) -> Result<(Table, &'a [Field]), JobError> {
     let Some(written) = emit else { return Ok((Table::View, &reducer.view.fields)) };
-    let name = written.text();
-    let kinds = || reducer.emits.iter().map(|kind| kind.name.as_str());
-    match kinds().position(|kind| kind == name) {
-        Some(number) => Ok((Table::Emit(number, name.to_owned()), &reducer.emits[number].fields)),
-        None => {
-            let what = format!("emit {name:?} of reducer {}", reducer.name);
-            Err(JobError::Unknown { place: written.place.clone(), what, near: near(name, kinds()) })
-        }
-    }
+    let names = reducer.emits.iter().map(|kind| kind.name.as_str());
+    let number =
+        named(names, written, |name| format!("emit {name:?} of reducer {}", reducer.name))?;
+    Ok((Table::Emit(number, written.text().to_owned()), &reducer.emits[number].fields))
 }
 
 fn find(fields: &[Field], written: &Written, key: &str, whose: &str) -> Result<usize, JobError> {
+    let names = fields.iter().map(|field| field.name.as_str());
+    named(names, written, |name| format!("field {name:?} ({key}) of {whose}"))
+}
+
+/// Which of the names is written.
+fn named<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+    written: &Written,
+    what: impl Fn(&str) -> String,
+) -> Result<usize, JobError> {
     let name = written.text();
-    let names = || fields.iter().map(|field| field.name.as_str());
-    names().position(|field| field == name).ok_or_else(|| JobError::Unknown {
+    names.clone().position(|known| known == name).ok_or_else(|| JobError::Unknown {
         place: written.place.clone(),
-        what: format!("field {name:?} ({key}) of {whose}"),
-        near: near(name, names()),
+        what: what(name),
+        near: near(name, names),
     })
 }
 

@@ -28,18 +28,16 @@ fn count(dir: &Path, counts: &Counts, counted: &str, limit: Limit) -> Judged {
         "conflicts" => counts.conflicts,
         "rejected" => counts.rejected,
         "quarantined" => counts.quarantined,
+        _ if matches!(limit, Limit::Count(_)) => counts.violations,
         // A key may break many rules: as a share of keys only those keys make sense.
-        "violations" if matches!(limit, Limit::Share(_)) => match violating_keys(dir) {
-            Ok(keys) => return limit.judge(counted, keys, counts.keys, "keys"),
-            Err(error) => {
-                let most = format!("at most {limit} of keys");
-                return Judged::unjudged(counted.into(), most, error.to_string());
-            }
-        },
-        "violations" => counts.violations,
-        other => {
-            let why = "no run counts it".to_owned();
-            return Judged::unjudged(other.into(), format!("at most {limit}"), why);
+        _ => {
+            return match violating_keys(dir) {
+                Ok(keys) => limit.judge(counted, keys, counts.keys, "keys"),
+                Err(error) => {
+                    let most = format!("at most {limit} of keys");
+                    Judged::unjudged(counted.into(), most, error.to_string())
+                }
+            };
         }
     };
     limit.judge(counted, count, counts.events - counts.filtered, "events")

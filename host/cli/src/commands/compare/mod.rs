@@ -15,7 +15,7 @@ use retally_compare::gate::Limit;
 use retally_compare::model::{Comparison, Verdict};
 use retally_compare::sink::Sink;
 use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
-use retally_report::{Outline, terminal, terminal_beside_page};
+use retally_report::{Outline, terminal};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -86,10 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match args.json {
         true => out.write_all(&comparison.to_bytes().map_err(Failure::unfinished)?)?,
         false if args.reports.take_stdout() => {}
-        false if args.reports.has_page() => {
-            out.write_all(terminal_beside_page(&outline).as_bytes())?;
-        }
-        false => out.write_all(terminal(&outline).as_bytes())?,
+        false => out.write_all(terminal(&outline, args.reports.has_page()).as_bytes())?,
     }
     let passes = match &comparison.gate {
         Some(gate) => gate.holds,
