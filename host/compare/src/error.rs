@@ -14,8 +14,8 @@ pub enum CompareError {
     UnknownTolerance(String, Vec<String>),
     /// A tolerance for a field of a kind that is compared exactly, always.
     #[error(
-        "a tolerance is given for `{0}`, which is {1}: only floats may have one, everything else is \
-         compared exactly"
+        "a tolerance is given for `{0}`, which is {1}: only floats may have one, everything else \
+         is compared exactly"
     )]
     ExactKind(String, Kind),
     /// A field's tolerance that is no number to measure by.

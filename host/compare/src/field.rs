@@ -31,6 +31,9 @@ pub(crate) struct RowTally {
 /// A row of a side, if there is one.
 pub(crate) type Row<'a> = (Rows<'a>, Option<usize>);
 
+/// The values of both sides.
+pub(crate) type Both<'a> = [Option<Value<'a>>; 2];
+
 impl RowTally {
     pub(crate) fn new(fields: Fields, summed: Summed) -> Self {
         Self {
@@ -71,7 +74,7 @@ impl RowTally {
         &mut self,
         [a, b]: [Row<'a>; 2],
         mut groups: Option<&mut GroupTally>,
-        mut hear: impl FnMut(&Fields, usize, [Option<Value<'a>>; 2], bool) -> Result<(), CompareError>,
+        mut hear: impl FnMut(&Fields, usize, Both<'a>, bool) -> Result<(), CompareError>,
     ) -> Result<bool, CompareError> {
         let presence = Presence::of(a.1.is_some(), b.1.is_some());
         let mut differs = presence != Presence::Both;

@@ -181,8 +181,8 @@ impl Entry {
         self.expires.is_some_and(|last| last < today)
     }
 
-    /// Whether a difference of two values is within the size. Without a size all are; with one, what
-    /// has no size is not.
+    /// Whether a difference of two values is within the size. Without a size all are; with one,
+    /// what has no size is not.
     pub(super) fn allows(&self, delta: Option<Delta>) -> bool {
         let Some(most) = self.most else { return true };
         delta.is_some_and(|delta| match delta {

@@ -52,8 +52,8 @@ fn on_the_way(comparison: &Comparison) -> bool {
         || comparison.outcomes.as_ref().is_some_and(|changes| !changes.is_empty())
 }
 
-/// Whether everything that differs in a kind is expected. Where nobody takes something, entries that
-/// name it and speak of keys or of a total are told why they do not.
+/// Whether everything that differs in a kind is expected. Where nobody takes something, entries
+/// that name it and speak of keys or of a total are told why they do not.
 fn judge_emit(judging: &mut Judging, emit: &EmitDifference) -> bool {
     let place = Place::Emit(emit.kind.clone());
     let fields = emit.fields.iter().map(|field| (field.name.as_str(), field.differ, Some(field)));
