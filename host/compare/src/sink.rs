@@ -4,7 +4,7 @@
 
 pub use super::exact::Delta;
 
-use super::exact::finer;
+use super::align::Pair;
 use super::model::Presence;
 use retally_core::schema::{Kind, Value};
 
@@ -52,12 +52,8 @@ pub struct Difference<'a> {
     pub row_key: &'a [(Kind, Value<'a>)],
     /// Number of the field in [`Alignment::shared`](super::model::Alignment::shared).
     pub field: usize,
-    /// Its name.
-    pub name: &'a str,
-    /// A's kind.
-    pub kind_a: Kind,
-    /// B's kind.
-    pub kind_b: Kind,
+    /// The field, with its kind on each side.
+    pub pair: &'a Pair,
     /// The value in A; none: missing.
     pub a: Option<Value<'a>>,
     /// The value in B; none: missing.
@@ -67,11 +63,4 @@ pub struct Difference<'a> {
     pub delta: Option<Delta>,
     /// Whether a tolerance lets it pass: then it is no difference, and given here all the same.
     pub tolerated: bool,
-}
-
-impl Difference<'_> {
-    /// The field's kind: of two decimals the one with more digits.
-    pub fn kind(&self) -> Kind {
-        finer(self.kind_a, self.kind_b)
-    }
 }

@@ -90,7 +90,7 @@ impl Sink for Seen {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         let key = String::from_utf8_lossy(difference.key).into_owned();
         let both = difference.presence == Presence::Both && !difference.tolerated;
-        self.0.push((key, difference.name.to_owned(), both));
+        self.0.push((key, difference.pair.name.clone(), both));
         Ok(())
     }
 

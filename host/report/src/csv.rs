@@ -65,10 +65,10 @@ fn line(d: &Difference<'_>, out: &mut String) {
         Presence::OnlyB => "only candidate",
     };
     out.push_str(&format!(",{},{side},", d.position));
-    text(d.name, out);
+    text(&d.pair.name, out);
     out.push(',');
-    text(&d.kind().to_string(), out);
-    for (value, kind) in [(d.a, d.kind_a), (d.b, d.kind_b)] {
+    text(&d.pair.kind().to_string(), out);
+    for (value, kind) in [(d.a, d.pair.kind_a), (d.b, d.pair.kind_b)] {
         out.push(',');
         let Some(value) = value else { continue };
         let shown = display(value, kind);
@@ -103,14 +103,19 @@ pub fn cell(cell: &str, for_spreadsheet: bool, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retally_compare::Pair;
     use retally_compare::sink::Delta;
     use retally_core::schema::Value;
+
+    fn pair(kind_a: Kind, kind_b: Kind) -> Pair {
+        Pair { name: "net".into(), a: 0, b: 0, kind_a, kind_b, tolerance: None }
+    }
 
     fn difference<'a>(
         key: &'a str,
         a: Value<'a>,
         b: Option<Value<'a>>,
-        kind: Kind,
+        pair: &'a Pair,
     ) -> Difference<'a> {
         Difference {
             key: key.as_bytes(),
@@ -118,12 +123,10 @@ mod tests {
             presence: if b.is_some() { Presence::Both } else { Presence::OnlyA },
             row_key: &[(Kind::Text, Value::Text(b"EUR"))],
             field: 0,
-            name: "net",
-            kind_a: kind,
-            kind_b: kind,
+            pair,
             a: Some(a),
             b,
-            delta: (kind != Kind::Text).then_some(Delta::Exact { units: -100, scale: 2 }),
+            delta: (pair.kind_a != Kind::Text).then_some(Delta::Exact { units: -100, scale: 2 }),
             tolerated: false,
         }
     }
@@ -131,11 +134,12 @@ mod tests {
     #[test]
     fn formulas_are_text_and_numbers_are_numbers() {
         let mut csv = Csv::new(Vec::new());
-        let money = Kind::Decimal { scale: 2 };
-        csv.value(&difference("k", Value::Decimal(0), Some(Value::Decimal(-100)), money)).unwrap();
+        let (money, text) = (Kind::Decimal { scale: 2 }, pair(Kind::Text, Kind::Text));
+        let money = pair(money, money);
+        csv.value(&difference("k", Value::Decimal(0), Some(Value::Decimal(-100)), &money)).unwrap();
         let evil = ["=HYPERLINK(\"x\")", "@SUM(1)", "+1", "-1", "\tx", "\r=1", " =1", "＝1"];
         for key in evil {
-            csv.value(&difference(key, Value::Text(key.as_bytes()), None, Kind::Text)).unwrap();
+            csv.value(&difference(key, Value::Text(key.as_bytes()), None, &text)).unwrap();
         }
         let text = String::from_utf8(csv.finish().unwrap()).unwrap();
         insta::assert_snapshot!(text.replace('\r', "\\r").replace('\t', "\\t"), @r#"
@@ -157,7 +161,8 @@ mod tests {
         let [two, four] = [2, 4].map(|scale| Kind::Decimal { scale });
         let (a, b) = (Value::Decimal(100), Value::Decimal(10_001));
         let delta = Some(Delta::Exact { units: 1, scale: 4 });
-        let d = Difference { kind_b: four, delta, ..difference("k", a, Some(b), two) };
+        let pair = pair(two, four);
+        let d = Difference { delta, ..difference("k", a, Some(b), &pair) };
         let mut out = String::new();
         line(&d, &mut out);
         assert_eq!(out, "k,EUR,0,both,net,decimal(4),1.00,1.0001,0.0001,false\r\n");

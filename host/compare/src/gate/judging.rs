@@ -114,7 +114,7 @@ impl Judging {
         {
             self.met[number].sizes.add(delta);
         }
-        if !self.count(taker, format!("view.{}", difference.name), 1) {
+        if !self.count(taker, format!("view.{}", difference.pair.name), 1) {
             self.sample(difference.key, difference.presence, Some(difference));
         }
     }
@@ -140,9 +140,9 @@ impl Judging {
             row_key: row_key.map(|(kind, value)| display(*value, *kind)).collect(),
             position: of.map_or(0, |of| of.position),
             presence,
-            field: value.map(|of| of.name.to_owned()),
-            a: value.and_then(|of| Some(display(of.a?, of.kind_a))),
-            b: value.and_then(|of| Some(display(of.b?, of.kind_b))),
+            field: value.map(|of| of.pair.name.clone()),
+            a: value.and_then(|of| Some(display(of.a?, of.pair.kind_a))),
+            b: value.and_then(|of| Some(display(of.b?, of.pair.kind_b))),
             difference: value.and_then(|of| of.delta).map(Delta::text),
         });
     }

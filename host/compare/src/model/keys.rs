@@ -84,6 +84,16 @@ pub enum FirstDivergence {
     NoEvents,
 }
 
+impl FirstDivergence {
+    /// The event, if it is known.
+    pub fn event(&self) -> Option<&FirstEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::NotInFiles | Self::NoEvents => None,
+        }
+    }
+}
+
 /// An event whose outcome, or view after it, differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

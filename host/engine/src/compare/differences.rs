@@ -104,7 +104,7 @@ impl<W: Write + Send> Differences<W> {
             Presence::OnlyA => "a",
             Presence::OnlyB => "b",
         };
-        let [a, b] = [(d.a, d.kind_a), (d.b, d.kind_b)].map(|(value, kind)| {
+        let [a, b] = [(d.a, d.pair.kind_a), (d.b, d.pair.kind_b)].map(|(value, kind)| {
             let mut text = String::new();
             write_text(value?, kind, &mut text);
             Some(text)
@@ -114,9 +114,9 @@ impl<W: Write + Send> Differences<W> {
             .iter()
             .sum::<usize>();
         // In the order of their names.
-        let (kind, delta) = (d.kind().to_string(), d.delta.map(|delta| delta.text()));
+        let (kind, delta) = (d.pair.kind().to_string(), d.delta.map(|delta| delta.text()));
         let (row_key, a, b) = (row_key.as_deref(), a.as_deref(), b.as_deref());
-        let (key, field, kind) = (Some(&*key), Some(d.name), Some(&*kind));
+        let (key, field, kind) = (Some(&*key), Some(d.pair.name.as_str()), Some(&*kind));
         let texts = [key, row_key, Some(side), field, kind, a, b, delta.as_deref()];
         for (text, column) in texts.into_iter().zip(&mut self.texts) {
             let value = text.map(|text| Value::Text(text.as_bytes()));
@@ -170,6 +170,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use retally_compare::Pair;
     use retally_compare::sink::Delta;
     use retally_core::schema::{Kind, Value};
 
@@ -177,7 +178,8 @@ mod tests {
         let mut file = Differences::new(Vec::new()).unwrap();
         for number in 0..keys {
             let key = format!("key-{number:08}");
-            let kinds = [Kind::Decimal { scale: 2 }, Kind::Decimal { scale: 4 }];
+            let [kind_a, kind_b] = [2, 4].map(|scale| Kind::Decimal { scale });
+            let pair = Pair { name: "net".into(), a: 0, b: 0, kind_a, kind_b, tolerance: None };
             let row_key = [
                 (Kind::Text, Value::Text(b"E\"UR")),
                 (Kind::Integer, Value::Integer(i64::from(number))),
@@ -188,9 +190,7 @@ mod tests {
                 presence: Presence::Both,
                 row_key: &row_key[..(number % 3) as usize],
                 field: 0,
-                name: "net",
-                kind_a: kinds[0],
-                kind_b: kinds[1],
+                pair: &pair,
                 a: Some(Value::Decimal(100)),
                 b: (number % 2 == 0).then_some(Value::Decimal(10_001)),
                 delta: Some(Delta::Exact { units: 1, scale: 4 }),

@@ -71,15 +71,12 @@ pub(super) fn values(c: &Comparison, key: &KeyDifference) -> Vec<Vec<Sentence>> 
 }
 
 pub(super) fn brief(c: &Comparison, key: &KeyDifference) -> Brief {
-    let lead = match &key.first {
-        FirstDivergence::Event(event) => {
-            let id = event.event_id.as_ref().map(|id| said![" ", name(id)]);
-            let time = event.time.as_ref().map(|time| format!(", {time}"));
-            let offset = format!(":{}", event.offset);
-            said!["since event", id, " at ", name(&event.partition), offset, time]
-        }
-        FirstDivergence::NotInFiles | FirstDivergence::NoEvents => said![],
-    };
+    let lead = key.first.event().map(|event| {
+        let id = event.event_id.as_ref().map(|id| said![" ", name(id)]);
+        let time = event.time.as_ref().map(|time| format!(", {time}"));
+        let offset = format!(":{}", event.offset);
+        said!["since event", id, " at ", name(&event.partition), offset, time]
+    });
     let entries = key.rows.iter().take(LINE_ROWS_MAX).flat_map(|row| {
         let [a, b] = names(c);
         let of_a = side(c, row, Presence::OnlyB, |v| &v.a);
@@ -90,7 +87,7 @@ pub(super) fn brief(c: &Comparison, key: &KeyDifference) -> Brief {
     let more = (more > 0).then(|| format!("and {} more {rows}", grouped(more)));
     Brief {
         title: said!["key ", name(visible(&key.key))],
-        lead,
+        lead: lead.into(),
         entries: entries.collect(),
         more: more.into(),
     }

@@ -57,11 +57,8 @@ pub(super) fn keys(c: &Comparison, to: &mut Section) {
 
 pub(super) fn explain(c: &Comparison) -> Option<String> {
     let key = &c.worst.keys[*chosen(c).first()?];
-    match &key.first {
-        FirstDivergence::Event(event) => Some(shell::explain(c, &key.key, Some(event))),
-        FirstDivergence::NotInFiles => Some(shell::explain(c, &key.key, None)),
-        FirstDivergence::NoEvents => None,
-    }
+    let has_events = key.first != FirstDivergence::NoEvents;
+    has_events.then(|| shell::explain(c, &key.key, key.first.event()))
 }
 
 fn in_comment(c: &Comparison, chosen: &[&KeyDifference], to: &mut Section) {
@@ -229,35 +226,29 @@ fn largest(key: &KeyDifference, field: &FieldDifference) -> Option<Largest> {
 type Ranks = Vec<Option<usize>>;
 
 fn ranks(lines: &[Line<'_>], columns: usize) -> Vec<Ranks> {
-    let mut ranks: Vec<Ranks> = vec![Vec::new(); lines.len()];
-    let mut add = |of: &dyn Fn(&Line<'_>) -> bool,
-                   by: &dyn Fn(&Line<'_>, &Line<'_>) -> Ordering| {
-        let mut order: Vec<usize> = (0..lines.len()).filter(|&n| of(&lines[n])).collect();
-        let tie = |a: &Line<'_>, b: &Line<'_>| a.key.key.cmp(&b.key.key);
-        order.sort_by(|&a, &b| by(&lines[a], &lines[b]).then(tie(&lines[a], &lines[b])));
-        ranks.iter_mut().for_each(|ranks| ranks.push(None));
-        for (place, number) in order.into_iter().enumerate() {
-            if let Some(rank) = ranks[number].last_mut() {
-                *rank = Some(place);
-            }
-        }
-    };
-    add(&|_| true, &|a, b| a.key.key.cmp(&b.key.key));
+    let mut ways = vec![places(lines, |_| Some(()), |(), ()| Ordering::Equal)];
     for column in 0..columns {
-        let of = |line: &Line<'_>| line.largest[column].is_some();
-        let text = |line: &Line<'_>| match &line.largest[column] {
-            Some(largest) => largest.difference.clone(),
-            None => String::new(),
-        };
-        add(&of, &|a, b| compare_size(&text(b), &text(a)));
-        add(&of, &|a, b| compare(&text(a), &text(b)));
+        let of = |line: &Line<'_>| Some(line.largest[column].as_ref()?.difference.clone());
+        ways.push(places(lines, of, |a, b| compare_size(b, a)));
+        ways.push(places(lines, of, |a, b| compare(a, b)));
     }
-    let time = |line: &Line<'_>| match &line.key.first {
-        FirstDivergence::Event(event) => event.time.clone(),
-        FirstDivergence::NotInFiles | FirstDivergence::NoEvents => None,
-    };
-    add(&|line| time(line).is_some(), &|a, b| time(a).cmp(&time(b)));
-    ranks
+    ways.push(places(lines, |line| line.key.first.event()?.time.clone(), Ord::cmp));
+    (0..lines.len()).map(|line| ways.iter().map(|way| way[line]).collect()).collect()
+}
+
+/// The place of each line, if it has what they are sorted by; of equals by key.
+fn places<T>(
+    lines: &[Line<'_>],
+    of: impl Fn(&Line<'_>) -> Option<T>,
+    by: impl Fn(&T, &T) -> Ordering,
+) -> Vec<Option<usize>> {
+    let own = lines.iter().enumerate();
+    let mut order: Vec<(T, &str, usize)> =
+        own.filter_map(|(at, line)| Some((of(line)?, line.key.key.as_str(), at))).collect();
+    order.sort_by(|a, b| by(&a.0, &b.0).then_with(|| a.1.cmp(b.1)));
+    let mut places = vec![None; lines.len()];
+    order.into_iter().enumerate().for_each(|(place, (.., line))| places[line] = Some(place));
+    places
 }
 
 fn title(key: &KeyDifference) -> Sentence {

@@ -40,8 +40,7 @@ pub(super) fn verdict(c: &Comparison) -> Sentence {
             How::Known => said![a, " agrees with ", b],
             _ => said![b, " gives the same results as ", a],
         };
-        let all = counted(all, "key.", "keys.");
-        return said!["Nothing that was compared differs: ", agree, " for all ", all];
+        return nothing_differs(agree, counted(all, "key.", "keys."));
     }
     if differ == 0 {
         let all = said![" for all ", counted(all, "key", "keys")];
@@ -67,19 +66,15 @@ fn of_records(c: &Comparison, a: Sentence, b: Sentence) -> Sentence {
     let all = own().map(|(sets, _)| sets.all()).sum();
     let differ: u64 = own().map(|(sets, doubled)| sets.differing() + doubled).sum();
     if differ == 0 {
-        let all = counted(all, "record.", "records.");
-        return said![
-            "Nothing that was compared differs: ",
-            a,
-            " agrees with ",
-            b,
-            " for all ",
-            all
-        ];
+        return nothing_differs(said![a, " agrees with ", b], counted(all, "record.", "records."));
     }
     let are = if differ == 1 { " differs or is doubled." } else { " differ or are doubled." };
     let all = counted(all, "record", "records");
     said![a, " does not agree with ", b, ": of ", all, " ", number(grouped(differ)), are]
+}
+
+fn nothing_differs(agree: Sentence, all: Sentence) -> Sentence {
+    said!["Nothing that was compared differs: ", agree, " for all ", all]
 }
 
 /// What differs although the results at the end do not.

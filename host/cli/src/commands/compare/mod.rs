@@ -1,7 +1,6 @@
 //! `retally compare`: two versions of a calculation, two finished runs, or a run against results
 //! that somebody knows.
 
-mod gate;
 mod pass;
 
 use crate::error::Failure;
@@ -10,11 +9,13 @@ use crate::report::files::Reports;
 use anyhow::anyhow;
 use pass::{PassArgs, path_flag};
 use retally_compare::Options;
-use retally_compare::gate::Entry;
-use retally_compare::gate::Limit;
+use retally_compare::gate::{Entry, Gate, Limit};
 use retally_compare::model::{Comparison, Verdict};
 use retally_compare::sink::Sink;
-use retally_engine::compare::{CompareError, CompareOptions, KnownFiles, known, runs};
+use retally_engine::clock;
+use retally_engine::compare::{
+    CompareError, CompareOptions, KnownFiles, expectations, known, runs,
+};
 use retally_report::{Outline, terminal};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -144,10 +145,33 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
     Ok(CompareOptions {
         options: Options { tolerances, by: args.by.clone(), shown: Some(args.show) },
         force: args.force,
-        gate: gate::gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
+        gate: gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
         repeat: vec![repeat(args)],
         job: args.job.display().to_string(),
     })
+}
+
+/// The gate that the flags ask for; none if they ask for none. Entries of the file come first; a
+/// limit for keys on the command line stands in place of the file's.
+fn gate(
+    expect: Option<&str>,
+    allow: &[Entry],
+    max_keys: Option<Limit>,
+) -> Result<Option<Gate>, Failure> {
+    let allows = !allow.is_empty() || max_keys.is_some();
+    let mut gate = match expect {
+        None if !allows => return Ok(None),
+        Some("none") if allows => {
+            let text = "--expect none allows nothing, and --allow and --max-keys do";
+            return Err(Failure::usage(anyhow!(text)).hint("leave one of them out"));
+        }
+        None | Some("none") => Gate::default(),
+        Some(file) => expectations::load(Path::new(file)).map_err(Failure::usage)?,
+    };
+    gate.entries.extend_from_slice(allow);
+    gate.max_keys = max_keys.or(gate.max_keys);
+    gate.today = clock::today();
+    Ok(Some(gate))
 }
 
 /// The words of the command that makes the same comparison.
@@ -209,4 +233,20 @@ fn failure(error: CompareError) -> Failure {
     failure.hint(
         "`retally results check RUN` tells what else was changed; running it again writes it anew",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        let tier = Entry::allow("tier").unwrap();
+        assert!(gate(Some("none"), std::slice::from_ref(&tier), None).is_err());
+        assert!(gate(Some("no/such.toml"), &[], None).is_err());
+        assert_eq!(gate(None, &[], None).unwrap(), None);
+        let none = gate(Some("none"), &[], None).unwrap().unwrap();
+        assert!(none.entries.is_empty() && none.max_keys.is_none());
+        assert_eq!(gate(None, &[tier], None).unwrap().unwrap().entries.len(), 1);
+    }
 }
