@@ -11,7 +11,7 @@ use super::model::{Attribution, Condition, Finding, NamedOutcome, Rejects};
 use super::totals::slot;
 use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is known of a key beside its rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +55,12 @@ pub(crate) struct AttributionTally {
     changes: BTreeMap<(NamedOutcome, NamedOutcome), u64>,
 }
 
-type Values = BTreeMap<Option<String>, Pair>;
+/// Keys with a row without a value, and with each text.
+#[derive(Debug, Default)]
+struct Values {
+    missing: Pair,
+    texts: BTreeMap<String, Pair>,
+}
 
 impl AttributionTally {
     pub(crate) fn new(fields: &Fields) -> Self {
@@ -67,7 +72,7 @@ impl AttributionTally {
             inputs_known: true,
             outcomes: vec![[0; 2]; limits::FACTS_MAX],
             outcomes_known: true,
-            values: pairs.map(|(number, _)| (number, Some(Values::new()))).collect(),
+            values: pairs.map(|(number, _)| (number, Some(Values::default()))).collect(),
             changes: BTreeMap::new(),
         }
     }
@@ -100,17 +105,19 @@ impl AttributionTally {
         for (number, values) in &mut self.values {
             let Some(held) = values else { continue };
             let pair = &fields.pairs[*number];
-            let of_a = texts((0..a.len()).map(|row| a.get(row, pair.a)));
-            let of_b = texts((0..b.len()).map(|row| b.get(row, pair.b)));
-            let known = of_a.zip(of_b).is_some_and(|(of_a, of_b)| {
+            // Of keys that do not differ the texts of A say it all.
+            let of_b = if differs { texts(b, pair.b) } else { Some(Vec::new()) };
+            let known = texts(a, pair.a).zip(of_b).is_some_and(|(of_a, of_b)| {
                 // What a version made another of is the difference, not where it comes from.
-                let one_sided = a.is_empty() || b.is_empty();
-                let both =
-                    |text: &&Option<&str>| one_sided || of_a.contains(text) && of_b.contains(text);
+                let one_sided = !differs || a.is_empty() || b.is_empty();
+                let both = of_a.iter().filter(|text| one_sided || of_b.contains(text));
+                let mut all = both.chain(of_b.iter().filter(|_| one_sided));
                 // More values than a map holds tell nothing.
-                let mut all = of_a.union(&of_b).filter(both).map(|text| text.map(str::to_owned));
                 all.all(|text| {
-                    let counts = slot(held, &text, limits::CONDITION_VALUES_MAX);
+                    let counts = match *text {
+                        Some(text) => slot(&mut held.texts, text, limits::CONDITION_VALUES_MAX),
+                        None => Some(&mut held.missing),
+                    };
                     counts.map(|counts| counts[at] += 1).is_some()
                 })
             });
@@ -160,7 +167,9 @@ impl AttributionTally {
         }
         for (number, values) in self.values {
             let field = &fields.pairs[number].name;
-            for (value, [with, without]) in values.into_iter().flatten() {
+            let Some(Values { missing, texts }) = values else { continue };
+            let texts = texts.into_iter().map(|(text, keys)| (Some(text), keys));
+            for (value, [with, without]) in texts.chain([(None, missing)]) {
                 let condition = Condition::FieldIs { field: field.clone(), value };
                 add(condition, with, changed, whole.then_some((without, others)));
             }
@@ -186,8 +195,8 @@ impl AttributionTally {
     }
 }
 
-/// The values of a field in a key's rows. None: one is too long to tell anything.
-fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet<Option<&'a str>>> {
+/// The values of a field in a key's rows, each once. None: one is too long to tell anything.
+fn texts(rows: Rows<'_>, field: usize) -> Option<Vec<Option<&str>>> {
     let text = |value| match value {
         Some(Value::Text(text)) if text.len() > limits::CONDITION_MAX_BYTES => None,
         Some(Value::Text(text)) => Some(Some(std::str::from_utf8(text).unwrap_or_default())),
@@ -195,7 +204,11 @@ fn texts<'a>(values: impl Iterator<Item = Option<Value<'a>>>) -> Option<BTreeSet
         Some(Value::Boolean(false)) => Some(Some("false")),
         _ => Some(None),
     };
-    values.map(text).collect()
+    let values = (0..rows.len()).map(|row| text(rows.get(row, field)));
+    let mut all = values.collect::<Option<Vec<_>>>()?;
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
 }
 
 /// From when on nearly all keys diverge: the first day that has no more than two in a hundred

@@ -90,7 +90,11 @@ pub(crate) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
     let (mut open, mut codes) = (String::new(), Vec::<String>::new());
     let mut push = |key: &str, codes: &mut Vec<String>| {
         let all: Vec<_> = codes.iter().map(String::as_str).collect();
-        let pushed = if all.is_empty() { Ok(()) } else { tree.append(key.as_bytes(), violation_row(key.as_bytes(), &all)) };
+        let pushed = if all.is_empty() {
+            Ok(())
+        } else {
+            tree.append(key.as_bytes(), violation_row(key.as_bytes(), &all))
+        };
         codes.clear();
         pushed
     };
