@@ -329,19 +329,15 @@ impl<R: Reducer> Ledger<R> {
 fn component() -> Option<Arc<dyn Artifact>> {
     static LOADED: OnceLock<Option<Arc<retally_sandbox::WasmReducer>>> = OnceLock::new();
     let load = || {
-        let path = std::env::var_os("RETALLY_COMPONENT")?;
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => panic!("RETALLY_COMPONENT: {} cannot be read: {error}", path.display()),
-        };
-        let sandbox = match retally_sandbox::Sandbox::new(Default::default()) {
-            Ok(sandbox) => sandbox,
-            Err(error) => panic!("{error}"),
-        };
-        match sandbox.load(&bytes) {
-            Ok(reducer) => Some(reducer),
-            Err(error) => panic!("RETALLY_COMPONENT: {}: {error}", path.display()),
-        }
+        let path = std::path::PathBuf::from(std::env::var_os("RETALLY_COMPONENT")?);
+        let shown = path.display();
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+            panic!("RETALLY_COMPONENT: {shown} cannot be read: {error}");
+        });
+        let sandbox = retally_sandbox::Sandbox::new(Default::default());
+        let sandbox = sandbox.unwrap_or_else(|error| panic!("{error}"));
+        let loaded = sandbox.load(&bytes);
+        Some(loaded.unwrap_or_else(|error| panic!("RETALLY_COMPONENT: {shown}: {error}")))
     };
     LOADED.get_or_init(load).clone().map(|reducer| reducer as Arc<dyn Artifact>)
 }

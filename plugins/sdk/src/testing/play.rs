@@ -49,10 +49,8 @@ impl Plays<'_> {
     /// Folds the events in calls of `size` events each.
     pub(super) fn play(&self, size: usize) -> Played {
         let description = self.artifact.description();
-        let plan = match Plan::new(&[description], &addressing()) {
-            Ok(plan) => plan,
-            Err(error) => panic!("the reducer's inputs make no sense: {error}"),
-        };
+        let plan = Plan::new(&[description], &addressing())
+            .unwrap_or_else(|error| panic!("the reducer's inputs make no sense: {error}"));
         let (reducer, rules) = (self.artifact.clone(), self.rules());
         let recipe = Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1 };
         let mut decoding = Decoding::new(Arc::new(plan), &recipe);
@@ -61,21 +59,17 @@ impl Plays<'_> {
         let mut played = Played::default();
         played.emits.resize_with(description.emits.len(), Vec::new);
         for (number, lines) in self.events.chunks(size).enumerate() {
-            let slabs = match decoding.batch(&[placed(number * size, lines)]) {
-                Ok(slabs) => slabs,
-                Err(error) => panic!("the events cannot be decoded: {error}"),
-            };
+            let slabs = decoding
+                .batch(&[placed(number * size, lines)])
+                .unwrap_or_else(|error| panic!("the events cannot be decoded: {error}"));
             match fold.fold(slabs.of(0)) {
                 Ok(block) => played.take(description, block),
                 Err(FoldError::Stopped { stop, .. }) => stopped(&stop, number * size, lines),
                 Err(error) => panic!("{error}"),
             }
         }
-        let mut all = Vec::new();
-        if let Err(error) = fold.end(|finals| all.push(finals)) {
-            panic!("view or check fails: {error}");
-        }
-        all.iter().for_each(|finals| played.finish(description, finals));
+        fold.end(|finals| played.finish(description, &finals))
+            .unwrap_or_else(|error| panic!("view or check fails: {error}"));
         played
     }
 
