@@ -1,8 +1,7 @@
 //! The benchmark's log on disk, as lines of JSON and as Parquet with the same events.
 
 use anyhow::{Context as _, Result};
-use arrow_array::builder::{Decimal128Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -74,69 +73,48 @@ fn write_file(dir: &Path, shape: Shape, zipf: &Zipf, file: u64) -> Result<Summar
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .build();
     let out = File::create(dir.join(format!("orders-{file}.parquet")))?;
-    let mut rows = Rows::new()?;
-    let mut writer = ArrowWriter::try_new(out, rows.schema.clone(), Some(properties))?;
+    let mut events = Vec::with_capacity(BATCH_ROWS);
+    let mut writer = ArrowWriter::try_new(out, schema(), Some(properties))?;
     let summary = shape.tell(zipf, file, |event| {
-        rows.push(event)?;
-        if rows.len == BATCH_ROWS {
-            writer.write(&rows.take()?)?;
+        events.push(*event);
+        if events.len() == BATCH_ROWS {
+            writer.write(&rows(&events)?)?;
+            events.clear();
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    writer.write(&rows.take()?)?;
+    writer.write(&rows(&events)?)?;
     writer.close()?;
     Ok(summary)
 }
 
 /// The columns of the log: the names of the lines, each value in its own kind.
-struct Rows {
-    schema: SchemaRef,
-    len: usize,
-    texts: [StringBuilder; 7],
-    times: TimestampMicrosecondBuilder,
-    amounts: Decimal128Builder,
+fn schema() -> SchemaRef {
+    let texts = ["event_id", "type", "account_id", "currency", "order_id", "method", "channel"];
+    let mut fields: Vec<Field> =
+        texts.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    fields.push(Field::new("ts", utc, false));
+    fields.push(Field::new("amount", DataType::Decimal128(18, 2), false));
+    Arc::new(Schema::new(fields))
 }
 
-const TEXTS: [&str; 7] =
-    ["event_id", "type", "account_id", "currency", "order_id", "method", "channel"];
-
-impl Rows {
-    fn new() -> Result<Self> {
-        let text = |name: &&str| Field::new(*name, DataType::Utf8, false);
-        let mut fields: Vec<Field> = TEXTS.iter().map(text).collect();
-        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        fields.push(Field::new("ts", utc, false));
-        fields.push(Field::new("amount", DataType::Decimal128(18, 2), false));
-        Ok(Self {
-            schema: Arc::new(Schema::new(fields)),
-            len: 0,
-            texts: std::array::from_fn(|_| StringBuilder::new()),
-            times: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            amounts: Decimal128Builder::new().with_precision_and_scale(18, 2)?,
-        })
-    }
-
-    fn push(&mut self, event: &Event) -> Result<()> {
-        let [ids, types, accounts, currencies, orders, methods, channels] = &mut self.texts;
-        ids.append_value(event.id());
-        accounts.append_value(event.account_id());
-        orders.append_value(event.order_id());
-        types.append_value(event.kind.as_str());
-        currencies.append_value(CURRENCIES[usize::from(event.currency)]);
-        methods.append_value(event.method());
-        channels.append_value(event.channel());
-        self.times.append_value(event.time);
-        self.amounts.append_value(i128::from(event.cents));
-        self.len += 1;
-        Ok(())
-    }
-
-    fn take(&mut self) -> Result<RecordBatch> {
-        self.len = 0;
-        let texts = self.texts.iter_mut().map(|text| Arc::new(text.finish()) as ArrayRef);
-        let mut columns: Vec<ArrayRef> = texts.collect();
-        columns.push(Arc::new(self.times.finish()));
-        columns.push(Arc::new(self.amounts.finish()));
-        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
-    }
+fn rows(events: &[Event]) -> Result<RecordBatch> {
+    let text = |of: fn(&Event) -> String| {
+        Arc::new(StringArray::from_iter_values(events.iter().map(of))) as ArrayRef
+    };
+    let times = TimestampMicrosecondArray::from_iter_values(events.iter().map(|e| e.time));
+    let amounts = Decimal128Array::from_iter_values(events.iter().map(|e| e.cents.into()));
+    let columns: Vec<ArrayRef> = vec![
+        text(Event::id),
+        text(|event| event.kind.as_str().to_owned()),
+        text(Event::account_id),
+        text(|event| CURRENCIES[usize::from(event.currency)].to_owned()),
+        text(Event::order_id),
+        text(|event| event.method().to_owned()),
+        text(|event| event.channel().to_owned()),
+        Arc::new(times.with_timezone("UTC")),
+        Arc::new(amounts.with_precision_and_scale(18, 2)?),
+    ];
+    Ok(RecordBatch::try_new(schema(), columns)?)
 }

@@ -37,17 +37,14 @@ fn to_text(report: &CheckReport) -> String {
     let mut t = String::new();
     for digest in &report.digests {
         let (what, recorded) = (digest.what, digest.recorded);
-        let _ = match &digest.recomputed {
-            Ok(hash) if *hash == recorded => writeln!(t, "equal      {what:<17}  {recorded}"),
-            Ok(hash) => writeln!(
-                t,
-                "different  {what:<17}  recorded    {recorded}\n{:30}recomputed  {hash}",
-                ""
-            ),
-            Err(why) => {
-                writeln!(t, "unknown    {what:<17}  recorded    {recorded}\n{:30}{why}", "")
+        let (word, rest) = match &digest.recomputed {
+            Ok(hash) if *hash == recorded => ("equal", recorded.to_string()),
+            Ok(hash) => {
+                ("different", format!("recorded    {recorded}\n{:30}recomputed  {hash}", ""))
             }
+            Err(why) => ("unknown", format!("recorded    {recorded}\n{:30}{why}", "")),
         };
+        let _ = writeln!(t, "{word:<9}  {what:<17}  {rest}");
     }
     for finding in &report.findings {
         let _ = writeln!(t, "found: {finding}");
