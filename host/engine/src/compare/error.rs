@@ -46,7 +46,7 @@ impl CompareError {
             Self::Refused(_) | Self::Known { .. } | Self::Gate(_) => true,
             Self::Compare(error) => {
                 use Core::{Columns, Order, Sink, Sum};
-                !matches!(error, Sink(_) | Order { .. } | Columns { .. } | Sum { .. })
+                !matches!(error, Sink(_) | Order(..) | Columns | Sum(_))
             }
             Self::RunDir(error) => {
                 use RunDirError::{HalfWritten, Manifest, NoRun};
