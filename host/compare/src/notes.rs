@@ -3,7 +3,7 @@
 
 use super::align::{Fields, Plan};
 use super::model::{
-    Alignment, Comparison, FirstDivergence, How, KeyDifference, Note, NoteCode, Place, Read,
+    Alignment, Comparison, FirstDivergence, How, KeyDifference, Lone, Note, NoteCode, Place, Read,
     RowKey, Side, Verdict,
 };
 use retally_core::manifest::Marks;
@@ -115,9 +115,8 @@ fn fields_notes(place: &str, fields: &Fields, a: &Side, b: &Side, notes: &mut Ve
     // Known results need not give every field: what they do not give is no news.
     let only_a = if b.known.is_empty() { only_a.as_slice() } else { &[] };
     for (side, alone) in [(a, only_a), (b, only_b.as_slice())] {
-        for field in alone {
-            notes.push(one_version(&format!("`{}` of {place}", field.name), side));
-        }
+        let note = |field: &Lone| one_version(&format!("`{}` of {place}", field.name), side);
+        notes.extend(alone.iter().map(note));
     }
     if *row_key == Some(RowKey::Differs) {
         let text = format!(

@@ -14,13 +14,11 @@ const CELL_MAX_CHARS: usize = 40;
 /// The column of numbers has room for so many digits, whatever they are.
 const NUMBER_MIN_CHARS: usize = 4;
 
-/// The history as one JSON object.
 pub(crate) fn to_json(history: &History) -> String {
     // A struct of texts, numbers and lists always becomes a value.
     serde_json::to_string_pretty(history).unwrap_or_default()
 }
 
-/// The history for a person.
 pub(crate) fn to_text(history: &History) -> String {
     let mut t = String::new();
     head(history, &mut t);

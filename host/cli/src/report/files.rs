@@ -41,7 +41,6 @@ impl Reports {
         self.all().any(is_stdout)
     }
 
-    /// Whether the page is one of them.
     pub(crate) fn has_page(&self) -> bool {
         self.html.is_some()
     }
@@ -72,7 +71,6 @@ impl Reports {
     }
 }
 
-/// Reports while they are made.
 pub(crate) struct Files {
     csv: Option<Csv<Target>>,
     differences: Option<Differences<Target>>,

@@ -37,7 +37,6 @@ impl Pair {
 }
 
 impl Repeated {
-    /// Compares.
     pub(crate) fn new(old: &Manifest, new: &Manifest) -> Self {
         let mut causes: Vec<Option<Pair>> =
             vec![Pair::of("reducer", old.reducer.sha256, new.reducer.sha256)];
@@ -62,7 +61,6 @@ impl Repeated {
         Self { causes, effects: effects.into_iter().flatten().collect() }
     }
 
-    /// Whether the same came out.
     pub(crate) fn agrees(&self) -> bool {
         self.effects.is_empty()
     }
@@ -76,12 +74,10 @@ fn settings(old: &Settings, new: &Settings) -> Vec<Option<Pair>> {
     all.map(|(name, old)| Pair::of(&format!("job setting {name}"), old, &new[name])).collect()
 }
 
-/// One JSON object on stdout.
 pub(crate) fn print_json(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", to_json(report, repeated))
 }
 
-/// For a person, on stdout.
 pub(crate) fn print_text(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
     io::stdout().lock().write_all(harmless_lines(&to_text(report, repeated)).as_bytes())
 }

@@ -65,7 +65,6 @@ impl<'a, W: Write> Printer<'a, W> {
         Self { out, fields, style, has_begun: false, held: vec![header(fields)], widths: None }
     }
 
-    /// One more row.
     pub(crate) fn row(&mut self, cells: &Cells) -> io::Result<()> {
         if self.style.format == Format::Table {
             let text = |value: &Option<String>| match value {
@@ -103,7 +102,6 @@ impl<'a, W: Write> Printer<'a, W> {
         write!(self.out, "{line}\r\n")
     }
 
-    /// No more rows.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         match self.style.format {
             Format::Table if self.widths.is_none() => self.settle()?,

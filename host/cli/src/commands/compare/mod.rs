@@ -77,7 +77,6 @@ pub(crate) struct Args {
     reports: Reports,
 }
 
-/// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut files = args.reports.begin(args.json)?;
     let comparison = compare(args, &mut files)?;
@@ -96,7 +95,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
 }
 
-/// Compares what the arguments name.
 fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
     let options = options(args)?;
     if args.pass.is_asked() {

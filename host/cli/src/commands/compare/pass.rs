@@ -55,7 +55,6 @@ pub(super) struct PassArgs {
 }
 
 impl PassArgs {
-    /// Whether two reducers are to be compared.
     pub(super) fn is_asked(&self) -> bool {
         self.b.is_some()
     }
@@ -97,7 +96,6 @@ impl PassArgs {
         words
     }
 
-    /// Compares the two reducers.
     pub(super) fn compare(
         &self,
         path: &Path,
@@ -171,7 +169,6 @@ impl PassArgs {
     }
 }
 
-/// A flag with a path.
 pub(super) fn path_flag(name: &str, path: &Path) -> Vec<String> {
     flag(name, &path.display().to_string())
 }

@@ -9,13 +9,11 @@ use retally_engine::rundir::{Keys, RunReader, Table};
 use retally_report::shell::shell_word;
 use std::path::Path;
 
-/// Keys that are offered.
 const GUESSES: usize = 3;
 
 /// Letters in which a guess may differ.
 const DISTANCE_MAX: usize = 2;
 
-/// Says that there is no such key.
 pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Path>) -> Failure {
     let key = &history.key;
     let read = &history.read;

@@ -58,7 +58,6 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-/// A position as it is shown everywhere.
 fn position(text: &str) -> Result<Position, String> {
     let parts = text.rsplit_once(':');
     let parts = parts.and_then(|(name, offset)| Some((name, offset.parse().ok()?)));
@@ -70,7 +69,6 @@ fn position(text: &str) -> Result<Position, String> {
     }
 }
 
-/// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let job = job::resolve(job::load(&args.job)?, &args.set)?;
     let shown = Arc::new(Shown::new(args.quiet));
