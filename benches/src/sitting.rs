@@ -237,8 +237,8 @@ fn same_results(medians: &[(Variant, Measured)]) -> Result<()> {
     Ok(())
 }
 
-/// What the system says of this process's memory: `VmHWM:` is the peak of what is resident, `VmRSS:`
-/// what is now.
+/// What the system says of this process's memory: `VmHWM:` is the peak of what is resident,
+/// `VmRSS:` what is now.
 pub(crate) fn megabytes(what: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(what));

@@ -148,7 +148,9 @@ fn overflow<const S: u8>(value: Decimal<S>, operation: &str) -> ! {
 }
 
 macro_rules! sums {
-    ($($what:literal $checked:ident, $trait:ident $op:ident, $assign:ident $op_assign:ident;)+) => {$(
+    ($(
+        $what:literal $checked:ident, $trait:ident $op:ident, $assign:ident $op_assign:ident;
+    )+) => {$(
         impl<const S: u8> Decimal<S> {
             #[doc = concat!("The ", $what, ", unless it overflows.")]
             #[must_use]

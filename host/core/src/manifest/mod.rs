@@ -146,7 +146,8 @@ impl ReducerId {
         let (what, held, needed) = if self.contract != needed.contract {
             ("contract".into(), self.contract.clone(), needed.contract.clone())
         } else if self.name == needed.name && self.state_version != needed.state_version {
-            // Of one reducer the state is named rather than the hash, which says nothing to anybody.
+            // Of one reducer the state is named rather than the hash, which says nothing to
+            // anybody.
             ("state version".into(), state_version(self), state_version(needed))
         } else if self.name == needed.name && self.layout != needed.layout {
             // The same version with another layout is its author's mistake.

@@ -352,7 +352,7 @@ impl Spans {
     }
 }
 
-/// A column that does not keep its promises: which one. A fragment that fits behind "column `net` ".
+/// A column that does not keep its promises. A fragment that fits behind "column `net` ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ColumnError(pub String);
