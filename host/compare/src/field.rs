@@ -206,8 +206,8 @@ impl FieldTally {
     }
 
     fn finish(self, pair: &Pair) -> FieldDifference {
-        let tolerated = pair.tolerance.as_ref().map(|(_, tolerance)| Tolerated {
-            tolerance: tolerance.clone(),
+        let tolerated = pair.tolerance.clone().map(|(_, tolerance)| Tolerated {
+            tolerance,
             values: self.tolerated,
             sum: float_text(self.tolerated_sum),
             largest: float_text(self.tolerated_largest),

@@ -1,5 +1,5 @@
-//! A pattern for keys: `*` stands for any text, `?` for one character, `\` takes the next character
-//! as it is. Linear in practice and never worse than pattern times key, whoever wrote them.
+//! Patterns. In one for keys `*` stands for any text, `?` for one character, `\` takes the next
+//! character as it is; in those of whoever else reads them, what they make of their text.
 
 use std::fmt;
 
@@ -10,11 +10,61 @@ pub struct Glob {
     parts: Vec<Part>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+/// A part of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Any text.
     Any,
+    /// Any character.
     One,
+    /// This character.
     This(char),
+    /// A character of these ranges, or with `not` of none of them.
+    Set {
+        /// Whether it is of none.
+        not: bool,
+        /// From which to which, both included.
+        ranges: Vec<(char, char)>,
+    },
+}
+
+impl Part {
+    fn takes(&self, c: char) -> bool {
+        match self {
+            Self::Any => false,
+            Self::One => true,
+            Self::This(own) => *own == c,
+            Self::Set { not, ranges } => ranges.iter().any(|(a, b)| (*a..=*b).contains(&c)) != *not,
+        }
+    }
+}
+
+/// Whether a text is as the parts say. Linear in practice and never worse than parts times text:
+/// each [`Part::Any`] is retried from one character further on, and only the last ever is.
+pub fn fits(parts: &[Part], text: &[char]) -> bool {
+    let (mut part, mut at, mut retry) = (0, 0, None);
+    loop {
+        match parts.get(part) {
+            Some(Part::Any) => {
+                part += 1;
+                retry = Some((part, at));
+                continue;
+            }
+            Some(one) if text.get(at).is_some_and(|c| one.takes(*c)) => {
+                (part, at) = (part + 1, at + 1);
+                continue;
+            }
+            None if at == text.len() => return true,
+            _ => {}
+        }
+        match retry {
+            Some((behind, from)) if from < text.len() => {
+                (part, at) = (behind, from + 1);
+                retry = Some((behind, from + 1));
+            }
+            _ => return false,
+        }
+    }
 }
 
 impl Glob {
@@ -42,30 +92,7 @@ impl Glob {
         if self.parts == [Part::Any] {
             return true;
         }
-        let key: Vec<char> = String::from_utf8_lossy(key).chars().collect();
-        let (mut at, mut part) = (0, 0);
-        // Where to go on when the text behind the last `*` does not fit: one character later.
-        let mut retry: Option<(usize, usize)> = None;
-        while at < key.len() {
-            let fits = match self.parts.get(part) {
-                Some(Part::Any) => {
-                    retry = Some((at, part));
-                    part += 1;
-                    continue;
-                }
-                Some(Part::One) => true,
-                Some(Part::This(c)) => *c == key[at],
-                None => false,
-            };
-            if fits {
-                (at, part) = (at + 1, part + 1);
-                continue;
-            }
-            let Some((from, any)) = retry else { return false };
-            retry = Some((from + 1, any));
-            (at, part) = (from + 1, any + 1);
-        }
-        self.parts[part..].iter().all(|part| *part == Part::Any)
+        fits(&self.parts, &String::from_utf8_lossy(key).chars().collect::<Vec<char>>())
     }
 }
 

@@ -26,7 +26,7 @@ mod total;
 mod tests;
 
 pub use entry::{Entry, EntryError, Keys, Subject};
-pub use glob::Glob;
+pub use glob::{Glob, Part, fits};
 pub use judging::Judging;
 pub use limit::{Limit, LimitError};
 pub use total::{Bounds, By, Expectation, Sums, Table};

@@ -4,6 +4,8 @@
 //! does this path match, and can anything below this folder match. It is not a shell: no braces, no
 //! tilde.
 
+use retally_compare::gate::{Part, fits};
+
 /// A pattern, name by name.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
@@ -15,15 +17,7 @@ pub(super) struct Pattern {
 #[derive(Debug, Clone)]
 enum Name {
     AnyFolders,
-    One(Vec<Token>),
-}
-
-#[derive(Debug, Clone)]
-enum Token {
-    Char(char),
-    Any,
-    Many,
-    Set { not: bool, ranges: Vec<(char, char)> },
+    One(Vec<Part>),
 }
 
 /// Where the first wildcard of `text` stands.
@@ -79,52 +73,12 @@ fn walk(names: &[Name], path: &[&str], below: bool) -> bool {
         ([Name::One(_), ..], []) => false,
         ([Name::One(tokens), rest @ ..], [first, others @ ..]) => {
             let chars: Vec<char> = first.chars().collect();
-            one(tokens, &chars) && walk(rest, others, below)
+            fits(tokens, &chars) && walk(rest, others, below)
         }
     }
 }
 
-/// Matches one name. Each `*` is retried from one place further on, and only the last `*` is ever
-/// retried, so the time is bounded by pattern times name.
-fn one(tokens: &[Token], name: &[char]) -> bool {
-    let (mut t, mut n, mut retry) = (0, 0, None);
-    loop {
-        match tokens.get(t) {
-            Some(Token::Many) => {
-                retry = Some((t + 1, n));
-                t += 1;
-                continue;
-            }
-            Some(token) if name.get(n).is_some_and(|c| token.takes(*c)) => {
-                t += 1;
-                n += 1;
-                continue;
-            }
-            None if n == name.len() => return true,
-            _ => {}
-        }
-        match retry {
-            Some((token, at)) if at < name.len() => {
-                (t, n) = (token, at + 1);
-                retry = Some((token, at + 1));
-            }
-            _ => return false,
-        }
-    }
-}
-
-impl Token {
-    fn takes(&self, c: char) -> bool {
-        match self {
-            Self::Char(own) => *own == c,
-            Self::Any => true,
-            Self::Many => false,
-            Self::Set { not, ranges } => ranges.iter().any(|(a, b)| (*a..=*b).contains(&c)) != *not,
-        }
-    }
-}
-
-fn tokens(name: &str) -> Result<Vec<Token>, String> {
+fn tokens(name: &str) -> Result<Vec<Part>, String> {
     if name.contains("**") {
         return Err(format!("`**` must stand alone between slashes, not as in `{name}`"));
     }
@@ -132,10 +86,10 @@ fn tokens(name: &str) -> Result<Vec<Token>, String> {
     let (mut tokens, mut at) = (Vec::new(), 0);
     while at < chars.len() {
         let (token, next) = match chars[at] {
-            '*' => (Token::Many, at + 1),
-            '?' => (Token::Any, at + 1),
+            '*' => (Part::Any, at + 1),
+            '?' => (Part::One, at + 1),
             '[' => set(&chars, at + 1).ok_or_else(|| format!("`[` without `]` in `{name}`"))?,
-            c => (Token::Char(c), at + 1),
+            c => (Part::This(c), at + 1),
         };
         tokens.push(token);
         at = next;
@@ -144,7 +98,7 @@ fn tokens(name: &str) -> Result<Vec<Token>, String> {
 }
 
 /// The set that begins behind `[`, and where the pattern goes on. A `]` in front stands for itself.
-fn set(chars: &[char], start: usize) -> Option<(Token, usize)> {
+fn set(chars: &[char], start: usize) -> Option<(Part, usize)> {
     let not = chars.get(start) == Some(&'!');
     let first = start + usize::from(not);
     let end = (first + 1..chars.len()).find(|at| chars[*at] == ']')?;
@@ -158,7 +112,7 @@ fn set(chars: &[char], start: usize) -> Option<(Token, usize)> {
             at += 1;
         }
     }
-    Some((Token::Set { not, ranges }, end + 1))
+    Some((Part::Set { not, ranges }, end + 1))
 }
 
 #[cfg(test)]
