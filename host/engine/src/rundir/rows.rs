@@ -3,7 +3,8 @@
 use super::RunDirError;
 use super::shape::{Shape, Table};
 use crate::table::{Digits, NewRows};
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::Schema;
 use retally_core::digest::Leaf;
 use retally_core::log::{PartitionIndex, Reach};
@@ -24,8 +25,7 @@ pub(super) struct Alike {
 /// Makes rows of what one reducer gives in a pass: it knows the names behind the numbers.
 pub(crate) struct RowMaker {
     pub(super) shape: Shape,
-    partitions: Vec<String>,
-    /// The same as the dictionary of the emits' column.
+    /// The partitions' names, which are the dictionary of the emits' column.
     names: ArrayRef,
     rejects: Vec<String>,
     violations: Vec<String>,
@@ -37,7 +37,6 @@ impl RowMaker {
         let codes = |of: &[Reason]| of.iter().map(|reason| reason.code.clone()).collect();
         Self {
             shape: Shape::of(description),
-            partitions: partitions.to_vec(),
             names: Arc::new(StringArray::from_iter_values(partitions)),
             rejects: codes(&description.rejects),
             violations: codes(&description.violations),
@@ -51,7 +50,8 @@ impl RowMaker {
     }
 
     fn name(&self, number: PartitionIndex) -> &str {
-        self.partitions.get(number as usize).map_or("", String::as_str)
+        let names = self.names.as_string::<i32>();
+        if (number as usize) < names.len() { names.value(number as usize) } else { "" }
     }
 
     /// Adds the reducer's own columns of a table.

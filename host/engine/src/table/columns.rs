@@ -89,10 +89,8 @@ pub(super) fn to_arrow(
         Values::Float(values) => Arc::new(Float64Array::new(values.into(), nulls)),
         Values::Timestamp(values) => Arc::new(timestamps(values, nulls)),
         Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-        Values::Text(spans) | Values::Json(spans) => {
-            Arc::new(byte_array::<Utf8Type>(spans, nulls, name)?)
-        }
-        Values::Bytes(spans) => Arc::new(byte_array::<BinaryType>(spans, nulls, name)?),
+        Values::Text(spans) | Values::Json(spans) => byte_array::<Utf8Type>(spans, nulls, name)?,
+        Values::Bytes(spans) => byte_array::<BinaryType>(spans, nulls, name)?,
     })
 }
 
@@ -106,7 +104,7 @@ pub(super) fn byte_array<T: ByteArrayType<Offset = i32>>(
     spans: Spans,
     nulls: Option<NullBuffer>,
     name: &str,
-) -> Result<GenericByteArray<T>, TableError> {
+) -> Result<ArrayRef, TableError> {
     let not_text = |_: ArrowError| TableError::NotText(name.to_owned());
     if spans.bytes.len() > i32::MAX as usize {
         return Err(TableError::TooLong(name.to_owned()));
@@ -115,7 +113,8 @@ pub(super) fn byte_array<T: ByteArrayType<Offset = i32>>(
     offsets.push(0);
     offsets.extend(spans.ends.iter().map(|&end| end as i32));
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    GenericByteArray::try_new(offsets, Buffer::from_vec(spans.bytes), nulls).map_err(not_text)
+    let array = GenericByteArray::<T>::try_new(offsets, Buffer::from_vec(spans.bytes), nulls);
+    Ok(Arc::new(array.map_err(not_text)?))
 }
 
 /// Which rows have a value; none if all have.

@@ -3,9 +3,10 @@
 
 use super::TableError;
 use super::columns::{Digits, byte_array, timestamps, to_arrow};
+use arrow_array::types::{BinaryType, Utf8Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array,
-    Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array,
+    RecordBatch, StringArray, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
@@ -28,19 +29,16 @@ pub(crate) struct NewRows {
 }
 
 impl NewRows {
-    fn with(mut self, name: &str, array: impl Array + 'static) -> Self {
-        self.columns.push((name.to_owned(), Arc::new(array)));
-        self
+    fn with(self, name: &str, array: impl Array + 'static) -> Self {
+        self.tried(name, Ok(Arc::new(array)))
     }
 
-    fn tried<A: Array + 'static>(mut self, name: &str, array: Result<A, TableError>) -> Self {
+    fn tried(mut self, name: &str, array: Result<ArrayRef, TableError>) -> Self {
         match array {
-            Ok(array) => self.with(name, array),
-            Err(error) => {
-                self.error.get_or_insert(error);
-                self
-            }
+            Ok(array) => self.columns.push((name.to_owned(), array)),
+            Err(error) => _ = self.error.get_or_insert(error),
         }
+        self
     }
 
     /// Texts.
@@ -59,14 +57,12 @@ impl NewRows {
 
     /// Texts that lie in one buffer, which is taken over.
     pub(crate) fn text(self, name: &str, rows: Spans) -> Self {
-        let array = byte_array(rows, None, name);
-        self.tried::<StringArray>(name, array)
+        self.tried(name, byte_array::<Utf8Type>(rows, None, name))
     }
 
     /// Byte strings that lie in one buffer, which is taken over.
     pub(crate) fn bytes(self, name: &str, rows: Spans) -> Self {
-        let array = byte_array(rows, None, name);
-        self.tried::<BinaryArray>(name, array)
+        self.tried(name, byte_array::<BinaryType>(rows, None, name))
     }
 
     /// Byte strings of one length, one behind the other.
@@ -116,12 +112,8 @@ impl NewRows {
     }
 
     /// A reducer's own column.
-    pub(crate) fn own(mut self, name: &str, column: Column, kind: Kind, digits: Digits) -> Self {
-        match to_arrow(column, kind, digits, name) {
-            Ok(array) => self.columns.push((name.to_owned(), array)),
-            Err(error) => _ = self.error.get_or_insert(error),
-        }
-        self
+    pub(crate) fn own(self, name: &str, column: Column, kind: Kind, digits: Digits) -> Self {
+        self.tried(name, to_arrow(column, kind, digits, name))
     }
 
     /// Outcome trees, but for the number of events.
