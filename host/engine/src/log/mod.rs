@@ -32,8 +32,8 @@ use retally_core::reduce::Originals;
 use std::error::Error;
 use std::task::{Context, Poll};
 
-/// Whatever gives events. What it cannot give, or what is no longer what was read of it, is an error
-/// that ends the pass.
+/// Whatever gives events. What it cannot give, or what is no longer what was read of it, is an
+/// error that ends the pass.
 pub trait Log: Send + Sync {
     /// The partitions, sorted by the bytes of their names, no name twice: a partition's number is
     /// its place here. They do not change while the log is read.

@@ -15,7 +15,7 @@ use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::log::{End, Log, LogError};
 use crate::sink::Sink;
-use crate::source::{self, Projection, Source};
+use crate::source::{self, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
@@ -202,9 +202,9 @@ fn open(
         return ends(job, log.clone());
     }
     let mut how = source::Options::new(job.source.format);
-    how.projection = Projection::Columns(plan.columns());
+    how.columns = Some(plan.columns());
     how.attest = options.attest;
-    let source = Source::open(&job.source.url, &job.base, &how).map_err(LogError::from)?;
+    let source = Source::open(&job.source.url, &job.base, &how)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }

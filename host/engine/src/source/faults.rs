@@ -17,7 +17,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-fn open(url: &str, folder: &TempDir) -> Result<Source, SourceError> {
+fn open(url: &str, folder: &TempDir) -> Result<Source, LogError> {
     Source::open(url, folder.path(), &Options::new(Format::Json))
 }
 
@@ -138,7 +138,7 @@ fn links_that_lead_nowhere_are_not_passed_over_in_silence() {
     std::os::unix::fs::symlink("a.jsonl", folder.path().join("d/c.jsonl")).unwrap();
     let source = open("d", &folder).unwrap();
     assert_eq!(source.names(), ["a", "c"]);
-    let left_out = LeftOut { path: "b.jsonl".into(), why: WhyLeftOut::NoObject };
+    let left_out = LeftOut { path: "b.jsonl".into(), why: "no regular file" };
     assert_eq!(source.left_out(), [left_out]);
 }
 

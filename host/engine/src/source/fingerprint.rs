@@ -6,18 +6,11 @@
 //! (compressed, or not split) is never read twice; one read by several readers at once, or Parquet,
 //! is.
 
+use retally_core::digest::Hash;
+use retally_core::manifest;
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
-
-/// What tells the stored bytes of an object from any others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    /// XXH3-128 with seed 0: against accidents.
-    pub(super) xxh3: u128,
-    /// SHA-256, if asked for: against people.
-    pub(super) sha256: Option<[u8; 32]>,
-}
 
 /// The hash of one object as far as its bytes have been seen.
 pub(super) struct Hashing(Mutex<State>);
@@ -52,10 +45,11 @@ impl Hashing {
 }
 
 impl State {
-    /// What tells the bytes taken so far.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        let sha256 = self.sha256.clone().map(|sha256| sha256.finalize().into());
-        Fingerprint { xxh3: self.xxh3.digest128(), sha256 }
+    /// What tells the bytes taken so far from any others: XXH3-128 with seed 0 against accidents,
+    /// SHA-256, if asked for, against people.
+    pub(super) fn fingerprint(&self) -> (manifest::Xxh3, Option<Hash>) {
+        let sha256 = self.sha256.clone().map(|sha256| Hash(sha256.finalize().into()));
+        (manifest::Xxh3(self.xxh3.digest128()), sha256)
     }
 
     /// Takes what of `bytes`, which lie at `at`, comes next.
@@ -89,10 +83,7 @@ mod tests {
         let mut rest = hashing.lock();
         hashing.offer(200, &data[200..]);
         rest.take(200, &data[200..]);
-        let expected = Fingerprint {
-            xxh3: xxhash_rust::xxh3::xxh3_128(&data),
-            sha256: Some(Sha256::digest(&data).into()),
-        };
-        assert_eq!(rest.fingerprint(), expected);
+        let xxh3 = manifest::Xxh3(xxhash_rust::xxh3::xxh3_128(&data));
+        assert_eq!(rest.fingerprint(), (xxh3, Some(Hash::of(&data))));
     }
 }

@@ -1,6 +1,5 @@
 //! Parts of JSON lines: ranges of plain objects, whole compressed ones.
 
-use super::error::SourceError;
 use super::objects::{Compression, Object};
 use super::stored::Stored;
 use super::{Share, piece};
@@ -44,7 +43,7 @@ impl JsonReader {
         part: &Part,
         from: u64,
         to: u64,
-    ) -> Result<Self, SourceError> {
+    ) -> Result<Self, LogError> {
         if object.meta.bytes == 0 {
             return Err(corrupt(object, "has no bytes at all", 0, 0, 0));
         }
@@ -70,7 +69,7 @@ impl JsonReader {
         Ok(reader)
     }
 
-    fn next(&mut self) -> Result<Option<Lines>, SourceError> {
+    fn next(&mut self) -> Result<Option<Lines>, LogError> {
         match self.lines.next() {
             Ok(Some(lines)) => Ok(Some(lines)),
             Ok(None) => self.object.unchanged().map(|()| None),
@@ -79,8 +78,8 @@ impl JsonReader {
     }
 
     /// What an error of the decompressor, or of the stored bytes below it, means for the person.
-    fn explain(&self, error: io::Error) -> SourceError {
-        let error = match error.downcast::<SourceError>() {
+    fn explain(&self, error: io::Error) -> LogError {
+        let error = match error.downcast::<LogError>() {
             Ok(of_store) => return of_store,
             Err(error) => error,
         };
@@ -119,14 +118,11 @@ fn corrupt(
     stored_at: u64,
     good_lines: u64,
     good_bytes: u64,
-) -> SourceError {
-    SourceError::Corrupt {
-        path: about.shown.clone(),
-        format: about.compression.as_str(),
-        problem: problem.to_owned(),
-        stored_at,
-        stored_bytes: about.meta.bytes,
-        good_lines,
-        good_bytes,
-    }
+) -> LogError {
+    let (path, format, stored_bytes) = (&about.shown, about.compression.as_str(), about.meta.bytes);
+    LogError::new(format!(
+        "`{path}`: {format} stream {problem}, near byte {stored_at} of {stored_bytes} of the file; \
+         the {good_lines} lines before ({good_bytes} bytes decompressed) are good; fetch or write \
+         the file again"
+    ))
 }

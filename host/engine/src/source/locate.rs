@@ -3,8 +3,9 @@
 //! What a URL's scheme means is the store layer's business ([`crate::store`]). A path that exists
 //! wins over the same text read as a pattern.
 
-use super::error::SourceError;
+use super::error::{bad_url, wrong_format};
 use super::glob::{Pattern, first_wildcard};
+use crate::log::LogError;
 use crate::store::{Folder, StoreError, local_path};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -32,12 +33,11 @@ pub(super) enum Pick {
 }
 
 /// Finds the place that `url` names; a relative path starts at `base`.
-pub(super) fn locate(url: &str, base: &Path) -> Result<Place, SourceError> {
+pub(super) fn locate(url: &str, base: &Path) -> Result<Place, LogError> {
     let text = local_path(url)?;
     let text = text.as_str();
     if text.is_empty() {
-        let why = "it is empty; name a file, a folder or a pattern".to_owned();
-        return Err(SourceError::BadUrl { url: url.to_owned(), why });
+        return Err(bad_url(url, "it is empty; name a file, a folder or a pattern"));
     }
     let path = base.join(text);
     match std::fs::metadata(&path) {
@@ -51,11 +51,11 @@ pub(super) fn locate(url: &str, base: &Path) -> Result<Place, SourceError> {
             let shown = text.strip_suffix(name.as_str()).unwrap_or("").to_owned();
             Ok(folder(url, &parent, shown, Pick::One(name)))
         }
-        Ok(_) => Err(SourceError::WrongFormat {
-            path: text.to_owned(),
-            found: "is no regular file".into(),
-            hint: "a log is read more than once: write a pipe or device to a file first".into(),
-        }),
+        Ok(_) => Err(wrong_format(
+            text,
+            "is no regular file",
+            "a log is read more than once: write a pipe or device to a file first",
+        )),
         Err(e) if is_missing(&e) => match first_wildcard(text) {
             Some(at) => pattern(url, text, at, base),
             None => Err(missing(url, &path)),
@@ -64,11 +64,10 @@ pub(super) fn locate(url: &str, base: &Path) -> Result<Place, SourceError> {
     }
 }
 
-fn pattern(url: &str, text: &str, at: usize, base: &Path) -> Result<Place, SourceError> {
+fn pattern(url: &str, text: &str, at: usize, base: &Path) -> Result<Place, LogError> {
     let split = text[..at].rfind('/').map_or(0, |slash| slash + 1);
     let (above, below) = text.split_at(split);
-    let pattern =
-        Pattern::parse(below).map_err(|why| SourceError::BadUrl { url: url.to_owned(), why })?;
+    let pattern = Pattern::parse(below).map_err(|why| bad_url(url, &why))?;
     let root = base.join(above);
     match std::fs::metadata(&root) {
         Err(e) if !is_missing(&e) => Err(StoreError::io("read", above, &e).into()),
@@ -83,9 +82,12 @@ fn folder(url: &str, path: &Path, shown: String, pick: Pick) -> Place {
     Place { folder: Folder::shown_as(path, shown), url: url.to_owned(), pick }
 }
 
-fn missing(url: &str, path: &Path) -> SourceError {
+fn missing(url: &str, path: &Path) -> LogError {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    SourceError::Missing { url: url.to_owned(), looked_for: absolute.display().to_string() }
+    let looked_for = absolute.display();
+    LogError::usage(format!(
+        "`{url}` does not exist (looked for {looked_for}); correct `[source] url`"
+    ))
 }
 
 fn is_missing(error: &std::io::Error) -> bool {

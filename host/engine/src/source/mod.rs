@@ -12,7 +12,6 @@ mod json;
 mod locate;
 mod objects;
 mod parquet;
-mod ranges;
 mod stored;
 
 #[cfg(test)]
@@ -22,20 +21,17 @@ mod parquet_tests;
 #[cfg(test)]
 mod tests;
 
-pub use error::SourceError;
-pub use objects::{LeftOut, WhyLeftOut};
+pub use objects::LeftOut;
 
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece};
 use crate::store::StoreError;
 use arrow_array::RecordBatch;
-use fingerprint::Fingerprint;
 use json::JsonReader;
 use locate::Place;
 use objects::Object;
 use retally_core::decode::Slab;
-use retally_core::digest::Hash;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest;
 use retally_core::reduce::Originals;
@@ -57,23 +53,15 @@ pub enum Format {
     Parquet,
 }
 
-/// Which columns of a table are read. Lines are always read whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Projection {
-    /// All.
-    All,
-    /// The top-level columns of these names, with all that is inside them. Those that an object
-    /// does not have are absent from its rows, which is the decoder's to judge.
-    Columns(Vec<String>),
-}
-
 /// How a log is to be read. None of it changes which events there are.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The format.
     pub format: Format,
-    /// Columns to read.
-    pub projection: Projection,
+    /// Of a table the top-level columns to read, with all that is inside them; none: all. Those
+    /// that an object does not have are absent from its rows, which is the decoder's to judge.
+    /// Lines are always read whole.
+    pub columns: Option<Vec<String>>,
     /// Whether fingerprints have a SHA-256.
     pub attest: bool,
     /// See [`SPLIT_BYTES`].
@@ -87,7 +75,7 @@ impl Options {
     pub fn new(format: Format) -> Self {
         Self {
             format,
-            projection: Projection::All,
+            columns: None,
             attest: false,
             split_bytes: SPLIT_BYTES,
             chunk_bytes: CHUNK_BYTES,
@@ -118,11 +106,11 @@ enum Share {
 
 impl Source {
     /// Finds the log at `url`; a relative path starts at `base`, the job file's folder.
-    pub fn open(url: &str, base: &Path, options: &Options) -> Result<Self, SourceError> {
+    pub fn open(url: &str, base: &Path, options: &Options) -> Result<Self, LogError> {
         Self::over(locate::locate(url, base)?, options)
     }
 
-    fn over(place: Place, options: &Options) -> Result<Self, SourceError> {
+    fn over(place: Place, options: &Options) -> Result<Self, LogError> {
         let options = Arc::new(options.clone());
         let (objects, left_out) = objects::list(&place, &options)?;
         let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
@@ -151,13 +139,13 @@ impl Source {
         &self.left_out
     }
 
-    /// The fingerprint of the stored bytes of an object. Reads what was not read in
-    /// order before; so ask when its parts are done, on any thread.
-    fn fingerprint(&self, object: usize) -> Result<Fingerprint, SourceError> {
+    /// An object with the fingerprint of its stored bytes. Reads what was not read in order before;
+    /// so ask when its parts are done, on any thread.
+    fn fingerprint(&self, object: usize) -> Result<manifest::Object, LogError> {
         let object = &self.objects[object];
         let mut rest = object.hashing.lock();
         if rest.next < object.meta.bytes {
-            let failed = |error: io::Error| -> SourceError {
+            let failed = |error: io::Error| -> LogError {
                 error
                     .downcast()
                     .unwrap_or_else(|e| StoreError::io("read", &object.shown, &e).into())
@@ -174,32 +162,8 @@ impl Source {
             }
         }
         object.unchanged()?;
-        Ok(rest.fingerprint())
-    }
-
-    /// The fingerprints of all objects; what was not read in order is read now, by several threads.
-    fn fingerprints(&self, threads: usize) -> Result<Vec<Fingerprint>, SourceError> {
-        let next = AtomicUsize::new(0);
-        let count = self.objects.len();
-        let share = || -> Result<Vec<(usize, Fingerprint)>, SourceError> {
-            let mut done = Vec::new();
-            loop {
-                match next.fetch_add(1, Ordering::Relaxed) {
-                    number if number < count => done.push((number, self.fingerprint(number)?)),
-                    _ => return Ok(done),
-                }
-            }
-        };
-        let mut all = std::thread::scope(|scope| -> Result<Vec<_>, SourceError> {
-            let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
-            let mut all = Vec::with_capacity(count);
-            for thread in threads {
-                all.extend(thread.join().map_err(|_| SourceError::Panicked)??);
-            }
-            Ok(all)
-        })?;
-        all.sort_unstable_by_key(|&(number, _)| number);
-        Ok(all.into_iter().map(|(_, print)| print).collect())
+        let (xxh3, sha256) = rest.fingerprint();
+        Ok(manifest::Object { xxh3_128: Some(xxh3), sha256, ..object.about() })
     }
 }
 
@@ -223,7 +187,7 @@ impl Log for Source {
 
     fn originals(&self) -> Originals {
         match self.options.format {
-            Format::Parquet if self.options.projection != Projection::All => Originals::Elsewhere,
+            Format::Parquet if self.options.columns.is_some() => Originals::Elsewhere,
             Format::Parquet | Format::Json => Originals::InSlabs,
         }
     }
@@ -242,28 +206,39 @@ impl Log for Source {
     }
 
     fn objects(&self) -> Vec<manifest::Object> {
-        let object = |object: &Arc<Object>| manifest::Object {
-            path: object.path.clone(),
-            size_bytes: object.meta.bytes,
-            etag: object.etag.clone(),
-            xxh3_128: None,
-            sha256: None,
-        };
-        self.objects.iter().map(object).collect()
+        self.objects.iter().map(|object| object.about()).collect()
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
-        let hashed = |(object, print): (manifest::Object, Fingerprint)| manifest::Object {
-            xxh3_128: Some(manifest::Xxh3(print.xxh3)),
-            sha256: print.sha256.map(Hash),
-            ..object
+        let next = AtomicUsize::new(0);
+        let count = self.objects.len();
+        let share = || -> Result<Vec<(usize, manifest::Object)>, LogError> {
+            let mut done = Vec::new();
+            loop {
+                match next.fetch_add(1, Ordering::Relaxed) {
+                    number if number < count => done.push((number, self.fingerprint(number)?)),
+                    _ => return Ok(done),
+                }
+            }
         };
-        Ok(self.objects().into_iter().zip(self.fingerprints(threads)?).map(hashed).collect())
+        let mut all = std::thread::scope(|scope| -> Result<Vec<_>, LogError> {
+            let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
+            let mut all = Vec::with_capacity(count);
+            for thread in threads {
+                all.extend(thread.join().map_err(|_| LogError::new(PANICKED))??);
+            }
+            Ok(all)
+        })?;
+        all.sort_unstable_by_key(|&(number, _)| number);
+        Ok(all.into_iter().map(|(_, object)| object).collect())
     }
 }
 
+const PANICKED: &str =
+    "a thread that read the log panicked: this is a fault of Retally; please report it";
+
 /// What a feed gives that never waits.
-fn piece(next: Result<Option<Slab>, SourceError>) -> Poll<Result<Option<Piece>, LogError>> {
+fn piece(next: Result<Option<Slab>, LogError>) -> Poll<Result<Option<Piece>, LogError>> {
     let piece = |slab| Piece { slab, offsets: None };
-    Poll::Ready(next.map(|slab| slab.map(piece)).map_err(LogError::from))
+    Poll::Ready(next.map(|slab| slab.map(piece)))
 }

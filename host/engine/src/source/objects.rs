@@ -4,12 +4,12 @@
 //! suffix, so that recompressing a file or adding a late one renames nothing. What is left out is
 //! remembered with its reason: a log must not shrink unseen.
 
-use super::error::SourceError;
 use super::fingerprint::Hashing;
 use super::locate::{Pick, Place};
 use super::{Format, Options};
+use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
-use std::fmt;
+use retally_core::manifest;
 use std::sync::Arc;
 
 /// One object of a log: one partition.
@@ -23,8 +23,6 @@ pub(super) struct Object {
     pub(super) path: String,
     /// Path as the person wrote the URL, for messages.
     pub(super) shown: String,
-    /// The store's ETag. Files have none: what stands for it there changes with every copy.
-    pub(super) etag: Option<String>,
     /// How it is compressed as a whole.
     pub(super) compression: Compression,
     /// What the store said of it when the source was opened.
@@ -34,12 +32,24 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// What an input description says of it, but for its hashes. Files have no ETag: what stands
+    /// for it there changes with every copy.
+    pub(super) fn about(&self) -> manifest::Object {
+        manifest::Object {
+            path: self.path.clone(),
+            size_bytes: self.meta.bytes,
+            etag: self.meta.etag.clone().filter(|_| self.folder.file("").is_none()),
+            xxh3_128: None,
+            sha256: None,
+        }
+    }
+
     /// Whether it is still what it was when the source was opened.
-    pub(super) fn unchanged(&self) -> Result<(), SourceError> {
+    pub(super) fn unchanged(&self) -> Result<(), LogError> {
         Ok(self.folder.unchanged(&self.path, &self.meta)?)
     }
 
-    pub(super) fn opened(&self) -> Result<Opened, SourceError> {
+    pub(super) fn opened(&self) -> Result<Opened, LogError> {
         Ok(self.folder.opened(&self.path, &self.meta)?)
     }
 }
@@ -76,41 +86,23 @@ impl Compression {
     }
 }
 
+const HIDDEN: &str = "begins with `_` or `.`";
+
 /// An object or folder that lies below the URL but is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Path below the URL's folder; a folder ends in a slash.
     pub path: String,
-    /// Why.
-    pub why: WhyLeftOut,
-}
-
-/// Why an object is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyLeftOut {
-    /// Its name or that of a folder above begins with `_` or `.`.
-    Hidden,
-    /// Its suffix is not one of the format's.
-    Suffix,
-    /// A link that leads nowhere, a pipe, a device, or a name like those of unfinished uploads.
-    NoObject,
-}
-
-impl fmt::Display for WhyLeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Hidden => "begins with `_` or `.`",
-            Self::Suffix => "another suffix",
-            Self::NoObject => "no regular file",
-        })
-    }
+    /// Why: its name is hidden, its suffix is not one of the format's, or it is a link that leads
+    /// nowhere, a pipe, a device, or like an unfinished upload.
+    pub why: &'static str,
 }
 
 /// The objects of `place` in the order of their partitions, and what was left out.
 pub(super) fn list(
     place: &Place,
     options: &Arc<Options>,
-) -> Result<(Vec<Object>, Vec<LeftOut>), SourceError> {
+) -> Result<(Vec<Object>, Vec<LeftOut>), LogError> {
     let format = options.format;
     let mut walk = Walk { place, options, format, found: Vec::new(), left_out: Vec::new() };
     match &place.pick {
@@ -121,18 +113,15 @@ pub(super) fn list(
     left_out.sort_by(|a, b| a.path.cmp(&b.path));
     found.sort_by(|a, b| (&a.partition, &a.path).cmp(&(&b.partition, &b.path)));
     if let Some(pair) = found.windows(2).find(|pair| pair[0].partition == pair[1].partition) {
-        return Err(SourceError::SameName {
-            partition: pair[0].partition.clone(),
-            first: pair[0].shown.clone(),
-            second: pair[1].shown.clone(),
-        });
+        let (partition, first, second) = (&pair[0].partition, &pair[0].shown, &pair[1].shown);
+        return Err(LogError::usage(format!(
+            "`{first}` and `{second}` would both be partition `{partition}` (a partition is named \
+             by its path without suffix); remove or rename one of them"
+        )));
     }
     if found.is_empty() {
-        return Err(SourceError::Empty {
-            url: place.url.clone(),
-            looked_for: looked_for(place, format),
-            left_out: describe(&left_out),
-        });
+        let (url, names, left_out) = (&place.url, looked_for(place, format), describe(&left_out));
+        return Err(LogError::usage(format!("no log in `{url}`: looked for {names}; {left_out}")));
     }
     Ok((found, left_out))
 }
@@ -176,7 +165,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The one object that the URL names: taken whatever it is called.
-    fn one(&mut self, name: &str) -> Result<(), SourceError> {
+    fn one(&mut self, name: &str) -> Result<(), LogError> {
         let folder = &self.place.folder;
         let gone = || StoreError::Changed { path: folder.show(name), what: "it is gone".into() };
         let meta = folder.head(name)?.ok_or_else(gone)?;
@@ -194,7 +183,7 @@ impl Walk<'_> {
     }
 
     /// What lies in the folder `below` (empty or ending in `/`) the URL's folder.
-    fn folder(&mut self, folder: &Folder, below: &str) -> Result<(), SourceError> {
+    fn folder(&mut self, folder: &Folder, below: &str) -> Result<(), LogError> {
         for Entry { name, kind } in folder.list("")? {
             match kind {
                 EntryKind::Object(meta) => self.object(format!("{below}{name}"), &name, Some(meta)),
@@ -207,7 +196,7 @@ impl Walk<'_> {
                         continue;
                     }
                     if is_hidden(&name) {
-                        self.leave_out(below, WhyLeftOut::Hidden);
+                        self.leave_out(below, HIDDEN);
                     } else {
                         self.folder(&folder.below(&name), &below)?;
                     }
@@ -225,18 +214,18 @@ impl Walk<'_> {
             }
             any_suffix = pattern.names_a_suffix();
         }
-        let Some(meta) = meta else { return self.leave_out(path, WhyLeftOut::NoObject) };
+        let Some(meta) = meta else { return self.leave_out(path, "no regular file") };
         if is_hidden(name) {
-            return self.leave_out(path, WhyLeftOut::Hidden);
+            return self.leave_out(path, HIDDEN);
         }
         let (stem, compression, is_known) = suffix(&path, self.format);
         if !is_known && !any_suffix {
-            return self.leave_out(path, WhyLeftOut::Suffix);
+            return self.leave_out(path, "another suffix");
         }
         self.take(path, meta, stem, compression);
     }
 
-    fn leave_out(&mut self, path: String, why: WhyLeftOut) {
+    fn leave_out(&mut self, path: String, why: &'static str) {
         self.left_out.push(LeftOut { path, why });
     }
 
@@ -252,7 +241,6 @@ impl Walk<'_> {
             partition: path[..stem].to_owned(),
             shown: self.place.folder.show(&path),
             path,
-            etag: meta.etag.clone().filter(|_| self.place.folder.file("").is_none()),
             compression,
             meta,
         });

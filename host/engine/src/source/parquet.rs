@@ -3,10 +3,10 @@
 //! Types come from the Parquet schema alone, not from the Arrow schema that some writers put beside
 //! it: every reader of the file sees the former, so a result cannot depend on who wrote the file.
 
-use super::error::SourceError;
+use super::error::unreadable;
 use super::objects::Object;
-use super::ranges::Ranges;
-use super::{Projection, Share, piece};
+use super::stored::Ranges;
+use super::{Share, piece};
 use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Part, Piece};
 use crate::store::StoreError;
@@ -47,7 +47,7 @@ struct Groups {
 }
 
 /// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last.
-pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, SourceError> {
+pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, LogError> {
     let ranges = Ranges::open(object, 0)?;
     let metadata = load(object, &ranges)?;
     let sizes = metadata.metadata().row_groups().iter();
@@ -72,7 +72,7 @@ pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, SourceEr
 }
 
 /// Reads the footer.
-fn load(about: &Object, ranges: &Ranges) -> Result<ArrowReaderMetadata, SourceError> {
+fn load(about: &Object, ranges: &Ranges) -> Result<ArrowReaderMetadata, LogError> {
     let failed = |failure| explain(about, failure, "footer".into());
     let bad = |problem| failed(Failure::Problem(problem));
     if about.meta.bytes < FILE_BYTES_MIN {
@@ -127,8 +127,8 @@ impl ParquetReader {
         object: &Arc<Object>,
         part: &Part,
         groups: Range<usize>,
-    ) -> Result<Self, SourceError> {
-        let (metadata, mask, ranges) = prepare(object, &object.options.projection)?;
+    ) -> Result<Self, LogError> {
+        let (metadata, mask, ranges) = prepare(object, object.options.columns.as_deref())?;
         let all = metadata.metadata().row_groups();
         // The footer was read before, when the parts were made; it may have been replaced since.
         let Some(own) = all.get(groups.clone()) else {
@@ -160,7 +160,7 @@ impl ParquetReader {
         }
     }
 
-    fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+    fn next(&mut self) -> Result<Option<RecordBatch>, LogError> {
         let rows = &mut self.rows;
         let next = guarded(|| rows.next().transpose().map_err(ParquetError::from));
         let total = self.groups.ends.last().copied().unwrap_or(0);
@@ -200,8 +200,8 @@ impl Groups {
 }
 
 /// Whole rows of an object: those at `offsets`, ascending, with all columns.
-pub(super) fn rows(object: &Arc<Object>, offsets: &[u64]) -> Result<Vec<RecordBatch>, SourceError> {
-    let (metadata, mask, ranges) = prepare(object, &Projection::All)?;
+pub(super) fn rows(object: &Arc<Object>, offsets: &[u64]) -> Result<Vec<RecordBatch>, LogError> {
+    let (metadata, mask, ranges) = prepare(object, None)?;
     // Only groups that are asked for are touched; rows are counted over these.
     let (mut groups, mut wanted) = (Vec::new(), Vec::new());
     let (mut first, mut selected, mut left) = (0_u64, 0_usize, offsets);
@@ -240,13 +240,13 @@ pub(super) fn rows(object: &Arc<Object>, offsets: &[u64]) -> Result<Vec<RecordBa
 
 type Prepared = (ArrowReaderMetadata, ProjectionMask, Ranges);
 
-fn prepare(object: &Arc<Object>, projection: &Projection) -> Result<Prepared, SourceError> {
+fn prepare(object: &Arc<Object>, columns: Option<&[String]>) -> Result<Prepared, LogError> {
     let footer = Ranges::open(object, 0)?;
     let metadata = load(object, &footer)?;
     let schema = metadata.parquet_schema();
-    let mask = match projection {
-        Projection::All => ProjectionMask::all(),
-        Projection::Columns(names) => {
+    let mask = match columns {
+        None => ProjectionMask::all(),
+        Some(names) => {
             let roots = schema.root_schema().get_fields().iter().enumerate();
             let wanted = roots.filter(|(_, root)| names.iter().any(|name| name == root.name()));
             ProjectionMask::roots(schema, wanted.map(|(number, _)| number))
@@ -274,7 +274,7 @@ fn slab_rows(metadata: &ArrowReaderMetadata, mask: &ProjectionMask, groups: Rang
 /// Why the reader of Parquet failed.
 enum Failure {
     /// The bytes could not be had.
-    Source(Box<SourceError>),
+    Source(Box<LogError>),
     /// They cannot be what they should.
     Problem(String),
 }
@@ -284,7 +284,7 @@ enum Failure {
 fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(ParquetError::External(error))) => Err(match error.downcast::<SourceError>() {
+        Ok(Err(ParquetError::External(error))) => Err(match error.downcast::<LogError>() {
             Ok(error) => Failure::Source(error),
             Err(other) => Failure::Problem(other.to_string()),
         }),
@@ -293,12 +293,10 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failu
     }
 }
 
-fn explain(object: &Object, failure: Failure, place: String) -> SourceError {
+fn explain(object: &Object, failure: Failure, place: String) -> LogError {
     match (failure, object.unchanged()) {
         (Failure::Source(error), _) => *error,
         (Failure::Problem(_), Err(changed)) => changed,
-        (Failure::Problem(problem), Ok(())) => {
-            SourceError::Parquet { path: object.shown.clone(), place, problem }
-        }
+        (Failure::Problem(problem), Ok(())) => unreadable(&object.shown, &place, &problem),
     }
 }

@@ -73,8 +73,8 @@ fn only_columns_that_are_asked_for_are_read() {
         [(&["s", "n", "absent"][..], &["n", "s"][..]), (&["text"], &["text"]), (&["absent"], &[])]
     {
         let names = columns.iter().map(|name| (*name).to_owned()).collect();
-        let projection = Projection::Columns(names);
-        let options = Options { projection, ..Options::new(Format::Parquet) };
+        let columns = Some(names);
+        let options = Options { columns, ..Options::new(Format::Parquet) };
         let (source, _folder) = place(On::Folder, &objects, &options);
         let batches = read_all(&source).unwrap();
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 500);
@@ -90,8 +90,8 @@ fn only_columns_that_are_asked_for_are_read() {
 fn single_rows_are_found_with_all_their_columns() {
     let events = numbered(10_000);
     let objects = one(table(&events, 700, Codec::SNAPPY));
-    let projection = Projection::Columns(vec!["n".into()]);
-    let options = Options { projection, ..Options::new(Format::Parquet) };
+    let columns = Some(vec!["n".into()]);
+    let options = Options { columns, ..Options::new(Format::Parquet) };
     let (source, _folder) = place(On::Folder, &objects, &options);
     for offsets in [
         &[][..],
@@ -126,8 +126,7 @@ fn said_of(damage: impl FnOnce(&mut Vec<u8>)) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.parquet"), bytes).unwrap();
     let options = Options::new(Format::Parquet);
-    let source = Source::open("a.parquet", folder.path(), &options);
-    match source.map_err(LogError::from).and_then(|source| read_all(&source)) {
+    match Source::open("a.parquet", folder.path(), &options).and_then(|source| read_all(&source)) {
         Ok(_) => "nothing".into(),
         Err(error) => error.to_string(),
     }

@@ -1,15 +1,24 @@
-//! The stored bytes of an object of a log, read in order.
+//! The stored bytes of an object of a log, read in order, or here and there for formats with an
+//! index at the end.
 //!
 //! What is read is offered to the object's fingerprint on the way, and its first bytes are checked:
-//! they must be what its name says.
+//! they must be what its name says. Parquet is read column by column, so a reader jumps between as
+//! many places as there are columns and goes forward at each. A window of bytes is kept at each
+//! place: few requests, bounded memory.
 
 use super::Format;
-use super::error::SourceError;
+use super::error::{unreadable, wrong_format};
 use super::objects::{Compression, Object};
-use crate::store;
+use crate::limits::{SPARE_WINDOWS, WINDOW_BYTES};
+use crate::log::LogError;
+use crate::store::{self, Opened};
+use bytes::{Buf, Bytes};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A reader of one object from some byte to its end.
 pub(super) struct Stored {
@@ -22,7 +31,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Opens an object at byte `from`, which must lie before its end.
-    pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self, SourceError> {
+    pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self, LogError> {
         let bytes = object.opened()?.stream(from)?;
         Ok(Self { object: object.clone(), bytes, seen: Arc::new(AtomicU64::new(from)) })
     }
@@ -38,12 +47,12 @@ impl Stored {
     }
 }
 
-/// Its errors are [`SourceError`]s inside [`io::Error`]s.
+/// Its errors are [`LogError`]s inside [`io::Error`]s.
 impl Read for Stored {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let at = self.bytes.at();
         let count =
-            self.bytes.read_some(buffer).map_err(|e| io::Error::other(SourceError::from(e)))?;
+            self.bytes.read_some(buffer).map_err(|e| io::Error::other(LogError::from(e)))?;
         let new = &buffer[..count];
         if at == 0 {
             check_magic(&self.object, new).map_err(io::Error::other)?;
@@ -56,26 +65,115 @@ impl Read for Stored {
 
 /// Refuses an object whose first bytes cannot be what its name says: read as lines it would only
 /// give as many malformed events.
-fn check_magic(about: &Object, start: &[u8]) -> Result<(), SourceError> {
-    let wrong = |found: String, hint: &str| {
-        Err(SourceError::WrongFormat { path: about.shown.clone(), found, hint: hint.to_owned() })
-    };
+fn check_magic(about: &Object, start: &[u8]) -> Result<(), LogError> {
+    let wrong = |found: &str, hint| Err(wrong_format(&about.shown, found, hint));
     if about.options.format != Format::Json || start.len() < 4 {
         return Ok(());
     }
     let found = Compression::of_magic(start);
     match about.compression {
         Compression::None if found != Compression::None => wrong(
-            format!("begins like {} but has no suffix that says so", found.as_str()),
+            &format!("begins like {} but has no suffix that says so", found.as_str()),
             "give it the suffix `.gz` or `.zst`",
         ),
         Compression::None if start.starts_with(b"PAR1") => {
-            wrong("is a Parquet file".into(), "set `[source] format = \"parquet\"`")
+            wrong("is a Parquet file", "set `[source] format = \"parquet\"`")
         }
         named if named != found => wrong(
-            format!("has the suffix of {} but does not begin like it", named.as_str()),
+            &format!("has the suffix of {} but does not begin like it", named.as_str()),
             "give it the suffix that fits, or write it again",
         ),
         _ => Ok(()),
+    }
+}
+
+/// Reads ranges of one object.
+#[derive(Clone)]
+pub(super) struct Ranges(Arc<Inner>);
+
+struct Inner {
+    object: Arc<Object>,
+    state: Mutex<State>,
+}
+
+struct State {
+    opened: Opened,
+    /// Where they begin, and their bytes; the one used last in front.
+    windows: Vec<(u64, Bytes)>,
+    windows_max: usize,
+}
+
+impl Ranges {
+    /// Makes an object ready to be read at about `places` places at a time.
+    pub(super) fn open(object: &Arc<Object>, places: usize) -> Result<Self, LogError> {
+        let (opened, windows_max) = (object.opened()?, places + SPARE_WINDOWS);
+        let state = Mutex::new(State { opened, windows: Vec::new(), windows_max });
+        Ok(Self(Arc::new(Inner { object: object.clone(), state })))
+    }
+
+    /// The bytes of `range`, and what more is at hand behind them if `and_more`.
+    pub(super) fn get(&self, range: Range<u64>, and_more: bool) -> Result<Bytes, LogError> {
+        let about = &self.0.object;
+        if range.end > about.meta.bytes {
+            let place = format!("bytes {} to {}", range.start, range.end);
+            let problem = format!("the file has only {} bytes", about.meta.bytes);
+            return Err(unreadable(&about.shown, &place, &problem));
+        }
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds =
+            |(at, bytes): &(u64, Bytes)| *at <= range.start && range.end <= at + bytes.len() as u64;
+        match state.windows.iter().position(holds) {
+            Some(place) => state.windows[..=place].rotate_right(1),
+            None => {
+                let length = (range.end - range.start).max(WINDOW_BYTES);
+                let end = range.start.saturating_add(length).min(about.meta.bytes);
+                let bytes = state.opened.range(range.start..end)?;
+                let kept = state.windows_max - 1;
+                state.windows.truncate(kept);
+                state.windows.insert(0, (range.start, bytes));
+            }
+        }
+        let (at, bytes) = &state.windows[0];
+        let from = (range.start - at) as usize;
+        let to = if and_more { bytes.len() } else { (range.end - at) as usize };
+        Ok(bytes.slice(from..to))
+    }
+}
+
+impl Length for Ranges {
+    fn len(&self) -> u64 {
+        self.0.object.meta.bytes
+    }
+}
+
+impl ChunkReader for Ranges {
+    type T = Forward;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Forward> {
+        Ok(Forward { ranges: self.clone(), at: start, rest: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let end = start.saturating_add(length as u64);
+        self.get(start..end, false).map_err(|e| ParquetError::External(Box::new(e)))
+    }
+}
+
+/// Reads forward from some byte, for headers whose length is not known.
+pub(super) struct Forward {
+    ranges: Ranges,
+    at: u64,
+    rest: Bytes,
+}
+
+impl Read for Forward {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.rest.is_empty() && self.at < self.ranges.len() && !buffer.is_empty() {
+            self.rest = self.ranges.get(self.at..self.at + 1, true).map_err(io::Error::other)?;
+        }
+        let count = self.rest.len().min(buffer.len());
+        self.rest.copy_to_slice(&mut buffer[..count]);
+        self.at += count as u64;
+        Ok(count)
     }
 }

@@ -25,7 +25,7 @@ pub enum StoreError {
         /// Its scheme.
         scheme: String,
         /// The schemes that are known.
-        known: &'static str,
+        known: String,
     },
     /// A URL that cannot mean a place.
     #[error("`{url}` cannot be read as a URL: {why}")]

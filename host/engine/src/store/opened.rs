@@ -1,6 +1,6 @@
 //! Reading an object, ranges of it or from some byte to its end, and being sure that all of it is
-//! one version: bytes of two would give a result that nobody could repeat. Whatever reads fails when
-//! the object changed, and when the store does not give it.
+//! one version: bytes of two would give a result that nobody could repeat. Whatever reads fails
+//! when the object changed, and when the store does not give it.
 
 use super::remote::{self, Remote};
 use super::{At, Folder, Meta, StoreError, files};

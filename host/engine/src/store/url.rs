@@ -5,9 +5,6 @@
 
 use super::StoreError;
 
-/// Schemes in the order in which messages name them.
-const KNOWN: &str = "`file:`, `s3:`, `gs:`, `az:`, `hdfs:`, `kafka:`";
-
 /// What the beginning of a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scheme {
@@ -51,7 +48,8 @@ pub fn local_path(url: &str) -> Result<String, StoreError> {
         Scheme::File => Ok(own),
         Scheme::NotBuilt(scheme) => Err(StoreError::NotBuilt { url: own, scheme }),
         Scheme::Unknown(scheme) => {
-            Err(StoreError::UnknownScheme { url: own, scheme, known: KNOWN })
+            let known = Scheme::ALL.map(|known| format!("`{known}:`")).join(", ");
+            Err(StoreError::UnknownScheme { url: own, scheme, known })
         }
     }
 }

@@ -145,13 +145,11 @@ impl<'a> Teller<'a> {
         fields: Option<Vec<ShownValue>>,
     ) -> ToldSide {
         let description = self.prepared.lanes[side].recipe.description();
-        let emits = description.emits.iter().zip(&block.emits);
-        let records = |(kind, rows): (&retally_core::schema::EmitKind, _)| {
-            let rows: &retally_core::reduce::EmitRows = rows;
+        let mut emits = Vec::new();
+        for (kind, rows) in description.emits.iter().zip(&block.emits) {
             let record = |row| ShownRecord::of(kind, &rows.columns, row);
-            (0..rows.events.len()).map(record).collect::<Vec<_>>()
-        };
-        let emits = emits.flat_map(records).collect();
+            emits.extend((0..rows.events.len()).map(record));
+        }
         let view = self.view(side);
         let before = std::mem::replace(&mut self.views[side], view.clone());
         let changes = match (&before, &view) {
