@@ -34,15 +34,10 @@ pub(crate) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
 
 /// The first thing in which two logs differ.
 fn input(a: &Input, b: &Input) -> Option<String> {
-    let partition = |taken: &PartitionTaken| {
-        let PartitionTaken { partition, events, first, last } = taken;
-        (partition.clone(), (*events, *first, *last))
-    };
-    let of_a: BTreeMap<_, _> = a.partitions.iter().map(partition).collect();
-    let of_b: BTreeMap<_, _> = b.partitions.iter().map(partition).collect();
+    let [of_a, of_b] = [a, b].map(|side| by(&side.partitions, |taken| &taken.partition));
     for name in of_a.keys().chain(of_b.keys()) {
-        let events = |side: &BTreeMap<_, (u64, _, _)>| match side.get(name) {
-            Some((events, ..)) => format!("{events} events"),
+        let events = |side: &BTreeMap<&String, &PartitionTaken>| match side.get(name) {
+            Some(taken) => format!("{} events", taken.events),
             None => "none".to_owned(),
         };
         if of_a.get(name) != of_b.get(name) {
@@ -51,9 +46,7 @@ fn input(a: &Input, b: &Input) -> Option<String> {
             return Some(format!("they took other events of partition {name:?}: {a} and {b}"));
         }
     }
-    let object = |object: &Object| (object.path.clone(), object.clone());
-    let of_a: BTreeMap<_, _> = a.objects.iter().map(object).collect();
-    let of_b: BTreeMap<_, _> = b.objects.iter().map(object).collect();
+    let [of_a, of_b] = [a, b].map(|side| by(&side.objects, |object| &object.path));
     of_a.keys().chain(of_b.keys()).find_map(|name| match (of_a.get(name), of_b.get(name)) {
         (Some(a), Some(b)) if same_bytes(a, b) => None,
         (Some(_), Some(_)) => {
@@ -62,6 +55,10 @@ fn input(a: &Input, b: &Input) -> Option<String> {
         (Some(_), None) => Some(format!("the log's object {name:?} is in A alone")),
         (None, _) => Some(format!("the log's object {name:?} is in B alone")),
     })
+}
+
+fn by<T>(all: &[T], name: fn(&T) -> &String) -> BTreeMap<&String, &T> {
+    all.iter().map(|one| (name(one), one)).collect()
 }
 
 /// As far as both runs tell: an ETag is no content, and only an attested run has a SHA-256.

@@ -1,7 +1,7 @@
 //! A cell of a Parquet file of known results as the text that it is read as. What its type cannot
 //! hold exactly is refused: no known value is taken for another one.
 
-use super::file::{NoValue, Want};
+use super::file::Want;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, TimestampMicrosecondType,
@@ -16,7 +16,7 @@ const DOUBLE_DIGITS: i32 = 15;
 const SINGLE_DIGITS: i32 = 6;
 
 /// The text of a cell; none if it is missing. Times without a zone are UTC.
-pub(super) fn text(array: &dyn Array, row: usize, want: Want) -> Result<Option<String>, NoValue> {
+pub(super) fn text(array: &dyn Array, row: usize, want: Want) -> Result<Option<String>, String> {
     let of = array.data_type();
     // An array of nothing but nulls has no list of them.
     if want == Want::Nothing || array.is_null(row) || *of == DataType::Null {
@@ -24,12 +24,12 @@ pub(super) fn text(array: &dyn Array, row: usize, want: Want) -> Result<Option<S
     }
     let no_key = of.is_floating() || of.is_temporal() || of.is_decimal();
     if want == Want::Key && (no_key || *of == DataType::Boolean) {
-        return Err(NoValue(format!("is of type {of}; a key is a text or a whole number")));
+        return Err(format!("is of type {of}; a key is a text or a whole number"));
     }
     value(array, row, want).map(Some)
 }
 
-fn value(array: &dyn Array, row: usize, want: Want) -> Result<String, NoValue> {
+fn value(array: &dyn Array, row: usize, want: Want) -> Result<String, String> {
     Ok(downcast_integer_array! {
         array => array.value(row).to_string(),
         DataType::Boolean => array.as_boolean().value(row).to_string(),
@@ -52,12 +52,12 @@ fn value(array: &dyn Array, row: usize, want: Want) -> Result<String, NoValue> {
             display(Value::Date(array.as_primitive::<Date32Type>().value(row)), Kind::Date)
         }
         DataType::Timestamp(unit, _) => time(array, row, *unit)?,
-        of => return Err(NoValue(format!("is of type {of}, which is not read"))),
+        of => return Err(format!("is of type {of}, which is not read")),
     })
 }
 
 /// A float as the decimal that it was made of, where that is certain.
-fn float(value: f64, text: String, digits: i32, want: Want) -> Result<String, NoValue> {
+fn float(value: f64, text: String, digits: i32, want: Want) -> Result<String, String> {
     let Want::Of(Kind::Decimal { scale }) = want else {
         return Ok(display(Value::Float(value), Kind::Float));
     };
@@ -67,22 +67,22 @@ fn float(value: f64, text: String, digits: i32, want: Want) -> Result<String, No
             "is {text} as a float, which does not hold so large a number to the last of {scale} \
              digits; write decimals or texts"
         );
-        return Err(NoValue(why));
+        return Err(why);
     }
     Ok(text)
 }
 
 /// Bytes of a field of bytes, or a text that the file does not call one.
-fn bytes(value: &[u8], want: Want) -> Result<String, NoValue> {
+fn bytes(value: &[u8], want: Want) -> Result<String, String> {
     if want == Want::Of(Kind::Bytes) {
         return Ok(display(Value::Bytes(value), Kind::Bytes));
     }
     let text = std::str::from_utf8(value);
-    text.map(str::to_owned).map_err(|_| NoValue("holds bytes that are no UTF-8".to_owned()))
+    text.map(str::to_owned).map_err(|_| "holds bytes that are no UTF-8".to_owned())
 }
 
-fn time(array: &dyn Array, row: usize, unit: TimeUnit) -> Result<String, NoValue> {
-    let wrong = |value: i64, why: &str| NoValue(format!("is {value} {unit} since 1970, {why}"));
+fn time(array: &dyn Array, row: usize, unit: TimeUnit) -> Result<String, String> {
+    let wrong = |value: i64, why: &str| format!("is {value} {unit} since 1970, {why}");
     let times = |value: i64, by: i64| {
         value.checked_mul(by).ok_or_else(|| wrong(value, "which is no time of an event"))
     };
@@ -117,7 +117,7 @@ mod tests {
     const TEXT: Want = Want::Of(Kind::Text);
 
     fn told(array: &dyn Array, want: Want) -> Result<Option<String>, String> {
-        text(array, 0, want).map_err(|NoValue(why)| why)
+        text(array, 0, want)
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(super) enum Want {
 const COLUMN_MAX_BYTES: usize = u32::MAX as usize;
 
 impl Texts {
-    /// Reads a file with values of `declared` fields, and with columns in `front` that tell of which
-    /// key or event a row is; its extension tells the format.
+    /// Reads a file with values of `declared` fields, and with columns in `front` that tell of
+    /// which key or event a row is; its extension tells the format.
     pub(super) fn read(
         path: &Path,
         declared: &[Field],
@@ -226,9 +226,9 @@ impl Texts {
             let record = record.map_err(|error| self.wrong(bad(error)))?;
             // The reader's own count is off by one where lines end in two characters.
             let at = record.position().map_or(counted, |position| position.byte() as usize);
-            let ends = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            line += memchr::memchr_iter(b'\n', &bytes[counted..at + ends]).count() as u64;
-            counted = at + ends;
+            let at = behind_ends(bytes, at);
+            line += memchr::memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
+            counted = at;
             self.places.push(line);
             for (column, cell) in record.iter().enumerate() {
                 if !cell.is_empty() {
@@ -252,7 +252,9 @@ impl Texts {
             for (name, value) in &pairs {
                 let column = self.column(name).map_or_else(|| self.add(name), Ok)?;
                 let text = json::text(value.get(), want(name));
-                if let Some(text) = text.map_err(|why| self.wrong_at(row, why.of(name)))? {
+                if let Some(text) =
+                    text.map_err(|why| self.wrong_at(row, format!("`{name}` {why}")))?
+                {
                     self.set(column, &text)?;
                 }
             }
@@ -284,7 +286,8 @@ impl Texts {
                 for (column, array) in batch.columns().iter().enumerate() {
                     let text = cells::text(array, row, wants[column]);
                     let text = text.map_err(|why| {
-                        self.wrong_at(self.places.len() - 1, why.of(&self.names[column]))
+                        let what = format!("`{}` {why}", self.names[column]);
+                        self.wrong_at(self.places.len() - 1, what)
                     })?;
                     if let Some(text) = text {
                         self.set(column, &text)?;
@@ -334,24 +337,16 @@ pub(super) fn shown<'a>(
 /// What spreadsheets put in front of UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Why a value of a file is none: a fragment that fits behind the column's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NoValue(pub(super) String);
-
-impl NoValue {
-    /// The sentence about a column.
-    fn of(&self, column: &str) -> String {
-        format!("`{column}` {}", self.0)
-    }
+/// Behind the line ends at a place.
+fn behind_ends(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 /// What is wrong with a CSV, and in which line.
 fn bad_csv(bytes: &[u8], error: &csv::Error) -> String {
     let line = |position: &Option<csv::Position>| {
         let at = position.as_ref().map_or(0, |position| position.byte() as usize);
-        let at = at.min(bytes.len());
-        let ends = bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        1 + memchr::memchr_iter(b'\n', &bytes[..at + ends]).count()
+        1 + memchr::memchr_iter(b'\n', &bytes[..behind_ends(bytes, at.min(bytes.len()))]).count()
     };
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {

@@ -1,7 +1,7 @@
 //! One object of a JSON-lines file of known results, and its values as texts: every name once, and
 //! a key written as the keys of events are.
 
-use super::file::{NoValue, Want};
+use super::file::Want;
 use retally_core::schema::Kind;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -48,10 +48,10 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 }
 
 /// The text of a value; none for null.
-pub(super) fn text(raw: &str, want: Want) -> Result<Option<String>, NoValue> {
+pub(super) fn text(raw: &str, want: Want) -> Result<Option<String>, String> {
     let text = |raw: &str| {
         serde_json::from_str::<String>(raw).map_err(|error| {
-            NoValue(format!("is no text: {error}").replace(" at line 1 column ", " at character "))
+            format!("is no text: {error}").replace(" at line 1 column ", " at character ")
         })
     };
     match (raw.as_bytes().first(), want) {
@@ -65,10 +65,10 @@ pub(super) fn text(raw: &str, want: Want) -> Result<Option<String>, NoValue> {
 
 /// A key that is no text: a whole number as its digits, the parts of a composite key as the compact
 /// list of their texts.
-fn key(raw: &str) -> Result<String, NoValue> {
+fn key(raw: &str) -> Result<String, String> {
     let wrong = || {
         let raw: String = raw.chars().take(60).collect();
-        NoValue(format!("is {raw}; a key is a text, a whole number, or a list of these"))
+        format!("is {raw}; a key is a text, a whole number, or a list of these")
     };
     let part = |raw: &RawValue| match raw.get() {
         raw if raw.starts_with('"') => serde_json::from_str(raw).ok(),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn told(raw: &str, want: Want) -> Result<Option<String>, String> {
-        text(raw, want).map_err(|NoValue(why)| why)
+        text(raw, want)
     }
 
     #[test]
