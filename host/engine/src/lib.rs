@@ -13,7 +13,6 @@
 //! the job and the options. The library keeps no global, reads no environment, prints nothing and
 //! asks the machine for nothing but threads; `examples/embed` is a whole program around it.
 
-pub mod audit;
 mod cancel;
 pub mod clock;
 pub mod compare;

@@ -22,8 +22,6 @@ pub(crate) struct Committer<'a> {
     results: Vec<Mutex<Results<'a>>>,
     /// What a comparison counts.
     tally: Option<Mutex<Tally>>,
-    /// Names of what was saved at commit points.
-    saved: Mutex<Vec<String>>,
 }
 
 impl<'a> Committer<'a> {
@@ -40,7 +38,6 @@ impl<'a> Committer<'a> {
             memory: Watch::new(prepared.host_memory_bytes, prepared.job.window),
             results: results.into_iter().map(Mutex::new).collect(),
             tally: tally.map(Mutex::new),
-            saved: Mutex::default(),
         })
     }
 
@@ -69,11 +66,6 @@ impl<'a> Committer<'a> {
     pub(crate) fn tally(&mut self) -> Option<Tally> {
         let tally = self.tally.take()?;
         Some(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Names of what was saved at commit points so far.
-    pub(crate) fn saved(&self) -> Vec<String> {
-        lock(&self.saved).clone()
     }
 
     fn watch(&self, events: u64) -> Result<(), RunError> {
@@ -109,8 +101,7 @@ impl<'a> Committer<'a> {
     /// A point to go on from: every batch so far was taken, and none behind is folded.
     pub(crate) fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
         for (results, lane) in self.results.iter().zip(self.prepared.lanes.iter()) {
-            let saved = lock(results).commit(lane, &self.prepared.names, extents)?;
-            lock(&self.saved).extend(saved);
+            lock(results).commit(lane, &self.prepared.names, extents)?;
         }
         Ok(())
     }

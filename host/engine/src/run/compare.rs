@@ -168,7 +168,7 @@ impl Pass<'_> {
         refuse(&found, self.how.force, &mut notes)?;
         for (side, results) in [a, b].into_iter().enumerate() {
             let (trees, manifest) = (&trees[side], &manifests[side]);
-            let audit = audit::lines(prepared, side, manifest, &[], &stages);
+            let audit = audit::text(prepared, side, manifest, &[], &stages);
             results.sink.end(&End { trees, manifest, audit: &audit })?;
         }
         let mut comparison = self.comparison(notes, tally, &manifests);

@@ -185,8 +185,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// hundred thousand keys.
 pub(crate) const DETAIL_BYTES: u64 = 128 << 20;
 
-/// What two lanes have between them: the records of their keys, and the bound of what is kept of the
-/// events at which keys part.
+/// What two lanes have between them: the records of their keys, and the bound of what is kept of
+/// the events at which keys part.
 pub(crate) struct Pair {
     pub shared: Shared,
     pub shards: Vec<Mutex<PairShard>>,

@@ -1,5 +1,5 @@
-//! Runs: the pass over a log from its first batch to a complete run directory. One that fails leaves
-//! nothing behind that looks finished.
+//! Runs: the pass over a log from its first batch to a complete run directory. One that fails
+//! leaves nothing behind that looks finished.
 
 mod audit;
 mod bell;

@@ -213,9 +213,9 @@ impl Pipeline<'_, '_> {
     }
 }
 
-/// Reads the bytes of events that are refused, which are in log order, where slabs do not hold them:
-/// of a table only the columns are read that a reducer declares, and nothing of a refused event may
-/// be lost.
+/// Reads the bytes of events that are refused, which are in log order, where slabs do not hold
+/// them: of a table only the columns are read that a reducer declares, and nothing of a refused
+/// event may be lost.
 fn fetch(log: &dyn Log, refused: &mut [Refused]) -> Result<(), RunError> {
     for stretch in refused.chunk_by_mut(|a, b| a.partition == b.partition) {
         let partition = stretch[0].partition;

@@ -161,10 +161,10 @@ fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report,
     // It comes behind the keys, because it counts them.
     committer.commit(&extents)?;
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
-    let snapshots = committer.saved();
     let results = committer.one(0);
+    let snapshots = results.saved.clone();
     let manifest = results.manifest(&trees, prepared.job, &input)?;
-    let audit = audit::lines(prepared, 0, &manifest, &snapshots, &stages);
+    let audit = audit::text(prepared, 0, &manifest, &snapshots, &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
     Ok(Report {
         dir: PathBuf::new(),

@@ -32,6 +32,8 @@ pub(crate) struct Results<'a> {
     totals: Totals,
     /// Counts before the snapshot from which this run went on.
     before: Counts,
+    /// Names of what was saved at points to go on from.
+    pub saved: Vec<String>,
     pub takes: Takes,
     pub sink: &'a mut dyn Sink,
 }
@@ -56,6 +58,7 @@ impl<'a> Results<'a> {
             outcomes: resumed.fold.outcomes.clone(),
             counts: Counts::default(),
             before: resumed.counts,
+            saved: Vec::new(),
             takes: sink.takes(),
             sink,
         }
@@ -100,15 +103,15 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// A point to go on from, for a sink that takes such. Gives the names of what was saved.
+    /// A point to go on from, for a sink that takes such.
     pub(crate) fn commit(
         &mut self,
         lane: &Lane,
         names: &[String],
         extents: &[Extent],
-    ) -> Result<Vec<String>, RunError> {
+    ) -> Result<(), RunError> {
         if !self.takes.commits {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let reached = |(name, extent): (&String, &Extent)| Position {
             partition: name.clone(),
@@ -133,7 +136,8 @@ impl<'a> Results<'a> {
             counts: self.before.then(&self.counts),
             empty_state: false,
         };
-        Ok(self.sink.commit(&Commit { head, pieces })?)
+        self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
+        Ok(())
     }
 
     /// What ran, on what (`input`), with what result.

@@ -4,7 +4,6 @@ use super::RunDirError;
 use super::file::{RunFile, create, finish};
 use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{MANIFEST, Table};
-use crate::audit::AUDIT;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
 use crate::store::Folder;
 use crate::table::{Digits, NewRows, TableError};
@@ -168,7 +167,7 @@ impl RunWriter {
             ended.into_iter().collect::<Result<(), _>>()
         })?;
         if !audit.is_empty() {
-            folder.put(AUDIT, audit.as_bytes())?;
+            folder.put("audit.jsonl", audit.as_bytes())?;
         }
         let path = || PathBuf::from(folder.show(MANIFEST));
         let unwritable = |error| RunDirError::Manifest { path: path(), error };

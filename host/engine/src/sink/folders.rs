@@ -1,7 +1,6 @@
 //! Folders as sinks: a run directory, and snapshots, of which every commit is one.
 
 use super::{Beginning, Commit, End, Sink, SinkError, Takes};
-use crate::audit;
 use crate::rundir::{RunDirError, RunWriter};
 use crate::snapshot::{SnapshotError, SnapshotRef, Store};
 use crate::store::Folder;
@@ -71,7 +70,7 @@ impl Sink for RunDir {
 
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
         let Some(writer) = self.writer.take() else { return Ok(()) };
-        let ended = writer.finish(end.trees, end.manifest, &audit::text(end.audit));
+        let ended = writer.finish(end.trees, end.manifest, end.audit);
         Ok(ended.inspect_err(|_| discard(&self.folder))?)
     }
 

@@ -32,17 +32,6 @@ pub struct Tables {
     pub refused: Vec<RecordBatch>,
 }
 
-/// More came out than may be kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the results are larger than {max_bytes} bytes, which is all that they may take in memory; \
-     allow more, or write them into a run directory"
-)]
-pub struct MemoryError {
-    /// What they may take.
-    pub max_bytes: usize,
-}
-
 impl Memory {
     /// Keeps at most so many bytes; a pass that gives more fails.
     pub fn at_most(max_bytes: usize) -> Self {
@@ -60,7 +49,7 @@ impl Memory {
         let batch = maker.batch(table, rows)?;
         self.bytes += batch.get_array_memory_size();
         if let Some(max_bytes) = self.max_bytes.filter(|&max| self.bytes > max) {
-            return Err(MemoryError { max_bytes }.into());
+            return Err(SinkError::TooLarge(max_bytes));
         }
         let tables = &mut self.tables;
         match table {

@@ -16,9 +16,8 @@ mod memory;
 mod tests;
 
 pub use folders::{RunDir, Snapshots};
-pub use memory::{Memory, MemoryError, Tables};
+pub use memory::{Memory, Tables};
 
-use crate::audit::Line;
 use crate::rundir::RunDirError;
 use crate::snapshot::{SnapshotError, SnapshotRef};
 use retally_core::digest::{History, Trees};
@@ -71,13 +70,13 @@ pub trait Sink: Send {
         serde_json::Value::Null
     }
 
+    /// The pass failed: what was kept may not look finished. What was committed stays.
+    fn abandon(&mut self) {}
+
     /// The pass is complete.
     fn end(&mut self, _end: &End<'_>) -> Result<(), SinkError> {
         Ok(())
     }
-
-    /// The pass failed: what was kept may not look finished. What was committed stays.
-    fn abandon(&mut self) {}
 }
 
 /// What a sink takes.
@@ -120,8 +119,8 @@ pub struct End<'a> {
     pub trees: &'a Trees,
     /// What ran, on what, with what result.
     pub manifest: &'a Manifest,
-    /// What varies from run to run.
-    pub audit: &'a [Line],
+    /// What varies from run to run, as lines of JSON.
+    pub audit: &'a str,
 }
 
 /// Why a sink could not take something.
@@ -133,9 +132,12 @@ pub enum SinkError {
     /// A snapshot.
     #[error(transparent)]
     Snapshot(Box<SnapshotError>),
-    /// Memory.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
+    /// More came out than may be kept in memory.
+    #[error(
+        "the results are larger than {0} bytes, which is all that they may take in memory; allow \
+         more, or write them into a run directory"
+    )]
+    TooLarge(usize),
     /// A sink of somebody else.
     #[error(transparent)]
     Own(Box<dyn Error + Send + Sync>),
