@@ -108,8 +108,8 @@ impl Outcomes {
     /// When the block does not fit together; the trees are then of no use any more.
     pub fn add(&mut self, block: &Block) -> Result<(), BlockError> {
         let Self { shape, places, growths } = self;
-        write(shape, block, |partition, _, record| {
-            growth(places, growths, partition)?.push(record);
+        write(shape, block, |partition, _, record, events| {
+            growth(places, growths, partition)?.push(record, events);
             Ok(())
         })
     }
@@ -120,7 +120,7 @@ impl Outcomes {
     /// # Errors
     /// When the run has no such partition.
     pub fn append(&mut self, partition: PartitionIndex, record: &[u8]) -> Result<(), BlockError> {
-        growth(&self.places, &mut self.growths, partition)?.push(record);
+        growth(&self.places, &mut self.growths, partition)?.push(record, 1);
         Ok(())
     }
 
@@ -170,13 +170,22 @@ impl Growth {
         Ok(Self { partition, events, tree, open })
     }
 
+    /// Appends the record of so many events.
     #[inline]
-    fn push(&mut self, record: &[u8]) {
-        self.open.extend_from_slice(record);
-        self.events += 1;
-        if self.events.is_multiple_of(OUTCOME_LEAF_EVENTS) {
-            self.tree.push(Hash::of(&self.open));
-            self.open.truncate(1);
+    fn push(&mut self, record: &[u8], events: u64) {
+        let mut left = events;
+        while left > 0 {
+            let fit = left.min(OUTCOME_LEAF_EVENTS - self.events % OUTCOME_LEAF_EVENTS);
+            match record {
+                [byte] => self.open.resize(self.open.len() + fit as usize, *byte),
+                _ => (0..fit).for_each(|_| self.open.extend_from_slice(record)),
+            }
+            self.events += fit;
+            left -= fit;
+            if self.events.is_multiple_of(OUTCOME_LEAF_EVENTS) {
+                self.tree.push(Hash::of(&self.open));
+                self.open.truncate(1);
+            }
         }
     }
 

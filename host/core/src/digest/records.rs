@@ -48,10 +48,12 @@ impl OutcomeShape {
     /// When the block does not fit together.
     pub fn records(&self, block: &Block) -> Result<Records, BlockError> {
         let mut made = Records::default();
-        write(self, block, |partition, offset, record| {
-            made.partitions.push(partition);
-            made.offsets.push(offset);
-            made.records.push(record);
+        write(self, block, |partition, first, record, events| {
+            for offset in first..first + events {
+                made.partitions.push(partition);
+                made.offsets.push(offset);
+                made.records.push(record);
+            }
             Ok(())
         })?;
         Ok(made)
@@ -70,12 +72,15 @@ pub struct Records {
     pub records: Spans,
 }
 
-/// Hands a record of every event of `block` that is not filtered to `put`, with its place.
+/// Hands a record of every event of `block` that is not filtered to `put`: partition, offset, record
+/// and how many events have it, which lie at this offset and the next ones. Most events of a log
+/// were applied and emitted nothing, so that runs of them are handed over at once. Each stretch
+/// begins with a run of none: its partition may be unknown though all of it is filtered.
 #[inline]
 pub(super) fn write(
     shape: &OutcomeShape,
     block: &Block,
-    mut put: impl FnMut(PartitionIndex, u64, &[u8]) -> Result<(), BlockError>,
+    mut put: impl FnMut(PartitionIndex, u64, &[u8], u64) -> Result<(), BlockError>,
 ) -> Result<(), BlockError> {
     let mut emits = Emits::new(shape, &block.emits)?;
     let mut record = Vec::new();
@@ -83,17 +88,29 @@ pub(super) fn write(
     for stretch in &block.stretches {
         let end = event + stretch.events as usize;
         let outcomes = block.outcomes.get(event..end).ok_or_else(BlockError::stretches)?;
-        for (offset, &what) in (stretch.first_offset..).zip(outcomes) {
+        put(stretch.partition, stretch.first_offset, &[], 0)?;
+        let mut at = 0;
+        while let Some(&what) = outcomes.get(at) {
+            let offset = stretch.first_offset + at as u64;
+            let quiet = (emits.next as usize).saturating_sub(event + at).min(outcomes.len() - at);
+            let quiet = outcomes[at..at + quiet].iter();
+            let run = quiet.take_while(|what| **what == Outcome::Applied).count();
+            if run > 0 {
+                put(stretch.partition, offset, &[APPLIED], run as u64)?;
+                at += run;
+                continue;
+            }
             record.clear();
             put_outcome(&mut record, what, &shape.rejects)?;
-            if what == Outcome::Applied && emits.next == event as u32 {
-                emits.write(event as u32, &mut record);
+            if what == Outcome::Applied && emits.next as usize == event + at {
+                emits.write(emits.next, &mut record);
             }
             if !record.is_empty() {
-                put(stretch.partition, offset, &record)?;
+                put(stretch.partition, offset, &record, 1)?;
             }
-            event += 1;
+            at += 1;
         }
+        event = end;
     }
     if event != block.outcomes.len() {
         return Err(BlockError::stretches());

@@ -155,6 +155,11 @@ fn outcomes_grow_from_records_as_from_blocks() {
     }
     assert_eq!(trees.save(), pinned_outcomes().save());
     assert_eq!(trees.append(2, b"").unwrap_err().0, "partition number 2 is unknown");
+    // Also where no event leaves a record.
+    let stretches = vec![Stretch { partition: 2, first_offset: 0, events: 1 }];
+    let block = Block { stretches, outcomes: vec![Outcome::Filtered], ..Block::default() };
+    let refused = Outcomes::new(OutcomeShape::default(), &names(&["a"])).add(&block).unwrap_err();
+    assert_eq!(refused.0, "partition number 2 is unknown");
 }
 
 #[test]
