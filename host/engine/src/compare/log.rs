@@ -6,7 +6,7 @@
 
 use super::error::CompareError;
 use super::firsts::{FirstRecord, Firsts};
-use super::intact::changed;
+use super::sides::changed;
 use crate::rundir::log::{Alike, AlikeRows, EmitRowsOf, Regrown, Taken};
 use crate::rundir::{RunDirError, RunReader, Table};
 use retally_compare::model::{NamedOutcome, Rejects};
@@ -44,12 +44,12 @@ pub(super) fn walk([a, b]: [&RunReader; 2], tally: &mut Tally) -> Result<Walked,
         let mut logs = [SideLog::new(a, only)?, SideLog::new(b, only)?];
         while walk.step(&mut logs)? {}
         for log in logs {
-            log.end()?;
+            log.emits.into_iter().try_for_each(|mut emits| emits.end())?;
         }
     }
     for (run, regrown) in [a, b].into_iter().zip(&walk.regrown) {
         if let Some(what) = regrown.finding() {
-            return Err(changed(run.dir().into(), what).into());
+            return Err(changed(run.dir().into(), what));
         }
     }
     Ok(Walked { firsts: walk.firsts, span: walk.span })
@@ -160,10 +160,6 @@ impl<'a> SideLog<'a> {
             self.refused.next().transpose()?;
         }
         Ok(Told { outcomes, emits, refused })
-    }
-
-    fn end(mut self) -> Result<(), RunDirError> {
-        self.emits.iter_mut().try_for_each(EmitRowsOf::end)
     }
 }
 

@@ -16,7 +16,6 @@ mod error;
 pub mod expectations;
 mod firsts;
 mod gated;
-mod intact;
 mod known;
 mod log;
 mod refuse;

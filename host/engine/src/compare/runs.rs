@@ -4,7 +4,6 @@
 use super::error::CompareError;
 use super::firsts::Firsts;
 use super::gated::Gated;
-use super::intact;
 use super::log::walk;
 use super::refuse::{lone_params, refusals, refuse};
 use super::shown::shown;
@@ -12,7 +11,7 @@ use super::sides::{explain, head, open, sides};
 use super::totals;
 use crate::rundir::keys::KeyRows;
 use crate::rundir::log::{Alike, AlikeRows};
-use crate::rundir::{Part, RunDirError, RunReader, Table};
+use crate::rundir::{self, Part, RunDirError, RunReader, Table};
 use retally_compare::gate::Gate;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, Note, NoteCode, Presence, Read, Rejects, Sets,
@@ -107,7 +106,7 @@ impl<'a> Compared<'a> {
              in one pass (--a, --b) tells"
                 .into(),
         );
-        self.runs.into_iter().try_for_each(intact::refused_rows)?;
+        self.runs.into_iter().try_for_each(refused_rows)?;
         let [a, b] = self.runs.map(|run| run.manifest().digests.outcomes);
         if a != b {
             let walked = walk(self.runs, &mut self.tally)?;
@@ -207,7 +206,11 @@ impl<'a> Compared<'a> {
             false => &[(a, &[SideOf::A]), (b, &[SideOf::B])],
         };
         for (run, sides) in sides {
-            intact::violations(run)?;
+            // There are few of them.
+            if rundir::violations(run)?.digest != run.manifest().digests.violations {
+                let what = "its rows are not those of the violations' digest";
+                return Err(run.wrong(Table::Violations, what).into());
+            }
             let part = Part { columns: Some(vec!["code".to_owned()]), ..Part::default() };
             for batch in run.part(Table::Violations, part)? {
                 for code in batch?.texts("code").map_err(RunDirError::from)?.iter().flatten() {
@@ -258,8 +261,27 @@ fn join_keys(
 /// The leaves of a run's views.
 pub(super) fn view_leaves(run: &RunReader) -> Result<Vec<Leaf>, RunDirError> {
     let leaves = run.leaves(Table::Views)?;
-    intact::view_rows(run, leaves.iter().map(|leaf| leaf.rows).sum())?;
-    Ok(leaves)
+    // What stands behind the last leaf would not be looked at.
+    let rows: u64 = leaves.iter().map(|leaf| leaf.rows).sum();
+    let found = run.count(Table::Views)?;
+    if found == rows {
+        return Ok(leaves);
+    }
+    let what = format!("it has {found} rows, and the leaves of the views have {rows}");
+    Err(run.wrong(Table::Views, what))
+}
+
+/// Whether there are as many refused events as the manifest counts: their codes are in the
+/// outcomes' digest, and their rows are not.
+fn refused_rows(run: &RunReader) -> Result<(), RunDirError> {
+    let counts = &run.manifest().counts;
+    let parts = [counts.malformed, counts.conflicts, counts.rejected, counts.quarantined];
+    let (found, counted) = (run.count(Table::Refused)?, parts.iter().sum::<u64>());
+    if found == counted {
+        return Ok(());
+    }
+    let what = format!("it has {found} rows, and the manifest counts {counted} refused events");
+    Err(run.wrong(Table::Refused, what))
 }
 
 fn same_shape(a: &ViewShape, b: &ViewShape) -> bool {

@@ -12,9 +12,6 @@ use std::ops::Range;
 /// A record as it is shown, with the id of its event.
 type Record = (ShownRecord, String);
 
-/// Columns in front of an emit's own, of which the last is the event's id.
-const BEFORE: usize = BEFORE_EMITS.len();
-
 /// The first diverging events of `keys`, as far as they are known.
 pub(super) fn shown(
     runs: [&RunReader; 2],
@@ -90,14 +87,15 @@ fn records(
     for batch in run.part(table, part)? {
         let batch = batch?;
         let columns = run.columns(table, &batch)?;
+        // The last in front is the event's id.
+        let (front, own) = columns.split_at(BEFORE_EMITS.len());
         for (row, &number) in (0..batch.len()).zip(numbers.by_ref()) {
-            let named = columns[BEFORE..].iter();
-            let fields = run.emits()[kind].fields.iter().zip(named);
+            let fields = run.emits()[kind].fields.iter().zip(own);
             let value = |(field, named): (&Field, &Named)| {
                 ShownValue::of(&field.name, named.kind, &named.column, row)
             };
             let values = fields.map(value).collect();
-            let id = &columns[BEFORE - 1];
+            let id = &front[front.len() - 1];
             let id = id.column.get(row).map(|value| display(value, id.kind)).unwrap_or_default();
             found
                 .insert(number, (ShownRecord { kind: run.emits()[kind].name.clone(), values }, id));

@@ -1,13 +1,18 @@
 //! What a comparison says of the runs that it compared.
 
 use super::error::CompareError;
-use super::intact::changed;
 use super::runs::CompareOptions;
-use crate::rundir::RunReader;
+use crate::rundir::{RunDirError, RunReader};
+use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
 use retally_core::manifest::{Manifest, ManifestError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// An error about a run's files.
+pub(super) fn changed(path: PathBuf, what: String) -> CompareError {
+    RunDirError::from(TableError::Changed { path, what }).into()
+}
 
 /// Opens a run whose manifest holds together.
 pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {

@@ -16,8 +16,7 @@ use super::error::RunError;
 use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
 use super::prepare::{Prepared, Side, load_file, prepare};
-use super::progress::Observer;
-use super::replay::{ReplayOptions, pass};
+use super::replay::{Observer, ReplayOptions, pass};
 use super::stages::Stage;
 use crate::compare::{
     CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, refusals, refuse, sides,

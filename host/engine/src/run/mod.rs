@@ -14,10 +14,8 @@ mod join;
 mod lane;
 #[cfg(test)]
 mod log_tests;
-mod memory;
 mod pipeline;
 mod prepare;
-mod progress;
 mod replay;
 mod results;
 mod resume;
@@ -35,5 +33,6 @@ pub use explain::{
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
 pub use prepare::{load, load_file};
-pub use progress::{Observer, Progress, Silent};
-pub use replay::{ReplayOptions, Report, replay, replay_into, replay_reducer};
+pub use replay::{
+    Observer, Progress, ReplayOptions, Report, Silent, replay, replay_into, replay_reducer,
+};

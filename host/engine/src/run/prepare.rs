@@ -5,8 +5,7 @@
 
 use super::error::RunError;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
-use super::progress::Observer;
-use super::replay::ReplayOptions;
+use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
 use super::resume::{self, Resumed};
 use super::sequence::Cuts;

@@ -12,7 +12,6 @@ use super::finals;
 use super::gates::judge;
 use super::pipeline::Pipeline;
 use super::prepare::{Prepared, Side, load, prepare, run_dir};
-use super::progress::Observer;
 use super::results::Results;
 use super::schedule::Ended;
 use super::sequence::Extent;
@@ -94,6 +93,34 @@ impl ReplayOptions {
     }
 }
 
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Events committed so far.
+    pub events: u64,
+    /// Stored bytes read so far.
+    pub bytes: u64,
+    /// Stored bytes of the log.
+    pub bytes_total: u64,
+    /// Memory held by states and ids, in bytes.
+    pub memory: u64,
+}
+
+/// Told of progress and of what a person should know. Called from several threads.
+pub trait Observer: Sync {
+    /// A batch was committed.
+    fn progress(&self, _progress: &Progress) {}
+
+    /// Something that is no error but that a person should know, as one sentence.
+    fn note(&self, _text: &str) {}
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
 /// What a replay came to.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -162,15 +189,14 @@ fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report,
     committer.commit(&extents)?;
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
     let results = committer.one(0);
-    let snapshots = results.saved.clone();
     let manifest = results.manifest(&trees, prepared.job, &input)?;
-    let audit = audit::text(prepared, 0, &manifest, &snapshots, &stages);
+    let audit = audit::text(prepared, 0, &manifest, &results.saved, &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
     Ok(Report {
         dir: PathBuf::new(),
         manifest,
         gates: Vec::new(),
-        snapshots,
+        snapshots: results.saved.clone(),
         seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
     })

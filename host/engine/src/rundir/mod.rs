@@ -17,7 +17,6 @@
 //! files alone. How the digests follow from the files stands in docs/digest.md.
 
 mod check;
-mod error;
 mod file;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -34,10 +33,52 @@ mod writer;
 
 pub(crate) use check::log_finding;
 pub use check::{CheckReport, Checked, check};
-pub use error::RunDirError;
 pub use reader::{Keys, Named, Part, Rows, RunReader};
 pub(crate) use recompute::violations;
 pub(crate) use rows::{RowMaker, state_rows};
 pub(crate) use shape::BEFORE_EMITS;
 pub use shape::Table;
 pub(crate) use writer::RunWriter;
+
+use crate::store::StoreError;
+use crate::table::TableError;
+use retally_core::digest::KeyTreeError;
+use retally_core::manifest::ManifestError;
+use std::path::PathBuf;
+
+/// A run directory that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// A file or folder that cannot be written or read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A store that cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A new run directory where something lies already.
+    #[error(
+        "{} holds something already; a run is written into a new folder: choose another, or move \
+         this one away", .0.display()
+    )]
+    NotEmpty(PathBuf),
+    /// No manifest.
+    #[error(
+        "{} is half-written: it has no manifest.json, which is written last; the run was \
+         interrupted, so run it again", .0.display()
+    )]
+    HalfWritten(PathBuf),
+    /// No folder, or one that has nothing to do with a run.
+    #[error("{} is no run directory", .0.display())]
+    NoRun(PathBuf),
+    /// A manifest that is newer or broken.
+    #[error("{} {error}", .path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: ManifestError,
+    },
+    /// Keys that do not fit together.
+    #[error("the keys cannot be digested: {0}")]
+    Keys(#[from] KeyTreeError),
+}

@@ -1,6 +1,6 @@
 //! Reading a snapshot: every file is checked against its hash before a row of it is used.
 
-use super::format::{Body, Part, read};
+use super::format::{Body, GroupFiles, Part, read};
 use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
 use crate::limits::{SNAPSHOT_KEYS_MAX_BYTES, SNAPSHOT_READ_ROWS};
@@ -24,7 +24,7 @@ pub struct Loaded {
     pub head: Head,
     /// Which snapshot it is.
     pub reference: SnapshotRef,
-    groups: VecDeque<super::format::GroupFiles>,
+    groups: VecDeque<GroupFiles>,
     files: Folder,
 }
 

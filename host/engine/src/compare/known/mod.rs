@@ -14,9 +14,9 @@ use super::error::CompareError;
 use super::gated::Gated;
 use super::refuse::refuse;
 use super::runs::{CompareOptions, NO_COMMON_KEY, view_leaves};
-use super::sides::{head, open, side};
+use super::sides::{changed, head, open, side};
 use crate::rundir::keys::KeyRows;
-use crate::rundir::{RunReader, Table};
+use crate::rundir::{RunReader, Table, log_finding};
 use emits::KnownEmits;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Read, Side,
@@ -53,8 +53,10 @@ pub fn known(
     let emits = load_emits(&run, &files.emits)?;
     let mut notes = Vec::new();
     refuse(&empty(&run, view.as_ref(), &emits), options.force, &mut notes)?;
-    if !emits.is_empty() {
-        super::intact::log(&run)?;
+    if !emits.is_empty()
+        && let Some(what) = log_finding(&run)?
+    {
+        return Err(changed(dir.to_path_buf(), what));
     }
     let none = ViewShape::default();
     let kinds: Vec<EmitKind> = emits.iter().map(|known| known.kind.clone()).collect();

@@ -25,8 +25,7 @@ pub use model::{
 use super::compare::plan;
 use super::error::RunError;
 use super::prepare::{Prepared, Side, prepare};
-use super::progress::Observer;
-use super::replay::ReplayOptions;
+use super::replay::{Observer, ReplayOptions};
 use super::stopped::named;
 use crate::job::Resolved;
 use crate::sink::Sink;
