@@ -242,7 +242,8 @@ fn every_verb_has_a_file_a_test_and_a_heading() {
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    // A folder's bare name, `html/`, is told beside the folder that it lies in; `/a/b` leads into JSON.
+    // A folder's bare name, `html/`, is told beside the folder that it lies in; `/a/b` leads into
+    // JSON.
     let is_path = move |quoted: &&str| {
         let leads_on = quoted.trim_matches('/').contains('/') && !quoted.starts_with('/');
         leads_on && quoted.chars().all(is_part)

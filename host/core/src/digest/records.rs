@@ -72,9 +72,9 @@ pub struct Records {
     pub records: Spans,
 }
 
-/// Hands a record of every event of `block` that is not filtered to `put`: partition, offset, record
-/// and how many events have it, which lie at this offset and the next ones. Most events of a log
-/// were applied and emitted nothing, so that runs of them are handed over at once. Each stretch
+/// Hands a record of every event of `block` that is not filtered to `put`: partition, offset,
+/// record and how many events have it, which lie at this offset and the next ones. Most events of a
+/// log were applied and emitted nothing, so that runs of them are handed over at once. Each stretch
 /// begins with a run of none: its partition may be unknown though all of it is filtered.
 #[inline]
 pub(super) fn write(

@@ -3,8 +3,8 @@
 
 use crate::schema::Value;
 
-/// A hash of view rows, as the WIT defines it: equal rows have equal imprints, and others do but for
-/// a chance of one in 2^64.
+/// A hash of view rows, as the WIT defines it: equal rows have equal imprints, and others have
+/// others but for a chance of one in 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imprint([u64; 2]);
 
