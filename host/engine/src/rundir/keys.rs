@@ -130,6 +130,10 @@ impl<'a> KeyRows<'a> {
         if let (Table::States, [Values::Bytes(states), Values::Integer(applied)]) =
             (self.table, values.as_slice())
         {
+            // Rows of one key were gathered as one: a state has no second.
+            if keys.len() < states.len() {
+                return Err(KeyTreeError("a key has two states".into()));
+            }
             let applied: Vec<u64> = applied.iter().map(|&number| number as u64).collect();
             let mut tree = KeyTree::states();
             state_rows(keys, states, &applied, |key, row| tree.append(key, row))?;

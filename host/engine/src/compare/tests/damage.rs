@@ -155,3 +155,14 @@ fn rows_more_or_fewer_than_are_sealed_are_found() {
     counts 1057 refused events
     ");
 }
+
+#[test]
+fn a_key_with_two_states_is_found() {
+    let two = Two::new(&many(300, i64::from), &many(300, |key| i64::from(key) + 1));
+    forged(&two, "b/states.parquet", |all| {
+        vec![all.slice(0, 1), all.slice(0, 1), all.slice(2, all.num_rows() - 2)]
+    });
+    insta::assert_snapshot!(wrapped(&two.refused()), @"
+    RUNS/b/states.parquet is not as it was written: a key has two states
+    ");
+}
