@@ -7,7 +7,7 @@ use retally_compare::model::{
     Comparison, FirstDivergence, FirstEvent, How, NamedOutcome, Read, ReducerSide, RunSide, Sets,
     ShownRecord, ShownRow, ShownValue, Side,
 };
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_compare::{
     Declared, First, Head, KeyFacts, Options, Plan, Records, Rows, SideOf, Tally, Words,
 };
@@ -139,7 +139,7 @@ fn time(number: u64) -> i64 {
 ///
 /// # Errors
 /// When the tally refuses what it is fed.
-pub fn comparison(made: &Made, sink: &mut dyn Sink) -> Result<Comparison> {
+pub fn comparison(made: &Made, sink: &mut dyn DifferenceSink) -> Result<Comparison> {
     let (view, emits) = (view(), emits());
     let fee = EmitKind { name: "fee".to_owned(), fields: vec![field("amount", MONEY)] };
     let [balance] = emits.clone();

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! two descriptions --> Plan ------------------------> what can be compared at all
-//! view rows of a key, of both sides ------> Tally --> Sink (every single difference)
+//! view rows of a key, of both sides ------> Tally --> DifferenceSink (every single difference)
 //! a stretch of the log, of both sides ---> Tally
 //!                                             |
 //!                                             v

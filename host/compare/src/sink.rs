@@ -9,7 +9,7 @@ use super::model::Presence;
 use retally_core::schema::{Kind, Value};
 
 /// Takes differences of the view, one by one.
-pub trait Sink {
+pub trait DifferenceSink {
     /// A value that differs.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSink;
 
-impl Sink for NoSink {
+impl DifferenceSink for NoSink {
     fn value(&mut self, _: &Difference<'_>) -> Result<(), SinkError> {
         Ok(())
     }

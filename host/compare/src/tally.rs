@@ -23,7 +23,7 @@ use super::model::{
     Sets, SideOf, Verdict,
 };
 use super::notes::{Head, notes_of, statements};
-use super::sink::Sink;
+use super::sink::DifferenceSink;
 use super::totals::{GroupTally, Summed};
 use super::view::ViewTally;
 use super::worst::WorstTally;
@@ -118,7 +118,7 @@ impl Tally {
         a: Rows<'_>,
         b: Rows<'_>,
         facts: &KeyFacts<'_>,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<(), CompareError> {
         self.check_columns(a, SideOf::A)?;
         self.check_columns(b, SideOf::B)?;

@@ -4,7 +4,7 @@ use super::model::{
     Comparison, Condition, FirstDivergence, How, NamedOutcome, Presence, Rejects, Sets, Side,
     TimeStep, Verdict,
 };
-use super::sink::{Difference, NoSink, Sink, SinkError};
+use super::sink::{Difference, DifferenceSink, NoSink, SinkError};
 use super::*;
 use proptest::prelude::*;
 use retally_core::reduce::Outcome;
@@ -86,7 +86,7 @@ fn head() -> Head {
 #[derive(Default)]
 struct Seen(Vec<(String, String, bool)>, Vec<(String, Presence)>);
 
-impl Sink for Seen {
+impl DifferenceSink for Seen {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         let key = String::from_utf8_lossy(difference.key).into_owned();
         let both = difference.presence == Presence::Both && !difference.tolerated;
@@ -107,7 +107,13 @@ fn plan(options: &Options) -> Plan {
 }
 
 /// Compares two sides; keys that are the same may be skipped.
-fn compare(a: &Keyed, b: &Keyed, options: &Options, skip: bool, sink: &mut dyn Sink) -> Comparison {
+fn compare(
+    a: &Keyed,
+    b: &Keyed,
+    options: &Options,
+    skip: bool,
+    sink: &mut dyn DifferenceSink,
+) -> Comparison {
     let plan = plan(options);
     let mut tally = Tally::new(plan.clone());
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();

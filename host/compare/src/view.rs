@@ -7,7 +7,7 @@ use super::exact::delta;
 use super::field::{Row, RowTally};
 use super::judge::Rows;
 use super::model::{Presence, Sets};
-use super::sink::{Delta, Difference, Sink};
+use super::sink::{Delta, Difference, DifferenceSink};
 use super::totals::{GroupTally, Summed};
 use retally_core::schema::{Kind, Value};
 
@@ -51,7 +51,7 @@ impl ViewTally {
         a: Rows<'_>,
         b: Rows<'_>,
         mut groups: Option<&mut GroupTally>,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<Option<Presence>, CompareError> {
         self.in_order(key)?;
         self.found.clear();
@@ -95,7 +95,7 @@ impl ViewTally {
         (a, b): (Rows<'_>, Rows<'_>),
         number: usize,
         groups: Option<&mut GroupTally>,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<bool, CompareError> {
         let (row_a, row_b) = self.pairs[number];
         let sides = [(a, row_a), (b, row_b)];

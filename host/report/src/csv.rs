@@ -6,7 +6,7 @@
 //! numbers stand as they are. Exact texts are in differences.parquet and in the JSON.
 
 use retally_compare::model::Presence;
-use retally_compare::sink::{Difference, Sink, SinkError};
+use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_core::schema::{Kind, display};
 use std::io::{self, Write};
 
@@ -44,7 +44,7 @@ impl<W: Write> Csv<W> {
     }
 }
 
-impl<W: Write> Sink for Csv<W> {
+impl<W: Write> DifferenceSink for Csv<W> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.header()?;
         self.line.clear();

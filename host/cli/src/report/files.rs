@@ -3,7 +3,7 @@
 
 use crate::error::Failure;
 use anyhow::{Result, anyhow};
-use retally_compare::sink::{Difference, Sink, SinkError};
+use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_engine::compare::Differences;
 use retally_engine::store::{Folder, Unfinished};
 use retally_report::{Csv, Outline, html, markdown};
@@ -94,7 +94,7 @@ impl Files {
     }
 }
 
-impl Sink for Files {
+impl DifferenceSink for Files {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))

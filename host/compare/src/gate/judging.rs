@@ -7,7 +7,7 @@ use crate::align::Plan;
 use crate::limits;
 use crate::model::gate::{EntryStatus, EntryVerdict, GateVerdict, Judged, Sample, Unexpected};
 use crate::model::{Comparison, KeyDifference, Place, Presence, Worst};
-use crate::sink::{Delta, Difference, Sink, SinkError};
+use crate::sink::{Delta, Difference, DifferenceSink, SinkError};
 use retally_core::schema::{Exact, Kind, Value, display};
 use std::collections::BTreeMap;
 
@@ -227,7 +227,7 @@ impl Judging {
     }
 }
 
-impl Sink for Judging {
+impl DifferenceSink for Judging {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         if difference.tolerated {
             return Ok(());

@@ -5,7 +5,7 @@
 //! ```text
 //! of a run          [gates]    a limit for a count ---> Limit -------> Judged
 //!                   [[expect]] a bound for a total ---> Expectation -> Judged
-//! of a comparison   --allow 'net<=0.01', a file --> Entry --> Gate --> Judging: a Sink of every
+//! of a comparison   --allow 'net<=0.01', a file --> Entry --> Gate --> Judging: it hears of every
 //!                                                               |      difference
 //!                   the Comparison: emits, outcomes, codes ---> finish() --> GateVerdict
 //! ```

@@ -27,7 +27,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_compare::model::Presence;
-use retally_compare::sink::{Difference, Sink, SinkError};
+use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_core::schema::{Column, Kind, Value, display, write_text};
 use std::io::{self, Write};
 use std::path::Path;
@@ -139,7 +139,7 @@ fn failed(error: TableError) -> io::Error {
     }
 }
 
-impl<W: Write + Send> Sink for Differences<W> {
+impl<W: Write + Send> DifferenceSink for Differences<W> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.push(difference)?;
         if self.rows.len() >= DIFFERENCES_ROWS || self.bytes >= DIFFERENCES_BYTES {

@@ -4,15 +4,15 @@
 use retally_compare::Plan;
 use retally_compare::gate::{Gate, GateError, Judging};
 use retally_compare::model::{Comparison, Presence};
-use retally_compare::sink::{Difference, Sink, SinkError};
+use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 
 /// The gate of a comparison at work, if there is one.
 pub(crate) struct Gated(Option<Judging>);
 
 /// The way of the differences: past the gate, then to a sink.
-pub(crate) struct Past<'a>(&'a mut Gated, &'a mut dyn Sink);
+pub(crate) struct Past<'a>(&'a mut Gated, &'a mut dyn DifferenceSink);
 
-impl Sink for Past<'_> {
+impl DifferenceSink for Past<'_> {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.0.0.as_mut().map_or(Ok(()), |judging| judging.value(difference))?;
         self.1.value(difference)
@@ -30,7 +30,7 @@ impl Gated {
         gate.cloned().map(|gate| gate.begin(plan)).transpose().map(Self)
     }
 
-    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn Sink) -> Past<'a> {
+    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn DifferenceSink) -> Past<'a> {
         Past(self, sink)
     }
 

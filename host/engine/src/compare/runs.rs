@@ -16,7 +16,7 @@ use retally_compare::gate::Gate;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, Note, NoteCode, Presence, Read, Rejects, Sets,
 };
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_compare::{Declared, Options, Plan, Rows, SideOf, Tally, Words, join};
 use retally_core::digest::Leaf;
 use retally_core::schema::ViewShape;
@@ -46,7 +46,7 @@ pub fn runs(
     dir_a: &Path,
     dir_b: &Path,
     options: &CompareOptions,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
     let (a, b) = (open(dir_a)?, open(dir_b)?);
     let mut notes = Vec::new();
@@ -144,7 +144,7 @@ impl<'a> Compared<'a> {
     }
 
     /// The views: only the leaves that differ are read. Whether the sides have no key in common.
-    fn views(&mut self, sink: &mut dyn Sink) -> Result<bool, CompareError> {
+    fn views(&mut self, sink: &mut dyn DifferenceSink) -> Result<bool, CompareError> {
         let [a, b] = self.runs;
         let leaves = [view_leaves(a)?, view_leaves(b)?];
         self.read.leaves_total = leaves.iter().map(Vec::len).sum::<usize>() as u64;

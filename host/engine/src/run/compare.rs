@@ -22,10 +22,10 @@ use crate::compare::{
     CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, refusals, refuse, sides,
 };
 use crate::job::Resolved;
-use crate::sink::{End, RunDir, Sink as RunSink};
+use crate::sink::{End, RunDir, Sink};
 use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::pair::Shared;
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_compare::{Declared, Options, Plan, Tally, Words, limits};
 use retally_core::digest::Tables;
 use retally_core::manifest::Manifest;
@@ -73,7 +73,7 @@ pub fn compare_files(
     (a, b): (&Path, &Path),
     options: &PassOptions,
     observer: &dyn Observer,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<Compared, RunError> {
     let options =
         PassOptions { files: [Some(a.to_path_buf()), Some(b.to_path_buf())], ..options.clone() };
@@ -88,7 +88,7 @@ pub fn compare(
     reducers: [Arc<dyn Reducer>; 2],
     options: &PassOptions,
     observer: &dyn Observer,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<Compared, RunError> {
     let [a, b] = [0, 1].map(|side: usize| reducers[side].description().clone());
     let mut notes = Vec::new();
@@ -104,7 +104,7 @@ pub fn compare(
     let mut dirs = options.dirs.clone().map(|dir| dir.map(RunDir::new));
     let mut sinks = dirs
         .each_mut()
-        .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn RunSink { dir }).collect::<Vec<_>>());
+        .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn Sink { dir }).collect::<Vec<_>>());
     let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
     let sides = given.map(|((reducer, sink), file)| Side { reducer, sink, file }).collect();
     let (prepared, results) = prepare(job, sides, Some(shared), &replay, observer)?;
@@ -138,7 +138,7 @@ impl Pass<'_> {
         mut notes: Vec<Note>,
         committer: &mut Committer<'_>,
         mut gated: Gated,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
         let (extents, mut stages) = pass(prepared, committer)?;

@@ -15,7 +15,7 @@ use super::stages::{Stage, Stages};
 use super::stopped::named;
 use crate::compare::CompareError;
 use retally_compare::model::{Presence, Sets};
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_compare::{KeyFacts, Rows, SideOf, Sorted, Tally};
 use retally_core::digest::Tables;
 use retally_core::reduce::{Finals, Shard};
@@ -36,7 +36,7 @@ pub(crate) fn join(
     (tables, results): (&mut [Tables; 2], [&mut Results<'_>; 2]),
     tally: &mut Tally,
     stages: &mut Stages,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<Joined, RunError> {
     let guards = [0, 1].map(|side: usize| prepared.lanes[side].lock_shards());
     let shards = [0, 1].map(|side: usize| guards[side].iter().map(|s| &**s).collect::<Vec<_>>());
@@ -156,7 +156,7 @@ struct Join<'a, 'b> {
     firsts: &'b Firsts<'a>,
     shards: [&'b [&'b Shard]; 2],
     tally: &'b mut Tally,
-    sink: &'b mut dyn Sink,
+    sink: &'b mut dyn DifferenceSink,
 }
 
 impl Join<'_, '_> {

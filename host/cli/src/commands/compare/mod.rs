@@ -11,7 +11,7 @@ use pass::{PassArgs, path_flag};
 use retally_compare::Options;
 use retally_compare::gate::{Entry, Gate, Limit};
 use retally_compare::model::{Comparison, Verdict};
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_engine::clock;
 use retally_engine::compare::{
     CompareError, CompareOptions, KnownFiles, expectations, known, runs,
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
 }
 
-fn compare(args: &Args, sink: &mut dyn Sink) -> Result<Comparison, Failure> {
+fn compare(args: &Args, sink: &mut dyn DifferenceSink) -> Result<Comparison, Failure> {
     let options = options(args)?;
     if args.pass.is_asked() {
         return args.pass.compare(&args.job, options, sink);

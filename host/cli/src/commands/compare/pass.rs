@@ -5,7 +5,7 @@ use crate::commands::job;
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_compare::model::Comparison;
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_engine::compare::{CompareError, CompareOptions};
 use retally_engine::job::Resolved;
 use retally_engine::run::{
@@ -100,7 +100,7 @@ impl PassArgs {
         &self,
         path: &Path,
         options: CompareOptions,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<Comparison, Failure> {
         let shown = Arc::new(Shown::new(self.quiet));
         let options = self.options(path, options, &shown)?;
@@ -115,7 +115,7 @@ impl PassArgs {
         job: &Resolved,
         options: &PassOptions,
         shown: &Shown,
-        sink: &mut dyn Sink,
+        sink: &mut dyn DifferenceSink,
     ) -> Result<Comparison, RunError> {
         let a = match &self.a {
             Some(path) => load_file(job, path, &options.replay)?,

@@ -21,7 +21,7 @@ use emits::KnownEmits;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Read, Side,
 };
-use retally_compare::sink::Sink;
+use retally_compare::sink::DifferenceSink;
 use retally_compare::{Declared, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub fn known(
     dir: &Path,
     files: &KnownFiles,
     options: &CompareOptions,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
     let run = open(dir)?;
     let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
@@ -140,7 +140,7 @@ fn views(
     known: &KnownView,
     tally: &mut Tally,
     read: &mut Read,
-    sink: &mut dyn Sink,
+    sink: &mut dyn DifferenceSink,
 ) -> Result<bool, CompareError> {
     let leaves = view_leaves(run)?;
     (read.leaves_read, read.leaves_total) = (leaves.len() as u64, leaves.len() as u64);
