@@ -1,9 +1,6 @@
 //! Laws of comparing: what must hold whatever the two sides are.
 
-use super::model::{
-    Comparison, Condition, FirstDivergence, How, NamedOutcome, Presence, Rejects, Sets, Side,
-    TimeStep, Verdict,
-};
+use super::model::*;
 use super::sink::{Difference, DifferenceSink, NoSink, SinkError};
 use super::*;
 use proptest::prelude::*;
@@ -114,18 +111,16 @@ fn compare(
     skip: bool,
     sink: &mut dyn DifferenceSink,
 ) -> Comparison {
-    let plan = plan(options);
-    let mut tally = Tally::new(plan.clone());
+    let mut tally = Tally::new(plan(options));
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-    let none = Vec::new();
     for key in keys {
-        let (rows_a, rows_b) = (a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none));
+        let [rows_a, rows_b] = [a, b].map(|side| side.get(key).cloned().unwrap_or_default());
         if skip && rows_a == rows_b && !rows_a.is_empty() {
             tally.skip(1, rows_a.len() as u64);
             continue;
         }
-        let (columns_a, columns_b) = (columns(rows_a), columns(rows_b));
-        let (a, b) = (Rows::all(&columns_a), Rows::all(&columns_b));
+        let (a, b) = (&columns(&rows_a), &columns(&rows_b));
+        let (a, b) = (Rows::all(a), Rows::all(b));
         tally.key(key.as_bytes(), a, b, &KeyFacts::default(), sink).unwrap();
     }
     tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents)

@@ -2,7 +2,7 @@
 //!
 //! The steps, each in a file of its own: [`prepare`](super::prepare) (job, reducer, log, ledger and
 //! snapshot become what the pipeline needs), [`pipeline`](super::pipeline) (the pass over the log),
-//! [`finals`](super::finals) (views and violations), and all along [`results`](super::results)
+//! [`finals`] (views and violations), and all along [`results`](super::results)
 //! (counts, digests, the manifest; and on to the sink). Nothing is published.
 
 use super::audit;
