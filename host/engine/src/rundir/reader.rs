@@ -4,7 +4,7 @@ use super::RunDirError;
 use super::meter::{Meter, Metered};
 use super::shape::{Control, MANIFEST, Shape, Table};
 use crate::limits::RUN_READ_ROWS;
-use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow};
+use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch};
@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader, RowFilter, RowSelection,
     RowSelectionPolicy,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use retally_core::log::{Position, Reach};
@@ -236,7 +237,8 @@ impl RunReader {
             builder = builder.with_projection(mask);
         }
         let rows = metadata.file_metadata().num_rows() as u64;
-        Ok((builder.with_row_groups(groups).build().map_err(fail)?, rows))
+        let reader = guarded(|| builder.with_row_groups(groups).build());
+        Ok((reader.map_err(fail)?, rows))
     }
 
     /// A file with other columns than its table has is not read: nothing in it would mean what it
@@ -454,12 +456,14 @@ impl Iterator for Rows<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (path, reader) = self.open.as_mut()?;
-            match reader.next() {
-                Some(Ok(batch)) => return Some(Ok(Batch::new(path, batch))),
-                Some(Err(error)) => {
-                    return Some(Err(TableError::of("read", path, error.into()).into()));
+            match guarded(|| reader.next().transpose().map_err(ParquetError::from)) {
+                Ok(Some(batch)) => return Some(Ok(Batch::new(path, batch))),
+                Err(error) => {
+                    let error = TableError::of("read", path, error);
+                    self.open = None;
+                    return Some(Err(error.into()));
                 }
-                None => {
+                Ok(None) => {
                     if let Err(error) = self.next_file() {
                         return Some(Err(error));
                     }

@@ -262,3 +262,24 @@ fn rows_are_shown_without_arrow() {
         assert!(!shown(table).is_empty());
     }
 }
+
+#[test]
+fn a_damaged_file_never_makes_the_reader_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, sample) = (dir.path().join("run"), sample(11));
+    sample.write(&path, sample.outcomes(), 0);
+    for (file, bytes) in files(&path)
+        .into_iter()
+        .filter(|(file, _)| file.extension().is_some_and(|e| e == "parquet"))
+    {
+        for at in (0..bytes.len()).step_by(bytes.len() / 24 + 1) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x5a;
+            fs::write(&file, damaged).unwrap();
+            // It may lie where nobody looks; what must not be is an end of the program.
+            drop(check(&path));
+        }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert!(check(&path).unwrap().holds());
+}

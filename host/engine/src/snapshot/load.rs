@@ -5,10 +5,10 @@ use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
 use crate::limits::{SNAPSHOT_KEYS_MAX_BYTES, SNAPSHOT_READ_ROWS};
 use crate::store::Folder;
-use crate::table::{self, Batch, TableError};
+use crate::table::{self, Batch, TableError, guarded};
 use arrow_array::types::UInt32Type;
-use arrow_schema::ArrowError;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::errors::ParquetError;
 use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
 use retally_core::log::{Micros, PartitionIndex};
@@ -150,15 +150,15 @@ impl Reader {
         }
         let path: Arc<Path> = Path::new(&file).into();
         let builder = table::open(bytes, ArrowReaderOptions::new(), &path)?;
-        let rows = builder.with_batch_size(SNAPSHOT_READ_ROWS).build();
+        let rows = guarded(|| builder.with_batch_size(SNAPSHOT_READ_ROWS).build());
         let rows = rows.map_err(|error| TableError::of("read", &path, error))?;
         Ok(Self { part: part.clone(), path, rows, read: 0 })
     }
 
     /// The next rows; none: that was all, and as many as the manifest says.
     fn next(&mut self) -> Result<Option<Batch>, SnapshotError> {
-        let failed = |error: ArrowError| TableError::of("read", &self.path, error.into());
-        let next = self.rows.next().transpose().map_err(failed)?;
+        let next = guarded(|| self.rows.next().transpose().map_err(ParquetError::from));
+        let next = next.map_err(|error| TableError::of("read", &self.path, error))?;
         self.read += next.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         if next.is_none() && self.read != self.part.rows {
             return Err(self.broken("it has another number of rows"));

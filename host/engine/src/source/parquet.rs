@@ -10,6 +10,7 @@ use super::{Share, piece};
 use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Part, Piece};
 use crate::store::StoreError;
+use crate::table;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
@@ -21,7 +22,6 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use retally_core::decode::Slab;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -279,18 +279,15 @@ enum Failure {
     Problem(String),
 }
 
-/// Calls the reader of Parquet. Damaged files have made it panic before: to a run that is damage
-/// like any other. Whatever panicked is dropped and never asked again.
+/// Calls the reader of Parquet.
 fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(ParquetError::External(error))) => Err(match error.downcast::<LogError>() {
+    table::guarded(call).map_err(|error| match error {
+        ParquetError::External(error) => match error.downcast::<LogError>() {
             Ok(error) => Failure::Source(error),
             Err(other) => Failure::Problem(other.to_string()),
-        }),
-        Ok(Err(other)) => Err(Failure::Problem(other.to_string())),
-        Err(_) => Err(Failure::Problem("its content makes no sense to the reader".into())),
-    }
+        },
+        other => Failure::Problem(other.to_string()),
+    })
 }
 
 fn explain(object: &Object, failure: Failure, place: String) -> LogError {

@@ -2,6 +2,7 @@
 
 use super::TableError;
 use super::columns::{byte_spans, from_arrow, text_spans};
+use super::guard::guarded;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type, TimestampMicrosecondType, UInt64Type};
 use arrow_array::{
@@ -146,6 +147,6 @@ pub(crate) fn open<R: ChunkReader + 'static>(
     options: ArrowReaderOptions,
     path: &Path,
 ) -> Result<ParquetRecordBatchReaderBuilder<R>, TableError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options));
     builder.map_err(|error| TableError::of("read", path, error))
 }

@@ -4,8 +4,10 @@
 use super::cells;
 use super::json::{self, Pairs};
 use crate::compare::CompareError;
+use crate::table::guarded;
 use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 use retally_compare::model::{KnownFile, Place};
 use retally_core::decode::convert::from_text;
 use retally_core::digest::Hash;
@@ -270,17 +272,21 @@ impl Texts {
     ) -> Result<(), CompareError> {
         self.unit = "row";
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let bad = |error: &dyn std::fmt::Display| format!("is no Parquet file: {error}");
-        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
-            .map_err(|error| self.wrong(bad(&error)))?;
+        let bad = |error| match error {
+            ParquetError::External(error) => format!("is no Parquet file: {error}"),
+            other => format!("is no Parquet file: {other}"),
+        };
+        let reader = guarded(|| {
+            ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build()
+        });
+        let mut reader = reader.map_err(|error| self.wrong(bad(error)))?;
         let mut wants = Vec::new();
         for field in reader.schema().fields() {
             self.add(field.name())?;
             wants.push(want(field.name()));
         }
-        for batch in reader {
-            let batch = batch.map_err(|error| self.wrong(bad(&error)))?;
+        let mut next = || guarded(|| reader.next().transpose().map_err(ParquetError::from));
+        while let Some(batch) = next().map_err(|error| self.wrong(bad(error)))? {
             for row in 0..batch.num_rows() {
                 self.places.push(self.places.len() as u64);
                 for (column, array) in batch.columns().iter().enumerate() {
