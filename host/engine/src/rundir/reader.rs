@@ -4,7 +4,7 @@ use super::RunDirError;
 use super::meter::{Meter, Metered};
 use super::shape::{Control, MANIFEST, Shape, Table};
 use crate::limits::RUN_READ_ROWS;
-use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded};
+use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded, next_rows};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch};
@@ -14,7 +14,6 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader, RowFilter, RowSelection,
     RowSelectionPolicy,
 };
-use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use retally_core::log::{Position, Reach};
@@ -456,7 +455,7 @@ impl Iterator for Rows<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (path, reader) = self.open.as_mut()?;
-            match guarded(|| reader.next().transpose().map_err(ParquetError::from)) {
+            match next_rows(reader) {
                 Ok(Some(batch)) => return Some(Ok(Batch::new(path, batch))),
                 Err(error) => {
                     let error = TableError::of("read", path, error);

@@ -5,10 +5,9 @@ use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
 use crate::limits::{SNAPSHOT_KEYS_MAX_BYTES, SNAPSHOT_READ_ROWS};
 use crate::store::Folder;
-use crate::table::{self, Batch, TableError, guarded};
+use crate::table::{self, Batch, TableError, guarded, next_rows};
 use arrow_array::types::UInt32Type;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader};
-use parquet::errors::ParquetError;
 use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
 use retally_core::log::{Micros, PartitionIndex};
@@ -157,7 +156,7 @@ impl Reader {
 
     /// The next rows; none: that was all, and as many as the manifest says.
     fn next(&mut self) -> Result<Option<Batch>, SnapshotError> {
-        let next = guarded(|| self.rows.next().transpose().map_err(ParquetError::from));
+        let next = next_rows(&mut self.rows);
         let next = next.map_err(|error| TableError::of("read", &self.path, error))?;
         self.read += next.as_ref().map_or(0, |batch| batch.num_rows() as u64);
         if next.is_none() && self.read != self.part.rows {

@@ -161,8 +161,7 @@ impl ParquetReader {
     }
 
     fn next(&mut self) -> Result<Option<RecordBatch>, LogError> {
-        let rows = &mut self.rows;
-        let next = guarded(|| rows.next().transpose().map_err(ParquetError::from));
+        let next = table::next_rows(&mut self.rows).map_err(Failure::of);
         let total = self.groups.ends.last().copied().unwrap_or(0);
         let failure = match next {
             Ok(Some(rows)) => {
@@ -279,15 +278,21 @@ enum Failure {
     Problem(String),
 }
 
+impl Failure {
+    fn of(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(error) => match error.downcast::<LogError>() {
+                Ok(error) => Self::Source(error),
+                Err(other) => Self::Problem(other.to_string()),
+            },
+            other => Self::Problem(other.to_string()),
+        }
+    }
+}
+
 /// Calls the reader of Parquet.
 fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Failure> {
-    table::guarded(call).map_err(|error| match error {
-        ParquetError::External(error) => match error.downcast::<LogError>() {
-            Ok(error) => Failure::Source(error),
-            Err(other) => Failure::Problem(other.to_string()),
-        },
-        other => Failure::Problem(other.to_string()),
-    })
+    table::guarded(call).map_err(Failure::of)
 }
 
 fn explain(object: &Object, failure: Failure, place: String) -> LogError {

@@ -1,6 +1,8 @@
 //! Damaged files have made Parquet's reader panic before: to whoever reads, that is damage like any
 //! other.
 
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,4 +13,11 @@ pub(crate) fn guarded<T>(
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         Err(ParquetError::External("its content makes no sense to the reader".into()))
     })
+}
+
+/// The next rows of a file; none: that was all. Behind an error the reader must be dropped.
+pub(crate) fn next_rows(
+    reader: &mut ParquetRecordBatchReader,
+) -> Result<Option<RecordBatch>, ParquetError> {
+    guarded(|| Ok(reader.next().transpose()?))
 }

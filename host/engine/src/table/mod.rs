@@ -19,5 +19,5 @@ pub(crate) use columns::{Digits, NARROW_DIGITS, arrow_type, byte_spans, from_arr
 pub(crate) use declared::{
     binary, fixed, flag, number, optional, partition, small, text, time, unsigned, unsigned32,
 };
-pub(crate) use guard::guarded;
+pub(crate) use guard::{guarded, next_rows};
 pub(crate) use writer::{CREATED_BY, NewRows, TableWriter, plain};

@@ -4,7 +4,7 @@
 use super::cells;
 use super::json::{self, Pairs};
 use crate::compare::CompareError;
-use crate::table::guarded;
+use crate::table::{guarded, next_rows};
 use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -285,8 +285,7 @@ impl Texts {
             self.add(field.name())?;
             wants.push(want(field.name()));
         }
-        let mut next = || guarded(|| reader.next().transpose().map_err(ParquetError::from));
-        while let Some(batch) = next().map_err(|error| self.wrong(bad(error)))? {
+        while let Some(batch) = next_rows(&mut reader).map_err(|error| self.wrong(bad(error)))? {
             for row in 0..batch.num_rows() {
                 self.places.push(self.places.len() as u64);
                 for (column, array) in batch.columns().iter().enumerate() {
