@@ -49,8 +49,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Results(verb) => results::run(verb),
     };
     result.unwrap_or_else(|failure| {
+        // Nothing is to be said to whoever listens no more; but what was asked was not all given.
         if failure.is_broken_pipe() {
-            return Exit::Ok;
+            return Exit::Unfinished;
         }
         eprint!("{}", failure.render());
         failure.exit()

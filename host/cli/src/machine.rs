@@ -15,3 +15,17 @@ pub(crate) fn memory_for_states() -> Option<u64> {
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some((kib << 10) / 4 * 3)
 }
+
+/// Lets a file that grows too large (`ulimit -f`) be an error of whoever writes it. As it comes,
+/// the signal ends the process without a word.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "there is no other way to ignore a signal")]
+pub(crate) fn let_large_files_fail() {
+    // SAFETY: ignoring a signal installs no handler, so no code of ours runs in one; it is called
+    // before there is a second thread.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// See the other one: elsewhere there is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn let_large_files_fail() {}

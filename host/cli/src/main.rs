@@ -13,5 +13,6 @@ mod report;
 mod toolchain;
 
 fn main() -> std::process::ExitCode {
+    machine::let_large_files_fail();
     args::run(std::env::args_os()).into()
 }

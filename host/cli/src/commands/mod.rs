@@ -8,8 +8,22 @@ pub(crate) mod replay;
 pub(crate) mod results;
 
 use crate::error::Failure;
+use crate::report::target::is_stdout;
 use anyhow::{Context as _, anyhow};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The folder that `--out` names for a run: what `-` means for a file cannot hold one.
+pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
+    match out {
+        Some(out) if is_stdout(out) => {
+            Err(Failure::usage(anyhow!("--out -: a run is a folder, which stdout cannot hold"))
+                .hint(
+                    "--json prints what it came to on stdout; `--out ./-` is a folder of that name",
+                ))
+        }
+        out => Ok(out.clone()),
+    }
+}
 
 /// The keys in a file, one a line.
 pub(crate) fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {

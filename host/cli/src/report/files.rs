@@ -1,14 +1,13 @@
 //! Where the reports of a comparison go: each to its file, which appears when it is complete, or
 //! one of them to stdout. Differences are written while they are found, the rest at the end.
 
+use super::target::{Target, is_stdout};
 use crate::error::Failure;
-use anyhow::{Result, anyhow};
+use anyhow::anyhow;
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_engine::compare::Differences;
-use retally_engine::store::{Folder, Unfinished};
 use retally_report::{Csv, Outline, html, markdown};
-use std::ffi::OsStr;
-use std::io::{BufWriter, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Reports beside the text on stdout. FILE is a path, or `-` for stdout in place of the text.
@@ -58,7 +57,9 @@ impl Reports {
             let text = format!("{} cannot hold two reports: give each a file", path.display());
             return Err(Failure::usage(anyhow!(text)));
         }
-        let target = |path: &Option<PathBuf>| path.as_deref().map(Target::create).transpose();
+        let target = |path: &Option<PathBuf>| {
+            path.as_deref().map(|path| Target::create("the report", path)).transpose()
+        };
         let (csv, differences) = (target(&self.csv)?, target(&self.differences)?);
         // Those that are written last too: a long comparison must not end in a path that is wrong.
         let texts = [(&self.markdown, markdown as Render), (&self.html, html as Render)];
@@ -98,61 +99,5 @@ impl DifferenceSink for Files {
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
         self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))
-    }
-}
-
-fn is_stdout(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-/// What a report is written to.
-enum Target {
-    Stdout(BufWriter<std::io::Stdout>),
-    /// Has its name once it is complete.
-    File(Unfinished),
-}
-
-impl Target {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        if is_stdout(path) {
-            return Ok(Self::Stdout(BufWriter::new(std::io::stdout())));
-        }
-        let wrong = |why: &str| {
-            Failure::usage(anyhow!("cannot write the report {}: {why}", path.display()))
-        };
-        let folder = path.parent().unwrap_or(Path::new(""));
-        // A folder that somebody misspelt is not made.
-        if !(folder.as_os_str().is_empty() || folder.is_dir()) {
-            return Err(wrong("its folder does not exist"));
-        }
-        let name = match path.file_name().and_then(OsStr::to_str) {
-            Some(name) if !path.is_dir() => name,
-            Some(_) => return Err(wrong("it is a folder")),
-            None => return Err(wrong("it names no file")),
-        };
-        Folder::files(folder).write(name).map(Self::File).map_err(Failure::usage)
-    }
-
-    fn finish(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut out) => Ok(out.flush()?),
-            Self::File(file) => Ok(file.finish()?),
-        }
-    }
-}
-
-impl Write for Target {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Stdout(out) => out.write(bytes),
-            Self::File(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Stdout(out) => out.flush(),
-            Self::File(file) => file.flush(),
-        }
     }
 }

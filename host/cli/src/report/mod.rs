@@ -5,4 +5,5 @@ pub(crate) mod files;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod rows;
+pub(crate) mod target;
 pub(crate) mod text;

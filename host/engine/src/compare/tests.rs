@@ -347,8 +347,8 @@ fn what_is_no_finished_run_is_refused() {
     assert!(two.refused().contains("the counts do not add up"), "{}", two.refused());
     fs::remove_file(&manifest).unwrap();
     insta::assert_snapshot!(wrapped(&two.refused()), @"
-    RUNS/b is half-written: it has no manifest.json, which is written last; the run was
-    interrupted, so run it again
+    RUNS/b is half-written: it has no manifest.json, which is written last; if the run
+    was interrupted, run it again with --out and --replace
     ");
 }
 

@@ -101,7 +101,10 @@ pub fn compare(
     let mut replay = options.replay.clone();
     (replay.from_snapshot, replay.snapshot) = (None, None);
     // A side without a run directory has no sink in its list.
-    let mut dirs = options.dirs.clone().map(|dir| dir.map(RunDir::new));
+    let mut dirs = options.dirs.clone().map(|dir| {
+        let dir = dir.map(RunDir::new);
+        dir.map(|dir| dir.replacing(options.replay.replace))
+    });
     let mut sinks = dirs
         .each_mut()
         .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn Sink { dir }).collect::<Vec<_>>());

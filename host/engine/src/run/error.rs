@@ -187,6 +187,7 @@ impl RunError {
         match self {
             Self::Log(error) => error.is_usage(),
             Self::Compare(error) => error.is_usage(),
+            Self::Sink(error) => error.is_usage(),
             Self::Job(_)
             | Self::Ledger(_)
             | Self::ReducerFile { .. }

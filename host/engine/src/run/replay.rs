@@ -64,6 +64,8 @@ pub struct ReplayOptions {
     pub command: Vec<String>,
     /// The run directory; none: a new one in the job's output folder.
     pub dir: Option<PathBuf>,
+    /// Whether the run directory may take the place of one that was never finished.
+    pub replace: bool,
 }
 
 impl Default for ReplayOptions {
@@ -83,6 +85,7 @@ impl Default for ReplayOptions {
             log: Arc::new(|_| {}),
             command: Vec::new(),
             dir: None,
+            replace: false,
         }
     }
 }
@@ -157,7 +160,7 @@ pub fn replay_reducer(
     let gates = job.gates.bind(reducer.description())?;
     let url = options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
     let snapshots = url.map(|url| Snapshots::new(url, &job.base)).transpose()?;
-    let mut dir = RunDir::new(run_dir(job, options));
+    let mut dir = RunDir::new(run_dir(job, options)).replacing(options.replace);
     let mut snapshots: Vec<Snapshots> = snapshots.into_iter().collect();
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
     sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));

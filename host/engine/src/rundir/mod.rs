@@ -57,14 +57,37 @@ pub enum RunDirError {
     Store(#[from] StoreError),
     /// A new run directory where something lies already.
     #[error(
-        "{} holds something already; a run is written into a new folder: choose another, or move \
-         this one away", .0.display()
+        "{} holds `{name}` already; a run is written into a new folder: choose another, or move \
+         this one away", .path.display()
     )]
-    NotEmpty(PathBuf),
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// Something in it.
+        name: String,
+    },
+    /// A new run directory where a run lies already.
+    #[error(
+        "{} holds a finished run already, which is never replaced: choose another folder, or \
+         move this one away", .0.display()
+    )]
+    Finished(PathBuf),
+    /// A new run directory where another one was begun and never finished.
+    #[error(
+        "{} holds a run that was interrupted before it was finished: add --replace to write this \
+         one in its place", .0.display()
+    )]
+    Interrupted(PathBuf),
+    /// A new run directory where another one is being written.
+    #[error(
+        "{} is where another run writes right now: wait for its end, or choose another folder",
+        .0.display()
+    )]
+    BeingWritten(PathBuf),
     /// No manifest.
     #[error(
-        "{} is half-written: it has no manifest.json, which is written last; the run was \
-         interrupted, so run it again", .0.display()
+        "{} is half-written: it has no manifest.json, which is written last; if the run was \
+         interrupted, run it again with --out and --replace", .0.display()
     )]
     HalfWritten(PathBuf),
     /// No folder, or one that has nothing to do with a run.
@@ -81,4 +104,12 @@ pub enum RunDirError {
     /// Keys that do not fit together.
     #[error("the keys cannot be digested: {0}")]
     Keys(#[from] KeyTreeError),
+}
+
+impl RunDirError {
+    /// Whether a new run directory was to lie where something lies already.
+    pub fn is_taken(&self) -> bool {
+        use RunDirError::{BeingWritten, Finished, Interrupted, NotEmpty};
+        matches!(self, NotEmpty { .. } | Finished(_) | Interrupted(_) | BeingWritten(_))
+    }
 }

@@ -1,6 +1,7 @@
 //! What lies in a run directory: the tables, their columns, and the note in the manifest that tells
 //! how to read them.
 
+use crate::store::is_unfinished;
 use crate::table::{
     Digits, arrow_type, binary, fixed, number, optional, partition, small, text, time,
 };
@@ -10,6 +11,17 @@ use serde::{Deserialize, Serialize};
 
 /// The manifest, which is written last.
 pub(super) const MANIFEST: &str = "manifest.json";
+
+/// Whether a run directory that is not finished may hold something of this name.
+pub(super) fn is_own(name: &str) -> bool {
+    const TABLES: [&str; 8] =
+        ["view", "states", "violations", "refused", "outcomes", "leaves", "history", "where"];
+    let is_table = |stem: &str| TABLES.contains(&stem);
+    name == "emits"
+        || name == "audit.jsonl"
+        || is_unfinished(name)
+        || name.strip_suffix(".parquet").is_some_and(is_table)
+}
 
 /// The columns of emits in front of a kind's own.
 pub(crate) const BEFORE_EMITS: [&str; 6] =

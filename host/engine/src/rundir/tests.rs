@@ -181,14 +181,28 @@ fn what_is_no_finished_run_is_told_apart() {
     let open = || RunReader::open(&path).map(|_| ()).unwrap_err().to_string();
     assert!(open().ends_with("is no run directory"));
     let names = vec!["a".to_owned()];
-    let writer = RunWriter::create(&Folder::files(&path), &description(), &names, &[]).unwrap();
-    // As a crash leaves it.
-    std::mem::forget(writer);
+    let folder = Folder::files(&path);
+    let taken = |replace| RunWriter::check(&folder, replace).unwrap_err().to_string();
+    let create = || RunWriter::create(&folder, &description(), &names, &[]);
+    let writer = create().unwrap();
+    for replace in [false, true] {
+        assert!(taken(replace).contains("is where another run writes right now"));
+    }
+    assert!(create().is_err(), "what is being written is not replaced");
+    // As a crash leaves it: half of the files, and nobody who holds them.
+    fs::write(path.join("view.parquet"), "PAR1").unwrap();
+    drop(writer);
     assert!(open().contains("is half-written: it has no manifest.json"));
-    let again = RunWriter::create(&Folder::files(&path), &description(), &names, &[]);
-    assert!(again.err().unwrap().to_string().contains("holds something already"));
+    assert!(taken(false).contains("was interrupted before it was finished: add --replace"));
+    RunWriter::check(&folder, true).unwrap();
+    fs::write(path.join("notes.txt"), "mine").unwrap();
+    assert!(taken(true).contains("holds `notes.txt` already"));
+    fs::remove_file(path.join("notes.txt")).unwrap();
+    drop(create().unwrap());
+    assert!(!path.join("view.parquet").exists(), "what was left is gone");
     fs::write(path.join("manifest.json"), "{\"format\": 99, \"soul\": true}").unwrap();
     assert!(open().contains("has format 99, and this version of retally reads formats up to 1"));
+    assert!(taken(true).contains("holds a finished run already, which is never replaced"));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use super::RunDirError;
 use super::file::{RunFile, create, finish};
 use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
-use super::shape::{MANIFEST, Table};
+use super::shape::{MANIFEST, Table, is_own};
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
-use crate::store::Folder;
+use crate::store::{Claim, Entry, Filling, Folder};
 use crate::table::{Digits, NewRows, TableError};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
@@ -17,10 +17,11 @@ use std::io::ErrorKind;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 
-/// A run directory that is not finished yet: none of its files is there. Dropped, it leaves an
-/// empty folder.
+/// A run directory that is not finished yet: none of its files is there. Dropped, it leaves a
+/// folder that says so.
 pub(crate) struct RunWriter {
     folder: Folder,
+    claim: Claim,
     maker: RowMaker,
     /// Each kind's, with the digits of its decimals.
     emits: Vec<(RunFile, Digits)>,
@@ -40,8 +41,9 @@ pub(crate) struct RunWriter {
 }
 
 impl RunWriter {
-    /// Whether a run directory can lie in a folder. Makes nothing.
-    pub(crate) fn check(folder: &Folder) -> Result<(), RunDirError> {
+    /// Whether a run directory can lie in a folder. Makes nothing. `replace`: also in place of one
+    /// that was never finished.
+    pub(crate) fn check(folder: &Folder, replace: bool) -> Result<(), RunDirError> {
         let path = folder.file("");
         if let Some(Err(error)) = path.as_ref().map(std::fs::read_dir)
             && error.kind() != ErrorKind::NotFound
@@ -50,19 +52,36 @@ impl RunWriter {
             return Err(TableError::Io { verb: "make", path, error }.into());
         }
         let path = path.unwrap_or_else(|| folder.show("").into());
-        if folder.list("")?.is_empty() { Ok(()) } else { Err(RunDirError::NotEmpty(path)) }
+        let mut entries = folder.list("")?.into_iter();
+        let Some(first) = entries.next() else { return Ok(()) };
+        if folder.head(MANIFEST)?.is_some() {
+            return Err(RunDirError::Finished(path));
+        }
+        let is_foreign = |entry: &Entry| !is_own(&entry.name);
+        let foreign = std::iter::once(first).chain(entries).find(is_foreign).map(|e| e.name);
+        match (foreign, folder.filling()?) {
+            (Some(name), _) => Err(RunDirError::NotEmpty { path, name }),
+            (None, Filling::Somebody) => Err(RunDirError::BeingWritten(path)),
+            (None, Filling::Nobody | Filling::Abandoned) if replace => Ok(()),
+            (None, Filling::Nobody | Filling::Abandoned) => Err(RunDirError::Interrupted(path)),
+        }
     }
 
     /// Begins every file but the manifest. `partitions`: the names, in the
     /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
-    /// goes on, else empty.
+    /// goes on, else empty. What was never finished in the folder is removed: see
+    /// [`check`](Self::check).
     pub(crate) fn create(
         folder: &Folder,
         description: &Description,
         partitions: &[String],
         history: &[History],
     ) -> Result<Self, RunDirError> {
-        Self::check(folder)?;
+        Self::check(folder, true)?;
+        if !folder.list("")?.is_empty() {
+            folder.delete_all()?;
+        }
+        let claim = folder.claim()?;
         let mut maker = RowMaker::new(description, partitions);
         maker.shape.history = !history.is_empty();
         let create = |table| create(folder, &maker.shape, table, Digits::Narrow);
@@ -87,6 +106,7 @@ impl RunWriter {
             refused_rows: Vec::new(),
             refused_bytes: 0,
             folder: folder.clone(),
+            claim,
             maker,
         })
     }
@@ -171,7 +191,9 @@ impl RunWriter {
         }
         let path = || PathBuf::from(folder.show(MANIFEST));
         let unwritable = |error| RunDirError::Manifest { path: path(), error };
-        Ok(folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?)
+        folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?;
+        self.claim.done();
+        Ok(())
     }
 
     /// Joins events of one outcome that follow one another.

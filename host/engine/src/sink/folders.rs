@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// Writes a run directory: complete, or not at all.
 pub struct RunDir {
     folder: Folder,
+    replace: bool,
     /// Between the beginning and the end.
     writer: Option<RunWriter>,
 }
@@ -23,7 +24,13 @@ impl RunDir {
 
     /// A run directory that is a folder of any store. It is read once it lies on this machine.
     pub fn within(folder: Folder) -> Self {
-        Self { folder, writer: None }
+        Self { folder, replace: false, writer: None }
+    }
+
+    /// Whether it may take the place of a run that was never finished.
+    #[must_use]
+    pub fn replacing(self, replace: bool) -> Self {
+        Self { replace, ..self }
     }
 
     /// Where it lies on this machine; empty: elsewhere.
@@ -38,7 +45,7 @@ impl Sink for RunDir {
     }
 
     fn check(&self) -> Result<(), SinkError> {
-        Ok(RunWriter::check(&self.folder)?)
+        Ok(RunWriter::check(&self.folder, self.replace)?)
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
@@ -120,6 +127,7 @@ impl Sink for Snapshots {
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        self.store.sweep()?;
         self.parent = beginning.snapshot.cloned();
         Ok(())
     }

@@ -143,6 +143,13 @@ pub enum SinkError {
     Own(Box<dyn Error + Send + Sync>),
 }
 
+impl SinkError {
+    /// Whether the place that was named for a run is to blame, so that nothing was run.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::RunDir(error) if error.is_taken())
+    }
+}
+
 impl From<RunDirError> for SinkError {
     fn from(error: RunDirError) -> Self {
         Self::RunDir(Box::new(error))

@@ -274,7 +274,7 @@ fn what_is_refused_leaves_nothing_on_disk() {
         (snapshots, "no complete snapshot", |options| {
             options.from_snapshot = Some("file:elsewhere/".into());
         }),
-        (snapshots, "holds something already", |options| options.dir = Some("LOG".into())),
+        (snapshots, "holds `a.jsonl` already", |options| options.dir = Some("LOG".into())),
         (snapshots, "cannot", |options| options.dir = Some("LOG/a.jsonl/run".into())),
         ("LEDGER", "ledger", |_| {}),
         ("SOURCE", "nowhere", |_| {}),
@@ -327,12 +327,12 @@ fn wherever_the_machine_stops_a_run_directory_is_complete_or_none() {
             assert!(steps >= 20, "only {steps} steps");
             return;
         }
-        // Another run into it works, or says that something lies there.
-        let mut again = RunDir::new(&path);
-        match into(&mut again, &job) {
-            Ok(_) => assert!(check(&path).unwrap().holds()),
-            Err(error) => assert!(error.to_string().contains("holds something already"), "{error}"),
+        // Another run takes its place when it may; else it works or says what lies there.
+        if let Err(error) = into(&mut RunDir::new(&path), &job) {
+            assert!(error.to_string().contains("add --replace"), "{error}");
+            into(&mut RunDir::new(&path).replacing(true), &job).unwrap();
         }
+        assert!(check(&path).unwrap().holds());
         let _ = std::fs::remove_dir_all(&path);
     }
 }
@@ -352,11 +352,12 @@ fn wherever_the_machine_stops_snapshots_are_complete_or_none() {
             assert!(store.list().unwrap().len() > 1 && steps > 10, "only {steps} steps");
             return;
         }
-        // Another run leaves whole snapshots beside what the first one left.
+        // Another run leaves whole snapshots, and nothing of what the first one left besides.
         into(&mut Snapshots::within(Folder::files(&path)), &job).unwrap();
-        assert!(
-            store.list().unwrap().into_iter().all(|(_, s)| s.unwrap().reference.check().is_ok())
-        );
+        let list = store.list().unwrap();
+        let folders = std::fs::read_dir(&path).unwrap().count();
+        assert_eq!(folders, list.len(), "after {steps} steps");
+        assert!(list.into_iter().all(|(_, s)| s.unwrap().reference.check().is_ok()));
         let _ = std::fs::remove_dir_all(&path);
     }
 }

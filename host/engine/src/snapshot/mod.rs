@@ -12,14 +12,15 @@
 //!
 //! A manifest names every file with its SHA-256, also the segments of earlier snapshots that it
 //! builds on, and carries a hash of itself. It holds the seed of the history: who can read a
-//! snapshot can choose ids that look the same, so it is to be kept as the results are. Nothing is
-//! ever deleted here.
+//! snapshot can choose ids that look the same, so it is to be kept as the results are. What is
+//! complete is never deleted here; what a killed run left of one is.
 
 mod error;
 mod format;
 mod load;
 mod rows;
 mod save;
+mod sweep;
 
 #[cfg(test)]
 mod tests;

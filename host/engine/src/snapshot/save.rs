@@ -37,6 +37,27 @@ impl Store {
         if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
             return Body::read(&self.files, &name).map(|(_, reference)| reference);
         }
+        let claim = self.files.below(&name).claim()?;
+        let saved = self.write(name, head, pieces, parent);
+        match &saved {
+            Ok(_) => claim.done(),
+            Err(_) => {
+                drop(claim);
+                // Whatever stands in the way of this too: the next run does it.
+                let _ = self.sweep();
+            }
+        }
+        saved
+    }
+
+    /// Writes all files of a snapshot, the manifest last.
+    fn write(
+        &self,
+        name: String,
+        head: &Head,
+        pieces: &[Piece],
+        parent: Option<&SnapshotRef>,
+    ) -> Result<SnapshotRef, SnapshotError> {
         let saving = Saving {
             files: &self.files,
             name,

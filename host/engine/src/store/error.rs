@@ -1,5 +1,7 @@
 //! Why a store would not do what it was asked: each error names the place and the next step.
 
+use std::io::{self, ErrorKind};
+
 /// Why a place could not be found, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -82,7 +84,8 @@ impl StoreError {
 
     /// What the operating system said about a file.
     pub(crate) fn io(verb: &'static str, path: &str, error: &std::io::Error) -> Self {
-        Self::Failed { verb, path: path.to_owned(), cause: cause(error) }
+        let cause = cause(error) + advice(verb, error);
+        Self::Failed { verb, path: path.to_owned(), cause }
     }
 
     /// What a store said about an object.
@@ -95,6 +98,26 @@ impl StoreError {
             E::NotFound { .. } => Self::Changed { path, what: "it is gone".into() },
             other => Self::Failed { verb, path, cause: cause(other) },
         }
+    }
+}
+
+/// What to do about an error of the file system.
+pub(crate) fn advice(verb: &str, error: &io::Error) -> &'static str {
+    let is_read = verb == "read";
+    match error.kind() {
+        ErrorKind::PermissionDenied if is_read => "; ask for the right to read it",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; choose a place that you may write to (--out, [output] dir, [snapshots] url)"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; make room or choose another place (--out, [output] dir, [snapshots] url), then run \
+             again"
+        }
+        ErrorKind::FileTooLarge => {
+            "; raise the largest size of a file that this process may write (ulimit -f) or choose \
+             another file system, then run again"
+        }
+        _ => "",
     }
 }
 

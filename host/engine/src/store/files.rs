@@ -1,7 +1,7 @@
 //! Folders and files of this machine: what [`super::Folder`] asks of the operating system.
 
 use super::{Entry, EntryKind, Meta};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +65,70 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
-/// A new file beside `path`, under a name that nobody else writes to and no log has.
+/// Where bytes that are written go, and how they get the name that was asked for.
+pub(super) struct Destination {
+    pub(super) file: File,
+    /// Its name while it is unfinished, and the name that it has then; none: what has the name is
+    /// no regular file (a pipe, a device), and is written to.
+    pub(super) named: Option<(PathBuf, PathBuf)>,
+}
+
+/// Opens what `path` is to become. Links are followed, so that none is cut off.
+pub(super) fn destination(path: &Path) -> io::Result<Destination> {
+    let Some((path, before)) = replaced(path)? else {
+        let file = OpenOptions::new().append(true).open(path)?;
+        return Ok(Destination { file, named: None });
+    };
+    let (file, temporary) = temporary(&path)?;
+    // Who may read what is replaced may read what comes in its place, and nobody else.
+    if let Some(before) = before {
+        file.set_permissions(before.permissions())?;
+    }
+    Ok(Destination { file, named: Some((temporary, path)) })
+}
+
+/// The place to which links at `path` lead, if what is there is a regular file, or nothing yet.
+fn replaced(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
+    /// Links that one name may lead through, as Linux has it.
+    const LINKS: usize = 40;
+    let mut at = std::path::absolute(path)?;
+    for _ in 0..=LINKS {
+        // Links there are made up by the system: /dev/stdout is whatever a shell opened.
+        if at.starts_with("/proc") || at.starts_with("/dev/fd") {
+            return Ok(None);
+        }
+        match some(fs::symlink_metadata(&at))? {
+            Some(meta) if meta.is_symlink() => {
+                let to = fs::read_link(&at)?;
+                at = at.parent().unwrap_or(Path::new("")).join(to);
+            }
+            Some(meta) if meta.is_dir() => return Err(ErrorKind::IsADirectory.into()),
+            Some(meta) if !meta.is_file() => return Ok(None),
+            before => return Ok(Some((at, before))),
+        }
+    }
+    Err(io::Error::other("too many links lead to one another"))
+}
+
+/// Whether a name is that of a file which this program writes or wrote, and did not finish.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(UNFINISHED)
+}
+
+/// Whether somebody still writes an unfinished file. The lock goes with the process that holds it;
+/// where the file system knows no locks, the file counts as written.
+pub(super) fn is_held(path: &Path) -> io::Result<bool> {
+    let Some(file) = some(File::open(path))? else { return Ok(false) };
+    Ok(match file.try_lock_shared() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+    })
+}
+
+const UNFINISHED: &str = ".unfinished";
+
+/// A new file beside `path`, under a name that nobody else writes to and no log has, locked for as
+/// long as it is open.
 pub(super) fn temporary(path: &Path) -> io::Result<(File, PathBuf)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -73,13 +136,30 @@ pub(super) fn temporary(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = format!(".{name}.{}-{number}.unfinished", std::process::id());
+        let temporary = format!(".{name}.{}-{number}{UNFINISHED}", std::process::id());
         let temporary = folder.join(temporary);
         match File::create_new(&temporary) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            created => return Ok((created?, temporary)),
+            created => {
+                let file = created?;
+                // Without locks it is only not known to be abandoned.
+                let _ = file.try_lock();
+                return Ok((file, temporary));
+            }
         }
     }
+}
+
+/// Removes what lies in a folder, and the folder where that can be: a link to one stays.
+pub(super) fn delete_all(folder: &Path) -> io::Result<()> {
+    for entry in some(fs::read_dir(folder))?.into_iter().flatten() {
+        let entry = entry?;
+        let is_folder = entry.file_type()?.is_dir();
+        let remove = if is_folder { fs::remove_dir_all } else { fs::remove_file };
+        remove(entry.path())?;
+    }
+    let _ = fs::remove_dir(folder);
+    Ok(())
 }
 
 /// Makes a folder and those above it, each for good.

@@ -7,7 +7,8 @@
 //!
 //! Files are read and written as files: an open file is read in place, and what is written gets a
 //! temporary name that begins with `.`, is synced, renamed, and its folder synced. All other stores
-//! are asked through [`object_store`], by whoever has one ([`Folder::over`]).
+//! are asked through [`object_store`], by whoever has one ([`Folder::over`]). A folder that takes
+//! several objects to fill is marked meanwhile ([`Claim`]).
 //!
 //! What a store must give, and so what S3 will need beside a line in `url.rs`: one object put
 //! at a time whole ([`Folder::put`]); multipart uploads that appear when completed and can be
@@ -17,6 +18,7 @@
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
+mod claim;
 mod error;
 mod files;
 mod opened;
@@ -26,7 +28,10 @@ mod tests;
 mod unfinished;
 mod url;
 
+pub use claim::{Claim, Filling};
 pub use error::StoreError;
+pub(crate) use error::advice;
+pub(crate) use files::is_unfinished;
 pub use opened::{Opened, Stored};
 pub use unfinished::Unfinished;
 pub use url::{Scheme, local_path};
@@ -252,7 +257,8 @@ impl Folder {
         what.map_or(Ok(()), |what| Err(StoreError::Changed { path: self.show(name), what }))
     }
 
-    /// Stores an object in place of what had its name.
+    /// Stores an object in place of what had its name. Of files: links are followed, and what is no
+    /// regular file (a pipe, a device) is written to.
     ///
     /// # Errors
     /// When it could not be stored; then what had the name has it still.
@@ -274,11 +280,10 @@ impl Folder {
         self.ask("remove", name, gone, |remote| remote.delete(name))
     }
 
-    /// Removes the folder with all that is in it.
+    /// Removes all that is in the folder, and itself unless it is a link.
     pub fn delete_all(&self) -> Result<(), StoreError> {
         self.step("")?;
-        let gone = |path: &Path| files::some(std::fs::remove_dir_all(path)).map(|_| ());
-        self.ask("remove", "", gone, Remote::delete_all)
+        self.ask("remove", "", files::delete_all, Remote::delete_all)
     }
 
     /// Asks the operating system, or the store.

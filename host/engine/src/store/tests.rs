@@ -153,3 +153,78 @@ fn a_url_says_where_and_what_it_cannot_say_is_refused() {
         assert!(error.is_usage() && error.to_string().starts_with(expected), "{error}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_written_to_and_links_are_followed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    let ([folder, _], dir) = folders();
+    let path = |name: &str| dir.path().join("x").join(name);
+    folder.put("real", b"old").unwrap();
+    std::fs::set_permissions(path("real"), PermissionsExt::from_mode(0o640)).unwrap();
+    for (to, name) in [
+        ("real", "link"),
+        ("link", "link to link"),
+        ("new", "to nothing yet"),
+        ("/dev/full", "full"),
+        ("loop", "loop"),
+    ] {
+        symlink(to, path(name)).unwrap();
+    }
+    folder.put("link to link", b"1").unwrap();
+    folder.put("to nothing yet", b"2").unwrap();
+    assert_eq!(folder.get("real").unwrap().unwrap(), "1");
+    assert_eq!(path("real").metadata().unwrap().mode() & 0o777, 0o640);
+    assert_eq!(folder.get("new").unwrap().unwrap(), "2");
+    // A device takes the bytes, and says what it thinks of them.
+    let error = folder.put("full", b"3").unwrap_err().to_string();
+    assert!(error.contains("make room or choose another place"), "{error}");
+    let error = folder.put("loop", b"3").unwrap_err().to_string();
+    assert!(error.contains("too many links"), "{error}");
+    std::fs::remove_file(path("loop")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let path = path("pipe");
+        move || std::fs::read(path).unwrap()
+    });
+    folder.put("pipe", b"4").unwrap();
+    assert_eq!(reader.join().unwrap(), b"4");
+    for name in ["link", "link to link", "to nothing yet", "full"] {
+        assert!(path(name).symlink_metadata().unwrap().is_symlink(), "{name}");
+    }
+    let left = ["full?", "link", "link to link", "new", "pipe?", "real", "to nothing yet"];
+    assert_eq!(names(&folder, ""), left);
+}
+
+#[cfg(unix)]
+#[test]
+fn all_that_is_in_a_folder_goes_and_a_link_to_it_stays() {
+    let ([folder, _], dir) = folders();
+    folder.put("a", b"1").unwrap();
+    folder.put("b/c", b"1").unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("x", &link).unwrap();
+    Folder::files(&link).delete_all().unwrap();
+    assert!(link.is_dir());
+    assert_eq!(names(&folder, ""), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_tells_whether_somebody_fills_it() {
+    let (folders, _dir) = folders();
+    for folder in folders {
+        assert_eq!(folder.filling().unwrap(), Filling::Nobody);
+        let is_local = folder.file("").is_some();
+        let only = |filling| if is_local { filling } else { Filling::Nobody };
+        let claim = folder.claim().unwrap();
+        assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
+        claim.done();
+        assert_eq!(folder.filling().unwrap(), Filling::Nobody);
+        drop(folder.claim().unwrap());
+        assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
+        let unfinished = folder.write("a").unwrap();
+        assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
+        unfinished.finish().unwrap();
+        assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
+    }
+}

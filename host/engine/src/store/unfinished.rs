@@ -19,8 +19,8 @@ pub struct Unfinished {
 enum To {
     File {
         file: BufWriter<File>,
-        temporary: PathBuf,
-        path: PathBuf,
+        /// Its name for now and the one it gets; none: see [`files::Destination`].
+        named: Option<(PathBuf, PathBuf)>,
     },
     Upload {
         remote: Remote,
@@ -35,14 +35,9 @@ impl Unfinished {
     pub(super) fn new(folder: &Folder, name: &str) -> Result<Self, StoreError> {
         let to = match &folder.at {
             At::Files(_) => {
-                let path = folder.path(name);
-                let (file, temporary) =
-                    files::temporary(&path).map_err(|e| folder.failed("write", name, e))?;
-                To::File {
-                    file: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file),
-                    temporary,
-                    path,
-                }
+                let files::Destination { file, named } = files::destination(&folder.path(name))
+                    .map_err(|e| folder.failed("write", name, e))?;
+                To::File { file: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file), named }
             }
             At::Remote(remote) => {
                 let (remote, name) = (remote.clone(), name.to_owned());
@@ -64,7 +59,8 @@ impl Unfinished {
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.folder.step(&self.name)?;
         let ended = match self.to.as_mut() {
-            Some(To::File { file, temporary, path }) => (|| {
+            Some(To::File { file, named: None }) => file.flush(),
+            Some(To::File { file, named: Some((temporary, path)) }) => (|| {
                 file.flush()?;
                 file.get_ref().sync_all()?;
                 fs::rename(&temporary, &path)?;
@@ -127,10 +123,12 @@ impl Write for Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         match self.to.take() {
-            Some(To::File { file, temporary, .. }) => {
+            Some(To::File { file, named }) => {
                 // Without the last flush of its buffer: the bytes are of no use.
                 let _ = file.into_parts();
-                let _ = fs::remove_file(temporary);
+                if let Some((temporary, _)) = named {
+                    let _ = fs::remove_file(temporary);
+                }
             }
             Some(To::Upload { remote, upload: Some(mut upload), .. }) => {
                 let _ = remote.wait(upload.abort());

@@ -1,5 +1,6 @@
 //! What can go wrong with a table's file.
 
+use crate::store::advice;
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 use std::io;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The file system refused.
-    #[error("cannot {verb} {}: {error}{}", .path.display(), advice(.error))]
+    #[error("cannot {verb} {}: {error}{}", .path.display(), advice(.verb, .error))]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -60,18 +61,5 @@ impl TableError {
                 Err(other) => Self::Parquet { verb, path, message: other.to_string() },
             },
         }
-    }
-}
-
-/// What to do about an error of the file system.
-pub(crate) fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder that you may write to ([output] dir)"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; make room or choose another folder ([output] dir), then run again"
-        }
-        _ => "",
     }
 }

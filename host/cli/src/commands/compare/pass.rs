@@ -42,6 +42,9 @@ pub(super) struct PassArgs {
     /// Write the run directories of both here, as `a` and `b`.
     #[arg(long, value_name = "DIR", requires = "b", help_heading = "Two reducers")]
     out: Option<PathBuf>,
+    /// Let them take the place of run directories that were begun there and never finished.
+    #[arg(long, requires = "out", help_heading = "Two reducers")]
+    replace: bool,
     /// Share the work out over so many threads; 0: one a core.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Two reducers")]
     threads: usize,
@@ -68,6 +71,7 @@ impl PassArgs {
             ("--keys-file", self.keys_file.is_some()),
             ("--limit", self.limit.is_some()),
             ("--out", self.out.is_some()),
+            ("--replace", self.replace),
         ];
         all.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
@@ -142,9 +146,11 @@ impl PassArgs {
             batch_events: self.batch,
             keys,
             limit: self.limit,
+            replace: self.replace,
             ..job::options(self.threads, shown)?
         };
-        let dirs = ["a", "b"].map(|side| self.out.as_ref().map(|out| out.join(side)));
+        let out = crate::commands::run_folder(&self.out)?;
+        let dirs = ["a", "b"].map(|side| out.as_ref().map(|out| out.join(side)));
         // The reducers' files as a job names them: from its folder, or else wherever they lie.
         let is_here = job.parent().is_some_and(|folder| folder.as_os_str().is_empty());
         let file = |file: &Option<PathBuf>| match file {

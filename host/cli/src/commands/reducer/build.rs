@@ -4,6 +4,7 @@ use super::package::Package;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::reducer::Inspected;
+use crate::report::target::{Target, is_stdout};
 use crate::report::text::short;
 use crate::toolchain::{Toolchain, Ways};
 use anyhow::{Context as _, anyhow};
@@ -20,7 +21,8 @@ pub(crate) struct Args {
     /// Folders of the packages.
     #[arg(value_name = "PATH", default_value = ".")]
     paths: Vec<PathBuf>,
-    /// Write the component here instead (one PATH only).
+    /// Write the component here instead (one PATH only); `-` is stdout, which then holds nothing
+    /// else.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Which compiler to take: the active toolchain's wasm32-unknown-unknown, a compiler that has
@@ -92,21 +94,17 @@ fn build(args: &Args, path: &Path) -> Result<(), Failure> {
         Some(out) => out.clone(),
         None => package.place().map_err(Failure::usage)?,
     };
-    write(&out, &component).map_err(Failure::unfinished)?;
-    inspected.print(&short(&out), args.json)?;
-    Ok(())
-}
-
-/// Writes the component whole or not at all: a job that runs meanwhile must not see half of it.
-fn write(out: &Path, component: &[u8]) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", out.display());
     if let Some(folder) = out.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
+        let made = std::fs::create_dir_all(folder);
+        made.with_context(|| format!("cannot make {}", folder.display()))
+            .map_err(Failure::unfinished)?;
     }
-    let beside = out.with_extension(format!("wasm.{}.tmp", std::process::id()));
-    let written = std::fs::write(&beside, component).and_then(|()| std::fs::rename(&beside, out));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    // Whole or not at all: a job that runs meanwhile must not see half of it.
+    let mut target = Target::create("the component", &out)?;
+    target.write_all(&component)?;
+    target.finish().map_err(Failure::unfinished)?;
+    if !is_stdout(&out) {
+        inspected.print(&short(&out), args.json)?;
     }
-    written.with_context(context)
+    Ok(())
 }

@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Write the run directory here instead of into a new folder in the job's output folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Let the run directory take the place of one that was begun there and never finished.
+    #[arg(long)]
+    replace: bool,
     /// Share the work out over so many threads; 0: one a core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -138,7 +141,8 @@ fn options(
         from_snapshot: absolute(&args.from_snapshot)?,
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),
-        dir: args.out.clone(),
+        dir: super::run_folder(&args.out)?,
+        replace: args.replace,
         ..super::job::options(args.threads, shown)?
     })
 }
