@@ -128,6 +128,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     let m = &report.manifest;
     let mut t = marks(m);
     let _ = writeln!(t, "{}@{} over {}", m.reducer.name, m.reducer.version, extent(m));
+    t += &passed_over(m);
     t += &counts(&m.counts, "");
     if let Some(since) = &m.since_start {
         t += "since the history began\n";
@@ -181,6 +182,15 @@ fn extent(m: &Manifest) -> String {
     let partitions = counted(m.input.partitions.len() as u64, "partition");
     let bytes: u64 = m.input.objects.iter().map(|object| object.size_bytes).sum();
     format!("{partitions}, {}", size(bytes))
+}
+
+/// What of the files was read as if it were not there.
+fn passed_over(m: &Manifest) -> String {
+    let marked = m.input.objects.iter().filter(|object| object.byte_order_mark).count() as u64;
+    match marked {
+        0 => String::new(),
+        _ => format!("passed over a byte order mark at the head of {}\n", counted(marked, "file")),
+    }
 }
 
 /// The sum stands as a sum, so that a reader can check it.

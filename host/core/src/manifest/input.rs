@@ -62,6 +62,10 @@ pub struct Object {
     /// SHA-256 of the stored bytes; only with `--attest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Hash>,
+    /// Whether it begins with a byte order mark, which was passed over. It is among the bytes that
+    /// are hashed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byte_order_mark: bool,
 }
 
 /// An XXH3-128 value, shown as 32 lower-case hexadecimal digits.

@@ -51,6 +51,7 @@ fn input() -> Input {
         etag: None,
         xxh3_128: Some(Xxh3(0x0123_4567_89ab_cdef)),
         sha256,
+        byte_order_mark: false,
     };
     let input = Input {
         partitions: vec![taken("us", None), taken("eu/0", Some((7, 106)))],

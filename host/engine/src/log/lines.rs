@@ -1,8 +1,8 @@
 //! Bytes to lines: where lines end, and nothing about what is in them.
 //!
 //! A line ends behind `\n`, or at the end of the bytes if anything stands there; `\r` is left to
-//! whoever takes the line. Empty lines are lines, and a byte order mark is part of the first line:
-//! what is no event is the decoder's to say. How the bytes arrive changes nothing: where slabs end
+//! whoever takes the line. Empty lines are lines: what is no event is the decoder's to say. What may
+//! stand at the head of a stream is its owner's to look at. How the bytes arrive changes nothing: where slabs end
 //! depends on the lines alone.
 //!
 //! ```text
@@ -78,6 +78,25 @@ impl<R: Read> LineReader<R> {
         }
         self.pending.clear();
         Ok(())
+    }
+
+    /// The first bytes of the stream: `count` of them, or fewer at its end. For what comes before
+    /// the first slab.
+    pub(crate) fn head(&mut self, count: usize) -> &[u8] {
+        while self.pending.len() < count && !self.at_end {
+            let mut bytes = std::mem::take(&mut self.pending);
+            self.fill(&mut bytes);
+            self.pending = bytes;
+        }
+        &self.pending[..count.min(self.pending.len())]
+    }
+
+    /// Passes over bytes that [`LineReader::head`] gave. The line behind them counts as beginning
+    /// with them, so that it belongs to the part that has the head.
+    pub(crate) fn pass_over(&mut self, count: usize) {
+        self.pending.drain(..count);
+        self.base += count as u64;
+        self.own = self.own.max(self.base + 1);
     }
 
     /// Lines given out so far.

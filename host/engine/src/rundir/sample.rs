@@ -259,6 +259,7 @@ fn input() -> Input {
         etag: None,
         xxh3_128: Some(Xxh3(0x0123_4567_89ab_cdef)),
         sha256,
+        byte_order_mark: false,
     };
     let taken = |partition: &str, events, first, last| PartitionTaken {
         partition: partition.into(),

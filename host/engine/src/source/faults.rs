@@ -169,18 +169,69 @@ fn damaged_compression_names_the_place_and_keeps_what_was_good() {
         // Where a stream has blocks, what came before the last is good.
         assert!(word == "zstd" || good > 0, "{good}");
 
-        let mut longer = whole.clone();
-        longer.extend_from_slice(b"garbage, more than a header of gzip is long");
-        let objects = vec![(name.to_owned(), longer)];
-        let (source, _folder) = place(On::Stream(100), &objects, &Options::new(Format::Json));
-        let (good, message) = read_until_error(&source);
-        assert_eq!(good, 3000);
-        assert!(message.contains(" stream is damaged ("), "{message}");
-
         let objects = vec![(name.to_owned(), Vec::new())];
         let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
         let (_, message) = read_until_error(&source);
         assert!(message.contains(" stream has no bytes at all, near byte 0 of 0"), "{message}");
+    }
+}
+
+#[test]
+fn what_stands_behind_the_end_of_a_stream_is_named_with_its_place() {
+    let text = lines(3000);
+    let zeros = [0; 40];
+    for (name, whole, piece) in
+        [("a.jsonl.gz", gzip(&text), "gzip member"), ("a.jsonl.zst", zstd(&text), "zstd frame")]
+    {
+        for (behind, padding) in [
+            (&b"garbage, more than a header of gzip is long"[..], 0),
+            (b"{", 0),
+            (&[&zeros[..], b"garbage"].concat(), 40),
+        ] {
+            let padding = if piece == "gzip member" { padding } else { 0 };
+            let bytes = [&whole, behind].concat();
+            let objects = vec![(name.to_owned(), bytes)];
+            for on in [On::Folder, On::Stream(100), On::Stream(1)] {
+                let (source, _folder) = place(on, &objects, &Options::new(Format::Json));
+                let (good, message) = read_until_error(&source);
+                assert_eq!(good, 3000);
+                let at = whole.len() + padding;
+                let expected = format!("that are no {piece} (from byte {at} on)");
+                assert!(message.contains(&expected), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_that_is_too_large_is_not_called_damage() {
+    let mut frame = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    frame.set_parameter(::zstd::zstd_safe::CParameter::WindowLog(28)).unwrap();
+    std::io::Write::write_all(&mut frame, b"1\n").unwrap();
+    let objects = vec![("a.jsonl.zst".to_owned(), frame.finish().unwrap())];
+    let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+    let (_, message) = read_until_error(&source);
+    assert!(message.contains("zstd stream was written with a window above 128 MiB"), "{message}");
+}
+
+#[test]
+fn text_in_utf16_is_named_as_such() {
+    let utf16 = |units: &[u16], little: bool| -> Vec<u8> {
+        let bytes = |unit: &u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        units.iter().flat_map(bytes).collect()
+    };
+    let plain: Vec<u16> = "{\"n\":1}\n".encode_utf16().collect();
+    let marked = [&[0xfeff], &plain[..]].concat();
+    for units in [plain, marked] {
+        for bytes in [utf16(&units, true), utf16(&units, false), gzip(&utf16(&units, true))] {
+            let name = if bytes[0] == 0x1f { "a.json.gz" } else { "a.json" };
+            let objects = vec![(name.to_owned(), bytes)];
+            let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+            let (good, message) = read_until_error(&source);
+            assert_eq!(good, 0);
+            let expected = format!("`log/{name}` is text in UTF-16; lines are UTF-8");
+            assert!(message.starts_with(&expected), "{message}");
+        }
     }
 }
 

@@ -1,17 +1,28 @@
 //! Parts of JSON lines: ranges of plain objects, whole compressed ones.
 
+use super::error::wrong_format;
 use super::objects::{Compression, Object};
+use super::packed::{Behind, Packed};
 use super::stored::Stored;
 use super::{Share, piece};
-use crate::limits::COMPRESSED_CHUNK_BYTES;
 use crate::log::{Feed, LineReader, LogError, Part, Piece};
 use crate::store::StoreError;
-use flate2::bufread::MultiGzDecoder;
 use retally_core::decode::{Lines, Slab};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+
+/// What may stand in front of UTF-8, and says nothing (RFC 8259 lets a reader pass over it).
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What zstd says where its writer was given `--long` with more than 27.
+const WINDOW: &str = "too much memory";
+
+const WINDOW_HINT: &str = "was written with a window above 128 MiB (as by `zstd --long=31`): \
+                           write it with a smaller one";
+
+const UTF8_HINT: &str = "lines are UTF-8: write it so, as with `iconv -f UTF-16 -t UTF-8`";
 
 /// Reads the lines of one part.
 pub(super) struct JsonReader {
@@ -53,11 +64,9 @@ impl JsonReader {
         let seen = stored.seen();
         let (input, own): (Box<dyn Read + Send>, u64) = match object.compression {
             Compression::None => (Box::new(stored), to - start),
-            Compression::Gzip => (Box::new(MultiGzDecoder::new(buffered(stored))), u64::MAX),
-            Compression::Zstd => {
-                let decoder = zstd::stream::read::Decoder::with_buffer(buffered(stored));
-                let decoder = decoder.map_err(|e| StoreError::io("read", &object.shown, &e))?;
-                (Box::new(decoder), u64::MAX)
+            packed => {
+                let failed = |e| StoreError::io("read", &object.shown, &e);
+                (Box::new(Packed::new(stored, packed).map_err(failed)?), u64::MAX)
             }
         };
         let lines = LineReader::new(input, object.options.chunk_bytes, own);
@@ -65,8 +74,26 @@ impl JsonReader {
         let mut reader = Self { object, lines, seen, from, bytes: part.bytes };
         if from > 0 {
             reader.lines.skip_line().map_err(|e| reader.explain(e))?;
+        } else {
+            reader.head()?;
         }
         Ok(reader)
+    }
+
+    /// Looks at the first bytes of what the object holds: a byte order mark is passed over, and
+    /// text that is not UTF-8 at all would only give as many malformed events.
+    fn head(&mut self) -> Result<(), LogError> {
+        match self.lines.head(BYTE_ORDER_MARK.len()) {
+            BYTE_ORDER_MARK => {
+                self.lines.pass_over(BYTE_ORDER_MARK.len());
+                self.object.marked.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => {
+                Err(wrong_format(&self.object.shown, "is text in UTF-16", UTF8_HINT))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn next(&mut self) -> Result<Option<Lines>, LogError> {
@@ -87,14 +114,18 @@ impl JsonReader {
         if let Err(changed) = self.object.unchanged() {
             return changed;
         }
-        let problem = if error.kind() == io::ErrorKind::UnexpectedEof {
-            "ends in the middle".to_owned()
-        } else {
-            format!("is damaged ({error})")
-        };
         let seen = self.seen.load(Ordering::Relaxed);
+        let behind = error.get_ref().and_then(|error| error.downcast_ref::<Behind>());
+        let (problem, at) = match behind {
+            Some(behind) => (behind.to_string(), behind.at),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                ("ends in the middle".to_owned(), seen)
+            }
+            None if error.to_string().contains(WINDOW) => (WINDOW_HINT.to_owned(), seen),
+            None => (format!("is damaged ({error})"), seen),
+        };
         let (lines, bytes) = (self.lines.lines(), self.lines.bytes());
-        corrupt(&self.object, &problem, seen, lines, bytes)
+        corrupt(&self.object, &problem, at, lines, bytes)
     }
 }
 
@@ -106,10 +137,6 @@ impl Feed for JsonReader {
     fn bytes_read(&self) -> u64 {
         self.seen.load(Ordering::Relaxed).saturating_sub(self.from).min(self.bytes)
     }
-}
-
-fn buffered(stored: Stored) -> BufReader<Stored> {
-    BufReader::with_capacity(COMPRESSED_CHUNK_BYTES, stored)
 }
 
 fn corrupt(

@@ -11,6 +11,7 @@ mod glob;
 mod json;
 mod locate;
 mod objects;
+mod packed;
 mod parquet;
 mod stored;
 

@@ -11,6 +11,7 @@ use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
 use retally_core::manifest;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One object of a log: one partition.
 pub(super) struct Object {
@@ -29,6 +30,8 @@ pub(super) struct Object {
     pub(super) meta: Meta,
     /// Of its stored bytes, as far as they were seen.
     pub(super) hashing: Hashing,
+    /// Whether a byte order mark stood at its head and was passed over.
+    pub(super) marked: AtomicBool,
 }
 
 impl Object {
@@ -41,6 +44,7 @@ impl Object {
             etag: self.meta.etag.clone().filter(|_| self.folder.file("").is_none()),
             xxh3_128: None,
             sha256: None,
+            byte_order_mark: self.marked.load(Ordering::Relaxed),
         }
     }
 
@@ -238,6 +242,7 @@ impl Walk<'_> {
             options: self.options.clone(),
             folder: self.place.folder.clone(),
             hashing: Hashing::new(self.options.attest),
+            marked: AtomicBool::new(false),
             partition: path[..stem].to_owned(),
             shown: self.place.folder.show(&path),
             path,

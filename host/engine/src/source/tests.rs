@@ -138,8 +138,14 @@ pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 mod lines {
+    use super::json::BYTE_ORDER_MARK;
     use super::*;
     use proptest::prelude::*;
+
+    /// A frame of zstd that holds something for somebody else.
+    fn skippable() -> Vec<u8> {
+        [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"{}\n"].concat()
+    }
 
     /// Ways to store text whose lines are the same.
     fn stored_as(path: &str, text: &str) -> Vec<(String, Vec<u8>)> {
@@ -153,11 +159,21 @@ mod lines {
             (format!("{path}.ndjson.gz"), two(gzip)),
             (format!("{path}.json.zst"), zstd(bytes)),
             (format!("{path}.jsonl.zst"), two(zstd)),
+            // What stands in front of text or behind its end, and means nothing.
+            (format!("{path}.jsonl"), [BYTE_ORDER_MARK, bytes].concat()),
+            (
+                format!("{path}.json.gz"),
+                [gzip(BYTE_ORDER_MARK), gzip(bytes), vec![0; 700]].concat(),
+            ),
+            (
+                format!("{path}.json.zst"),
+                [zstd(BYTE_ORDER_MARK), skippable(), zstd(bytes)].concat(),
+            ),
         ]
     }
 
     fn conforms_in_all_encodings(files: &[(&str, Vec<String>, &str)], last_line_end: bool) {
-        for way in 0..5 {
+        for way in 0..8 {
             let (mut log, mut objects) = (Told::new(), Objects::new());
             for (path, lines, line_end) in files {
                 let mut text = lines.join(line_end);
@@ -186,6 +202,28 @@ mod lines {
                 ],
                 last_line_end,
             );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_at_the_head_of_an_object_alone_and_told() {
+        let marked = |text: &str| [BYTE_ORDER_MARK, text.as_bytes()].concat();
+        let middle = format!("1\n{}", "\u{feff}2\n".repeat(9));
+        let objects = vec![
+            ("a.jsonl".to_owned(), marked("{\"n\":1}\n{\"n\":2}\n")),
+            ("b.jsonl".to_owned(), middle.clone().into_bytes()),
+            ("c.jsonl.gz".to_owned(), gzip(&marked("1\n"))),
+            ("d.jsonl".to_owned(), marked("")),
+        ];
+        for split_bytes in [1, 2, 3, 4, 5, 1 << 20] {
+            let options = Options { split_bytes, ..Options::new(Format::Json) };
+            let (source, _folder) = place(On::Folder, &objects, &options);
+            let told = told(&source);
+            assert_eq!(told["a"], ["{\"n\":1}", "{\"n\":2}"], "split {split_bytes}");
+            assert_eq!(told["b"], middle.lines().collect::<Vec<_>>());
+            assert_eq!((told["c"].len(), told["d"].len()), (1, 0));
+            let marks = source.taken(1).unwrap().into_iter().map(|object| object.byte_order_mark);
+            assert_eq!(marks.collect::<Vec<_>>(), [true, false, true, true]);
         }
     }
 
