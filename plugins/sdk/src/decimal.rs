@@ -7,9 +7,11 @@ use std::str::FromStr;
 
 mod parse;
 mod rounding;
+mod shares;
 
 pub use parse::ParseDecimalError;
 pub use rounding::Rounding;
+pub use shares::Number;
 
 /// A number with `S` digits after the point, at most 18: `Decimal<2>` for cents.
 ///
@@ -120,7 +122,8 @@ impl<const S: u8> Decimal<S> {
         Decimal(rounding.divide(self.0, 10i128.pow(u32::from(S - T))))
     }
 
-    /// The product, rounded to the scale of this one: an amount times a rate.
+    /// The product, rounded to the scale of this one: an amount times a rate. For another scale
+    /// write [`mul_to`](Self::mul_to): what is rounded here and then again is rounded twice.
     #[track_caller]
     #[must_use]
     pub fn mul<const T: u8>(self, by: Decimal<T>, rounding: Rounding) -> Self {

@@ -97,7 +97,7 @@ mod state;
 pub mod testing;
 mod time;
 
-pub use decimal::{Decimal, ParseDecimalError, Rounding};
+pub use decimal::{Decimal, Number, ParseDecimalError, Rounding};
 pub use emit::{Emit, Emitter, Record, Rows};
 pub use event::{Event, Json};
 pub use export::Exported;
@@ -107,7 +107,7 @@ pub use reducer::{Key, Meta, Reducer};
 pub use retally_macros::{Emit, Event, Params, Previous, Reason, Record, State};
 pub use slot::Slot;
 pub use state::{Previous, State};
-pub use time::{Date, Timestamp};
+pub use time::{Date, Timestamp, Weekday};
 
 /// What never is: `type Reject = Never;` says that a reducer rejects nothing.
 pub type Never = std::convert::Infallible;
@@ -116,7 +116,8 @@ pub type Never = std::convert::Infallible;
 pub mod prelude {
     pub use crate::{
         Date, Decimal, Emit, Emitter, Event, Json, Key, Meta, Never, Params, Previous, Reason,
-        Record, Reducer, Reject, Rounding, Rows, Slot, State, Timestamp, Violations, decimal,
+        Record, Reducer, Reject, Rounding, Rows, Slot, State, Timestamp, Violations, Weekday,
+        decimal,
     };
 }
 
