@@ -55,9 +55,20 @@ pub(crate) const WRITE_BUFFER_BYTES: usize = 256 << 10;
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 
-/// Bytes that the open row groups of all tables of a run directory may hold together: the largest
-/// is ended before there are more.
+/// Bytes that the open row groups of all tables of a run directory that are written at one time may
+/// have together. Each has its share, whatever the others have: where a group ends depends on its
+/// own rows alone.
 pub(crate) const RUN_HELD_MAX_BYTES: usize = 24 << 20;
+
+/// The smallest share: smaller row groups would cost every reader.
+pub(crate) const RUN_GROUP_MIN_BYTES: usize = 1 << 20;
+
+/// Rows of a run directory that are handed to the writer of a file at a time, whatever the pieces
+/// in which they come: its pages end where these do.
+pub(crate) const RUN_CHUNK_ROWS: usize = 8192;
+
+/// Bytes of texts and byte strings after which such a chunk ends early.
+pub(crate) const RUN_CHUNK_BYTES: usize = 4 << 20;
 
 /// Rows of the small tables of a run directory that are gathered before they are written.
 pub(crate) const RUN_GATHERED_ROWS: usize = 8192;
@@ -96,6 +107,7 @@ pub(crate) const DIFFERENCES_HELD_MAX_BYTES: usize = 64 << 20;
 
 // What is gathered and then written fits into what may be held.
 const _: () = assert!(RUN_GATHERED_BYTES < RUN_HELD_MAX_BYTES);
+const _: () = assert!(RUN_CHUNK_BYTES < RUN_HELD_MAX_BYTES);
 const _: () = assert!(DIFFERENCES_BYTES < DIFFERENCES_HELD_MAX_BYTES);
 // Ends of texts fit `i32`, which is what Arrow has, and a list of keys takes one more batch.
 const _: () = assert!(DIFFERENCES_BYTES + LINE_MAX_BYTES < i32::MAX as usize);

@@ -3,6 +3,8 @@
 
 mod audit;
 mod bell;
+#[cfg(test)]
+mod bytes_tests;
 mod commit;
 mod compare;
 mod error;

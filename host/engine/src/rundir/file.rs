@@ -21,9 +21,13 @@
 
 use super::RunDirError;
 use super::shape::{Shape, Table};
+use crate::limits::{RUN_CHUNK_BYTES, RUN_CHUNK_ROWS, RUN_GROUP_MIN_BYTES, RUN_HELD_MAX_BYTES};
 use crate::store::{Folder, Unfinished};
-use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, TableWriter, plain};
+use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, NewRows, TableWriter, plain};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field};
+use arrow_select::concat::concat_batches;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -42,35 +46,141 @@ const PAGE_BYTES: usize = 256 << 10;
 /// what a reader of one leaf reads at the least. A leaf has some 256 keys.
 const SORTED_PAGE_ROWS: usize = 1024;
 
-/// A file of a run directory while it is written.
-pub(super) type RunFile = TableWriter<Unfinished>;
-
-/// Makes the file of `table`, empty so far. Emits have a file for narrow decimals and, if need be,
-/// another one for wide ones.
-pub(super) fn create(
-    folder: &Folder,
-    shape: &Shape,
-    table: Table,
-    digits: Digits,
-) -> Result<RunFile, RunDirError> {
-    let name = match (table, digits) {
-        (Table::Emits(kind), Digits::Wide) => shape.emit_file(kind, 1),
-        _ => shape.file(table),
-    };
-    let columns = shape.columns(table, digits);
-    let options = plain(properties(&columns, table));
-    let shown = folder.show(&name);
-    Ok(TableWriter::new(folder.write(&name)?, Path::new(&shown), columns, options)?)
+/// A file of a run directory while it is written. Pages and row groups end where rows alone say so,
+/// not where the pieces end in which they come: batches and threads leave no trace in its bytes.
+pub(super) struct RunFile {
+    table: TableWriter<Unfinished>,
+    /// Rows of a chunk that is not whole yet, how many, and the bytes of their texts.
+    waiting: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+    /// An open row group that has so many bytes is ended.
+    group_max_bytes: usize,
 }
 
-/// Ends a file: from then on it is there, for good.
-pub(super) fn finish(file: RunFile) -> Result<(), RunDirError> {
-    Ok(file.finish()?.finish()?)
+impl RunFile {
+    /// Makes the file of `table`, empty so far. Emits have a file for narrow decimals and, if need
+    /// be, another one for wide ones.
+    pub(super) fn create(
+        folder: &Folder,
+        shape: &Shape,
+        table: Table,
+        digits: Digits,
+    ) -> Result<Self, RunDirError> {
+        let name = match (table, digits) {
+            (Table::Emits(kind), Digits::Wide) => shape.emit_file(kind, 1),
+            _ => shape.file(table),
+        };
+        let columns = shape.columns(table, digits);
+        let options = plain(properties(&columns, table));
+        let shown = folder.show(&name);
+        let table_writer =
+            TableWriter::new(folder.write(&name)?, Path::new(&shown), columns, options)?;
+        // The tables by key are written behind those of the log: three of them have much.
+        let at_once = if is_sorted(table) { 3 } else { 2 + shape.emits.len() };
+        let group_max_bytes = (RUN_HELD_MAX_BYTES / at_once).max(RUN_GROUP_MIN_BYTES);
+        let waiting = Vec::new();
+        Ok(Self { table: table_writer, waiting, rows: 0, bytes: 0, group_max_bytes })
+    }
+
+    /// Appends rows.
+    pub(super) fn write(&mut self, rows: NewRows) -> Result<(), RunDirError> {
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        let batch = self.table.batch(rows)?;
+        self.take(batch)
+    }
+
+    /// Appends a batch of the table, whatever the digits of its decimals: they fit.
+    pub(super) fn append(&mut self, batch: RecordBatch) -> Result<(), RunDirError> {
+        let fitted = self.table.fitted(batch)?;
+        self.take(fitted)
+    }
+
+    fn take(&mut self, mut batch: RecordBatch) -> Result<(), RunDirError> {
+        while batch.num_rows() > 0 {
+            let fit = fitting(&batch, RUN_CHUNK_ROWS - self.rows, RUN_CHUNK_BYTES - self.bytes);
+            let rest = batch.slice(fit, batch.num_rows() - fit);
+            let chunk = batch.slice(0, fit);
+            self.rows += fit;
+            self.bytes += text_bytes(&chunk, fit);
+            self.waiting.push(chunk);
+            if self.rows == RUN_CHUNK_ROWS || self.bytes >= RUN_CHUNK_BYTES {
+                self.write_chunk()?;
+            }
+            batch = rest;
+        }
+        Ok(())
+    }
+
+    fn write_chunk(&mut self) -> Result<(), RunDirError> {
+        (self.rows, self.bytes) = (0, 0);
+        let waiting = std::mem::take(&mut self.waiting);
+        match waiting.as_slice() {
+            [] => return Ok(()),
+            [one] => self.table.append(one)?,
+            [first, ..] => {
+                let joined = concat_batches(&first.schema(), &waiting);
+                self.table.append(&joined.map_err(|error| self.table.failed(error.into()))?)?;
+            }
+        }
+        if self.table.open_bytes() >= self.group_max_bytes {
+            self.table.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the open row group.
+    pub(super) fn flush(&mut self) -> Result<(), RunDirError> {
+        self.write_chunk()?;
+        Ok(self.table.flush()?)
+    }
+
+    /// Ends the file: from then on it is there, for good.
+    pub(super) fn finish(mut self) -> Result<(), RunDirError> {
+        self.write_chunk()?;
+        Ok(self.table.finish()?.finish()?)
+    }
+}
+
+/// How many rows at the head of a batch go into a chunk that has room for so many rows and bytes of
+/// texts: at least one, and the one with which the bytes are full is the last.
+fn fitting(batch: &RecordBatch, rows: usize, bytes: usize) -> usize {
+    let most = rows.min(batch.num_rows());
+    if text_bytes(batch, most) < bytes {
+        return most;
+    }
+    let (mut least, mut most) = (1, most);
+    while least < most {
+        let middle = (least + most) / 2;
+        match text_bytes(batch, middle) < bytes {
+            true => least = middle + 1,
+            false => most = middle,
+        }
+    }
+    least
+}
+
+/// Bytes of the texts and byte strings in the first rows of a batch.
+fn text_bytes(batch: &RecordBatch, rows: usize) -> usize {
+    let length = |ends: &[i32]| (ends[rows] - ends[0]) as usize;
+    let of = |column: &ArrayRef| match column.data_type() {
+        DataType::Utf8 => length(column.as_string::<i32>().value_offsets()),
+        DataType::Binary => length(column.as_binary::<i32>().value_offsets()),
+        _ => 0,
+    };
+    batch.columns().iter().map(of).sum()
+}
+
+/// Whether a table is sorted by key.
+fn is_sorted(table: Table) -> bool {
+    matches!(table, Table::Views | Table::States | Table::Violations | Table::Where)
 }
 
 /// The settings of a table. See the head of this file.
 fn properties(columns: &[Field], table: Table) -> WriterProperties {
-    let sorted = matches!(table, Table::Views | Table::States | Table::Violations | Table::Where);
+    let sorted = is_sorted(table);
     let group_rows = if sorted { SORTED_GROUP_ROWS } else { GROUP_ROWS };
     let mut builder = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())

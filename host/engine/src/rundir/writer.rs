@@ -1,10 +1,10 @@
 //! Writing a run directory: blocks and finals in, files out, the manifest last.
 
 use super::RunDirError;
-use super::file::{RunFile, create, finish};
+use super::file::RunFile;
 use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{MANIFEST, Table, is_own};
-use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS, RUN_HELD_MAX_BYTES};
+use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
 use crate::store::{Claim, Entry, Filling, Folder};
 use crate::table::{Digits, NewRows, TableError};
 use retally_core::digest::{History, KeyedDigest, Trees};
@@ -84,14 +84,14 @@ impl RunWriter {
         let claim = folder.claim()?;
         let mut maker = RowMaker::new(description, partitions);
         maker.shape.history = !history.is_empty();
-        let create = |table| create(folder, &maker.shape, table, Digits::Narrow);
+        let create = |table| RunFile::create(folder, &maker.shape, table, Digits::Narrow);
         let emits = (0..description.emits.len()).map(|kind| create(Table::Emits(kind)));
         let emits = emits.map(|file| Ok::<_, RunDirError>((file?, Digits::Narrow)));
         if !history.is_empty() {
             let mut table = create(Table::History)?;
             let events = history.iter().map(|of| of.events).collect();
             table.write(NewRows::trees(history).numbers("events", events))?;
-            finish(table)?;
+            table.finish()?;
         }
         Ok(Self {
             emits: emits.collect::<Result<_, _>>()?,
@@ -122,8 +122,11 @@ impl RunWriter {
     /// the files' without being copied.
     pub(crate) fn block(&mut self, block: Block) -> Result<(), RunDirError> {
         self.gather(&block);
-        if self.gathered.len() >= RUN_GATHERED_ROWS {
+        if self.gathered.len() > RUN_GATHERED_ROWS {
+            // The last may go on in the next block.
+            let open = self.gathered.pop();
             self.write_outcomes()?;
+            self.gathered.extend(open);
         }
         for refused in block.refused {
             self.refused_bytes += refused.bytes.len();
@@ -137,7 +140,7 @@ impl RunWriter {
         for (kind, rows) in block.emits.into_iter().enumerate() {
             self.write_emits(kind, rows)?;
         }
-        self.bound_memory()
+        Ok(())
     }
 
     /// Says which keys have events and no state, in byte order, and where those lie; before the
@@ -158,8 +161,7 @@ impl RunWriter {
             let states = scope.spawn(of_states);
             let written = views.write(rows);
             written.and(states.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })?;
-        self.bound_memory()
+        })
     }
 
     /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a
@@ -176,13 +178,13 @@ impl RunWriter {
         let rest = std::mem::take(&mut self.stateless);
         let keys = rest.iter().map(|(key, _)| key.as_slice()).collect();
         self.write_places(&keys, &rest.iter().map(|(_, place)| *place).collect::<Vec<_>>())?;
-        finish(self.places)?;
+        self.places.finish()?;
         let folder = self.folder;
-        self.emits.into_iter().try_for_each(|(file, _)| finish(file))?;
+        self.emits.into_iter().try_for_each(|(file, _)| file.finish())?;
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
             let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
-            let ended = tables.map(|table| scope.spawn(|| finish(table)));
+            let ended = tables.map(|table| scope.spawn(|| table.finish()));
             let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
             ended.into_iter().collect::<Result<(), _>>()
         })?;
@@ -222,27 +224,33 @@ impl RunWriter {
 
     fn write_outcomes(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.gathered);
-        Ok(self.outcomes.write(self.maker.outcomes(&all))?)
+        self.outcomes.write(self.maker.outcomes(&all))
     }
 
     fn write_refused(&mut self) -> Result<(), RunDirError> {
         let all = std::mem::take(&mut self.refused_rows);
         self.refused_bytes = 0;
-        Ok(self.refused.write(self.maker.refused(&all))?)
+        self.refused.write(self.maker.refused(&all))
     }
 
-    /// There is one file of a kind, unless a decimal needs more digits than it has: then another
-    /// begins, with wider columns.
+    /// There is one file of a kind, unless a decimal needs more digits than it has: from its record
+    /// on they lie in another one, with wider columns.
     fn write_emits(&mut self, kind: usize, rows: EmitRows) -> Result<(), RunDirError> {
         let Some((file, digits)) = self.emits.get_mut(kind) else { return Ok(()) };
         let shape = &self.maker.shape;
-        let mut own = shape.emits[kind].fields.iter().zip(&rows.columns);
-        if !own.all(|(field, column)| digits.hold(column, field.kind)) {
-            *digits = Digits::Wide;
-            let wide = create(&self.folder, shape, Table::Emits(kind), *digits)?;
-            finish(std::mem::replace(file, wide))?;
-        }
-        Ok(file.write(self.maker.emits(kind, rows, *digits))?)
+        let own = shape.emits[kind].fields.iter().zip(&rows.columns);
+        let first = own.filter_map(|(field, column)| digits.lacking(column, field.kind)).min();
+        let Some(first) = first else {
+            return file.write(self.maker.emits(kind, rows, *digits));
+        };
+        *digits = Digits::Wide;
+        let table = Table::Emits(kind);
+        let wide = RunFile::create(&self.folder, shape, table, *digits)?;
+        let mut narrow = std::mem::replace(file, wide);
+        let all = self.maker.batch(table, self.maker.emits(kind, rows, *digits))?;
+        narrow.append(all.slice(0, first))?;
+        narrow.finish()?;
+        file.append(all.slice(first, all.num_rows() - first))
     }
 
     /// Where keys with a state lie, and those without that stand between them.
@@ -261,30 +269,19 @@ impl RunWriter {
             }
             push(key, *place);
         }
-        Ok(self.places.write(self.maker.places(own, &reaches))?)
+        self.places.write(self.maker.places(own, &reaches))
     }
 
     fn write_leaves(&self, trees: &Trees) -> Result<(), RunDirError> {
         let trees =
             [("states", &trees.states), ("views", &trees.views), ("violations", &trees.violations)];
-        let mut file = create(&self.folder, &self.maker.shape, Table::Leaves, Digits::Narrow)?;
+        let (folder, shape) = (&self.folder, &self.maker.shape);
+        let mut file = RunFile::create(folder, shape, Table::Leaves, Digits::Narrow)?;
         for (tree, KeyedDigest { leaves, .. }) in trees {
             file.write(leaf_rows(tree, leaves))?;
             // A row group for each tree: whoever compares views reads no leaf of the states.
             file.flush()?;
         }
-        finish(file)
-    }
-
-    /// Ends the largest open row groups while all together hold too much.
-    fn bound_memory(&mut self) -> Result<(), RunDirError> {
-        let keyed = [&mut self.views, &mut self.states, &mut self.places];
-        let others = [&mut self.outcomes, &mut self.refused].into_iter().chain(keyed);
-        let mut files: Vec<_> = self.emits.iter_mut().map(|(file, _)| file).chain(others).collect();
-        while files.iter().map(|file| file.held()).sum::<usize>() > RUN_HELD_MAX_BYTES {
-            let Some(largest) = files.iter_mut().max_by_key(|file| file.held()) else { break };
-            largest.flush()?;
-        }
-        Ok(())
+        file.finish()
     }
 }

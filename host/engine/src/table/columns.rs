@@ -42,13 +42,16 @@ impl Digits {
         if narrow { NARROW_DIGITS } else { WIDE_DIGITS }
     }
 
-    /// Whether all values of `column` have their place.
-    pub(crate) fn hold(self, column: &Column, kind: Kind) -> bool {
+    /// The first row of `column` whose value has no place.
+    pub(crate) fn lacking(self, column: &Column, kind: Kind) -> Option<usize> {
         let (Kind::Decimal { scale }, Values::Decimal(values)) = (kind, &column.values) else {
-            return true;
+            return None;
         };
         const BOUND: u64 = 10u64.pow(NARROW_DIGITS as u32);
-        self.of(scale) == WIDE_DIGITS || values.iter().all(|value| value.unsigned_abs() < BOUND)
+        if self.of(scale) == WIDE_DIGITS {
+            return None;
+        }
+        values.iter().position(|value| value.unsigned_abs() >= BOUND)
     }
 }
 
@@ -230,10 +233,11 @@ mod tests {
         let column =
             |value| Column { values: Values::Decimal(vec![0, value]), missing: Vec::new() };
         let bound = 10i64.pow(18);
-        assert!(Digits::Narrow.hold(&column(1 - bound), kind));
-        assert!(!Digits::Narrow.hold(&column(-bound), kind));
-        assert!(!Digits::Narrow.hold(&column(i64::MIN), kind));
-        assert!(Digits::Wide.hold(&column(i64::MIN), kind));
-        assert!(Digits::Narrow.hold(&column(i64::MIN), Kind::Decimal { scale: 10 }));
+        assert_eq!(Digits::Narrow.lacking(&column(1 - bound), kind), None);
+        assert_eq!(Digits::Narrow.lacking(&column(-bound), kind), Some(1));
+        assert_eq!(Digits::Narrow.lacking(&column(i64::MIN), kind), Some(1));
+        assert_eq!(Digits::Wide.lacking(&column(i64::MIN), kind), None);
+        let scale = Kind::Decimal { scale: 10 };
+        assert_eq!(Digits::Narrow.lacking(&column(i64::MIN), scale), None);
     }
 }

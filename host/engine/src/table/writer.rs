@@ -3,7 +3,8 @@
 
 use super::TableError;
 use super::columns::{Digits, byte_array, timestamps, to_arrow};
-use arrow_array::types::{BinaryType, Utf8Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{BinaryType, Decimal128Type, Utf8Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, Int64Array,
     RecordBatch, StringArray, UInt32Array, UInt64Array,
@@ -196,9 +197,38 @@ impl<W: Write + Send> TableWriter<W> {
         if rows.len() == 0 {
             return Ok(());
         }
-        let batch = rows.batch(&self.schema, &self.path)?;
+        let batch = self.batch(rows)?;
+        self.append(&batch)
+    }
+
+    /// Rows as they are appended.
+    pub(crate) fn batch(&self, rows: NewRows) -> Result<RecordBatch, TableError> {
+        rows.batch(&self.schema, &self.path)
+    }
+
+    /// A batch with the columns of this table, but for the digits of its decimals, as its own.
+    pub(crate) fn fitted(&self, batch: RecordBatch) -> Result<RecordBatch, TableError> {
+        let column = |(column, field): (&ArrayRef, &Arc<Field>)| -> ArrayRef {
+            match column.as_primitive_opt::<Decimal128Type>() {
+                Some(own) => Arc::new(own.clone().with_data_type(field.data_type().clone())),
+                None => column.clone(),
+            }
+        };
+        let columns = batch.columns().iter().zip(self.schema.fields()).map(column).collect();
+        let fitted = RecordBatch::try_new(self.schema.clone(), columns);
+        fitted.map_err(|error| self.failed(error.into()))
+    }
+
+    /// Appends a batch of its rows. Pages end where this is told of rows, so the same rows in other
+    /// batches may make other bytes.
+    pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(&batch).map_err(|error| self.failed(error))
+        self.writer.write(batch).map_err(|error| self.failed(error))
+    }
+
+    /// Bytes that the open row group is going to have.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.writer.in_progress_size()
     }
 
     /// Bytes that the open row group holds in memory.
@@ -217,7 +247,8 @@ impl<W: Write + Send> TableWriter<W> {
         self.writer.into_inner().map_err(|error| TableError::of("write", &path, error))
     }
 
-    fn failed(&self, error: ParquetError) -> TableError {
+    /// An error that names the file.
+    pub(crate) fn failed(&self, error: ParquetError) -> TableError {
         TableError::of("write", &self.path, error)
     }
 }
