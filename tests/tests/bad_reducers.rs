@@ -73,8 +73,27 @@ fn a_broken_contract_is_named() -> Result<()> {
         project.write("log/a.jsonl", (0..10).map(one).collect::<String>())?;
         let ran = project.run(&["replay"])?;
         assert_eq!(ran.code, 3, "{what}: {}", ran.stderr);
-        assert!(ran.stderr.contains("the reducer "), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("the reducer chameleon"), "{what}: {}", ran.stderr);
     }
+    Ok(())
+}
+
+#[test]
+fn a_broken_contract_is_laid_at_the_door_of_its_event_or_key() -> Result<()> {
+    // All keys of a shard come in one call: the call fails, and the event is named all the same.
+    for what in ["few-states", "not-utf8", "bad-code", "emit-of-rejected"] {
+        let (_, ran) = at_three(what)?;
+        assert_eq!(ran.code, 3, "{what}: {}", ran.stderr);
+        for part in ["a:3", "key \"k3\"", "the reducer chameleon "] {
+            assert!(ran.stderr.contains(part), "{what}: {part:?} is not in:\n{}", ran.stderr);
+        }
+    }
+    let (project, ran) = at_three("two-rows")?;
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    for part in ["key \"k3\"", "the reducer chameleon returned two rows for one key"] {
+        assert!(ran.stderr.contains(part), "{part:?} is not in:\n{}", ran.stderr);
+    }
+    assert!(!project.path("runs").join("latest").exists());
     Ok(())
 }
 

@@ -17,8 +17,59 @@ pub const INPUTS_MAX: usize = 64;
 /// Fields of one input, emit kind, view or params.
 pub const FIELDS_MAX: usize = 1024;
 
+/// Kinds of emit, so that a kind's number in a record is a byte.
+pub const EMIT_KINDS_MAX: usize = 64;
+
+/// Bytes of a declared name: it becomes the name of a column or of a folder.
+pub const NAME_MAX_BYTES: usize = 64;
+
+/// Bytes of a reducer's version.
+pub const VERSION_MAX_BYTES: usize = 64;
+
+/// Paths of one field: each is looked for in every event until one is there.
+pub const PATHS_MAX: usize = 16;
+
+/// Bytes of one path.
+pub const PATH_MAX_BYTES: usize = 1024;
+
+/// Conditions of one input, all of which are tried on every event.
+pub const CONDITIONS_MAX: usize = 16;
+
+/// Values that one condition takes, which are compared one after another.
+pub const CONDITION_VALUES_MAX: usize = 1024;
+
+/// Parts of a key, and fields of a row key.
+pub const KEY_PARTS_MAX: usize = 16;
+
+/// Declared codes of rejects, and of violations: each may be a line of a report.
+pub const CODES_MAX: usize = 1024;
+
+/// Bytes of what a code says: a sentence.
+pub const SAYS_MAX_BYTES: usize = 1024;
+
+/// Bytes of a state's layout, which stands in every snapshot: a thousand fields have about 32 KiB.
+pub const LAYOUT_MAX_BYTES: usize = 256 << 10;
+
+/// Older versions of a state that a reducer can take over.
+pub const MIGRATES_MAX: usize = 256;
+
+/// Bytes of all texts that a reducer declares: most of it stands in every manifest.
+pub const DESCRIPTION_MAX_BYTES: usize = 1 << 20;
+
 /// Digits after the point: 10^18 is the largest power of ten that fits an `s64`.
 pub const DECIMAL_SCALE_MAX: u8 = 18;
+
+/// Dates, in days since 1970: the years 1 to 9999, which are what RFC 3339 and SQL can write and
+/// Python, Spark, DuckDB and Arrow all read. (Nanoseconds in 64 bits, as older pandas has them,
+/// reach from 1677 to 2262 only; files hold days and microseconds.)
+pub const DATES_DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+
+/// Timestamps that a reducer may give, in microseconds since 1970: the same years. (Times of events
+/// are kept within 1970 to 2200 where they are read.)
+pub const TIMESTAMPS_MICROS: std::ops::RangeInclusive<i64> =
+    *DATES_DAYS.start() as i64 * DAY_MICROS..=(*DATES_DAYS.end() as i64 + 1) * DAY_MICROS - 1;
+
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Events whose outcomes form one leaf of a partition's outcome tree.
 pub const OUTCOME_LEAF_EVENTS: u64 = 1024;
@@ -79,7 +130,9 @@ pub(crate) const TIDY_FROM_IDS: usize = 4096;
 /// Bytes that are gathered before they go through a digest.
 pub(crate) const DIGEST_BUFFER_BYTES: usize = 4096;
 
-const _: () = assert!(INPUTS_MAX < u8::MAX as usize);
+const _: () = assert!(INPUTS_MAX < u8::MAX as usize && EMIT_KINDS_MAX < u8::MAX as usize);
+const _: () = assert!(CODES_MAX <= u16::MAX as usize && FIELDS_MAX <= u16::MAX as usize);
+const _: () = assert!(LAYOUT_MAX_BYTES < DESCRIPTION_MAX_BYTES);
 const _: () = assert!(LINE_KEPT_BYTES < LINE_MAX_BYTES);
 const _: () = assert!(10i64.checked_pow(DECIMAL_SCALE_MAX as u32).is_some());
 const _: () = assert!(DETAIL_MAX_BYTES < LINE_KEPT_BYTES && SHOWN_MAX_BYTES < DETAIL_MAX_BYTES);

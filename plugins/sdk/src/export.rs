@@ -32,6 +32,7 @@ macro_rules! export {
             const NAME: &'static str = $name;
             const VERSION: &'static str = $version;
         }
+        const _: () = $crate::__private::within_bounds::<$reducer>();
         $crate::__exports!($reducer);
     };
 }

@@ -74,6 +74,7 @@ extern crate self as retally;
 
 #[doc(hidden)]
 pub mod abi;
+mod bounds;
 mod columns;
 mod decimal;
 mod describe;
@@ -134,6 +135,7 @@ pub fn log(text: &str) {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::abi;
+    pub use crate::bounds::check as within_bounds;
     pub use crate::columns::{Cell, Columns, Sink};
     pub use crate::describe::{Shape, shape};
     pub use crate::event::{Condition, EventField, Input, event_shape};

@@ -9,6 +9,7 @@ use super::scan;
 use super::table::Shape;
 use super::time::{self, NoTime};
 use super::{Code, TimeUnit};
+use crate::limits::DATES_DAYS;
 use crate::schema::{Column, Kind, Values, base64};
 
 /// Converts a text that a person wrote (a param of the job) by the rules that hold for events, and
@@ -46,7 +47,7 @@ pub fn from_text(kind: Kind, text: &str, values: &mut Values) -> Result<(), Code
             v.close();
         }
         Values::Json(v) => {
-            scan::check(text.as_bytes()).map_err(|_| Code::FieldKind)?;
+            scan::JsonCheck::new().check(text.as_bytes()).map_err(|_| Code::FieldKind)?;
             v.push(text.as_bytes());
         }
     }
@@ -194,13 +195,14 @@ pub(super) fn timestamp(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, Cod
 }
 
 pub(super) fn date(raw: Raw<'_>) -> Result<i32, Code> {
-    match raw {
-        Raw::Days(days) => Ok(days),
-        Raw::Huge => Err(Code::FieldRange),
-        Raw::Plain(text) => time::date(text).ok_or(Code::FieldKind),
-        Raw::Escaped(_) => time::date(&raw.string().unwrap_or_default()).ok_or(Code::FieldKind),
-        _ => Err(Code::FieldKind),
-    }
+    let days = match raw {
+        Raw::Days(days) => days,
+        Raw::Huge => return Err(Code::FieldRange),
+        Raw::Plain(text) => time::date(text).ok_or(Code::FieldKind)?,
+        Raw::Escaped(_) => time::date(&raw.string().unwrap_or_default()).ok_or(Code::FieldKind)?,
+        _ => return Err(Code::FieldKind),
+    };
+    if DATES_DAYS.contains(&days) { Ok(days) } else { Err(Code::FieldRange) }
 }
 
 /// Appends a text; on an error perhaps nothing, perhaps a part.

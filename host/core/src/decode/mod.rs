@@ -32,6 +32,7 @@ pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
 pub use plan::{Plan, PlanError};
 pub use render::original;
+pub(crate) use scan::JsonCheck;
 
 use crate::log::{Micros, Offsets, PartitionIndex};
 use crate::schema::{Column, Spans};

@@ -80,10 +80,24 @@ pub(super) fn scan(
     }
 }
 
-/// Checks that `text`, which is UTF-8, is one JSON text.
-pub(super) fn check(text: &[u8]) -> Result<(), Bad> {
-    let row = Row { slots: &mut [], stamp: 1 };
-    scan(&Trie::new(), text, (0, text.len()), row, &mut Scratch::default())
+/// Checks texts of which nothing is read. What it takes is kept from text to text.
+#[derive(Debug)]
+pub(crate) struct JsonCheck {
+    trie: Trie,
+    scratch: Scratch,
+}
+
+impl JsonCheck {
+    pub(crate) fn new() -> Self {
+        Self { trie: Trie::new(), scratch: Scratch::default() }
+    }
+
+    /// Checks that `text`, which is UTF-8, is one JSON text. If not: why, and at which byte.
+    pub(crate) fn check(&mut self, text: &[u8]) -> Result<(), (Code, u32)> {
+        let row = Row { slots: &mut [], stamp: 1 };
+        let scanned = scan(&self.trie, text, (0, text.len()), row, &mut self.scratch);
+        scanned.map_err(|bad| (bad.code, bad.at))
+    }
 }
 
 struct Scan<'a> {

@@ -1,6 +1,9 @@
 //! What a reducer returned, held against what it promised. Everything is checked before any of it
 //! is used, so that a lying guest can stop a run but never bend one.
 
+mod columns;
+mod row_key;
+
 use super::{Answer, Batch, Emitted, Fault, Keyed, Rejected, Trace, Viewed, Violated};
 use crate::schema::{Column, ColumnError, Description, Field};
 
@@ -64,6 +67,25 @@ pub enum AnswerError {
         /// The first such row.
         row: usize,
     },
+    /// Two view rows of one key, though nothing tells rows of a key apart.
+    #[error("returned two rows for one key (row {row} of the view), but the view has no row key")]
+    SecondRow {
+        /// The second row.
+        row: usize,
+    },
+    /// Two view rows of one key that nothing tells apart.
+    #[error(
+        "returned two rows for one key that have the same row key ({fields}; rows {first} and \
+         {second} of the view)"
+    )]
+    SameRowKey {
+        /// The fields of the row key.
+        fields: String,
+        /// The first of the two.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
     /// Rows or owners that go back, or beyond the batch.
     #[error("names {what} {row} out of order or beyond {bound} in {place}")]
     Rows {
@@ -94,9 +116,10 @@ pub enum AnswerError {
     },
 }
 
-impl From<AnswerError> for Fault {
-    fn from(error: AnswerError) -> Self {
-        Self::Contract { message: format!("the reducer {error}") }
+impl AnswerError {
+    /// The fault that it is of the reducer so described.
+    pub(super) fn fault(self, description: &Description) -> Fault {
+        Fault::Contract { message: format!("the reducer {} {self}", description.name) }
     }
 }
 
@@ -172,7 +195,8 @@ pub fn check_viewed(
         return Ok(());
     }
     ascending("owner", &viewed.owners, owners, place)?;
-    check_columns(&description.view.fields, &viewed.columns, viewed.owners.len(), place)
+    check_columns(&description.view.fields, &viewed.columns, viewed.owners.len(), place)?;
+    row_key::check(&description.view, viewed)
 }
 
 /// Checks the result of `check` for `keys` keys: owners in order, codes declared.
@@ -212,7 +236,8 @@ fn check_columns(
         return Err(AnswerError::Columns { columns, fields, place: place() });
     }
     for (field, column) in fields.iter().zip(columns) {
-        column.check(field.kind, rows).map_err(|error| AnswerError::Column {
+        let whole = column.check(field.kind, rows).and_then(|()| columns::check(column));
+        whole.map_err(|error| AnswerError::Column {
             field: field.name.clone(),
             place: place(),
             error,

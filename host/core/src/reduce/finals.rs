@@ -112,7 +112,9 @@ fn call(
     with_instance(reducer, instance, |running| {
         let viewed = view(reducer, running, keyed)?;
         let violated = running.check(keyed)?;
-        check_violated(reducer.description(), keyed.keys.len(), &violated)?;
+        let description = reducer.description();
+        let checked = check_violated(description, keyed.keys.len(), &violated);
+        checked.map_err(|error| error.fault(description))?;
         Ok((viewed, violated))
     })
 }

@@ -6,8 +6,7 @@ use super::judge::{Taken, judge};
 use super::reaches::Reaches;
 use super::running::apply;
 use super::{
-    Answer, Emitted, Fault, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop,
-    StopCause,
+    Answer, Emitted, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop, StopCause,
 };
 use crate::decode::cut;
 use crate::dedup::IdTable;
@@ -216,7 +215,6 @@ pub fn call(
 ) -> Result<(Answer, Vec<u32>), (u32, StopCause)> {
     let fault = match apply(reducer, instance, &grouped.batch) {
         Ok(answer) => return Ok((answer, Vec::new())),
-        Err(Fault::Contract { message }) => return Err((0, StopCause::Contract { message })),
         Err(fault) => fault,
     };
     let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;

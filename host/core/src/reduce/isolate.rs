@@ -117,7 +117,9 @@ impl OneByOne<'_> {
                 self.passing_limits = 1;
                 Ok(())
             }
-            _ => Ok(()),
+            // Broken only with several events in one call.
+            Fault::Contract { message } => Err(StopCause::Contract { message: message.clone() }),
+            Fault::Trap { .. } | Fault::Limit { .. } => Ok(()),
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn apply(
 ) -> Result<Answer, Fault> {
     with_instance(reducer, instance, |running| {
         let answer = running.apply(batch)?;
-        check_answer(reducer.description(), batch, &answer)?;
+        let description = reducer.description();
+        check_answer(description, batch, &answer).map_err(|error| error.fault(description))?;
         Ok(answer)
     })
 }
@@ -43,6 +44,8 @@ pub(super) fn view(
     keyed: &Keyed,
 ) -> Result<Viewed, Fault> {
     let viewed = running.view(keyed)?;
-    check_viewed(reducer.description(), keyed.keys.len(), &viewed)?;
+    let description = reducer.description();
+    let checked = check_viewed(description, keyed.keys.len(), &viewed);
+    checked.map_err(|error| error.fault(description))?;
     Ok(viewed)
 }

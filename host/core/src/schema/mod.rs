@@ -15,7 +15,8 @@ pub(crate) use civil::days_in_month;
 pub use civil::{civil_from_days, days_from_civil};
 pub use columns::{Column, ColumnError, Spans, Value, Values};
 pub use description::{
-    Condition, Description, DescriptionError, EmitKind, Field, Input, Reason, StateShape, ViewShape,
+    Condition, Description, DescriptionError, EMIT_COLUMNS, EmitKind, Field, Input, Reason,
+    StateShape, VIEW_COLUMNS, ViewShape,
 };
 pub use exact::{Exact, ExactError};
 pub(crate) use text::serde_as_text;

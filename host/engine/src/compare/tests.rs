@@ -372,7 +372,7 @@ fn runs_of_one_version_are_told_apart() {
 fn groups_are_those_of_the_rows() {
     let a = many(300, i64::from);
     let b = many(300, |key| i64::from(key) + i64::from(key < 10));
-    let by = Options { by: Some("Key".into()), ..Options::default() };
+    let by = Options { by: Some("currency".into()), ..Options::default() };
     let found = Two::new(&a, &b).compare(&CompareOptions { options: by, ..options() }).unwrap();
     let groups = found.groups.unwrap();
     assert_eq!(groups.groups.len(), 1);

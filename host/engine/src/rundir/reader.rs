@@ -256,13 +256,13 @@ impl RunReader {
 
     /// The names and kinds of the reducer's own columns in a table.
     pub(super) fn own_kinds(&self, table: Table) -> Vec<(String, Kind)> {
-        self.shape.own(table).map(|(name, field)| (name, field.kind)).collect()
+        self.shape.own(table).iter().map(|field| (field.name.clone(), field.kind)).collect()
     }
 
     /// A reducer's own columns in a batch of a table, in declared order.
     pub(super) fn own(&self, table: Table, batch: &Batch) -> Result<Vec<Column>, RunDirError> {
-        let own = self.shape.own(table);
-        Ok(own.map(|(name, field)| batch.column(&name, field.kind)).collect::<Result<_, _>>()?)
+        let own = self.shape.own(table).iter();
+        Ok(own.map(|field| batch.column(&field.name, field.kind)).collect::<Result<_, _>>()?)
     }
 
     /// The columns of a batch that [`RunReader::rows`] read from `table`.

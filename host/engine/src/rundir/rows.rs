@@ -62,8 +62,8 @@ impl RowMaker {
         columns: Vec<Column>,
         digits: Digits,
     ) -> NewRows {
-        for ((name, field), column) in self.shape.own(table).zip(columns) {
-            rows = rows.own(&name, column, field.kind, digits);
+        for (field, column) in self.shape.own(table).iter().zip(columns) {
+            rows = rows.own(&field.name, column, field.kind, digits);
         }
         rows
     }

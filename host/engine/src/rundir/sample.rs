@@ -35,7 +35,7 @@ pub(crate) fn description() -> Description {
                 fields: vec![
                     Field { required: true, ..field("currency", Kind::Text) },
                     Field { required: true, ..field("net", net) },
-                    field("time", Kind::Timestamp),
+                    field("at", Kind::Timestamp),
                     field("note", Kind::Json),
                 ],
             },
@@ -53,7 +53,7 @@ pub(crate) fn description() -> Description {
             EmitKind { name: "never".into(), fields: Vec::new() },
         ],
         view: ViewShape {
-            fields: vec![field("Key", Kind::Text), field("net", net)],
+            fields: vec![field("currency", Kind::Text), field("net", net)],
             row_key: Vec::new(),
         },
         state: StateShape::default(),

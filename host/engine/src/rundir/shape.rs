@@ -24,8 +24,7 @@ pub(super) fn is_own(name: &str) -> bool {
 }
 
 /// The columns of emits in front of a kind's own.
-pub(crate) const BEFORE_EMITS: [&str; 6] =
-    ["partition", "offset", "seq", "time", "key", "event_id"];
+pub(crate) const BEFORE_EMITS: [&str; 6] = schema::EMIT_COLUMNS;
 
 /// A table of a run directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,28 +185,21 @@ impl Shape {
             ],
         };
         let digits = if table == Table::Views { Digits::Wide } else { digits };
-        columns.extend(self.own(table).map(|(name, field)| {
-            Field::new(name, arrow_type(field.kind, digits), !field.required)
-        }));
+        columns.extend(
+            self.own(table).iter().map(|field| {
+                Field::new(&field.name, arrow_type(field.kind, digits), !field.required)
+            }),
+        );
         columns
     }
 
-    /// The reducer's own fields in a table, each with the name of its column. A name that the table
-    /// has already (whatever the case of its letters, for which many tools do not care) gets
-    /// `field.` in front: no declared name has a dot, so no other column can be called so.
-    pub(super) fn own(&self, table: Table) -> impl Iterator<Item = (String, &schema::Field)> {
-        let (fields, taken): (&[schema::Field], &[&str]) = match table {
-            Table::Views => (&self.view.fields, &["key"]),
-            Table::Emits(kind) => {
-                (self.emits.get(kind).map_or(&[], |kind| &kind.fields), &BEFORE_EMITS)
-            }
-            _ => (&[], &[]),
-        };
-        fields.iter().map(|field| {
-            let clash = taken.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
-            let name = if clash { format!("field.{}", field.name) } else { field.name.clone() };
-            (name, field)
-        })
+    /// The reducer's own fields in a table, behind the host's columns.
+    pub(super) fn own(&self, table: Table) -> &[schema::Field] {
+        match table {
+            Table::Views => &self.view.fields,
+            Table::Emits(kind) => self.emits.get(kind).map_or(&[], |kind| &kind.fields),
+            _ => &[],
+        }
     }
 }
 

@@ -31,6 +31,8 @@ const ODD_NAN: u8 = 1;
 const ODD_ORDER: u8 = 2;
 /// [`Account::oddity`]: a violation in `check`.
 const ODD_VIOLATION: u8 = 4;
+/// [`Account::oddity`]: two rows of the view, which has no row key.
+const ODD_ROWS: u8 = 8;
 
 impl Account {
     fn decode(bytes: &[u8]) -> Self {
@@ -196,8 +198,11 @@ fn emitted(did: Did) -> Emitted {
 }
 
 fn view_rows(accounts: &[(u32, Account)]) -> Viewed {
+    let rows = |of: &(u32, Account)| if of.1.oddity & ODD_ROWS != 0 { 2 } else { 1 };
+    let accounts: Vec<(u32, Account)> =
+        accounts.iter().flat_map(|of| std::iter::repeat_n(*of, rows(of))).collect();
     let (mut x, mut order) = (Vec::new(), Spans::new());
-    for (_, account) in accounts {
+    for (_, account) in &accounts {
         let odd = |bit| account.oddity & bit != 0;
         x.push(if odd(ODD_NAN) { misdeeds::nan(account.count) } else { account.count as f64 });
         let text = if odd(ODD_ORDER) { misdeeds::hash_order() } else { String::new() };

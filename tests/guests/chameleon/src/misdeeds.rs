@@ -1,6 +1,6 @@
 //! What an event can tell the chameleon to do.
 
-use crate::{Account, ODD_NAN, ODD_ORDER, ODD_VIOLATION, retally};
+use crate::{Account, ODD_NAN, ODD_ORDER, ODD_ROWS, ODD_VIOLATION, retally};
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Once;
@@ -33,6 +33,7 @@ pub(crate) enum Misdeed {
     Nan,
     HashMap,
     Violate,
+    TwoRows,
     Log,
     LogForEver,
 }
@@ -58,6 +59,7 @@ pub(crate) fn asked(text: &[u8]) -> Misdeed {
         b"nan" => Misdeed::Nan,
         b"hashmap" => Misdeed::HashMap,
         b"violate" => Misdeed::Violate,
+        b"two-rows" => Misdeed::TwoRows,
         b"log" => Misdeed::Log,
         b"log-for-ever" => Misdeed::LogForEver,
         _ => Misdeed::None,
@@ -110,6 +112,7 @@ pub(crate) fn step(text: &[u8], account: &mut Account, amount: i64) -> Result<(f
             order = hash_order();
         }
         Misdeed::Violate => account.oddity |= ODD_VIOLATION,
+        Misdeed::TwoRows => account.oddity |= ODD_ROWS,
         Misdeed::Log => retally::reducer::log::line("hello\nfrom \u{1b}[31minside"),
         Misdeed::LogForEver => {
             for line in 0..1000 {

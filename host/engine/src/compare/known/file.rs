@@ -313,12 +313,9 @@ fn fill(column: &mut Column, rows: usize) {
     }
 }
 
-/// The number of the field that a column is called by, as the run's own tables call it too: one
-/// whose name a column in front has already.
+/// The number of the field that a column is called by.
 fn field(declared: &[Field], front: &[&str], name: &str) -> Option<usize> {
-    let own = name.strip_prefix("field.").unwrap_or(name);
-    let is_own = |field: &Field| field.name == own && !front.contains(&name);
-    declared.iter().position(is_own)
+    declared.iter().position(|field| field.name == name && !front.contains(&name))
 }
 
 /// A column that is no field, and what it may have been.

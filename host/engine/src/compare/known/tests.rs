@@ -64,7 +64,8 @@ fn the_same_results_agree_in_every_format() {
     for key in 0..100 {
         // As a number or as a text, as in events.
         let net = if key % 2 == 0 { net(key) } else { format!("\"{}\"", net(key)) };
-        let _ = writeln!(lines, "{{\"key\": \"k{key:08}\", \"net\": {net}, \"Key\": \"EUR\"}}");
+        let _ =
+            writeln!(lines, "{{\"key\": \"k{key:08}\", \"net\": {net}, \"currency\": \"EUR\"}}");
     }
     assert_eq!(run.view("known.jsonl", &lines).unwrap().verdict, Verdict::Same);
     // The run's own table is a file of known results.
@@ -95,7 +96,8 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     a.csv has a column `nett`, which is no field of the view; is it `net`?
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,tier\nk,1\n")), @"
-    a.csv has a column `tier`, which is no field of the view; there are `Key`, `net`
+    a.csv has a column `tier`, which is no field of the view; there are `currency`,
+    `net`
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "id,net\nk,1\n")), @"
     a.csv has no column `key`; its columns are `id`, `net`

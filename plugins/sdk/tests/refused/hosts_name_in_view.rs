@@ -1,0 +1,49 @@
+//! Refused while compiling, in words that help.
+//~ a field of the view is called `key`
+//~ call it otherwise
+use retally::prelude::*;
+
+#[derive(Event)]
+#[select("/type")]
+pub enum Event {
+    #[when("payment")]
+    Payment { amount: i64 },
+}
+
+#[derive(State, Default)]
+pub struct Account {
+    paid: i64,
+}
+
+#[derive(Record)]
+pub struct Row {
+    key: i64,
+}
+
+pub struct Fees;
+
+retally::export!(Fees);
+
+impl Reducer for Fees {
+    type Event<'a> = Event;
+    type State = Account;
+    type Params = ();
+    type Emit<'a> = Never;
+    type View<'a> = Row;
+    type Reject = Never;
+    type Violation = Never;
+
+    fn apply(
+        _: &mut Account,
+        _: Event,
+        _: &Meta<'_>,
+        _: &(),
+        _: &mut Emitter<Self>,
+    ) -> Result<(), Reject<Never>> {
+        Ok(())
+    }
+
+    fn view(_: &Account, _: &Key<'_>, _: &(), _: &mut Rows<Self>) {}
+}
+
+fn main() {}
