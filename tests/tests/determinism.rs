@@ -52,6 +52,25 @@ fn batch_size_compression_and_place_change_no_digest() -> Result<()> {
     Ok(())
 }
 
+/// The settings that decide a result are the same, whoever wrote them: reducer or job.
+#[test]
+fn a_default_written_out_is_the_same_job() -> Result<()> {
+    let project = orders()?;
+    let job = |run: &Value| -> Result<Value> {
+        let manifest = std::fs::read(project.dir_of(run).join("manifest.json"))?;
+        Ok(serde_json::from_slice::<Value>(&manifest)?["job"].clone())
+    };
+    let unset = project.replay(&[])?;
+    let default = &job(&unset)?["settings"]["params"][2];
+    assert_eq!((&default["name"], &default["value"]), (&"emit_balances".into(), &"true".into()));
+    let written = project.replay(&["--set", "params.emit_balances=true"])?;
+    assert_eq!(job(&unset)?["digest"], job(&written)?["digest"]);
+    assert_eq!(unset["seal"], written["seal"]);
+    let other = project.replay(&["--set", "params.emit_balances=false"])?;
+    assert_ne!(job(&unset)?["digest"], job(&other)?["digest"]);
+    Ok(())
+}
+
 #[test]
 fn a_manifest_repeats_its_run() -> Result<()> {
     let project = orders()?;

@@ -166,6 +166,7 @@ pub(crate) fn description(d: wit::Description) -> Description {
         version: d.version,
         inputs: d.inputs.into_iter().map(input).collect(),
         params: fields(d.params),
+        defaults: columns(d.defaults),
         emits: d
             .emits
             .into_iter()

@@ -141,6 +141,10 @@ fn a_lying_describe_is_refused() {
         refused(&liar("rowkey")),
         "its `describe` is wrong: the view's row key names field 7 of 4"
     );
+    assert_eq!(
+        refused(&liar("defaults")),
+        "its `describe` is wrong: it has 1 defaults for 0 params"
+    );
     let text = refused(&liar("panic"));
     assert!(text.starts_with("its `describe` failed: trap: "), "{text}");
 }

@@ -17,6 +17,7 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     }
     let name = &input.ident;
     let mut shapes = Vec::new();
+    let mut defaults = Vec::new();
     let mut reads = Vec::new();
     for (number, field) in fields.iter().enumerate() {
         let Some(ident) = &field.ident else { continue };
@@ -24,17 +25,24 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         let has_default = default.is_some();
         let shape = quote!(retally::__private::param_shape::<#type_>(#name, #has_default));
         shapes.push(quote_spanned!(type_.span()=> #shape));
-        let otherwise = default.unwrap_or_else(|| {
-            let text = format!("the param `{name}` is not set");
-            quote!(panic!(#text))
-        });
+        let default = match default {
+            Some(value) => quote!(Some(#value)),
+            None => quote!(None),
+        };
+        let declared = quote!(retally::__private::param_default::<#type_>(#default));
+        defaults.push(quote_spanned!(type_.span()=> #declared));
         let read = quote!(<#type_ as retally::__private::Param>::read(&columns[#number]));
-        reads.push(quote!(#ident: match #read { Some(value) => value, None => #otherwise },));
+        let text = format!("the host passed no value for the param `{name}`");
+        reads.push(quote!(#ident: #read.expect(#text),));
     }
     Ok(quote! {
         #[automatically_derived]
         impl retally::Params for #name {
             const FIELDS: &'static [retally::__private::Shape] = &[#(#shapes),*];
+
+            fn defaults() -> retally::__private::abi::List<retally::__private::abi::Column> {
+                [#(#defaults),*].into_iter().collect()
+            }
 
             fn read(columns: &[retally::__private::abi::Column]) -> Self {
                 Self { #(#reads)* }

@@ -126,6 +126,7 @@ records! {
         version: Text,
         inputs: List<Input>,
         params: List<Field>,
+        defaults: List<Column>,
         emits: List<EmitKind>,
         view: ViewShape,
         state: StateShape,
@@ -197,7 +198,9 @@ pub enum Migrated {
 /// Sizes that the canonical ABI computes for the records of the WIT.
 #[cfg(target_pointer_width = "32")]
 const _: () = {
-    assert!(size_of::<Field>() == 20 && size_of::<Input>() == 32 && size_of::<Description>() == 92);
+    assert!(
+        size_of::<Field>() == 20 && size_of::<Input>() == 32 && size_of::<Description>() == 100
+    );
     assert!(size_of::<Values>() == 20 && size_of::<Column>() == 28 && size_of::<Batch>() == 100);
     assert!(size_of::<Outcome>() == 56 && size_of::<Keyed>() == 48 && size_of::<Rejected>() == 16);
     assert!(size_of::<Migrated>() == 20 && size_of::<StateShape>() == 20);

@@ -110,6 +110,13 @@ impl Column {
         }
     }
 
+    /// One row: a value, or none.
+    pub(crate) fn one<C: Cell>(value: Option<&C>) -> abi::Column {
+        let mut column = Self::new(C::KIND);
+        column.push(value.map_or(Value::Missing, C::value));
+        column.finish()
+    }
+
     fn finish(self) -> abi::Column {
         let values = match (self.store, self.kind) {
             (Store::Byte(v), _) => abi::Values::Boolean(v.into()),

@@ -36,6 +36,7 @@ pub fn describe<R: Reducer>() -> abi::Description {
         version: R::VERSION.into(),
         inputs: <R::Event<'_> as Event<'_>>::INPUTS.iter().map(|input| input.describe()).collect(),
         params: fields(R::Params::FIELDS),
+        defaults: R::Params::defaults(),
         emits: <R::Emit<'_> as Emit>::KINDS
             .iter()
             .map(|(name, of)| abi::EmitKind { name: (*name).into(), fields: fields(of) })

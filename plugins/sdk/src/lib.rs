@@ -141,7 +141,7 @@ pub mod __private {
     pub use crate::event::{Condition, EventField, Input, event_shape};
     #[cfg(target_family = "wasm")]
     pub use crate::glue;
-    pub use crate::params::{Param, param_shape};
+    pub use crate::params::{Param, param_default, param_shape};
     pub use crate::state::{Bytes, Codec, Layout, sum, versions_are_older};
 
     /// The world that a reducer implements, as wit-component writes it into a module. Made from

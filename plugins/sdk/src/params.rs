@@ -1,6 +1,7 @@
 //! Params: values that a job sets, read once per call.
 
-use crate::abi::{self, Kind};
+use crate::abi;
+use crate::columns::{Cell, Column};
 use crate::decimal::Decimal;
 use crate::describe::Shape;
 use crate::event::EventField;
@@ -15,12 +16,19 @@ pub trait Params: Sized {
     /// What is declared.
     const FIELDS: &'static [Shape];
 
+    /// What each is where the job sets none: a column of one row.
+    fn defaults() -> abi::List<abi::Column>;
+
     /// Reads them: one column of one row each.
     fn read(columns: &[abi::Column]) -> Self;
 }
 
 impl Params for () {
     const FIELDS: &'static [Shape] = &[];
+
+    fn defaults() -> abi::List<abi::Column> {
+        abi::List::default()
+    }
 
     fn read(_columns: &[abi::Column]) -> Self {}
 }
@@ -32,16 +40,14 @@ impl Params for () {
     note = "a param is bool, i64, f64, Decimal<SCALE>, Timestamp, Date, String, Vec<u8>, or Option \
             of these; give others a value with `#[param(default = ...)]`"
 )]
-pub trait Param: Sized {
-    /// Its kind.
-    const KIND: Kind;
-    /// Digits after the point, of a decimal.
-    const SCALE: u8 = 0;
-    /// Whether a job must set it.
-    const REQUIRED: bool = true;
-
-    /// Reads it, where it was set.
+pub trait Param: Cell + Sized {
+    /// Reads it, where it was set or has a default.
     fn read(column: &abi::Column) -> Option<Self>;
+}
+
+/// The default of a param, declared.
+pub fn param_default<P: Param>(value: Option<P>) -> abi::Column {
+    Column::one(value.as_ref())
 }
 
 /// The shape of a param. One with a default need not be set.
@@ -53,9 +59,6 @@ pub const fn param_shape<P: Param>(name: &'static str, default: bool) -> Shape {
 macro_rules! params {
     ($($type:ty $([$(const $s:ident: u8),+])?: $read:ty, $into:expr;)+) => {$(
         impl$(<$(const $s: u8),+>)? Param for $type {
-            const KIND: Kind = <$read as EventField>::KIND;
-            const SCALE: u8 = <$read as EventField>::SCALE;
-
             fn read(column: &abi::Column) -> Option<Self> {
                 if !column.missing.is_empty() {
                     return None;
@@ -79,10 +82,6 @@ params! {
 }
 
 impl<P: Param> Param for Option<P> {
-    const KIND: Kind = P::KIND;
-    const SCALE: u8 = P::SCALE;
-    const REQUIRED: bool = false;
-
     fn read(column: &abi::Column) -> Option<Self> {
         const { assert!(P::REQUIRED, "an Option inside of an Option: one is enough") }
         Some(P::read(column))

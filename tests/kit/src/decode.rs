@@ -30,6 +30,7 @@ pub fn reader(inputs: Vec<Input>) -> Description {
         version: "1".into(),
         inputs,
         params: vec![],
+        defaults: vec![],
         emits: vec![],
         view: ViewShape::default(),
         state: StateShape::default(),

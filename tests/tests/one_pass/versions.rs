@@ -24,6 +24,7 @@ pub(crate) fn version(second: bool) -> Arc<dyn Reducer> {
         version: if second { "2" } else { "1" }.into(),
         inputs,
         params: Vec::new(),
+        defaults: Vec::new(),
         emits: vec![EmitKind { name: "sum".into(), fields: vec![bare("sum", cents)] }],
         view: ViewShape { fields: vec![bare("sum", cents)], row_key: Vec::new() },
         state: StateShape { version: 1, layout: "sum: i64".into(), migrates: Vec::new() },

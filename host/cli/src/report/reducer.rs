@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use retally_core::reduce::Reducer as _;
-use retally_core::schema::{Condition, Description, EmitKind, Field, Input, Kind, Reason};
+use retally_core::schema::{
+    Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, display,
+};
 use retally_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -53,7 +55,7 @@ impl Inspected {
             let _ = writeln!(t, "  {}: {when}{key}", input.name);
             fields(&mut t, &input.fields);
         }
-        section(&mut t, "params", &d.params);
+        params(&mut t, d);
         for emit in &d.emits {
             section(&mut t, &format!("emit {}", emit.name), &emit.fields);
         }
@@ -88,7 +90,7 @@ impl Inspected {
             "name": d.name,
             "version": d.version,
             "inputs": inputs,
-            "params": fields_json(&d.params),
+            "params": params_json(d),
             "emits": emits,
             "view": { "fields": fields_json(&d.view.fields), "row_key": d.view.row_key },
             "state": {
@@ -114,6 +116,32 @@ fn section(t: &mut String, title: &str, list: &[Field]) {
         let _ = writeln!(t, "{title}");
         fields(t, list);
     }
+}
+
+fn params(t: &mut String, d: &Description) {
+    if d.params.is_empty() {
+        return;
+    }
+    t.push_str("params\n");
+    let row = |(field, default): (&Field, &Column)| {
+        let default = match default.get(0) {
+            Some(value) => format!("default {}", display(value, field.kind)),
+            None if field.required => "required".to_owned(),
+            None => "optional".to_owned(),
+        };
+        [field.name.clone(), format!("{:<22}", field.kind.to_string()), default]
+    };
+    rows(t, &d.params.iter().zip(&d.defaults).map(row).collect::<Vec<_>>());
+}
+
+fn params_json(d: &Description) -> Vec<Value> {
+    let mut params = fields_json(&d.params);
+    for ((param, field), default) in params.iter_mut().zip(&d.params).zip(&d.defaults) {
+        if let Some(value) = default.get(0) {
+            param["default"] = json!(display(value, field.kind));
+        }
+    }
+    params
 }
 
 fn fields(t: &mut String, list: &[Field]) {

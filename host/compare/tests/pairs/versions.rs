@@ -42,6 +42,7 @@ fn first() -> Description {
         version: "1".into(),
         inputs: vec![input("put", fields()), input("take", fields())],
         params: Vec::new(),
+        defaults: Vec::new(),
         emits: vec![EmitKind {
             name: "sum".into(),
             fields: vec![bare("sum", Kind::Integer), bare("note", Kind::Text)],

@@ -85,6 +85,7 @@ fn reader() -> Description {
         version: "1".into(),
         inputs,
         params: vec![],
+        defaults: vec![],
         emits: vec![],
         view: ViewShape::default(),
         state: StateShape::default(),

@@ -61,7 +61,8 @@ pub struct Param {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// The value, as [`display`] writes it; none: the job sets none.
+    /// The value, as [`display`] writes it: the job's, else the default that the reducer declares;
+    /// none: there is neither.
     pub value: Option<String>,
 }
 

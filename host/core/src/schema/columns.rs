@@ -266,6 +266,14 @@ impl Column {
         Self { values: Values::new(kind), missing: Vec::new() }
     }
 
+    /// One row of `kind` without a value: a param that is not set, or has no default.
+    pub fn absent(kind: Kind) -> Self {
+        let mut column = Self::new(kind);
+        column.values.push_zero();
+        column.missing.push(0);
+        column
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.values.len()

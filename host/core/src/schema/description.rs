@@ -5,7 +5,7 @@ mod check;
 
 pub use check::DescriptionError;
 
-use super::Kind;
+use super::{Column, Kind};
 
 /// The host's own columns of a view: no field of a view is called so.
 pub const VIEW_COLUMNS: [&str; 1] = ["key"];
@@ -14,7 +14,7 @@ pub const VIEW_COLUMNS: [&str; 1] = ["key"];
 pub const EMIT_COLUMNS: [&str; 6] = ["partition", "offset", "seq", "time", "key", "event_id"];
 
 /// Everything that a reducer declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Description {
     /// The reducer's name: lower-case letters, digits, `-`, `_`; begins with a letter.
     pub name: String,
@@ -24,6 +24,8 @@ pub struct Description {
     pub inputs: Vec<Input>,
     /// Values that the job may set.
     pub params: Vec<Field>,
+    /// For each of them a column of one row: what it is where the job does not set it.
+    pub defaults: Vec<Column>,
     /// Kinds of record that it may emit.
     pub emits: Vec<EmitKind>,
     /// The rows that it derives from one key's state.

@@ -13,6 +13,7 @@ fn reducer() -> Description {
         version: "1".into(),
         inputs: Vec::new(),
         params: Vec::new(),
+        defaults: Vec::new(),
         emits: vec![EmitKind { name: "balance".into(), fields: vec![net.clone()] }],
         view: ViewShape {
             fields: vec![field("currency", Kind::Text), net, field("orders", Kind::Integer)],

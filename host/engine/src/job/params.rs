@@ -36,8 +36,9 @@ impl Params {
     }
 }
 
-/// The params as each of `reducers` gets them: for each that it declares a column of one row. A
-/// param that one of them alone declares is for that one.
+/// The params as each of `reducers` gets them: for each that it declares a column of one row, the
+/// default that it declares where the job sets none. A param that one of them alone declares is for
+/// that one.
 ///
 /// # Errors
 /// A name that none declares (with the nearest that one does), a value of another kind, or a
@@ -54,7 +55,8 @@ pub fn columns(reducers: &[&Description], params: &Params) -> Result<Vec<Vec<Col
         }
     }
     let all = |reducer: &&Description| {
-        reducer.params.iter().map(|field| column(reducer, field, params)).collect()
+        let fields = reducer.params.iter().zip(&reducer.defaults);
+        fields.map(|(field, default)| column(reducer, field, default, params)).collect()
     };
     reducers.iter().map(all).collect()
 }
@@ -67,17 +69,19 @@ fn declared(reducers: &[&Description]) -> Option<String> {
     }
 }
 
-fn column(reducer: &Description, field: &Field, params: &Params) -> Result<Column, JobError> {
+fn column(
+    reducer: &Description,
+    field: &Field,
+    default: &Column,
+    params: &Params,
+) -> Result<Column, JobError> {
     let Some(written) = params.values.get(&field.name) else {
         if field.required {
             let (origin, key) = (params.origin.clone(), format!("params.{}", field.name));
             let hint = format!("reducer {} requires it ({})", reducer.name, field.kind);
             return Err(JobError::Missing { origin, key, hint });
         }
-        let mut column = Column::new(field.kind);
-        column.values.push_zero();
-        column.missing.push(0);
-        return Ok(column);
+        return Ok(default.clone());
     };
     let wrong = |why| JobError::Value {
         place: written.place.clone(),

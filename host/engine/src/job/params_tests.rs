@@ -26,6 +26,13 @@ fn reducer() -> Description {
             field("strict", Kind::Boolean, false),
             field("share", Kind::Float, false),
         ],
+        defaults: vec![
+            Column::absent(Kind::Decimal { scale: 2 }),
+            Column::absent(Kind::Timestamp),
+            Column::absent(Kind::Text),
+            Column::absent(Kind::Boolean),
+            column_from_text(Kind::Float, "0.25").unwrap(),
+        ],
         emits: Vec::new(),
         view: ViewShape::default(),
         state: StateShape::default(),
@@ -53,6 +60,29 @@ fn params_are_typed_by_what_the_reducer_declares() {
     let all = Param::all(&reducer().params, &columns);
     assert_eq!(all[0].value.as_deref(), Some("1000.00"));
     assert_eq!(all[2].value, None);
+}
+
+#[test]
+fn a_default_is_the_same_as_what_is_written_out() {
+    let unset = params("gold_from = 7").unwrap();
+    assert_eq!(unset[4].get(0), Some(Value::Float(0.25)));
+    assert_eq!(unset, params("gold_from = 7.00\nshare = 0.250").unwrap());
+    assert_eq!(Param::all(&reducer().params, &unset)[4].value.as_deref(), Some("0.25"));
+}
+
+#[test]
+fn a_default_fits_its_param() {
+    let refused = |number: usize, default: Column| {
+        let mut reducer = reducer();
+        reducer.defaults[number] = default;
+        reducer.check().unwrap_err().to_string()
+    };
+    assert_eq!(reducer().check(), Ok(()));
+    let cents = column_from_text(Kind::Decimal { scale: 2 }, "1.00").unwrap();
+    assert_eq!(refused(0, cents.clone()), "param `gold_from` is required and has a default");
+    assert_eq!(refused(1, cents), "the default of param `since` is of another kind than declared");
+    let none = Column::new(Kind::Text);
+    assert_eq!(refused(2, none), "the default of param `label` has 0 rows instead of 1");
 }
 
 #[test]

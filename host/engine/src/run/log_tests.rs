@@ -52,6 +52,7 @@ fn counting() -> Arc<dyn Reducer> {
         version: "1".into(),
         inputs: vec![input],
         params: vec![],
+        defaults: vec![],
         emits: vec![EmitKind { name: "count".into(), fields: vec![count.clone()] }],
         view: ViewShape { fields: vec![count], row_key: vec![] },
         state: StateShape { version: 1, layout: "bytes".into(), migrates: vec![] },

@@ -29,6 +29,7 @@ pub(crate) fn description() -> Description {
         version: "1".into(),
         inputs: Vec::new(),
         params: Vec::new(),
+        defaults: Vec::new(),
         emits: vec![
             EmitKind {
                 name: "balance".into(),

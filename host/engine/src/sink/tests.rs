@@ -73,6 +73,7 @@ fn reducer() -> Arc<dyn Reducer> {
             fields: vec![field(&["/amount"])],
         }],
         params: Vec::new(),
+        defaults: Vec::new(),
         emits: vec![EmitKind { name: "sum".into(), fields: vec![field(&[])] }],
         view: ViewShape { fields: vec![field(&[])], row_key: Vec::new() },
         state: StateShape { version: 1, layout: "sum: i64".into(), migrates: Vec::new() },

@@ -31,6 +31,7 @@ pub(super) fn description(d: &abi::Description) -> Description {
         version: text(&d.version),
         inputs: each(&d.inputs, input),
         params: each(&d.params, field),
+        defaults: each(&d.defaults, column),
         emits: each(&d.emits, emit),
         view: ViewShape { fields: each(&d.view.fields, field), row_key: d.view.row_key.to_vec() },
         state: StateShape {

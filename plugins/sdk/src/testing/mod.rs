@@ -61,7 +61,7 @@ use crate::state::{Bytes, Codec};
 use play::{Played, Plays};
 use retally_core::decode::convert::column_from_text;
 use retally_core::reduce::Keyed;
-use retally_core::schema::{Column, Kind, Values};
+use retally_core::schema::{Column, Description, Field, Kind, Values};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
@@ -289,19 +289,17 @@ impl<R: Reducer> Ledger<R> {
     }
 
     fn columns(&self) -> Vec<Column> {
-        let fields = self.artifact.description().params.iter();
-        let column = |field: &retally_core::schema::Field| {
-            let mut column = Column::new(field.kind);
-            match self.params.get(&field.name).map(|value| column_from_text(field.kind, value)) {
-                Some(Ok(set)) => return set,
-                None if field.required => panic!("the param `{}` is not set", field.name),
-                _ => {}
-            }
-            column.missing.push(0);
-            column.values.push_zero();
-            column
+        let Description { params, defaults, .. } = self.artifact.description();
+        let column = |(field, default): (&Field, &Column)| match self
+            .params
+            .get(&field.name)
+            .map(|value| column_from_text(field.kind, value))
+        {
+            Some(Ok(set)) => set,
+            None if field.required => panic!("the param `{}` is not set", field.name),
+            _ => default.clone(),
         };
-        fields.map(column).collect()
+        params.iter().zip(defaults).map(column).collect()
     }
 
     fn played(&self) -> &Played {

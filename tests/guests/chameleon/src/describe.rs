@@ -2,7 +2,7 @@
 //! name over the marker, so that one build serves for all of them.
 
 use crate::retally::reducer::types::{
-    Description, EmitKind, Field, Input, Kind, Reason, StateShape, ViewShape,
+    Column, Description, EmitKind, Field, Input, Kind, Reason, StateShape, Values, ViewShape,
 };
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -23,6 +23,7 @@ fn lie() -> &'static str {
         b"rowkey  " => "rowkey",
         b"panic   " => "panic",
         b"kindname" => "kindname",
+        b"defaults" => "defaults",
         _ => "",
     }
 }
@@ -45,6 +46,10 @@ pub(crate) fn describe() -> Description {
         version,
         inputs: if lie == "no-input" { Vec::new() } else { vec![act] },
         params: Vec::new(),
+        defaults: match lie {
+            "defaults" => vec![Column { values: Values::Integer(vec![7]), missing: Vec::new() }],
+            _ => Vec::new(),
+        },
         emits: vec![EmitKind {
             name: pick("kindname", "../../etc", "did"),
             fields: vec![

@@ -54,6 +54,7 @@ impl Guest for Layouts {
                 ],
             }],
             params: vec![field("mode", Kind::Integer, 0)],
+            defaults: vec![Column { values: Values::Integer(vec![0]), missing: vec![0] }],
             emits: vec![EmitKind {
                 name: "balance".into(),
                 fields: vec![field("currency", Kind::Text, 0), field("net", Kind::Decimal, 2)],

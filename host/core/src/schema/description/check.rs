@@ -23,6 +23,7 @@ impl Description {
         }
         self.check_inputs()?;
         fields("params", &self.params, &[])?;
+        self.check_defaults()?;
         at_most("emit kinds", self.emits.len(), limits::EMIT_KINDS_MAX)?;
         unique("emit kind", self.emits.iter().map(|e| e.name.as_str()))?;
         for emit in &self.emits {
@@ -60,6 +61,23 @@ impl Description {
                 let what = format!("paths of field `{name}` of {place}");
                 at_most(&what, paths.len(), limits::PATHS_MAX)?;
                 paths.iter().try_for_each(|path| pointer(&place, path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_defaults(&self) -> Result<(), DescriptionError> {
+        if self.defaults.len() != self.params.len() {
+            let (defaults, params) = (self.defaults.len(), self.params.len());
+            return refuse(format!("it has {defaults} defaults for {params} params"));
+        }
+        for (field, default) in self.params.iter().zip(&self.defaults) {
+            let name = &field.name;
+            if let Err(error) = default.check(field.kind, 1) {
+                return refuse(format!("the default of param `{name}` {error}"));
+            }
+            if field.required && default.get(0).is_some() {
+                return refuse(format!("param `{name}` is required and has a default"));
             }
         }
         Ok(())
