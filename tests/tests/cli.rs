@@ -67,6 +67,56 @@ fn the_bytes_of_a_reducer_do_not_tell_where_it_was_built() -> Result<()> {
     Ok(())
 }
 
+/// Real packages: what the standard library leaves in a module that calls it.
+#[test]
+fn a_clock_chance_and_threads_are_found_when_a_reducer_is_built() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    run_in(dir.path(), &["reducer", "new", "reaching"])?;
+    let project = dir.path().join("reaching");
+    let source = project.join("src/lib.rs");
+    let honest = std::fs::read_to_string(&source)?;
+    let build = |args: &[&str], does: &str| -> Result<Ran> {
+        let line = "account.payments += 1;";
+        assert!(honest.contains(line), "the template has no {line:?}");
+        std::fs::write(&source, honest.replace(line, &format!("{line}{does}")))?;
+        run_in(&project, &[&["reducer", "build", "--quiet"], args].concat())
+    };
+    let add = |number: &str| format!("account.payments += {number};");
+    let map = "std::collections::HashMap::from([(event_time, 1u64), (7, 2)])";
+    let map = format!(
+        "let event_time = account.payments; account.payments = {map}.values().fold(0, |a, b| a * 3 + b);"
+    );
+    let kept = "thread_local!(static SEEN: std::cell::RefCell<Vec<u64>> = Vec::new().into()); \
+                account.payments += SEEN.with_borrow_mut(|s| { s.push(1); s.len() as u64 });";
+    let cases = [
+        (add("std::time::Instant::now().elapsed().as_secs()"), "a clock (`Instant::now`", "clock"),
+        (add("std::time::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs())"), "a clock", "clock"),
+        ("std::thread::sleep(std::time::Duration::MAX);".into(), "`thread::sleep`", "clock"),
+        (add("std::thread::spawn(|| 1).join().unwrap_or(0)"), "threads", "thread"),
+        (map, "random numbers (the keys of a `HashMap`", "random"),
+        (kept.into(), "a `thread_local!`, which outlives a call", "thread"),
+    ];
+    for (does, says, word) in &cases {
+        let ran = build(&[], does)?;
+        assert_eq!(ran.code, 2, "{does}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{does}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("`--allow {word}`")), "{}", ran.stderr);
+        assert!(!project.join("target/reducers/reaching.wasm").exists(), "{does}");
+    }
+    // A map with fixed keys has one order; what is allowed is built.
+    let fixed = cases[4].0.replace(
+        "std::collections::HashMap::from([(event_time, 1u64), (7, 2)])",
+        "[(event_time, 1u64), (7, 2)].into_iter().collect::<std::collections::HashMap<_, _, \
+         std::hash::BuildHasherDefault<std::hash::DefaultHasher>>>()",
+    );
+    assert_ne!(fixed, cases[4].0);
+    for (args, does) in [(&[][..], &fixed), (&["--allow", "clock"], &cases[0].0)] {
+        let ran = build(args, does)?;
+        assert_eq!(ran.code, 0, "{does}: {}", ran.stderr);
+    }
+    Ok(())
+}
+
 #[test]
 fn names_that_cannot_be_are_refused_before_anything_is_written() -> Result<()> {
     let dir = tempfile::tempdir()?;

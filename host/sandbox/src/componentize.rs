@@ -3,8 +3,15 @@
 
 use crate::check::{self, CheckError};
 use crate::fault::printable;
-use wasmparser::{Parser, Payload};
+use wasmparser::{BinaryReaderError, Parser, Payload};
 use wit_component::ComponentEncoder;
+
+/// How the name of the section begins in which a module carries its contract.
+const CONTRACT: &str = "component-type";
+/// How the modules are called from which a reducer may import.
+const OWN: &str = "retally:";
+/// Bytes of a module before its first section: magic and version.
+const HEADER: usize = 8;
 
 /// Why no component can be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +48,40 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
         return Err(ComponentizeError::NotModule);
     }
     look(module)?;
+    let module = without_names(module)
+        .map_err(|error| ComponentizeError::Encode(printable(&error.to_string(), 200)))?;
     let component = ComponentEncoder::default()
         .validate(true)
-        .module(module)
+        .module(&module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| ComponentizeError::Encode(printable(&format!("{error:#}"), 1000)))?;
     check::check(&component)?;
     Ok(component)
+}
+
+/// The module without what a compiler leaves in it for people: names, notes for debuggers, its own
+/// version. They decide nothing, and would make another artifact of the same code.
+fn without_names(module: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+    let mut bytes = module.get(..HEADER).unwrap_or(module).to_vec();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::CustomSection(section) = &payload
+            && !section.name().starts_with(CONTRACT)
+        {
+            continue;
+        }
+        if let Some((id, range)) = payload.as_section() {
+            bytes.push(id);
+            let mut length = range.len();
+            while length > 0x7f {
+                bytes.push(length as u8 | 0x80);
+                length >>= 7;
+            }
+            bytes.push(length as u8);
+            bytes.extend_from_slice(&module[range]);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Says what is wrong in words of this project, where the encoder would use its own.
@@ -58,11 +92,11 @@ fn look(module: &[u8]) -> Result<(), ComponentizeError> {
             .map_err(|error| ComponentizeError::Encode(printable(&error.to_string(), 200)))?;
         match payload {
             Payload::CustomSection(section) => {
-                contract |= section.name().starts_with("component-type");
+                contract |= section.name().starts_with(CONTRACT);
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports().flatten() {
-                    if import.module.starts_with("wasi") || import.module == "env" {
+                    if !import.module.starts_with(OWN) {
                         return Err(ComponentizeError::Import(printable(import.module, 100)));
                     }
                 }

@@ -18,6 +18,7 @@ mod imports;
 mod instance;
 mod limits;
 mod meter;
+mod reach;
 mod sandbox;
 
 pub use cache::{CacheError, CacheUse};
@@ -28,4 +29,5 @@ pub use engine::WASMTIME_VERSION;
 pub use imports::{CONTRACT_VERSION, PANIC_PREFIX};
 pub use instance::WasmReducer;
 pub use limits::*;
+pub use reach::{Reach, reaches};
 pub use sandbox::{LogSink, Sandbox, SandboxConfig, SandboxError};

@@ -9,6 +9,7 @@ use crate::report::text::short;
 use crate::toolchain::{Toolchain, Ways};
 use anyhow::{Context as _, anyhow};
 use clap::{ValueEnum, builder::PossibleValue};
+use retally_sandbox::Reach;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// its standard library's sources, or the first that is found.
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Ways::Any)]
     toolchain: Ways,
+    /// Build it although it reaches for something that no reducer has (repeatable): when you know
+    /// that no event comes there, or that it decides nothing.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    allow: Vec<Allow>,
     /// Print one JSON object (for several PATHs one a line).
     #[arg(long)]
     json: bool,
@@ -53,6 +58,17 @@ impl ValueEnum for Ways {
         };
         Some(PossibleValue::new(name).help(help))
     }
+}
+
+/// What a reducer may reach for nevertheless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Allow {
+    /// A clock: `Instant::now`, `SystemTime::now`, `thread::sleep`.
+    Clock,
+    /// Random keys: a `HashMap` or `HashSet`.
+    Random,
+    /// Threads and thread locals.
+    Thread,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -82,6 +98,7 @@ fn build(args: &Args, path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(&module)
         .with_context(|| format!("cannot read what the compiler made, {}", module.display()))
         .map_err(Failure::unfinished)?;
+    judge(&package.name, &bytes, &args.allow, &mut say)?;
     let component = retally_sandbox::componentize(&bytes)
         .with_context(|| format!("package {} makes no reducer", package.name))
         .map_err(|e| {
@@ -107,4 +124,63 @@ fn build(args: &Args, path: &Path) -> Result<(), Failure> {
         inspected.print(&short(&out), args.json)?;
     }
     Ok(())
+}
+
+/// Refuses what reaches for something that no reducer has, unless the author allows it.
+fn judge(
+    package: &str,
+    module: &[u8],
+    allow: &[Allow],
+    say: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    for reach in retally_sandbox::reaches(module) {
+        let (what, word, allowed, instead) = told(reach);
+        if allow.contains(&allowed) {
+            say(&format!("note: package {package} reaches for {what}, which --allow lets pass"));
+            continue;
+        }
+        let text = format!("package {package} reaches for {what}; a reducer has none: {instead}");
+        return Err(Failure::usage(anyhow!(text)).hint(format!(
+            "it may be a crate that it uses; if no event ever comes there, `--allow {word}` \
+             builds it"
+        )));
+    }
+    Ok(())
+}
+
+/// What it is, the word that allows it, and what to write instead.
+fn told(reach: Reach) -> (&'static str, &'static str, Allow, &'static str) {
+    match reach {
+        Reach::Clock => (
+            "a clock (`Instant::now` or `SystemTime::now`)",
+            "clock",
+            Allow::Clock,
+            "the first event that comes there would stop the run. The time of an event is \
+             `meta.time`",
+        ),
+        Reach::Sleep => (
+            "a clock (`thread::sleep`)",
+            "clock",
+            Allow::Clock,
+            "the first event that comes there would stop the run",
+        ),
+        Reach::Thread => (
+            "threads (`thread::spawn`)",
+            "thread",
+            Allow::Thread,
+            "the first event that comes there would stop the run",
+        ),
+        Reach::Chance => (
+            "random numbers (the keys of a `HashMap` or `HashSet`)",
+            "random",
+            Allow::Random,
+            "the order of what is in it would differ from run to run. Write `BTreeMap` or `BTreeSet`",
+        ),
+        Reach::Kept => (
+            "a `thread_local!`, which outlives a call",
+            "thread",
+            Allow::Thread,
+            "what is kept between calls differs from run to run. Keep it in the state",
+        ),
+    }
 }

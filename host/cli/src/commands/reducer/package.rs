@@ -11,10 +11,12 @@ use std::process::{Command, Stdio};
 const PROFILE: &str = "reducer";
 
 /// What of the profile is not the author's to choose: see "The reducer contract" in docs.
-const PROFILE_FIXED: [&str; 3] = [
+const PROFILE_FIXED: [&str; 4] = [
     "profile.reducer.inherits=\"release\"",
     "profile.reducer.panic=\"abort\"",
     "profile.reducer.overflow-checks=true",
+    // Names say what is reached for; the component is made without them.
+    "profile.reducer.strip=\"none\"",
 ];
 
 /// A package that makes a reducer.

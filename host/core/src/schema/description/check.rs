@@ -2,6 +2,7 @@
 //! it: a declaration is kept in every manifest and snapshot, and its names become columns beside
 //! the host's own.
 
+use super::super::Value;
 use super::{Condition, Description, EMIT_COLUMNS, Field, Input, Reason, VIEW_COLUMNS};
 use crate::limits;
 use std::collections::BTreeSet;
@@ -75,6 +76,12 @@ impl Description {
             let name = &field.name;
             if let Err(error) = default.check(field.kind, 1) {
                 return refuse(format!("the default of param `{name}` {error}"));
+            }
+            if let Some(Value::Text(bytes) | Value::Json(bytes) | Value::Bytes(bytes)) =
+                default.get(0)
+            {
+                let what = format!("bytes of the default of param `{name}`");
+                at_most(&what, bytes.len(), limits::DESCRIPTION_MAX_BYTES)?;
             }
             if field.required && default.get(0).is_some() {
                 return refuse(format!("param `{name}` is required and has a default"));
