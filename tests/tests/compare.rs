@@ -91,6 +91,39 @@ fn a_run_is_the_same_as_itself() -> Result<()> {
 }
 
 #[test]
+fn what_is_held_against_itself_is_said_to_be() -> Result<()> {
+    let project = two()?;
+    let same =
+        |found: &Value| found["notes"].to_string().contains("both sides are one and the same");
+    let (_, found) = compare(&project, &["a", "./a"])?;
+    assert!(same(&found), "{}", found["notes"]);
+    let (_, found) = compare(&project, &["a", "b"])?;
+    assert!(!same(&found), "{}", found["notes"]);
+    let [v1, v2] = ["orders", "orders-v2"].map(|name| reducer(name).display().to_string());
+    let (_, found) = compare(&project, &["--quiet", "--a", &v1, "--b", &v1])?;
+    assert!(same(&found), "{}", found["notes"]);
+    let (_, found) = compare(&project, &["--quiet", "--a", &v1, "--b", &v2])?;
+    assert!(!same(&found), "{}", found["notes"]);
+    Ok(())
+}
+
+/// Whatever reads ahead when it is opened.
+#[test]
+fn all_bytes_of_a_log_are_read_however_it_is_stored() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/0.jsonl", log())?;
+    let packed = std::process::Command::new("gzip").arg(project.path("log/0.jsonl")).status()?;
+    assert!(packed.success());
+    project.write("log/1.jsonl", payments(40, "other"))?;
+    let v2 = reducer("orders-v2").display().to_string();
+    let (_, found) = compare(&project, &["--quiet", "--b", &v2])?;
+    let read = &found["read"];
+    assert!(read["bytes_total"].as_u64() > Some(1_000), "{read}");
+    assert_eq!(read["bytes_read"], read["bytes_total"]);
+    Ok(())
+}
+
+#[test]
 fn known_results_agree_and_differ() -> Result<()> {
     let project = two()?;
     let csv = project.run(&["results", "show", "a", "--format", "csv"])?.stdout;

@@ -44,7 +44,7 @@ fn a_broken_gate_gives_exit_code_1_and_leaves_the_run_complete() -> Result<()> {
     for line in [
         "gates       2 of 2 broken",
         "  broken  malformed: at most 0.1% of events; 2 of 1,002, 0.19% (1 over)",
-        "  broken  net by currency: exactly 9999.00; EUR 10000.00 (1.00 over)",
+        "  broken  net by currency: exactly 9,999.00; EUR 10,000.00 (1.00 over)",
         "check failed: the run broke malformed, net by currency",
     ] {
         assert!(broken.stdout.lines().any(|found| found == line), "{line}\n{}", broken.stdout);
@@ -92,6 +92,19 @@ fn a_gate_that_no_run_could_be_held_against_is_refused_before_the_run() -> Resul
     Ok(())
 }
 
+/// A total is one of all keys.
+#[test]
+fn of_a_run_of_some_keys_no_total_is_judged() -> Result<()> {
+    let project = project("[gates]\nmalformed = 2\n[[expect]]\ntotal = \"net\"\nequals = 0")?;
+    assert_eq!(project.run(&["replay"])?.code, 1);
+    let some = project.run(&["replay", "--keys", "a-001"])?;
+    assert_eq!(some.code, 0, "{}{}", some.stdout, some.stderr);
+    let said = "  left out  net: exactly 0.00; not judged: the run took some keys only";
+    assert!(some.stdout.contains(said), "{}", some.stdout);
+    assert!(some.stdout.contains("gates       holds, 1 not judged\n"), "{}", some.stdout);
+    Ok(())
+}
+
 /// Two runs that differ in who is gold, below the project's folder: `a` and `b`.
 fn two_runs() -> Result<Project> {
     let project = Project::new("orders")?;
@@ -124,7 +137,10 @@ fn a_comparison_passes_when_all_that_differs_is_expected() -> Result<()> {
     let (code, _) = gate(&["--expect", "none", "--report-only"])?;
     assert_eq!(code, 0);
     // What is emitted when a tier changes comes and goes with it.
-    let (code, allowed) = gate(&["--allow", "tier:*", "--allow", "tier_changed.@rows"])?;
+    let flags = ["--allow", "tier:*", "--allow", "tier_changed.@rows"];
+    let told = compare(&project, &flags)?;
+    assert!(told.stdout.starts_with("as expected: "), "{}", told.stdout);
+    let (code, allowed) = gate(&flags)?;
     assert_eq!((code, &allowed["holds"]), (0, &json!(true)), "{allowed}");
     assert_eq!(allowed["samples"], json!([]));
     let (code, part) = gate(&["--allow", "view.tier:a-00*"])?;

@@ -96,7 +96,7 @@ fn another_component_of_the_same_version_is_told() -> Result<()> {
     let a = version("orders");
     let told = compare(&project, &["--a", &a, "--b", "other.wasm", "--json"])?.ok()?;
     let notes = told["notes"].to_string();
-    ensure!(notes.contains("both sides are called orders@1.0.0"), "{notes}");
+    ensure!(notes.contains("both sides are called `orders@1.0.0`"), "{notes}");
     let alike = compare(&project, &["--a", &a, "--b", &a, "--json"])?.ok()?;
     ensure!(!alike["notes"].to_string().contains("both sides are called"), "{alike}");
     Ok(())

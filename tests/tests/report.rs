@@ -3,8 +3,11 @@
 
 use anyhow::{Context as _, Result};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use retally_compare::gate::{Entry, Gate};
 use retally_compare::model::{Comparison, Condition, Group, How, Ranking, Read};
 use retally_compare::sink::NoSink;
+use retally_compare::{Declared, Options, Plan};
+use retally_core::schema::{Field, Kind, ViewShape};
 use retally_report::{Csv, Outline};
 use retally_tests::comparison::{Made, comparison};
 use retally_tests::{Project, payment, reducer};
@@ -88,10 +91,11 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
       orders is higher by 1 for EUR, by 1 for GBP, by 1 for USD.
       By event time the first difference begins at 2026-03-01 00:00, the last at
         2026-03-17 14:00.
-      100 % of the changed keys begin to differ with a refund event.
+      100 % of the changed keys begin to differ with an event of type refund.
       100 % of the changed keys begin to differ on or after 2026-03-01.
-      100 % of the changed keys had a refund event (10 times as often as the rest).
-    note: emit kind `fee` is in orders@1.1.0 alone: it is not compared
+      100 % of the changed keys had an event of type refund (10 times as often as
+        the rest).
+    note: emit kind `fee` is in `orders@1.1.0` alone: it is not compared
     note: values of `share` within 1e-6 of each other count as equal
 
       keys    10 different, 30 equal
@@ -136,6 +140,102 @@ fn a_pull_request_is_told_in_markdown() -> Result<()> {
     Ok(())
 }
 
+/// A comparison under a gate that expects everything, or nothing.
+fn gated(entries: &[&str]) -> Result<Comparison> {
+    let mut found = small()?;
+    let entries = entries.iter().map(|text| Entry::allow(text)).collect::<Result<_, _>>()?;
+    let gate = Gate { entries, ..Gate::default() };
+    let field = |(name, kind): (&str, Kind)| Field {
+        name: name.to_owned(),
+        paths: Vec::new(),
+        kind,
+        required: true,
+    };
+    let fields = [("net", Kind::Decimal { scale: 2 }), ("tier", Kind::Text)].map(field).into();
+    let view = ViewShape { fields, row_key: Vec::new() };
+    let view = Declared { view: &view, emits: &[] };
+    // The view's own differences are heard one by one: here the tallies alone are judged.
+    found.gate = Some(gate.begin(&Plan::new(view, view, &Options::default())?)?.finish(&found));
+    Ok(found)
+}
+
+#[test]
+fn what_is_expected_is_not_called_different() -> Result<()> {
+    let expected = gated(&["*", "@rows", "@outcomes", "@violations", "@history"])?;
+    let gate = expected.gate.as_ref().context("no gate")?;
+    assert!(gate.holds && gate.unexpected == 0, "{gate:?}");
+    let told = terminal(&expected);
+    assert!(told.starts_with("as expected: orders@1.1.0 gives other results"), "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[2], "The gate holds: 0 unexpected differences, 15 expected", "{told}");
+    let comment = markdown(&expected);
+    assert!(comment.starts_with("### ✅ As expected\n\n"), "{comment}");
+    let (at, bullets) = (comment.find("**✅ The gate holds: "), comment.find("\n- `net` is"));
+    assert!(at.is_some() && at < bullets, "{comment}");
+    let page = html(&expected);
+    assert!(page.contains("<section class=\"verdict expected\" id=\"verdict\">"));
+    assert!(page.contains("<title>As expected: "));
+    let broken = gated(&["tier"])?;
+    assert!(terminal(&broken).starts_with("different: "));
+    assert!(terminal(&broken).contains("\nThe gate is broken: 15 unexpected differences"));
+    assert!(html(&broken).contains("<p class=\"gate broken\">The gate is broken: "));
+    Ok(())
+}
+
+#[test]
+fn lines_about_a_gate_are_lines_in_every_report() -> Result<()> {
+    let found = gated(&["tier:acct-*", "net<=0.01"])?;
+    let page = html(&found);
+    let (_, box_) = page.split_once("id=\"gate\"").context("no gate")?;
+    let (box_, _) = box_.split_once("</section>").context("no end")?;
+    assert!(!box_.contains("\\n"), "{box_}");
+    let lines: Vec<&str> = box_.lines().filter(|line| line.contains("  holds  ")).collect();
+    assert_eq!(lines.len(), 2, "{box_}");
+    assert!(markdown(&found).contains("```text\n"), "no line of the gate is spelt in entities");
+    Ok(())
+}
+
+#[test]
+fn a_comment_is_read_as_it_is_written() -> Result<()> {
+    for found in [small()?, gated(&["tier:acct-*", "net<=0.01"])?] {
+        let comment = markdown(&found);
+        assert!(!comment.contains("&#"), "{comment}");
+        assert!(comment.contains("| `orders@1.0.0` | `orders@1.1.0` |"), "{comment}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_title_and_a_note_are_text_on_the_page_and_in_the_comment() -> Result<()> {
+    let c = small()?;
+    let note = format!(
+        "# {HOSTILE}\n\nSee `FIN-1` and **all**:\n- one\n- {HOSTILE}\n\n```\n\
+                        <b>x</b>\n</pre><!--\n"
+    );
+    let outline = Outline::of(&c).titled(&format!("FIN-1\n{HOSTILE}")).noted(&note);
+    let page = retally_report::html(&outline);
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+    assert!(!page.contains("<img") && !page.contains("<!--") && !page.contains("<b>x</b>"));
+    let (_, own) = page.split_once("<section id=\"note\">").context("no note")?;
+    assert!(own.contains("<code><bdi>FIN-1</bdi></code> and <b>all</b>:"), "{own}");
+    assert!(own.contains("<li>one</li>") && own.contains("&#60;b&#62;x&#60;/b&#62;"), "{own}");
+    assert!(page.contains("<title>FIN-1\\n="), "{page}");
+    let comment = retally_report::markdown(&outline);
+    // Neither between fences nor between backticks is anybody called.
+    let outside: Vec<&str> = comment.split("```").step_by(2).collect();
+    let outside = outside.concat().split('`').step_by(2).collect::<String>();
+    assert!(!outside.contains("<img") && !outside.contains("<!--"), "{outside}");
+    assert!(!outside.contains("@all") && !outside.contains("://evil"), "{outside}");
+    assert!(comment.starts_with("### 🔶 Different: FIN-1"), "{comment}");
+    assert!(comment.contains("`FIN-1` and **all**"), "{comment}");
+    let long = Outline::of(&c).titled(&HOSTILE.repeat(900)).noted(&"word ".repeat(90_000));
+    let comment = retally_report::markdown(&long);
+    assert!(comment.chars().count() <= retally_report::markdown::MAX_CHARS);
+    assert!(comment.contains("… and more, on the page"));
+    assert!(comment.contains("| Total of |"), "what was compared is still told");
+    Ok(())
+}
+
 #[test]
 fn what_is_the_same_is_said_to_be() -> Result<()> {
     let run = comparison(&Made::default(), &mut NoSink)?;
@@ -173,7 +273,8 @@ fn keys_that_differ_on_the_way_alone_are_not_called_changed() -> Result<()> {
     let mut found = small()?;
     let first = &mut found.attribution.findings[0];
     (first.changed, first.changed_with) = (40, 30);
-    let said = "75 %** of the keys that differ at some time begin to differ with a `refund` event";
+    let said = "75 %** of the keys that differ at some time begin to differ with an event of type \
+                `refund`";
     let comment = markdown(&found);
     assert!(comment.contains(said), "{comment}");
     assert!(html(&found).contains("30 of 40 that differ at some time"));
@@ -348,6 +449,16 @@ fn the_command_line_writes_every_report() -> Result<()> {
     let lost = project.run(&["compare", "a", "b", "--html", "no/such/folder.html"])?;
     assert_eq!(lost.code, 2, "{}", lost.stderr);
     assert!(lost.stderr.contains("no/such/folder.html"), "{}", lost.stderr);
+    project.write("note.md", "Agreed in *FIN-1*.\n")?;
+    let noted = ["compare", "a", "b", "--title", "Fees", "--note", "note.md"];
+    let page = project.run(&[&noted[..], &["--html", "-"]].concat())?.stdout;
+    assert!(page.contains("<title>Fees, Different: ") && page.contains("Agreed in <b>FIN-1</b>."));
+    let nowhere = project.run(&noted)?;
+    assert_eq!(nowhere.code, 2, "{}", nowhere.stdout);
+    assert!(nowhere.stderr.contains("--title is for a page or a comment"), "{}", nowhere.stderr);
+    let missing = project.run(&["compare", "a", "b", "--note", "no.md", "--html", "-"])?;
+    assert_eq!((missing.code, missing.stdout.as_str()), (2, ""));
+    assert!(missing.stderr.contains("cannot read the note no.md"), "{}", missing.stderr);
     assert!(!std::fs::exists(project.path("no"))?, "a folder that was misspelt is not made");
     Ok(())
 }

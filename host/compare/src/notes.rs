@@ -35,11 +35,11 @@ impl Note {
 }
 
 /// The notes that follow from what is compared.
-pub(super) fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
+pub(super) fn notes_of(how: How, plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     let mut notes = Vec::new();
     for side in [a, b] {
         let marks = side.run.as_ref().map(|run| marks(&run.marks)).unwrap_or_default();
-        let note = |mark| Note::new(NoteCode::Marked, format!("{} {mark}", side.label));
+        let note = |mark| Note::new(NoteCode::Marked, format!("`{}` {mark}", side.label));
         notes.extend(marks.into_iter().map(note));
     }
     if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
@@ -59,12 +59,13 @@ pub(super) fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
         && of_a.sha256 != of_b.sha256
     {
         let text = format!(
-            "both sides are called {}@{}, and are other components (another SHA-256): raise the \
+            "both sides are called `{}@{}`, and are other components (another SHA-256): raise the \
              version of the newer one",
             of_a.name, of_a.version,
         );
         notes.push(Note::new(NoteCode::Other, text));
     }
+    notes.extend(one_and_the_same(how, a, b));
     if let (Some(of_a), Some(of_b)) = (&a.reducer, &b.reducer)
         && (of_a.state_version != of_b.state_version || of_a.layout != of_b.layout)
     {
@@ -89,6 +90,18 @@ pub(super) fn notes_of(plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     notes
 }
 
+/// What is held against itself, which nobody means to do: in one pass one reducer.
+fn one_and_the_same(how: How, a: &Side, b: &Side) -> Option<Note> {
+    let (of_a, of_b) = (a.reducer.as_ref()?, b.reducer.as_ref()?);
+    let is_one = how == How::OnePass && of_a.sha256 == of_b.sha256;
+    let text = format!(
+        "both sides are one and the same component, {}@{} (SHA-256 {}): name the one to compare \
+         it with",
+        of_a.name, of_a.version, of_a.sha256
+    );
+    is_one.then(|| Note::new(NoteCode::SameSides, text))
+}
+
 fn marks(marks: &Marks) -> Vec<&'static str> {
     let all = [
         (marks.partial, "took a part of the log only"),
@@ -99,7 +112,7 @@ fn marks(marks: &Marks) -> Vec<&'static str> {
 }
 
 fn one_version(what: &str, side: &Side) -> Note {
-    let text = format!("{what} is in {} alone: it is not compared", side.label);
+    let text = format!("{what} is in `{}` alone: it is not compared", side.label);
     Note::new(NoteCode::OneVersion, text)
 }
 
@@ -107,7 +120,7 @@ fn fields_notes(place: &str, fields: &Fields, a: &Side, b: &Side, notes: &mut Ve
     let Alignment { other_kind, only_a, only_b, row_key, .. } = &fields.alignment;
     for field in other_kind {
         let text = format!(
-            "`{}` of {place} is {} in {} and {} in {}: it is not compared",
+            "`{}` of {place} is {} in `{}` and {} in `{}`: it is not compared",
             field.name, field.kind_a, a.label, field.kind_b, b.label,
         );
         notes.push(Note::new(NoteCode::NotCompared, text));
@@ -120,8 +133,8 @@ fn fields_notes(place: &str, fields: &Fields, a: &Side, b: &Side, notes: &mut Ve
     }
     if *row_key == Some(RowKey::Differs) {
         let text = format!(
-            "the rows of a key are told apart by other fields in {} than in {}: they are compared \
-             by their position",
+            "the rows of a key are told apart by other fields in `{}` than in `{}`: they are \
+             compared by their position",
             a.label, b.label,
         );
         notes.push(Note::new(NoteCode::NotCompared, text));

@@ -306,7 +306,7 @@ impl Tally {
         let emits = emits.collect();
         let (violations, refusals) = codes(self.codes);
         let Head { retally, how, a, b, mut notes, read, repeat } = head;
-        notes.extend(notes_of(&plan, &a, &b));
+        notes.extend(notes_of(how, &plan, &a, &b));
         let mut comparison = Comparison {
             format: ComparisonFormat::CURRENT,
             retally,

@@ -1,7 +1,7 @@
 //! What gates found, as lines of text: of a run each gate, of a comparison the verdict, what is
 //! unexpected, each entry. The same lines stand in every report.
 
-use crate::number::{counted, grouped};
+use crate::number::{counted, grouped, thousands};
 use crate::text::{cut, harmless, harmless_lines, visible};
 use retally_compare::model::Presence;
 use retally_compare::model::gate::{
@@ -23,15 +23,24 @@ const WORD_WIDTH: usize = 10;
 #[must_use]
 pub fn gates(gates: &[Judged]) -> String {
     let broken = gates.iter().filter(|gate| !gate.holds).count();
+    let left_out = gates.iter().filter(|gate| gate.is_left_out()).count();
     let mut t = String::new();
-    match (gates.len(), broken) {
-        (0, _) => return t,
-        (1, 0) => t += "gates       holds\n",
-        (all, 0) => _ = writeln!(t, "gates       all {all} hold"),
-        (all, broken) => _ = writeln!(t, "gates       {broken} of {all} broken"),
-    }
+    let told = match (gates.len() - left_out, broken) {
+        _ if gates.is_empty() => return t,
+        (0, _) => "none judged".to_owned(),
+        (1, 0) => "holds".to_owned(),
+        (all, 0) => format!("all {all} hold"),
+        (all, broken) => format!("{broken} of {all} broken"),
+    };
+    let more = match left_out {
+        count if count == 0 || count == gates.len() => String::new(),
+        count => format!(", {count} not judged"),
+    };
+    let _ = writeln!(t, "gates       {told}{more}");
+    let width = if left_out > 0 { LEFT_OUT.len() } else { "broken".len() };
     for gate in gates {
-        t += &line(word(gate.holds), "broken".len(), &told(gate));
+        let word = if gate.is_left_out() { LEFT_OUT } else { word(gate.holds) };
+        t += &line(word, width, &self::told(gate));
     }
     if broken > 0 {
         let gates: Vec<&str> =
@@ -40,6 +49,8 @@ pub fn gates(gates: &[Judged]) -> String {
     }
     t
 }
+
+const LEFT_OUT: &str = "left out";
 
 fn word(holds: bool) -> &'static str {
     if holds { "holds" } else { "broken" }
@@ -50,7 +61,12 @@ fn line(word: &str, width: usize, told: &str) -> String {
 }
 
 fn told(gate: &Judged) -> String {
-    format!("{}: {}; {}", gate.gate, gate.limit, found(gate))
+    format!("{}: {}; {}", gate.gate, apart(&gate.limit), found(gate))
+}
+
+/// A sentence with the thousands of its numbers apart.
+fn apart(text: &str) -> String {
+    text.split(' ').map(thousands).collect::<Vec<_>>().join(" ")
 }
 
 fn found(gate: &Judged) -> String {
@@ -69,19 +85,20 @@ fn found(gate: &Judged) -> String {
 }
 
 fn one(finding: &Finding, judged: u64) -> String {
+    let actual = thousands(&finding.actual);
     let mut t = match &finding.of {
         // A value of the log's must not look like a line of ours.
-        Some(of) => format!("{} {}", harmless(of), finding.actual),
-        None if judged > 1 => format!("(missing) {}", finding.actual),
-        None => finding.actual.clone(),
+        Some(of) => format!("{} {actual}", harmless(of)),
+        None if judged > 1 => format!("(missing) {actual}"),
+        None => actual,
     };
     if let Some(all) = finding.among {
         let _ = write!(t, " of {}{}", grouped(all), share(&finding.actual, all));
     }
     if let Some(over) = &finding.over {
         let _ = match over.strip_prefix('-') {
-            Some(under) => write!(t, " ({under} under)"),
-            None => write!(t, " ({over} over)"),
+            Some(under) => write!(t, " ({} under)", thousands(under)),
+            None => write!(t, " ({} over)", thousands(over)),
         };
     }
     t
@@ -98,12 +115,17 @@ fn share(count: &str, all: u64) -> String {
     }
 }
 
-/// What a gate found: the verdict, what is unexpected, the entries.
-pub(crate) fn text(gate: &GateVerdict) -> String {
-    let mut t = String::new();
-    let holds = word(gate.holds);
+/// Whether a gate holds, and how many differences are expected and how many are not.
+pub(crate) fn headline(gate: &GateVerdict) -> String {
+    let holds = if gate.holds { "holds" } else { "is broken" };
     let unexpected = counted(gate.unexpected, "unexpected difference");
-    let _ = writeln!(t, "gate        {holds}: {unexpected}, {} expected", grouped(gate.expected));
+    format!("The gate {holds}: {unexpected}, {} expected", grouped(gate.expected))
+}
+
+/// What a gate found, line by line: what is unexpected, the entries. No value of the log's makes a
+/// line of its own.
+pub(crate) fn lines(gate: &GateVerdict) -> Vec<String> {
+    let mut t = String::new();
     for what in &gate.by_what {
         let told = format!("{}: {}", what.what, grouped(what.differences));
         t += &line("unexpected", WORD_WIDTH, &told);
@@ -116,7 +138,7 @@ pub(crate) fn text(gate: &GateVerdict) -> String {
     for sample in gate.samples.iter().take(SHOWN) {
         t += &line("e.g.", WORD_WIDTH, &sample_text(sample));
     }
-    harmless_lines(&t)
+    harmless_lines(&t).lines().map(str::to_owned).collect()
 }
 
 fn entry_line(entry: &EntryVerdict) -> String {
@@ -131,11 +153,12 @@ fn entry_line(entry: &EntryVerdict) -> String {
     match (&entry.status, &entry.total) {
         (EntryStatus::Expired(day), _) => _ = write!(t, ", expected until {day}"),
         (EntryStatus::OverTotal { most, over }, total) => {
-            let total = total.as_deref().unwrap_or("more than can be told");
-            let over = over.as_ref().map(|over| format!(", {over} over")).unwrap_or_default();
+            let total = total.as_deref().map_or("more than can be told".to_owned(), thousands);
+            let over = over.as_deref().map(|over| format!(", {} over", thousands(over)));
+            let (most, over) = (thousands(most), over.unwrap_or_default());
             let _ = write!(t, ", together {total} of at most {most}{over}");
         }
-        (_, Some(total)) => _ = write!(t, ", together {total}"),
+        (_, Some(total)) => _ = write!(t, ", together {}", thousands(total)),
         _ => {}
     }
     // What the command line allows is known to whoever wrote it.
@@ -162,7 +185,12 @@ fn sample_text(sample: &Sample) -> String {
         true => format!(" row {}", sample.position),
         false => sample.row_key.iter().map(|part| format!(" {}", short(part))).collect(),
     };
-    let value = |value: &Option<String>| value.as_deref().map_or("(missing)".to_owned(), short);
+    // What has a difference is a number, or a time that is left as it is.
+    let number = |text: &str| match sample.difference {
+        Some(_) => thousands(text),
+        None => short(text),
+    };
+    let value = |value: &Option<String>| value.as_deref().map_or("(missing)".to_owned(), number);
     let told = match (&sample.field, sample.presence) {
         (Some(field), _) => format!("{field} {} -> {}", value(&sample.a), value(&sample.b)),
         (None, Presence::OnlyB) => "only in B".to_owned(),
@@ -216,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_verdict_says_what_is_unexpected_and_why_an_entry_fails() {
-        let (most, over) = ("10".to_owned(), Some("2".to_owned()));
+        let (most, over) = ("1000".to_owned(), Some("200.50".to_owned()));
         let sample = Sample {
             key: "acct-1".into(),
             row_key: vec!["EUR".into()],
@@ -243,7 +271,7 @@ mod tests {
                 },
                 entry("x", 4, EntryStatus::Expired("2026-06-30".into())),
                 EntryVerdict {
-                    total: Some("12".into()),
+                    total: Some("1200.50".into()),
                     ticket: None,
                     ..entry("net", 7, EntryStatus::OverTotal { most, over })
                 },
@@ -252,8 +280,8 @@ mod tests {
             samples: vec![sample, lone],
             more: 0,
         };
-        insta::assert_snapshot!(text(&gate), @r"
-        gate        broken: 3 unexpected differences, 1,312 expected
+        assert_eq!(headline(&gate), "The gate is broken: 3 unexpected differences, 1,312 expected");
+        insta::assert_snapshot!(lines(&gate).join("\n"), @r"
           unexpected  view.tier: 3
           broken      keys: at most 0.1% of keys; 2 of 1,000, 0.20% (1 over)
           holds       tier:acct-*: 1,312 differences (gold; FIN-1, e.toml:3)
@@ -261,7 +289,7 @@ mod tests {
                       takes nothing of balance.n: emits have no keys or totals here;
                       an entry without them does
           expired     x: 4 differences, expected until 2026-06-30 (gold; FIN-1, e.toml:3)
-          over total  net: 7 differences, together 12 of at most 10, 2 over (gold; e.toml:3)
+          over total  net: 7 differences, together 1,200.50 of at most 1,000, 200.50 over (gold; e.toml:3)
           holds       fees<=0.01: 0 differences
           e.g.        acct-1 EUR: tier silver -> (missing)
           e.g.        acct-1 EUR: only in B
@@ -291,7 +319,7 @@ mod tests {
         let gates = [
             limit("malformed", "0.1%", 0),
             limit("rejected", "5%", 80),
-            limit("conflicts", "3", 4),
+            limit("conflicts", "3000", 4_000),
             total(&[(None, "7", Some("7")), (Some("X"), "-1", Some("-1"))], 9, 3),
             total(&[], 9, 0),
             Judged::unjudged("violations".into(), "at most 1% of keys".into(), "no file".into()),
@@ -300,7 +328,7 @@ mod tests {
         gates       4 of 6 broken
           holds   malformed: at most 0.1% of events; 0 of 1,234, 0.00%
           broken  rejected: at most 5% of events; 80 of 1,234, 6.48% (19 over)
-          broken  conflicts: at most 3; 4 (1 over)
+          broken  conflicts: at most 3,000; 4,000 (1,000 over)
           broken  fees: exactly 0.00; (missing) 7 (7 over), X -1 (1 under), and 3 more
           holds   fees: exactly 0.00; all 9 totals
           broken  violations: at most 1% of keys; not judged: no file
@@ -327,5 +355,17 @@ mod tests {
           holds   fees: exactly 0.00; 0.00
         ");
         assert_eq!(self::gates(&[]), "");
+    }
+
+    #[test]
+    fn what_is_left_out_is_neither_held_nor_broken() {
+        let why = "the run took some keys only".to_owned();
+        let left_out = Judged::left_out("fees".into(), "exactly 0.00".into(), why);
+        insta::assert_snapshot!(self::gates(&[limit("malformed", "0.1%", 1), left_out.clone()]), @r"
+        gates       holds, 1 not judged
+          holds     malformed: at most 0.1% of events; 1 of 1,234, 0.08%
+          left out  fees: exactly 0.00; not judged: the run took some keys only
+        ");
+        assert!(self::gates(&[left_out]).starts_with("gates       none judged\n"));
     }
 }

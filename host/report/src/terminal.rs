@@ -1,9 +1,9 @@
-//! The report for a terminal: the verdict first, what differs and by how much, the worst keys with
-//! the event that made them part, and last the next command to paste. Short, whatever differs.
+//! The report for a terminal: the verdict first with what a gate found, then what differs and by
+//! how much, the worst keys with the event that made them part, and last the next command to paste.
+//! Short, whatever differs.
 
-use crate::outline::{Block, Brief, Outline, Reader, Sentence, Span};
+use crate::outline::{Answer, Block, Brief, Outline, Reader, Sentence, Span};
 use crate::text::{cut, harmless, harmless_lines, wrapped};
-use retally_compare::model::Verdict;
 use std::fmt::Write as _;
 
 const VALUE_CHARS: usize = 40;
@@ -18,9 +18,12 @@ const NAME_CHARS: usize = 6;
 #[must_use]
 pub fn terminal(of: &Outline, beside_page: bool) -> String {
     let mut t = String::new();
-    let is_same = of.verdict == Verdict::Same;
-    let word = if is_same { "same" } else { "different" };
+    let word = of.answer.word().to_ascii_lowercase();
     put(&mut t, &format!("{word}: {}", line(&of.headline)), " ", 2);
+    if let Some(gate) = &of.gate {
+        let _ = writeln!(t, "{}", gate.headline);
+        gate.lines.iter().for_each(|line| _ = writeln!(t, "{line}"));
+    }
     for said in of.summary_for(Reader::Terminal) {
         put(&mut t, &format!("  {}", line(said)), " ", 4);
     }
@@ -29,7 +32,7 @@ pub fn terminal(of: &Outline, beside_page: bool) -> String {
     while let Some(Block::Notes(notes)) = all.next_if(|block| matches!(block, Block::Notes(_))) {
         notes.iter().for_each(|(note, _)| put(&mut t, &format!("note: {}", line(note)), " ", 2));
     }
-    if !is_same {
+    if of.answer != Answer::Same {
         t.push('\n');
     }
     all.for_each(|of| block(&mut t, of));
@@ -47,8 +50,9 @@ fn block(t: &mut String, of: &Block) {
         }
         Block::Brief(of) => brief(t, of),
         Block::Notes(notes) => notes.iter().for_each(|(note, _)| put(t, &line(note), " ", 2)),
-        Block::Gate(_, lines) => t.push_str(lines),
-        Block::Commands(commands) => commands.iter().for_each(|of| _ = writeln!(t, "{of}")),
+        Block::Commands(lines) | Block::Verbatim(lines) => {
+            lines.iter().for_each(|of| _ = writeln!(t, "{of}"))
+        }
         // No terminal is given what it has no room for.
         _ => {}
     }

@@ -178,14 +178,15 @@ fn tail(history: &History, t: &mut String) {
         let _ = writeln!(t, "stopped  {}", harmless(stopped));
     }
     for (side, view) in history.view.iter().enumerate() {
-        let side = if history.view.len() > 1 { SIDES[side] } else { "" };
+        let side =
+            if history.view.len() > 1 { format!(", {}", SIDES[side]) } else { String::new() };
         let rows = |rows: &Vec<ShownRow>| match rows.is_empty() {
             true => vec!["no rows".to_owned()],
             false => rows.iter().map(|row| values(&row.values)).collect(),
         };
         let lines = view.as_ref().map_or_else(|| vec!["fails".to_owned()], rows);
         for line in lines {
-            let _ = writeln!(t, "at the end {side:<1} {}", harmless(&line));
+            let _ = writeln!(t, "at the end{side}: {}", harmless(&line));
         }
     }
     if history.reducers.len() > 1 {

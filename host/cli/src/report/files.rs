@@ -3,7 +3,7 @@
 
 use super::target::{Target, is_stdout};
 use crate::error::Failure;
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_engine::compare::Differences;
 use retally_report::{Csv, Outline, html, markdown};
@@ -27,6 +27,13 @@ pub(crate) struct Reports {
     /// Write every difference of the view as Parquet, exactly (differences.parquet).
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     differences: Option<PathBuf>,
+    /// A title for the page and the comment.
+    #[arg(long, value_name = "TEXT", help_heading = "Reports")]
+    title: Option<String>,
+    /// Put what this Markdown file says into the page and the comment: paragraphs, headings, lists,
+    /// code, strong words. Everything else in it is shown as text.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    note: Option<PathBuf>,
 }
 
 impl Reports {
@@ -57,6 +64,7 @@ impl Reports {
             let text = format!("{} cannot hold two reports: give each a file", path.display());
             return Err(Failure::usage(anyhow!(text)));
         }
+        let note = self.note()?;
         let target = |path: &Option<PathBuf>| {
             path.as_deref().map(|path| Target::create("the report", path)).transpose()
         };
@@ -68,7 +76,23 @@ impl Reports {
             of_texts.extend(target(path)?.map(|target| (target, render)));
         }
         let differences = differences.map(Differences::new).transpose()?;
-        Ok(Files { csv: csv.map(Csv::new), differences, texts: of_texts })
+        let title = self.title.clone();
+        Ok(Files { csv: csv.map(Csv::new), differences, texts: of_texts, title, note })
+    }
+
+    /// The note, read before anything else takes its time.
+    fn note(&self) -> Result<Option<String>, Failure> {
+        let given = [("--title", self.title.is_some()), ("--note", self.note.is_some())];
+        let given = given.into_iter().find(|(_, given)| *given);
+        if let Some((flag, _)) = given.filter(|_| self.html.is_none() && self.markdown.is_none()) {
+            let text = format!("{flag} is for a page or a comment, and neither is asked for");
+            return Err(Failure::usage(anyhow!(text)).hint("add --html FILE or --markdown FILE"));
+        }
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path);
+            text.with_context(|| format!("cannot read the note {}", path.display()))
+        };
+        self.note.as_ref().map(read).transpose().map_err(Failure::usage)
     }
 }
 
@@ -76,6 +100,8 @@ pub(crate) struct Files {
     csv: Option<Csv<Target>>,
     differences: Option<Differences<Target>>,
     texts: Vec<(Target, Render)>,
+    title: Option<String>,
+    note: Option<String>,
 }
 
 /// How a report that is one text is made.
@@ -84,11 +110,18 @@ type Render = fn(&Outline) -> String;
 impl Files {
     /// Writes what is written at the end, and makes all files appear.
     pub(crate) fn finish(self, report: &Outline) -> Result<(), Failure> {
+        let mut report = report.clone();
+        if let Some(title) = &self.title {
+            report = report.titled(title);
+        }
+        if let Some(note) = &self.note {
+            report = report.noted(note);
+        }
         let mut done = Vec::new();
         done.extend(self.csv.map(Csv::finish).transpose()?);
         done.extend(self.differences.map(Differences::finish).transpose()?);
         for (mut target, render) in self.texts {
-            target.write_all(render(report).as_bytes())?;
+            target.write_all(render(&report).as_bytes())?;
             done.push(target);
         }
         done.into_iter().try_for_each(Target::finish).map_err(Failure::unfinished)

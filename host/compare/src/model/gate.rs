@@ -126,7 +126,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Findings beyond the bound.
     pub more: u64,
-    /// Why nothing could be judged, if so.
+    /// Why nothing was judged, if so: because it could not be, which breaks a gate, or because it
+    /// would mean nothing of this run, which does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -152,5 +153,15 @@ impl Judged {
     pub fn unjudged(gate: String, limit: String, why: String) -> Self {
         let (holds, findings) = (false, Vec::new());
         Self { gate, limit, holds, judged: 0, findings, more: 0, why: Some(why) }
+    }
+
+    /// A gate that means nothing of this run, and was left out: neither broken nor passed.
+    pub fn left_out(gate: String, limit: String, why: String) -> Self {
+        Self { holds: true, ..Self::unjudged(gate, limit, why) }
+    }
+
+    /// Whether it was left out.
+    pub fn is_left_out(&self) -> bool {
+        self.holds && self.why.is_some()
     }
 }

@@ -210,6 +210,8 @@ pub enum NoteCode {
     Bounded,
     /// What was not read was not checked against its digests.
     NotChecked,
+    /// Both sides are one and the same.
+    SameSides,
     /// Anything else.
     Other,
 }

@@ -52,6 +52,7 @@ pub fn runs(
     let mut notes = Vec::new();
     refuse(&refusals(a.manifest(), b.manifest()), options.force, &mut notes)?;
     notes.extend(lone_params(a.manifest(), b.manifest()));
+    notes.extend(same_dir(dir_a, dir_b));
     let mut compared = Compared::new([&a, &b], options, notes)?;
     let plan = compared.plan.clone();
     let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;
@@ -64,6 +65,13 @@ pub fn runs(
     let mut comparison = compared.finish(options)?;
     gated.conclude(&mut comparison, &plan);
     Ok(comparison)
+}
+
+/// A run that is held against itself, which nobody means to do.
+fn same_dir(a: &Path, b: &Path) -> Option<Note> {
+    let is_one = a.canonicalize().ok()? == b.canonicalize().ok()?;
+    let text = "both sides are one and the same run directory: name the one to compare it with";
+    is_one.then(|| Note::new(NoteCode::SameSides, text))
 }
 
 /// Why results of other keys are not compared.

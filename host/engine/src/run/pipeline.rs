@@ -166,17 +166,19 @@ impl Pipeline<'_, '_> {
     }
 
     fn read(&self, on: ReadOn, waker: &Waker) -> Result<Read, RunError> {
-        let mut feed = match on.feed {
-            Some(feed) => feed,
-            None => self.log.read(on.part, on.from)?,
+        // A feed may have read when it was opened: of a small compressed object all there is.
+        let (mut feed, before) = match on.feed {
+            Some(feed) => {
+                let before = feed.bytes_read();
+                (feed, before)
+            }
+            None => (self.log.read(on.part, on.from)?, 0),
         };
-        let before = feed.bytes_read();
-        let Poll::Ready(piece) = feed.poll(&mut Context::from_waker(waker)) else {
-            return Ok(Read::Pending(feed));
-        };
-        let Some(piece) = piece? else { return Ok(Read::End) };
+        let polled = feed.poll(&mut Context::from_waker(waker));
         let bytes = feed.bytes_read().saturating_sub(before);
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        let Poll::Ready(piece) = polled else { return Ok(Read::Pending(feed)) };
+        let Some(piece) = piece? else { return Ok(Read::End) };
         self.events_read.fetch_add(piece.slab.len() as u64, Ordering::Relaxed);
         Ok(Read::Piece(piece, feed))
     }

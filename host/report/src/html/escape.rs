@@ -57,6 +57,7 @@ fn span(of: &Span) -> String {
     match of {
         Span::Text(ours) => text(ours),
         Span::Aside(ours) => format!("<span class=\"muted\">{}</span>", minus(ours)),
+        Span::Strong(theirs) => format!("<b>{}</b>", text(theirs)),
         Span::Number(number) => format!("<b class=\"num\">{}</b>", minus(number)),
         Span::Amount(number) if is_zero(number) => format!("<span class=\"zero\">{number}</span>"),
         Span::Amount(number) => minus(number),

@@ -10,10 +10,10 @@ mod svg;
 
 use crate::number::grouped;
 use crate::outline::{
-    Block, Class, Keys, List, Outline, Plot, Reader, Section, Sentence, Stands, Table, Tables, Tile,
+    Answer, Block, Class, Gate, Keys, List, Outline, Plot, Reader, Section, Sentence, Stands,
+    Table, Tables, Tile,
 };
 use escape::{class, line, sentence, text};
-use retally_compare::model::Verdict;
 use retally_core::digest::Hash;
 use retally_core::schema::{Kind, Value, display};
 use std::fmt::Write as _;
@@ -27,16 +27,27 @@ const NOTES_OPEN: usize = 4;
 /// The page.
 #[must_use]
 pub fn html(of: &Outline) -> String {
-    let (word, is) = match of.verdict {
-        Verdict::Same => ("Same", "same"),
-        Verdict::Different => ("Different", "different"),
+    let is = match of.answer {
+        Answer::Same => "same",
+        Answer::Expected => "expected",
+        Answer::Different => "different",
     };
+    let word = of.answer.word();
+    let title = of.title.as_deref().map(text);
+    let kind = title.as_deref().unwrap_or("Comparison");
+    let begin = title.as_ref().map(|title| format!("{title}, ")).unwrap_or_default();
     let [a, b] = of.sides.each_ref().map(|side| text(side));
     let said: String =
         of.summary_for(Reader::Page).map(|said| format!("<li>{}</li>\n", sentence(said))).collect();
     let said = if said.is_empty() { said } else { format!("<ul>\n{said}</ul>\n") };
     let headline = sentence(&of.headline);
     let (links, body) = sections(&of.sections);
+    let note = blocks(&of.note);
+    let note = match note.is_empty() {
+        true => note,
+        false => format!("<section id=\"note\">\n{note}</section>\n"),
+    };
+    let (told, link, gate) = of.gate.as_ref().map(gate).unwrap_or_default();
     // Only the script and the style that stand here may run; nothing may be asked for.
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
@@ -49,16 +60,33 @@ pub fn html(of: &Outline) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{word}: {a} and {b}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <header><p class=\"sides\"><b>Comparison</b> <bdi>{a}</bdi> \
+         <title>{begin}{word}: {a} and {b}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <header><p class=\"sides\"><b>{kind}</b> <bdi>{a}</bdi> \
          <span class=\"arrow\">→</span> <bdi>{b}</bdi></p>\n\
-         <nav>{links}</nav></header>\n<main>\n\
+         <nav>{link}{links}</nav></header>\n<main>\n\
          <section class=\"verdict {is}\" id=\"verdict\">\n<p class=\"word\">{word}</p>\n\
-         <h1>{headline}</h1>\n{said}</section>\n{body}</main>\n\
+         <h1>{headline}</h1>\n{told}{said}</section>\n{gate}{note}{body}</main>\n\
          <footer><p class=\"muted\">Made by Retally {}. The same comparison makes the same page, \
          to the byte.</p></footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         text(&of.retally),
     )
+}
+
+/// What a gate found: beside the verdict, the link to the section, and the section.
+fn gate(of: &Gate) -> (String, String, String) {
+    let (is, headline) = (if of.holds { "holds" } else { "broken" }, text(&of.headline));
+    let told = format!("<p class=\"gate {is}\">{headline}.</p>\n");
+    if of.lines.is_empty() {
+        return (told, String::new(), String::new());
+    }
+    let lines = verbatim(&of.lines);
+    let section = format!("<section id=\"gate\">\n<h2>{headline}</h2>\n{lines}</section>\n");
+    (told, "<a href=\"#gate\">Gate</a>\n".to_owned(), section)
+}
+
+fn verbatim(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| text(line)).collect();
+    format!("<pre>{}</pre>\n", lines.join("\n"))
 }
 
 /// The links to the sections, and the sections; one without an address belongs to the one before.
@@ -91,13 +119,18 @@ fn block(of: &Block) -> String {
     let paragraph = |said| format!("<p class=\"muted\">{}</p>\n", sentence(said));
     match of {
         Block::Lead(said) => paragraph(said),
+        Block::Text(said) => format!("<p>{}</p>\n", sentence(said)),
+        Block::Points(all) => {
+            let points = all.iter().map(|said| format!("<li>{}</li>\n", sentence(said)));
+            format!("<ul>\n{}</ul>\n", points.collect::<String>())
+        }
         Block::Lines(lines) => lines.iter().map(paragraph).collect(),
         Block::Lists(lists) => {
             let lists: String = lists.iter().map(list).collect();
             format!("<div class=\"columns\">\n{lists}</div>\n")
         }
         Block::Notes(all) => notes(all),
-        Block::Gate(_, lines) => format!("<pre>{}</pre>\n", text(lines)),
+        Block::Verbatim(lines) => verbatim(lines),
         Block::Tiles(tiles) => tiles.iter().map(tile).collect(),
         Block::Table(table) => self::table(table),
         Block::Tables(tables) => self::tables(tables),
@@ -183,7 +216,7 @@ fn table(of: &Table) -> String {
     let kept = of.filled();
     let mut out = format!(
         "<div class=\"scroll\"><table><caption>{}</caption><thead><tr>",
-        sentence(&of.caption)
+        caption(&of.caption)
     );
     for column in kept.iter().map(|column| &of.columns[*column]) {
         let class = if column.stands == Stands::Right { " class=\"n\"" } else { "" };
@@ -200,6 +233,12 @@ fn table(of: &Table) -> String {
         let _ = writeln!(out, "<p class=\"muted\">… and {} more {what}</p>", grouped(more));
     }
     out
+}
+
+/// A caption that stays in sight where its table does not fit.
+fn caption(of: &Sentence) -> String {
+    let said = sentence(of);
+    if said.is_empty() { said } else { format!("<span>{said}</span>") }
 }
 
 fn cell(out: &mut String, stands: Stands, of: &Sentence) {

@@ -12,9 +12,11 @@ pub(super) fn code(text: &str) -> String {
     if shown.is_empty() {
         return "_empty_".to_owned();
     }
-    let plain = |c: char| c.is_alphanumeric() || " -_.,:/+=@".contains(c);
+    // Between backticks nothing is read as Markdown but what ends the code or the cell, and nothing
+    // is somebody's name or an address. What looks like a tag or an entity is left to no reader.
+    let ends = |c: char| "`|\\<>&".contains(c);
     let links = shown.contains("://") || shown.contains("www.");
-    if shown.chars().all(plain) && shown.trim() == shown && !links {
+    if !shown.contains(ends) && shown.trim() == shown && !links {
         return format!("`{shown}`");
     }
     // Within a tag everything but letters and digits can be written as a number, which is never
@@ -38,7 +40,7 @@ fn numbers(text: &str) -> String {
 
 pub(super) fn sentence(said: &Sentence) -> String {
     said.render(|span| match span {
-        Span::Number(number) => format!("**{}**", plain(number)),
+        Span::Number(text) | Span::Strong(text) => format!("**{}**", plain(text)),
         Span::Result(of) if of.way != Class::Zero => format!("**{}**", plain(&of.shown)),
         Span::Name(_) | Span::Quoted(_) | Span::Value(_) | Span::Digest(_) => code(&span.text()),
         Span::Missing(what) => format!("_{}_", plain(what)),
@@ -47,7 +49,7 @@ pub(super) fn sentence(said: &Sentence) -> String {
     })
 }
 
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {
         match c {
@@ -61,12 +63,12 @@ fn plain(text: &str) -> String {
     out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
-/// Commands in a fence that they cannot end.
-pub(super) fn fence(commands: &[String]) -> String {
-    let shown: Vec<_> = commands.iter().map(|command| harmless(command).into_owned()).collect();
+/// Lines in a fence that they cannot end.
+pub(super) fn fence(language: &str, lines: &[String]) -> String {
+    let shown: Vec<_> = lines.iter().map(|line| harmless(line).into_owned()).collect();
     let longest = shown.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max();
     let ticks = "`".repeat(longest.unwrap_or(0).max(2) + 1);
-    format!("{ticks}sh\n{}\n{ticks}\n", shown.join("\n"))
+    format!("{ticks}{language}\n{}\n{ticks}\n", shown.join("\n"))
 }
 
 #[cfg(test)]
@@ -88,6 +90,7 @@ mod tests {
             "tab\there\nline",
             "\u{202e}txt",
             " lead",
+            "tier:acct-* (gold; FIN-1)",
         ]
         .iter()
         .map(|text| code(text))
@@ -104,6 +107,7 @@ mod tests {
         <code>tab&#92;there&#92;nline</code>
         <code>&#92;u&#123;202e&#125;txt</code>
         <code> lead</code>
+        `tier:acct-* (gold; FIN-1)`
         ");
     }
 
@@ -116,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_command_cannot_end_its_fence() {
-        assert_eq!(fence(&["echo ```` x".into()]), "`````sh\necho ```` x\n`````\n");
+        assert_eq!(fence("sh", &["echo ```` x".into()]), "`````sh\necho ```` x\n`````\n");
     }
 
     proptest! {

@@ -5,9 +5,10 @@
 mod escape;
 
 use crate::number::grouped;
-use crate::outline::{Block, Column, Outline, Reader, SECTIONS, Section, Stands, Table, Tables};
-use escape::{code, fence, sentence};
-use retally_compare::model::Verdict;
+use crate::outline::{
+    Answer, Block, Column, Gate, Outline, Reader, SECTIONS, Stands, Table, Tables,
+};
+use escape::{fence, plain, sentence};
 
 /// A comment holds 65,536 characters.
 pub const MAX_CHARS: usize = 65_000;
@@ -15,11 +16,17 @@ pub const MAX_CHARS: usize = 65_000;
 /// Characters of the answer and what goes with it.
 const HEAD_CHARS: usize = 5_000;
 
+/// Characters of what a gate found.
+const GATE_CHARS: usize = 3_000;
+
+/// Characters of what somebody wrote beside it.
+const NOTE_CHARS: usize = 3_000;
+
 /// Characters around a folded section.
 const FOLD_CHARS: usize = 120;
 
 const _: () = {
-    let mut sum = HEAD_CHARS;
+    let mut sum = HEAD_CHARS + GATE_CHARS + NOTE_CHARS;
     let mut section = 0;
     while section < SECTIONS.len() {
         sum += SECTIONS[section].comment_chars + FOLD_CHARS;
@@ -36,7 +43,7 @@ pub fn markdown(of: &Outline) -> String {
     let mut out = head(of);
     for section in &of.sections {
         let mut bounded = Bounded::new(section.about.comment_chars);
-        section.blocks_for(Reader::Comment).for_each(|of| block(&mut bounded, section, of));
+        section.blocks_for(Reader::Comment).for_each(|of| block(&mut bounded, of));
         let text = bounded.text.trim_end();
         match section.about.is_open {
             _ if text.is_empty() => {}
@@ -55,21 +62,48 @@ pub fn markdown(of: &Outline) -> String {
 
 fn head(of: &Outline) -> String {
     let mut b = Bounded::new(HEAD_CHARS);
-    let word = match of.verdict {
-        Verdict::Same => "✅ Same",
-        Verdict::Different => "🔶 Different",
+    let mark = match of.answer {
+        Answer::Same | Answer::Expected => "✅",
+        Answer::Different => "🔶",
     };
-    b.line(&format!("### {word}\n"));
+    let title = of.title.as_deref().map(|title| format!(": {}", plain(title)));
+    b.line(&format!("### {mark} {}{}\n", of.answer.word(), title.unwrap_or_default()));
     b.line(&format!("{}\n", sentence(&of.headline)));
+    let gate = of.gate.as_ref().map(gate).unwrap_or_default();
+    b.text += &gate;
     for said in of.summary_for(Reader::Comment) {
         b.line(&format!("- {}", sentence(said)));
     }
+    b.line("");
+    b.text += &note(of);
     b.text.trim_end().to_owned() + "\n\n"
 }
 
-fn block(b: &mut Bounded, section: &Section, of: &Block) {
+/// What somebody wrote beside it.
+fn note(of: &Outline) -> String {
+    let mut b = Bounded::new(NOTE_CHARS);
+    of.note.iter().for_each(|of| block(&mut b, of));
+    let is_cut = b.is_full;
+    let text = b.text.trim_end().to_owned();
+    if is_cut { text + "\n\n… and more, on the page\n\n" } else { text }
+}
+
+/// What a gate found, below the answer.
+fn gate(of: &Gate) -> String {
+    let mut b = Bounded::new(GATE_CHARS);
+    let mark = if of.holds { "✅" } else { "❌" };
+    b.line(&format!("**{mark} {}**\n", plain(&of.headline)));
+    b.verbatim("text", &of.lines);
+    b.text.trim_end().to_owned() + "\n\n"
+}
+
+fn block(b: &mut Bounded, of: &Block) {
     match of {
-        Block::Lead(said) => _ = b.line(&format!("{}\n", sentence(said))),
+        Block::Lead(said) | Block::Text(said) => _ = b.line(&format!("{}\n", sentence(said))),
+        Block::Points(all) => {
+            all.iter().for_each(|said| _ = b.line(&format!("- {}", sentence(said))));
+            b.line("");
+        }
         Block::Lists(lists) => {
             for list in lists {
                 b.line(&format!("{}\n", list.title));
@@ -82,17 +116,11 @@ fn block(b: &mut Bounded, section: &Section, of: &Block) {
             let notes = notes.iter().map(|(note, _)| format!("> - {}", sentence(note)));
             b.lines(notes, 0, "notes");
         }
-        Block::Gate(holds, text) => {
-            let mark = if *holds { "✅" } else { "❌" };
-            b.line(&format!("**{mark} {}**\n", section.title));
-            let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            let lines = lines.into_iter().map(|line| format!("- {}", code(line)));
-            b.lines(lines, 0, "lines about the gate");
-        }
+        Block::Verbatim(lines) => b.verbatim("text", lines),
         Block::Table(of) => table(b, of),
         Block::Tables(of) => table(b, &together(of)),
-        Block::Commands(commands) => _ = b.line(&fence(commands)),
-        Block::Fold(_, blocks) => blocks.iter().for_each(|of| block(b, section, of)),
+        Block::Commands(commands) => _ = b.line(&fence("sh", commands)),
+        Block::Fold(_, blocks) => blocks.iter().for_each(|of| block(b, of)),
         // No comment is given what it has no room for.
         _ => {}
     }
@@ -134,6 +162,9 @@ fn table(b: &mut Bounded, of: &Table) {
     b.line("");
 }
 
+/// Room for a fence around lines, and to write as escapes what would steer.
+const FENCE_CHARS: usize = 200;
+
 /// Room that is kept to say how much is left out.
 const RESERVE_CHARS: usize = 80;
 
@@ -161,6 +192,21 @@ impl Bounded {
             self.text.push('\n');
         }
         !self.is_full
+    }
+
+    /// Lines that stand as they are, as far as there is room.
+    fn verbatim(&mut self, language: &str, lines: &[String]) {
+        let mut left = self.left.saturating_sub(FENCE_CHARS);
+        let fits = |line: &&String| {
+            let chars = line.chars().count() + 1;
+            let has_room = chars <= left;
+            left = left.saturating_sub(chars);
+            has_room
+        };
+        let told: Vec<String> = lines.iter().take_while(fits).cloned().collect();
+        let is_told = !told.is_empty() && self.line(&fence(language, &told));
+        let more = lines.len() - if is_told { told.len() } else { 0 };
+        self.lines(std::iter::empty(), more as u64, "lines");
     }
 
     /// Lines as far as there is room, and how many are left out: `beyond` in any case.

@@ -2,7 +2,7 @@
 //! to do it again.
 
 use super::block::{Block, List, Table, head, left};
-use super::sentence::names;
+use super::sentence::sides;
 use super::span::{Class, Difference, Sentence, Span, count, name, prose, said};
 use super::why::not_looked;
 use super::{COMMENT, PAGE, SHEETS, Section};
@@ -26,15 +26,15 @@ pub(super) fn meaning(c: &Comparison, to: &mut Section) {
 }
 
 pub(super) fn compared(c: &Comparison, to: &mut Section) {
-    let [a, b] = names(c);
+    let [a, b] = sides(c);
     let how = match c.how {
         How::OnePass => "Two reducers, side by side in one pass over the log.",
         How::Runs => "Two finished runs, from their files.",
         How::Known => "A finished run against results that somebody knows.",
     };
-    let minus = format!(" Differences are B minus A: {b} minus {a}.");
+    let minus = said![" Differences are B minus A: ", b.clone(), " minus ", a.clone(), "."];
     to.put(SHEETS, Block::Lead(said![how, minus, read(c)]));
-    let columns = [head("What"), left(format!("A: {a}")), left(format!("B: {b}")), left("Is")];
+    let columns = [head("What"), left(said!["A: ", a]), left(said!["B: ", b]), left("Is")];
     let caption = "Equal digests stand for equal contents";
     to.put(SHEETS, Block::Table(Table::new(caption, columns, facts(c), (FACTS_MAX, "facts"))));
     to.put(SHEETS, Block::Commands(c.repeat.iter().map(|words| command(words)).collect()));

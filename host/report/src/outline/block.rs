@@ -7,6 +7,10 @@ use crate::number::grouped;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Block {
     Lead(Sentence),
+    /// A paragraph that is not beside anything.
+    Text(Sentence),
+    /// A plain list.
+    Points(Vec<Sentence>),
     /// Lines by themselves.
     Lines(Vec<Sentence>),
     /// Named lines: what a terminal has in the place of a table.
@@ -15,8 +19,6 @@ pub(crate) enum Block {
     Lists(Vec<List>),
     /// What must be known before any number, and whether nobody may miss it.
     Notes(Vec<(Sentence, bool)>),
-    /// What a gate found: whether it holds, and its own lines.
-    Gate(bool, String),
     /// Counts that are to be seen at once.
     Tiles(Vec<Tile>),
     Table(Table),
@@ -30,6 +32,8 @@ pub(crate) enum Block {
     Keys(Box<Keys>),
     /// Commands to be pasted.
     Commands(Vec<String>),
+    /// Lines that stand as they are.
+    Verbatim(Vec<String>),
     /// Words with what they mean.
     Words(&'static [(&'static str, &'static str)]),
     /// What is unfolded on demand.
@@ -39,8 +43,8 @@ pub(crate) enum Block {
 impl Block {
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Lead(said) => said.is_empty(),
-            Self::Lines(all) => all.is_empty(),
+            Self::Lead(said) | Self::Text(said) => said.is_empty(),
+            Self::Lines(all) | Self::Points(all) => all.is_empty(),
             Self::Brief(brief) => brief.title.is_empty() && brief.entries.is_empty(),
             Self::Lists(all) => all.is_empty(),
             Self::Notes(all) => all.is_empty(),
@@ -48,9 +52,9 @@ impl Block {
             Self::Tables(tables) => tables.parts.is_empty(),
             Self::Plots(all) => all.is_empty(),
             Self::Findings(all) => all.is_empty(),
-            Self::Commands(all) => all.is_empty(),
+            Self::Commands(all) | Self::Verbatim(all) => all.is_empty(),
             Self::Fold(_, blocks) => blocks.iter().all(Self::is_empty),
-            Self::Gate(..) | Self::Tiles(_) | Self::Keys(_) | Self::Words(_) => false,
+            Self::Tiles(_) | Self::Keys(_) | Self::Words(_) => false,
         }
     }
 }

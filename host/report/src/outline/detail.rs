@@ -2,7 +2,7 @@
 //! with what became of it, what was emitted for it and the result after it, on both sides.
 
 use super::block::{Block, Brief, Table, head, left, right};
-use super::sentence::{names, shown};
+use super::sentence::{names, shown, sides};
 use super::span::{Difference, Sentence, Span, missing, name, optional, said};
 use crate::number::grouped;
 use crate::shell;
@@ -23,7 +23,7 @@ const LINE_VALUES_MAX: usize = 6;
 
 pub(super) fn fold(c: &Comparison, key: &KeyDifference) -> Block {
     let mut title = said!["Every value that differs"];
-    let [a, b] = names(c).map(right);
+    let [a, b] = sides(c).map(right);
     let columns = [head("Row"), left("Field"), a, b, right("Difference")];
     let mut table = Table::new("At the end", columns, values(c, key), (usize::MAX, "rows"));
     let all = key.rows.len() as u64 + key.more_rows;
@@ -136,7 +136,7 @@ fn event(c: &Comparison, event: &FirstEvent) -> Table {
     }
     let time = event.time.as_ref().map(|time| format!(", {time}"));
     let caption = said!["The event with which it begins to differ: ", place(event), time];
-    let [a, b] = names(c).map(left);
+    let [a, b] = sides(c).map(left);
     Table::new(caption, [head(""), a, b], rows, (usize::MAX, "lines"))
 }
 

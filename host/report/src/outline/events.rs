@@ -3,7 +3,7 @@
 
 use super::block::{Block, Table, head, left, right};
 use super::fields::{LINES_MAX, and_more, of_records};
-use super::sentence::names;
+use super::sentence::sides;
 use super::span::{Difference, Sentence, Span, count, missing, name, said};
 use super::summary::alone;
 use super::{PAGE, SHEETS, Section, TERMINAL};
@@ -27,12 +27,12 @@ pub(super) fn emits(c: &Comparison, to: &mut Section) {
     let lead = "Records that the reducers write for an event. A record is known by its event, its \
                 kind and its number.";
     to.put(PAGE, Block::Lead(lead.into()));
-    let [a, b] = names(c);
+    let [a, b] = sides(c).map(|side| said!["Only ", side]);
     let columns = [
         head("Kind"),
         right("Different"),
-        right(format!("Only {a}")),
-        right(format!("Only {b}")),
+        right(a),
+        right(b),
         right("Doubled"),
         right("Equal"),
         left("Fields that differ"),
@@ -62,14 +62,14 @@ fn line(c: &Comparison, emit: &EmitDifference) -> Option<Sentence> {
 fn row(c: &Comparison, emit: &EmitDifference) -> Vec<Sentence> {
     let kind = name(&emit.kind).into();
     let Some(records) = emit.records else {
-        let [a, b] = names(c);
+        let [a, b] = sides(c);
         let why = match emit.declared {
-            Presence::OnlyA => format!("only in {a}"),
-            Presence::OnlyB => format!("only in {b}"),
-            Presence::Both => "not compared".to_owned(),
+            Presence::OnlyA => said![missing("only in"), " ", a],
+            Presence::OnlyB => said![missing("only in"), " ", b],
+            Presence::Both => missing("not compared").into(),
         };
         let nothing = std::iter::repeat_n(said![], 5);
-        return [kind, missing(why).into()].into_iter().chain(nothing).collect();
+        return [kind, why].into_iter().chain(nothing).collect();
     };
     let fields = emit.fields.iter().filter(|field| field.differ > 0).take(FIELDS_MAX);
     let fields = fields.map(|field| said![name(&field.name), " ", count(field.differ)]);
@@ -101,7 +101,7 @@ pub(super) fn events(c: &Comparison, to: &mut Section) {
         let difference = Span::Difference(Difference::of(&difference));
         vec![code(of), count(of.a), count(of.b), difference.into()]
     });
-    let [a, b] = names(c).map(right);
+    let [a, b] = sides(c).map(right);
     let columns = [head("What"), a, b, right("Difference")];
     let caption = "How often each code stands on each side";
     to.put(SHEETS, Block::Table(Table::new(caption, columns, rows, (ROWS_MAX, "codes"))));

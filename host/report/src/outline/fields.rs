@@ -2,7 +2,7 @@
 //! which value to which.
 
 use super::block::{Block, Brief, Plot, Table, Tables, head, left, more, right};
-use super::sentence::{names, with_unit};
+use super::sentence::{sides, with_unit};
 use super::span::{Class, Difference, Sentence, Span, count, missing, name, optional, said};
 use super::{PAGE, Readers, SHEETS, Section, TERMINAL, spread};
 use crate::number::{digits, grouped, rounded};
@@ -23,9 +23,9 @@ pub(super) fn fields(c: &Comparison, to: &mut Section) {
     if c.fields.is_empty() {
         return;
     }
-    let [a, b] = names(c);
-    let lead = format!("Over the rows that both sides have. Differences are {b} minus {a}.");
-    to.put(PAGE, Block::Lead(lead.into()));
+    let [a, b] = sides(c);
+    let lead = "Over the rows that both sides have. Differences are ";
+    to.put(PAGE, Block::Lead(said![lead, b, " minus ", a, "."]));
     let table = list(&c.fields);
     let readers: Readers = if table.news > 0 { SHEETS } else { PAGE };
     to.put(readers, Block::Table(table));

@@ -3,7 +3,7 @@
 //! event. Sorted by ranks that are computed here, exactly; the page's script only reorders.
 
 use super::block::{Block, Column, Key, Keys, Sort, Table, head, left, more, right};
-use super::sentence::{names, with_unit};
+use super::sentence::{sides, with_unit};
 use super::span::{Class, Difference, Sentence, Span, missing, name, optional, said};
 use super::{COMMENT, PAGE, Section, TERMINAL, detail};
 use crate::number::{compare, compare_size, grouped};
@@ -62,7 +62,7 @@ pub(super) fn explain(c: &Comparison) -> Option<String> {
 }
 
 fn in_comment(c: &Comparison, chosen: &[&KeyDifference], to: &mut Section) {
-    let [a, b] = names(c).map(right);
+    let [a, b] = sides(c).map(right);
     let columns = [
         head("Key"),
         left("Row"),

@@ -6,12 +6,13 @@
 //! ```text
 //! span.rs, block.rs      what sentences and what sections are made of
 //! sentence.rs, known.rs  the answer and what goes with it
-//! summary.rs             notes, gate, counts
+//! summary.rs             notes, counts
 //! money.rs               totals, per group
 //! why.rs, time.rs        what the changed keys have in common, since when
 //! fields.rs, spread.rs   field by field, distributions
 //! events.rs              emits, outcomes, refusals, violations
 //! keys.rs, detail.rs     the keys that differ most; one of them, unfolded
+//! note.rs                what a person writes beside it
 //! about.rs               what it shows and does not, what was compared, how to repeat it
 //! ```
 
@@ -23,6 +24,7 @@ mod fields;
 mod keys;
 mod known;
 mod money;
+mod note;
 mod sentence;
 mod span;
 mod spread;
@@ -34,6 +36,7 @@ pub(crate) use block::{Block, Brief, Column, Keys, List, Plot, Stands, Table, Ta
 pub(crate) use span::{Class, Difference, Sentence, Span};
 
 use crate::shell::command;
+use crate::text::cut;
 use retally_compare::model::{Comparison, Verdict};
 
 /// Who reads a report.
@@ -56,13 +59,55 @@ pub(crate) const PAGE: Readers = &[Reader::Page];
 /// Who has room for a table.
 pub(crate) const SHEETS: Readers = &[Reader::Comment, Reader::Page];
 
+/// The answer in a word: the verdict, and whether a gate expects all that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Same,
+    Expected,
+    Different,
+}
+
+impl Answer {
+    fn of(c: &Comparison) -> Self {
+        match (c.verdict, &c.gate) {
+            (Verdict::Same, _) => Self::Same,
+            (_, Some(gate)) if gate.holds && gate.unexpected == 0 => Self::Expected,
+            (Verdict::Different, _) => Self::Different,
+        }
+    }
+
+    /// The word, which begins a sentence.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Same => "Same",
+            Self::Expected => "As expected",
+            Self::Different => "Different",
+        }
+    }
+}
+
+/// What a gate found: it stands next to the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) holds: bool,
+    pub(crate) headline: String,
+    pub(crate) lines: Vec<String>,
+}
+
+/// Characters of a title.
+const TITLE_CHARS: usize = 200;
+
 /// A report that only has to be written.
 #[derive(Debug, Clone)]
 pub struct Outline {
-    pub(crate) verdict: Verdict,
+    pub(crate) answer: Answer,
     pub(crate) sides: [String; 2],
     /// The answer, and the few sentences that go with it.
     pub(crate) headline: Sentence,
+    pub(crate) gate: Option<Gate>,
+    /// What a person calls it, and says beside it.
+    pub(crate) title: Option<String>,
+    pub(crate) note: Vec<Block>,
     summary: Vec<(Readers, Sentence)>,
     pub(crate) sections: Vec<Section>,
     /// Commands that explain the worst key and make a page of it, if anything differs.
@@ -93,15 +138,14 @@ pub(crate) struct About {
     of: fn(&Comparison, &mut Section),
 }
 
-pub(crate) static SECTIONS: [About; 14] = [
-    about("gate", "The gate", "Gate", summary::gate).open(3_000),
-    about("notes", "Know before you read", "", summary::notes).open(5_000),
+pub(crate) static SECTIONS: [About; 13] = [
+    about("notes", "Know before you read", "", summary::notes).open(4_000),
     about("counts", "", "", summary::counts),
     about("totals", "Totals", "Totals", money::totals).open(6_000),
     about("", "Totals by group", "", money::groups).folded(5_000),
     about("why", "Where the differences come from", "Why", why::why),
-    about("fields", "Field by field", "Fields", fields::fields).folded(6_000),
-    about("", "Changes of values", "", fields::changes).folded(6_000),
+    about("fields", "Field by field", "Fields", fields::fields).folded(5_000),
+    about("", "Changes of values", "", fields::changes).folded(5_000),
     about("emits", "Emits", "Emits", events::emits).folded(4_000),
     about("events", "Outcomes, refusals and violations", "Events", events::events).folded(5_000),
     about("keys", "Keys that differ most", "Keys", keys::keys).folded(9_000),
@@ -162,16 +206,38 @@ impl Outline {
     pub fn of(c: &Comparison) -> Self {
         let is_same = c.verdict == Verdict::Same;
         let page = c.repeat.last().map(|words| format!("{} --html report.html", command(words)));
+        let gate = c.gate.as_ref().map(|gate| Gate {
+            holds: gate.holds,
+            headline: crate::gate::headline(gate),
+            lines: crate::gate::lines(gate),
+        });
         Self {
-            verdict: c.verdict,
+            answer: Answer::of(c),
             sides: sentence::names(c),
             headline: sentence::verdict(c),
+            gate,
+            title: None,
+            note: Vec::new(),
             summary: summary::summary(c),
             sections: SECTIONS.iter().map(|about| Section::of(about, c)).collect(),
             explain: keys::explain(c).filter(|_| !is_same),
             page: page.filter(|_| !is_same),
             retally: c.retally.clone(),
         }
+    }
+
+    /// The same under a title of its own, on a page and in a comment.
+    #[must_use]
+    pub fn titled(self, title: &str) -> Self {
+        let title = cut(title.trim(), TITLE_CHARS).into_owned();
+        Self { title: Some(title).filter(|title| !title.is_empty()), ..self }
+    }
+
+    /// The same with what somebody wrote beside it, on a page and in a comment. Of its Markdown
+    /// paragraphs, headings, lists, code and strong words are read; the rest is text.
+    #[must_use]
+    pub fn noted(self, markdown: &str) -> Self {
+        Self { note: note::blocks(markdown), ..self }
     }
 
     pub(crate) fn summary_for(&self, reader: Reader) -> impl Iterator<Item = &Sentence> {

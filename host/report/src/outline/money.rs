@@ -3,7 +3,7 @@
 //! group, the largest difference first, so that what changed is never behind what did not.
 
 use super::block::{Block, Column, Table, Tables, head, more, right};
-use super::sentence::names;
+use super::sentence::sides;
 use super::span::{Difference, Sentence, Span, missing, name, optional, said};
 use super::{PAGE, Readers, SHEETS, Section};
 use crate::number::{approximate, compare_size, is_zero, thousands};
@@ -44,7 +44,7 @@ pub(super) fn totals(c: &Comparison, to: &mut Section) {
 }
 
 fn columns(c: &Comparison, first: Sentence) -> [Column; 6] {
-    let [a, b] = names(c).map(right);
+    let [a, b] = sides(c).map(right);
     let [difference, change, tolerated] = ["Difference", "Change", "Of it tolerated"].map(right);
     [head(first), a, b, difference, change, tolerated]
 }

@@ -1,7 +1,7 @@
 //! What a comparison came to, in sentences: the same for every reader.
 
 use super::money::{is_count, same};
-use super::span::{Sentence, counted, name, number, said};
+use super::span::{Sentence, Span, counted, name, number, said};
 use super::time::{moment, told};
 use crate::number::{
     compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times, trimmed,
@@ -29,8 +29,13 @@ pub(super) fn names(c: &Comparison) -> [String; 2] {
     }
 }
 
+/// The same in sentences and over columns.
+pub(super) fn sides(c: &Comparison) -> [Span; 2] {
+    names(c).map(name)
+}
+
 pub(super) fn verdict(c: &Comparison) -> Sentence {
-    let [a, b] = names(c).map(name);
+    let [a, b] = sides(c);
     let (differ, all) = (c.keys.differing(), c.keys.all());
     if !has_view(c) {
         return of_records(c, a.into(), b.into());
@@ -292,7 +297,7 @@ pub(super) fn finding(c: &Comparison, finding: &Finding) -> Sentence {
 
 fn condition(condition: &Condition) -> Sentence {
     match condition {
-        Condition::HadInput { input } => said!["had a ", name(input), " event"],
+        Condition::HadInput { input } => said!["had an event of type ", name(input)],
         Condition::HadOutcome { outcome } => {
             said!["had an event that was ", name(outcome.to_string())]
         }
@@ -300,7 +305,9 @@ fn condition(condition: &Condition) -> Sentence {
             said!["have ", name(field), " = ", name(value)]
         }
         Condition::FieldIs { field, value: None } => said!["have a row without ", name(field)],
-        Condition::FirstInput { input } => said!["begin to differ with a ", name(input), " event"],
+        Condition::FirstInput { input } => {
+            said!["begin to differ with an event of type ", name(input)]
+        }
         Condition::FirstChange { a, b } => {
             let [a, b] = [a, b].map(|outcome| name(outcome.to_string()));
             said!["begin to differ with an event that was ", a, " and is ", b]

@@ -12,6 +12,8 @@ pub(crate) enum Span {
     Text(String),
     /// Ours, in passing.
     Aside(String),
+    /// Somebody's, of weight.
+    Strong(String),
     /// A number, which a reader looks for.
     Number(String),
     /// A number among others.
@@ -44,6 +46,7 @@ impl Span {
         match self {
             Self::Text(text)
             | Self::Aside(text)
+            | Self::Strong(text)
             | Self::Number(text)
             | Self::Amount(text)
             | Self::Name(text)

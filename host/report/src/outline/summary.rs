@@ -35,24 +35,15 @@ pub(super) fn summary(c: &Comparison) -> Vec<(Readers, Sentence)> {
 /// Notes: shown at the top, never hidden.
 pub(super) fn notes(c: &Comparison, to: &mut Section) {
     let note = |note: &Note| {
-        let is_loud = matches!(note.code, NoteCode::Forced | NoteCode::Marked);
+        let is_loud =
+            matches!(note.code, NoteCode::Forced | NoteCode::Marked | NoteCode::SameSides);
         (prose(&note.text), is_loud)
     };
     to.put(ALL, Block::Notes(c.notes.iter().map(note).collect()));
 }
 
-pub(super) fn gate(c: &Comparison, to: &mut Section) {
-    if let Some(gate) = &c.gate {
-        to.title = format!("The gate {}", if gate.holds { "holds" } else { "is broken" });
-        to.put(SHEETS, Block::Gate(gate.holds, crate::gate::text(gate)));
-    }
-}
-
-/// What a terminal shows last: what a gate found, how much was read.
+/// What a terminal shows last: how much was read.
 pub(super) fn last(c: &Comparison, to: &mut Section) {
-    if let Some(gate) = &c.gate {
-        to.put(TERMINAL, Block::Gate(gate.holds, crate::gate::text(gate)));
-    }
     let read = &c.read;
     if c.how == How::OnePass || read.bytes_total == 0 {
         return;
