@@ -65,6 +65,7 @@ fn notes() -> Arc<dyn Reducer> {
             version: "1".into(),
             inputs: vec![Input { name: "any".into(), when: vec![], key: vec![], fields: vec![] }],
             params: vec![],
+            defaults: vec![],
             emits: vec![
                 EmitKind { name: "note".into(), fields },
                 EmitKind { name: "thousand".into(), fields: vec![] },

@@ -2,7 +2,7 @@
 
 use super::super::{EmitKind, StateShape, ViewShape};
 use super::*;
-use crate::schema::Kind;
+use crate::schema::{Column, Kind};
 
 fn field(name: &str, paths: &[&str]) -> Field {
     let paths = paths.iter().map(|&path| path.to_owned()).collect();
@@ -21,6 +21,7 @@ fn good() -> Description {
         version: "1".into(),
         inputs: vec![Input { name: "a".into(), when, key: vec!["/k".into()], fields }],
         params: vec![field("key", &[])],
+        defaults: vec![Column::absent(Kind::Integer)],
         emits: vec![EmitKind { name: "e".into(), fields: vec![field("net", &[])] }],
         view: ViewShape { fields: vec![field("net", &[]), field("time", &[])], row_key: vec![0] },
         state: StateShape { version: 1, layout: "{}".into(), migrates: Vec::new() },
