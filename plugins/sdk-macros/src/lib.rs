@@ -8,6 +8,7 @@ mod params;
 mod reason;
 mod record;
 mod state;
+mod zone;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, Error, parse_macro_input};
@@ -17,6 +18,20 @@ type Expanded = Result<proc_macro2::TokenStream, Error>;
 fn expand(input: TokenStream, with: fn(&DeriveInput) -> Expanded) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     with(&input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// A time zone, checked while compiling: `zone!("Europe/Berlin")`.
+#[proc_macro]
+pub fn zone(input: TokenStream) -> TokenStream {
+    let name = parse_macro_input!(input as syn::LitStr);
+    zone::one(&name).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// The whole table of time zones, for the SDK alone.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __zones(_: TokenStream) -> TokenStream {
+    zone::all().into()
 }
 
 /// The types of event that a reducer reads: an enum with a variant for each.

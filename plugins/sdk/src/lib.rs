@@ -105,10 +105,10 @@ pub use export::Exported;
 pub use params::Params;
 pub use reason::{Reason, Reject, Violations};
 pub use reducer::{Key, Meta, Reducer};
-pub use retally_macros::{Emit, Event, Params, Previous, Reason, Record, State};
+pub use retally_macros::{Emit, Event, Params, Previous, Reason, Record, State, zone};
 pub use slot::Slot;
 pub use state::{Previous, State};
-pub use time::{Date, Timestamp, Weekday};
+pub use time::{Date, LocalTime, Timestamp, Weekday, Zone};
 
 /// What never is: `type Reject = Never;` says that a reducer rejects nothing.
 pub type Never = std::convert::Infallible;
@@ -116,9 +116,9 @@ pub type Never = std::convert::Infallible;
 /// Everything that a reducer's author uses: `use retally::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Date, Decimal, Emit, Emitter, Event, Json, Key, Meta, Never, Params, Previous, Reason,
-        Record, Reducer, Reject, Rounding, Rows, Slot, State, Timestamp, Violations, Weekday,
-        decimal,
+        Date, Decimal, Emit, Emitter, Event, Json, Key, LocalTime, Meta, Never, Params, Previous,
+        Reason, Record, Reducer, Reject, Rounding, Rows, Slot, State, Timestamp, Violations,
+        Weekday, Zone, decimal, zone,
     };
 }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 
 mod date;
+mod zone;
 
 pub use date::{Date, Weekday};
+pub use zone::{LocalTime, Zone};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -36,13 +38,19 @@ impl Timestamp {
     pub const fn date(self) -> Date {
         Date::from_days(self.0.div_euclid(DAY_MICROS) as i32)
     }
+
+    /// Hour, minute, second and microseconds, in UTC.
+    const fn clock(self) -> (u8, u8, u8, u32) {
+        let micros = self.0.rem_euclid(DAY_MICROS);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        (h as u8, m as u8, s as u8, micros as u32)
+    }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.rem_euclid(DAY_MICROS);
-        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-        let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let (h, m, s, micros) = self.clock();
         write!(f, "{}T{h:02}:{m:02}:{s:02}.{micros:06}Z", self.date())
     }
 }
