@@ -2,7 +2,7 @@
 //! name.
 
 use anyhow::Result;
-use retally_tests::{Project, Ran};
+use retally_tests::{Project, Ran, reducer, retally};
 
 fn line(n: u64, what: &str) -> String {
     format!(
@@ -110,5 +110,46 @@ fn what_is_no_reducer_is_refused_naming_what_is_wrong() -> Result<()> {
     }
     let ran = project.run(&["replay", "--reducer", "nowhere.wasm"])?;
     assert_eq!(ran.code, 2, "{}", ran.stderr);
+    Ok(())
+}
+
+/// Runs the binary with an address space of so many KiB, as `ulimit -v` gives it.
+fn narrow(project: &Project, kib: u64, args: &str) -> Result<(i32, String)> {
+    let ran = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -v {kib}; exec {} {args}", retally().display()))
+        .current_dir(project.path(""))
+        .env("XDG_CACHE_HOME", project.path("cache"))
+        .output()?;
+    Ok((ran.status.code().unwrap_or(-1), String::from_utf8_lossy(&ran.stderr).into_owned()))
+}
+
+#[test]
+fn a_machine_without_room_is_told_as_that_and_not_as_the_reducers_fault() -> Result<()> {
+    let project = Project::new("chameleon")?;
+    project.write("log/a.jsonl", (0..100).map(|n| line(n, "ok")).collect::<String>())?;
+    let component = reducer("chameleon");
+    // Less than one memory of an instance reserves; then room for one instance and not for four.
+    for (kib, args) in [
+        (2_000_000, format!("reducer inspect {}", component.display())),
+        (2_000_000, "replay".to_owned()),
+        (6_500_000, "replay --threads 4".to_owned()),
+    ] {
+        let (code, said) = narrow(&project, kib, &args)?;
+        assert_eq!(code, 3, "{args}: {said}");
+        assert!(said.contains("this machine did not give"), "{args}: {said}");
+        assert!(!said.contains("contract") && !said.contains("refused"), "{args}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn more_threads_than_any_run_keeps_busy_are_refused_in_words() -> Result<()> {
+    let (project, _) = at_three("ok")?;
+    let ran = project.run(&["replay", "--threads", "100000"])?;
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--threads 100000 is more than 256"), "{}", ran.stderr);
+    let most = project.run(&["replay", "--threads", "256"])?;
+    assert_eq!(most.code, 0, "{}", most.stderr);
     Ok(())
 }

@@ -49,6 +49,10 @@ pub(crate) const BATCHES_AHEAD: usize = 3;
 /// few enough that the batches on their way fit into tens of megabytes.
 pub const BATCH_EVENTS: u64 = 131_072;
 
+/// Threads of a run: far more than its shards and the parts that are read ahead can keep busy. Each
+/// has a stack and an instance of every reducer.
+pub const THREADS_MAX: usize = 256;
+
 /// What is written to a file is handed to the operating system in pieces of this size.
 pub(crate) const WRITE_BUFFER_BYTES: usize = 256 << 10;
 

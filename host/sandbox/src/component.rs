@@ -4,7 +4,7 @@
 use crate::bindings::ReducerPre;
 use crate::cache::CacheUse;
 use crate::check::{self, CheckError};
-use crate::fault::printable;
+use crate::fault::{machine, printable};
 use crate::imports;
 use crate::instance::{WasmInstance, WasmReducer};
 use crate::sandbox::Shared;
@@ -42,6 +42,9 @@ pub enum LoadError {
         expected = imports::CONTRACT_VERSION
     )]
     Contract(String),
+    /// The machine gave no more. It says nothing of the reducer.
+    #[error("this machine did not give what the sandbox needs: {0}")]
+    Machine(String),
     /// It could not be asked what it declares.
     #[error("its `describe` failed: {0}")]
     Describe(Fault),
@@ -97,7 +100,10 @@ fn from_binary(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
     let thread = std::thread::Builder::new().name("retally-compile".into());
     thread.spawn(work).map_err(LoadError::Thread)?;
     match receive.recv_timeout(shared.config.compile) {
-        Ok(result) => result.map_err(|error| LoadError::Invalid(text(&error))),
+        Ok(result) => result.map_err(|error| match machine(&error) {
+            Some(message) => LoadError::Machine(message),
+            None => LoadError::Invalid(text(&error)),
+        }),
         Err(RecvTimeoutError::Timeout) => Err(LoadError::CompileTime(shared.config.compile)),
         Err(RecvTimeoutError::Disconnected) => {
             Err(LoadError::Invalid("the compiler failed on it (a fault of wasmtime)".into()))
@@ -111,8 +117,12 @@ fn describe(
     shared: &Arc<Shared>,
     pre: &ReducerPre<crate::instance::Host>,
 ) -> Result<Description, LoadError> {
-    let open = || WasmInstance::new(shared, pre, "reducer".into()).map_err(LoadError::Describe);
-    let ask = |i: &mut WasmInstance| i.describe().map_err(LoadError::Describe);
+    let failed = |fault: Fault| match fault {
+        Fault::Machine { message } => LoadError::Machine(message),
+        fault => LoadError::Describe(fault),
+    };
+    let open = || WasmInstance::new(shared, pre, "reducer".into()).map_err(failed);
+    let ask = |i: &mut WasmInstance| i.describe().map_err(failed);
     let mut instance = open()?;
     let description = ask(&mut instance)?;
     if ask(&mut instance)? != description {
@@ -123,6 +133,13 @@ fn describe(
     }
     description.check()?;
     Ok(description)
+}
+
+impl LoadError {
+    /// Whether it is about the reducer. If not, another machine or another hour may load it.
+    pub fn is_of_reducer(&self) -> bool {
+        !matches!(self, Self::Machine(_) | Self::Thread(_) | Self::CompileTime(_))
+    }
 }
 
 fn text(error: &wasmtime::Error) -> String {

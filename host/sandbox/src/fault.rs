@@ -1,8 +1,8 @@
-//! Why a call did not return: what wasmtime reports, told apart into trap, limit and broken
-//! contract.
+//! Why a call did not return: what wasmtime reports, told apart into trap, limit, broken contract,
+//! a machine that gives no more, and a run that is over.
 
 use crate::instance::Host;
-use crate::meter::LimitHit;
+use crate::meter::{Halted, LimitHit, NoMemory};
 use retally_core::reduce::{Fault, Limit};
 use wasmtime::Trap;
 
@@ -11,6 +11,12 @@ pub(crate) fn classify(error: &wasmtime::Error, host: &mut Host) -> Fault {
     let panic = host.log.take_panic();
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return Fault::Limit { which: hit.which, message: hit.message.clone() };
+    }
+    if error.downcast_ref::<Halted>().is_some() {
+        return Fault::Halted;
+    }
+    if let Some(message) = machine(error) {
+        return Fault::Machine { message };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
@@ -29,6 +35,21 @@ pub(crate) fn classify(error: &wasmtime::Error, host: &mut Host) -> Fault {
         // Not a trap of the guest's code: the host could not read what it handed over.
         None => handover(error),
     }
+}
+
+/// What the machine refused, if it is the machine: an error of the operating system lies at the
+/// bottom, which nothing that a guest does brings there.
+pub(crate) fn machine(error: &wasmtime::Error) -> Option<String> {
+    // wasmtime's errors of system calls are of types that it does not show; their texts end alike.
+    let of_system = error.chain().any(|cause| cause.to_string().contains("(os error "));
+    let is_machine = of_system || error.downcast_ref::<NoMemory>().is_some();
+    is_machine.then(|| {
+        let text = printable(&format!("{error:#}"), 500);
+        format!(
+            "{text}; more memory or address space must be free (`ulimit -v`, the container's or \
+             cgroup's limit, vm.overcommit_memory)"
+        )
+    })
 }
 
 fn handover(error: &wasmtime::Error) -> Fault {

@@ -10,7 +10,7 @@ use crate::meter::Meter;
 use crate::sandbox::Shared;
 use retally_core::digest::Hash;
 use retally_core::reduce::{
-    Answer, Batch, Engine, Fault, Instance, Keyed, Reducer, Viewed, Violated,
+    Answer, Batch, Engine, Fault, Halt, Instance, Keyed, Reducer, Viewed, Violated,
 };
 use retally_core::schema::{Description, Spans};
 use std::sync::Arc;
@@ -136,6 +136,10 @@ fn begin(store: &mut Store<Host>) {
 }
 
 impl Instance for WasmInstance {
+    fn halt_when(&mut self, halt: Halt) {
+        self.store.data_mut().meter.halt_when(halt);
+    }
+
     fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         self.call(|store, world| convert::with_batch(batch, |b| world.call_apply(store, b)))
             .map(convert::outcome)

@@ -4,7 +4,7 @@
 
 use crate::cpu;
 use crate::limits::{INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
-use retally_core::reduce::Limit;
+use retally_core::reduce::{Halt, Limit};
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
@@ -16,18 +16,33 @@ pub(crate) struct LimitHit {
     pub(crate) message: String,
 }
 
-#[derive(Debug)]
+/// The run is over, as it travels through wasmtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the run is over")]
+pub(crate) struct Halted;
+
+/// The machine gave no more, as it travels through wasmtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoMemory(pub(crate) String);
+
 pub(crate) struct Meter {
     memory_max: usize,
     memory_used: usize,
     elements_used: u64,
     deadline: Duration,
     began: Duration,
+    halt: Option<Halt>,
 }
 
 impl Meter {
     pub(crate) fn new(memory_max: usize, deadline: Duration) -> Self {
-        Self { memory_max, memory_used: 0, elements_used: 0, deadline, began: Duration::ZERO }
+        let (began, halt) = (Duration::ZERO, None);
+        Self { memory_max, memory_used: 0, elements_used: 0, deadline, began, halt }
+    }
+
+    pub(crate) fn halt_when(&mut self, halt: Halt) {
+        self.halt = Some(halt);
     }
 
     pub(crate) fn begin(&mut self) {
@@ -35,13 +50,16 @@ impl Meter {
     }
 
     /// Whether the call that runs on this thread may go on.
-    pub(crate) fn tick(&self) -> Result<(), LimitHit> {
+    pub(crate) fn tick(&self) -> wasmtime::Result<()> {
+        if self.halt.as_ref().is_some_and(|halt| halt()) {
+            return Err(Halted.into());
+        }
         let used = cpu::thread_time().saturating_sub(self.began);
         if used < self.deadline {
             return Ok(());
         }
         let message = format!("one call took more than {:?} of CPU time", self.deadline);
-        Err(LimitHit { which: Limit::Deadline, message })
+        Err(LimitHit { which: Limit::Deadline, message }.into())
     }
 
     fn out_of_memory(&self, wanted: usize) -> LimitHit {
@@ -74,8 +92,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        let message = format!("the machine gave no more memory: {error:#}");
-        Err(LimitHit { which: Limit::Memory, message }.into())
+        Err(NoMemory(format!("{error:#}")).into())
     }
 
     fn table_growing(

@@ -9,6 +9,8 @@ use retally_core::reduce::{
     Answer, Batch, Fault, Instance, Keyed, Limit, Reducer, Trace, check_answer,
 };
 use retally_core::schema::{Description, Spans, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn fault_of(what: &str) -> Fault {
@@ -241,6 +243,18 @@ fn lines_are_escaped_cut_counted_and_named() {
     // A panic is told by the fault, once, and not by a line, too.
     instance.apply(&events(&["panic"])).unwrap_err();
     assert_eq!(lines.take(), [""; 0]);
+}
+
+#[test]
+fn a_call_without_end_ends_with_its_run() {
+    let reducer = chameleon(&sandbox_with(|config| config.deadline = Duration::from_secs(3_600)));
+    let mut instance = reducer.open().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    // Over when it is asked for the third time.
+    instance.halt_when(Arc::new(move || counted.fetch_add(1, Ordering::SeqCst) >= 2));
+    assert_eq!(instance.apply(&events(&["loop"])).unwrap_err(), Fault::Halted);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
 #[test]

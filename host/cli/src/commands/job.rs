@@ -5,9 +5,10 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::machine;
 use crate::progress::Shown;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use retally_engine::Cancel;
 use retally_engine::job::{Authored, Resolved};
+use retally_engine::limits::THREADS_MAX;
 use retally_engine::run::ReplayOptions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +37,13 @@ pub(crate) fn options(threads: usize, shown: &Arc<Shown>) -> Result<ReplayOption
         let shown = shown.clone();
         Arc::new(move |line: &str| shown.say(line))
     };
+    if threads > THREADS_MAX {
+        let cores = machine::cores();
+        return Err(Failure::usage(anyhow!(
+            "--threads {threads} is more than {THREADS_MAX}, which no run can keep busy; this \
+             machine has {cores} cores, and 0 stands for as many"
+        )));
+    }
     Ok(ReplayOptions {
         threads: if threads == 0 { machine::cores() } else { threads },
         host_memory_bytes: machine::memory_for_states(),

@@ -65,6 +65,9 @@ pub fn finals(
     let keyed = keyed(shards, keys, rules);
     let called = match call(reducer, &keyed, instance) {
         Ok(called) => called,
+        Err(fault @ (Fault::Machine { .. } | Fault::Halted)) => {
+            return Err(KeyFault { key: None, fault });
+        }
         Err(fault) => singly(shards, keys, reducer, rules, fault)?,
     };
     let (viewed, violated) = called;

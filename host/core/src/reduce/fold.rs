@@ -217,6 +217,9 @@ pub fn call(
         Ok(answer) => return Ok((answer, Vec::new())),
         Err(fault) => fault,
     };
+    if let Some(cause) = StopCause::beyond_calls(&fault) {
+        return Err((0, cause));
+    }
     let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;
     folded.passing_limits = isolated.passing_limits;
     Ok((isolated.answer, isolated.trapped))

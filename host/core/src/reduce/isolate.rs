@@ -2,7 +2,8 @@
 //!
 //! A trap and a limit are different things. A trap that a fresh instance repeats is the event's
 //! own; one that it does not repeat means that the reducer keeps something between calls; a limit
-//! depends on the machine and never decides a result. See docs/determinism.md.
+//! depends on the machine and never decides a result. A broken contract is laid at its event's door
+//! too. See docs/determinism.md.
 
 use super::gather::{Grouped, fill};
 use super::judge::Taken;
@@ -77,13 +78,12 @@ impl OneByOne<'_> {
     fn fold(&mut self, batch: &Batch) -> Result<Option<Answer>, StopCause> {
         let first = match self.call(batch) {
             Ok(answer) => return Ok(Some(answer)),
-            Err(Fault::Contract { message }) => return Err(StopCause::Contract { message }),
-            Err(fault) => fault,
+            Err(fault) => worth_another(fault)?,
         };
         let state = || batch.states.get(0).to_vec();
-        match (first, self.call(batch)) {
-            (_, Err(Fault::Contract { message })) => Err(StopCause::Contract { message }),
-            (Fault::Trap { message }, Err(Fault::Trap { .. })) => {
+        match (first, self.call(batch).map_err(worth_another)) {
+            (_, Err(Err(cause))) => Err(cause),
+            (Fault::Trap { message }, Err(Ok(Fault::Trap { .. }))) => {
                 if self.rules.on_trap == OnTrap::Stop {
                     return Err(StopCause::Trap { message, state: state() });
                 }
@@ -91,15 +91,16 @@ impl OneByOne<'_> {
                 Ok(None)
             }
             (Fault::Trap { message }, Ok(_)) => Err(StopCause::Unrepeatable { message }),
-            (Fault::Limit { .. }, Ok(answer)) => {
+            (Fault::Limit { which, message }, Err(_))
+            | (_, Err(Ok(Fault::Limit { which, message }))) => {
+                Err(StopCause::Limit { which, message, state: state() })
+            }
+            // A limit, which is all that is left.
+            (_, Ok(answer)) => {
                 self.passing_limits += 1;
                 Ok(Some(answer))
             }
-            (Fault::Limit { which, message }, Err(_))
-            | (_, Err(Fault::Limit { which, message })) => {
-                Err(StopCause::Limit { which, message, state: state() })
-            }
-            (Fault::Contract { message }, _) => Err(StopCause::Contract { message }),
+            (fault, Err(Ok(_))) => Err(StopCause::Contract { message: fault.to_string() }),
         }
     }
 
@@ -117,10 +118,19 @@ impl OneByOne<'_> {
                 self.passing_limits = 1;
                 Ok(())
             }
-            // Broken only with several events in one call.
+            // It breaks it only with several events in one call.
             Fault::Contract { message } => Err(StopCause::Contract { message: message.clone() }),
-            Fault::Trap { .. } | Fault::Limit { .. } => Ok(()),
+            _ => Ok(()),
         }
+    }
+}
+
+/// A trap or a limit, of which another call tells more; all else is why the run stops.
+fn worth_another(fault: Fault) -> Result<Fault, StopCause> {
+    match (StopCause::beyond_calls(&fault), fault) {
+        (Some(cause), _) => Err(cause),
+        (None, Fault::Contract { message }) => Err(StopCause::Contract { message }),
+        (None, fault) => Ok(fault),
     }
 }
 

@@ -67,12 +67,21 @@ pub trait Reducer: Send + Sync {
     /// A fresh instance.
     ///
     /// # Errors
-    /// [`Fault::Trap`] or [`Fault::Limit`] when it does not start.
+    /// [`Fault::Trap`], [`Fault::Limit`] or [`Fault::Machine`] when it does not start.
     fn open(&self) -> Result<Box<dyn Instance>, Fault>;
 }
 
+/// Whether a call that still runs shall end because nobody wants what it would return.
+pub type Halt = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// One running copy of a reducer. After an error it must be dropped.
 pub trait Instance: Send {
+    /// From now on calls look at `halt` from time to time, and end with [`Fault::Halted`] when it
+    /// says so. One that cannot look just goes on.
+    fn halt_when(&mut self, halt: Halt) {
+        drop(halt);
+    }
+
     /// Folds a batch: new states, emits, rejects.
     ///
     /// # Errors
@@ -218,8 +227,8 @@ pub struct Violated {
     pub detail: String,
 }
 
-/// Why a call did not return. The three are kept apart because they mean different things for a
-/// run: see docs/determinism.md.
+/// Why a call did not return. They are kept apart because they mean different things for a run:
+/// see docs/determinism.md.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The reducer trapped or panicked: the event's own doing if it repeats.
@@ -243,6 +252,15 @@ pub enum Fault {
         /// What is wrong.
         message: String,
     },
+    /// The machine did not give what a call needs: neither the reducer's doing nor the event's.
+    #[error("this machine did not give what the sandbox needs: {message}")]
+    Machine {
+        /// What it refused.
+        message: String,
+    },
+    /// The call was ended because the run is over.
+    #[error("the run was over before the call returned")]
+    Halted,
 }
 
 /// The bounds of a call.

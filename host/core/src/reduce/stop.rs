@@ -71,7 +71,30 @@ pub enum StopCause {
         /// What is wrong.
         message: String,
     },
-    /// No instance could be made.
-    #[error("no instance of the reducer starts: {0}")]
-    Open(Fault),
+    /// The machine did not give what a call needs.
+    #[error("this machine did not give what the sandbox needs: {message}")]
+    Machine {
+        /// What it refused.
+        message: String,
+    },
+    /// The run was over before the call returned: another stop tells why.
+    #[error("the run was over before the call returned")]
+    Halted,
+}
+
+impl StopCause {
+    /// Why no call can help any more, whatever of the batch it is about.
+    pub(super) fn beyond_calls(fault: &Fault) -> Option<Self> {
+        match fault {
+            Fault::Machine { message } => Some(Self::Machine { message: message.clone() }),
+            Fault::Halted => Some(Self::Halted),
+            Fault::Trap { .. } | Fault::Limit { .. } | Fault::Contract { .. } => None,
+        }
+    }
+
+    /// Whether it depends on the machine and not on the log: then which stop is the first of all
+    /// does not matter, and the others need not be waited for.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Self::Limit { .. } | Self::Machine { .. } | Self::Halted)
+    }
 }

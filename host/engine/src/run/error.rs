@@ -45,8 +45,11 @@ pub enum RunError {
         /// What was found.
         found: String,
     },
-    /// The file is no reducer.
-    #[error("the reducer {path} is refused: {error}")]
+    /// The file is no reducer, or the machine cannot tell.
+    #[error(
+        "the reducer {path} {}: {error}",
+        if .error.is_of_reducer() { "is refused" } else { "cannot be loaded" }
+    )]
     Reducer {
         /// Its file.
         path: PathBuf,
@@ -116,6 +119,15 @@ pub enum RunError {
         /// What to do.
         advice: String,
     },
+    /// The machine gives no thread.
+    #[error(
+        "this machine does not give a thread: {0}; ask for fewer with `--threads`, or raise the \
+         limit of processes (`ulimit -u`, the container's)"
+    )]
+    Thread(std::io::Error),
+    /// The machine did not give what a call needs.
+    #[error("stopped: this machine did not give what the sandbox needs: {0}")]
+    Machine(String),
     /// Two sides that cannot be compared, or not as asked.
     #[error(transparent)]
     Compare(#[from] CompareError),
@@ -188,11 +200,11 @@ impl RunError {
             Self::Log(error) => error.is_usage(),
             Self::Compare(error) => error.is_usage(),
             Self::Sink(error) => error.is_usage(),
+            Self::Reducer { error, .. } => error.is_of_reducer(),
             Self::Job(_)
             | Self::Ledger(_)
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
-            | Self::Reducer { .. }
             | Self::LedgerPartition { .. }
             | Self::Plan(_) => true,
             _ => false,

@@ -6,14 +6,16 @@
 //! ```
 
 use super::error::RunError;
-use super::lane::Lane;
+use super::halt::Halt;
+use super::lane::{Lane, lock};
 use super::stages::{Stage, Stages};
-use crate::cancel::Cancel;
+use super::threads::spawn;
 use retally_core::limits::CALL_KEYS_MAX;
-use retally_core::reduce::{Finals, Instance, KeyRef, Shard, sorted_keys};
+use retally_core::reduce::{Fault, Finals, Instance, KeyFault, KeyRef, Shard, sorted_keys};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 
 type Derived = (usize, Result<Finals, RunError>);
@@ -26,7 +28,7 @@ type Derived = (usize, Result<Finals, RunError>);
 pub(super) fn all(
     lane: &Lane,
     shards: &[&Shard],
-    (threads, cancel): (usize, &Cancel),
+    (threads, halt): (usize, &Halt),
     stages: &mut Stages,
     digest: impl FnMut(&Finals) -> Result<(), RunError> + Send,
     mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
@@ -36,21 +38,32 @@ pub(super) fn all(
     let next = AtomicUsize::new(0);
     let (derived, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
+    // What depends on the machine ends the calls of the others at once: none is the first of all.
+    let over = Mutex::new(None);
     let one = |piece: usize, instance: &mut Option<Box<dyn Instance>>| {
-        lane.recipe.finals(shards, pieces[piece], instance).map_err(RunError::from)
+        let derived = lane.recipe.finals(shards, pieces[piece], instance);
+        match &derived {
+            Err(KeyFault { fault: Fault::Limit { .. } | Fault::Machine { .. }, .. }) => {
+                halt.halt();
+                lock(&over).get_or_insert(derived.map_err(RunError::from).err());
+                None
+            }
+            Err(KeyFault { fault: Fault::Halted, .. }) => None,
+            _ => Some(derived.map_err(RunError::from)),
+        }
     };
     let take = || {
         let piece = next.fetch_add(1, Ordering::Relaxed);
-        (piece < pieces.len() && !cancel.is_cancelled()).then_some(piece)
+        (piece < pieces.len() && !halt.is_halted()).then_some(piece)
     };
-    std::thread::scope(|scope| {
+    let written = std::thread::scope(|scope| {
         let mut workers: Vec<ScopedJoinHandle<'_, Stages>> = Vec::new();
         for _ in 0..threads {
             let derived = derived.clone();
-            workers.push(scope.spawn(|| derive(take, one, derived)));
+            workers.push(spawn(scope, || derive(take, one, derived))?);
         }
         drop(derived);
-        workers.push(scope.spawn(|| digest_in_order(any_order, digest, digested)));
+        workers.push(spawn(scope, || digest_in_order(any_order, digest, digested))?);
         // What was derived ahead of an error is dropped with the receiver, and the threads end.
         let mut written = Ok(());
         for finals in &in_order {
@@ -64,18 +77,23 @@ pub(super) fn all(
             stages.add(&worker.join().map_err(|_| RunError::Panicked)?);
         }
         written
-    })?;
-    if cancel.is_cancelled() { Err(RunError::Cancelled) } else { Ok(()) }
+    });
+    match over.into_inner().unwrap_or_else(PoisonError::into_inner).flatten() {
+        Some(error) => Err(error),
+        None if halt.is_halted() => written.and(Err(RunError::Cancelled)),
+        None => written,
+    }
 }
 
 fn derive(
     take: impl Fn() -> Option<usize>,
-    one: impl Fn(usize, &mut Option<Box<dyn Instance>>) -> Result<Finals, RunError>,
+    one: impl Fn(usize, &mut Option<Box<dyn Instance>>) -> Option<Result<Finals, RunError>>,
     out: SyncSender<Derived>,
 ) -> Stages {
     let (mut stages, mut instance) = (Stages::default(), None);
     while let Some(piece) = take() {
         let finals = stages.time(Stage::Sandbox, || one(piece, &mut instance));
+        let Some(finals) = finals else { break };
         if out.send((piece, finals)).is_err() {
             break;
         }

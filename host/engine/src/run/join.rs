@@ -13,6 +13,7 @@ use super::prepare::Prepared;
 use super::results::Results;
 use super::stages::{Stage, Stages};
 use super::stopped::named;
+use super::threads::spawn;
 use crate::compare::CompareError;
 use retally_compare::model::{Presence, Sets};
 use retally_compare::sink::DifferenceSink;
@@ -49,26 +50,30 @@ pub(crate) fn join(
     let (send_a, from_a) = sync_channel(2);
     let (send_b, from_b) = sync_channel(2);
     let derive = |side: usize, tables, send| derive(prepared, side, shards[side], tables, send);
-    let (joined, derived) = std::thread::scope(|scope| {
+    let (joined, derived) = std::thread::scope(|scope| -> Result<_, RunError> {
         let threads = [
-            scope.spawn(move || derive(0, tables_a, send_a)),
-            scope.spawn(move || derive(1, tables_b, send_b)),
+            spawn(scope, move || derive(0, tables_a, send_a))?,
+            spawn(scope, move || derive(1, tables_b, send_b))?,
         ];
         // What is derived ahead of an error is dropped with the receivers, and the threads end.
         let join = Join { prepared, firsts: &firsts, shards, tally, sink };
         let sides = (Cursor::new(from_a, results_a), Cursor::new(from_b, results_b));
         let joined = stages.time(Stage::Compare, || join.all(sides));
-        (joined, threads.map(std::thread::ScopedJoinHandle::join))
-    });
+        Ok((joined, threads.map(std::thread::ScopedJoinHandle::join)))
+    })?;
+    let mut failed = Vec::new();
     for result in derived {
         let (own, result) = result.map_err(|_| RunError::Panicked)?;
         stages.add(&own);
-        // That the other end is gone says nothing: what it met is told by `joined`.
-        if joined.is_ok() {
-            result?;
-        }
+        failed.extend(result.err());
     }
-    joined
+    // That the other end is gone, or the other side over, says nothing: what that met is told.
+    let joined = joined?;
+    let told = failed.iter().position(|error| !matches!(error, RunError::Cancelled));
+    match failed.into_iter().nth(told.unwrap_or(0)) {
+        Some(error) => Err(error),
+        None => Ok(joined),
+    }
 }
 
 /// Derives and digests the keys of a side.
@@ -80,7 +85,7 @@ fn derive(
     send: SyncSender<Finals>,
 ) -> (Stages, Result<(), RunError>) {
     let mut stages = Stages::default();
-    let how = (prepared.options.threads().div_ceil(2), &prepared.options.cancel);
+    let how = (prepared.options.threads().div_ceil(2), &prepared.halt);
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
     let lane = &prepared.lanes[side];
     let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {

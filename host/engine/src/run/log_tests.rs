@@ -44,7 +44,7 @@ impl Rules for Counting {
     }
 }
 
-fn counting() -> Arc<dyn Reducer> {
+pub(super) fn counting() -> Arc<dyn Reducer> {
     let count = Field { name: "count".into(), paths: vec![], kind: Kind::Integer, required: true };
     let input = Input { name: "any".into(), when: vec![], key: vec![], fields: vec![] };
     let description = Description {
@@ -62,7 +62,7 @@ fn counting() -> Arc<dyn Reducer> {
     Arc::new(Native::new(description, Hash([7; 32]), Counting))
 }
 
-fn job(dir: &TempDir, more: &str) -> Resolved {
+pub(super) fn job(dir: &TempDir, more: &str) -> Resolved {
     let text = format!(
         "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n{more}[source]\nurl = \"memory\"\n\
          key = \"/k\"\nid = \"/i\"\ntime = \"/t\"\n[output]\ndir = \"runs\"\n"
@@ -89,7 +89,7 @@ fn sparse(n: usize) -> u64 {
     (100 + n + n / 1000 + 3 * (n / 13)) as u64
 }
 
-fn memory(has_gaps: bool) -> MemoryLog {
+pub(super) fn memory(has_gaps: bool) -> MemoryLog {
     let partition = |name: &str| {
         let lines = MemoryPartition::lines(name, lines(name, EVENTS));
         let offsets: Vec<u64> = (0..EVENTS).map(sparse).collect();
@@ -98,7 +98,7 @@ fn memory(has_gaps: bool) -> MemoryLog {
     MemoryLog::new(["a", "b"].map(partition).to_vec()).unwrap()
 }
 
-fn options(log: impl Log + 'static, threads: usize) -> ReplayOptions {
+pub(super) fn options(log: impl Log + 'static, threads: usize) -> ReplayOptions {
     let input: Option<Arc<dyn Log>> = Some(Arc::new(log));
     ReplayOptions { input, threads, batch_events: 3_000, ..ReplayOptions::default() }
 }

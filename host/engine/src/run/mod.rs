@@ -12,6 +12,9 @@ mod explain;
 mod finals;
 mod firsts;
 mod gates;
+mod halt;
+#[cfg(test)]
+mod halt_tests;
 mod join;
 mod lane;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod schedule;
 mod sequence;
 mod stages;
 mod stopped;
+mod threads;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

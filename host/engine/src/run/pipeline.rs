@@ -6,10 +6,12 @@
 use super::bell::Bell;
 use super::commit::Committer;
 use super::error::RunError;
+use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
+use super::threads;
 use super::turns::{Policy, Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::log::{Log, Partition};
@@ -29,6 +31,8 @@ pub(crate) struct Pipeline<'a, 'c> {
     pub commit: &'a Committer<'c>,
     pub threads: usize,
     pub cancel: &'a Cancel,
+    /// Ends the calls that still run when the run is over.
+    pub halt: &'a Halt,
     /// Stored bytes read so far.
     pub bytes_read: &'a AtomicU64,
     /// Events read so far.
@@ -69,7 +73,12 @@ impl Pipeline<'_, '_> {
         let sequence = Sequence::new(self.log, Policy::of(self.log), cuts);
         let shards = self.lanes[0].recipe.shards;
         let shared = Shared {
-            schedule: Mutex::new(Schedule::new(sequence, self.lanes.len(), shards)),
+            schedule: Mutex::new(Schedule::new(
+                sequence,
+                self.lanes.len(),
+                shards,
+                self.halt.clone(),
+            )),
             bell: Arc::default(),
             stages: Mutex::new(Stages::default()),
             outlook,
@@ -77,7 +86,10 @@ impl Pipeline<'_, '_> {
         let _waiting = self.cancel.wakes(Waker::from(shared.bell.clone()));
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
-                scope.spawn(|| self.work(&shared));
+                if let Err(error) = threads::spawn(scope, || self.work(&shared)) {
+                    lock(&shared.schedule).fail(error);
+                    break;
+                }
             }
             self.work(&shared);
         });

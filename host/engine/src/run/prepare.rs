@@ -4,6 +4,7 @@
 //! anything is made.
 
 use super::error::RunError;
+use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
@@ -44,6 +45,8 @@ pub(crate) struct Prepared<'a> {
     pub lanes: Lanes,
     pub cuts: Cuts,
     pub host_memory_bytes: usize,
+    /// Ends what still runs when the run is over.
+    pub halt: Halt,
     /// Stored bytes read so far.
     pub bytes_read: AtomicU64,
 }
@@ -87,6 +90,7 @@ pub(crate) fn prepare<'a, 's>(
         None => Ledger::default(),
     };
     let seed = seed()?;
+    let halt = Halt::new(options.cancel.clone());
     let mut from = vec![0; names.len()];
     let (mut lanes, mut all) = (Vec::new(), Vec::new());
     for (Side { reducer, sink, file }, params) in sides.into_iter().zip(params) {
@@ -94,7 +98,7 @@ pub(crate) fn prepare<'a, 's>(
         let rules = rules(&settings, params, &names)?;
         let contract = retally_sandbox::CONTRACT_VERSION;
         let binding = Binding::new(reducer.description(), reducer.digest(), contract, settings);
-        let recipe = Recipe { reducer: reducer.clone(), rules, seed, shards: SHARDS };
+        let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
         let mut resumed = match &options.from_snapshot {
             Some(url) => resume::load(url, &job.base, &binding, &names, recipe)?,
             None => Resumed::beginning(recipe, &names),
@@ -121,6 +125,7 @@ pub(crate) fn prepare<'a, 's>(
         lanes: Lanes::new(lanes, pair)?,
         cuts: cuts(job, options, from, commits),
         host_memory_bytes: host_memory(job, options),
+        halt,
         bytes_read: AtomicU64::new(0),
     };
     Ok((prepared, all))

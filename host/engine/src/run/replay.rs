@@ -19,7 +19,7 @@ use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::cancel::Cancel;
 use crate::job::Resolved;
-use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES};
+use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::sink::{End, RunDir, Sink, Snapshots};
 use retally_compare::model::gate::Judged;
@@ -34,7 +34,7 @@ use std::sync::atomic::AtomicU64;
 /// What of a replay is not the job's: how it is done, and which part of the log it takes.
 #[derive(Clone)]
 pub struct ReplayOptions {
-    /// Threads that share the work, at least one.
+    /// Threads that share the work, at least one and at most [`THREADS_MAX`].
     pub threads: usize,
     /// What ids and states may hold where the job sets no limit, in bytes; none: as much as there
     /// is.
@@ -92,7 +92,7 @@ impl Default for ReplayOptions {
 
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
-        self.threads.max(1)
+        self.threads.clamp(1, THREADS_MAX)
     }
 }
 
@@ -217,6 +217,7 @@ pub(crate) fn pass(
         commit,
         threads: prepared.options.threads(),
         cancel: &prepared.options.cancel,
+        halt: &prepared.halt,
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
         written: commit.takes_results(),
@@ -243,7 +244,7 @@ fn keys(
     let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
     results.stateless(&shards)?;
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
-    let how = (prepared.options.threads(), &prepared.options.cancel);
+    let how = (prepared.options.threads(), &prepared.halt);
     finals::all(lane, &shards, how, stages, digest, |finals, stages| {
         stages.time(Stage::Write, || results.keys(finals))
     })?;

@@ -13,13 +13,14 @@
 //! lanes at once; each lane is merged on its own; a batch is committed with all its lanes.
 
 use super::error::RunError;
+use super::halt::Halt;
 use super::lane::LaneShares;
 use super::sequence::{Sequence, Taken};
 use super::turns::ReadOn;
 use crate::limits::BATCHES_AHEAD;
 use retally_core::decode::Placed;
 use retally_core::fold::Slabs;
-use retally_core::reduce::{Block, Shares, Stop};
+use retally_core::reduce::{Block, Shares, Stop, StopCause};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -80,10 +81,12 @@ pub(crate) struct Schedule {
     barrier: Option<u64>,
     snapshotting: bool,
     failed: Option<RunError>,
+    /// Tells the calls that still run that the run is over.
+    halt: Halt,
 }
 
 impl Schedule {
-    pub(crate) fn new(sequence: Sequence, lanes: usize, shards: usize) -> Self {
+    pub(crate) fn new(sequence: Sequence, lanes: usize, shards: usize, halt: Halt) -> Self {
         Self {
             sequence,
             batches: VecDeque::new(),
@@ -96,23 +99,32 @@ impl Schedule {
             barrier: None,
             snapshotting: false,
             failed: None,
+            halt,
         }
     }
 
     /// Ends the run with an error that concerns no single event.
     pub(crate) fn fail(&mut self, error: RunError) {
         self.failed.get_or_insert(error);
+        self.halt.halt();
     }
 
     /// Whether no task is left, now or later.
     pub(crate) fn is_done(&self) -> bool {
-        if self.failed.is_some() {
+        if self.is_over() {
             return true;
         }
         match &self.stop {
             Some(stop) => !self.folds_up_to(stop.batch),
             None => self.sequence.over && self.batches.is_empty(),
         }
+    }
+
+    /// Whether nothing that still comes counts: the run failed, or met what depends on the machine,
+    /// of which there is no first in the order of the log.
+    fn is_over(&self) -> bool {
+        let of_machine = |at: &StopAt| at.stop.cause.is_of_machine();
+        self.failed.is_some() || self.stop.as_ref().is_some_and(of_machine)
     }
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
@@ -134,7 +146,7 @@ impl Schedule {
 
     /// The most urgent task that can be begun: what is nearest to its end first.
     pub(crate) fn pick(&mut self) -> Option<Task> {
-        if self.failed.is_some() {
+        if self.is_over() {
             return None;
         }
         if self.stop.is_none() {
@@ -290,6 +302,9 @@ impl Schedule {
         shard: usize,
         result: Result<LaneShares, (usize, Stop)>,
     ) {
+        if result.as_ref().is_err_and(|(_, stop)| stop.cause.is_of_machine()) {
+            self.halt.halt();
+        }
         self.folding[shard] = false;
         self.next_fold[shard] = batch + 1;
         let entry = self.batch(batch);
@@ -300,6 +315,8 @@ impl Schedule {
                     lane.shares.add(shard, share);
                 }
             }
+            // The run is over, and why was told.
+            Err((_, Stop { cause: StopCause::Halted, .. })) => {}
             Err((lane, stop)) => {
                 let Some(slabs) = entry.slabs.clone() else { return };
                 let earlier = |other: &StopAt| {

@@ -24,6 +24,9 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
         base += if held { 0 } else { slab.len() as u32 };
         held
     };
+    if let StopCause::Machine { message } = &at.stop.cause {
+        return RunError::Machine(message.clone());
+    }
     let Some(slab) = at.slabs.of(at.lane).iter().find(holds) else {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
@@ -90,9 +93,10 @@ fn advice(
              is its state"
                 .into()
         }
-        StopCause::Contract { .. } | StopCause::Open(_) => {
+        StopCause::Contract { .. } => {
             "\nhint: build the reducer with the SDK of this version of Retally".into()
         }
+        StopCause::Machine { .. } | StopCause::Halted => String::new(),
     }
 }
 

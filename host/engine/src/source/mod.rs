@@ -223,7 +223,9 @@ impl Log for Source {
             }
         };
         let mut all = std::thread::scope(|scope| -> Result<Vec<_>, LogError> {
-            let threads: Vec<_> = (0..threads.min(count)).map(|_| scope.spawn(share)).collect();
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, share);
+            let threads: io::Result<Vec<_>> = (0..threads.min(count)).map(start).collect();
+            let threads = threads.map_err(|e| LogError::new(format!("no thread: {e}")))?;
             let mut all = Vec::with_capacity(count);
             for thread in threads {
                 all.extend(thread.join().map_err(|_| LogError::new(PANICKED))??);

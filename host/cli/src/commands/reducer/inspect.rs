@@ -4,6 +4,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::reducer::Inspected;
 use anyhow::Context as _;
+use retally_sandbox::LoadError;
 use std::path::PathBuf;
 
 /// Show what a component declares: name, version, inputs, params, emits, view, state layout,
@@ -25,9 +26,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let bytes = std::fs::read(&args.file)
         .with_context(|| format!("cannot read {place}"))
         .map_err(|e| Failure::usage(e).hint("retally reducer build makes one"))?;
-    let inspected = Inspected::of(&bytes)
-        .with_context(|| format!("{place} is not a reducer"))
-        .map_err(Failure::usage)?;
+    let inspected = Inspected::of(&bytes).map_err(|error| {
+        // A sandbox that does not start says nothing of the file.
+        let of_file = error.downcast_ref::<LoadError>().is_some_and(LoadError::is_of_reducer);
+        if of_file {
+            Failure::usage(error.context(format!("{place} is not a reducer")))
+        } else {
+            Failure::unfinished(error.context(format!("cannot load {place}")))
+        }
+    })?;
     inspected.print(&args.file, args.json)?;
     Ok(Exit::Ok)
 }

@@ -7,6 +7,7 @@ use crate::limits::SLABS_AHEAD;
 use crate::log::{Feed, Follow, Log, Part, Piece};
 use crate::run::RunError;
 use crate::run::prepare::Prepared;
+use crate::run::threads::spawn;
 use retally_core::decode::{Decoder, Events, Lines, Placed, Reading, Slab};
 use retally_core::log::Offsets;
 use std::ops::ControlFlow;
@@ -77,7 +78,7 @@ impl<'a> Search<'a> {
         };
         std::thread::scope(|scope| {
             for _ in 0..self.prepared.options.threads().min(parts.len()) {
-                scope.spawn(work);
+                spawn(scope, work)?;
             }
             // The receivers end with it: whoever waits to be heard is told that nobody listens.
             let result = self.collect(&parts, receivers, passed, take, done);
