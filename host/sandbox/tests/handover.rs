@@ -73,10 +73,10 @@ fn lists_that_overlap_do_not_fill_the_hosts_memory() {
     let string = [[0u8; 4], (32u32 << 20).to_le_bytes()].concat();
     let reasons = string.repeat(2 * 1024);
     let bytes = |b: &[u8]| b.iter().map(|b| format!("\\{b:02x}")).collect::<String>();
-    // `rejects` lies at 76 of the description: a list of 1,024 at 4096.
+    // `rejects` lies at 84 of the description: a list of 1,024 at 4096.
     let list = [4096u32.to_le_bytes(), 1024u32.to_le_bytes()].concat();
     let inside = format!(
-        r#"(memory (export "memory") 700) (data (i32.const 76) "{}") (data (i32.const 4096) "{}")"#,
+        r#"(memory (export "memory") 700) (data (i32.const 84) "{}") (data (i32.const 4096) "{}")"#,
         bytes(&list),
         bytes(&reasons)
     );
