@@ -1,5 +1,6 @@
 //! `#[derive(Event)]`.
 
+use crate::float;
 use crate::input::{lifetime, named, pointer, pointers, refuse, variants};
 use crate::names::{plain, snake};
 use proc_macro2::TokenStream;
@@ -57,7 +58,11 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         let tag = number as u8;
         reads.push(quote!(#tag => Self::#ident { #(#fields)* },));
     }
+    let fields = variants.iter().flat_map(|variant| &variant.fields);
+    let floats = float::checked(fields, &quote!(retally::__private::EventField<'static>));
     Ok(quote! {
+        #floats
+
         #[automatically_derived]
         #[allow(clippy::all)]
         impl<#life> retally::Event<#life> for #type_ {

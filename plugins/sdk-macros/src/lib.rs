@@ -2,6 +2,7 @@
 //! a mistake is answered stands here: with a compile error that says what to write instead.
 
 mod event;
+mod float;
 mod input;
 mod names;
 mod params;
@@ -42,17 +43,19 @@ pub fn __zones(_: TokenStream) -> TokenStream {
 ///   another place; `#[when(any)]`: every event that no variant before took. Several must all hold.
 /// - `#[key("/account")]` on a variant: where the key stands in such events, if not where the job
 ///   says; several pointers make a composite key.
+/// - `#[float]` on a field that is an `f64`: a share or a measurement, never an amount.
 /// - `#[at("/a/b")]` on a field: where it stands, if not at `/field_name`; may be repeated, the
 ///   first that is present counts.
-#[proc_macro_derive(Event, attributes(select, when, key, at))]
+#[proc_macro_derive(Event, attributes(select, when, key, at, float))]
 pub fn event(input: TokenStream) -> TokenStream {
     expand(input, event::expand)
 }
 
 /// What a reducer keeps per key, and whatever such a state is made of.
 ///
-/// `#[state(version = 2, previous = v1::Account)]` when the layout was changed.
-#[proc_macro_derive(State, attributes(state))]
+/// `#[state(version = 2, previous = v1::Account)]` when the layout was changed; `#[float]` on a field
+/// that holds an `f64`: never an amount.
+#[proc_macro_derive(State, attributes(state, float))]
 pub fn state(input: TokenStream) -> TokenStream {
     expand(input, state::expand)
 }
@@ -65,8 +68,9 @@ pub fn previous(input: TokenStream) -> TokenStream {
 
 /// A row of named, typed fields, for emits and views.
 ///
-/// `#[row_key]` on the fields that tell the view rows of one key apart.
-#[proc_macro_derive(Record, attributes(row_key))]
+/// `#[row_key]` on the fields that tell the view rows of one key apart; `#[float]` on a field that is
+/// an `f64`: never an amount.
+#[proc_macro_derive(Record, attributes(row_key, float))]
 pub fn record(input: TokenStream) -> TokenStream {
     expand(input, record::expand)
 }
@@ -85,7 +89,7 @@ pub fn reason(input: TokenStream) -> TokenStream {
 }
 
 /// Values that a job may set. `#[param(default = true)]` on a field that it need not.
-#[proc_macro_derive(Params, attributes(param))]
+#[proc_macro_derive(Params, attributes(param, float))]
 pub fn params(input: TokenStream) -> TokenStream {
     expand(input, params::expand)
 }

@@ -1,5 +1,6 @@
 //! `#[derive(Params)]`.
 
+use crate::float;
 use crate::input::{lifetime, named, named_fields, refuse};
 use crate::names::plain;
 use proc_macro2::TokenStream;
@@ -35,7 +36,10 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         let text = format!("the host passed no value for the param `{name}`");
         reads.push(quote!(#ident: #read.expect(#text),));
     }
+    let floats = float::checked(fields, &quote!(retally::__private::Cell));
     Ok(quote! {
+        #floats
+
         #[automatically_derived]
         impl retally::Params for #name {
             const FIELDS: &'static [retally::__private::Shape] = &[#(#shapes),*];

@@ -1,5 +1,6 @@
 //! `#[derive(Record)]` and `#[derive(Emit)]`.
 
+use crate::float;
 use crate::input::{lifetime, named, named_fields, refuse, single_type, variants};
 use crate::names::{plain, snake};
 use quote::{ToTokens, quote, quote_spanned};
@@ -36,7 +37,10 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
             });
         }
     }
+    let floats = float::checked(fields, &quote!(retally::__private::Cell));
     Ok(quote! {
+        #floats
+
         #[automatically_derived]
         impl #generics retally::Record for #ident #types {
             const NAME: &'static str = #name;

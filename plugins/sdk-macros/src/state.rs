@@ -1,11 +1,12 @@
 //! `#[derive(State)]` and `#[derive(Previous)]`.
 
+use crate::float;
 use crate::input::{lifetime, named, refuse, single_type, unordered, variants};
 use crate::names::plain;
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Fields, LitInt, Path};
+use syn::{Data, DeriveInput, Error, Field, Fields, LitInt, Path};
 
 pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
     if let Some(lifetime) = lifetime(input)? {
@@ -19,7 +20,15 @@ pub(crate) fn expand(input: &DeriveInput) -> crate::Expanded {
         Data::Union(_) => return refuse(name, "a union has no layout: write a struct"),
     };
     let Attribute { version, previous } = attribute(input)?;
+    let fields: Vec<&Field> = match &input.data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|variant| &variant.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    let floats = float::checked(fields, &quote!(retally::__private::Codec));
     Ok(quote! {
+        #floats
+
         #[automatically_derived]
         #[allow(clippy::all)]
         impl retally::__private::Codec for #name {

@@ -214,8 +214,9 @@ pub(crate) fn word(bytes: &[u8]) -> [u8; 8] {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a record",
     label = "no kind of value",
-    note = "a record holds bool, i64 (i32, u32 and u64 are widened), f64, Decimal<SCALE>, \
-            Timestamp, Date, &str, String, &[u8], Vec<u8>, Json, and Option of these",
+    note = "a record holds bool, i64 (i32, u32 and u64 are widened), Decimal<SCALE>, \
+            Timestamp, Date, &str, String, &[u8], Vec<u8>, Json, f64 under `#[float]`, and Option of \
+            these",
     note = "spread a nested struct out into fields of its own"
 )]
 pub trait Cell {
@@ -225,6 +226,8 @@ pub trait Cell {
     const SCALE: u8 = 0;
     /// Whether every record has it.
     const REQUIRED: bool = true;
+    /// Whether it is a float.
+    const FLOAT: bool = matches!(Self::KIND, Kind::Float);
 
     /// What stands for it in a column. A panic is told of the line that emits.
     #[track_caller]

@@ -78,8 +78,8 @@ impl<'a> Json<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of an event",
     label = "no kind of value",
-    note = "an event holds bool, i64, f64, Decimal<SCALE>, Timestamp, Date, &'a str, &'a [u8], \
-            Json<'a>, and Option of these for what may be absent",
+    note = "an event holds bool, i64, Decimal<SCALE>, Timestamp, Date, &'a str, &'a [u8], \
+            Json<'a>, f64 under `#[float]`, and Option of these for what may be absent",
     note = "other integers: write `i64`; text: write `&'a str` and `enum Event<'a>`; \
             amounts of money: write `Decimal<2>`"
 )]
@@ -90,6 +90,8 @@ pub trait EventField<'a>: Sized {
     const SCALE: u8 = 0;
     /// Whether an event without it is malformed.
     const REQUIRED: bool = true;
+    /// Whether it is a float.
+    const FLOAT: bool = matches!(Self::KIND, Kind::Float);
     /// Its column, opened.
     type Column;
 

@@ -37,8 +37,8 @@ impl Params for () {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a param",
     label = "no kind of value",
-    note = "a param is bool, i64, f64, Decimal<SCALE>, Timestamp, Date, String, Vec<u8>, or Option \
-            of these; give others a value with `#[param(default = ...)]`"
+    note = "a param is bool, i64, Decimal<SCALE>, Timestamp, Date, String, Vec<u8>, f64 under \
+            `#[float]`, or Option of these; give others a value with `#[param(default = ...)]`"
 )]
 pub trait Param: Cell + Sized {
     /// Reads it, where it was set or has a default.

@@ -14,13 +14,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
     label = "has no layout",
     note = "a HashMap or HashSet has another order in every run: write BTreeMap or BTreeSet",
     note = "for a struct or enum of your own write `#[derive(State)]` over it",
-    note = "otherwise a state holds numbers (but usize and isize), bool, char, Decimal<SCALE>, \
+    note = "otherwise a state holds numbers (but usize and isize; f64 under `#[float]`), bool, char, Decimal<SCALE>, \
             Timestamp, Date, String, Vec, VecDeque, BTreeMap, BTreeSet, Option, Box, arrays and \
             tuples"
 )]
 pub trait Codec: Sized + 'static {
     /// The length of every value in bytes, if all have the same.
     const SIZE: Option<usize>;
+    /// Whether a float is in it.
+    const FLOAT: bool = false;
 
     /// The type, in a layout.
     fn layout(layout: &mut Layout) -> String;
@@ -125,10 +127,11 @@ numbers! { u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 }
 
 /// Values that are kept as a number.
 macro_rules! as_numbers {
-    ($($type:ty $([$(const $s:ident: u8),+])?: $number:ty, $name:expr,
+    ($($type:ty $([$(const $s:ident: u8),+])? $(, float $float:literal)?: $number:ty, $name:expr,
        |$value:ident| $into:expr, $from:expr;)+) => {$(
         impl$(<$(const $s: u8),+>)? Codec for $type {
             const SIZE: Option<usize> = <$number as Codec>::SIZE;
+            $(const FLOAT: bool = $float;)?
 
             fn layout(_: &mut Layout) -> String {
                 $name
@@ -157,9 +160,9 @@ as_numbers! {
     bool: u8, "bool".to_owned(), |v| u8::from(v), |v| v != 0;
     char: u32, "char".to_owned(), |v| u32::from(v),
         |v| char::from_u32(v).unwrap_or_else(|| panic!("a state holds {v} for a char"));
-    f32: u32, "f32".to_owned(),
+    f32, float true: u32, "f32".to_owned(),
         |v| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() }, f32::from_bits;
-    f64: u64, "f64".to_owned(), |v| bits(v), f64::from_bits;
+    f64, float true: u64, "f64".to_owned(), |v| bits(v), f64::from_bits;
     Timestamp: i64, "timestamp".to_owned(), |v| v.micros(), Timestamp::from_micros;
     Date: i32, "date".to_owned(), |v| v.days(), Date::from_days;
     Decimal<S> [const S: u8]: i128, format!("decimal({S})"), |v| v.units(), Decimal::from_units;
@@ -188,6 +191,7 @@ impl Codec for String {
 
 impl<C: Codec> Codec for Option<C> {
     const SIZE: Option<usize> = None;
+    const FLOAT: bool = C::FLOAT;
 
     fn layout(layout: &mut Layout) -> String {
         format!("option<{}>", C::layout(layout))
@@ -213,6 +217,7 @@ impl<C: Codec> Codec for Option<C> {
 
 impl<C: Codec> Codec for Box<C> {
     const SIZE: Option<usize> = C::SIZE;
+    const FLOAT: bool = C::FLOAT;
 
     fn layout(layout: &mut Layout) -> String {
         C::layout(layout)
@@ -232,6 +237,7 @@ impl<C: Codec, const N: usize> Codec for [C; N] {
         Some(size) => Some(size * N),
         None => None,
     };
+    const FLOAT: bool = C::FLOAT;
 
     fn layout(layout: &mut Layout) -> String {
         format!("[{}; {N}]", C::layout(layout))
@@ -254,6 +260,7 @@ macro_rules! lists {
     )+) => {$(
         impl<$c: Codec $(+ $bound)?> Codec for $type<$c> {
             const SIZE: Option<usize> = None;
+            const FLOAT: bool = $c::FLOAT;
 
             fn layout(layout: &mut Layout) -> String {
                 format!(concat!($name, "<{}>"), $c::layout(layout))
@@ -289,6 +296,7 @@ const SMALL_MAP: usize = 11;
 
 impl<K: Codec + Ord, V: Codec> Codec for BTreeMap<K, V> {
     const SIZE: Option<usize> = None;
+    const FLOAT: bool = K::FLOAT || V::FLOAT;
 
     fn layout(layout: &mut Layout) -> String {
         let key = K::layout(layout);
@@ -321,6 +329,7 @@ macro_rules! tuples {
     ($(($($name:ident $at:tt),+))+) => {$(
         impl<$($name: Codec),+> Codec for ($($name,)+) {
             const SIZE: Option<usize> = sum(&[$($name::SIZE),+]);
+            const FLOAT: bool = $($name::FLOAT)||+;
 
             fn layout(layout: &mut Layout) -> String {
                 layout.parts(&[$($name::layout),+])
