@@ -293,6 +293,8 @@ fn head(made: &Made) -> Head {
                 ..Counts::default()
             },
             marks: Marks::default(),
+            from_snapshot: None,
+            changed_log: None,
         }),
         known: Vec::new(),
     };

@@ -2,7 +2,7 @@
 //! event is got over with the ledger.
 
 use anyhow::{Context, Result};
-use retally_tests::{Project, payments};
+use retally_tests::{Project, payment, payments};
 use serde_json::Value;
 
 const DIGESTS: [&str; 4] = ["outcomes", "views", "states", "violations"];
@@ -121,6 +121,105 @@ fn a_poison_event_is_quarantined_and_the_run_goes_on_from_the_last_snapshot() ->
         assert!(rest["counts"]["events"].as_u64() < Some(20_000), "it began at a snapshot");
         let whole = project.replay(&[])?;
         assert_same(&whole, &rest);
+    }
+    Ok(())
+}
+
+/// A project under order "path" with day 1 and day 3, of which day 3 refunds more than was paid.
+fn days() -> Result<Project> {
+    let project = Project::new("orders")?;
+    project.edit_job("order = \"log\"", "order = \"path\"")?;
+    let snapshots = "dir = \"runs\"\n\n[snapshots]\nurl = \"file:snapshots/\"\n";
+    project.edit_job("dir = \"runs\"\n", snapshots)?;
+    project.write("log/day-1.jsonl", payment(1, "acct", "10.00"))?;
+    let refund = payment(3, "acct", "15.00").replace("\"payment\"", "\"refund\"");
+    project.write("log/day-3.jsonl", refund.replace("order_id", "of"))?;
+    Ok(project)
+}
+
+#[test]
+fn a_late_file_is_refused_named_and_gone_back_for() -> Result<()> {
+    let project = days()?;
+    let first = project.replay(&["--resume"])?;
+    assert_eq!(first["from_snapshot"], Value::Null);
+    project.write("log/day-2.jsonl", payment(2, "acct", "10.00"))?;
+    let whole = project.replay(&["--set", "snapshots.url=elsewhere"])?;
+    for args in [&["--resume"][..], &["--from-snapshot", "snapshots"]] {
+        let ran = project.run(&[&["replay"], args].concat())?;
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        let named = "`day-2.jsonl` (partition day-2) is new, and under order \"path\" its events \
+                     come before those of day-3";
+        assert!(ran.stderr.contains(named), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--accept-changed-log"), "{}", ran.stderr);
+    }
+    let accepted = ["--from-snapshot", "snapshots", "--accept-changed-log", "--snapshot", "other"];
+    let wrong = project.replay(&accepted)?;
+    assert_ne!(wrong["digest"], whole["digest"]);
+    assert_eq!(wrong["marks"]["changed_log"], true);
+    let dir = wrong["run"].as_str().context("a run")?;
+    for verb in ["show", "check"] {
+        let ran = project.run(&["results", verb, dir])?;
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains("though the log is not what was taken of it: `day-2.jsonl`"));
+    }
+    let text = project.run(&["replay", "--from-snapshot", "other"])?;
+    assert!(text.stdout.contains("CHANGED LOG"), "a history keeps its mark: {}", text.stdout);
+    let ran = project.run(&["compare", dir, dir, "--markdown", "c.md", "--html", "c.html"])?;
+    let told = ran.stdout + &std::fs::read_to_string(project.path("c.md"))?;
+    let told = [told, std::fs::read_to_string(project.path("c.html"))?];
+    assert!(told.iter().all(|told| told.contains("--accept-changed-log")), "{told:?}");
+
+    let back = project.replay(&["--resume", "--set", "source.late=rewind"])?;
+    assert_same(&whole, &back);
+    // Also that of the run that went on all the same: it is not what the log gives.
+    let passed = back["passed_over"].as_array().context("passed over")?;
+    assert_eq!(passed.len(), 2);
+    assert_eq!(passed[1]["snapshot"], first["snapshots"][0]);
+    let audit = std::fs::read_to_string(project.dir_of(&back).join("audit.jsonl"))?;
+    assert!(audit.contains("\"passed_over\"") && audit.contains("day-2.jsonl"), "{audit}");
+    Ok(())
+}
+
+#[test]
+fn a_history_goes_on_day_by_day_and_is_whole() -> Result<()> {
+    let project = days()?;
+    for day in 4..7 {
+        let told = project.run(&["replay", "--resume"])?;
+        assert_eq!(told.code, 0, "{}", told.stderr);
+        assert!(!told.stdout.contains("PARTIAL"), "{}", told.stdout);
+        let goes_on = told.stdout.contains("goes on from snapshot ");
+        assert_eq!((goes_on, told.stdout.contains(": whole\n")), (day > 4, day > 4));
+        let runs = std::fs::read_dir(project.path("runs"))?.count();
+        let nothing = project.run(&["replay", "--resume"])?;
+        assert_eq!(nothing.code, 0, "{}", nothing.stderr);
+        assert!(nothing.stdout.starts_with("nothing new since snapshot "), "{}", nothing.stdout);
+        assert_eq!(project.replay(&["--resume"])?["run"], Value::Null);
+        assert_eq!(std::fs::read_dir(project.path("runs"))?.count(), runs);
+        project.write(&format!("log/day-{day}.jsonl"), payment(day, "acct", "1.00"))?;
+    }
+    let last = project.replay(&["--resume"])?;
+    assert_eq!(last["new"]["objects"], 1);
+    assert_eq!(last["new"]["events"], 1);
+    assert_eq!(last["marks"]["partial"], false);
+    assert_same(&project.replay(&["--set", "snapshots.url=elsewhere"])?, &last);
+    let manifest = std::fs::read_to_string(project.dir_of(&last).join("manifest.json"))?;
+    assert!(manifest.contains("\"checked\": \"names, sizes, ETags or edges\""), "{manifest}");
+    Ok(())
+}
+
+#[test]
+fn what_only_makes_sense_when_going_on_is_bad_usage_elsewhere() -> Result<()> {
+    let project = orders()?;
+    for (args, says) in [
+        (&["--recheck"][..], "--resume"),
+        (&["--accept-changed-log"], "--resume"),
+        (&["--resume"], "[snapshots]"),
+        (&["--resume", "--from-snapshot", "snapshots"], "cannot be used with"),
+        (&["--resume", "--snapshot", "snapshots", "--set", "source.late=later"], "\"rewind\""),
+    ] {
+        let ran = project.run(&[&["replay"], args].concat())?;
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
     }
     Ok(())
 }

@@ -38,9 +38,20 @@ impl Note {
 pub(super) fn notes_of(how: How, plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     let mut notes = Vec::new();
     for side in [a, b] {
-        let marks = side.run.as_ref().map(|run| marks(&run.marks)).unwrap_or_default();
-        let note = |mark| Note::new(NoteCode::Marked, format!("`{}` {mark}", side.label));
-        notes.extend(marks.into_iter().map(note));
+        let Some(run) = &side.run else { continue };
+        let label = &side.label;
+        let note = |text: &str| Note::new(NoteCode::Marked, format!("`{label}` {text}"));
+        notes.extend(marks(&run.marks).into_iter().map(note));
+        if let Some(snapshot) = &run.from_snapshot {
+            notes.push(note(&format!(
+                "went on from snapshot {snapshot}: its emits and outcomes are those behind it"
+            )));
+        }
+        if let Some(what) = &run.changed_log {
+            notes.push(note(&format!(
+                "went on though the log is not what was taken of it (--accept-changed-log): {what}"
+            )));
+        }
     }
     if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
         fields_notes("the view", &plan.view, a, b, &mut notes);

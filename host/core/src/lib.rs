@@ -16,6 +16,7 @@ pub mod hash;
 pub mod limits;
 pub mod log;
 pub mod manifest;
+pub mod receipt;
 pub mod reduce;
 pub mod schema;
 pub mod seed;

@@ -7,7 +7,8 @@
 
 use crate::digest::{Hash, History};
 use crate::log::Position;
-use crate::manifest::{Counts, Difference, ReducerId, Settings};
+use crate::manifest::{Change, Counts, Difference, ReducerId, Settings};
+use crate::receipt::Receipt;
 use crate::schema::Description;
 use crate::seed::Seed;
 
@@ -28,6 +29,10 @@ pub struct Head {
     pub counts: Counts,
     /// Whether the history began without the state that belonged to its first position.
     pub empty_state: bool,
+    /// What was taken of each object of the log, in the order of their partitions.
+    pub receipts: Vec<Receipt>,
+    /// In what the log had changed under what was taken, and was gone on with all the same.
+    pub accepted: Vec<Change>,
 }
 
 /// All that could decide what a snapshot holds.

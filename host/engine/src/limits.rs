@@ -21,6 +21,10 @@ pub const SPLIT_BYTES: u64 = 256 << 20;
 /// than it has must not fill a memory that nobody bounded.
 pub(crate) const FORETOLD_IDS_BYTES: usize = 4 << 30;
 
+/// Bytes at the beginning and at the end of what was taken of an object by which it is known again
+/// where its store has no word for its version.
+pub(crate) const EDGE_BYTES: u64 = 64 << 10;
+
 /// Compressed bytes that a decompressor is handed at a time.
 pub(crate) const COMPRESSED_CHUNK_BYTES: usize = 128 << 10;
 

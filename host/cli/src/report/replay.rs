@@ -1,9 +1,12 @@
 //! What a replay came to, as text and as JSON; and what differs between a run and its repetition.
 
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
-use retally_core::manifest::{Counts, Manifest, Settings, TableTotals, Totals};
+use retally_core::manifest::{
+    Change, Checked, Counts, Manifest, PassedOver, Settings, TableTotals, Totals, sentence,
+};
+use retally_core::receipt::News;
 use retally_core::schema::{Kind, display};
-use retally_engine::run::Report;
+use retally_engine::run::{NothingNew, Report};
 use retally_engine::rundir::{Keys, RunReader, Table};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -82,6 +85,29 @@ pub(crate) fn print_text(report: &Report, repeated: Option<&Repeated>) -> io::Re
     io::stdout().lock().write_all(harmless_lines(&to_text(report, repeated)).as_bytes())
 }
 
+/// Everything was taken already, and nothing was run.
+pub(crate) fn nothing_new(nothing: &NothingNew, json: bool) -> io::Result<()> {
+    let NothingNew { snapshot, objects, accepted } = nothing;
+    let mut out = io::stdout().lock();
+    if json {
+        let from = json!({ "name": snapshot, "accepted": accepted });
+        let told = json!({ "run": null, "from_snapshot": from, "new": News::default() });
+        return writeln!(out, "{told}");
+    }
+    let objects = counted(*objects as u64, "object");
+    let mut t = changed_log(accepted);
+    let _ = writeln!(t, "nothing new since snapshot {snapshot}: {objects} as taken; no run made");
+    out.write_all(harmless_lines(&t).as_bytes())
+}
+
+/// Whether the history went on over a log that had changed.
+fn changed_log(accepted: &[Change]) -> String {
+    if accepted.is_empty() {
+        return String::new();
+    }
+    format!("CHANGED LOG: gone on though it is not what was taken: {}\n", sentence(accepted))
+}
+
 fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     let m = &report.manifest;
     let stages: serde_json::Map<String, Value> =
@@ -106,6 +132,19 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if let Some(counts) = &m.since_start {
         object["since_start"] = json!(counts);
     }
+    if let Some(from) = &m.from_snapshot {
+        object["from_snapshot"] = json!({
+            "name": from.name, "checked": from.checked, "carried": from.carried,
+            "accepted": from.accepted,
+        });
+    }
+    if !m.passed_over.is_empty() {
+        object["passed_over"] = json!(m.passed_over);
+    }
+    if let Some(news) = &report.news {
+        object["new"] = json!(news);
+        object["new"]["events"] = m.counts.events.into();
+    }
     if !report.gates.is_empty() {
         let hold = report.gates.iter().all(|gate| gate.holds);
         object["gates"] = json!({ "hold": hold, "judged": report.gates });
@@ -126,7 +165,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
 
 fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     let m = &report.manifest;
-    let mut t = marks(m);
+    let mut t = marks(report);
     let _ = writeln!(t, "{}@{} over {}", m.reducer.name, m.reducer.version, extent(m));
     t += &passed_over(m);
     t += &counts(&m.counts, "");
@@ -161,7 +200,8 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
 }
 
 /// What must be known before anything else is read.
-fn marks(m: &Manifest) -> String {
+fn marks(report: &Report) -> String {
+    let m = &report.manifest;
     let mut t = String::new();
     if m.marks.empty_state {
         t += "EMPTY STATE: began without the state that belonged to the first position\n";
@@ -173,7 +213,23 @@ fn marks(m: &Manifest) -> String {
         t += "SUBSET: some keys only\n";
     }
     if let Some(from) = &m.from_snapshot {
-        let _ = writeln!(t, "from snapshot {}", from.name);
+        t += &changed_log(&from.accepted);
+        let is_whole = !m.marks.partial && !m.marks.changed_log && from.checked != Checked::Nothing;
+        let whole = if is_whole { ": whole" } else { "" };
+        let _ = writeln!(t, "goes on from snapshot {}{whole}", from.name);
+        let carried = match from.carried {
+            0 => String::new(),
+            carried => format!("; {} not read again", counted(carried, "object")),
+        };
+        let _ = writeln!(t, "  of what was taken checked: {}{carried}", from.checked);
+    }
+    for PassedOver { snapshot, why } in &m.passed_over {
+        let _ = writeln!(t, "  passed over: snapshot {snapshot}: {why}");
+    }
+    if let Some(news) = &report.news {
+        let (objects, grown) = (counted(news.objects, "object"), counted(news.grown, "object"));
+        let (events, bytes) = (counted(m.counts.events, "event"), size(news.bytes));
+        let _ = writeln!(t, "  new: {objects}, {grown} with more in them, {events}, {bytes}");
     }
     t
 }

@@ -60,6 +60,12 @@ pub struct RunSide {
     pub counts: Counts,
     /// What the run's manifest marks.
     pub marks: Marks,
+    /// The snapshot from which it went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_snapshot: Option<String>,
+    /// In what the log had changed under that snapshot, if it was gone on with all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_log: Option<String>,
 }
 
 /// A file of known results.

@@ -4,6 +4,7 @@
 //! machine; all that varies lies in `audit.jsonl` beside it. What made the results (the engine) is
 //! named outside the digests, so that equal digests from different engines are worth showing.
 
+mod changed;
 mod counts;
 mod input;
 mod settings;
@@ -12,6 +13,7 @@ mod totals;
 mod words;
 
 pub use crate::reduce::Engine;
+pub use changed::{Change, Checked, PassedOver, sentence};
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, PartitionTaken, Xxh3};
 pub use settings::{Difference, Entry, Param, Range, Settings};
@@ -65,6 +67,9 @@ pub struct Manifest {
     /// Where this run went on from; none: from the start of the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_snapshot: Option<FromSnapshot>,
+    /// Newer snapshots from which it did not go on, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
     /// The reducer.
     pub reducer: ReducerId,
     /// What was asked for.
@@ -84,12 +89,30 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marks {
-    /// The run took a part of the log only (`--from`, `--to`, `--limit`).
+    /// The run took a part of the log only (`--from`, `--to`, `--limit`). One that went on from a
+    /// snapshot without such a bound took the whole.
     pub partial: bool,
     /// The run took some keys only (`--keys`).
     pub subset: bool,
     /// The history began without the state that belonged to its first position (`--empty-state`).
     pub empty_state: bool,
+    /// The history went on though the log was no longer what was taken of it
+    /// (`--accept-changed-log`): a run from the start may give something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changed_log: bool,
+}
+
+impl Marks {
+    /// What follows from the settings and from where the run began. Whoever goes on from a snapshot
+    /// has taken the whole: the snapshot took what lies before it.
+    pub fn of(settings: &Settings, from: Option<&FromSnapshot>) -> Self {
+        Self {
+            partial: !settings.range.is_whole(),
+            subset: settings.keys.is_some(),
+            empty_state: false,
+            changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
+        }
+    }
 }
 
 /// The snapshot from which a run went on.
@@ -102,6 +125,22 @@ pub struct FromSnapshot {
     pub sha256: Hash,
     /// First offset of each partition that it does not hold.
     pub next: Vec<Position>,
+    /// How closely the log was held against what the snapshot took of it.
+    pub checked: Checked,
+    /// Objects of the log that were not read again, because nothing of them is new: their XXH3 in
+    /// the input description is what it was when they were taken.
+    pub carried: u64,
+    /// In what the log had changed, here or earlier in the history, and was gone on with all the
+    /// same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Change>,
+}
+
+impl FromSnapshot {
+    /// In what the log had changed, in one sentence.
+    pub fn accepted_text(&self) -> String {
+        sentence(&self.accepted)
+    }
 }
 
 /// Which reducer it was.

@@ -82,7 +82,7 @@ fn manifest() -> Manifest {
     Manifest {
         format: ManifestFormat::CURRENT,
         retally: "0.1.0".into(),
-        marks: Marks { partial: true, subset: true, empty_state: false },
+        marks: Marks { partial: true, subset: true, ..Marks::default() },
         run_digest: run,
         seal: seal(&run, &reducer.sha256, &job, &input.digest()),
         digests,
@@ -91,6 +91,7 @@ fn manifest() -> Manifest {
         totals: Totals::default(),
         partitions,
         from_snapshot: None,
+        passed_over: Vec::new(),
         reducer,
         job: Job { digest: job, settings, written: BTreeMap::new() },
         input_digest: input.digest(),

@@ -6,7 +6,7 @@ use crate::rundir::{RunDirError, RunReader};
 use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
-use retally_core::manifest::{Manifest, ManifestError};
+use retally_core::manifest::{FromSnapshot, Manifest, ManifestError};
 use std::path::{Path, PathBuf};
 
 /// An error about a run's files.
@@ -48,7 +48,8 @@ pub(crate) fn head(
 
 /// What a manifest says of its run.
 pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
-    let reducer = &manifest.reducer;
+    let (reducer, from) = (&manifest.reducer, manifest.from_snapshot.as_ref());
+    let accepted = FromSnapshot::accepted_text;
     let name = dir.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     Side {
         label: format!("{}@{}", reducer.name, reducer.version),
@@ -68,6 +69,8 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
             input_digest: manifest.input_digest,
             counts: manifest.counts,
             marks: manifest.marks.clone(),
+            from_snapshot: from.map(|from| from.name.clone()),
+            changed_log: from.filter(|_| manifest.marks.changed_log).map(accepted),
         }),
         known: Vec::new(),
     }

@@ -3,7 +3,7 @@
 
 use super::authored::{Raw, Written};
 use super::error::{JobError, near};
-use super::resolved::Source;
+use super::resolved::{Late, Source};
 use crate::source::Format;
 use crate::store::Scheme;
 use retally_core::decode::{Address, TimeUnit};
@@ -26,6 +26,8 @@ pub(super) const ON_CONFLICT: Words<OnConflict> =
     &[("keep-first", Some(OnConflict::KeepFirst)), ("stop", Some(OnConflict::Stop))];
 pub(super) const ON_TRAP: Words<OnTrap> =
     &[("stop", Some(OnTrap::Stop)), ("reject", Some(OnTrap::Reject))];
+pub(super) const LATE: Words<Late> =
+    &[("refuse", Some(Late::Refuse)), ("rewind", Some(Late::Rewind))];
 pub(super) const TIME_UNITS: Words<TimeUnit> = &[
     ("s", Some(TimeUnit::Seconds)),
     ("ms", Some(TimeUnit::Millis)),

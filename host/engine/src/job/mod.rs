@@ -24,7 +24,7 @@ pub use error::JobError;
 pub(crate) use error::near;
 pub use gates::{BoundGates, COUNTED, Gates};
 pub use params::{Params, columns};
-pub use resolved::{Every, Limits, ReducerFile, Resolved, Snapshots, Source};
+pub use resolved::{Every, Late, Limits, ReducerFile, Resolved, Snapshots, Source};
 
 /// The reference of all keys, with their defaults: parsed, not only shown.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

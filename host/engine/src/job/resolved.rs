@@ -69,6 +69,19 @@ pub struct Source {
     pub format: Format,
     /// Where key, id and time lie. No part of a key: every input must name its own.
     pub addressing: Addressing,
+    /// What happens when it is no longer what a snapshot took of it.
+    pub late: Late,
+}
+
+/// What a run does that is to go on from a snapshot, when the log is no longer what the snapshot
+/// took of it. Decides no result: whoever goes back takes the log as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Late {
+    /// It stops.
+    #[default]
+    Refuse,
+    /// It goes back to the newest snapshot of which this is not so, else to the start.
+    Rewind,
 }
 
 /// Bounds of the machine.

@@ -5,7 +5,7 @@
 
 use super::authored::{Place, Raw};
 use super::error::{JobError, near};
-use super::given::{FORMATS, Given, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
+use super::given::{FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
 use super::resolved::{Resolved, Snapshots};
 use super::units;
 use retally_core::decode::Address;
@@ -78,6 +78,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         given.word(&mut job.source.addressing.time_unit, TIME_UNITS)
     })
     .written(|job| word(job.source.addressing.time_unit?, TIME_UNITS)),
+    text("source.late", |job, given| given.word(&mut job.source.late, LATE))
+        .written(|job| word(job.source.late, LATE)),
     text("dedup.window", |job, given| given.put(&mut job.window, units::window)).digested(),
     text("dedup.on_conflict", |job, given| given.word(&mut job.on_conflict, ON_CONFLICT))
         .digested(),

@@ -90,6 +90,7 @@ mod tests {
             totals: Totals::default(),
             partitions: Vec::new(),
             from_snapshot: None,
+            passed_over: Vec::new(),
             reducer: ReducerId {
                 name: "orders".into(),
                 version: "1".into(),

@@ -2,13 +2,15 @@
 //! ways and says in what it does not conform.
 //!
 //! The same events come at the same offsets however often, in whatever order or at the same time
-//! parts are read.
+//! parts are read; and what was taken of a log is found again, if it can tell.
 
-use super::{End, Feed, Follow, Log, LogError, Piece};
+use super::{End, Feed, Follow, Log, LogError, Piece, Reached};
 use crate::cancel::Cancel;
 use crate::limits::{SLAB_BYTES, SLAB_EVENTS};
 use retally_core::decode::{Slab, original};
-use retally_core::log::PartitionIndex;
+use retally_core::log::{Order, PartitionIndex, Position};
+use retally_core::manifest::Checked;
+use retally_core::receipt::fit;
 use retally_core::reduce::Originals;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -52,6 +54,7 @@ pub fn check(log: &dyn Log, cancel: &Cancel) -> Result<Told, NotConforming> {
     let behind = suite.told(suite.one_after_another(Some(&from))?)?;
     same(&cut(&whole, &from), &cut(&behind, &from), "read from an offset in the middle")?;
     suite.rows(&whole)?;
+    suite.receipts(&whole)?;
     Ok(whole)
 }
 
@@ -226,5 +229,76 @@ impl Suite<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether what was taken is found again, up to the ends of pieces and up to places inside, and
+    /// the log behind it tells the rest.
+    fn receipts(&self, told: &Told) -> Result<(), NotConforming> {
+        for share in [2, 3, 1] {
+            let reached = self.reached(share)?;
+            let receipts = self.log.receipts(&reached, READERS)?;
+            let Some(present) = self.log.present(&receipts, true, READERS)? else { return Ok(()) };
+            let names = self.log.names().into_iter().zip(&reached);
+            let taken: Vec<Position> = names
+                .filter(|(name, own)| told[name].first().is_some_and(|event| event.0 < own.next))
+                .map(|(partition, own)| Position { partition, offset: own.next })
+                .collect();
+            let fit = fit(Order::Log, &taken, &receipts, &present);
+            if let Some(change) = fit.changes.first() {
+                return broken(format!("what was taken of it a moment ago differs: {change}"));
+            }
+            let of = |own: &&Position| receipts.iter().any(|r| r.partition == own.partition);
+            if !taken.iter().all(|own| of(&own)) || fit.checked != Checked::EveryByte {
+                let (given, taken) = (receipts.len(), taken.len());
+                return broken(format!("of {taken} partitions that were taken: {given} receipts"));
+            }
+            if share == 1 && !fit.news.is_none() {
+                return broken(format!("all was taken, and it says that {:?} are new", fit.news));
+            }
+            let Some(behind) = self.log.behind(&receipts) else { continue };
+            let suite = Suite { log: behind.as_ref(), cancel: self.cancel };
+            let from: Vec<u64> = reached.iter().map(|own| own.next).collect();
+            let rest = suite.told(suite.one_after_another(Some(&from))?)?;
+            same(&cut(told, &from), &cut(&rest, &from), "read behind what was taken")?;
+            let again = behind.receipts(&reached, READERS)?;
+            if again.iter().ne(&receipts) {
+                return broken("behind what was taken it gives other receipts of it".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// How far each partition is taken by who takes the first part of each, of so many parts.
+    fn reached(&self, share: usize) -> Result<Vec<Reached>, NotConforming> {
+        let begin = |partition: &super::Partition| Reached { next: partition.first, bytes: None };
+        let mut reached: Vec<Reached> = self.log.partitions().iter().map(begin).collect();
+        let mut follow: Vec<_> = reached.iter().map(|own| Follow::new(own.next)).collect();
+        let mut parts = self.one_after_another(None)?;
+        for (number, part) in self.log.parts().iter().enumerate() {
+            let partition = part.partition as usize;
+            let own = self.log.parts().iter().filter(|other| other.partition == part.partition);
+            let (all, before) = (own.count(), number - self.first_part(partition));
+            // Whole parts, and of the part behind them some events.
+            let (whole, rest) = (all / share, share > 1);
+            if before > whole || (before == whole && !rest) {
+                continue;
+            }
+            let pieces = std::mem::take(&mut parts[number].1);
+            let wanted = pieces.len().div_ceil(if before < whole { 1 } else { share });
+            for (at, piece) in pieces.into_iter().take(wanted).enumerate() {
+                let events = piece.slab.len();
+                let is_last = before == whole && at + 1 == wanted;
+                let taken = if is_last { events.div_ceil(share) } else { events };
+                let offsets = follow[partition].place(piece.offsets.clone(), events);
+                let offsets = offsets.map_err(|e| NotConforming::Broken(e.to_string()))?;
+                let next = offsets.at(taken - 1) + 1;
+                reached[partition] = Reached { next, bytes: piece.end_at(taken) };
+            }
+        }
+        Ok(reached)
+    }
+
+    fn first_part(&self, partition: usize) -> usize {
+        self.log.parts().partition_point(|part| (part.partition as usize) < partition)
     }
 }

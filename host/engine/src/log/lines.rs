@@ -38,6 +38,8 @@ pub(crate) struct LineReader<R> {
     failed: Option<io::Error>,
     /// Lines given out.
     lines: u64,
+    /// The last of them has no line end.
+    open: bool,
 }
 
 impl<R: Read> LineReader<R> {
@@ -54,6 +56,7 @@ impl<R: Read> LineReader<R> {
             at_end: false,
             failed: None,
             lines: 0,
+            open: false,
         }
     }
 
@@ -102,6 +105,16 @@ impl<R: Read> LineReader<R> {
     /// Lines given out so far.
     pub(crate) fn lines(&self) -> u64 {
         self.lines
+    }
+
+    /// Bytes that were read behind the last line given out.
+    pub(crate) fn held(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
+    /// Whether the last line given out has no line end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Bytes of the stream that the lines given out so far take, with what was skipped.
@@ -181,6 +194,7 @@ impl<R: Read> LineReader<R> {
         bytes.truncate(end);
         self.base += end as u64;
         self.lines += ends.len() as u64;
+        self.open = !bytes.ends_with(b"\n");
         // Only a line that is alone in its slab can be so long.
         let length = without_line_end(&bytes);
         if ends.len() == 1 && length > LINE_MAX_BYTES {
@@ -219,6 +233,7 @@ impl<R: Read> LineReader<R> {
         }
         self.base += length + line_end;
         self.lines += 1;
+        self.open = line_end == 0;
         Ok(Lines { cut: vec![(0, length - u64::from(ends_in_cr))], ..slab })
     }
 }

@@ -1,15 +1,17 @@
 //! A log that lies in memory: Arrow rows or lines of text, for whoever has the events already.
 
-use super::{End, Feed, LineReader, Log, LogError, Part, Partition, Piece};
+use super::{End, Feed, Follow, LineReader, Log, LogError, Part, Partition, Piece, Reached};
 use crate::limits::{CHUNK_BYTES, SLAB_EVENTS};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use bytes::buf::{Buf, Reader};
-use retally_core::decode::Slab;
+use retally_core::decode::{Slab, original};
 use retally_core::log::{Offsets, PartitionIndex};
+use retally_core::manifest::Xxh3;
+use retally_core::receipt::{Growth, Present, Receipt, Seen, Took};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// A log that lies in memory. Each partition is one part.
 #[derive(Debug, Clone)]
@@ -108,6 +110,87 @@ impl Log for MemoryLog {
         };
         Ok(Box::new(MemoryFeed { events, offsets: held.offsets.clone(), given: 0 }))
     }
+
+    /// Memory is read fast: every event that was taken is looked at.
+    fn receipts(&self, reached: &[Reached], _threads: usize) -> Result<Vec<Receipt>, LogError> {
+        let taken = |(partition, reached): (&Partition, &Reached)| reached.next > partition.first;
+        let all = (0..).zip(self.partitions.iter().zip(reached));
+        all.filter(|(_, own)| taken(*own))
+            .map(|(part, (partition, reached))| {
+                let content = self.content(part, reached.next)?;
+                Ok(Receipt {
+                    partition: partition.name.clone(),
+                    object: partition.name.clone(),
+                    next: reached.next,
+                    took: if content.is_all { Took::Whole } else { Took::UpTo },
+                    bytes: content.taken_bytes,
+                    growth: Growth::Any,
+                    etag: None,
+                    edges: None,
+                    xxh3_128: content.xxh3,
+                })
+            })
+            .collect()
+    }
+
+    fn present(
+        &self,
+        receipts: &[Receipt],
+        _every_byte: bool,
+        _threads: usize,
+    ) -> Result<Option<Vec<Present>>, LogError> {
+        let all = (0..).zip(&self.partitions).map(|(part, partition)| {
+            let receipt = receipts.iter().find(|receipt| receipt.partition == partition.name);
+            let content = self.content(part, receipt.map_or(0, |receipt| receipt.next))?;
+            Ok(Present {
+                partition: partition.name.clone(),
+                object: partition.name.clone(),
+                bytes: content.bytes,
+                etag: None,
+                seen: Seen { xxh3_128: receipt.map(|_| content.xxh3), ..Seen::default() },
+            })
+        });
+        all.collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// What a partition in memory holds.
+struct Content {
+    /// Of all events.
+    bytes: u64,
+    /// Of those before an offset.
+    taken_bytes: u64,
+    xxh3: Xxh3,
+    /// All lie before it.
+    is_all: bool,
+}
+
+impl MemoryLog {
+    /// What a partition holds, and what of it lies before offset `next`.
+    fn content(&self, part: usize, next: u64) -> Result<Content, LogError> {
+        let mut feed = self.read(part, 0)?;
+        let mut follow = Follow::new(self.partitions[part].first);
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        let (mut bytes, mut taken_bytes, mut is_all) = (0, 0, true);
+        while let Poll::Ready(piece) = feed.poll(&mut Context::from_waker(Waker::noop())) {
+            let Some(piece) = piece? else { break };
+            let offsets = follow.place(piece.offsets, piece.slab.len())?;
+            for row in 0..piece.slab.len() {
+                let event = original(&piece.slab, row);
+                // An event counts, if it holds nothing.
+                let length = event.len() as u64 + 1;
+                bytes += length;
+                is_all = offsets.at(row) < next;
+                if is_all {
+                    taken_bytes += length;
+                    hash.update(&offsets.at(row).to_le_bytes());
+                    hash.update(&length.to_le_bytes());
+                    hash.update(&event);
+                }
+            }
+        }
+        Ok(Content { bytes, taken_bytes, xxh3: Xxh3(hash.digest128()), is_all })
+    }
 }
 
 struct MemoryFeed {
@@ -161,7 +244,7 @@ impl Feed for MemoryFeed {
             // Too few of them are told of by whoever follows.
             Some(all) => Offsets::These(all.get(from..to.min(all.len())).unwrap_or(&[]).into()),
         };
-        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(offsets) })))
+        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(offsets), end: None })))
     }
 
     fn bytes_read(&self) -> u64 {

@@ -28,8 +28,10 @@ use arrow_array::RecordBatch;
 use retally_core::decode::Slab;
 use retally_core::log::{Offsets, PartitionIndex};
 use retally_core::manifest::Object;
+use retally_core::receipt::{Present, Receipt};
 use retally_core::reduce::Originals;
 use std::error::Error;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Whatever gives events. What it cannot give, or what is no longer what was read of it, is an
@@ -77,6 +79,35 @@ pub trait Log: Send + Sync {
         Ok(self.objects())
     }
 
+    /// What tells later whether what was taken is still there, for a snapshot: of each object (or
+    /// partition) of which something was taken a receipt, in the order of the partitions. `reached`
+    /// tells how far each partition was taken. None: this kind of log cannot tell.
+    fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
+        let _ = (reached, threads);
+        Ok(Vec::new())
+    }
+
+    /// Everything of the log as it stands, held against `receipts` of an earlier look at it:
+    /// cheaply (versions, edges), or at `every_byte` that was taken. What is compared is
+    /// [`retally_core::receipt::fit`]'s business. None: this kind of log cannot tell.
+    fn present(
+        &self,
+        receipts: &[Receipt],
+        every_byte: bool,
+        threads: usize,
+    ) -> Result<Option<Vec<Present>>, LogError> {
+        let _ = (receipts, every_byte, threads);
+        Ok(None)
+    }
+
+    /// The same log, for who has taken what `kept` say, which was found to be there still: it may
+    /// begin behind that (a partition's first offset tells), so that it is not read again. None: it
+    /// is read from its beginning.
+    fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
+        let _ = kept;
+        None
+    }
+
     /// Stored bytes of all parts, for showing progress; 0: nobody knows.
     fn bytes(&self) -> u64 {
         self.parts().iter().map(|part| part.bytes).sum()
@@ -97,6 +128,15 @@ pub struct Partition {
     pub first: u64,
     /// Where it ends.
     pub end: End,
+}
+
+/// How far a partition was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The first offset that was not taken.
+    pub next: u64,
+    /// Stored bytes of the partition in front of it, if the log said ([`Piece::end`]).
+    pub bytes: Option<u64>,
 }
 
 /// Where a partition ends.
@@ -141,6 +181,24 @@ pub struct Piece {
     /// Where they lie. None: they follow, without a gap, what came before them in the partition,
     /// which is all that a reader in the middle of a file can say.
     pub offsets: Option<Offsets>,
+    /// Stored bytes of the partition up to and with this piece, where a reader could begin behind
+    /// it. None: nobody knows, or nobody could.
+    pub end: Option<u64>,
+}
+
+impl Piece {
+    /// Stored bytes of the partition up to and with the first `events` events of this piece, as
+    /// [`end`](Piece::end).
+    pub fn end_at(&self, events: usize) -> Option<u64> {
+        match &self.slab {
+            _ if events == self.slab.len() => self.end,
+            Slab::Lines(lines) if lines.cut.is_empty() => {
+                let begins = events.checked_sub(1).map_or(0, |last| lines.ends[last]);
+                self.end?.checked_sub(lines.bytes.len() as u64 - u64::from(begins))
+            }
+            Slab::Lines(_) | Slab::Rows(_) => None,
+        }
+    }
 }
 
 /// Follows the pieces of one partition, in the order of its parts, and tells where each lies.

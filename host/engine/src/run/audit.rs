@@ -40,6 +40,9 @@ pub(crate) fn text(
         "command": Some(&options.command).filter(|command| !command.is_empty()),
         "threads": options.threads(),
         "batch_events": options.batch_events,
+        "from_snapshot": manifest.from_snapshot,
+        "passed_over": Some(&manifest.passed_over).filter(|passed| !passed.is_empty()),
+        "new": prepared.news,
         "machine": {
             "os": std::env::consts::OS,
             "arch": std::env::consts::ARCH,

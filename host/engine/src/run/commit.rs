@@ -9,6 +9,7 @@ use super::results::Results;
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::compare::CompareError;
+use crate::log::Reached;
 use retally_compare::{SideStretch, Tally};
 use retally_core::dedup::Window;
 use retally_core::log::Micros;
@@ -101,8 +102,15 @@ impl<'a> Committer<'a> {
 
     /// A point to go on from: every batch so far was taken, and none behind is folded.
     pub(crate) fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
-        for (results, lane) in self.results.iter().zip(self.prepared.lanes.iter()) {
-            lock(results).commit(lane, &self.prepared.names, extents)?;
+        if !self.results.iter().any(|results| lock(results).takes.commits) {
+            return Ok(());
+        }
+        let Prepared { source, names, lanes, options, .. } = self.prepared;
+        let reached = |extent: &Extent| Reached { next: extent.next, bytes: extent.bytes };
+        let reached: Vec<Reached> = extents.iter().map(reached).collect();
+        let receipts = source.receipts(&reached, options.threads())?;
+        for (results, lane) in self.results.iter().zip(lanes.iter()) {
+            lock(results).commit(lane, names, extents, &receipts)?;
         }
         Ok(())
     }

@@ -99,6 +99,7 @@ pub fn compare(
     let plan = plan(&a, &b, &options.compare.options)?;
     let shared = Shared::new(&a, &b, &plan);
     let mut replay = options.replay.clone();
+    replay.resume = false;
     (replay.from_snapshot, replay.snapshot) = (None, None);
     // A side without a run directory has no sink in its list.
     let mut dirs = options.dirs.clone().map(|dir| {

@@ -9,7 +9,7 @@ use crate::snapshot::SnapshotError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{CountsError, ManifestError, TotalsError};
+use retally_core::manifest::{Change, CountsError, ManifestError, TotalsError, sentence};
 use retally_core::reduce::KeyFault;
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -71,6 +71,18 @@ pub enum RunError {
     /// A snapshot cannot be loaded.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The newest snapshot is to be gone on from, and nothing says where snapshots lie.
+    #[error(
+        "no folder of snapshots to resume from; write url = \"file:snapshots/\" in [snapshots], or \
+         name one with --snapshot"
+    )]
+    NoSnapshots,
+    /// The log is no longer what a snapshot took of it.
+    #[error(transparent)]
+    ChangedLog(Box<ChangedLog>),
+    /// Everything of the log was taken already, so that nothing was run.
+    #[error(transparent)]
+    NothingNew(Box<NothingNew>),
     /// What came out cannot be kept.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -145,6 +157,34 @@ pub enum RunError {
     Internal(String),
 }
 
+/// A log of which nothing is new.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing is new since snapshot {snapshot}: {objects} objects of the log are as they were")]
+pub struct NothingNew {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Objects of the log that were taken.
+    pub objects: usize,
+    /// In what the log had changed earlier in the history, and was gone on with all the same.
+    pub accepted: Vec<Change>,
+}
+
+/// A log that is no longer what a snapshot took of it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the log is no longer what snapshot {snapshot} took of it: {}; put it back as it was, go back \
+     to an older snapshot or the start (late = \"rewind\" in [source]), go on all the same, which \
+     every report will say (--accept-changed-log), or replay from the start into another folder of \
+     snapshots",
+    sentence(.changes)
+)]
+pub struct ChangedLog {
+    /// The snapshot.
+    pub snapshot: String,
+    /// In what.
+    pub changes: Vec<Change>,
+}
+
 /// The event at which a run stopped.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -206,6 +246,7 @@ impl RunError {
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
             | Self::LedgerPartition { .. }
+            | Self::NoSnapshots
             | Self::Plan(_) => true,
             _ => false,
         }

@@ -5,6 +5,8 @@ mod audit;
 mod bell;
 #[cfg(test)]
 mod bytes_tests;
+#[cfg(test)]
+mod changed_tests;
 mod commit;
 mod compare;
 mod error;
@@ -33,7 +35,7 @@ mod turns;
 
 pub use crate::limits::BATCH_EVENTS;
 pub use compare::{Compared, PassOptions, compare, compare_files};
-pub use error::{RunError, Stopped};
+pub use error::{ChangedLog, NothingNew, RunError, Stopped};
 pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,

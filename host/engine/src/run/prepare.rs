@@ -8,7 +8,7 @@ use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
-use super::resume::{self, Resumed};
+use super::resume::Goes;
 use super::sequence::Cuts;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
@@ -22,6 +22,7 @@ use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
 use retally_core::log::{Order, PartitionIndex, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
+use retally_core::receipt::News;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
@@ -40,6 +41,8 @@ pub(crate) struct Prepared<'a> {
     pub watch: Stopwatch,
     pub source: Arc<dyn Log>,
     pub names: Vec<String>,
+    /// What of the log the snapshot did not take, from which the run goes on.
+    pub news: Option<News>,
     pub plan: Arc<Plan>,
     /// A replay has one, a comparison two.
     pub lanes: Lanes,
@@ -91,7 +94,7 @@ pub(crate) fn prepare<'a, 's>(
     };
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
-    let mut from = vec![0; names.len()];
+    let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
     let (mut lanes, mut all) = (Vec::new(), Vec::new());
     for (Side { reducer, sink, file }, params) in sides.into_iter().zip(params) {
         let settings = settings(job, options, &reducer, &params, &ledger);
@@ -99,28 +102,29 @@ pub(crate) fn prepare<'a, 's>(
         let contract = retally_sandbox::CONTRACT_VERSION;
         let binding = Binding::new(reducer.description(), reducer.digest(), contract, settings);
         let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
-        let mut resumed = match &options.from_snapshot {
-            Some(url) => resume::load(url, &job.base, &binding, &names, recipe)?,
-            None => Resumed::beginning(recipe, &names),
-        };
+        let goes = Goes { job, options, binding: &binding, log: source.as_ref(), names: &names };
+        let mut resumed = goes.begin(recipe, observer)?;
         let results = Results::new(sink, reducer, file, binding, &resumed);
         results.sink.check()?;
         if results.takes.places {
             resumed.fold.shards.iter_mut().for_each(Shard::note_reaches);
         }
-        from = resumed.from;
-        reaches(source.as_ref(), &from)?;
+        (from, news, kept) = (resumed.next, resumed.from.news, resumed.kept);
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
+    // To count up to a limit all events are wanted; two sides may begin at two places.
+    let behind = lanes.len() == 1 && options.limit.is_none() && !kept.is_empty();
+    let behind = if behind { source.behind(&kept) } else { None };
     let commits = all.iter().any(|results| results.takes.commits);
     let prepared = Prepared {
         job,
         options,
         observer,
         watch,
-        source,
+        source: behind.unwrap_or(source),
         names,
+        news,
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
         cuts: cuts(job, options, from, commits),
@@ -225,19 +229,6 @@ fn ends(job: &Resolved, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, RunError> {
             open.name
         )))),
         None => Ok(log),
-    }
-}
-
-/// Refuses a log whose partitions begin behind what a snapshot has reached.
-fn reaches(log: &dyn Log, from: &[u64]) -> Result<(), RunError> {
-    let mut both = log.partitions().iter().zip(from);
-    match both.find(|(partition, from)| (1..partition.first).contains(from)) {
-        Some((partition, from)) => Err(RunError::Log(LogError::usage(format!(
-            "partition {} begins at offset {}, and the snapshot has reached {from}: the events \
-             between are gone; begin at the beginning, without --from-snapshot",
-            partition.name, partition.first
-        )))),
-        None => Ok(()),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::sink::{End, RunDir, Sink, Snapshots};
 use retally_compare::model::gate::Judged;
 use retally_core::digest::Tables;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
+use retally_core::receipt::News;
 use retally_core::reduce::{Finals, Reducer, Shard};
 use retally_sandbox::LogSink;
 use std::path::PathBuf;
@@ -47,6 +48,15 @@ pub struct ReplayOptions {
     pub limit: Option<u64>,
     /// Go on from a snapshot: a folder of snapshots (its newest) or one snapshot in it.
     pub from_snapshot: Option<String>,
+    /// Go on from the newest snapshot that fits in the folder in which this run saves its own; from
+    /// the start if there is none. Where nothing is new, nothing is run
+    /// ([`RunError::NothingNew`]).
+    pub resume: bool,
+    /// Hold every byte that the snapshot took of the log against what is there, and not only
+    /// versions and edges.
+    pub recheck: bool,
+    /// Go on from a snapshot though the log is no longer what was taken of it.
+    pub accept_changed_log: bool,
     /// Save a snapshot at the end to this URL, whatever the job says.
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
@@ -77,6 +87,9 @@ impl Default for ReplayOptions {
             keys: None,
             limit: None,
             from_snapshot: None,
+            resume: false,
+            recheck: false,
+            accept_changed_log: false,
             snapshot: None,
             attest: false,
             cancel: Cancel::default(),
@@ -135,6 +148,8 @@ pub struct Report {
     pub gates: Vec<Judged>,
     /// Snapshots saved, by name.
     pub snapshots: Vec<String>,
+    /// What of the log was new; none: there was no snapshot, or the log cannot tell.
+    pub news: Option<News>,
     /// Time that it took, in seconds.
     pub seconds: f64,
     /// Stages and the time spent in each, in seconds, summed over threads.
@@ -200,6 +215,7 @@ fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report,
         manifest,
         gates: Vec::new(),
         snapshots: results.saved.clone(),
+        news: prepared.news,
         seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
     })

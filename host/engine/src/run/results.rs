@@ -3,17 +3,15 @@
 
 use super::error::RunError;
 use super::lane::Lane;
-use super::resume::{Resumed, sort};
+use super::resume::{From, Resumed, sort};
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::job::Resolved;
 use crate::sink::{Beginning, Commit, Sink, Takes};
-use crate::snapshot::SnapshotRef;
 use retally_core::digest::{Outcomes, PartitionDigest, Trees, run_digest};
 use retally_core::log::Position;
-use retally_core::manifest::{
-    Counts, FromSnapshot, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal,
-};
+use retally_core::manifest::{Counts, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal};
+use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Finals, Reducer, Shard, stateless};
 use retally_core::snapshot::{Binding, Head};
 use std::path::PathBuf;
@@ -24,9 +22,8 @@ pub(crate) struct Results<'a> {
     /// The reducer's file, if it is not the one that the job names.
     file: Option<PathBuf>,
     binding: Binding,
-    from_snapshot: Option<(FromSnapshot, SnapshotRef)>,
-    /// Partitions of the history that this log does not have.
-    beyond: Vec<Position>,
+    /// Where it began.
+    from: From,
     outcomes: Outcomes,
     counts: Counts,
     totals: Totals,
@@ -53,8 +50,7 @@ impl<'a> Results<'a> {
             reducer,
             file,
             binding,
-            from_snapshot: resumed.snapshot.clone(),
-            beyond: resumed.beyond.clone(),
+            from: resumed.from.clone(),
             outcomes: resumed.fold.outcomes.clone(),
             counts: Counts::default(),
             before: resumed.counts,
@@ -66,7 +62,7 @@ impl<'a> Results<'a> {
 
     /// Begins. `partitions`: their names.
     pub(crate) fn begin(&mut self, partitions: &[String]) -> Result<(), RunError> {
-        let snapshot = self.from_snapshot.as_ref().map(|(_, reference)| reference);
+        let snapshot = self.from.snapshot.as_ref().map(|(_, reference)| reference);
         let history = if snapshot.is_some() { self.outcomes.save() } else { Vec::new() };
         let description = self.reducer.description();
         let beginning = Beginning { description, partitions, history: &history, snapshot };
@@ -109,6 +105,7 @@ impl<'a> Results<'a> {
         lane: &Lane,
         names: &[String],
         extents: &[Extent],
+        receipts: &[Receipt],
     ) -> Result<(), RunError> {
         if !self.takes.commits {
             return Ok(());
@@ -118,7 +115,7 @@ impl<'a> Results<'a> {
             offset: extent.next,
         };
         let own = names.iter().zip(extents).map(reached);
-        let mut partitions: Vec<Position> = own.chain(self.beyond.clone()).collect();
+        let mut partitions: Vec<Position> = own.chain(self.from.beyond.clone()).collect();
         let places = sort(&mut partitions);
         let mut pieces = Vec::new();
         for mut shard in lane.lock_shards() {
@@ -135,6 +132,8 @@ impl<'a> Results<'a> {
             outcomes: self.outcomes.save(),
             counts: self.before.then(&self.counts),
             empty_state: false,
+            receipts: receipts.to_vec(),
+            accepted: self.from.snapshot.as_ref().map_or(Vec::new(), |(f, _)| f.accepted.clone()),
         };
         self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
         Ok(())
@@ -160,22 +159,20 @@ impl<'a> Results<'a> {
             written.insert("job.reducer".into(), file.display().to_string().into());
         }
         let input_digest = input.digest();
+        let from = self.from.snapshot.as_ref().map(|(from, _)| from.clone());
         Ok(Manifest {
             format: ManifestFormat::CURRENT,
             retally: env!("CARGO_PKG_VERSION").into(),
-            marks: Marks {
-                partial: !settings.range.is_whole() || self.from_snapshot.is_some(),
-                subset: settings.keys.is_some(),
-                empty_state: false,
-            },
+            marks: Marks::of(&settings, from.as_ref()),
             run_digest: run,
             seal: seal(&run, &reducer.sha256, &job_digest, &input_digest),
             digests,
             counts: self.counts,
             totals: self.totals.clone(),
-            since_start: self.from_snapshot.as_ref().map(|_| self.before.then(&self.counts)),
+            since_start: from.as_ref().map(|_| self.before.then(&self.counts)),
             partitions: counted,
-            from_snapshot: self.from_snapshot.as_ref().map(|(from, _)| from.clone()),
+            from_snapshot: from,
+            passed_over: self.from.passed_over.clone(),
             reducer,
             job: Job { digest: job_digest, settings, written },
             input_digest,

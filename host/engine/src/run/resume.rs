@@ -1,12 +1,16 @@
-//! Where a run begins: with nothing, or with what a snapshot holds.
+//! Where a run begins: with nothing, or with what a snapshot holds, if the log is still the one
+//! that it took.
 
-use super::error::RunError;
-use crate::snapshot::{SnapshotRef, Store};
+use super::error::{ChangedLog, NothingNew, RunError};
+use super::replay::{Observer, ReplayOptions};
+use crate::job::{Late, Resolved};
+use crate::log::{Log, LogError};
+use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
 use retally_core::fold::{Fold, Recipe};
 use retally_core::log::{PartitionIndex, Position};
-use retally_core::manifest::{Counts, FromSnapshot};
+use retally_core::manifest::{Checked, Counts, FromSnapshot, PassedOver, sentence};
+use retally_core::receipt::{Fit, News, Receipt, fit};
 use retally_core::snapshot::Binding;
-use std::path::Path;
 
 /// Where a run begins.
 pub(crate) struct Resumed {
@@ -14,72 +18,226 @@ pub(crate) struct Resumed {
     /// Counts before this run.
     pub counts: Counts,
     /// For each partition of the run the first offset to take.
-    pub from: Vec<u64>,
+    pub next: Vec<u64>,
+    pub from: From,
+    /// What was taken of the log and is still there.
+    pub kept: Vec<Receipt>,
+}
+
+/// What of where a run begins is told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct From {
     pub snapshot: Option<(FromSnapshot, SnapshotRef)>,
+    /// What of the log the snapshot did not take; none: the log cannot tell, or there is none.
+    pub news: Option<News>,
+    /// Newer snapshots that were passed over.
+    pub passed_over: Vec<PassedOver>,
     /// Partitions of the history that this log does not have; their numbers follow those it has.
     pub beyond: Vec<Position>,
 }
 
-impl Resumed {
-    /// A history that begins with this run.
-    pub(crate) fn beginning(recipe: Recipe, names: &[String]) -> Self {
-        Self {
-            fold: Fold::new(recipe, names),
+/// What a run is that may go on from a snapshot.
+pub(crate) struct Goes<'a> {
+    pub job: &'a Resolved,
+    pub options: &'a ReplayOptions,
+    pub binding: &'a Binding,
+    pub log: &'a dyn Log,
+    pub names: &'a [String],
+}
+
+/// A snapshot to go on from, and how the log stands to it.
+struct Chosen {
+    summary: Summary,
+    /// None: the log cannot tell.
+    fit: Option<Fit>,
+}
+
+impl Goes<'_> {
+    /// Where the run begins, as its options say.
+    pub(crate) fn begin(
+        &self,
+        recipe: Recipe,
+        observer: &dyn Observer,
+    ) -> Result<Resumed, RunError> {
+        let (job, options) = (self.job, self.options);
+        let folder = || options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
+        let url = match (&options.from_snapshot, options.resume) {
+            (Some(url), _) => url,
+            (None, true) => folder().ok_or(RunError::NoSnapshots)?,
+            (None, false) => return Ok(self.beginning(recipe, Vec::new())),
+        };
+        let (chosen, passed_over) = self.choose(url)?;
+        for PassedOver { snapshot, why } in &passed_over {
+            observer.note(&format!("passed over snapshot {snapshot}: {why}"));
+        }
+        let Some(chosen) = chosen else {
+            observer.note("there is no snapshot to go on from: begins at the start of the log");
+            return Ok(self.beginning(recipe, passed_over));
+        };
+        self.load(chosen, recipe, passed_over)
+    }
+
+    fn beginning(&self, recipe: Recipe, passed_over: Vec<PassedOver>) -> Resumed {
+        Resumed {
+            fold: Fold::new(recipe, self.names),
             counts: Counts::default(),
-            from: vec![0; names.len()],
-            snapshot: None,
-            beyond: Vec::new(),
+            next: vec![0; self.names.len()],
+            from: From { passed_over, ..From::default() },
+            kept: Vec::new(),
+        }
+    }
+
+    /// The snapshot to go on from, if there is one, and those that were passed over before it.
+    fn choose(&self, url: &str) -> Result<(Option<Chosen>, Vec<PassedOver>), RunError> {
+        let (mut passed_over, mut found) = (Vec::new(), None);
+        let store = Store::open(url, &self.job.base)?;
+        let newest = store.newest(self.binding, |summary| {
+            reaches(self.log, &summary.partitions)?;
+            let rewinds = self.job.source.late == Late::Rewind;
+            let (snapshot, accepts) =
+                (summary.reference.name.clone(), self.options.accept_changed_log);
+            if rewinds && !accepts && !summary.accepted.is_empty() {
+                // Whoever goes back wants what a run from the start gives.
+                let why = format!("its log had changed: {}", sentence(&summary.accepted));
+                passed_over.push(PassedOver { snapshot, why });
+                return Ok(false);
+            }
+            let fit = self.fit(summary)?;
+            let changes = fit.as_ref().map_or(&[][..], |fit| &fit.changes);
+            if changes.is_empty() || accepts {
+                found = Some(fit);
+                return Ok(true);
+            }
+            if !rewinds {
+                let changed = ChangedLog { snapshot, changes: changes.to_vec() };
+                return Err(RunError::ChangedLog(Box::new(changed)));
+            }
+            let why = format!("the log is no longer what it took: {}", sentence(changes));
+            passed_over.push(PassedOver { snapshot, why });
+            Ok(false)
+        });
+        match newest {
+            Ok(summary) => {
+                Ok((summary.zip(found).map(|(summary, fit)| Chosen { summary, fit }), passed_over))
+            }
+            // Whoever asks for the newest that fits begins where there is none.
+            Err(RunError::Snapshot(SnapshotError::None(_))) if self.options.resume => {
+                Ok((None, passed_over))
+            }
+            Err(RunError::Snapshot(SnapshotError::Differs { name, difference }))
+                if self.options.resume =>
+            {
+                let (what, held, needed) = (difference.what, difference.held, difference.needed);
+                let why = format!("its {what} is {held}, this run's is {needed}");
+                passed_over.push(PassedOver { snapshot: name, why });
+                Ok((None, passed_over))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How the log stands to what a snapshot took of it.
+    fn fit(&self, summary: &Summary) -> Result<Option<Fit>, RunError> {
+        let (receipts, reached) = (&summary.receipts, &summary.partitions);
+        let present = self.log.present(receipts, self.every_byte(), self.options.threads())?;
+        Ok(present.map(|present| fit(self.job.order, reached, receipts, &present)))
+    }
+
+    /// Whoever attests to the log reads every byte of it.
+    fn every_byte(&self) -> bool {
+        self.options.recheck || self.options.attest
+    }
+
+    fn load(
+        &self,
+        Chosen { summary, fit }: Chosen,
+        recipe: Recipe,
+        passed_over: Vec<PassedOver>,
+    ) -> Result<Resumed, RunError> {
+        let is_same = |fit: &Fit| fit.changes.is_empty() && fit.news.is_none();
+        if self.options.resume && fit.as_ref().is_some_and(is_same) {
+            let (snapshot, accepted) = (summary.reference.name, summary.accepted);
+            let nothing = NothingNew { snapshot, objects: summary.receipts.len(), accepted };
+            return Err(RunError::NothingNew(Box::new(nothing)));
+        }
+        let names = self.names;
+        let mut loaded = summary.reference.load(self.binding)?;
+        let head = loaded.head.clone();
+        let mut beyond = Vec::new();
+        let home = |reached: &Position| {
+            let own = names.binary_search(&reached.partition);
+            let number = own.unwrap_or_else(|_| {
+                beyond.push(reached.clone());
+                names.len() + beyond.len() - 1
+            });
+            number as PartitionIndex
+        };
+        let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
+        let recipe = Recipe { seed: head.seed, ..recipe };
+        let mut fold = Fold::resume(recipe, names, head.outcomes)?;
+        while let Some(mut group) = loaded.next_group()? {
+            let mut slots = Vec::new();
+            for keys in &group.keys {
+                slots.extend(fold.import_keys(keys, &homes));
+            }
+            while let Some(ids) = group.ids.next(&group.keys)? {
+                fold.import_ids(&ids, &slots);
+            }
+        }
+        let next = |name: &String| next_of(&head.partitions, name);
+        let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
+        let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
+        let snapshot = self.told(&summary, fit.as_ref());
+        let news = fit.map(|fit| fit.news);
+        Ok(Resumed {
+            fold,
+            counts: head.counts,
+            next: names.iter().map(next).collect(),
+            from: From { snapshot: Some((snapshot, summary.reference)), news, passed_over, beyond },
+            kept,
+        })
+    }
+
+    /// What the manifest says of the snapshot, and of the log under it.
+    fn told(&self, summary: &Summary, fit: Option<&Fit>) -> FromSnapshot {
+        let mut accepted = summary.accepted.clone();
+        for change in fit.map_or(&[][..], |fit| &fit.changes) {
+            if !accepted.contains(change) {
+                accepted.push(change.clone());
+            }
+        }
+        let reads_all = self.every_byte() || self.options.limit.is_some();
+        let carried = fit.filter(|_| !reads_all).map_or(0, |fit| fit.untouched);
+        FromSnapshot {
+            name: summary.reference.name.clone(),
+            sha256: summary.reference.sha256,
+            next: summary.partitions.clone(),
+            checked: fit.map_or(Checked::Nothing, |fit| fit.checked),
+            carried,
+            accepted,
         }
     }
 }
 
-/// Goes on from the snapshot at `url`: a folder of snapshots (its newest that fits) or one of them.
-pub(crate) fn load(
-    url: &str,
-    base: &Path,
-    binding: &Binding,
-    names: &[String],
-    recipe: Recipe,
-) -> Result<Resumed, RunError> {
-    let store = Store::open(url, base)?;
-    let summary = store.latest(binding)?;
-    let mut loaded = summary.reference.load(binding)?;
-    let head = loaded.head.clone();
-    let mut beyond = Vec::new();
-    let home = |reached: &Position| match names.iter().position(|name| *name == reached.partition) {
-        Some(number) => number as PartitionIndex,
-        None => {
-            beyond.push(reached.clone());
-            (names.len() + beyond.len() - 1) as PartitionIndex
-        }
-    };
-    let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
-    let recipe = Recipe { seed: head.seed, ..recipe };
-    let mut fold = Fold::resume(recipe, names, head.outcomes)?;
-    while let Some(mut group) = loaded.next_group()? {
-        let mut slots = Vec::new();
-        for keys in &group.keys {
-            slots.extend(fold.import_keys(keys, &homes));
-        }
-        while let Some(ids) = group.ids.next(&group.keys)? {
-            fold.import_ids(&ids, &slots);
+/// Up to which offset a partition was taken.
+fn next_of(reached: &[Position], name: &String) -> u64 {
+    let place = reached.binary_search_by(|reached| reached.partition.cmp(name));
+    place.map_or(0, |place| reached[place].offset)
+}
+
+/// Refuses a log whose partitions begin behind what a snapshot has reached.
+fn reaches(log: &dyn Log, reached: &[Position]) -> Result<(), RunError> {
+    for partition in log.partitions() {
+        let from = next_of(reached, &partition.name);
+        if (1..partition.first).contains(&from) {
+            return Err(RunError::Log(LogError::usage(format!(
+                "partition {} begins at offset {}, and the snapshot has reached {from}: the events \
+                 between are gone; begin at the beginning, without --from-snapshot",
+                partition.name, partition.first
+            ))));
         }
     }
-    let next = |name: &String| {
-        head.partitions.iter().find(|r| r.partition == *name).map_or(0, |reached| reached.offset)
-    };
-    let from = FromSnapshot {
-        name: summary.reference.name.clone(),
-        sha256: summary.reference.sha256,
-        next: head.partitions.clone(),
-    };
-    Ok(Resumed {
-        fold,
-        counts: head.counts,
-        from: names.iter().map(next).collect(),
-        snapshot: Some((from, summary.reference)),
-        beyond,
-    })
+    Ok(())
 }
 
 /// Sorts partitions by the bytes of their names, and tells where each went.

@@ -42,6 +42,8 @@ pub(crate) struct Extent {
     pub first: Option<u64>,
     /// Offset behind the last event taken, here or before the snapshot.
     pub next: u64,
+    /// Stored bytes of the partition up to there, if the log says.
+    pub bytes: Option<u64>,
     /// Events taken.
     pub events: u64,
 }
@@ -124,9 +126,8 @@ impl Sequence {
     /// The part of a piece behind the snapshot and before the limit.
     fn cut(&mut self, partition: PartitionIndex, piece: Piece) -> Result<Option<Placed>, RunError> {
         let number = partition as usize;
-        let Piece { slab, offsets } = piece;
-        let events = slab.len();
-        let offsets = self.follow[number].place(offsets, events)?;
+        let events = piece.slab.len();
+        let offsets = self.follow[number].place(piece.offsets.clone(), events)?;
         let from = offsets.before(self.cuts.from[number], events);
         let read = self.read[number];
         self.read[number] += events as u64;
@@ -138,10 +139,13 @@ impl Sequence {
                 self.turns.close(partition);
             }
         }
+        let extent = &mut self.extents[number];
+        if from.max(to) > 0 {
+            extent.bytes = piece.end_at(from.max(to));
+        }
         if from >= to {
             return Ok(None);
         }
-        let extent = &mut self.extents[number];
         extent.first.get_or_insert(offsets.at(from));
         extent.next = offsets.at(to - 1) + 1;
         extent.events += (to - from) as u64;
@@ -149,7 +153,7 @@ impl Sequence {
             partition,
             name: self.names[number].clone(),
             offsets: if (from, to) == (0, events) { offsets } else { offsets.slice(from, to) },
-            slab: Arc::new(slice(slab, from, to - from)),
+            slab: Arc::new(slice(piece.slab, from, to - from)),
         }))
     }
 

@@ -304,6 +304,7 @@ fn manifest(
         totals,
         partitions,
         from_snapshot: None,
+        passed_over: Vec::new(),
         reducer,
         job: Job { digest: job, settings, written: Default::default() },
         input_digest,

@@ -5,7 +5,8 @@ use crate::store::Folder;
 use bytes::Bytes;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::Counts;
+use retally_core::manifest::{Change, Counts};
+use retally_core::receipt::Receipt;
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub struct SnapshotFormat(pub u32);
 
 impl SnapshotFormat {
     /// What this version writes.
-    pub const CURRENT: Self = Self(1);
+    pub const CURRENT: Self = Self(2);
 }
 
 /// All that a manifest says.
@@ -40,6 +41,10 @@ pub(super) struct Body {
     pub(super) seed: Seed,
     pub(super) groups: Vec<GroupFiles>,
     pub(super) outcomes: Part,
+    /// What was taken of the log.
+    pub(super) receipts: Vec<Receipt>,
+    /// In what the log had changed, and was gone on with all the same.
+    pub(super) accepted: Vec<Change>,
 }
 
 /// The files of a group.
@@ -88,6 +93,9 @@ impl Body {
         if probe.format > SnapshotFormat::CURRENT {
             let (found, known) = (probe.format.0, SnapshotFormat::CURRENT.0);
             return Err(SnapshotError::Newer { file, found, known });
+        }
+        if probe.format < SnapshotFormat::CURRENT {
+            return Err(SnapshotError::Older { file, found: probe.format.0 });
         }
         let body: Self = serde_json::from_str(body).map_err(broken)?;
         body.check().map_err(|why| SnapshotError::broken(&file, why))?;

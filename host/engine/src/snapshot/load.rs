@@ -65,6 +65,8 @@ impl SnapshotRef {
             partitions: body.partitions,
             counts: body.counts,
             empty_state: body.empty_state,
+            receipts: body.receipts,
+            accepted: body.accepted,
         };
         Ok(Loaded { head, reference, groups: body.groups.into(), files: self.files.clone() })
     }

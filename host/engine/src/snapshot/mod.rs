@@ -33,7 +33,8 @@ use crate::store::{EntryKind, Folder};
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::Counts;
+use retally_core::manifest::{Change, Counts};
+use retally_core::receipt::Receipt;
 use retally_core::snapshot::Binding;
 use std::path::Path;
 
@@ -78,6 +79,10 @@ pub struct Summary {
     pub counts: Counts,
     /// Whether the history began without the state that belonged to its first position.
     pub empty_state: bool,
+    /// What was taken of the log.
+    pub receipts: Vec<Receipt>,
+    /// In what the log had changed under what was taken, and was gone on with all the same.
+    pub accepted: Vec<Change>,
 }
 
 impl Store {
@@ -105,6 +110,12 @@ impl Store {
     /// When the folder cannot be read; one that does not exist is empty.
     #[allow(clippy::type_complexity)]
     pub fn list(&self) -> Result<Vec<(String, Result<Summary, SnapshotError>)>, SnapshotError> {
+        let names = self.names()?.into_iter();
+        Ok(names.map(|name| (name.clone(), self.summary(&name))).collect())
+    }
+
+    /// The names of the complete snapshots, fewest events first.
+    fn names(&self) -> Result<Vec<String>, SnapshotError> {
         let names = match &self.only {
             Some(only) => vec![only.clone()],
             None => {
@@ -116,11 +127,11 @@ impl Store {
         let mut complete = Vec::new();
         for name in names {
             if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
-                complete.push((name.clone(), self.summary(&name)));
+                complete.push(name);
             }
         }
         // Names begin with the number of events, in digits of equal length.
-        complete.sort_by(|(a, _), (b, _)| a.cmp(b));
+        complete.sort();
         Ok(complete)
     }
 
@@ -136,6 +147,8 @@ impl Store {
             partitions: body.partitions,
             counts: body.counts,
             empty_state: body.empty_state,
+            receipts: body.receipts,
+            accepted: body.accepted,
         })
     }
 
@@ -145,20 +158,37 @@ impl Store {
     /// When there is none: then the error says in what the newest differs. Also when a newer one is
     /// broken, because then an older one may not be what is wanted.
     pub fn latest(&self, needed: &Binding) -> Result<Summary, SnapshotError> {
-        let mut newest = None;
-        for (_, summary) in self.list()?.into_iter().rev() {
-            let summary = summary?;
+        let newest = self.newest(needed, |_| Ok::<_, SnapshotError>(true))?;
+        newest.ok_or_else(|| SnapshotError::None(self.files.show("")))
+    }
+
+    /// The snapshot with the most events from which a run that is bound by `needed` can go on and
+    /// that is `wanted`; none: of those that fit the run none is wanted.
+    ///
+    /// # Errors
+    /// As [`Store::latest`]; and what `wanted` cannot tell.
+    pub fn newest<E: From<SnapshotError>>(
+        &self,
+        needed: &Binding,
+        mut wanted: impl FnMut(&Summary) -> Result<bool, E>,
+    ) -> Result<Option<Summary>, E> {
+        let (mut differs, mut fits) = (None, false);
+        for name in self.names()?.into_iter().rev() {
+            let summary = self.summary(&name)?;
             match summary.binding.difference(needed, &summary.partitions) {
-                None => return Ok(summary),
-                Some(difference) if newest.is_none() => {
-                    newest = Some((summary.reference, difference));
+                None if wanted(&summary)? => return Ok(Some(summary)),
+                None => fits = true,
+                Some(difference) => {
+                    differs.get_or_insert((summary.reference, difference));
                 }
-                Some(_) => {}
             }
         }
-        Err(match newest {
-            None => SnapshotError::None(self.files.show("")),
-            Some((reference, difference)) => SnapshotError::differs(&reference, difference),
-        })
+        match differs {
+            _ if fits => Ok(None),
+            None => Err(SnapshotError::None(self.files.show("")).into()),
+            Some((reference, difference)) => {
+                Err(SnapshotError::differs(&reference, difference).into())
+            }
+        }
     }
 }

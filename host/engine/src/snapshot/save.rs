@@ -80,6 +80,8 @@ impl Store {
             seed: head.seed,
             groups,
             outcomes,
+            receipts: head.receipts.clone(),
+            accepted: head.accepted.clone(),
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
@@ -97,13 +99,14 @@ fn by_place(digests: &[u128]) -> Vec<u32> {
     places.into_iter().map(|(_, row)| row).collect()
 }
 
-/// The name: events since the history began, then a digest of whose history it is and where it
-/// stands.
+/// The name: events since the history began, then a digest of whose history it is, where it stands,
+/// and of which log.
 fn name(head: &Head) -> Result<String, SnapshotError> {
-    let unwritable = |_| SnapshotError::Rows("the binding cannot be written");
+    let unwritable = |_| SnapshotError::Rows("its head cannot be written");
     let mut canonical = Canonical::new("retally snapshot name v1");
     let binding = head.binding.clone().up_to(&head.partitions);
     canonical.bytes(&serde_json::to_vec(&binding).map_err(unwritable)?);
+    canonical.bytes(&serde_json::to_vec(&(&head.receipts, &head.accepted)).map_err(unwritable)?);
     canonical.hash(&Hash(head.seed.0)).flag(head.empty_state);
     canonical.number(head.partitions.len() as u64);
     for reached in &head.partitions {

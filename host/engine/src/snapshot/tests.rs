@@ -57,6 +57,8 @@ fn head(next: u64) -> Head {
         }],
         counts: Counts { events: next + 4, applied: next + 4, keys: 3, ..Counts::default() },
         empty_state: false,
+        receipts: Vec::new(),
+        accepted: Vec::new(),
     }
 }
 
@@ -446,12 +448,12 @@ fn a_newer_format_is_refused_politely() {
     let manifest = folder.path().join("snapshots").join(&saved.name).join(MANIFEST);
     let text = fs::read_to_string(&manifest).unwrap();
     let (_, body) = text.split_once("\"snapshot\": ").unwrap();
-    let body = body.strip_suffix("\n}\n").unwrap().replacen("\"format\": 1", "\"format\": 2", 1);
+    let body = body.strip_suffix("\n}\n").unwrap().replacen("\"format\": 2", "\"format\": 3", 1);
     let hash = Hash::of(body.as_bytes());
     fs::write(&manifest, format!("{{\n\"sha256\": \"{hash}\",\n\"snapshot\": {body}\n}}\n"))
         .unwrap();
     let error = saved.check().unwrap_err().to_string();
-    assert!(error.contains("has snapshot format 2, and this version of retally reads"), "{error}");
+    assert!(error.contains("has snapshot format 3, and this version of retally reads"), "{error}");
 }
 
 #[test]

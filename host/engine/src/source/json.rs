@@ -3,12 +3,14 @@
 use super::error::wrong_format;
 use super::objects::{Compression, Object};
 use super::packed::{Behind, Packed};
+use super::receipts::{Ends, PartEnd};
 use super::stored::Stored;
 use super::{Share, piece};
-use crate::log::{Feed, LineReader, LogError, Part, Piece};
+use crate::log::{Feed, LineReader, LogError, Piece};
 use crate::store::StoreError;
 use retally_core::decode::{Lines, Slab};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -30,8 +32,9 @@ pub(super) struct JsonReader {
     lines: LineReader<Box<dyn Read + Send>>,
     /// How far the object's stored bytes have been read.
     seen: Arc<AtomicU64>,
-    from: u64,
-    bytes: u64,
+    range: Range<u64>,
+    /// Where it is noted that the part, of this number, was read to its end.
+    ends: (usize, Arc<Ends>),
 }
 
 /// The parts of an object of `bytes` bytes: a plain one is cut into ranges of about the same
@@ -51,7 +54,7 @@ pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u
 impl JsonReader {
     pub(super) fn open(
         object: &Arc<Object>,
-        part: &Part,
+        ends: (usize, Arc<Ends>),
         from: u64,
         to: u64,
     ) -> Result<Self, LogError> {
@@ -71,7 +74,7 @@ impl JsonReader {
         };
         let lines = LineReader::new(input, object.options.chunk_bytes, own);
         let object = object.clone();
-        let mut reader = Self { object, lines, seen, from, bytes: part.bytes };
+        let mut reader = Self { object, lines, seen, range: from..to, ends };
         if from > 0 {
             reader.lines.skip_line().map_err(|e| reader.explain(e))?;
         } else {
@@ -99,7 +102,13 @@ impl JsonReader {
     fn next(&mut self) -> Result<Option<Lines>, LogError> {
         match self.lines.next() {
             Ok(Some(lines)) => Ok(Some(lines)),
-            Ok(None) => self.object.unchanged().map(|()| None),
+            Ok(None) => {
+                self.object.unchanged()?;
+                let (lines, is_open) = (self.lines.lines(), self.lines.is_open());
+                let (number, ends) = &self.ends;
+                ends.note(*number, PartEnd { lines, is_open });
+                Ok(None)
+            }
             Err(e) => Err(self.explain(e)),
         }
     }
@@ -131,11 +140,18 @@ impl JsonReader {
 
 impl Feed for JsonReader {
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        piece(self.next().map(|lines| lines.map(Slab::Lines)))
+        let mut polled = piece(self.next().map(|lines| lines.map(Slab::Lines)));
+        if let Poll::Ready(Ok(Some(piece))) = &mut polled
+            && self.object.compression == Compression::None
+        {
+            piece.end = Some(self.seen.load(Ordering::Relaxed) - self.lines.held());
+        }
+        polled
     }
 
     fn bytes_read(&self) -> u64 {
-        self.seen.load(Ordering::Relaxed).saturating_sub(self.from).min(self.bytes)
+        let Range { start, end } = self.range;
+        self.seen.load(Ordering::Relaxed).saturating_sub(start).min(end - start)
     }
 }
 

@@ -13,6 +13,7 @@ mod locate;
 mod objects;
 mod packed;
 mod parquet;
+mod receipts;
 mod stored;
 
 #[cfg(test)]
@@ -20,28 +21,31 @@ mod faults;
 #[cfg(test)]
 mod parquet_tests;
 #[cfg(test)]
+mod receipts_tests;
+#[cfg(test)]
 mod tests;
 
 pub use objects::LeftOut;
 
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
-use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece};
-use crate::store::StoreError;
+use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
 use arrow_array::RecordBatch;
 use json::JsonReader;
 use locate::Place;
 use objects::Object;
+use receipts::Ends;
 use retally_core::decode::Slab;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest;
+use retally_core::receipt::{Present, Receipt, Took};
 use retally_core::reduce::Originals;
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use stored::Stored;
 
 /// The format of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -94,6 +98,10 @@ pub struct Source {
     parts: Arc<[Part]>,
     /// What each part is of the object of its partition.
     shares: Arc<[Share]>,
+    /// Which parts were read to their ends.
+    ends: Arc<Ends>,
+    /// What was taken before of each object, if it is still there.
+    kept: Arc<[Option<Receipt>]>,
 }
 
 /// What a part is of its object.
@@ -101,8 +109,8 @@ pub struct Source {
 enum Share {
     /// The lines that begin in this range of a plain object; the whole of a compressed one.
     Bytes { from: u64, to: u64 },
-    /// Row groups of a Parquet object.
-    RowGroups { from: usize, to: usize },
+    /// Row groups of a Parquet object, and the rows in them.
+    RowGroups { from: usize, to: usize, rows: Range<u64> },
 }
 
 impl Source {
@@ -131,8 +139,10 @@ impl Source {
         let name = |object: &Arc<Object>| object.partition.clone();
         let partition = |object| Partition { name: name(object), first: 0, end: End::OfParts };
         let partitions = objects.iter().map(partition).collect();
-        let (parts, shares) = (parts.into(), shares.into());
-        Ok(Self { options, objects, left_out: left_out.into(), partitions, parts, shares })
+        let kept = objects.iter().map(|_| None).collect();
+        let (parts, shares, left_out) = (parts.into(), shares.into(), left_out.into());
+        let ends = Arc::default();
+        Ok(Self { options, objects, left_out, partitions, parts, shares, ends, kept })
     }
 
     /// What lies below the URL and is not read.
@@ -141,27 +151,20 @@ impl Source {
     }
 
     /// An object with the fingerprint of its stored bytes. Reads what was not read in order before;
-    /// so ask when its parts are done, on any thread.
-    fn fingerprint(&self, object: usize) -> Result<manifest::Object, LogError> {
-        let object = &self.objects[object];
+    /// so ask when its parts are done, on any thread. Of what was taken before and is as it was, it
+    /// is the one that was found then.
+    fn fingerprint(&self, number: usize) -> Result<manifest::Object, LogError> {
+        let object = &self.objects[number];
         let mut rest = object.hashing.lock();
-        if rest.next < object.meta.bytes {
-            let failed = |error: io::Error| -> LogError {
-                error
-                    .downcast()
-                    .unwrap_or_else(|e| StoreError::io("read", &object.shown, &e).into())
-            };
-            let mut stored = Stored::open(object, rest.next)?;
-            let mut chunk = vec![0; self.options.chunk_bytes.max(1)];
-            loop {
-                let at = stored.at();
-                let count = stored.read(&mut chunk).map_err(failed)?;
-                if count == 0 {
-                    break;
-                }
-                rest.take(at, &chunk[..count]);
-            }
+        let is_all = |kept: &&Receipt| kept.took == Took::Whole && kept.bytes == object.meta.bytes;
+        if let Some(kept) = self.kept[number].as_ref().filter(is_all)
+            && rest.next < object.meta.bytes
+            && !self.options.attest
+        {
+            object.unchanged()?;
+            return Ok(manifest::Object { xxh3_128: Some(kept.xxh3_128), ..object.about() });
         }
+        receipts::hash_up_to(object, object.meta.bytes, &mut rest)?;
         object.unchanged()?;
         let (xxh3, sha256) = rest.fingerprint();
         Ok(manifest::Object { xxh3_128: Some(xxh3), sha256, ..object.about() })
@@ -180,9 +183,13 @@ impl Log for Source {
     fn read(&self, number: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
         let part = &self.parts[number];
         let object = &self.objects[part.partition as usize];
-        Ok(match self.shares[number] {
-            Share::Bytes { from, to } => Box::new(JsonReader::open(object, part, from, to)?),
-            Share::RowGroups { from, to } => Box::new(ParquetReader::open(object, part, from..to)?),
+        Ok(match &self.shares[number] {
+            Share::Bytes { from, to } => {
+                Box::new(JsonReader::open(object, (number, self.ends.clone()), *from, *to)?)
+            }
+            Share::RowGroups { from, to, .. } => {
+                Box::new(ParquetReader::open(object, part, *from..*to)?)
+            }
         })
     }
 
@@ -211,20 +218,59 @@ impl Log for Source {
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
+        self.each(threads, |number| self.fingerprint(number))
+    }
+
+    fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
+        let all = self.each(threads, |number| {
+            let own = &reached[number];
+            self.receipt(number, own)
+        })?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    fn present(
+        &self,
+        receipts: &[Receipt],
+        every_byte: bool,
+        threads: usize,
+    ) -> Result<Option<Vec<Present>>, LogError> {
+        let by_name: BTreeMap<&str, &Receipt> =
+            receipts.iter().map(|receipt| (receipt.partition.as_str(), receipt)).collect();
+        let standing = |number: usize| {
+            let receipt = by_name.get(self.partitions[number].name.as_str()).copied();
+            self.standing(number, receipt, every_byte)
+        };
+        self.each(threads, standing).map(Some)
+    }
+
+    fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
+        Some(Arc::new(self.without(kept)))
+    }
+}
+
+impl Source {
+    /// Asks something of every object, on so many threads.
+    fn each<T: Send>(
+        &self,
+        threads: usize,
+        ask: impl Fn(usize) -> Result<T, LogError> + Sync,
+    ) -> Result<Vec<T>, LogError> {
         let next = AtomicUsize::new(0);
         let count = self.objects.len();
-        let share = || -> Result<Vec<(usize, manifest::Object)>, LogError> {
+        let share = || -> Result<Vec<(usize, T)>, LogError> {
             let mut done = Vec::new();
             loop {
                 match next.fetch_add(1, Ordering::Relaxed) {
-                    number if number < count => done.push((number, self.fingerprint(number)?)),
+                    number if number < count => done.push((number, ask(number)?)),
                     _ => return Ok(done),
                 }
             }
         };
         let mut all = std::thread::scope(|scope| -> Result<Vec<_>, LogError> {
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, share);
-            let threads: io::Result<Vec<_>> = (0..threads.min(count)).map(start).collect();
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, &share);
+            let threads = threads.clamp(1, count.max(1));
+            let threads: std::io::Result<Vec<_>> = (0..threads).map(start).collect();
             let threads = threads.map_err(|e| LogError::new(format!("no thread: {e}")))?;
             let mut all = Vec::with_capacity(count);
             for thread in threads {
@@ -233,7 +279,7 @@ impl Log for Source {
             Ok(all)
         })?;
         all.sort_unstable_by_key(|&(number, _)| number);
-        Ok(all.into_iter().map(|(_, object)| object).collect())
+        Ok(all.into_iter().map(|(_, told)| told).collect())
     }
 }
 
@@ -242,6 +288,6 @@ const PANICKED: &str =
 
 /// What a feed gives that never waits.
 fn piece(next: Result<Option<Slab>, LogError>) -> Poll<Result<Option<Piece>, LogError>> {
-    let piece = |slab| Piece { slab, offsets: None };
+    let piece = |slab| Piece { slab, offsets: None, end: None };
     Poll::Ready(next.map(|slab| slab.map(piece)))
 }

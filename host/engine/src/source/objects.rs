@@ -10,8 +10,9 @@ use super::{Format, Options};
 use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
 use retally_core::manifest;
-use std::sync::Arc;
+use retally_core::receipt::Receipt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// One object of a log: one partition.
 pub(super) struct Object {
@@ -30,8 +31,12 @@ pub(super) struct Object {
     pub(super) meta: Meta,
     /// Of its stored bytes, as far as they were seen.
     pub(super) hashing: Hashing,
+    /// The same as far as they were taken, where others read ahead of that.
+    pub(super) prefix: OnceLock<Hashing>,
     /// Whether a byte order mark stood at its head and was passed over.
     pub(super) marked: AtomicBool,
+    /// What was taken of it, once that is all.
+    pub(super) taken: OnceLock<Receipt>,
 }
 
 impl Object {
@@ -51,6 +56,12 @@ impl Object {
     /// Whether it is still what it was when the source was opened.
     pub(super) fn unchanged(&self) -> Result<(), LogError> {
         Ok(self.folder.unchanged(&self.path, &self.meta)?)
+    }
+
+    /// What it means that reading its stored bytes failed.
+    pub(super) fn failed(&self, error: std::io::Error) -> LogError {
+        let of_store = |e| StoreError::io("read", &self.shown, &e).into();
+        error.downcast().unwrap_or_else(of_store)
     }
 
     pub(super) fn opened(&self) -> Result<Opened, LogError> {
@@ -243,6 +254,8 @@ impl Walk<'_> {
             folder: self.place.folder.clone(),
             hashing: Hashing::new(self.options.attest),
             marked: AtomicBool::new(false),
+            prefix: OnceLock::new(),
+            taken: OnceLock::new(),
             partition: path[..stem].to_owned(),
             shown: self.place.folder.show(&path),
             path,

@@ -51,22 +51,28 @@ pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, LogError
     let ranges = Ranges::open(object, 0)?;
     let metadata = load(object, &ranges)?;
     let sizes = metadata.metadata().row_groups().iter();
-    let sizes = sizes.map(|group| u64::try_from(group.compressed_size()).unwrap_or(0));
+    let sizes = sizes.map(|group| {
+        let size = u64::try_from(group.compressed_size()).unwrap_or(0);
+        (size, u64::try_from(group.num_rows()).unwrap_or(0))
+    });
     let mut pieces: Vec<(u64, Share)> = Vec::new();
     let (mut from, mut bytes, mut left) = (0, 0_u64, object.meta.bytes);
+    let (mut first_row, mut next_row) = (0, 0_u64);
     let count = sizes.len();
-    for (group, size) in sizes.enumerate() {
+    for (group, (size, rows)) in sizes.enumerate() {
         bytes = bytes.saturating_add(size);
+        next_row = next_row.saturating_add(rows);
         let is_last = group + 1 == count;
         if bytes >= PART_BYTES.min(object.options.split_bytes) || is_last {
             let counted = if is_last { left } else { bytes.min(left) };
-            pieces.push((counted, Share::RowGroups { from, to: group + 1 }));
+            let rows = first_row..next_row;
+            pieces.push((counted, Share::RowGroups { from, to: group + 1, rows }));
             left -= counted;
-            (from, bytes) = (group + 1, 0);
+            (from, bytes, first_row) = (group + 1, 0, next_row);
         }
     }
     if pieces.is_empty() {
-        pieces.push((left, Share::RowGroups { from: 0, to: 0 }));
+        pieces.push((left, Share::RowGroups { from: 0, to: 0, rows: 0..0 }));
     }
     Ok(pieces)
 }

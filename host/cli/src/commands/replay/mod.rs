@@ -6,10 +6,10 @@ mod repeat;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
-use crate::report::replay::{Repeated, print_json, print_text};
+use crate::report::replay::{Repeated, nothing_new, print_json, print_text};
 use anyhow::anyhow;
 use retally_core::manifest::Manifest;
-use retally_engine::run::{self, ReplayOptions, Report};
+use retally_engine::run::{self, ReplayOptions, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,8 +57,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     snapshot: Option<String>,
     /// Go on from a snapshot: one, or the newest in a folder.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", group = GOES_ON)]
     from_snapshot: Option<String>,
+    /// Go on from the newest snapshot that fits in the folder in which this run saves its own, from
+    /// the start if there is none; where nothing is new, run nothing.
+    #[arg(long, group = GOES_ON, conflicts_with_all = ["limit", "manifest"])]
+    resume: bool,
+    /// Before going on, hold every byte that was taken of the log against what is there.
+    #[arg(long, requires = GOES_ON)]
+    recheck: bool,
+    /// Go on though the log is no longer what was taken of it. Every report of the run says so.
+    #[arg(long, requires = GOES_ON)]
+    accept_changed_log: bool,
     /// Repeat the run of this manifest and compare the digests.
     #[arg(long, value_name = "MANIFEST")]
     manifest: Option<PathBuf>,
@@ -81,6 +91,9 @@ pub(crate) struct Args {
     empty_state: bool,
 }
 
+/// What goes on from a snapshot.
+const GOES_ON: &str = "goes_on";
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     refuse_what_is_to_come(args)?;
     let old = args.manifest.as_deref().map(repeat::load).transpose()?;
@@ -96,7 +109,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let options = options(args, repeated, &shown)?;
     let result = run::replay(&job, &options, shown.as_ref());
     shown.finish();
-    let report = result?;
+    let report = match result {
+        Err(RunError::NothingNew(nothing)) => {
+            nothing_new(&nothing, args.json)?;
+            return Ok(Exit::Ok);
+        }
+        other => other?,
+    };
     let repeated = repeated.map(|manifest| Repeated::new(manifest, &report.manifest));
     match args.json {
         true => print_json(&report, repeated.as_ref())?,
@@ -139,6 +158,9 @@ fn options(
         keys,
         limit: args.limit.or_else(limit),
         from_snapshot: absolute(&args.from_snapshot)?,
+        resume: args.resume,
+        recheck: args.recheck,
+        accept_changed_log: args.accept_changed_log,
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),
         dir: super::run_folder(&args.out)?,

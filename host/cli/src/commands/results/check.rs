@@ -1,11 +1,11 @@
 //! `retally results check`: every digest and control total of a run, recomputed from its files
 //! alone.
 
-use super::unreadable;
+use super::{tell_marks, unreadable};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::text::harmless_lines;
-use retally_engine::rundir::{CheckReport, check};
+use retally_engine::rundir::{CheckReport, RunReader, check};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -25,6 +25,10 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let report = check(&args.run).map_err(unreadable)?;
+    // What cannot be opened is among the findings.
+    if let Ok(run) = RunReader::open(&args.run) {
+        tell_marks(run.manifest());
+    }
     let mut out = std::io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", to_json(&report))?,

@@ -5,6 +5,8 @@ mod show;
 
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::report::text::harmless;
+use retally_core::manifest::Manifest;
 
 /// Show a run's results, and recompute its digests.
 #[derive(Debug, clap::Subcommand)]
@@ -23,4 +25,25 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
 /// A run directory that cannot be read is named wrongly or broken: trying again is no use.
 fn unreadable(error: retally_engine::rundir::RunDirError) -> Failure {
     Failure::usage(error)
+}
+
+/// Whoever looks at a part must know that it is one.
+fn tell_marks(manifest: &Manifest) {
+    let marks = &manifest.marks;
+    let told = [
+        (marks.empty_state, "this run began without the state of its first position"),
+        (marks.partial, "this run took a part of the log only"),
+        (marks.subset, "this run took some keys only"),
+    ];
+    for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
+        eprintln!("note: {text}");
+    }
+    if let Some(from) = manifest.from_snapshot.as_ref().filter(|_| marks.changed_log) {
+        let text = format!(
+            "this run went on from snapshot {} though the log is not what was taken of it: {}",
+            from.name,
+            from.accepted_text()
+        );
+        eprintln!("note: {}", harmless(&text));
+    }
 }

@@ -1,6 +1,6 @@
 //! `retally results show`: the view rows of one key, some keys or all.
 
-use super::unreadable;
+use super::{tell_marks, unreadable};
 use crate::commands::keys_of;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         None if args.key.is_empty() => None,
         None => Some(args.key.iter().cloned().collect()),
     };
-    tell_marks(&run);
+    tell_marks(run.manifest());
     let mut missing = wanted.clone().unwrap_or_default();
     let keys = wanted.clone().map_or(Keys::All, Keys::These);
     let out = BufWriter::new(std::io::stdout().lock());
@@ -68,17 +68,4 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     // Asked for some keys and none of them there: more likely wrong keys than as asked.
     let is_vain = wanted.is_some_and(|wanted| wanted.len() == missing.len());
     Ok(if is_vain { Exit::CheckFailed } else { Exit::Ok })
-}
-
-/// Whoever looks at a part must know that it is one.
-fn tell_marks(run: &RunReader) {
-    let marks = &run.manifest().marks;
-    let told = [
-        (marks.empty_state, "this run began without the state of its first position"),
-        (marks.partial, "this run took a part of the log only"),
-        (marks.subset, "this run took some keys only"),
-    ];
-    for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
-        eprintln!("note: {text}");
-    }
 }

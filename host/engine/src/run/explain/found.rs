@@ -53,7 +53,8 @@ fn helps(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
     if (1..lanes.len()).any(|lane| inputs(lane) != inputs(0)) {
         return Err("the two reducers read other events".into());
     }
-    if manifest.marks.partial || manifest.marks.subset {
+    let marks = &manifest.marks;
+    if marks.partial || marks.subset || manifest.from_snapshot.is_some() {
         return Err("it took a part of the log only".into());
     }
     let (written, own) = (&manifest.job.written, job.written());

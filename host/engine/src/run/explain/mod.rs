@@ -73,6 +73,7 @@ pub fn explain(
     observer: &dyn Observer,
 ) -> Result<History, RunError> {
     let mut replay = options.replay.clone();
+    replay.resume = false;
     (replay.from_snapshot, replay.snapshot, replay.limit) = (None, None, None);
     replay.keys = Some(vec![key.to_owned()]);
     let shared = match reducers.as_slice() {

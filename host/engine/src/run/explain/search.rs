@@ -170,7 +170,7 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Searched>> {
         let polled =
             self.prepared.options.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
-        let Some(Piece { slab, offsets }) = polled? else { return Ok(None) };
+        let Some(Piece { slab, offsets, .. }) = polled? else { return Ok(None) };
         let events = slab.len();
         let mut searched = Searched { events, offsets, ..Searched::default() };
         if matches!(self.needle, Needle::None) {

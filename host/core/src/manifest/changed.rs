@@ -1,0 +1,74 @@
+//! What a manifest says of a log on which a run went on: how it was held against what the snapshot
+//! took, in what it had changed, and which snapshots were passed over because of it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How closely a log was held against what a snapshot took of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Checked {
+    /// Not at all: this kind of log cannot tell.
+    #[serde(rename = "nothing: this log cannot tell")]
+    Nothing,
+    /// Names, sizes, order, and of each object what its store or its edges say.
+    #[serde(rename = "names, sizes, ETags or edges")]
+    Edges,
+    /// Every byte that was taken.
+    #[serde(rename = "every byte")]
+    EveryByte,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing: this log cannot tell",
+            Self::Edges => "names, sizes, ETags or edges",
+            Self::EveryByte => "every byte",
+        })
+    }
+}
+
+/// In what an object of a log is no longer what a snapshot took of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The object's name in the log.
+    pub object: String,
+    /// Its partition.
+    pub partition: String,
+    /// First offset of the partition that the snapshot does not hold.
+    pub next: u64,
+    /// What differs, and where: a fragment behind the object's name.
+    pub what: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, partition, next, what } = self;
+        match next {
+            0 => write!(f, "`{object}` (partition {partition}) {what}"),
+            _ => write!(f, "`{object}` (partition {partition}, taken up to offset {next}) {what}"),
+        }
+    }
+}
+
+/// Changes that are named one by one in a sentence.
+const NAMED: usize = 3;
+
+/// What changed, in one sentence.
+pub fn sentence(changes: &[Change]) -> String {
+    let named: Vec<String> = changes.iter().take(NAMED).map(Change::to_string).collect();
+    let more = changes.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    named.join("; ") + &more
+}
+
+/// A snapshot from which a run did not go on, though it is newer than where the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassedOver {
+    /// Its name.
+    pub snapshot: String,
+    /// Why.
+    pub why: String,
+}
