@@ -208,9 +208,17 @@ fn records(tally: &mut Tally, made: &Made, changes: &dyn Fn(u64) -> bool) -> Res
         Ok((events, columns))
     };
     let ((events_a, columns_a), (events_b, columns_b)) = (own(false)?, own(true)?);
-    let a = Records { events: &events_a, columns: &columns_a };
-    let b = Records { events: &events_b, columns: &columns_b };
+    let times: Vec<i64> = (0..made.keys).map(time).collect();
+    let a = Records { events: &events_a, columns: &columns_a, times: &times };
+    let b = Records { events: &events_b, columns: &columns_b, times: &times };
     tally.emits(0, a, b, &mut |_| {})?;
+    // The version that keeps a fee writes it down.
+    let kept: Vec<u32> = (0..made.keys).filter(|n| changes(*n)).map(|n| n as u32).collect();
+    let mut fees = Column::new(MONEY);
+    kept.iter().try_for_each(|n| fees.push(Some(Value::Decimal(25 + i64::from(*n)))))?;
+    let times: Vec<i64> = kept.iter().map(|n| time(u64::from(*n))).collect();
+    let fees = Records { events: &kept, columns: &[fees], times: &times };
+    tally.emits(1, Records::NONE, fees, &mut |_| {})?;
     Ok(())
 }
 

@@ -123,6 +123,43 @@ fn all_bytes_of_a_log_are_read_however_it_is_stored() -> Result<()> {
     Ok(())
 }
 
+/// Two runs of which one nets a refund less: by month in one pass and from files.
+#[test]
+fn totals_are_told_by_month_of_event_time() -> Result<()> {
+    let project = Project::new("orders")?;
+    let mut log = String::new();
+    for n in 0..6 {
+        let month = if n < 4 { "2026-03-01" } else { "2026-04-01" };
+        log += &payment(n, &format!("acct-{n}"), "600.00").replace("2026-03-01", month);
+    }
+    project.write("log/0.jsonl", log)?;
+    for (dir, gold_from) in [("a", "1000.00"), ("b", "590.00")] {
+        project.replay(&["--out", dir, "--set", &format!("params.gold_from={gold_from}")])?;
+    }
+    let (_, found) = compare(&project, &["a", "b", "--force", "--by", "month"])?;
+    let groups = &found["groups"];
+    assert_eq!((&groups["by"], &groups["is_month"]), (&"month".into(), &true.into()));
+    let months: Vec<&Value> =
+        groups["groups"].as_array().context("no groups")?.iter().map(|g| &g["value"]).collect();
+    assert!(months.contains(&&"2026-03".into()) && months.contains(&&"2026-04".into()), "{groups}");
+    let of_emit = |month: &str| -> Result<Value> {
+        let all = groups["groups"].as_array().context("no groups")?;
+        let group = all.iter().find(|group| group["value"] == month).context("no month")?;
+        let totals = group["totals"].as_array().context("no totals")?;
+        let total = totals.iter().find(|t| t["of"]["emit"] == "balance" && t["field"] == "net");
+        total.map(|total| total["b"].clone()).context("no total")
+    };
+    assert_eq!((of_emit("2026-03")?, of_emit("2026-04")?), ("2400.00".into(), "1200.00".into()));
+    let page = project.run(&["compare", "a", "b", "--force", "--by", "month", "--html", "-"])?;
+    assert!(page.stdout.contains("No total differs") || page.stdout.contains("By <code>"));
+    let known = project.run(&["results", "show", "a", "--format", "csv"])?.stdout;
+    project.write("known.csv", known)?;
+    let refused = project.run(&["compare", "a", "--known", "known.csv", "--by", "month"])?;
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(refused.stderr.contains("known results have no events"), "{}", refused.stderr);
+    Ok(())
+}
+
 #[test]
 fn known_results_agree_and_differ() -> Result<()> {
     let project = two()?;

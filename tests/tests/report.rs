@@ -87,8 +87,11 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
     insta::assert_snapshot!(terminal(&small()?), @"
     different: orders@1.1.0 gives other results than orders@1.0.0 for 10 of 40 keys
       (25 %).
-      net is lower by 63.55 for GBP, by 32.15 for USD, by 21.68 for EUR.
+      net is lower by 63.55 for GBP (lower for 6 keys by 86.17, higher for 1 key by
+        22.62), by 32.15 for USD, by 21.68 for EUR (lower for 3 keys by 22.43,
+        higher for 1 key by 0.75).
       orders is higher by 1 for EUR, by 1 for GBP, by 1 for USD.
+      amount of emit fee is in orders@1.1.0 alone: 4.30 in total, of 10 values.
       By event time the first difference begins at 2026-03-01 00:00, the last at
         2026-03-17 14:00.
       100 % of the changed keys begin to differ with an event of type refund.
@@ -104,6 +107,7 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
       net     differs in 14 rows, sum -117.38, from -18.38 to +22.62
       orders  differs in 3 rows, sum +3, from +1 to +1
       emit balance: 10 of 40 records differ
+      emit fee: 10 records, a kind of B alone
       events: 3 applied -> rejected refund-too-large
       rejected refund-too-large: 12 -> 15
       violation tier-is-off: 2 -> 0
@@ -252,6 +256,33 @@ fn what_is_the_same_is_said_to_be() -> Result<()> {
     let page = html(&same);
     assert!(page.contains("class=\"verdict same\"") && !page.contains("id=\"why\""), "{page}");
     assert!(html(&run).contains("class=\"verdict different\""));
+    Ok(())
+}
+
+#[test]
+fn the_same_money_is_told_once() -> Result<()> {
+    let mut found = small()?;
+    found.groups = None;
+    let mut gross = found.totals[0].clone();
+    gross.field = "gross".into();
+    found.totals.insert(1, gross);
+    let told = terminal(&found);
+    let money = "net is lower by 117.38 over every currency: 149,354.32 instead of 149,471.70;";
+    assert!(told.contains(money), "{told}");
+    assert_eq!(told.matches("117.38 over").count(), 1, "{told}");
+    assert!(told.replace("\n    ", " ").contains("gross differs by the same."), "{told}");
+    assert!(markdown(&found).contains("`gross` differs by the same."));
+    Ok(())
+}
+
+#[test]
+fn months_stand_in_their_order_and_say_what_they_are() -> Result<()> {
+    let made = Made { by: Some("month".to_owned()), ..Made::default() };
+    let found = comparison(&made, &mut NoSink)?;
+    for text in [markdown(&found), html(&found)] {
+        let months = text.find("Months are those of event time").context("no word on it")?;
+        assert!(text[months..].contains("2026-03"), "{text}");
+    }
     Ok(())
 }
 
@@ -421,8 +452,8 @@ fn runs() -> Result<Project> {
 #[test]
 fn the_command_line_writes_every_report() -> Result<()> {
     let project = runs()?;
-    let reports = ["r.md", "r.html", "r.csv", "r.parquet"];
-    let flags = ["--markdown", "--html", "--csv", "--differences"];
+    let reports = ["r.md", "r.html", "r.csv", "r.parquet", "k.csv"];
+    let flags = ["--markdown", "--html", "--csv", "--differences", "--csv-by-key"];
     let write = || -> Result<Vec<Vec<u8>>> {
         let mut args = vec!["compare", "a", "b"];
         flags.iter().zip(reports).for_each(|(flag, file)| args.extend([*flag, file]));
@@ -438,6 +469,14 @@ fn the_command_line_writes_every_report() -> Result<()> {
     let table = SerializedFileReader::new(std::fs::File::open(project.path("r.parquet"))?)?;
     assert_eq!(table.metadata().file_metadata().num_rows(), rows);
     assert!(rows >= 12, "{rows}");
+    let by_key = String::from_utf8(first[4].clone())?;
+    assert!(by_key.starts_with("key,row_key,row,side,currency baseline,"), "{by_key}");
+    let keys = |text: &[u8]| -> Result<std::collections::BTreeSet<String>> {
+        let lines = String::from_utf8(text.to_vec())?;
+        let key = |line: &str| line.split("\",").next().unwrap_or_default().to_owned();
+        Ok(lines.lines().skip(1).map(key).collect())
+    };
+    assert_eq!(keys(&first[4])?, keys(&first[2])?, "the same keys, each with its rows");
     for entry in std::fs::read_dir(project.path(""))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         assert!(!name.starts_with('.') && !name.ends_with(".partial"), "{name} is left over");

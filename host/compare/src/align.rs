@@ -22,7 +22,8 @@ pub struct Declared<'a> {
 pub struct Options {
     /// Fields of kind float, and how far apart their values may be.
     pub tolerances: BTreeMap<String, String>,
-    /// The field by whose values totals are grouped.
+    /// The field by whose values totals are grouped; `month` where no field is called so: the month
+    /// of event time.
     pub by: Option<String>,
     /// How many differing keys are shown in each ranking; none: [`limits::SHOWN_KEYS`].
     pub shown: Option<usize>,
@@ -59,7 +60,7 @@ impl Pair {
     }
 
     /// Whether two of its values differ by so much: whether they are numbers, times or dates.
-    pub(crate) fn has_sizes(&self) -> bool {
+    pub fn has_sizes(&self) -> bool {
         self.kind_a == Kind::Float || delta_scale(self.kind_a, self.kind_b).is_some()
     }
 }
@@ -71,6 +72,9 @@ pub struct Fields {
     pub pairs: Vec<Pair>,
     /// Numbers of the pairs that tell the rows of a key apart; empty: their position does.
     pub row_key: Vec<usize>,
+    /// Decimal and integer fields that one side alone has: the side, their column, their number in
+    /// its list of [`Alignment::only_a`] or [`Alignment::only_b`].
+    pub(crate) lone: Vec<(SideOf, usize, usize)>,
     /// The same for people.
     pub alignment: Alignment,
 }
@@ -95,11 +99,23 @@ pub struct Plan {
     pub view: Fields,
     /// Emit kinds: A's in its order, then those that only B has.
     pub emits: Vec<Emits>,
-    /// The field by whose values totals are grouped.
-    pub by: Option<String>,
+    /// By what totals are grouped.
+    pub by: Option<By>,
     /// Differing keys that are shown in each ranking.
     pub shown: usize,
 }
+
+/// By what totals are grouped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// The values of a field of this name.
+    Field(String),
+    /// The month of event time.
+    Month,
+}
+
+/// What the month of event time is called, where no field is.
+pub(crate) const MONTH: &str = "month";
 
 impl Plan {
     /// Lays two versions side by side.
@@ -124,9 +140,9 @@ impl Plan {
             }
         }
         let shown = options.shown.unwrap_or(limits::SHOWN_KEYS);
-        let mut plan = Self { view, emits, by: options.by.clone(), shown };
+        let mut plan = Self { view, emits, by: None, shown };
         plan.tolerate(&options.tolerances)?;
-        plan.check_by()?;
+        plan.by = options.by.as_deref().map(|by| plan.grouped_by(by)).transpose()?;
         Ok(plan)
     }
 
@@ -163,10 +179,12 @@ impl Plan {
         Ok(())
     }
 
-    fn check_by(&self) -> Result<(), CompareError> {
-        let unknown = self.by.as_ref().filter(|by| self.pairs().all(|pair| pair.name != **by));
-        let all = || self.names(|_| true);
-        unknown.map_or(Ok(()), |by| Err(CompareError::UnknownGroup(by.clone(), all())))
+    fn grouped_by(&self, by: &str) -> Result<By, CompareError> {
+        match by {
+            by if self.pairs().any(|pair| pair.name == by) => Ok(By::Field(by.to_owned())),
+            MONTH => Ok(By::Month),
+            by => Err(CompareError::UnknownGroup(by.to_owned(), self.names(|_| true))),
+        }
     }
 
     fn names(&self, wanted: impl Fn(&Pair) -> bool) -> Vec<String> {
@@ -202,6 +220,14 @@ impl Fields {
         }
         let lone_b = |field: &&Field| a.iter().all(|other| other.name != field.name);
         alignment.only_b = b.iter().filter(lone_b).map(lone).collect();
+        let alone = [(SideOf::A, &alignment.only_a, a), (SideOf::B, &alignment.only_b, b)];
+        for (side, alone, declared) in alone {
+            for (number, field) in alone.iter().enumerate() {
+                let at = declared.iter().position(|other| other.name == field.name);
+                let adds_up = matches!(field.kind, Kind::Integer | Kind::Decimal { .. });
+                fields.lone.extend(at.filter(|_| adds_up).map(|at| (side, at, number)));
+            }
+        }
         alignment.row_key = Some(RowKey::Position);
         fields
     }

@@ -187,12 +187,37 @@ impl AttributionTally {
             let time = time_text(time);
             add(Condition::FirstFrom { time }, keys, found, None);
         }
-        findings
-            .sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.condition.cmp(&b.1.condition)));
+        causes_first(&mut findings);
         findings.truncate(limits::CONDITIONS_TOLD);
         let findings = findings.into_iter().map(|(_, finding)| finding).collect();
         Attribution { changed, others, findings, not_looked: words.not_looked.clone() }
     }
+}
+
+/// Sorts by weight, and puts what happened before what came of it: what a key's rows hold at the
+/// end never stands before the event with which as many keys or more begin to differ.
+fn causes_first(findings: &mut [(f64, Finding)]) {
+    let begins = |finding: &Finding| {
+        matches!(finding.condition, Condition::FirstInput { .. } | Condition::FirstChange { .. })
+    };
+    let share = |of: &Finding| of.changed_with as f64 / of.changed.max(1) as f64;
+    let causes: Vec<(f64, f64)> = findings
+        .iter()
+        .filter(|(_, finding)| begins(finding))
+        .map(|(weight, finding)| (share(finding), *weight))
+        .collect();
+    let order = |(weight, finding): &(f64, Finding)| {
+        let is_state = matches!(finding.condition, Condition::FieldIs { .. });
+        let of_as_many = causes.iter().filter(|(own, _)| is_state && *own >= share(finding));
+        of_as_many.map(|(_, cause)| *cause).reduce(f64::max).map_or(*weight, |w| w.min(*weight))
+    };
+    findings.sort_by(|a, b| {
+        let (of_a, of_b) = (order(a), order(b));
+        let by_cause = begins(&b.1).cmp(&begins(&a.1));
+        let by_weight = b.0.total_cmp(&a.0);
+        let by_name = a.1.condition.cmp(&b.1.condition);
+        of_b.total_cmp(&of_a).then(by_cause).then(by_weight).then(by_name)
+    });
 }
 
 /// The values of a field in a key's rows, each once. None: one is too long to tell anything.

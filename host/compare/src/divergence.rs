@@ -143,6 +143,13 @@ fn begin(time: Micros, step: TimeStep) -> i64 {
     number.saturating_mul(length)
 }
 
+/// The month of a time: `2026-03`.
+pub(crate) fn month_text(time: Micros) -> String {
+    let mut text = time_text(begin(time, TimeStep::Month));
+    text.truncate("2026-03".len());
+    text
+}
+
 pub(crate) fn time_text(micros: Micros) -> String {
     display(Value::Timestamp(micros), Kind::Timestamp)
 }

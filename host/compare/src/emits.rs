@@ -5,8 +5,9 @@ use super::align::{Emits, Fields};
 use super::error::CompareError;
 use super::field::RowTally;
 use super::judge::Rows;
-use super::model::{EmitDifference, Presence, Total};
+use super::model::{EmitDifference, LoneTotal, Presence, SideOf, Total};
 use super::totals::{GroupTally, Summed};
+use retally_core::log::Micros;
 use retally_core::schema::{Column, Values};
 
 /// Records of one kind on one side.
@@ -17,11 +18,13 @@ pub struct Records<'a> {
     pub events: &'a [u32],
     /// One column per declared field.
     pub columns: &'a [Column],
+    /// The time of each record's event; empty: not known.
+    pub times: &'a [Micros],
 }
 
 impl Records<'_> {
     /// No records: of a kind that a side does not declare.
-    pub const NONE: Records<'static> = Records { events: &[], columns: &[] };
+    pub const NONE: Records<'static> = Records { events: &[], columns: &[], times: &[] };
 }
 
 /// What is known of a kind so far.
@@ -72,7 +75,8 @@ impl EmitTally {
             // Of a kind of one version alone nothing can be compared: its records are counted.
             self.records.rows.only_a += rows_a.len() as u64;
             self.records.rows.only_b += rows_b.len() as u64;
-            return Ok(());
+            self.records.alone(rows_a, SideOf::A)?;
+            return self.records.alone(rows_b, SideOf::B);
         }
         if rows_a.is_empty() && rows_b.is_empty() {
             return Ok(());
@@ -94,7 +98,15 @@ impl EmitTally {
                 let [row_a, row_b] = [(at_a, end_a), (at_b, end_b)]
                     .map(|(at, end)| Some(at + number).filter(|row| *row < end));
                 let sides = [(rows_a, row_a), (rows_b, row_b)];
-                any |= self.records.row(sides, groups.as_deref_mut(), |_, _, _, _| Ok(()))?;
+                if let Some(groups) = &mut groups {
+                    let time = |times: &[Micros], row: Option<usize>| times.get(row?).copied();
+                    groups.time = time(a.times, row_a).or(time(b.times, row_b));
+                }
+                self.records.begin();
+                if self.records.row(sides, groups.as_deref_mut(), |_, _, _, _| Ok(()))? {
+                    self.records.settle(groups.as_deref_mut())?;
+                    any = true;
+                }
             }
             if any {
                 differs(event);
@@ -104,9 +116,9 @@ impl EmitTally {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> (EmitDifference, Vec<Total>) {
+    pub(crate) fn finish(mut self, lone: &mut Vec<LoneTotal>) -> (EmitDifference, Vec<Total>) {
         let (fields, totals) = match self.looked {
-            true => self.records.finish(),
+            true => self.records.finish(lone),
             false => (Vec::new(), Vec::new()),
         };
         let difference = EmitDifference {

@@ -23,10 +23,13 @@ pub enum CompareError {
     Tolerance(String, String),
     /// Groups by a field that is not compared, and the fields by which one can.
     #[error(
-        "cannot group by `{0}`, which is no field that both sides have{more}",
+        "cannot group by `{0}`, which is neither `month` nor a field that both sides have{more}",
         more = there_are(.1)
     )]
     UnknownGroup(String, Vec<String>),
+    /// Months of what has no time.
+    #[error("known results have no events, so nothing of them is by month: group by a field")]
+    NoMonths,
     /// A key that does not come in byte order, and the one before it.
     #[error("key {0:?} stands behind {1:?}, out of byte order")]
     Order(String, String),

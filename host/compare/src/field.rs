@@ -8,11 +8,11 @@ use super::histogram::Histogram;
 use super::judge::{Judged, Rows, judge};
 use super::limits;
 use super::model::{
-    FieldDifference, Numeric, Presence, Sets, SideOf, Tolerated, Total, Transition, Transitions,
-    Unit,
+    FieldDifference, LoneTotal, Numeric, Presence, Sets, SideOf, Tolerated, Total, Transition,
+    Transitions, Unit,
 };
 use super::sink::Delta;
-use super::totals::{GroupTally, Summed, Sums, slot};
+use super::totals::{GroupTally, LoneSums, Movement, Summed, Sums, slot};
 use retally_core::schema::{Kind, Value, display};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,10 @@ pub(crate) struct RowTally {
     pub(crate) rows: Sets,
     pub(crate) summed: Summed,
     sums: Sums,
+    lone: LoneSums,
+    /// B minus A of each summed field: of the key, or of the record, at hand.
+    pub(crate) deltas: Vec<i128>,
+    moved: Vec<Movement>,
     /// Whether every row was fed, and none skipped as known to be the same.
     pub(crate) whole: bool,
 }
@@ -40,6 +44,9 @@ impl RowTally {
             tallies: vec![FieldTally::default(); fields.pairs.len()],
             rows: Sets::default(),
             sums: summed.sums(),
+            lone: LoneSums::new(&fields),
+            deltas: vec![0; summed.pairs.len()],
+            moved: vec![Movement::default(); summed.pairs.len()],
             summed,
             whole: true,
             fields,
@@ -63,6 +70,7 @@ impl RowTally {
         for (rows, of) in [(a, SideOf::A), (b, SideOf::B)] {
             for row in 0..rows.len() {
                 self.summed.add_row(&self.fields, (rows, row, of), &mut self.sums[of as usize])?;
+                self.lone.add(&self.fields, (rows, row, of))?;
             }
         }
         Ok(())
@@ -87,6 +95,13 @@ impl RowTally {
             }
             if judged != Judged::Same {
                 differs |= judged == Judged::Different;
+                if judged == Judged::Different
+                    && let Some(number) = self.summed.number(field)
+                    && let Some(Delta::Exact { units, .. }) =
+                        delta(value_a, value_b, pair.kind_a, pair.kind_b)
+                {
+                    self.deltas[number] = self.deltas[number].saturating_add(units);
+                }
                 hear(&self.fields, field, [value_a, value_b], judged != Judged::Different)?;
             }
         }
@@ -94,16 +109,40 @@ impl RowTally {
         for ((rows, row), of) in [(a, SideOf::A), (b, SideOf::B)] {
             let Some(row) = row else { continue };
             let groups = groups.as_deref_mut();
+            self.lone.add(&self.fields, (rows, row, of))?;
             self.summed.add(&self.fields, (rows, row, of), &mut self.sums, groups, differs)?;
         }
         Ok(differs)
     }
 
-    /// How each field differs, and the totals.
-    pub(crate) fn finish(&mut self) -> (Vec<FieldDifference>, Vec<Total>) {
+    /// Begins a key or a record.
+    pub(crate) fn begin(&mut self) {
+        self.deltas.fill(0);
+    }
+
+    /// Ends a key or a record: its differences count as one.
+    pub(crate) fn settle(&mut self, groups: Option<&mut GroupTally>) -> Result<(), CompareError> {
+        self.summed.settle(&self.fields, &self.deltas, &mut self.moved)?;
+        groups.map_or(Ok(()), GroupTally::settle)
+    }
+
+    /// Adds the rows of a side that has this place alone.
+    pub(crate) fn alone(&mut self, rows: Rows<'_>, of: SideOf) -> Result<(), CompareError> {
+        (0..rows.len()).try_for_each(|row| self.lone.add(&self.fields, (rows, row, of)))
+    }
+
+    /// How each field differs, and the totals; those of fields of one side alone go to `lone`.
+    pub(crate) fn finish(
+        &mut self,
+        lone: &mut Vec<LoneTotal>,
+    ) -> (Vec<FieldDifference>, Vec<Total>) {
         let fields = std::mem::take(&mut self.tallies).into_iter().zip(&self.fields.pairs);
         let fields = fields.map(|(tally, pair)| tally.finish(pair)).collect();
-        (fields, self.summed.totals(&self.fields, &self.sums, 0, self.whole))
+        // Of rows that were not fed nothing is known.
+        if self.whole {
+            lone.extend(std::mem::take(&mut self.lone).finish(&self.fields, self.summed.place()));
+        }
+        (fields, self.summed.totals(&self.fields, &self.sums, &self.moved, 0, self.whole))
     }
 }
 

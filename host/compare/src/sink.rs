@@ -4,12 +4,20 @@
 
 pub use super::exact::Delta;
 
-use super::align::Pair;
+use super::align::{Fields, Pair};
 use super::model::Presence;
 use retally_core::schema::{Kind, Value};
 
 /// Takes differences of the view, one by one.
 pub trait DifferenceSink {
+    /// Before the first: what is compared of the view.
+    ///
+    /// # Errors
+    /// As below.
+    fn begin(&mut self, _fields: &Fields) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// A value that differs.
     ///
     /// # Errors

@@ -19,8 +19,8 @@ use super::emits::{EmitTally, Records};
 use super::error::CompareError;
 use super::judge::Rows;
 use super::model::{
-    CodeCount, Comparison, ComparisonFormat, FirstDivergence, NamedOutcome, OutcomeChange, Rejects,
-    Sets, SideOf, Verdict,
+    CodeCount, Comparison, ComparisonFormat, FirstDivergence, How, NamedOutcome, OutcomeChange,
+    Rejects, Sets, SideOf, Verdict,
 };
 use super::notes::{Head, notes_of, statements};
 use super::sink::DifferenceSink;
@@ -67,7 +67,9 @@ impl<'a> SideStretch<'a> {
         Self {
             outcomes: &block.outcomes,
             refused: block.refused.iter().map(|refused| refused.what).collect(),
-            emits: records.map(|of| Records { events: &of.events, columns: &of.columns }).collect(),
+            emits: records
+                .map(|of| Records { events: &of.events, columns: &of.columns, times: &of.times })
+                .collect(),
         }
     }
 }
@@ -122,10 +124,13 @@ impl Tally {
     ) -> Result<(), CompareError> {
         self.check_columns(a, SideOf::A)?;
         self.check_columns(b, SideOf::B)?;
+        if let Some(groups) = &mut self.groups {
+            groups.time = facts.first.and_then(|first| first.time);
+        }
         let different = self.view.key(key, a, b, self.groups.as_mut(), sink)?;
         let differs = different.is_some();
         if differs || facts.first.is_some() {
-            self.divergences.key(differs, facts.first, &self.view.deltas);
+            self.divergences.key(differs, facts.first, &self.view.rows.deltas);
         }
         if !(a.is_empty() && b.is_empty()) {
             let fields = &self.view.rows.fields;
@@ -297,13 +302,16 @@ impl Tally {
         let places = std::iter::once(whole).chain(emits.iter().map(|emit| emit.records.whole));
         let places: Vec<bool> = places.collect();
         let groups = groups.map(|groups| groups.finish(&plan, &summed, &places));
-        let (fields, mut totals) = view.rows.finish();
+        let mut lone_totals = Vec::new();
+        let (fields, mut totals) = view.rows.finish(&mut lone_totals);
         let emits = emits.into_iter().map(|emit| {
-            let (difference, own) = emit.finish();
+            let (difference, own) = emit.finish(&mut lone_totals);
             totals.extend(own);
             difference
         });
         let emits = emits.collect();
+        // Known results need not give every field.
+        lone_totals.retain(|_| head.how != How::Known);
         let (violations, refusals) = codes(self.codes);
         let Head { retally, how, a, b, mut notes, read, repeat } = head;
         notes.extend(notes_of(how, &plan, &a, &b));
@@ -325,6 +333,7 @@ impl Tally {
             refusals,
             violations,
             totals,
+            lone_totals,
             groups,
             divergences: divergences.finish(),
             attribution,

@@ -1,12 +1,15 @@
-//! Totals of decimal and integer fields, over everything and per value of a field: what a finance
-//! lead asks for first. Exact, or an error: a total never wraps and is never rounded.
+//! Totals of decimal and integer fields, over everything and per value of a field or month: what a
+//! finance lead asks for first, with who gains and who loses. Exact, or an error: a total never
+//! wraps and is never rounded.
 
-use super::align::{Fields, Plan};
+use super::align::{By, Fields, MONTH, Plan};
+use super::divergence::month_text;
 use super::error::CompareError;
 use super::exact::{delta_scale, units, units_text};
 use super::judge::Rows;
 use super::limits;
-use super::model::{Group, Groups, Place, SideOf, Total};
+use super::model::{Group, Groups, LoneTotal, Moved, Moves, Place, Presence, SideOf, Total};
+use retally_core::log::Micros;
 use retally_core::schema::{Kind, Value, write_text};
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -28,6 +31,32 @@ pub(crate) struct Summed {
     offset: usize,
 }
 
+/// Differences of a summed field by their direction: how many, and their sum.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Movement {
+    higher: (u64, i128),
+    lower: (u64, i128),
+}
+
+impl Movement {
+    /// Takes the difference of a key, or of a record.
+    fn add(&mut self, delta: i128) -> Option<()> {
+        let (count, sum) = match delta {
+            0 => return Some(()),
+            1.. => &mut self.higher,
+            _ => &mut self.lower,
+        };
+        *count += 1;
+        *sum = sum.checked_add(delta)?;
+        Some(())
+    }
+
+    fn finish(self, scale: u8) -> Moved {
+        let moves = |(count, sum)| Moves { count, sum: units_text(sum, scale) };
+        Moved { higher: moves(self.higher), lower: moves(self.lower) }
+    }
+}
+
 impl Summed {
     /// The view's fields, then those of each emit kind.
     pub(crate) fn all(plan: &Plan) -> Vec<Self> {
@@ -38,7 +67,8 @@ impl Summed {
                 let counts = matches!(pair.kind_a, Kind::Integer | Kind::Decimal { .. });
                 Some((number, delta_scale(pair.kind_a, pair.kind_b).filter(|_| counts)?))
             });
-            let by = fields.pairs.iter().position(|pair| plan.by.as_ref() == Some(&pair.name));
+            let is_by = |name: &String| matches!(&plan.by, Some(By::Field(by)) if by == name);
+            let by = fields.pairs.iter().position(|pair| is_by(&pair.name));
             let summed = Self { place, by, offset, pairs: pairs.collect() };
             offset += summed.pairs.len();
             all.push(summed);
@@ -48,6 +78,25 @@ impl Summed {
 
     pub(crate) fn sums(&self) -> Sums {
         [vec![0; self.pairs.len()], vec![0; self.pairs.len()]]
+    }
+
+    /// Which of the summed fields a pair is.
+    pub(crate) fn number(&self, pair: usize) -> Option<usize> {
+        self.pairs.iter().position(|(own, _)| *own == pair)
+    }
+
+    /// Takes the differences of a key or a record; `moved`: of each summed field.
+    pub(crate) fn settle(
+        &self,
+        fields: &Fields,
+        deltas: &[i128],
+        moved: &mut [Movement],
+    ) -> Result<(), CompareError> {
+        for ((delta, moved), &(pair, _)) in deltas.iter().zip(moved).zip(&self.pairs) {
+            let added = moved.add(*delta);
+            added.ok_or_else(|| CompareError::Sum(fields.pairs[pair].name.clone()))?;
+        }
+        Ok(())
     }
 
     /// Adds the values of a row. `differs`: whether it counts among the rows of its group.
@@ -60,11 +109,30 @@ impl Summed {
         differs: bool,
     ) -> Result<(), CompareError> {
         self.add_row(fields, (rows, row, of), &mut sums[of as usize])?;
-        let (Some(groups), Some(by)) = (groups, self.by) else { return Ok(()) };
-        let (field, kind) = fields.pairs[by].side(of);
-        let group = groups.group(rows.get(row, field), kind);
-        group.rows[of as usize] += u64::from(differs && self.place == Place::View);
-        self.add_row(fields, (rows, row, of), &mut group.sums[of as usize][self.offset..])
+        let Some(groups) = groups else { return Ok(()) };
+        let is_view = self.place == Place::View;
+        let group = match self.by {
+            // A view has no time of its own: what is the same is of no month.
+            _ if groups.is_month && is_view && !differs => return Ok(()),
+            _ if groups.is_month => groups.of_month(differs),
+            None => return Ok(()),
+            Some(by) => {
+                let (field, kind) = fields.pairs[by].side(of);
+                groups.of_value(rows.get(row, field), kind, differs)
+            }
+        };
+        group.rows[of as usize] += u64::from(differs && is_view);
+        self.add_row(fields, (rows, row, of), &mut group.sums[of as usize][self.offset..])?;
+        if differs {
+            let into = self.offset..self.offset + self.pairs.len();
+            for (&(number, scale), delta) in self.pairs.iter().zip(&mut group.deltas[into]) {
+                let (field, kind) = fields.pairs[number].side(of);
+                let own = rows.get(row, field).and_then(|value| units(value, kind, scale));
+                let own = own.unwrap_or_default();
+                *delta = delta.saturating_add(if of == SideOf::A { -own } else { own });
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn add_row(
@@ -77,9 +145,7 @@ impl Summed {
             let pair = &fields.pairs[number];
             let (field, kind) = pair.side(of);
             let units = rows.get(row, field).and_then(|value| units(value, kind, scale));
-            let next = sum.checked_add(units.unwrap_or_default());
-            let next = next.filter(|sum| sum.unsigned_abs() <= limits::SUM_MAX);
-            *sum = next.ok_or_else(|| CompareError::Sum(pair.name.clone()))?;
+            *sum = added(*sum, units).ok_or_else(|| CompareError::Sum(pair.name.clone()))?;
         }
         Ok(())
     }
@@ -91,11 +157,12 @@ impl Summed {
         &self,
         fields: &Fields,
         [a, b]: &Sums,
+        moved: &[Movement],
         from: usize,
         whole: bool,
     ) -> Vec<Total> {
-        let own = self.pairs.iter().zip(&a[from..]).zip(&b[from..]);
-        let total = own.map(|((&(number, scale), &a), &b)| Total {
+        let own = self.pairs.iter().zip(&a[from..]).zip(&b[from..]).zip(&moved[from..]);
+        let total = own.map(|(((&(number, scale), &a), &b), moved)| Total {
             of: self.place.clone(),
             field: fields.pairs[number].name.clone(),
             kind: fields.pairs[number].kind(),
@@ -103,18 +170,95 @@ impl Summed {
             b: whole.then(|| units_text(b, scale)),
             difference: units_text(b - a, scale),
             tolerated: None,
+            moved: moved.finish(scale),
         });
         total.collect()
     }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// A sum with one more value, if it is within what sums may be.
+fn added(sum: i128, units: Option<i128>) -> Option<i128> {
+    let next = sum.checked_add(units.unwrap_or_default());
+    next.filter(|sum| sum.unsigned_abs() <= limits::SUM_MAX)
+}
+
+/// Sums of the fields that one side alone has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LoneSums(Vec<(u64, i128)>);
+
+impl LoneSums {
+    pub(crate) fn new(fields: &Fields) -> Self {
+        Self(vec![(0, 0); fields.lone.len()])
+    }
+
+    /// Adds the values of a row of a side.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        fields: &Fields,
+        (rows, row, of): OfSide<'_>,
+    ) -> Result<(), CompareError> {
+        for (&(side, column, number), (values, sum)) in fields.lone.iter().zip(&mut self.0) {
+            if side != of {
+                continue;
+            }
+            let value = rows.get(row, column);
+            let Some(Value::Integer(value) | Value::Decimal(value)) = value else { continue };
+            *values += 1;
+            let name = || lone(fields, side, number).name.clone();
+            *sum = added(*sum, Some(value.into())).ok_or_else(|| CompareError::Sum(name()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self, fields: &Fields, place: &Place) -> Vec<LoneTotal> {
+        let total = |(&(side, _, number), (values, sum)): (&(SideOf, _, usize), (u64, i128))| {
+            let field = lone(fields, side, number);
+            let scale = if let Kind::Decimal { scale } = field.kind { scale } else { 0 };
+            LoneTotal {
+                of: place.clone(),
+                field: field.name.clone(),
+                kind: field.kind,
+                side: if side == SideOf::A { Presence::OnlyA } else { Presence::OnlyB },
+                values,
+                sum: units_text(sum, scale),
+            }
+        };
+        fields.lone.iter().zip(self.0).map(total).collect()
+    }
+}
+
+fn lone(fields: &Fields, side: SideOf, number: usize) -> &super::model::Lone {
+    match side {
+        SideOf::A => &fields.alignment.only_a[number],
+        SideOf::B => &fields.alignment.only_b[number],
+    }
+}
+
+/// Which group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Which {
+    Missing,
+    Of(String),
+    Others,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct GroupTally {
     by: String,
+    is_month: bool,
+    /// The time of the key or the record at hand.
+    pub(crate) time: Option<Micros>,
     width: usize,
     missing: Option<GroupSums>,
     groups: BTreeMap<String, GroupSums>,
     others: Option<GroupSums>,
+    /// The groups in which the key or the record at hand differs.
+    touched: Vec<Which>,
     text: String,
 }
 
@@ -122,51 +266,102 @@ pub(crate) struct GroupTally {
 struct GroupSums {
     rows: [u64; 2],
     sums: Sums,
+    /// B minus A of the key or the record at hand.
+    deltas: Vec<i128>,
+    moved: Vec<Movement>,
+    is_touched: bool,
 }
 
 impl GroupTally {
-    /// Groups by the field that the plan names, if it names one.
+    /// Groups by what the plan names, if it names anything.
     pub(crate) fn new(plan: &Plan, summed: &[Summed]) -> Option<Self> {
+        let (by, is_month) = match plan.by.clone()? {
+            By::Field(name) => (name, false),
+            By::Month => (MONTH.to_owned(), true),
+        };
         Some(Self {
-            by: plan.by.clone()?,
+            by,
+            is_month,
+            time: None,
             width: summed.iter().map(|summed| summed.pairs.len()).sum(),
             missing: None,
             groups: BTreeMap::new(),
             others: None,
+            touched: Vec::new(),
             text: String::new(),
         })
     }
 
-    fn group(&mut self, value: Option<Value<'_>>, kind: Kind) -> &mut GroupSums {
-        let group = match value {
-            None => self.missing.get_or_insert_default(),
-            Some(value) => {
-                self.text.clear();
-                write_text(value, kind, &mut self.text);
-                match slot(&mut self.groups, self.text.as_str(), limits::GROUPS_MAX) {
-                    Some(group) => group,
-                    None => self.others.get_or_insert_default(),
-                }
-            }
+    fn of_month(&mut self, differs: bool) -> &mut GroupSums {
+        self.text = self.time.map(month_text).unwrap_or_default();
+        self.group(self.time.is_some(), differs)
+    }
+
+    fn of_value(&mut self, value: Option<Value<'_>>, kind: Kind, differs: bool) -> &mut GroupSums {
+        self.text.clear();
+        if let Some(value) = value {
+            write_text(value, kind, &mut self.text);
+        }
+        self.group(value.is_some(), differs)
+    }
+
+    /// The group of the text at hand, or of what has none.
+    fn group(&mut self, is_named: bool, differs: bool) -> &mut GroupSums {
+        let named =
+            is_named.then(|| slot(&mut self.groups, self.text.as_str(), limits::GROUPS_MAX));
+        let (group, which) = match named {
+            None => (self.missing.get_or_insert_default(), Which::Missing),
+            Some(Some(group)) => (group, Which::Of(String::new())),
+            Some(None) => (self.others.get_or_insert_default(), Which::Others),
         };
-        group.sums.iter_mut().for_each(|sums| sums.resize(self.width, 0));
+        if group.deltas.len() < self.width {
+            group.sums.iter_mut().for_each(|sums| sums.resize(self.width, 0));
+            group.deltas.resize(self.width, 0);
+            group.moved.resize(self.width, Movement::default());
+        }
+        if differs && !std::mem::replace(&mut group.is_touched, true) {
+            self.touched.push(match which {
+                Which::Of(_) => Which::Of(self.text.clone()),
+                other => other,
+            });
+        }
         group
+    }
+
+    /// Ends the key or the record at hand.
+    pub(crate) fn settle(&mut self) -> Result<(), CompareError> {
+        for which in std::mem::take(&mut self.touched) {
+            let group = match which {
+                Which::Missing => self.missing.as_mut(),
+                Which::Of(text) => self.groups.get_mut(&text),
+                Which::Others => self.others.as_mut(),
+            };
+            let Some(GroupSums { deltas, moved, is_touched, .. }) = group else { continue };
+            *is_touched = false;
+            let mut both = deltas.iter_mut().zip(moved);
+            let added = both.try_for_each(|(delta, moved)| moved.add(std::mem::take(delta)));
+            added.ok_or_else(|| CompareError::Sum(self.by.clone()))?;
+        }
+        Ok(())
     }
 
     /// What was found, in the order of the values. `whole`: of each place as for its totals.
     pub(crate) fn finish(self, plan: &Plan, summed: &[Summed], whole: &[bool]) -> Groups {
-        let tell = |value: Option<String>, GroupSums { rows: [rows_a, rows_b], sums }| {
+        let is_month = self.is_month;
+        let tell = |value: Option<String>,
+                    GroupSums { rows: [rows_a, rows_b], sums, moved, .. }| {
             let places = summed.iter().zip(plan.places()).zip(whole);
-            let grouped = places.filter(|((summed, _), _)| summed.by.is_some());
-            let totals = grouped.flat_map(|((summed, (_, fields)), whole)| {
-                summed.totals(fields, &sums, summed.offset, *whole)
+            let grouped = places.filter(|((summed, _), _)| is_month || summed.by.is_some());
+            let totals = grouped.flat_map(|((summed, (place, fields)), whole)| {
+                let whole = *whole && !(is_month && place == Place::View);
+                summed.totals(fields, &sums, &moved, summed.offset, whole)
             });
             Group { value, rows_a, rows_b, totals: totals.collect() }
         };
         let missing = self.missing.map(|sums| tell(None, sums));
         let groups = self.groups.into_iter().map(|(value, sums)| tell(Some(value), sums));
         let groups = missing.into_iter().chain(groups).collect();
-        Groups { by: self.by, groups, others: self.others.map(|sums| tell(None, sums)) }
+        Groups { by: self.by, is_month, groups, others: self.others.map(|sums| tell(None, sums)) }
     }
 }
 

@@ -20,8 +20,6 @@ pub(crate) struct ViewTally {
     pub(crate) pairs: Vec<(Option<usize>, Option<usize>)>,
     /// What differs of the key at hand, in the order of rows, then fields.
     pub(crate) found: Vec<Found>,
-    /// Per summed field: B minus A of the key at hand.
-    pub(crate) deltas: Vec<i128>,
 }
 
 /// A value of the key at hand that differs.
@@ -36,7 +34,6 @@ impl ViewTally {
     pub(crate) fn new(plan: &Plan, summed: Summed) -> Self {
         Self {
             keys: Sets::default(),
-            deltas: vec![0; summed.pairs.len()],
             last: None,
             pairs: Vec::new(),
             found: Vec::new(),
@@ -55,7 +52,7 @@ impl ViewTally {
     ) -> Result<Option<Presence>, CompareError> {
         self.in_order(key)?;
         self.found.clear();
-        self.deltas.fill(0);
+        self.rows.begin();
         // In no view, and in the results of neither side.
         if a.is_empty() && b.is_empty() {
             return Ok(None);
@@ -70,7 +67,7 @@ impl ViewTally {
         if !differs {
             return Ok(None);
         }
-        self.sum_deltas();
+        self.rows.settle(groups)?;
         sink.key(key, presence).map_err(CompareError::Sink)?;
         Ok(Some(presence))
     }
@@ -119,16 +116,6 @@ impl ViewTally {
             };
             sink.value(&difference).map_err(CompareError::Sink)
         })
-    }
-
-    fn sum_deltas(&mut self) {
-        for found in &self.found {
-            let mut summed = self.rows.summed.pairs.iter();
-            let summed = summed.position(|(pair, _)| *pair == found.field);
-            if let (Some(summed), Some(Delta::Exact { units, .. })) = (summed, found.delta) {
-                self.deltas[summed] = self.deltas[summed].saturating_add(units);
-            }
-        }
     }
 }
 

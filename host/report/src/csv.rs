@@ -1,12 +1,13 @@
 //! Every single difference as CSV, for a spreadsheet: one line per key, view row and field, in the
-//! order of keys, then rows, then fields. Fed one by one, so that memory does not grow with their
-//! number.
+//! order of keys, then rows, then fields; or one line per key and view row, with columns for each
+//! field. Fed one by one, so that memory does not grow with their number.
 //!
 //! A spreadsheet runs text that begins like a formula. Text that does so gets a `'` in front;
 //! numbers stand as they are. Exact texts are in differences.parquet and in the JSON.
 
 use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
+use retally_compare::{Fields, Pair};
 use retally_core::schema::{Kind, display};
 use std::io::{self, Write};
 
@@ -54,7 +55,103 @@ impl<W: Write> DifferenceSink for Csv<W> {
     }
 }
 
-fn line(d: &Difference<'_>, out: &mut String) {
+/// One line per key and view row that differs, with columns for each field: its value on both sides
+/// and, of numbers, times and dates, the difference. Of a field that is the same they are empty.
+#[derive(Debug)]
+pub struct CsvByKey<W: Write> {
+    out: W,
+    /// Of each shared field whether it has a column for its difference.
+    fields: Vec<(String, bool)>,
+    /// Key and number of the row at hand, with the side that it stands on.
+    at: Option<(Vec<u8>, u32, Presence)>,
+    /// What the line begins with, and the cells of each field.
+    begin: String,
+    cells: Vec<String>,
+    has_header: bool,
+}
+
+impl<W: Write> CsvByKey<W> {
+    /// Writes to `out`, which had better be buffered.
+    pub fn new(out: W) -> Self {
+        let (fields, cells) = (Vec::new(), Vec::new());
+        Self { out, fields, at: None, begin: String::new(), cells, has_header: false }
+    }
+
+    /// Ends the file and gives back what it was written to. Without differences it is a header.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.end()?;
+        self.header()?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn header(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.has_header, true) {
+            return Ok(());
+        }
+        let mut line = "key,row_key,row,side".to_owned();
+        for (name, has_difference) in &self.fields {
+            let all = ["baseline", "candidate", "difference"];
+            for column in &all[..if *has_difference { 3 } else { 2 }] {
+                line.push(',');
+                text(&format!("{name} {column}"), &mut line);
+            }
+        }
+        self.out.write_all((line + "\r\n").as_bytes())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.at.take().is_none() {
+            return Ok(());
+        }
+        self.header()?;
+        let line = format!("{}{}\r\n", self.begin, self.cells.concat());
+        self.out.write_all(line.as_bytes())
+    }
+}
+
+impl<W: Write> DifferenceSink for CsvByKey<W> {
+    fn begin(&mut self, fields: &Fields) -> Result<(), SinkError> {
+        let field = |pair: &Pair| (pair.name.clone(), pair.has_sizes());
+        self.fields = fields.pairs.iter().map(field).collect();
+        Ok(())
+    }
+
+    fn value(&mut self, d: &Difference<'_>) -> Result<(), SinkError> {
+        let is_at = |(key, row, side): &(Vec<u8>, u32, Presence)| {
+            (key.as_slice(), *row, *side) == (d.key, d.position, d.presence)
+        };
+        if !self.at.as_ref().is_some_and(is_at) {
+            self.end()?;
+            self.at = Some((d.key.to_vec(), d.position, d.presence));
+            self.begin.clear();
+            whose(d, &mut self.begin);
+            let empty =
+                |(_, has_difference): &(_, bool)| if *has_difference { ",,," } else { ",," };
+            self.cells = self.fields.iter().map(|field| empty(field).to_owned()).collect();
+        }
+        // What a tolerance let pass is no difference.
+        if let Some(cell) = self.cells.get_mut(d.field).filter(|_| !d.tolerated) {
+            cell.clear();
+            values(d, cell);
+            if self.fields[d.field].1 {
+                cell.push(',');
+                cell.push_str(&d.delta.map(|delta| delta.text()).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, _key: &[u8], _presence: Presence) -> Result<(), SinkError> {
+        Ok(self.end()?)
+    }
+}
+
+/// Key and row.
+fn whose(d: &Difference<'_>, out: &mut String) {
     text(&String::from_utf8_lossy(d.key), out);
     out.push(',');
     let parts: Vec<String> = d.row_key.iter().map(|(kind, value)| display(*value, *kind)).collect();
@@ -64,10 +161,11 @@ fn line(d: &Difference<'_>, out: &mut String) {
         Presence::OnlyA => "only baseline",
         Presence::OnlyB => "only candidate",
     };
-    out.push_str(&format!(",{},{side},", d.position));
-    text(&d.pair.name, out);
-    out.push(',');
-    text(&d.pair.kind().to_string(), out);
+    out.push_str(&format!(",{},{side}", d.position));
+}
+
+/// The values of both sides, each behind a comma.
+fn values(d: &Difference<'_>, out: &mut String) {
     for (value, kind) in [(d.a, d.pair.kind_a), (d.b, d.pair.kind_b)] {
         out.push(',');
         let Some(value) = value else { continue };
@@ -75,6 +173,15 @@ fn line(d: &Difference<'_>, out: &mut String) {
         let is_number = matches!(kind, Kind::Integer | Kind::Decimal { .. } | Kind::Float);
         if is_number { out.push_str(&shown) } else { text(&shown, out) }
     }
+}
+
+fn line(d: &Difference<'_>, out: &mut String) {
+    whose(d, out);
+    out.push(',');
+    text(&d.pair.name, out);
+    out.push(',');
+    text(&d.pair.kind().to_string(), out);
+    values(d, out);
     let delta = d.delta.map(|delta| delta.text()).unwrap_or_default();
     out.push_str(&format!(",{delta},{}\r\n", d.tolerated));
 }
@@ -103,9 +210,8 @@ pub fn cell(cell: &str, for_spreadsheet: bool, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_compare::Pair;
     use retally_compare::sink::Delta;
-    use retally_core::schema::Value;
+    use retally_core::schema::{Field, Value};
 
     fn pair(kind_a: Kind, kind_b: Kind) -> Pair {
         Pair { name: "net".into(), a: 0, b: 0, kind_a, kind_b, tolerance: None }
@@ -172,5 +278,49 @@ mod tests {
     fn no_difference_is_a_header() {
         let bytes = Csv::new(Vec::new()).finish().unwrap();
         assert_eq!(bytes, COLUMNS.as_bytes());
+        let mut csv = CsvByKey::new(Vec::new());
+        csv.begin(&fields()).unwrap();
+        let text = String::from_utf8(csv.finish().unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+
+    fn fields() -> Fields {
+        let field = |name: &str, kind| {
+            let (name, paths) = (name.to_owned(), Vec::new());
+            Field { name, paths, kind, required: true }
+        };
+        let both = [field("net", Kind::Decimal { scale: 2 }), field("tier", Kind::Text)];
+        Fields::of(&both, &both)
+    }
+
+    #[test]
+    fn a_key_has_one_line_for_each_row_that_differs() {
+        let mut csv = CsvByKey::new(Vec::new());
+        let fields = fields();
+        csv.begin(&fields).unwrap();
+        let money = |key| {
+            let (a, b) = (Value::Decimal(100), Some(Value::Decimal(0)));
+            difference(key, a, b, &fields.pairs[0])
+        };
+        let tier = |key| {
+            let (a, b) = (Value::Text(b"=gold"), Some(Value::Text(b"silver")));
+            Difference { field: 1, ..difference(key, a, b, &fields.pairs[1]) }
+        };
+        csv.value(&money("a")).unwrap();
+        csv.value(&tier("a")).unwrap();
+        csv.value(&Difference { position: 1, ..tier("a") }).unwrap();
+        csv.key(b"a", Presence::Both).unwrap();
+        csv.value(&Difference { tolerated: true, ..money("b") }).unwrap();
+        csv.value(&tier("b")).unwrap();
+        csv.key(b"b", Presence::Both).unwrap();
+        csv.value(&money("@c")).unwrap();
+        let text = String::from_utf8(csv.finish().unwrap()).unwrap();
+        insta::assert_snapshot!(text.replace('\r', ""), @"
+        key,row_key,row,side,net baseline,net candidate,net difference,tier baseline,tier candidate
+        a,EUR,0,both,1.00,0.00,-1.00,'=gold,silver
+        a,EUR,1,both,,,,'=gold,silver
+        b,EUR,0,both,,,,'=gold,silver
+        '@c,EUR,0,both,1.00,0.00,-1.00,,
+        ");
     }
 }

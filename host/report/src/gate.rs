@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_verdict_says_what_is_unexpected_and_why_an_entry_fails() {
-        let (most, over) = ("1000".to_owned(), Some("200.50".to_owned()));
+        let (most, over) = ("1000".to_owned(), Some("200".to_owned()));
         let sample = Sample {
             key: "acct-1".into(),
             row_key: vec!["EUR".into()],
@@ -271,7 +271,7 @@ mod tests {
                 },
                 entry("x", 4, EntryStatus::Expired("2026-06-30".into())),
                 EntryVerdict {
-                    total: Some("1200.50".into()),
+                    total: Some("1200".into()),
                     ticket: None,
                     ..entry("net", 7, EntryStatus::OverTotal { most, over })
                 },
@@ -289,7 +289,7 @@ mod tests {
                       takes nothing of balance.n: emits have no keys or totals here;
                       an entry without them does
           expired     x: 4 differences, expected until 2026-06-30 (gold; FIN-1, e.toml:3)
-          over total  net: 7 differences, together 1,200.50 of at most 1,000, 200.50 over (gold; e.toml:3)
+          over total  net: 7 differences, together 1,200 of at most 1,000, 200 over (gold; e.toml:3)
           holds       fees<=0.01: 0 differences
           e.g.        acct-1 EUR: tier silver -> (missing)
           e.g.        acct-1 EUR: only in B

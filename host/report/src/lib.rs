@@ -4,7 +4,8 @@
 //! compare::model::Comparison --> outline --> terminal   a few lines, verdict first, command last
 //!                                        --> markdown   a comment on a pull request, bounded
 //!                                        --> html       one page that opens from disk
-//! compare::sink ---------------------------> csv        every difference, for a spreadsheet
+//! compare::sink ---------------------------> csv        every difference, for a spreadsheet: by
+//!                                                      field, or by key
 //! ```
 //!
 //! All of them are pure functions of the comparison: the same bytes when repeated, without a clock,
@@ -24,7 +25,7 @@ pub mod shell;
 mod terminal;
 pub mod text;
 
-pub use csv::Csv;
+pub use csv::{Csv, CsvByKey};
 pub use gate::gates;
 pub use html::html;
 pub use markdown::markdown;

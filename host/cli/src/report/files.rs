@@ -4,9 +4,11 @@
 use super::target::{Target, is_stdout};
 use crate::error::Failure;
 use anyhow::{Context as _, anyhow};
+use retally_compare::Fields;
+use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
 use retally_engine::compare::Differences;
-use retally_report::{Csv, Outline, html, markdown};
+use retally_report::{Csv, CsvByKey, Outline, html, markdown};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,10 @@ pub(crate) struct Reports {
     /// gets a `'`.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     csv: Option<PathBuf>,
+    /// Write the view rows that differ as CSV for a spreadsheet: one line for each key and row,
+    /// with columns for each field; empty where it is the same.
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    csv_by_key: Option<PathBuf>,
     /// Write every difference of the view as Parquet, exactly (differences.parquet).
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     differences: Option<PathBuf>,
@@ -38,7 +44,7 @@ pub(crate) struct Reports {
 
 impl Reports {
     fn all(&self) -> impl Iterator<Item = &Path> {
-        let all = [&self.markdown, &self.html, &self.csv, &self.differences];
+        let all = [&self.markdown, &self.html, &self.csv, &self.csv_by_key, &self.differences];
         all.into_iter().flatten().map(PathBuf::as_path)
     }
 
@@ -68,7 +74,8 @@ impl Reports {
         let target = |path: &Option<PathBuf>| {
             path.as_deref().map(|path| Target::create("the report", path)).transpose()
         };
-        let (csv, differences) = (target(&self.csv)?, target(&self.differences)?);
+        let (csv, by_key) = (target(&self.csv)?, target(&self.csv_by_key)?);
+        let differences = target(&self.differences)?;
         // Those that are written last too: a long comparison must not end in a path that is wrong.
         let texts = [(&self.markdown, markdown as Render), (&self.html, html as Render)];
         let mut of_texts = Vec::new();
@@ -77,7 +84,8 @@ impl Reports {
         }
         let differences = differences.map(Differences::new).transpose()?;
         let title = self.title.clone();
-        Ok(Files { csv: csv.map(Csv::new), differences, texts: of_texts, title, note })
+        let (csv, by_key) = (csv.map(Csv::new), by_key.map(CsvByKey::new));
+        Ok(Files { csv, by_key, differences, texts: of_texts, title, note })
     }
 
     /// The note, read before anything else takes its time.
@@ -98,6 +106,7 @@ impl Reports {
 
 pub(crate) struct Files {
     csv: Option<Csv<Target>>,
+    by_key: Option<CsvByKey<Target>>,
     differences: Option<Differences<Target>>,
     texts: Vec<(Target, Render)>,
     title: Option<String>,
@@ -119,6 +128,7 @@ impl Files {
         }
         let mut done = Vec::new();
         done.extend(self.csv.map(Csv::finish).transpose()?);
+        done.extend(self.by_key.map(CsvByKey::finish).transpose()?);
         done.extend(self.differences.map(Differences::finish).transpose()?);
         for (mut target, render) in self.texts {
             target.write_all(render(&report).as_bytes())?;
@@ -129,7 +139,16 @@ impl Files {
 }
 
 impl DifferenceSink for Files {
+    fn begin(&mut self, fields: &Fields) -> Result<(), SinkError> {
+        self.by_key.as_mut().map_or(Ok(()), |csv| csv.begin(fields))
+    }
+
+    fn key(&mut self, key: &[u8], presence: Presence) -> Result<(), SinkError> {
+        self.by_key.as_mut().map_or(Ok(()), |csv| csv.key(key, presence))
+    }
+
     fn value(&mut self, difference: &Difference<'_>) -> Result<(), SinkError> {
+        self.by_key.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.csv.as_mut().map_or(Ok(()), |csv| csv.value(difference))?;
         self.differences.as_mut().map_or(Ok(()), |file| file.value(difference))
     }

@@ -79,8 +79,8 @@ fn compare(sides: &Sides, judging: &mut Judging) -> Comparison {
     let mut tally = Tally::new(plan.clone());
     let [(events_a, columns_a), (events_b, columns_b)] =
         [&sides.emits[0], &sides.emits[1]].map(|emitted| records(emitted));
-    let a = Records { events: &events_a, columns: &columns_a };
-    let b = Records { events: &events_b, columns: &columns_b };
+    let a = Records { events: &events_a, columns: &columns_a, times: &[] };
+    let b = Records { events: &events_b, columns: &columns_b, times: &[] };
     tally.emits(0, a, b, &mut |_| {}).unwrap();
     let outcome = |what: &str| NamedOutcome { what: what.into(), code: None };
     tally.outcome(&outcome("applied"), &outcome("rejected"), sides.rejected);

@@ -183,14 +183,63 @@ pub struct Total {
     pub difference: String,
     /// Of the difference: what a tolerance let pass; none without a tolerance.
     pub tolerated: Option<String>,
+    /// Whose differences make up the difference: of the view key by key (over all rows of a key),
+    /// of emits record by record. What a tolerance let pass is in neither.
+    pub moved: Moved,
 }
 
-/// Totals per value of a field.
+/// Differences above zero and below.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// B is higher.
+    pub higher: Moves,
+    /// B is lower.
+    pub lower: Moves,
+}
+
+/// Differences of one direction.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moves {
+    /// Of how many keys, or records.
+    pub count: u64,
+    /// Their sum, B minus A.
+    pub sum: String,
+}
+
+/// Total of a decimal or integer field that one version alone has: there is nothing to compare it
+/// with, and it may be what the change is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoneTotal {
+    /// Where the field stands.
+    pub of: Place,
+    /// The field.
+    pub field: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Which version has it.
+    pub side: Presence,
+    /// How many rows or records have a value of it.
+    pub values: u64,
+    /// Their sum.
+    pub sum: String,
+}
+
+/// Totals per value of a field, or per month of event time.
+///
+/// A record counts in the month of its event. A view has no time: of a key that differs the
+/// difference at the end counts in the month of the first event at which it parts, so only the
+/// difference of such a total is told. What is in no file is in the group without a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Groups {
-    /// The field.
+    /// The field; `month`, if the groups are months.
     pub by: String,
+    /// Whether they are months of event time (`2026-03`, UTC) and not values of a field.
+    #[serde(default)]
+    pub is_month: bool,
     /// By value, a missing value first; bounded.
     pub groups: Vec<Group>,
     /// Everything with a value beyond the bound, if there is any.

@@ -14,8 +14,8 @@ mod keys;
 mod sides;
 
 pub use differences::{
-    Bin, CodeCount, EmitDifference, FieldDifference, Group, Groups, Numeric, OutcomeChange,
-    Tolerated, Total, Transition, Transitions, Unit,
+    Bin, CodeCount, EmitDifference, FieldDifference, Group, Groups, LoneTotal, Moved, Moves,
+    Numeric, OutcomeChange, Tolerated, Total, Transition, Transitions, Unit,
 };
 pub use events::{
     Attribution, Condition, Cumulative, Divergences, Finding, InputCount, TimeBucket, TimeStep,
@@ -82,7 +82,10 @@ pub struct Comparison {
     pub violations: Vec<CodeCount>,
     /// Per decimal and integer field of the view and of emit kinds: the totals of both sides.
     pub totals: Vec<Total>,
-    /// The same per value of a field (`--by FIELD`), if asked for.
+    /// Totals of fields that one version alone has.
+    #[serde(default)]
+    pub lone_totals: Vec<LoneTotal>,
+    /// The totals per value of a field (`--by FIELD`) or per month (`--by month`), if asked for.
     pub groups: Option<Groups>,
     /// The first diverging events, all together.
     pub divergences: Divergences,

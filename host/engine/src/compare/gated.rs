@@ -1,10 +1,10 @@
 //! A comparison under a gate: every difference goes past it on the way to wherever else it goes,
 //! and what it found stands in the comparison.
 
-use retally_compare::Plan;
 use retally_compare::gate::{Gate, GateError, Judging};
 use retally_compare::model::{Comparison, Presence};
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
+use retally_compare::{CompareError, Plan};
 
 /// The gate of a comparison at work, if there is one.
 pub(crate) struct Gated(Option<Judging>);
@@ -30,8 +30,14 @@ impl Gated {
         gate.cloned().map(|gate| gate.begin(plan)).transpose().map(Self)
     }
 
-    pub(crate) fn before<'a>(&'a mut self, sink: &'a mut dyn DifferenceSink) -> Past<'a> {
-        Past(self, sink)
+    /// Puts the gate in front of a sink, which begins.
+    pub(crate) fn before<'a>(
+        &'a mut self,
+        sink: &'a mut dyn DifferenceSink,
+        plan: &Plan,
+    ) -> Result<Past<'a>, CompareError> {
+        sink.begin(&plan.view).map_err(CompareError::Sink)?;
+        Ok(Past(self, sink))
     }
 
     /// Puts into the comparison what the gate found.

@@ -165,7 +165,8 @@ impl<'a> SideLog<'a> {
 
 impl Told {
     fn stretch<'a>(&'a self, first: u64) -> SideStretch<'a> {
-        let records = |of: &'a Taken| Records { events: &of.events, columns: &of.columns };
+        let records =
+            |of: &'a Taken| Records { events: &of.events, columns: &of.columns, times: &of.times };
         // Taking them made sure that each came to what its event did.
         let outcome = |&offset: &u64| self.outcomes[(offset - first) as usize];
         SideStretch {

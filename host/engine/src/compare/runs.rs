@@ -57,7 +57,7 @@ pub fn runs(
     let plan = compared.plan.clone();
     let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;
     compared.log()?;
-    let disjoint = compared.views(&mut gated.before(sink))?;
+    let disjoint = compared.views(&mut gated.before(sink, &plan)?)?;
     let apart = disjoint.then(|| NO_COMMON_KEY.to_owned());
     refuse(apart.as_slice(), options.force, &mut compared.notes)?;
     compared.states()?;

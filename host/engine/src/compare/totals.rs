@@ -29,6 +29,7 @@ fn of(totals: &Totals, total: &Total) -> Option<Exact> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retally_compare::model::Moved;
     use retally_core::manifest::FieldTotal;
 
     fn totals(sum: &str) -> Totals {
@@ -47,6 +48,7 @@ mod tests {
             b: None,
             difference: difference.into(),
             tolerated: None,
+            moved: Moved::default(),
         }];
         fill(&mut total, &totals(a), &totals(b));
         let [Total { a, b, .. }] = total;

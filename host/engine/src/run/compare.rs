@@ -156,7 +156,7 @@ impl Pass<'_> {
         let described = |side: usize| prepared.lanes[side].recipe.description();
         let mut tables = [0, 1].map(|side| Tables::new(described(side)));
         let sides = (&mut tables, [&mut *a, &mut *b]);
-        let mut sink = gated.before(sink);
+        let mut sink = gated.before(sink, &self.plan).map_err(CompareError::from)?;
         let joined = join(prepared, sides, &mut tally, &mut stages, &mut sink)?;
         let input = stages.time(Stage::Read, || prepared.input(&extents))?;
         let trees = tables.map(Tables::finish);

@@ -7,7 +7,7 @@ use super::sentence::sides;
 use super::span::{Difference, Sentence, Span, count, missing, name, said};
 use super::summary::alone;
 use super::{PAGE, SHEETS, Section, TERMINAL};
-use crate::number::grouped;
+use crate::number::{counted, grouped};
 use retally_compare::model::{
     CodeCount, Comparison, EmitDifference, OutcomeChange, Presence, Verdict,
 };
@@ -50,6 +50,19 @@ pub(super) fn emits(c: &Comparison, to: &mut Section) {
 fn line(c: &Comparison, emit: &EmitDifference) -> Option<Sentence> {
     let records = emit.records.filter(|records| records.differing() + emit.doubled > 0)?;
     let [differ, all] = [records.differing(), records.all()].map(grouped);
+    let of_one = match emit.declared {
+        Presence::Both => None,
+        Presence::OnlyA => Some("A"),
+        Presence::OnlyB => Some("B"),
+    };
+    if let Some(side) = of_one {
+        let records = counted(records.all(), "record");
+        return Some(said![
+            "emit ",
+            name(&emit.kind),
+            format!(": {records}, a kind of {side} alone")
+        ]);
+    }
     let mut says = said!["emit ", name(&emit.kind), format!(": {differ} of {all} records differ")];
     let [in_a, in_b] = alone(c);
     let others = [(in_a, records.only_a), (in_b, records.only_b), ("doubled", emit.doubled)];

@@ -7,7 +7,7 @@
 //! span.rs, block.rs      what sentences and what sections are made of
 //! sentence.rs, known.rs  the answer and what goes with it
 //! summary.rs             notes, counts
-//! money.rs               totals, per group
+//! balance.rs, money.rs   totals: in sentences, in tables, per group or month
 //! why.rs, time.rs        what the changed keys have in common, since when
 //! fields.rs, spread.rs   field by field, distributions
 //! events.rs              emits, outcomes, refusals, violations
@@ -17,6 +17,7 @@
 //! ```
 
 mod about;
+mod balance;
 mod block;
 mod detail;
 mod events;
@@ -138,17 +139,18 @@ pub(crate) struct About {
     of: fn(&Comparison, &mut Section),
 }
 
-pub(crate) static SECTIONS: [About; 13] = [
+pub(crate) static SECTIONS: [About; 14] = [
     about("notes", "Know before you read", "", summary::notes).open(4_000),
     about("counts", "", "", summary::counts),
     about("totals", "Totals", "Totals", money::totals).open(6_000),
-    about("", "Totals by group", "", money::groups).folded(5_000),
+    about("", "Totals by group", "", money::groups).folded(4_000),
+    about("", "Fields of one version alone", "", money::lone).folded(2_000),
     about("why", "Where the differences come from", "Why", why::why),
     about("fields", "Field by field", "Fields", fields::fields).folded(5_000),
     about("", "Changes of values", "", fields::changes).folded(5_000),
     about("emits", "Emits", "Emits", events::emits).folded(4_000),
     about("events", "Outcomes, refusals and violations", "Events", events::events).folded(5_000),
-    about("keys", "Keys that differ most", "Keys", keys::keys).folded(9_000),
+    about("keys", "Keys that differ most", "Keys", keys::keys).folded(8_000),
     // What a terminal shows last is what is seen of it.
     about("", "", "", summary::last),
     about("meaning", "What this shows, and what it does not", "What this shows", about::meaning)

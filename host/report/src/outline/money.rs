@@ -2,13 +2,15 @@
 //! let pass; over everything and per group. Of groups only the fields whose totals differ in some
 //! group, the largest difference first, so that what changed is never behind what did not.
 
-use super::block::{Block, Column, Table, Tables, head, more, right};
+use super::block::{Block, Column, Table, Tables, head, left, more, right};
 use super::sentence::sides;
-use super::span::{Difference, Sentence, Span, missing, name, optional, said};
+use super::span::{Difference, Sentence, Span, count, missing, name, optional, said};
 use super::{PAGE, Readers, SHEETS, Section};
-use crate::number::{approximate, compare_size, is_zero, thousands};
+use crate::number::{approximate, compare_size, counted, is_zero, thousands};
 use crate::shell::shell_flag;
-use retally_compare::model::{Comparison, Group, Groups, Place, RowKey, Total, Verdict};
+use retally_compare::model::{
+    Comparison, Group, Groups, Moves, Place, Presence, RowKey, Total, Verdict,
+};
 use retally_core::schema::Kind;
 
 /// Fields whose groups are told, and groups of each.
@@ -16,6 +18,11 @@ const FIELDS_MAX: usize = 8;
 const GROUPS_MAX: usize = 100;
 
 const TOTALS_MAX: usize = 1_000;
+
+/// What a month means.
+const MONTHS: &str = "Months are those of event time, in UTC. A record counts in the month of its \
+                      event. A result has no time of its own: of each key the difference at the \
+                      end counts in the month in which the key begins to differ.";
 
 pub(super) fn totals(c: &Comparison, to: &mut Section) {
     let readers: Readers = if c.verdict == Verdict::Same { PAGE } else { SHEETS };
@@ -25,7 +32,7 @@ pub(super) fn totals(c: &Comparison, to: &mut Section) {
     // What differs stands before what does not.
     let mut all: Vec<&Total> = c.totals.iter().collect();
     all.sort_by_key(|total| is_zero(&total.difference));
-    let rows = all.into_iter().map(|total| line(total_name(total), total));
+    let rows = all.into_iter().map(|total| line(total_name(total), total, true));
     let caption = "Sums over all rows of each side, those of one side alone included";
     let columns = columns(c, said!["Total of"]);
     to.put(readers, Block::Table(Table::new(caption, columns, rows, (TOTALS_MAX, "totals"))));
@@ -43,28 +50,59 @@ pub(super) fn totals(c: &Comparison, to: &mut Section) {
     }
 }
 
-fn columns(c: &Comparison, first: Sentence) -> [Column; 6] {
+fn columns(c: &Comparison, first: Sentence) -> [Column; 8] {
     let [a, b] = sides(c).map(right);
-    let [difference, change, tolerated] = ["Difference", "Change", "Of it tolerated"].map(right);
-    [head(first), a, b, difference, change, tolerated]
+    let [difference, change, higher, lower, tolerated] =
+        ["Difference", "Change", "Higher", "Lower", "Of it tolerated"].map(right);
+    [head(first), a, b, difference, change, higher, lower, tolerated]
+}
+
+/// Totals of fields that one version alone has: nothing to compare them with, and perhaps what the
+/// change is about.
+pub(super) fn lone(c: &Comparison, to: &mut Section) {
+    let [a, b] = sides(c);
+    let rows = c.lone_totals.iter().map(|total| {
+        let side = if total.side == Presence::OnlyA { a.clone() } else { b.clone() };
+        let of = place_name(&total.of, &total.field);
+        vec![of, side.into(), Span::Amount(thousands(&total.sum)).into(), count(total.values)]
+    });
+    let columns = [head("Total of"), left("Only in"), right("Sum"), right("Values")];
+    let caption = "Fields that one version alone has, so that there is nothing to compare";
+    to.put(SHEETS, Block::Table(Table::new(caption, columns, rows, (TOTALS_MAX, "totals"))));
 }
 
 fn total_name(total: &Total) -> Sentence {
-    let field = name(&total.field);
-    match &total.of {
-        Place::View => field.into(),
-        Place::Emit(kind) => said![field, " of emit ", name(kind)],
+    place_name(&total.of, &total.field)
+}
+
+/// A field with the place where it stands.
+pub(super) fn place_name(of: &Place, field: &str) -> Sentence {
+    match of {
+        Place::View => name(field).into(),
+        Place::Emit(kind) => said![name(field), " of emit ", name(kind)],
     }
 }
 
-fn line(of: Sentence, total: &Total) -> Vec<Sentence> {
+/// `reads_rows`: whether totals of both sides make sense where they are not known.
+fn line(of: Sentence, total: &Total, reads_rows: bool) -> Vec<Sentence> {
     let side = |text: &Option<String>| match text {
         Some(text) => Span::Amount(thousands(text)).into(),
+        None if !reads_rows => said![],
         None => missing("not read").into(),
     };
+    let what = if total.of == Place::View { "key" } else { "record" };
+    let moves = |moves: &Moves| match moves.count {
+        0 => said![],
+        count => {
+            let sum = Span::Difference(Difference::of(&moves.sum));
+            said![sum, " ", Span::Aside(format!("({})", counted(count, what)))]
+        }
+    };
+    let (higher, lower) = (moves(&total.moved.higher), moves(&total.moved.lower));
     let difference = Span::Result(Difference::of(&total.difference)).into();
     let tolerated = total.tolerated.as_deref().map(|text| Span::Difference(Difference::of(text)));
-    vec![of, side(&total.a), side(&total.b), difference, share(total), tolerated.into()]
+    let (a, b) = (side(&total.a), side(&total.b));
+    vec![of, a, b, difference, share(total), higher, lower, tolerated.into()]
 }
 
 fn share(total: &Total) -> Sentence {
@@ -89,12 +127,22 @@ pub(super) fn groups(c: &Comparison, to: &mut Section) {
     if all.is_empty() {
         return to.put(SHEETS, Block::Lead(said!["By ", by, " no total differs."]));
     }
+    if groups.is_month {
+        to.put(SHEETS, Block::Lead(MONTHS.into()));
+    }
     let part = |moved: &Moved<'_>| {
         let own = moved.groups.iter().take(GROUPS_MAX);
-        let own = own.map(|(value, total)| line(optional(*value).into(), total));
-        let others = moved.others.map(|total| line(missing("all others").into(), total));
+        let of = |value: Option<&str>| match value {
+            None if groups.is_month => missing("not known").into(),
+            value => optional(value).into(),
+        };
+        let reads_rows = !groups.is_month;
+        let own = own.map(|(value, total)| line(of(*value), total, reads_rows));
+        let others =
+            moved.others.map(|total| line(missing("all others").into(), total, reads_rows));
         let rows = own.chain(others);
-        let caption = said!["By ", by.clone(), ", the largest difference first"];
+        let order = if groups.is_month { "" } else { ", the largest difference first" };
+        let caption = said!["By ", by.clone(), order];
         let columns = columns(c, by.clone().into());
         let mut table = Table::new(caption, columns, rows, (usize::MAX, "groups"));
         table.left_out.0 = moved.groups.len().saturating_sub(GROUPS_MAX) as u64;
@@ -133,7 +181,9 @@ fn one<'a>(groups: &'a Groups, total: &'a Total) -> Moved<'a> {
     let own = groups.groups.iter();
     let own = own.filter_map(|group| Some((group.value.as_deref(), same(group, total)?)));
     let mut own: Vec<(Option<&str>, &Total)> = own.collect();
-    own.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
+    if !groups.is_month {
+        own.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
+    }
     let others = groups.others.as_ref().and_then(|group| same(group, total));
     Moved { of: total, groups: own, others }
 }

@@ -1,25 +1,20 @@
 //! What a comparison came to, in sentences: the same for every reader.
 
-use super::money::{is_count, same};
 use super::span::{Sentence, Span, counted, name, number, said};
 use super::time::{moment, told};
-use crate::number::{
-    compare_size, grouped, is_negative, is_zero, percent, signed, size, thousands, times, trimmed,
-};
+use crate::number::{grouped, percent, signed, thousands, times, trimmed};
 use retally_compare::model::{
-    Comparison, Condition, FieldDifference, Finding, Group, Groups, How, NamedOutcome, Place,
-    RowKey, Total, Transitions, Unit, ValueDifference, Verdict,
+    Comparison, Condition, FieldDifference, Finding, How, NamedOutcome, Place, Transitions, Unit,
+    ValueDifference, Verdict,
 };
 use retally_core::schema::Kind;
-
-/// Fields whose totals make a sentence of their own.
-const TOTALS_SAID: usize = 3;
 
 /// Fields whose changes of values make a sentence of their own, and changes that it names.
 const CHANGES_SAID: usize = 2;
 const VALUES_SAID: usize = 3;
 
-const GROUPS_SAID: usize = 4;
+/// Sentences about what differs on the way alone.
+const ON_THE_WAY_SAID: usize = 3;
 
 /// What the two sides are called; never the same.
 pub(super) fn names(c: &Comparison) -> [String; 2] {
@@ -105,38 +100,6 @@ fn on_the_way(c: &Comparison) -> Vec<Sentence> {
     all
 }
 
-/// Totals of the view that a reader asks for first: of decimal fields that differ, then of whole
-/// numbers. That none differs is an answer too, where anything does.
-pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
-    if c.verdict == Verdict::Same {
-        return Vec::new();
-    }
-    let view: Vec<&Total> = c.totals.iter().filter(|total| total.of == Place::View).collect();
-    let moves = |total: &&&Total| !is_zero(&total.difference) || differs(c, &total.field);
-    let mut first: Vec<&Total> = view.iter().filter(moves).copied().collect();
-    if first.is_empty() {
-        return no_total(&view).into_iter().collect();
-    }
-    // What changes in sum stands before what cancels out, money before counts.
-    first.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
-    first.truncate(TOTALS_SAID);
-    first.into_iter().map(|total| total_sentence(total, c)).collect()
-}
-
-fn no_total(view: &[&Total]) -> Option<Sentence> {
-    if view.is_empty() {
-        return None;
-    }
-    let names = view.iter().map(|total| &total.field).take(GROUPS_SAID + 1);
-    let names = Sentence::listed(names, view.len());
-    let more = match view.len().saturating_sub(GROUPS_SAID + 1) {
-        0 => String::new(),
-        more => format!(" and {} more", grouped(more as u64)),
-    };
-    let same = if view.len() == 1 { " is the same." } else { " are the same." };
-    Some(said!["No total differs: ", names, more, same])
-}
-
 /// How texts and the like change: the most frequent changes of the fields that differ most.
 pub(super) fn changes(c: &Comparison) -> Vec<Sentence> {
     let own = c.fields.iter().filter_map(|field| Some((field, field.transitions.as_ref()?)));
@@ -161,80 +124,6 @@ pub(super) fn changes(c: &Comparison) -> Vec<Sentence> {
         said.with(if is_more { ", and others." } else { "." })
     };
     own.into_iter().map(sentence).collect()
-}
-
-fn differs(c: &Comparison, field: &str) -> bool {
-    c.fields.iter().any(|f| f.name == field && f.differ > 0)
-}
-
-fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
-    if let Some(said) = c.groups.as_ref().and_then(|groups| group_sentence(total, groups)) {
-        return said;
-    }
-    let field = name(&total.field);
-    if is_zero(&total.difference) {
-        return said![field, " differs, and the differences add up to zero."];
-    }
-    let known = match c.how {
-        How::Known => said![" of ", name(&c.b.label)],
-        How::OnePass | How::Runs => said![],
-    };
-    let over = match &c.view.row_key {
-        // A sum over all currencies had better say so.
-        Some(RowKey::Fields(fields)) if !fields.is_empty() => {
-            said![" over every ", name(fields.join(", "))]
-        }
-        _ => said![" in total"],
-    };
-    let sides = match (&total.a, &total.b) {
-        (Some(a), Some(b)) => {
-            said![": ", number(thousands(b)), " instead of ", number(thousands(a)), "."]
-        }
-        _ => said!["."],
-    };
-    let way = direction(&total.difference);
-    said![field, known, " is ", way, number(size(&total.difference)), over, sides]
-}
-
-fn direction(difference: &str) -> &'static str {
-    if is_negative(difference) { "lower by " } else { "higher by " }
-}
-
-/// Per group, because a sum over all of them may add what does not belong together.
-fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
-    let own = |group: &Group| same(group, total).map(|total| total.difference.clone());
-    let all = groups.groups.iter().filter_map(|group| Some((group.value.clone(), own(group)?)));
-    let mut all: Vec<(Option<String>, String)> = all.collect();
-    if all.is_empty() {
-        return None;
-    }
-    all.retain(|(_, difference)| !is_zero(difference));
-    // A stable sort: equals stay in the order of their values.
-    all.sort_by(|a, b| compare_size(&b.1, &a.1));
-    let (mut said, by) = (said![name(&total.field)], name(&groups.by));
-    if all.is_empty() && groups.others.is_none() {
-        let zero = " differs, and the differences add up to zero in every ";
-        return Some(said![said, zero, by, "."]);
-    }
-    let mut before = None;
-    for (value, difference) in all.iter().take(GROUPS_SAID) {
-        let now = direction(difference);
-        let goes_on = match before.replace(now) {
-            None => said![" is ", now],
-            Some(before) if before == now => said![", by "],
-            Some(_) => said![", ", now],
-        };
-        let value = match value {
-            Some(value) => said![name(value)],
-            None => said!["rows without ", by.clone()],
-        };
-        said = said![said, goes_on, number(size(difference)), " for ", value];
-    }
-    let more = match all.len().saturating_sub(GROUPS_SAID) {
-        0 => String::new(),
-        more => format!(", and differs for {} more", grouped(more as u64)),
-    };
-    Some(said![said, more, "."])
 }
 
 fn since(c: &Comparison) -> Option<Sentence> {
@@ -323,7 +212,7 @@ fn condition(condition: &Condition) -> Sentence {
 pub(super) fn why(c: &Comparison) -> Vec<Sentence> {
     let mut said = Vec::new();
     if c.verdict == Verdict::Different && c.keys.differing() == 0 && c.how != How::Known {
-        said.extend(on_the_way(c).into_iter().take(TOTALS_SAID));
+        said.extend(on_the_way(c).into_iter().take(ON_THE_WAY_SAID));
     }
     said.extend(since(c));
     said

@@ -1,9 +1,10 @@
 //! What a reader in a hurry reads alone: the answer, what it means in money, since when, why; what
 //! must be known beforehand; what a gate found; a few counts.
 
+use super::balance::totals;
 use super::block::{Block, Brief, Tile};
 use super::known::accuracy;
-use super::sentence::{changes, finding, findings, has_view, names, totals, why};
+use super::sentence::{changes, finding, findings, has_view, names, why};
 use super::span::{Class, Sentence, prose, said};
 use super::{ALL, COMMENT, PAGE, Reader, Readers, SHEETS, Section, TERMINAL};
 use crate::number::{grouped, percent};

@@ -39,7 +39,9 @@ pub(crate) struct Args {
     /// `offset`, and any of the kind's fields.
     #[arg(long, value_name = "KIND=FILE", value_parser = named)]
     known_emits: Vec<(String, String)>,
-    /// Totals for each value of this field.
+    /// Totals for each value of this field, or for each `month` of event time, where no field is
+    /// called so: of emits that of the event, of a key's result the one in which the key begins to
+    /// differ.
     #[arg(long, value_name = "FIELD")]
     by: Option<String>,
     /// How far apart values of a float field may be: `ratio=1e-9`. All else is compared exactly.

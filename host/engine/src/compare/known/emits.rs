@@ -106,8 +106,8 @@ impl KnownEmits {
                 }
             }
             let all: Vec<u32> = (0..batch.len() as u32).collect();
-            let a = Records { events: &all, columns: &own };
-            let b = Records { events: &events, columns: &known };
+            let a = Records { events: &all, columns: &own, times: &[] };
+            let b = Records { events: &events, columns: &known, times: &[] };
             tally.emits(number, a, b, &mut |_| ())?;
         }
         self.left(number, &met, tally)?;
@@ -139,8 +139,8 @@ impl KnownEmits {
             }
         }
         tally.doubled_emits(number, doubled);
-        let b = Records { events: &events, columns: &only };
-        let a = Records { events: &[], columns: &[] };
+        let b = Records { events: &events, columns: &only, times: &[] };
+        let a = Records::NONE;
         Ok(tally.emits(number, a, b, &mut |_| ())?)
     }
 

@@ -22,7 +22,7 @@ use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Read, Side,
 };
 use retally_compare::sink::DifferenceSink;
-use retally_compare::{Declared, KeyFacts, Plan, Rows, Tally, Words, join};
+use retally_compare::{By, Declared, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
 use std::path::{Path, PathBuf};
 use view::{Groups, KnownView};
@@ -66,12 +66,16 @@ pub fn known(
         Declared { view: view_b, emits: &kinds },
         &options.options,
     )?;
+    if plan.by == Some(By::Month) {
+        return Err(retally_compare::CompareError::NoMonths.into());
+    }
     let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;
     let mut tally = Tally::new(plan.clone());
     let mut read = Read { checked: true, ..Read::default() };
     let mut apart = Vec::new();
+    let mut past = gated.before(sink, &plan)?;
     match &view {
-        Some(view) if views(&run, view, &mut tally, &mut read, &mut gated.before(sink))? => {
+        Some(view) if views(&run, view, &mut tally, &mut read, &mut past)? => {
             apart.push(NO_COMMON_KEY.to_owned());
         }
         Some(_) => {}

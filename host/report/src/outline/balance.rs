@@ -1,0 +1,205 @@
+//! Totals in sentences: of which money how much more or less, for how many keys it is more and for
+//! how many less; the same money told once; and what one version alone adds up.
+
+use super::money::{is_count, place_name, same};
+use super::sentence::sides;
+use super::span::{Sentence, counted, name, number, said};
+use crate::number::{compare, compare_size, grouped, is_negative, is_zero, size, thousands};
+use retally_compare::model::{
+    Comparison, Group, Groups, How, Moved, Moves, Place, Presence, RowKey, Total, Verdict,
+};
+use std::cmp::Ordering;
+
+/// Fields whose totals make a sentence of their own.
+const TOTALS_SAID: usize = 3;
+
+/// Groups that a sentence names, and fields that agree with the one that it is about.
+const GROUPS_SAID: usize = 4;
+const AGREEING_SAID: usize = 4;
+
+/// Totals of the view that a reader asks for first: of decimal fields that differ, then of whole
+/// numbers. What differs by the same amounts is told with the first of them. That none differs is
+/// an answer too, where anything does.
+pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
+    if c.verdict == Verdict::Same {
+        return Vec::new();
+    }
+    let view: Vec<&Total> = c.totals.iter().filter(|total| total.of == Place::View).collect();
+    let moves = |total: &&&Total| !is_zero(&total.difference) || differs(c, &total.field);
+    let mut left: Vec<&Total> = view.iter().filter(moves).copied().collect();
+    let mut said = Vec::new();
+    if left.is_empty() {
+        said.extend(no_total(&view));
+    }
+    // What changes in sum stands before what cancels out, money before counts.
+    left.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
+    left.reverse();
+    while let Some(first) = left.pop().filter(|_| said.len() < TOTALS_SAID) {
+        let agreeing: Vec<&Total> = c.totals.iter().filter(|of| agrees(c, first, of)).collect();
+        left.retain(|of| !agreeing.iter().any(|told| std::ptr::eq(*told, *of)));
+        said.push(said![total_sentence(first, c), also(c, &agreeing)]);
+    }
+    said.extend(lone(c));
+    said
+}
+
+/// Whether another total differs by the same amounts: in sum, and in every group by a field.
+fn agrees(c: &Comparison, first: &Total, other: &Total) -> bool {
+    let equal = |a: &Total, b: &Total| compare(&a.difference, &b.difference) == Ordering::Equal;
+    let itself = (&other.of, &other.field) == (&first.of, &first.field);
+    let in_group = |group: &Group| match (same(group, first), same(group, other)) {
+        (Some(a), Some(b)) => equal(a, b),
+        _ => false,
+    };
+    let mut groups = c.groups.iter().filter(|groups| !groups.is_month);
+    !itself
+        && !is_zero(&first.difference)
+        && equal(first, other)
+        && groups.all(|of| of.groups.iter().chain(&of.others).all(in_group))
+}
+
+fn also(c: &Comparison, agreeing: &[&Total]) -> Sentence {
+    if agreeing.is_empty() {
+        return said![];
+    }
+    let all = agreeing.len();
+    let told = all.min(AGREEING_SAID);
+    let mut said = said![" "];
+    for (at, total) in agreeing.iter().take(told).enumerate() {
+        let between = match at {
+            0 => "",
+            at if at + 1 == all => " and ",
+            _ => ", ",
+        };
+        said = said![said, between, place_name(&total.of, &total.field)];
+    }
+    if all > told {
+        said = said.with(format!(" and {} more", all - told));
+    }
+    let by = c.groups.as_ref().filter(|groups| !groups.is_month);
+    let each = by.map(|groups| said![" in each ", name(&groups.by)]);
+    said![said, if all == 1 { " differs" } else { " differ" }, " by the same", each, "."]
+}
+
+/// What fields add up that one version alone has.
+fn lone(c: &Comparison) -> Vec<Sentence> {
+    let [a, b] = sides(c);
+    let own = c.lone_totals.iter().filter(|total| total.values > 0).take(TOTALS_SAID);
+    let sentence = own.map(|total| {
+        let side = if total.side == Presence::OnlyA { a.clone() } else { b.clone() };
+        let values = counted(total.values, "value.", "values.");
+        let of = place_name(&total.of, &total.field);
+        let sum = number(thousands(&total.sum));
+        said![of, " is in ", side, " alone: ", sum, " in total, of ", values]
+    });
+    sentence.collect()
+}
+
+fn no_total(view: &[&Total]) -> Option<Sentence> {
+    if view.is_empty() {
+        return None;
+    }
+    let names = view.iter().map(|total| &total.field).take(GROUPS_SAID + 1);
+    let names = Sentence::listed(names, view.len());
+    let more = match view.len().saturating_sub(GROUPS_SAID + 1) {
+        0 => String::new(),
+        more => format!(" and {} more", grouped(more as u64)),
+    };
+    let same = if view.len() == 1 { " is the same." } else { " are the same." };
+    Some(said!["No total differs: ", names, more, same])
+}
+
+fn differs(c: &Comparison, field: &str) -> bool {
+    c.fields.iter().any(|f| f.name == field && f.differ > 0)
+}
+
+fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
+    if let Some(said) = c.groups.as_ref().and_then(|groups| group_sentence(total, groups)) {
+        return said;
+    }
+    let field = name(&total.field);
+    if is_zero(&total.difference) {
+        let moved = moved(&total.moved, "").map(|moved| said![": ", moved]);
+        return said![field, " differs, and the differences add up to zero", moved, "."];
+    }
+    let known = match c.how {
+        How::Known => said![" of ", name(&c.b.label)],
+        How::OnePass | How::Runs => said![],
+    };
+    let over = match &c.view.row_key {
+        // A sum over all currencies had better say so.
+        Some(RowKey::Fields(fields)) if !fields.is_empty() => {
+            said![" over every ", name(fields.join(", "))]
+        }
+        _ => said![" in total"],
+    };
+    let sides = match (&total.a, &total.b) {
+        (Some(a), Some(b)) => {
+            said![": ", number(thousands(b)), " instead of ", number(thousands(a))]
+        }
+        _ => said![],
+    };
+    let way = direction(&total.difference);
+    let moved = moved(&total.moved, "for ").map(|moved| said!["; ", moved]);
+    said![field, known, " is ", way, number(size(&total.difference)), over, sides, moved, "."]
+}
+
+/// For how many keys it is higher and for how many lower, and by how much; `alone` stands in front
+/// of how many there are where all are of one direction.
+fn moved(of: &Moved, alone: &str) -> Option<Sentence> {
+    let told = |moves: &Moves, word: &str| {
+        let (keys, sum) = (counted(moves.count, "key", "keys"), number(size(&moves.sum)));
+        said![word, " for ", keys, " by ", sum]
+    };
+    match (of.higher.count, of.lower.count) {
+        (0, 0) => None,
+        (0, count) | (count, 0) => {
+            (!alone.is_empty()).then(|| said![alone, counted(count, "key", "keys")])
+        }
+        _ => Some(said![told(&of.lower, "lower"), ", ", told(&of.higher, "higher")]),
+    }
+}
+
+fn direction(difference: &str) -> &'static str {
+    if is_negative(difference) { "lower by " } else { "higher by " }
+}
+
+/// Per group, because a sum over all of them may add what does not belong together.
+fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
+    let all = groups.groups.iter();
+    let all = all.filter_map(|group| Some((group.value.as_ref(), same(group, total)?)));
+    let mut all: Vec<(Option<&String>, &Total)> = all.collect();
+    if all.is_empty() {
+        return None;
+    }
+    all.retain(|(_, total)| !is_zero(&total.difference));
+    // A stable sort: equals stay in the order of their values.
+    all.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
+    let (mut said, by) = (said![name(&total.field)], name(&groups.by));
+    if all.is_empty() && groups.others.is_none() {
+        let zero = " differs, and the differences add up to zero in every ";
+        return Some(said![said, zero, by, "."]);
+    }
+    let mut before = None;
+    let place = if groups.is_month { " in " } else { " for " };
+    for (value, total) in all.iter().take(GROUPS_SAID) {
+        let now = direction(&total.difference);
+        let goes_on = match before.replace(now) {
+            None => said![" is ", now],
+            Some(before) if before == now => said![", by "],
+            Some(_) => said![", ", now],
+        };
+        let value = match value {
+            Some(value) => said![name(*value)],
+            None if groups.is_month => said!["months that are not known"],
+            None => said!["rows without ", by.clone()],
+        };
+        let moved = moved(&total.moved, "").map(|moved| said![" (", moved, ")"]);
+        said = said![said, goes_on, number(size(&total.difference)), place, value, moved];
+    }
+    let more = match all.len().saturating_sub(GROUPS_SAID) {
+        0 => String::new(),
+        more => format!(", and differs for {} more", grouped(more as u64)),
+    };
+    Some(said![said, more, "."])
+}
