@@ -85,6 +85,35 @@ fn a_manifest_repeats_its_run() -> Result<()> {
 }
 
 #[test]
+fn latest_leads_to_the_run_that_was_finished_last() -> Result<()> {
+    let project = orders()?;
+    let leads_to = || std::fs::canonicalize(project.path("runs/latest"));
+    for _ in 0..2 {
+        let run = project.replay(&[])?;
+        assert_eq!(leads_to()?, std::fs::canonicalize(project.dir_of(&run))?);
+    }
+    let checked = project.run(&["results", "check", "runs/latest"])?;
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    let last = leads_to()?;
+    // A run elsewhere, one that is refused, and one that cannot finish leave it.
+    project.replay(&["--out", "elsewhere"])?;
+    project.write("log/c.jsonl.gz", "no gzip")?;
+    assert_ne!(project.run(&["replay"])?.code, 0);
+    project.edit_job("name = \"test\"", "name = \"te/st\"")?;
+    assert_ne!(project.run(&["replay"])?.code, 0);
+    assert_eq!(leads_to()?, last);
+    // What a person keeps under that name stays.
+    std::fs::remove_file(project.path("log/c.jsonl.gz"))?;
+    project.edit_job("name = \"te/st\"", "name = \"test\"")?;
+    std::fs::remove_file(project.path("runs/latest"))?;
+    project.write("runs/latest", "mine")?;
+    let ran = project.run(&["replay", "--limit", "1"])?;
+    assert!(ran.stderr.contains("runs/latest does not lead to this run"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(project.path("runs/latest"))?, "mine");
+    Ok(())
+}
+
+#[test]
 fn results_are_checked_from_the_files_alone() -> Result<()> {
     let project = orders()?;
     let run = project.replay(&[])?;

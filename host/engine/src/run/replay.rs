@@ -22,13 +22,15 @@ use crate::job::Resolved;
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::sink::{End, RunDir, Sink, Snapshots};
+use crate::store::point;
 use retally_compare::model::gate::Judged;
 use retally_core::digest::Tables;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
 use retally_core::receipt::News;
 use retally_core::reduce::{Finals, Reducer, Shard};
 use retally_sandbox::LogSink;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -181,8 +183,25 @@ pub fn replay_reducer(
     sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));
     let mut report = replay_into(job, reducer, &mut sinks, options, observer)?;
     report.dir = dir.dir();
+    if options.dir.is_none() {
+        point_latest(&report.dir, observer);
+    }
     report.gates = judge(&report.dir, &report.manifest, &gates);
     Ok(report)
+}
+
+/// The link in a job's output folder that leads to the run that was finished last.
+const LATEST: &str = "latest";
+
+/// Makes `latest` lead to a run that is complete. A convenience, so a run never fails for it.
+fn point_latest(dir: &Path, observer: &dyn Observer) {
+    let (Some(output), Some(name)) = (dir.parent(), dir.file_name().and_then(OsStr::to_str)) else {
+        return;
+    };
+    let link = output.join(LATEST);
+    if let Err(error) = point(&link, name) {
+        observer.note(&format!("{} does not lead to this run: {error}", link.display()));
+    }
 }
 
 /// Replays a job with a reducer that is loaded already, and gives what comes out to `sink` alone:

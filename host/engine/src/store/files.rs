@@ -162,6 +162,26 @@ pub(super) fn delete_all(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a link lead to what lies beside it as `target`, whole or not at all: whoever follows it
+/// meanwhile comes to the old place or to the new one. What is there and is no link stays.
+#[cfg(unix)]
+pub(crate) fn point(link: &Path, target: &str) -> io::Result<()> {
+    if some(fs::symlink_metadata(link))?.is_some_and(|there| !there.is_symlink()) {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "something that is no link is there"));
+    }
+    // The file only keeps the name; nobody else has it.
+    let (_, unfinished) = temporary(link)?;
+    fs::remove_file(&unfinished)?;
+    std::os::unix::fs::symlink(target, &unfinished)?;
+    fs::rename(&unfinished, link).inspect_err(|_| _ = fs::remove_file(&unfinished))
+}
+
+/// Elsewhere links need rights that few have.
+#[cfg(not(unix))]
+pub(crate) fn point(_: &Path, _: &str) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes a folder and those above it, each for good.
 fn make(folder: &Path) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
