@@ -1,5 +1,5 @@
-//! Floats: only where `#[float]` says that one is meant. A sum of amounts in floats is off by cents,
-//! by no rule that anybody has agreed to, and depends on the order in which it is added up.
+//! Floats: only where `#[float]` says that one is meant. A sum of amounts in floats is off by
+//! cents, by no rule that anybody has agreed to, and depends on the order in which it is added up.
 
 use crate::input::named;
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};

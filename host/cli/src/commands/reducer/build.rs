@@ -174,7 +174,7 @@ fn told(reach: Reach) -> (&'static str, &'static str, Allow, &'static str) {
             "random numbers (the keys of a `HashMap` or `HashSet`)",
             "random",
             Allow::Random,
-            "the order of what is in it would differ from run to run. Write `BTreeMap` or `BTreeSet`",
+            "its order would differ from run to run. Write `BTreeMap` or `BTreeSet`",
         ),
         Reach::Kept => (
             "a `thread_local!`, which outlives a call",
