@@ -162,6 +162,17 @@ fn job(reducer: &Path) -> String {
     )
 }
 
+/// A Python with DuckDB and pyarrow: the one that `cargo xtask test` names, or once made.
+///
+/// # Errors
+/// When there is none.
+pub fn python() -> Result<PathBuf> {
+    let made = root().join("target/python/bin/python");
+    let named = std::env::var_os("RETALLY_PYTHON").map(PathBuf::from);
+    let python = named.or_else(|| made.exists().then_some(made));
+    python.context("no Python with DuckDB and pyarrow: run `cargo xtask setup`")
+}
+
 /// A payment as `orders` reads it, one line.
 pub fn payment(id: u64, account: &str, amount: &str) -> String {
     let (minute, second) = (id / 60 % 60, id % 60);

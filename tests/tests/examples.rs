@@ -4,7 +4,7 @@
 //! examples/compare tells its readers to expect.
 
 use anyhow::{Context, Result, ensure};
-use retally_tests::{Project, Ran, reducer, root};
+use retally_tests::{Project, Ran, python, reducer, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,14 +12,6 @@ use xtask::orders_log::{Random, write_demo};
 
 /// Events of the demo's log.
 const DEMO_EVENTS: u64 = 1_000_000;
-
-/// A Python with DuckDB and pyarrow: the one that `cargo xtask test` names, or once made.
-fn python() -> Result<PathBuf> {
-    let made = root().join("target/python/bin/python");
-    let named = std::env::var_os("RETALLY_PYTHON").map(PathBuf::from);
-    let python = named.or_else(|| made.exists().then_some(made));
-    python.context("no Python with DuckDB and pyarrow: run `cargo xtask setup`")
-}
 
 /// Two versions of a reducer over one log, the job that replays them, and SQL that computes the
 /// same.
