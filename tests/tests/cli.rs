@@ -84,7 +84,8 @@ fn a_clock_chance_and_threads_are_found_when_a_reducer_is_built() -> Result<()> 
     let add = |number: &str| format!("account.payments += {number};");
     let map = "std::collections::HashMap::from([(event_time, 1u64), (7, 2)])";
     let map = format!(
-        "let event_time = account.payments; account.payments = {map}.values().fold(0, |a, b| a * 3 + b);"
+        "let event_time = account.payments; \
+         account.payments = {map}.values().fold(0, |a, b| a * 3 + b);"
     );
     let kept = "thread_local!(static SEEN: std::cell::RefCell<Vec<u64>> = Vec::new().into()); \
                 account.payments += SEEN.with_borrow_mut(|s| { s.push(1); s.len() as u64 });";

@@ -7,9 +7,9 @@ use quote::{ToTokens as _, quote_spanned};
 use syn::Field;
 use syn::spanned::Spanned;
 
-const REFUSED: &str = "a float is rounded where nobody says so, and its sums depend on their order: \
-                       for money write `Decimal<2>`; for what truly is a float, such as a share or \
-                       a measurement, write `#[float]` over the field";
+const REFUSED: &str = "a float is rounded where nobody says so, and its sums depend on their \
+                       order: for money write `Decimal<2>`; for what truly is a float, such as a \
+                       share or a measurement, write `#[float]` over the field";
 const NEEDLESS: &str = "`#[float]` stands over a field that holds no float: take it away";
 
 /// Checks that floats stand where they are allowed and nowhere else. Types are asked, not their

@@ -53,8 +53,8 @@ pub fn event(input: TokenStream) -> TokenStream {
 
 /// What a reducer keeps per key, and whatever such a state is made of.
 ///
-/// `#[state(version = 2, previous = v1::Account)]` when the layout was changed; `#[float]` on a field
-/// that holds an `f64`: never an amount.
+/// `#[state(version = 2, previous = v1::Account)]` when the layout was changed;
+/// `#[float]` on a field that holds an `f64`: never an amount.
 #[proc_macro_derive(State, attributes(state, float))]
 pub fn state(input: TokenStream) -> TokenStream {
     expand(input, state::expand)
@@ -68,8 +68,8 @@ pub fn previous(input: TokenStream) -> TokenStream {
 
 /// A row of named, typed fields, for emits and views.
 ///
-/// `#[row_key]` on the fields that tell the view rows of one key apart; `#[float]` on a field that is
-/// an `f64`: never an amount.
+/// `#[row_key]` on the fields that tell the view rows of one key apart; `#[float]` on a
+/// field that is an `f64`: never an amount.
 #[proc_macro_derive(Record, attributes(row_key, float))]
 pub fn record(input: TokenStream) -> TokenStream {
     expand(input, record::expand)

@@ -215,8 +215,8 @@ pub(crate) fn word(bytes: &[u8]) -> [u8; 8] {
     message = "`{Self}` cannot be a field of a record",
     label = "no kind of value",
     note = "a record holds bool, i64 (i32, u32 and u64 are widened), Decimal<SCALE>, \
-            Timestamp, Date, &str, String, &[u8], Vec<u8>, Json, f64 under `#[float]`, and Option of \
-            these",
+            Timestamp, Date, &str, String, &[u8], Vec<u8>, Json, f64 under `#[float]`, and \
+            Option of these",
     note = "spread a nested struct out into fields of its own"
 )]
 pub trait Cell {

@@ -7,7 +7,7 @@
 //! ```text
 //! flag: u8        1: the rule below holds after the last change
 //! rule            of standard time, then of summer time: offset: i32, and when it begins on the
-//!                 clock of the other one: month, week (5: the last), weekday (0: Sunday), time: i32
+//!                 clock of the other: month, week (5: the last), weekday (0: Sunday), time: i32
 //! offset: i32     before the first change
 //! changes         each from when: u32, then the new offset: i32
 //! ```

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
     label = "has no layout",
     note = "a HashMap or HashSet has another order in every run: write BTreeMap or BTreeSet",
     note = "for a struct or enum of your own write `#[derive(State)]` over it",
-    note = "otherwise a state holds numbers (but usize and isize; f64 under `#[float]`), bool, char, Decimal<SCALE>, \
-            Timestamp, Date, String, Vec, VecDeque, BTreeMap, BTreeSet, Option, Box, arrays and \
-            tuples"
+    note = "otherwise a state holds numbers (but usize and isize; f64 under `#[float]`), \
+            bool, char, Decimal<SCALE>, Timestamp, Date, String, Vec, VecDeque, BTreeMap, \
+            BTreeSet, Option, Box, arrays and tuples"
 )]
 pub trait Codec: Sized + 'static {
     /// The length of every value in bytes, if all have the same.

@@ -7,8 +7,9 @@ use std::fmt;
 ///
 /// `zone!("Europe/Berlin")` is checked while compiling and writes the changes of that one zone into
 /// the reducer, some hundred bytes; who names none pays nothing. [`Zone::find`] takes a name that
-/// is known only when a reducer runs, and has the whole table in the artifact (about 120 KB). Either way the table is pinned: a reducer answers the same on every machine, in
-/// every year, until it is built again with another SDK.
+/// is known only when a reducer runs, and has the whole table in the artifact (about 120 KB).
+/// Either way the table is pinned: a reducer answers the same on every machine, in every year,
+/// until it is built again with another SDK.
 #[derive(Clone, Copy)]
 pub struct Zone {
     name: &'static str,
