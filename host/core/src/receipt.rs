@@ -273,6 +273,7 @@ fn change(receipt: &Receipt, what: String) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
 
     fn receipt(partition: &str, bytes: u64) -> Receipt {
         let hash = Xxh3(u128::from(bytes));
@@ -330,7 +331,7 @@ mod tests {
         let says = |change: &dyn Fn(&mut Present)| {
             let mut present = same(&taken);
             change(&mut present);
-            let told = BOTH.map(|order| changes(order, &[taken.clone()], &[present.clone()]));
+            let told = BOTH.map(|order| changes(order, from_ref(&taken), from_ref(&present)));
             assert_eq!(told[0], told[1]);
             told[0].concat()
         };
@@ -343,7 +344,7 @@ mod tests {
         assert!(says(&|p| p.object = "a.jsonl.gz".into()).contains("is now `a.jsonl.gz`"));
         // What was not looked at is never equal.
         assert!(says(&|p| p.seen.edges = None).contains("among the 100 that were taken"));
-        assert_eq!(changes(Order::Log, &[taken.clone()], &[]), [format!("{at}is gone")]);
+        assert_eq!(changes(Order::Log, from_ref(&taken), &[]), [format!("{at}is gone")]);
         assert_eq!(says(&|p| p.bytes = 101), "");
     }
 
@@ -352,15 +353,15 @@ mod tests {
         let taken = Receipt { etag: Some("v1".into()), ..receipt("a", 100) };
         let mut present = same(&taken);
         present.seen = Seen::default();
-        assert_eq!(changes(Order::Log, &[taken.clone()], &[present.clone()]), [""; 0]);
+        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
         present.etag = Some("v2".into());
-        assert_eq!(changes(Order::Log, &[taken.clone()], &[present.clone()]).len(), 1);
+        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
         present.seen.edges = taken.edges;
-        assert_eq!(changes(Order::Log, &[taken.clone()], &[present.clone()]), [""; 0]);
+        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
         // Every byte counts more than what a store says.
         present.etag = taken.etag.clone();
         present.seen.xxh3_128 = Some(Xxh3(1));
-        assert_eq!(changes(Order::Log, &[taken], &[present]).len(), 1);
+        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
     }
 
     #[test]
@@ -377,9 +378,9 @@ mod tests {
             let taken = Receipt { growth, ..receipt("a", 100) };
             let mut present = Present { bytes: 120, ..same(&taken) };
             present.seen.behind = behind.into();
-            let told = changes(Order::Path, &[taken.clone()], &[present.clone()]);
+            let told = changes(Order::Path, from_ref(&taken), from_ref(&present));
             assert_eq!(told.is_empty(), fits, "{growth:?} {behind:?}: {told:?}");
-            let fit = fit(Order::Log, &[], &[taken], &[present]);
+            let fit = fit(Order::Log, &[], from_ref(&taken), from_ref(&present));
             assert_eq!(fit.news, News { objects: 0, grown: 1, bytes: 20 });
             assert_eq!(fit.untouched, 0);
         }

@@ -11,6 +11,7 @@ use crate::manifest::{Change, Counts, Difference, ReducerId, Settings};
 use crate::receipt::Receipt;
 use crate::schema::Description;
 use crate::seed::Seed;
+use std::collections::BTreeMap;
 
 pub use crate::reduce::{IdRows, KeyRows, Piece};
 
@@ -43,12 +44,22 @@ pub struct Binding {
     pub reducer: ReducerId,
     /// The job's settings that can decide a result.
     pub settings: Settings,
+    /// Where in an event key, id and time lie, by the job's words: it decides results too, and is
+    /// in no digest, because the same events may lie otherwise in another format.
+    pub reads: BTreeMap<String, String>,
 }
 
 impl Binding {
-    /// The binding of a run: its reducer, known by the hash of its bytes, and its settings.
-    pub fn new(reducer: &Description, sha256: Hash, contract: &str, settings: Settings) -> Self {
-        Self { reducer: ReducerId::new(reducer, sha256, contract), settings }
+    /// The binding of a run: its reducer, known by the hash of its bytes, its settings, and where
+    /// in an event it looks.
+    pub fn new(
+        reducer: &Description,
+        sha256: Hash,
+        contract: &str,
+        settings: Settings,
+        reads: BTreeMap<String, String>,
+    ) -> Self {
+        Self { reducer: ReducerId::new(reducer, sha256, contract), settings, reads }
     }
 
     /// The binding of a snapshot at a position: ranges bind nothing, because a range can end and
@@ -63,6 +74,15 @@ impl Binding {
     /// `reached` is the snapshot's position.
     pub fn difference(&self, needed: &Self, reached: &[Position]) -> Option<Difference> {
         let of_reducer = self.reducer.difference(&needed.reducer);
-        of_reducer.or_else(|| self.settings.difference(&needed.settings.clone().up_to(reached)))
+        of_reducer
+            .or_else(|| self.settings.difference(&needed.settings.clone().up_to(reached)))
+            .or_else(|| self.reads_difference(needed))
+    }
+
+    fn reads_difference(&self, needed: &Self) -> Option<Difference> {
+        let mut names = self.reads.keys().chain(needed.reads.keys());
+        let name = names.find(|name| self.reads.get(*name) != needed.reads.get(*name))?;
+        let show = |own: &Self| own.reads.get(name).map_or("not set", String::as_str).to_owned();
+        Some(Difference { what: name.clone(), held: show(self), needed: show(needed) })
     }
 }

@@ -25,6 +25,7 @@ pub(crate) use error::near;
 pub use gates::{BoundGates, COUNTED, Gates};
 pub use params::{Params, columns};
 pub use resolved::{Every, Late, Limits, ReducerFile, Resolved, Snapshots, Source};
+pub(crate) use written::READS;
 
 /// The reference of all keys, with their defaults: parsed, not only shown.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

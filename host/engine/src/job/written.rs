@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The settings that say where in an event key, id and time lie.
+pub(crate) const READS: [&str; 4] = ["source.key", "source.id", "source.time", "source.time_unit"];
+
 impl Resolved {
     /// What of this job decides no result but is needed to ask for the run again, by key.
     pub fn written(&self) -> BTreeMap<String, Value> {
@@ -19,6 +22,17 @@ impl Resolved {
         });
         let gates = self.gates.written().into_iter().map(|(key, value)| (key, value.into()));
         of_table.chain(gates).collect()
+    }
+
+    /// Where in an event it looks, by key: what a snapshot is bound to beside its settings.
+    pub fn reads(&self) -> BTreeMap<String, String> {
+        let written = self.written();
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            list => list.to_string(),
+        };
+        let all = READS.iter().filter_map(|name| Some((*name, written.get(*name)?)));
+        all.map(|(name, value)| (name.to_owned(), text(value))).collect()
     }
 }
 

@@ -122,7 +122,12 @@ fn what_was_taken_is_not_read_again() {
 #[test]
 fn a_log_that_changed_is_named_with_its_place() {
     type Do = fn(&Place);
-    let cases: [(Order, Do, &str); 10] = [
+    let cases: [(Order, Do, &str); 11] = [
+        (
+            Order::Log,
+            |p| p.write("a.jsonl", "{}\n".to_owned() + &lines("a", 0..50)),
+            "at its beginning",
+        ),
         (Order::Path, |p| p.write("b.jsonl", lines("b", 0..3)), "`b.jsonl` (partition b) is new"),
         (Order::Path, |p| p.add("a.jsonl", lines("a", 50..51)), "behind offset 50 that were not"),
         (Order::Log, |p| p.write("a.jsonl", lines("a", 1..50)), "`a.jsonl` (partition a, taken"),
@@ -236,6 +241,21 @@ fn a_change_that_is_accepted_is_told_for_as_long_as_the_history_goes_on() {
     let manifest = place.goes_on().unwrap().manifest;
     assert_eq!(manifest.run_digest, place.digest());
     assert!(manifest.from_snapshot.is_none() && !manifest.marks.changed_log);
+}
+
+#[test]
+fn of_snapshots_of_as_many_events_the_one_of_this_log_is_taken() {
+    let place = Place::new(Order::Log);
+    for round in 0..4 {
+        let text = lines("a", 0..50).replace("\"7\"", &format!("\"{round}\""));
+        place.write("a.jsonl", &text);
+        if round > 0 {
+            place.refused();
+        }
+        place.start();
+        let manifest = place.goes_on().unwrap().manifest;
+        assert_eq!(manifest.run_digest, place.digest());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::rundir::{Keys, RunReader, Table, check};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use retally_core::digest::Hash;
-use retally_core::manifest::PartitionTaken;
+use retally_core::manifest::{Checked, PartitionTaken};
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::{Event, Native, Rules};
 use retally_core::schema::{
@@ -173,6 +173,33 @@ fn a_run_goes_on_from_a_snapshot_in_a_log_with_gaps() {
         ReplayOptions { from_snapshot: Some("file:snapshots".into()), ..options(late(), 1) };
     let error = replay_reducer(&job(&dir, ""), counting(), &dense, &Silent).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("are gone"), "{error}");
+}
+
+#[test]
+fn a_log_in_memory_is_known_again_and_one_that_cannot_tell_is_told_as_unchecked() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = run(&dir, &options(memory(false), 2)).manifest;
+    let first = ReplayOptions {
+        limit: Some(7_001),
+        snapshot: Some("file:snapshots".into()),
+        ..options(memory(false), 2)
+    };
+    run(&dir, &first);
+    let from =
+        |log: ReplayOptions| ReplayOptions { from_snapshot: Some("file:snapshots".into()), ..log };
+    let rest = run(&dir, &from(options(memory(false), 2))).manifest;
+    assert_eq!(rest.run_digest, whole.run_digest);
+    assert_eq!(rest.from_snapshot.unwrap().checked, Checked::EveryByte);
+    let other = |name: &str| {
+        MemoryPartition::lines(name, lines(name, EVENTS).replacen("\"6000\"", "\"6001\"", 1))
+    };
+    let other = MemoryLog::new(["a", "b"].map(other).to_vec()).unwrap();
+    let changed = from(options(other, 2));
+    let error = replay_reducer(&job(&dir, ""), counting(), &changed, &Silent).unwrap_err();
+    assert!(error.to_string().contains("`a` (partition a, taken up to offset 7001)"), "{error}");
+    let rest = run(&dir, &from(options(Slow::new(true, End::OfParts), 2))).manifest;
+    assert_eq!(rest.run_digest, whole.run_digest);
+    assert_eq!(rest.from_snapshot.unwrap().checked, Checked::Nothing);
 }
 
 #[test]

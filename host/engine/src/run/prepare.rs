@@ -100,7 +100,8 @@ pub(crate) fn prepare<'a, 's>(
         let settings = settings(job, options, &reducer, &params, &ledger);
         let rules = rules(&settings, params, &names)?;
         let contract = retally_sandbox::CONTRACT_VERSION;
-        let binding = Binding::new(reducer.description(), reducer.digest(), contract, settings);
+        let (described, sha256) = (reducer.description(), reducer.digest());
+        let binding = Binding::new(described, sha256, contract, settings, job.reads());
         let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
         let goes = Goes { job, options, binding: &binding, log: source.as_ref(), names: &names };
         let mut resumed = goes.begin(recipe, observer)?;

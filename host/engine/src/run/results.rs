@@ -150,7 +150,7 @@ impl<'a> Results<'a> {
         let partitions = self.outcomes.digests();
         let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
         let run = run_digest(&digests, &counted);
-        let Binding { reducer, settings } = self.binding.clone();
+        let Binding { reducer, settings, .. } = self.binding.clone();
         let unfit = || RunError::Internal("a param is no value of its kind".into());
         let job_digest = settings.digest().ok_or_else(unfit)?;
         self.counts.check()?;

@@ -90,8 +90,13 @@ impl Goes<'_> {
     /// The snapshot to go on from, if there is one, and those that were passed over before it.
     fn choose(&self, url: &str) -> Result<(Option<Chosen>, Vec<PassedOver>), RunError> {
         let (mut passed_over, mut found) = (Vec::new(), None);
+        // Of the newest, which may be several that took as many events.
+        let mut refused: Option<(u64, ChangedLog)> = None;
         let store = Store::open(url, &self.job.base)?;
         let newest = store.newest(self.binding, |summary| {
+            if let Some((_, changed)) = refused.take_if(|(of, _)| *of > summary.counts.events) {
+                return Err(RunError::ChangedLog(Box::new(changed)));
+            }
             reaches(self.log, &summary.partitions)?;
             let rewinds = self.job.source.late == Late::Rewind;
             let (snapshot, accepts) =
@@ -110,12 +115,16 @@ impl Goes<'_> {
             }
             if !rewinds {
                 let changed = ChangedLog { snapshot, changes: changes.to_vec() };
-                return Err(RunError::ChangedLog(Box::new(changed)));
+                refused.get_or_insert((summary.counts.events, changed));
+                return Ok(false);
             }
             let why = format!("the log is no longer what it took: {}", sentence(changes));
             passed_over.push(PassedOver { snapshot, why });
             Ok(false)
         });
+        if let (Some((_, changed)), Ok(None)) = (refused, &newest) {
+            return Err(RunError::ChangedLog(Box::new(changed)));
+        }
         match newest {
             Ok(summary) => {
                 Ok((summary.zip(found).map(|(summary, fit)| Chosen { summary, fit }), passed_over))

@@ -36,6 +36,7 @@ fn binding() -> Binding {
             range: Range::default(),
             ledger: vec![entry("a", 3), entry("a", 50)],
         },
+        reads: [("source.key".to_owned(), "/account_id".to_owned())].into(),
     }
 }
 
@@ -394,6 +395,14 @@ fn each_setting_that_differs_is_named() {
     assert_eq!(
         says(&|b| b.settings.on_trap = OnTrap::Reject),
         "on_trap is stop, this run's is reject"
+    );
+    assert_eq!(
+        says(&|b| _ = b.reads.insert("source.key".into(), "/customer".into())),
+        "source.key is /account_id, this run's is /customer"
+    );
+    assert_eq!(
+        says(&|b| _ = b.reads.insert("source.time_unit".into(), "s".into())),
+        "source.time_unit is not set, this run's is s"
     );
     assert_eq!(
         says(&|b| b.settings.params[0].value = None),

@@ -268,7 +268,7 @@ impl Source {
             }
         };
         let mut all = std::thread::scope(|scope| -> Result<Vec<_>, LogError> {
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, &share);
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, share);
             let threads = threads.clamp(1, count.max(1));
             let threads: std::io::Result<Vec<_>> = (0..threads).map(start).collect();
             let threads = threads.map_err(|e| LogError::new(format!("no thread: {e}")))?;

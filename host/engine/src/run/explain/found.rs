@@ -4,7 +4,7 @@
 //! A run is asked only if what it says must hold here too: the same log, the same job as far as it
 //! decides whose an event is, and a reducer that reads events as those here do.
 
-use crate::job::Resolved;
+use crate::job::{READS, Resolved};
 use crate::run::prepare::Prepared;
 use crate::rundir::RunReader;
 use retally_core::log::{Position, Reach};
@@ -58,8 +58,8 @@ fn helps(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
         return Err("it took a part of the log only".into());
     }
     let (written, own) = (&manifest.job.written, job.written());
-    let decides = ["source.key", "source.id", "source.time", "source.time_unit", "source.format"];
-    if decides.iter().any(|name| written.get(*name) != own.get(*name))
+    let mut decides = READS.iter().chain(&["source.format"]);
+    if decides.any(|name| written.get(*name) != own.get(*name))
         || manifest.job.settings.order != job.order
     {
         return Err("its job reads the log in another way".into());
