@@ -122,7 +122,8 @@ impl Goes<'_> {
             passed_over.push(PassedOver { snapshot, why });
             Ok(false)
         });
-        if let (Some((_, changed)), Ok(None)) = (refused, &newest) {
+        // Whatever is wrong with an older one, this is what there is to say.
+        if let Some((_, changed)) = refused.filter(|_| !matches!(newest, Ok(Some(_)))) {
             return Err(RunError::ChangedLog(Box::new(changed)));
         }
         match newest {
