@@ -282,7 +282,7 @@ def digits(units, scale):
 
 
 def batches(path):
-    return pq.ParquetFile(path).iter_batches(batch_size=16384)
+    return pq.ParquetFile(path, page_checksum_verification=True).iter_batches(batch_size=16384)
 
 
 def rows(path, names):

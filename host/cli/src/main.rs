@@ -14,5 +14,12 @@ mod toolchain;
 
 fn main() -> std::process::ExitCode {
     machine::let_large_files_fail();
+    // Of what the engine takes for damage of a file, the error tells.
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !retally_engine::table::panic_is_told() {
+            told(panic);
+        }
+    }));
     args::run(std::env::args_os()).into()
 }

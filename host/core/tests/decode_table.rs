@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use arrow_array::builder::{Decimal128Builder, Decimal256Builder};
-use arrow_array::types::{Int8Type, Int32Type, UInt16Type};
+use arrow_array::types::{Float16Type, Int8Type, Int32Type, UInt16Type};
 use arrow_array::*;
 use arrow_buffer::i256;
 use retally_core::decode::{Code, DecodeError, Events, Reading, Slab, TimeUnit};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 const DECIMAL: Kind = Kind::Decimal { scale: 2 };
 
 use Code::{FieldKind as KIND, FieldMissing as MISSING, FieldRange as RANGE, FieldScale as SCALE};
+
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 /// Kind, JSON value, and the text of what becomes of it or the code.
 const TABLE: &[(Kind, &str, Result<&str, Code>)] = &[
@@ -284,7 +286,6 @@ fn native_types() {
         (Kind::Float, Arc::new(Float64Array::from(vec![-f64::NAN])), ok("NaN")),
         (Kind::Float, Arc::new(Float64Array::from(vec![f64::INFINITY])), ok("Infinity")),
         (Kind::Float, Arc::new(Float32Array::from(vec![0.1])), ok("0.10000000149011612")),
-        (DECIMAL, Arc::new(Float32Array::from(vec![0.1])), ok("0.10")),
         (DECIMAL, Arc::new(Float64Array::from(vec![f64::NAN])), Ok(Err(RANGE))),
         (DECIMAL, Arc::new(Float64Array::from(vec![0.1 + 0.2])), Ok(Err(SCALE))),
         (Kind::Json, Arc::new(stamp(0)), ok("\"1970-01-01T00:00:00Z\"")),
@@ -303,6 +304,25 @@ fn native_types() {
         let column = &events.unwrap().columns[0][0];
         let retally_core::schema::Values::Float(v) = &column.values else { panic!() };
         assert_eq!(v[0].to_bits(), 0x7ff8_0000_0000_0000);
+    }
+}
+
+/// A Float32 near to 1234567.89 is 1234567.875, another number, as it would be in JSON.
+#[test]
+fn a_narrow_float_is_the_number_that_it_is() {
+    let half = |value| Arc::new(Float16Array::from(vec![Half::from_f32(value)])) as ArrayRef;
+    let single = |value| Arc::new(Float32Array::from(vec![value])) as ArrayRef;
+    for (kind, column, expected) in [
+        (DECIMAL, single(0.1), Err(SCALE)),
+        (DECIMAL, single(1_234_567.9), Err(SCALE)),
+        (DECIMAL, half(0.1), Err(SCALE)),
+        (DECIMAL, single(0.25), Ok("0.25")),
+        (DECIMAL, half(0.25), Ok("0.25")),
+        (Kind::Json, single(0.1), Ok("0.10000000149011612")),
+    ] {
+        let time: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1_704_067_200]));
+        let events = events(kind, rows(vec![("t", time), ("x", column)])).unwrap();
+        assert_eq!(outcome(kind, &events), expected.map(str::to_owned), "{kind}");
     }
 }
 

@@ -10,8 +10,9 @@
 //! A reducer is loaded by `retally_sandbox`; [`run::replay_into`] folds a log with it into a sink
 //! and gives the manifest: what ran, on what, with what result. Progress goes to an
 //! [`Observer`](run::Observer), a [`Cancel`] stops a pass also while it waits, and limits stand in
-//! the job and the options. The library keeps no global, reads no environment, prints nothing and
-//! asks the machine for nothing but threads; `examples/embed` is a whole program around it.
+//! the job and the options. The library keeps no global, sets no panic hook (what the program's own
+//! has to know is [`table::panic_is_told`]), reads no environment, prints nothing and asks the
+//! machine for nothing but threads; `examples/embed` is a whole program around it.
 
 mod cancel;
 pub mod clock;

@@ -114,7 +114,7 @@ fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
         Raw::Unsigned(value) => number::rescale(value.into(), 0, scale),
         Raw::Huge => Err(Code::FieldRange),
         Raw::Decimal(value, from) => number::rescale(value.get(), from, scale),
-        Raw::Float(_) | Raw::Single(_) => {
+        Raw::Float(_) => {
             let text = float_text(raw).ok_or(Code::FieldRange)?;
             number::decimal(text.as_bytes(), scale, Beyond::Refuse)
         }
@@ -127,7 +127,6 @@ fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
 pub(super) fn float_text(raw: Raw<'_>) -> Option<String> {
     match raw {
         Raw::Float(value) if value.is_finite() => Some(format!("{value:?}")),
-        Raw::Single(value) if value.is_finite() => Some(format!("{value:?}")),
         _ => None,
     }
 }
@@ -148,7 +147,6 @@ pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
         }
         Raw::Int(value) => Ok(value as f64),
         Raw::Unsigned(value) => Ok(value as f64),
-        Raw::Single(value) => Ok(number::canonical(value.into())),
         Raw::Float(value) => Ok(number::canonical(value)),
         _ => Err(Code::FieldKind),
     }
@@ -174,7 +172,7 @@ fn time_slow(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
         Raw::Decimal(value, scale) => {
             epoch(&format!("{}e{}", value.get(), -i32::from(scale)), unit)
         }
-        Raw::Float(_) | Raw::Single(_) => match float_text(raw) {
+        Raw::Float(_) => match float_text(raw) {
             Some(text) => epoch(&text, unit),
             None => Err(if unit.is_some() { NoTime::Range } else { NoTime::Kind }),
         },

@@ -3,8 +3,9 @@
 
 use super::plan::{FieldPlan, Node};
 use super::raw::{Raw, Source};
-use super::{Code, TimeUnit};
+use super::{Code, TimeUnit, scan};
 use crate::limits::{DETAIL_MAX_BYTES, SHOWN_MAX_BYTES};
+use crate::schema::Kind;
 
 /// Cuts a detail to its bound, at a character.
 pub(crate) fn cut(mut detail: String) -> String {
@@ -55,24 +56,79 @@ pub(super) fn of_field<S: Source>(
             let paths: Vec<String> = field.nodes.iter().map(|&n| source.path(n)).collect();
             format!("field `{name}`: nothing at {}", paths.join(" or "))
         }
-        Code::FieldKind if kind == crate::schema::Kind::Timestamp => {
+        Code::FieldKind if kind == Kind::Timestamp => {
             let rule = time_rule(source.raw(node, row), unit);
             format!("field `{name}` at {path} is {}, {rule}", value())
         }
-        Code::FieldKind => format!("field `{name}` at {path} is {}, no {kind}", value()),
+        Code::FieldKind => {
+            let hint = quoted(source.raw(node, row), kind);
+            format!("field `{name}` at {path} is {}, no {kind}{hint}", value())
+        }
         Code::FieldScale => {
             let scale = kind.scale();
-            format!("field `{name}` at {path} is {}, with digits beyond scale {scale}", value())
+            let hint = match source.raw(node, row) {
+                Raw::Float(_) => " (a column of floats holds few decimals exactly)",
+                _ => "",
+            };
+            let value = value();
+            format!("field `{name}` at {path} is {value}, with digits beyond scale {scale}{hint}")
         }
         Code::FieldRange => {
             let unit = match kind {
-                crate::schema::Kind::Timestamp => unit_name(source.raw(node, row), unit),
+                Kind::Timestamp => unit_name(source.raw(node, row), unit),
                 _ => "",
             };
             format!("field `{name}` at {path} is {}{unit}, beyond what {kind} can be", value())
         }
         _ => format!("field `{name}` at {path}: a name on this path stands twice in its object"),
     })
+}
+
+/// A hint where a number stands in quotes, which only a decimal may.
+fn quoted(raw: Raw<'_>, kind: Kind) -> &'static str {
+    let text = match kind {
+        Kind::Integer | Kind::Float => raw.string(),
+        _ => None,
+    };
+    let is_number =
+        |text: &[u8]| matches!(text.first(), Some(b'-' | b'0'..=b'9')) && scan::check(text).is_ok();
+    match text {
+        Some(text) if is_number(&text) => " (a number in quotes is read as a decimal alone)",
+        _ => "",
+    }
+}
+
+/// What a line that is no JSON, as shows at byte `at`, most likely is, and what to write instead.
+pub(super) fn of_line(line: &[u8], at: usize) -> &'static str {
+    let text = line.trim_ascii();
+    let is_json = |text: &[u8]| scan::check(text).is_ok();
+    let element = text.strip_suffix(b",").or(text.strip_suffix(b"]")).unwrap_or(text);
+    let breaks_off = at >= line.trim_ascii_end().len();
+    let rest = line.get(at..).unwrap_or_default().trim_ascii_start();
+    match text {
+        [b'[', ..] if breaks_off => ARRAY,
+        b"]" => ARRAY,
+        [b'{', ..] if element.len() < text.len() && is_json(element) => ARRAY,
+        [b'{', ..] if breaks_off => OBJECT,
+        b"}" | b"}," => OBJECT,
+        // A member: its name, a colon.
+        [b'"', ..] if matches!(rest, [b':', ..]) => OBJECT,
+        [b'{', ..] if matches!(rest, [b'{', ..]) && is_json(&line[..at]) => SEVERAL,
+        [first, ..] if !b"{[\"".contains(first) && is_separated(text) => TABLE,
+        _ => "",
+    }
+}
+
+const ARRAY: &str = "; it looks like one array over many lines: write one object on each line, as \
+                     `jq -c '.[]'` does";
+const OBJECT: &str = "; it looks like an object over many lines: write one on each line, as \
+                      `jq -c .` does";
+const SEVERAL: &str = "; several objects stand on the line: write one on each line, as `jq -c .` \
+                       does";
+const TABLE: &str = "; it looks like CSV: a log is JSON lines or Parquet";
+
+fn is_separated(text: &[u8]) -> bool {
+    !text.contains(&b'{') && text.iter().any(|byte| b",;\t".contains(byte))
 }
 
 fn time_rule(raw: Raw<'_>, unit: Option<TimeUnit>) -> &'static str {
@@ -105,4 +161,34 @@ fn shown<S: Source>(source: &S, node: Node, row: usize) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_json_is_told_as_what_it_most_likely_is() {
+        for (line, likely) in [
+            ("[", ARRAY),
+            ("[{\"a\":1},", ARRAY),
+            ("  {\"a\":1},", ARRAY),
+            ("{\"a\":1}]", ARRAY),
+            ("]", ARRAY),
+            ("{", OBJECT),
+            ("{\"a\":1,", OBJECT),
+            ("  \"a\": 1,", OBJECT),
+            ("}", OBJECT),
+            ("{\"a\":1}{\"a\":2}", SEVERAL),
+            ("{\"a\":1} {\"a\":2}", SEVERAL),
+            ("id,amount", TABLE),
+            ("1;2.50;EUR", TABLE),
+            ("{\"a\":01}", ""),
+            ("{\"a\":1}x", ""),
+            ("nonsense", ""),
+        ] {
+            let bad = scan::check(line.as_bytes()).unwrap_err();
+            assert_eq!(of_line(line.as_bytes(), bad.at as usize), likely, "{line}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::raw::{Raw, Source};
 use super::scan::{Scratch, scan};
 use super::shape::Shapes;
 use super::table::{Shape, Table};
-use super::{Code, DecodeError, Lines, Wanted};
+use super::{Code, DecodeError, Lines, Wanted, detail};
 use crate::limits::LINE_MAX_BYTES;
 
 /// What reading lines takes, kept between slabs.
@@ -140,13 +140,15 @@ impl Source for Block<'_> {
                 "the line begins with a byte order mark".to_owned()
             }
             _ if at as usize >= line.len() => {
-                format!("not JSON: the line breaks off after {} bytes", line.len())
+                let likely = detail::of_line(line, at as usize);
+                format!("not JSON: the line breaks off after {} bytes{likely}", line.len())
             }
             _ => {
                 let rest =
                     String::from_utf8_lossy(&line[at as usize..line.len().min(at as usize + 80)]);
                 let near: String = rest.chars().take(16).collect();
-                format!("not JSON at byte {at} of the line, near {near:?}")
+                let likely = detail::of_line(line, at as usize);
+                format!("not JSON at byte {at} of the line, near {near:?}{likely}")
             }
         }
     }

@@ -74,8 +74,9 @@ leaves! {
     UInt32(&'a [u32]), DataType::UInt32 => values::<UInt32Type>(array), Raw::Int(v[row].into());
     UInt64(&'a [u64]), DataType::UInt64 => values::<UInt64Type>(array), Raw::Unsigned(v[row]);
     Float16(&'a Float16Array), DataType::Float16 =>
-        array.as_primitive::<Float16Type>(), Raw::Single(v.value(row).to_f32());
-    Float32(&'a [f32]), DataType::Float32 => values::<Float32Type>(array), Raw::Single(v[row]);
+        array.as_primitive::<Float16Type>(), Raw::Float(v.value(row).to_f64());
+    Float32(&'a [f32]), DataType::Float32 =>
+        values::<Float32Type>(array), Raw::Float(v[row].into());
     Float64(&'a [f64]), DataType::Float64 => values::<Float64Type>(array), Raw::Float(v[row]);
     Decimal32((&'a [i32], i8)), DataType::Decimal32(_, scale) =>
         (values::<Decimal32Type>(array), *scale), decimal(v.0[row].into(), v.1);

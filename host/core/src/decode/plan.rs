@@ -105,6 +105,24 @@ impl Plan {
         Ok(Self { trie, readers: plans, id, time, time_unit: addressing.time_unit })
     }
 
+    /// Where every event must have something, whatever its input: what is read there (`the key`),
+    /// its path, and the top-level member or column in which it lies.
+    pub fn needed(&self) -> Vec<(&'static str, String, &str)> {
+        let mut inputs = self.readers.iter().flat_map(|reader| &reader.inputs);
+        let first = inputs.next().map(|input| input.key.as_slice()).unwrap_or_default();
+        let everywhere = inputs.fold(first.to_vec(), |mut key, input| {
+            key.retain(|part| input.key.contains(part));
+            key
+        });
+        let places = everywhere.iter().map(|part| ("the key", *part));
+        let places = places.chain([("the id", self.id), ("the time", NamePart::Node(self.time))]);
+        let told = |(what, part)| match part {
+            NamePart::Node(node) => Some((what, self.trie.path(node), self.trie.top(node))),
+            NamePart::Position => None,
+        };
+        places.filter_map(told).collect()
+    }
+
     /// The top-level members or columns of which anything is read, in the order of their names.
     pub fn columns(&self) -> Vec<String> {
         self.trie.children(0).map(|(_, name)| name.to_owned()).collect()
@@ -221,6 +239,14 @@ impl Trie {
             at = self.nodes[at as usize].parent;
         }
         names.iter().rev().flat_map(|name| ["/", name]).collect()
+    }
+
+    /// The name of the top-level member in which a node lies.
+    fn top(&self, mut node: Node) -> &str {
+        while self.nodes[node as usize].parent != 0 {
+            node = self.nodes[node as usize].parent;
+        }
+        &self.nodes[node as usize].name
     }
 
     fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {

@@ -37,10 +37,9 @@ pub(super) enum Raw<'a> {
     Decimal(Wide, i8),
     /// A number of more than 38 digits, or a day beyond all calendars.
     Huge,
-    /// A float that has no text.
+    /// A float that has no text. A narrower one is the number that it is, as in JSON: what its
+    /// writer may have meant by it is lost.
     Float(f64),
-    /// A narrow float that has no text.
-    Single(f32),
     /// Bytes that have no text.
     Bytes(&'a [u8]),
     /// Microseconds since 1970, and whether they all fit.

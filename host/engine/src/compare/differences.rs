@@ -23,7 +23,7 @@ use crate::limits::{DIFFERENCES_BYTES, DIFFERENCES_HELD_MAX_BYTES, DIFFERENCES_R
 use crate::table::{
     CREATED_BY, Digits, NewRows, TableError, TableWriter, flag, optional, plain, text, unsigned32,
 };
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use retally_compare::model::Presence;
@@ -149,13 +149,14 @@ impl<W: Write + Send> DifferenceSink for Differences<W> {
     }
 }
 
-/// Few fields and kinds stand below one another: a dictionary holds them in next to nothing. Keys
+/// Few fields and kinds stand below one another: compression holds them in next to nothing. Keys
 /// are sorted: a reader of one key skips the groups in which it cannot be.
 fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(
             ColumnPath::new(vec!["key".to_owned()]),

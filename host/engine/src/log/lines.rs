@@ -1,9 +1,9 @@
 //! Bytes to lines: where lines end, and nothing about what is in them.
 //!
 //! A line ends behind `\n`, or at the end of the bytes if anything stands there; `\r` is left to
-//! whoever takes the line. Empty lines are lines: what is no event is the decoder's to say. What may
-//! stand at the head of a stream is its owner's to look at. How the bytes arrive changes nothing: where slabs end
-//! depends on the lines alone.
+//! whoever takes the line. Empty lines are lines: what is no event is the decoder's to say. What
+//! may stand at the head of a stream is its owner's to look at. How the bytes arrive changes
+//! nothing: where slabs end depends on the lines alone.
 //!
 //! ```text
 //!   bytes   [ line \n | line \n | ... | li      ]

@@ -217,7 +217,41 @@ fn open(
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }
+    columns(plan, &source, observer)?;
     Ok(Arc::new(source))
+}
+
+/// Columns that a message names.
+const COLUMNS_SHOWN: usize = 30;
+
+/// Refuses a table without a column that every event needs; that some of its files lack it may be
+/// meant.
+fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), RunError> {
+    let (known, files) = (source.columns(), source.partitions().len());
+    if known.is_empty() {
+        return Ok(());
+    }
+    for (what, path, column) in plan.needed() {
+        match known.get(column).copied().unwrap_or_default() {
+            0 => {
+                let there = known.keys().take(COLUMNS_SHOWN).map(|name| format!("`{name}`"));
+                let there = there.collect::<Vec<_>>().join(", ");
+                let more = known.len().saturating_sub(COLUMNS_SHOWN);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                return Err(RunError::Log(LogError::usage(format!(
+                    "no file of the log has a column `{column}`, where {what} is read ({path}): \
+                     its columns are {there}{more}; say in [source] where {what} lies"
+                ))));
+            }
+            count if count < files => observer.note(&format!(
+                "{} of {files} files have no column `{column}`, where {what} is read: all of their \
+                 rows are malformed",
+                files - count
+            )),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses partitions without an end where they come one after another.

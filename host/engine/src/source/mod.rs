@@ -94,6 +94,7 @@ pub struct Source {
     options: Arc<Options>,
     objects: Arc<[Arc<Object>]>,
     left_out: Arc<[LeftOut]>,
+    columns: Arc<BTreeMap<String, usize>>,
     partitions: Arc<[Partition]>,
     parts: Arc<[Part]>,
     /// What each part is of the object of its partition.
@@ -123,13 +124,13 @@ impl Source {
         let options = Arc::new(options.clone());
         let (objects, left_out) = objects::list(&place, &options)?;
         let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
-        let (mut parts, mut shares) = (Vec::new(), Vec::new());
+        let (mut parts, mut shares, mut columns) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (partition, object) in (0..).zip(objects.iter()) {
             let own = match options.format {
                 Format::Json => {
                     json::pieces(object.meta.bytes, object.compression, options.split_bytes)
                 }
-                Format::Parquet => parquet::pieces(object)?,
+                Format::Parquet => parquet::pieces(object, &mut columns)?,
             };
             for (bytes, share) in own {
                 parts.push(Part { partition, bytes });
@@ -141,13 +142,18 @@ impl Source {
         let partitions = objects.iter().map(partition).collect();
         let kept = objects.iter().map(|_| None).collect();
         let (parts, shares, left_out) = (parts.into(), shares.into(), left_out.into());
-        let ends = Arc::default();
-        Ok(Self { options, objects, left_out, partitions, parts, shares, ends, kept })
+        let (ends, columns) = (Arc::default(), Arc::new(columns));
+        Ok(Self { options, objects, left_out, columns, partitions, parts, shares, ends, kept })
     }
 
     /// What lies below the URL and is not read.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
+    }
+
+    /// Of tables their top-level columns, and how many objects have each; lines have none.
+    pub fn columns(&self) -> &BTreeMap<String, usize> {
+        &self.columns
     }
 
     /// An object with the fingerprint of its stored bytes. Reads what was not read in order before;

@@ -17,7 +17,7 @@ pub(super) struct Packed {
 
 /// A member or a frame.
 enum Piece {
-    Gzip(GzDecoder<Ahead>),
+    Gzip(Box<GzDecoder<Ahead>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, Ahead>>),
 }
 
@@ -65,7 +65,7 @@ impl Piece {
                 let frame = zstd::stream::read::Decoder::with_buffer(bytes)?;
                 Self::Zstd(Box::new(frame.single_frame()))
             }
-            Compression::Gzip | Compression::None => Self::Gzip(GzDecoder::new(bytes)),
+            Compression::Gzip | Compression::None => Self::Gzip(Box::new(GzDecoder::new(bytes))),
         })
     }
 

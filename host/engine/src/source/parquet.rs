@@ -3,7 +3,7 @@
 //! Types come from the Parquet schema alone, not from the Arrow schema that some writers put beside
 //! it: every reader of the file sees the former, so a result cannot depend on who wrote the file.
 
-use super::error::unreadable;
+use super::error::{unreadable, wrong_format};
 use super::objects::Object;
 use super::stored::Ranges;
 use super::{Share, piece};
@@ -12,15 +12,18 @@ use crate::log::{Feed, LogError, Part, Piece};
 use crate::store::StoreError;
 use crate::table;
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::basic::{Compression, Type as PhysicalType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use retally_core::decode::Slab;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,10 +49,17 @@ struct Groups {
     first_row: u64,
 }
 
-/// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last.
-pub(super) fn pieces(object: &Arc<Object>) -> Result<Vec<(u64, Share)>, LogError> {
+/// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last. Its
+/// top-level columns are added to `columns`.
+pub(super) fn pieces(
+    object: &Arc<Object>,
+    columns: &mut BTreeMap<String, usize>,
+) -> Result<Vec<(u64, Share)>, LogError> {
     let ranges = Ranges::open(object, 0)?;
     let metadata = load(object, &ranges)?;
+    for root in metadata.parquet_schema().root_schema().get_fields() {
+        *columns.entry(root.name().to_owned()).or_default() += 1;
+    }
     let sizes = metadata.metadata().row_groups().iter();
     let sizes = sizes.map(|group| {
         let size = u64::try_from(group.compressed_size()).unwrap_or(0);
@@ -85,7 +95,10 @@ fn load(about: &Object, ranges: &Ranges) -> Result<ArrowReaderMetadata, LogError
         return Err(bad(format!("{} bytes are too few for a Parquet file", about.meta.bytes)));
     }
     let end = ranges.get(about.meta.bytes - 4..about.meta.bytes, false)?;
-    if &end[..] != b"PAR1" && &end[..] != b"PARE" {
+    if &end[..] == b"PARE" {
+        return Err(wrong_format(&about.shown, ENCRYPTED, DECRYPT));
+    }
+    if &end[..] != b"PAR1" {
         return Err(
             bad("it does not end in `PAR1`: the file was cut off, or is no Parquet".into()),
         );
@@ -93,24 +106,90 @@ fn load(about: &Object, ranges: &Ranges) -> Result<ArrowReaderMetadata, LogError
     let metadata = guarded(|| {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load(ranges, options)?;
-        let options = ArrowReaderOptions::new().with_schema(viewed(metadata.schema()));
-        ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
+        let schema = viewed(metadata.schema(), metadata.parquet_schema());
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        ArrowReaderMetadata::try_new(counted(metadata.metadata()), options)
     });
     let metadata = metadata.map_err(failed)?;
     check(metadata.metadata()).map_err(bad)?;
+    readable(about, metadata.metadata())?;
     Ok(metadata)
 }
 
+const ENCRYPTED: &str = "is encrypted";
+const DECRYPT: &str = "write it without encryption: Retally takes no keys";
+
+/// Refuses what this reader is not made for, which is no damage.
+fn readable(about: &Object, metadata: &ParquetMetaData) -> Result<(), LogError> {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        let codec = match column.compression() {
+            Compression::BROTLI(_) => "Brotli",
+            Compression::LZO => "LZO",
+            _ => continue,
+        };
+        let name = column.column_path().string();
+        let found = format!("has column `{name}` compressed with {codec}, which is not read");
+        let hint = "write it with zstd, snappy, gzip, lz4 or uncompressed";
+        return Err(wrong_format(&about.shown, &found, hint));
+    }
+    Ok(())
+}
+
+/// The same, with a count of rows: some writers leave the file's own at 0, and the reader believes
+/// it.
+fn counted(metadata: &Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
+    let file = metadata.file_metadata();
+    let groups = metadata.row_groups();
+    let rows = groups.iter().map(RowGroupMetaData::num_rows).fold(0, i64::saturating_add);
+    if file.num_rows() != 0 || rows <= 0 {
+        return metadata.clone();
+    }
+    let file = FileMetaData::new(
+        file.version(),
+        rows,
+        file.created_by().map(str::to_owned),
+        file.key_value_metadata().cloned(),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    Arc::new(ParquetMetaData::new(file, groups.to_vec()))
+}
+
 /// The same columns, strings as views: those point into the pages that were read, where others
-/// would be copied out of them.
-fn viewed(schema: &SchemaRef) -> SchemaRef {
-    let view = |field: &Arc<Field>| match field.data_type() {
-        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
-        DataType::Binary => Arc::new(field.as_ref().clone().with_data_type(DataType::BinaryView)),
-        _ => field.clone(),
+/// would be copied out of them. And INT96, which is days and nanoseconds, as microseconds: 64 bits
+/// of nanoseconds end in 2262, and what is beyond would silently become another time.
+fn viewed(schema: &SchemaRef, stored: &SchemaDescriptor) -> SchemaRef {
+    let view = |(field, stored): (&Arc<Field>, &TypePtr)| {
+        Arc::new(field.as_ref().clone().with_data_type(match field.data_type() {
+            DataType::Utf8 => DataType::Utf8View,
+            DataType::Binary => DataType::BinaryView,
+            other => wide(other, stored),
+        }))
     };
-    let fields: Fields = schema.fields().iter().map(view).collect();
+    let fields = schema.fields().iter().zip(stored.root_schema().get_fields());
+    let fields: Fields = fields.map(view).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The type that a stored one is read as, INT96 also inside of structs.
+fn wide(read_as: &DataType, stored: &TypePtr) -> DataType {
+    match (read_as, &**stored) {
+        (DataType::Timestamp(..), Type::PrimitiveType { physical_type, .. })
+            if *physical_type == PhysicalType::INT96 =>
+        {
+            DataType::Timestamp(TimeUnit::Microsecond, None)
+        }
+        (DataType::Struct(fields), Type::GroupType { fields: stored, .. })
+            if fields.len() == stored.len() =>
+        {
+            let inner = |(field, stored): (&Arc<Field>, &TypePtr)| {
+                let read_as = wide(field.data_type(), stored);
+                field.as_ref().clone().with_data_type(read_as)
+            };
+            DataType::Struct(fields.iter().zip(stored).map(inner).collect())
+        }
+        (other, _) => other.clone(),
+    }
 }
 
 /// What the readers of row groups take for granted.
@@ -142,7 +221,7 @@ impl ParquetReader {
             let path = object.shown.clone();
             return Err(StoreError::Changed { path, what: "its footer differs".into() }.into());
         };
-        let rows_of = |group: &parquet::file::metadata::RowGroupMetaData| group.num_rows() as u64;
+        let rows_of = |group: &RowGroupMetaData| group.num_rows() as u64;
         let ends = own.iter().scan(0, |sum, group| {
             *sum += rows_of(group);
             Some(*sum)

@@ -5,6 +5,7 @@
 //! ([`Batch`]) by those names, never by number: a column may come or go without moving another.
 
 mod batch;
+mod checked;
 mod columns;
 mod declared;
 mod error;
@@ -13,6 +14,7 @@ mod writer;
 
 pub use batch::Batch;
 pub use error::TableError;
+pub use guard::panic_is_told;
 
 pub(crate) use batch::open;
 pub(crate) use columns::{Digits, NARROW_DIGITS, arrow_type, byte_spans, from_arrow};

@@ -2,6 +2,7 @@
 //! it is written, a batch at a time.
 
 use super::TableError;
+use super::checked::{CheckedPages, with_checksums};
 use super::columns::{Digits, byte_array, timestamps, to_arrow};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryType, Decimal128Type, Utf8Type};
@@ -12,9 +13,12 @@ use arrow_array::{
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 use retally_core::digest::History;
 use retally_core::schema::{Column, Kind, Spans};
 use std::io::Write;
@@ -173,7 +177,12 @@ pub(crate) fn plain(properties: WriterProperties) -> ArrowWriterOptions {
 pub(crate) struct TableWriter<W: Write + Send> {
     path: PathBuf,
     schema: SchemaRef,
-    writer: ArrowWriter<W>,
+    writer: SerializedFileWriter<W>,
+    encoders: ArrowRowGroupWriterFactory,
+    /// The open row group: its columns, and how many rows they have.
+    open: Vec<ArrowColumnWriter>,
+    open_rows: usize,
+    group_rows_max: usize,
     /// Rows so far.
     pub(crate) rows: u64,
 }
@@ -187,9 +196,13 @@ impl<W: Write + Send> TableWriter<W> {
         options: ArrowWriterOptions,
     ) -> Result<Self, TableError> {
         let schema = Arc::new(Schema::new(columns));
-        let writer = ArrowWriter::try_new_with_options(out, schema.clone(), options);
-        let writer = writer.map_err(|error| TableError::of("write", path, error))?;
-        Ok(Self { path: path.to_path_buf(), schema, writer, rows: 0 })
+        let options = options.with_page_store_factory(Arc::new(CheckedPages));
+        let begun = ArrowWriter::try_new_with_options(out, schema.clone(), options)
+            .and_then(ArrowWriter::into_serialized_writer);
+        let (writer, encoders) = begun.map_err(|error| TableError::of("write", path, error))?;
+        let group_rows_max = writer.properties().max_row_group_row_count().unwrap_or(usize::MAX);
+        let (path, open) = (path.to_path_buf(), Vec::new());
+        Ok(Self { path, schema, writer, encoders, open, open_rows: 0, group_rows_max, rows: 0 })
     }
 
     /// Appends rows.
@@ -223,26 +236,67 @@ impl<W: Write + Send> TableWriter<W> {
     /// batches may make other bytes.
     pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(|error| self.failed(error))
+        let mut left = batch.clone();
+        while left.num_rows() > 0 {
+            let now = left.num_rows().min(self.group_rows_max - self.open_rows);
+            self.fill(&left.slice(0, now)).map_err(|error| self.failed(error))?;
+            left = left.slice(now, left.num_rows() - now);
+            if self.open_rows == self.group_rows_max {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends rows to the open row group, which has room for them.
+    fn fill(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+        if self.open.is_empty() {
+            let number = self.writer.flushed_row_groups().len();
+            self.open = self.encoders.create_column_writers(number)?;
+        }
+        self.open_rows += rows.num_rows();
+        let mut encoders = self.open.iter_mut();
+        for (field, column) in self.schema.fields().iter().zip(rows.columns()) {
+            for (leaf, encoder) in compute_leaves(field, column)?.iter().zip(&mut encoders) {
+                encoder.write(leaf)?;
+            }
+        }
+        Ok(())
     }
 
     /// Bytes that the open row group is going to have.
     pub(crate) fn open_bytes(&self) -> usize {
-        self.writer.in_progress_size()
+        self.open.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
 
     /// Bytes that the open row group holds in memory.
     pub(crate) fn held(&self) -> usize {
-        self.writer.memory_size()
+        self.open.iter().map(ArrowColumnWriter::memory_size).sum()
     }
 
     /// Ends the open row group.
     pub(crate) fn flush(&mut self) -> Result<(), TableError> {
-        self.writer.flush().map_err(|error| self.failed(error))
+        self.end_group().map_err(|error| self.failed(error))
+    }
+
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        self.open_rows = 0;
+        let mut group = self.writer.next_row_group()?;
+        for encoder in self.open.drain(..) {
+            let mut column = encoder.close()?;
+            with_checksums(column.close_mut())?;
+            column.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        Ok(())
     }
 
     /// Ends the file and gives back what it was written to.
-    pub(crate) fn finish(self) -> Result<W, TableError> {
+    pub(crate) fn finish(mut self) -> Result<W, TableError> {
+        self.flush()?;
         let path = self.path;
         self.writer.into_inner().map_err(|error| TableError::of("write", &path, error))
     }
