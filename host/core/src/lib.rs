@@ -23,3 +23,4 @@ pub mod seed;
 pub mod shard;
 pub mod snapshot;
 pub mod state;
+pub mod times;

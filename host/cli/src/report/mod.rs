@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 pub(crate) mod files;
+pub(crate) mod malformed;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod rows;

@@ -1,15 +1,13 @@
 //! What a replay came to, as text and as JSON; and what differs between a run and its repetition.
 
+use super::malformed::Example;
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
 use retally_core::manifest::{
     Change, Checked, Counts, Manifest, PassedOver, Settings, TableTotals, Totals, sentence,
 };
 use retally_core::receipt::News;
-use retally_core::schema::{Kind, display};
 use retally_engine::run::{NothingNew, Report};
-use retally_engine::rundir::{Keys, RunReader, Table};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -145,6 +143,12 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         object["new"] = json!(news);
         object["new"]["events"] = m.counts.events.into();
     }
+    if let Some(example) = example(report) {
+        object["malformed"] = example.json();
+    }
+    if let notes @ [_, ..] = m.notes().as_slice() {
+        object["notes"] = json!(notes);
+    }
     if !report.gates.is_empty() {
         let hold = report.gates.iter().all(|gate| gate.holds);
         object["gates"] = json!({ "hold": hold, "judged": report.gates });
@@ -173,6 +177,13 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
         t += "since the history began\n";
         t += &counts(since, "  ");
     }
+    for note in m.notes() {
+        let _ = writeln!(t, "note: {note}");
+    }
+    let example = example(report);
+    if let Some(example) = &example {
+        t += &format!("malformed   {}", example.text());
+    }
     t += &totals(&m.totals);
     t += &speed(report);
     let _ = writeln!(t, "outcomes    {}", m.digests.outcomes);
@@ -192,11 +203,15 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
     }
     t += &retally_report::gates(&report.gates);
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
-        t += &vain(&m.counts, &dir);
+        t += &vain(m, &dir, example.as_ref());
     } else {
         let _ = writeln!(t, "hint: retally results show {run}");
     }
     t
+}
+
+fn example(report: &Report) -> Option<Example> {
+    (report.manifest.counts.malformed > 0).then(|| Example::of(&report.dir)).flatten()
 }
 
 /// What must be known before anything else is read.
@@ -270,6 +285,9 @@ fn counts(c: &Counts, indent: &str) -> String {
     for (name, count) in [("keys", c.keys), ("emits", c.emits), ("violations", c.violations)] {
         let _ = writeln!(t, "{indent}{name:<12}{:>width$}", grouped(count));
     }
+    if let Some((earliest, latest)) = c.times.and_then(|times| times.earliest.zip(times.latest)) {
+        let _ = writeln!(t, "{indent}times       {earliest} to {latest}");
+    }
     t
 }
 
@@ -327,24 +345,28 @@ fn repetition(repeated: &Repeated) -> String {
 }
 
 /// A run that applied nothing, with the likeliest causes.
-fn vain(c: &Counts, run: &Path) -> String {
+fn vain(m: &Manifest, run: &Path, example: Option<&Example>) -> String {
+    let c = &m.counts;
     let of = |count: u64| format!("{} of {} events", grouped(count), grouped(c.events));
-    let code = || commonest_code(run).map_or(String::new(), |code| format!(", mostly `{code}`"));
     let cause = if c.events == 0 {
         "the log holds no event: look at [source] url".to_owned()
     } else if c.filtered == c.events {
         "none of the keys asked for is in the log: keys are compared byte by byte".to_owned()
     } else if c.malformed >= c.ignored && c.malformed > 0 {
-        let (of, code) = (of(c.malformed), code());
-        format!("{of} are malformed{code}: [source] key, id, time or format may be wrong")
+        let code = example.map_or(String::new(), |example| format!(", mostly `{}`", example.code));
+        format!("{} are malformed{code}", of(c.malformed))
     } else if c.ignored > 0 {
+        let lines = match c.events <= m.input.partitions.len() as u64 {
+            true => "; a line that is one array is one event: write one object on each line",
+            false => "",
+        };
         format!(
             "{} are of no type that the reducer knows: compare its inputs (`retally reducer \
-             inspect`) with an event of the log",
+             inspect`) with an event of the log{lines}",
             of(c.ignored)
         )
     } else {
-        format!("all events were refused or seen before{}", code())
+        "all events were refused or seen before".to_owned()
     };
     let refused = run.join("refused.parquet");
     format!(
@@ -352,17 +374,4 @@ fn vain(c: &Counts, run: &Path) -> String {
          hint: {} has each refused event with its code\n",
         refused.display()
     )
-}
-
-/// The commonest code among the first refused events: a look, not a count.
-fn commonest_code(run: &Path) -> Option<String> {
-    let run = RunReader::open(run).ok()?;
-    let batch = run.rows(Table::Refused, &Keys::All).ok()?.next()?.ok()?;
-    let columns = run.columns(Table::Refused, &batch).ok()?;
-    let codes = &columns.iter().find(|column| column.name == "code")?.column;
-    let mut counts = BTreeMap::<String, usize>::new();
-    for code in (0..batch.len()).filter_map(|row| codes.get(row)) {
-        *counts.entry(display(code, Kind::Text)).or_default() += 1;
-    }
-    counts.into_iter().max_by_key(|(_, count)| *count).map(|(code, _)| code)
 }

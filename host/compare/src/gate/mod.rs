@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! of a run          [gates]    a limit for a count ---> Limit -------> Judged
+//!                              one for event times ---> TimeLimit ---> Judged
 //!                   [[expect]] a bound for a total ---> Expectation -> Judged
 //! of a comparison   --allow 'net<=0.01', a file --> Entry --> Gate --> Judging: it hears of every
 //!                                                               |      difference
@@ -19,6 +20,7 @@ mod entry;
 mod glob;
 mod judging;
 mod limit;
+mod moment;
 mod tallies;
 mod total;
 
@@ -29,6 +31,7 @@ pub use entry::{Entry, EntryError, Keys, Subject};
 pub use glob::{Glob, Part, fits};
 pub use judging::Judging;
 pub use limit::{Limit, LimitError};
+pub use moment::{TimeLimit, TimeLimitError};
 pub use total::{Bounds, By, Expectation, Sums, Table};
 
 use crate::align::{Emits, Pair, Plan};

@@ -218,6 +218,8 @@ pub enum NoteCode {
     NotChecked,
     /// Both sides are one and the same.
     SameSides,
+    /// Signs that a log was read otherwise than its owner thinks.
+    Misread,
     /// Anything else.
     Other,
 }

@@ -62,7 +62,7 @@ fn pinned_block() -> Block {
         Stretch { partition: 1, first_offset: 0, events: 1029 },
         Stretch { partition: 0, first_offset: 7, events: 1 },
     ];
-    Block { stretches, outcomes, emits, refused: Vec::new() }
+    Block { stretches, outcomes, emits, ..Block::default() }
 }
 
 fn no_outcomes() -> Outcomes {
@@ -281,7 +281,7 @@ prop_compose! {
                 }
             }
         }
-        Block { stretches, outcomes, emits, refused: Vec::new() }
+        Block { stretches, outcomes, emits, ..Block::default() }
     }
 }
 
@@ -381,7 +381,7 @@ fn an_emit_of_an_event_that_was_not_applied_is_an_error() {
     let mut emits = empty_emits();
     emit(&mut emits[1], 0, &[Some(Value::Boolean(true))]);
     let stretches = vec![Stretch { partition: 0, first_offset: 0, events: 1 }];
-    let block = Block { stretches, outcomes: vec![Outcome::Ignored], emits, refused: Vec::new() };
+    let block = Block { stretches, outcomes: vec![Outcome::Ignored], emits, ..Block::default() };
     let error = Outcomes::new(shape(), &names(&["a"])).add(&block).unwrap_err();
     assert_eq!(error.0, "event 0 of the block emitted without being applied");
 }

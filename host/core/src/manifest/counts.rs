@@ -1,6 +1,7 @@
 //! How many events there were and what became of them. Every event is counted once.
 
 use crate::reduce::{Block, Outcome};
+use crate::times::Times;
 use serde::{Deserialize, Serialize};
 
 /// What became of the events of a run. The first is the sum of the eight behind it.
@@ -31,9 +32,17 @@ pub struct Counts {
     pub keys: u64,
     /// Records emitted.
     pub emits: u64,
+    /// The events' times; none where the version that wrote it did not look at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
 }
 
 impl Counts {
+    /// Nothing yet, and times are looked at.
+    pub fn begin() -> Self {
+        Self { times: Some(Times::default()), ..Self::default() }
+    }
+
     /// Counts the events of a block and its emits.
     pub fn add(&mut self, block: &Block) {
         self.events += block.outcomes.len() as u64;
@@ -55,6 +64,7 @@ impl Counts {
             others += 1;
         }
         self.applied += block.outcomes.len() as u64 - others;
+        self.times = self.times.map(|times| times.and(&block.times));
     }
 
     /// What became of the events: the counts whose sum [`Counts::events`] is.
@@ -78,7 +88,22 @@ impl Counts {
         let (mut sum, mut run) = (*self, *run);
         sum.parts().into_iter().zip(run.parts()).for_each(|(sum, part)| *sum += *part);
         let (events, emits) = (sum.events + run.events, sum.emits + run.emits);
-        Self { events, emits, violations: run.violations, keys: run.keys, ..sum }
+        // Of a part unknown is unknown.
+        let times = sum.times.zip(run.times).map(|(sum, run)| sum.and(&run));
+        Self { events, emits, violations: run.violations, keys: run.keys, times, ..sum }
+    }
+
+    /// What a person should know where most events were seen before: an id that is none takes all
+    /// but one event of a key away.
+    pub(super) fn note(&self) -> Option<String> {
+        let before = self.duplicates + self.conflicts;
+        let all = before + self.applied + self.rejected;
+        (before * 2 > all).then(|| {
+            format!(
+                "{before} of {all} events had a key and an id that were seen before; if they are \
+                 events of their own, [source] id names what does not tell them apart"
+            )
+        })
     }
 
     /// Whether every event was counted once.
@@ -88,24 +113,34 @@ impl Counts {
     pub fn check(&self) -> Result<(), CountsError> {
         let mut parts = *self;
         let sum = parts.parts().iter().try_fold(0u64, |sum, part| sum.checked_add(**part));
-        if sum == Some(self.events) {
-            return Ok(());
+        if sum != Some(self.events) {
+            return Err(CountsError::Sum { events: self.events, sum: sum.unwrap_or(u64::MAX) });
         }
-        Err(CountsError { events: self.events, sum: sum.unwrap_or(u64::MAX) })
+        let timed = self.events - self.filtered;
+        match self.times {
+            Some(times) if !times.hold_together(timed) => Err(CountsError::Times(timed)),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Counts that do not add up.
+/// Counts that do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the counts do not add up: {events} events, but applied + ignored + malformed + duplicates + \
-     conflicts + rejected + quarantined + filtered is {sum}"
-)]
-pub struct CountsError {
-    /// Events as counted.
-    pub events: u64,
-    /// Sum of what became of them.
-    pub sum: u64,
+pub enum CountsError {
+    /// Counts that do not add up.
+    #[error(
+        "the counts do not add up: {events} events, but applied + ignored + malformed + duplicates \
+         + conflicts + rejected + quarantined + filtered is {sum}"
+    )]
+    Sum {
+        /// Events as counted.
+        events: u64,
+        /// Sum of what became of them.
+        sum: u64,
+    },
+    /// A span and counts of times that no so many events can have.
+    #[error("no {0} events can have times with such a span and such counts")]
+    Times(u64),
 }
 
 #[cfg(test)]
@@ -147,8 +182,22 @@ mod tests {
     }
 
     #[test]
+    fn most_events_seen_before_are_worth_a_word_and_every_one_twice_is_not() {
+        let counts = Counts { duplicates: 1, conflicts: 2, applied: 2, ..Counts::default() };
+        assert!(counts.note().is_some_and(|note| note.starts_with("3 of 5 events had a key")));
+        assert_eq!(Counts { rejected: 1, ..counts }.note(), None);
+        assert_eq!(Counts::default().note(), None);
+    }
+
+    #[test]
     fn counts_that_do_not_add_up_are_told() {
         let counts = Counts { events: 3, applied: 2, ..Counts::default() };
-        assert_eq!(counts.check(), Err(CountsError { events: 3, sum: 2 }));
+        assert_eq!(counts.check(), Err(CountsError::Sum { events: 3, sum: 2 }));
+        let mut times = Times::default();
+        times.add([1, 2, 3].into_iter());
+        let counts = Counts { events: 3, applied: 3, times: Some(times), ..Counts::default() };
+        assert_eq!(counts.check(), Ok(()));
+        let filtered = Counts { applied: 2, filtered: 1, ..counts };
+        assert_eq!(filtered.check(), Err(CountsError::Times(2)));
     }
 }

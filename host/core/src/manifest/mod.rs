@@ -284,6 +284,15 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// What a person should know: signs that the log was read otherwise than its owner thinks.
+    pub fn notes(&self) -> Vec<String> {
+        let unit = self.job.written.get("source.time_unit").and_then(|unit| unit.as_str());
+        let times = self.counts.times.and_then(|times| times.note(unit));
+        times.into_iter().chain(self.counts.note()).collect()
+    }
+}
+
 /// What is wrong with a manifest. A fragment that fits behind the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {

@@ -4,6 +4,7 @@
 use super::Outcome;
 use crate::log::{Micros, PartitionIndex, Reach, Stretch};
 use crate::schema::{Column, Spans};
+use crate::times::Times;
 
 /// Outcomes of a batch of the log.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Block {
     pub emits: Vec<EmitRows>,
     /// Ascending by event.
     pub refused: Vec<Refused>,
+    /// Times of the events.
+    pub times: Times,
 }
 
 /// Records of one emit kind, in log order.

@@ -9,6 +9,7 @@ use crate::log::Stretch;
 use crate::schema::pick::{Pick, pick};
 use crate::schema::{Column, Description, Values};
 use crate::shard::{Decoded, bases};
+use crate::times::Times;
 
 /// Where the original bytes of events are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,22 @@ pub fn merge(
         .collect();
     let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
     let stretches = slabs.iter().flat_map(stretches).collect();
-    Ok(Block { stretches, outcomes, emits, refused })
+    let times = times(slabs, &bases, &outcomes);
+    Ok(Block { stretches, outcomes, emits, refused, times })
+}
+
+/// Times of the events that have one and were not filtered.
+fn times(slabs: &[Decoded], bases: &[u32], outcomes: &[Outcome]) -> Times {
+    let mut times = Times::default();
+    for (slab, &base) in slabs.iter().zip(bases) {
+        let rows = slab.events.times.iter().zip(&slab.events.readings);
+        let rows = rows.zip(&outcomes[base as usize..]);
+        times.add(rows.filter_map(|((&time, reading), outcome)| {
+            let is_timed = matches!(reading, Reading::Ready | Reading::BadField(_));
+            (is_timed && *outcome != Outcome::Filtered).then_some(time)
+        }));
+    }
+    times
 }
 
 fn stretches(slab: &Decoded) -> impl Iterator<Item = Stretch> {

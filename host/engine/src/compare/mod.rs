@@ -30,7 +30,7 @@ pub use differences::Differences;
 pub use error::CompareError;
 pub(crate) use gated::Gated;
 pub use known::{KnownFiles, known};
-pub(crate) use refuse::{lone_params, refusals, refuse};
+pub(crate) use refuse::{lone_params, misread, refusals, refuse};
 pub(crate) use runs::NO_COMMON_KEY;
 pub use runs::{CompareOptions, runs};
 pub use sides::side;

@@ -95,6 +95,14 @@ pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<Note> {
     [lone(a, b, "A"), lone(b, a, "B")].concat()
 }
 
+/// Notes of logs that look misread, each once.
+pub(crate) fn misread(manifests: &[&Manifest]) -> Vec<Note> {
+    let mut found: Vec<String> = manifests.iter().flat_map(|own| own.notes()).collect();
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|text| Note::new(NoteCode::Misread, text)).collect()
+}
+
 /// Refuses what means nothing, or notes that it was gone on with.
 pub(crate) fn refuse(
     found: &[String],

@@ -5,7 +5,7 @@ use super::error::CompareError;
 use super::firsts::Firsts;
 use super::gated::Gated;
 use super::log::walk;
-use super::refuse::{lone_params, refusals, refuse};
+use super::refuse::{lone_params, misread, refusals, refuse};
 use super::shown::shown;
 use super::sides::{explain, head, open, sides};
 use super::totals;
@@ -53,6 +53,7 @@ pub fn runs(
     refuse(&refusals(a.manifest(), b.manifest()), options.force, &mut notes)?;
     notes.extend(lone_params(a.manifest(), b.manifest()));
     notes.extend(same_dir(dir_a, dir_b));
+    notes.extend(misread(&[a.manifest(), b.manifest()]));
     let mut compared = Compared::new([&a, &b], options, notes)?;
     let plan = compared.plan.clone();
     let mut gated = Gated::begin(options.gate.as_ref(), &plan)?;

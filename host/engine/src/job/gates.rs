@@ -4,19 +4,24 @@
 
 use super::authored::{Authored, Written};
 use super::error::{JobError, near};
-use retally_compare::gate::{Bounds, By, Expectation, Limit, Table};
+use retally_compare::gate::{Bounds, By, Expectation, Limit, Table, TimeLimit};
 use retally_core::schema::{Description, Exact, Field, Kind};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// The counts that `[gates]` limits, in the order in which they are judged. As a share violations
 /// are those keys that have any.
 pub const COUNTED: [&str; 7] =
     ["malformed", "ignored", "duplicates", "conflicts", "rejected", "quarantined", "violations"];
 
+/// The ends of the span of event times that `[gates]` limits.
+const TIMED: [&str; 2] = ["earliest", "latest"];
+
 /// The gates of a job, as written but for their limits.
 #[derive(Debug, Clone, Default)]
 pub struct Gates {
     limits: Vec<(&'static str, Limit)>,
+    times: Vec<(&'static str, TimeLimit)>,
     /// Each `[[expect]]` in the order of the file, its keys without their table.
     expect: Vec<BTreeMap<&'static str, Written>>,
 }
@@ -26,6 +31,8 @@ pub struct Gates {
 pub struct BoundGates {
     /// Limits of counts.
     pub limits: Vec<(&'static str, Limit)>,
+    /// Limits of event times.
+    pub times: Vec<(&'static str, TimeLimit)>,
     /// Bounds of totals.
     pub expect: Vec<Expectation>,
 }
@@ -40,10 +47,10 @@ impl Gates {
     pub(super) fn new(authored: &Authored) -> Result<Self, JobError> {
         let mut gates = Self::default();
         for counted in COUNTED {
-            let key = format!("gates.{counted}");
-            let Some(written) = authored.get(&key) else { continue };
-            let limit: Result<Limit, _> = written.text().parse();
-            gates.limits.push((counted, limit.map_err(|why| wrong(written, &key, why))?));
+            gates.limits.extend(limit(authored, counted)?.map(|limit| (counted, limit)));
+        }
+        for timed in TIMED {
+            gates.times.extend(limit(authored, timed)?.map(|limit| (timed, limit)));
         }
         for number in authored.expectations() {
             let of = |key: &'static str| {
@@ -61,6 +68,8 @@ impl Gates {
         let limits = self.limits.iter();
         let mut all: Vec<_> =
             limits.map(|(of, most)| (format!("gates.{of}"), most.to_string())).collect();
+        let times = self.times.iter();
+        all.extend(times.map(|(of, limit)| (format!("gates.{of}"), limit.to_string())));
         for (number, expect) in (1..).zip(&self.expect) {
             let entry = |(key, written): (&&str, &Written)| {
                 (format!("expect.{number}.{key}"), written.text().to_owned())
@@ -77,15 +86,26 @@ impl Gates {
     /// cannot be added up; a number with more digits than the field has.
     pub fn bind(&self, reducer: &Description) -> Result<BoundGates, JobError> {
         let expect = self.expect.iter().map(|expect| bind(expect, reducer));
-        Ok(BoundGates { limits: self.limits.clone(), expect: expect.collect::<Result<_, _>>()? })
+        let expect = expect.collect::<Result<_, _>>()?;
+        Ok(BoundGates { limits: self.limits.clone(), times: self.times.clone(), expect })
     }
 }
 
 impl BoundGates {
     /// Whether there is nothing to judge.
     pub fn is_empty(&self) -> bool {
-        self.limits.is_empty() && self.expect.is_empty()
+        self.limits.is_empty() && self.times.is_empty() && self.expect.is_empty()
     }
+}
+
+/// A limit of `[gates]`, if it is there.
+fn limit<L>(authored: &Authored, of: &str) -> Result<Option<L>, JobError>
+where
+    L: FromStr<Err: ToString>,
+{
+    let key = format!("gates.{of}");
+    let Some(written) = authored.get(&key) else { return Ok(None) };
+    written.text().parse().map(Some).map_err(|why: L::Err| wrong(written, &key, why))
 }
 
 /// What can be told of an expectation without the reducer.

@@ -110,6 +110,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     text("gates.rejected", NOWHERE).bare(LIMIT),
     text("gates.quarantined", NOWHERE).bare(LIMIT),
     text("gates.violations", NOWHERE).bare(LIMIT),
+    text("gates.earliest", NOWHERE).bare(TIME_LIMIT),
+    text("gates.latest", NOWHERE).bare(TIME_LIMIT),
     text("expect.total", NOWHERE),
     text("expect.emit", NOWHERE),
     text("expect.by", NOWHERE),
@@ -122,6 +124,7 @@ pub(super) static SETTINGS: &[Setting] = &[
 const NOWHERE: Read = |_, _| Ok(());
 const SIZE: &str = "a string with a unit, such as \"256MiB\"";
 const LIMIT: &str = "a whole number, or a share such as \"0.1%\"";
+const TIME_LIMIT: &str = "a day such as \"2024-01-31\", or a time such as \"2024-01-31T12:00:00Z\"";
 const BOUND: &str = "a string or a number, such as \"0.00\"";
 
 const fn text(key: &'static str, read: Read) -> Setting {

@@ -19,7 +19,8 @@ use super::prepare::{Prepared, Side, load_file, prepare};
 use super::replay::{Observer, ReplayOptions, pass};
 use super::stages::Stage;
 use crate::compare::{
-    CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, refusals, refuse, sides,
+    CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, misread, refusals,
+    refuse, sides,
 };
 use crate::job::Resolved;
 use crate::sink::{End, RunDir, Sink};
@@ -192,6 +193,7 @@ impl Pass<'_> {
     ) -> Comparison {
         let [a, b] = manifests;
         notes.extend(lone_params(a, b));
+        notes.extend(misread(&[a, b]));
         let inputs = self.prepared.lanes.pair().map(|pair| pair.shared.inputs());
         let words = Words {
             inputs: inputs.unwrap_or_default().iter().take(limits::FACTS_MAX).cloned().collect(),

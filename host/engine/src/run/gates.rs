@@ -23,7 +23,11 @@ pub(crate) fn judge(dir: &Path, manifest: &Manifest, gates: &BoundGates) -> Vec<
         Ok(sums) => expect.judge(&sums),
         Err(error) => Judged::unjudged(expect.gate(), expect.bounds.to_string(), error.to_string()),
     });
-    limits.chain(expect).collect()
+    let times = gates.times.iter().map(|(timed, limit)| match *timed {
+        "earliest" => limit.judge_earliest(timed, manifest.counts.times),
+        _ => limit.judge_latest(timed, manifest.counts.times),
+    });
+    limits.chain(times).chain(expect).collect()
 }
 
 /// `counted`: one of those that a job can limit.

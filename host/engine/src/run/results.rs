@@ -52,7 +52,7 @@ impl<'a> Results<'a> {
             binding,
             from: resumed.from.clone(),
             outcomes: resumed.fold.outcomes.clone(),
-            counts: Counts::default(),
+            counts: Counts::begin(),
             before: resumed.counts,
             saved: Vec::new(),
             takes: sink.takes(),

@@ -80,7 +80,7 @@ impl Goes<'_> {
     fn beginning(&self, recipe: Recipe, passed_over: Vec<PassedOver>) -> Resumed {
         Resumed {
             fold: Fold::new(recipe, self.names),
-            counts: Counts::default(),
+            counts: Counts::begin(),
             next: vec![0; self.names.len()],
             from: From { passed_over, ..From::default() },
             kept: Vec::new(),

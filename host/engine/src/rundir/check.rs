@@ -79,6 +79,10 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
         findings.extend(story.refused.clone());
         findings.extend(count_finding(&manifest.counts, story, states, violations));
     }
+    let counts = [Some(&manifest.counts), manifest.since_start.as_ref()];
+    let counts = counts.into_iter().flatten().filter_map(|counts| counts.check().err());
+    findings.extend(counts.map(|error| error.to_string()));
+    findings.extend(told(times_finding(&run)).unwrap_or_else(Some));
     let [views, states, violations] = [views, states, violations].map(|t| t.map(|t| t.digest));
     let outcomes = story.as_ref().map_err(Clone::clone).map(|story| story.regrown.trees.digest());
     let whole = || {
@@ -200,8 +204,31 @@ fn count_finding(
     let counts = story.regrown.counts;
     let events = counts.events + filtered;
     let (keys, violations) = (states.keys, violations.rows);
-    let found = Counts { events, filtered, keys, violations, ..counts };
+    let times = recorded.times;
+    let found = Counts { events, filtered, keys, violations, times, ..counts };
     (found != *recorded).then(|| format!("the counts are {recorded:?}, the files give {found:?}"))
+}
+
+/// The first table with a time outside of the span of event times. Those of the states are of the
+/// whole history, those of the emits of this run.
+fn times_finding(run: &RunReader) -> Result<Option<String>, RunDirError> {
+    let manifest = run.manifest();
+    let whole = manifest.since_start.as_ref().unwrap_or(&manifest.counts);
+    let emits = (0..run.emits().len()).map(|kind| (Table::Emits(kind), &manifest.counts));
+    for (table, counts) in [(Table::States, whole)].into_iter().chain(emits) {
+        let (Some(span), Some((first, last))) = (counts.times, recompute::times(run, table)?)
+        else {
+            continue;
+        };
+        if Some(first) < span.earliest || Some(last) > span.latest {
+            let file = run.shape.file(table);
+            return Ok(Some(format!(
+                "the times in {file} go from {first} to {last}, which is not within the span of \
+                 event times that is recorded"
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Each table and field whose control total is not that of the rows.

@@ -294,7 +294,7 @@ impl<'a> Regrown<'a> {
             ..EmitRows::default()
         });
         let emits = rows.collect();
-        let block = Block { stretches: vec![stretch], outcomes, emits, refused: Vec::new() };
+        let block = Block { stretches: vec![stretch], outcomes, emits, ..Block::default() };
         self.counts.add(&block);
         let added = self.totals.add_emits(self.run.emits(), &block.emits);
         added.map_err(|error| self.run.wrong(Table::Outcomes, error.to_string()))?;

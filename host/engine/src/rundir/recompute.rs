@@ -1,7 +1,7 @@
 //! From the files of a run back to its trees.
 
 use super::RunDirError;
-use super::reader::{Keys, RunReader};
+use super::reader::{Keys, Part, RunReader};
 use super::shape::Table;
 use crate::limits::CHECKED_KEYS;
 use retally_core::digest::{
@@ -9,7 +9,8 @@ use retally_core::digest::{
 };
 use retally_core::manifest::TableTotals;
 use retally_core::reduce::Viewed;
-use retally_core::schema::{Column, ColumnError, Kind, Spans};
+use retally_core::schema::{Column, ColumnError, Kind, Spans, Values};
+use retally_core::times::{Moment, Times};
 
 /// Rows by key on their way into a tree.
 #[derive(Default)]
@@ -111,6 +112,28 @@ pub(crate) fn violations(run: &RunReader) -> Result<KeyedDigest, RunDirError> {
     }
     push(&open, &mut codes)?;
     Ok(tree.finish())
+}
+
+/// The earliest and the latest of the times in a table; none: it has none.
+pub(super) fn times(
+    run: &RunReader,
+    table: Table,
+) -> Result<Option<(Moment, Moment)>, RunDirError> {
+    let mut all = Times::default();
+    let is_states = table == Table::States;
+    let names = if is_states { &["time", "applied"][..] } else { &["time"] };
+    let columns = Some(names.iter().map(|name| (*name).to_owned()).collect());
+    for batch in run.part(table, Part { columns, ..Part::default() })? {
+        let batch = batch?;
+        let Values::Timestamp(times) = batch.column("time", Kind::Timestamp)?.values else {
+            continue;
+        };
+        // A key that nothing was applied to has no time.
+        let applied = if is_states { batch.counts("applied")? } else { vec![1; times.len()] };
+        let timed = times.iter().zip(applied).filter(|(_, applied)| *applied > 0);
+        all.add(timed.map(|(time, _)| *time));
+    }
+    Ok(all.earliest.zip(all.latest))
 }
 
 /// The leaves that were kept of a tree.

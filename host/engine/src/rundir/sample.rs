@@ -120,7 +120,7 @@ fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Blo
             refused.push(Refused { event, partition, offset, what, code, detail, key, bytes });
         }
     }
-    Block { stretches: vec![stretch], outcomes, emits, refused }
+    Block { stretches: vec![stretch], outcomes, emits, refused, ..Block::default() }
 }
 
 fn emit_some(dice: &mut Dice, emits: &mut [EmitRows], event: u32, stretch: &Stretch) {

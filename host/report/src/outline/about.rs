@@ -88,7 +88,7 @@ fn read(c: &Comparison) -> String {
 const FACTS_MAX: usize = 100;
 
 /// Facts of a side; empty where the side has none.
-fn facts_of(side: &Side) -> [(&'static str, Sentence); 14] {
+fn facts_of(side: &Side) -> [(&'static str, Sentence); 15] {
     let (reducer, run) = (side.reducer.as_ref(), side.run.as_ref());
     let name = reducer.map(|of| Span::Value(format!("{}@{}", of.name, of.version)));
     let digest = |of: fn(&RunSide) -> Hash| run.map(|run| Span::Digest(of(run))).into();
@@ -99,6 +99,7 @@ fn facts_of(side: &Side) -> [(&'static str, Sentence); 14] {
         ("Run", run.and_then(|run| run.name.clone()).map(Span::Value).into()),
         ("Events", run.map(|run| count(run.counts.events)).into()),
         ("Applied", run.map(|run| count(run.counts.applied)).into()),
+        ("Event times", run.and_then(times).into()),
         ("Job digest", digest(|run| run.job_digest)),
         ("Input digest", digest(|run| run.input_digest)),
         ("Outcomes", digest(|run| run.digests.outcomes)),
@@ -108,6 +109,12 @@ fn facts_of(side: &Side) -> [(&'static str, Sentence); 14] {
         ("Run digest", digest(|run| run.run_digest)),
         ("Seal", digest(|run| run.seal)),
     ]
+}
+
+/// From the earliest to the latest.
+fn times(run: &RunSide) -> Option<Span> {
+    let times = run.counts.times?;
+    Some(Span::Value(format!("{} to {}", times.earliest?, times.latest?)))
 }
 
 fn facts(c: &Comparison) -> Vec<Vec<Sentence>> {

@@ -12,7 +12,7 @@ mod view;
 
 use super::error::CompareError;
 use super::gated::Gated;
-use super::refuse::refuse;
+use super::refuse::{misread, refuse};
 use super::runs::{CompareOptions, NO_COMMON_KEY, view_leaves};
 use super::sides::{changed, head, open, side};
 use crate::rundir::keys::KeyRows;
@@ -51,7 +51,7 @@ pub fn known(
     let run = open(dir)?;
     let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
     let emits = load_emits(&run, &files.emits)?;
-    let mut notes = Vec::new();
+    let mut notes = misread(&[run.manifest()]);
     refuse(&empty(&run, view.as_ref(), &emits), options.force, &mut notes)?;
     if !emits.is_empty()
         && let Some(what) = log_finding(&run)?
