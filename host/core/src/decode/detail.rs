@@ -90,8 +90,10 @@ fn quoted(raw: Raw<'_>, kind: Kind) -> &'static str {
         Kind::Integer | Kind::Float => raw.string(),
         _ => None,
     };
-    let is_number =
-        |text: &[u8]| matches!(text.first(), Some(b'-' | b'0'..=b'9')) && scan::check(text).is_ok();
+    let is_number = |text: &[u8]| {
+        matches!(text.first(), Some(b'-' | b'0'..=b'9'))
+            && scan::JsonCheck::new().check(text).is_ok()
+    };
     match text {
         Some(text) if is_number(&text) => " (a number in quotes is read as a decimal alone)",
         _ => "",
@@ -101,7 +103,7 @@ fn quoted(raw: Raw<'_>, kind: Kind) -> &'static str {
 /// What a line that is no JSON, as shows at byte `at`, most likely is, and what to write instead.
 pub(super) fn of_line(line: &[u8], at: usize) -> &'static str {
     let text = line.trim_ascii();
-    let is_json = |text: &[u8]| scan::check(text).is_ok();
+    let is_json = |text: &[u8]| scan::JsonCheck::new().check(text).is_ok();
     let element = text.strip_suffix(b",").or(text.strip_suffix(b"]")).unwrap_or(text);
     let breaks_off = at >= line.trim_ascii_end().len();
     let rest = line.get(at..).unwrap_or_default().trim_ascii_start();
@@ -187,8 +189,8 @@ mod tests {
             ("{\"a\":1}x", ""),
             ("nonsense", ""),
         ] {
-            let bad = scan::check(line.as_bytes()).unwrap_err();
-            assert_eq!(of_line(line.as_bytes(), bad.at as usize), likely, "{line}");
+            let (_, at) = scan::JsonCheck::new().check(line.as_bytes()).unwrap_err();
+            assert_eq!(of_line(line.as_bytes(), at as usize), likely, "{line}");
         }
     }
 }
