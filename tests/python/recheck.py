@@ -5,7 +5,7 @@ Written from docs/digest.md, with pyarrow and hashlib and nothing of Retally:
 
     python3 tests/python/recheck.py RUN
 
-Prints one line a digest, and one for the control totals of each table. Exits with 1 if one differs, with 2 if the directory is no run.
+Prints one line a digest, one for the control totals of each table, and one for each file. Exits with 1 if one differs, with 2 if the directory is no run.
 """
 
 import hashlib
@@ -327,8 +327,30 @@ class Emits:
         return b"".join(taken)
 
 
+class Positions:
+    """Where the events with a record lie, as runs of consecutive offsets of each partition."""
+
+    def __init__(self):
+        self.runs = {}
+
+    def add(self, partition, offset, events):
+        runs = self.runs.setdefault(partition, [])
+        if runs and runs[-1][0] + runs[-1][1] == offset:
+            runs[-1][1] += events
+        else:
+            runs.append([offset, events])
+
+    def digest(self):
+        taken = sorted(self.runs.items(), key=lambda item: item[0].encode())
+        hashed = [
+            text(name) + sha(b"".join(number(first) + number(events) for first, events in runs))
+            for name, runs in taken
+        ]
+        return sha(text("retally positions v1") + listed(hashed))
+
+
 def outcomes(run, control, kinds):
-    partitions = {}
+    partitions, positions = {}, Positions()
     if control["history"]:
         columns = ["partition", "events", "edge", "open"]
         for name, events, edge, records in rows(run / "history.parquet", columns):
@@ -337,6 +359,7 @@ def outcomes(run, control, kinds):
     columns = ["partition", "offset", "events", "what", "code"]
     for partition, offset, events, what, code in rows(run / "outcomes.parquet", columns):
         tree = partitions.setdefault(partition, Outcomes())
+        positions.add(partition, offset, events)
         for at in range(offset, offset + events):
             if what == "applied":
                 record = b"\1" + b"".join(kind.take((partition, at)) for kind in emits)
@@ -359,7 +382,7 @@ def outcomes(run, control, kinds):
         + listed([text(name) + number(events) + root for name, events, root in taken])
     )
     totals = {name: kind.total.written() for (name, _), kind in zip(kinds, emits)}
-    return digest, [(name, events) for name, events, _ in taken], totals
+    return digest, positions.digest(), [(name, events) for name, events, _ in taken], totals
 
 
 def grouped(pairs):
@@ -448,11 +471,73 @@ def input_digest(described):
     return sha(text("retally input v1") + listed(partitions) + listed(objects))
 
 
+def shapes_digest(control):
+    def fields(notes):
+        required = bytes(note["required"] for note in notes)
+        return shape([Field(note) for note in notes]) + required
+
+    names = [note["name"] for note in control["view"]]
+    return sha(
+        text("retally shapes v1")
+        + listed([text(kind["name"]) + fields(kind["fields"]) for kind in control["emits"]])
+        + fields(control["view"])
+        + listed([number(names.index(name)) for name in control["row_key"]])
+    )
+
+
+COUNTS = (
+    "events applied ignored malformed duplicates conflicts rejected quarantined filtered "
+    "violations keys emits"
+).split()
+
+
+def seal(manifest, whole, positions, shapes, job, described):
+    reducer, came_from = manifest["reducer"], manifest.get("from_snapshot")
+    history = None
+    if came_from is not None:
+        places = [text(e["partition"]) + number(e["offset"]) for e in came_from["next"]]
+        counts = [number(manifest["since_start"][name]) for name in COUNTS]
+        history = bytes.fromhex(came_from["sha256"]) + listed(places) + b"".join(counts)
+    return sha(
+        text("retally seal v2")
+        + whole
+        + positions
+        + bytes.fromhex(reducer["sha256"])
+        + b"".join(text(reducer[name]) for name in ("name", "version", "contract"))
+        + number(reducer["state_version"])
+        + text(reducer["layout"])
+        + shapes
+        + job
+        + described
+        + option(history)
+    )
+
+
+def files(run, manifest):
+    """What the manifest lists, and what lies there; and the manifest's digest of itself."""
+    data = (run / "manifest.json").read_bytes()
+    head, _, tail = data.rpartition(b',\n  "manifest_digest": "')
+    listed_files = {file["path"]: (file["bytes"], file["sha256"]) for file in manifest["files"]}
+    varying = {"manifest.json", "audit.jsonl", "manifest.json.sig"}
+    found = {}
+    for path in run.rglob("*"):
+        name = path.relative_to(run).as_posix()
+        if path.is_file() and name not in varying:
+            content = path.read_bytes()
+            found[name] = (len(content), sha(content).hex())
+    end = b'"\n}\n'
+    assert tail.endswith(end), "manifest.json does not end with its digest"
+    result = {"manifest digest": (tail.removesuffix(end).decode(), sha(head).hex())}
+    for name in sorted(listed_files.keys() | found.keys()):
+        result[f"file {name}"] = tuple(str(each.get(name)) for each in (listed_files, found))
+    return result
+
+
 def recheck(run, manifest):
     """Pairs of what the manifest records and what the files give, by name."""
     control = manifest["control"]
     kinds = [(e["name"], [Field(f) for f in e["fields"]]) for e in control["emits"]]
-    outcome, taken, emit_totals = outcomes(run, control, kinds)
+    outcome, positions, taken, emit_totals = outcomes(run, control, kinds)
     view, view_leaves, view_total = views(run, [Field(f) for f in control["view"]])
     state, state_leaves = states(run)
     violation, violation_leaves = violations(run)
@@ -466,7 +551,7 @@ def recheck(run, manifest):
     )
     job = job_digest(manifest["job"]["settings"])
     described = input_digest(manifest["input"])
-    reducer = bytes.fromhex(manifest["reducer"]["sha256"])
+    shapes = shapes_digest(control)
     kept = {}
     columns = ["tree", "first_row", "rows", "keys", "hash"]
     for tree, first, count, keys, digest in rows(run / "leaves.parquet", columns):
@@ -481,9 +566,11 @@ def recheck(run, manifest):
         "run digest": (manifest["run_digest"], whole.hex()),
         "job digest": (manifest["job"]["digest"], job.hex()),
         "input description": (manifest["input_digest"], described.hex()),
+        "positions": (manifest["positions"], positions.hex()),
+        "shapes": (manifest["shapes"], shapes.hex()),
         "seal": (
             manifest["seal"],
-            sha(text("retally seal v1") + whole + reducer + job + described).hex(),
+            seal(manifest, whole, positions, shapes, job, described).hex(),
         ),
     }
     for tree, found in leaves.items():
@@ -494,6 +581,7 @@ def recheck(run, manifest):
     for name in sorted(totals["emits"].keys() | emit_totals.keys()):
         pair = (totals["emits"].get(name), emit_totals.get(name))
         result[f"totals of emit {name}"] = tuple(map(listing, pair))
+    result.update(files(run, manifest))
     return result
 
 

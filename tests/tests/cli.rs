@@ -58,12 +58,20 @@ fn a_new_reducer_builds_replays_and_tests_without_a_network() -> Result<()> {
 
 #[test]
 fn the_bytes_of_a_reducer_do_not_tell_where_it_was_built() -> Result<()> {
-    let digest = || -> Result<String> {
-        let dir = new_project()?;
-        let built = run_in(&dir.path().join("fees"), &["reducer", "build", "--json", "--quiet"])?;
-        Ok(built.ok()?["sha256"].to_string())
+    // The same package in two folders, one far below the other's depth.
+    let made = new_project()?;
+    let away = tempfile::tempdir()?;
+    let deep = away.path().join("a longer name/and/deeper");
+    std::fs::create_dir_all(&deep)?;
+    let copied = Command::new("cp").arg("-r").arg(made.path().join("fees")).arg(&deep).status()?;
+    assert!(copied.success());
+    let build = |folder: &Path| -> Result<Vec<u8>> {
+        let built = run_in(folder, &["reducer", "build", "--json", "--quiet"])?;
+        assert_eq!(built.code, 0, "{}", built.stderr);
+        Ok(std::fs::read(folder.join("target/reducers/fees.wasm"))?)
     };
-    assert_eq!(digest()?, digest()?);
+    let (here, there) = (build(&made.path().join("fees"))?, build(&deep.join("fees"))?);
+    assert!(here == there, "the bytes tell where they were built");
     Ok(())
 }
 

@@ -78,6 +78,12 @@ pub(crate) const RUN_CHUNK_ROWS: usize = 8192;
 /// Bytes of texts and byte strings after which such a chunk ends early.
 pub(crate) const RUN_CHUNK_BYTES: usize = 4 << 20;
 
+/// Bytes of a file of a run directory that are handed over at a time to be hashed.
+pub(crate) const RUN_HASHED_BYTES: usize = 64 << 10;
+
+/// So many of these may wait.
+pub(crate) const RUN_HASHED_AHEAD: usize = 32;
+
 /// Rows of the small tables of a run directory that are gathered before they are written.
 pub(crate) const RUN_GATHERED_ROWS: usize = 8192;
 
@@ -87,8 +93,17 @@ pub(crate) const RUN_GATHERED_BYTES: usize = 1 << 20;
 /// Rows of a run directory that are read at a time.
 pub(crate) const RUN_READ_ROWS: usize = 8192;
 
+/// Files of a run that are hashed at one time.
+pub(crate) const VERIFY_THREADS: usize = 4;
+
+/// Keys that are given at a time where the results of some or all are shown.
+pub(crate) const SHOWN_KEYS: usize = 1024;
+
 /// Keys that are put into a tree at a time where a run is checked.
 pub(crate) const CHECKED_KEYS: usize = 1024;
+
+/// Keys whose places are held against the log at a time: the log is read once for so many.
+pub(crate) const CHECKED_PLACES: usize = 1 << 20;
 
 /// Events that are put into a tree at a time where a run is checked: a file may say that any number
 /// of them came to one thing.

@@ -214,8 +214,6 @@ pub enum NoteCode {
     Tolerance,
     /// A list was cut to its bound.
     Bounded,
-    /// What was not read was not checked against its digests.
-    NotChecked,
     /// Both sides are one and the same.
     SameSides,
     /// Signs that a log was read otherwise than its owner thinks.

@@ -7,6 +7,7 @@
 pub mod canonical;
 mod keys;
 mod outcomes;
+mod positions;
 mod records;
 mod run;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use keys::{
     view_rows, views_digest, violation_row, violation_rows,
 };
 pub use outcomes::{History, HistoryError, Outcomes, PartitionDigest};
+pub use positions::Positions;
 pub use records::{BlockError, OutcomeShape, Records};
 pub use run::{Digests, PartitionCount, outcomes_digest, run_digest};
 pub use tree::Tree;

@@ -81,6 +81,31 @@ impl Counts {
         ]
     }
 
+    /// All of them, in the order in which they are declared.
+    pub(super) fn all(&self) -> [u64; 12] {
+        let Self { events, applied, ignored, malformed, duplicates, conflicts, .. } = *self;
+        let Self { rejected, quarantined, filtered, violations, keys, emits, .. } = *self;
+        [
+            events,
+            applied,
+            ignored,
+            malformed,
+            duplicates,
+            conflicts,
+            rejected,
+            quarantined,
+            filtered,
+            violations,
+            keys,
+            emits,
+        ]
+    }
+
+    /// Events with a record: all but the filtered ones.
+    pub fn recorded(&self) -> u64 {
+        self.events.saturating_sub(self.filtered)
+    }
+
     /// Counts since the history began: `self` before this run, `run` of this run. Keys and
     /// violations are not sums: what stands at the end counts.
     #[must_use]

@@ -6,7 +6,9 @@
 
 mod changed;
 mod counts;
+mod follows;
 mod input;
+mod seal;
 mod settings;
 mod span;
 mod totals;
@@ -16,11 +18,12 @@ pub use crate::reduce::Engine;
 pub use changed::{Change, Checked, PassedOver, sentence};
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, PartitionTaken, Xxh3};
+pub use seal::{Sealed, shapes_digest};
 pub use settings::{Difference, Entry, Param, Range, Settings};
 pub use span::{parse_span, span_text};
 pub use totals::{FieldTotal, TableTotals, Totals, TotalsError};
 
-use crate::digest::{Canonical, Digests, Hash, PartitionCount, run_digest};
+use crate::digest::{Digests, Hash, PartitionCount, run_digest};
 use crate::log::Position;
 use crate::schema::Description;
 use serde::{Deserialize, Serialize};
@@ -64,6 +67,8 @@ pub struct Manifest {
     /// Events with a record since the history began, per partition in the order of their names:
     /// with the digests they make the run digest.
     pub partitions: Vec<PartitionCount>,
+    /// Where the events with a record of this run lie, as one value.
+    pub positions: Hash,
     /// Where this run went on from; none: from the start of the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_snapshot: Option<FromSnapshot>,
@@ -72,6 +77,8 @@ pub struct Manifest {
     pub passed_over: Vec<PassedOver>,
     /// The reducer.
     pub reducer: ReducerId,
+    /// Digest of what it declares of its emits and its view.
+    pub shapes: Hash,
     /// What was asked for.
     pub job: Job,
     /// Digest of `input`.
@@ -83,6 +90,21 @@ pub struct Manifest {
     /// What it takes to recompute the digests from the run's files, by what: written and read by
     /// whoever writes and checks run directories.
     pub control: serde_json::Value,
+    /// Every file of the run but this one and what varies, by path; none: the run has no files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<RunFile>,
+}
+
+/// A file of a run directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFile {
+    /// Its path from the run directory, `/` between its parts.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Hash,
 }
 
 /// What a reader must know before anything else.
@@ -100,19 +122,6 @@ pub struct Marks {
     /// (`--accept-changed-log`): a run from the start may give something else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changed_log: bool,
-}
-
-impl Marks {
-    /// What follows from the settings and from where the run began. Whoever goes on from a snapshot
-    /// has taken the whole: the snapshot took what lies before it.
-    pub fn of(settings: &Settings, from: Option<&FromSnapshot>) -> Self {
-        Self {
-            partial: !settings.range.is_whole(),
-            subset: settings.keys.is_some(),
-            empty_state: false,
-            changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
-        }
-    }
 }
 
 /// The snapshot from which a run went on.
@@ -212,64 +221,78 @@ pub struct Job {
     pub written: BTreeMap<String, serde_json::Value>,
 }
 
-/// The seal: SHA-256 over `"retally seal v1"` as a text and four hashes: of the run, of the
-/// reducer, of the job, of the input description.
-pub fn seal(run: &Hash, reducer: &Hash, job: &Hash, input: &Hash) -> Hash {
-    let mut canonical = Canonical::new("retally seal v1");
-    canonical.hash(run).hash(reducer).hash(job).hash(input);
-    canonical.finish()
-}
+/// Name of the member behind all others, which digests what stands in front of it.
+const OWN_DIGEST: &str = "manifest_digest";
 
 impl Manifest {
-    /// The bytes of `manifest.json`.
+    /// The bytes of `manifest.json`. The last member is SHA-256 of all bytes in front of the comma
+    /// before it, so that no edit of any of them passes for what was written.
     ///
     /// # Errors
     /// Never: every map in it has text keys.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
         let unwritable = |error: serde_json::Error| ManifestError::NotAManifest(error.to_string());
         let mut bytes = serde_json::to_vec_pretty(self).map_err(unwritable)?;
-        bytes.push(b'\n');
+        // Without the brace that ends it, and the line's end before that.
+        bytes.truncate(bytes.len() - 2);
+        let own = Hash::of(&bytes);
+        bytes.extend(format!(",\n  \"{OWN_DIGEST}\": \"{own}\"\n}}\n").into_bytes());
         Ok(bytes)
     }
 
     /// Reads `manifest.json`. Whether what it says holds together is for [`Manifest::check`].
     ///
     /// # Errors
-    /// A newer format, or no manifest at all.
+    /// A newer format, no manifest at all, or other bytes than [`Manifest::to_bytes`] gives for
+    /// what it says.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let manifest = Self::as_it_stands(bytes)?;
+        match manifest.to_bytes()? == bytes {
+            true => Ok(manifest),
+            false => Err(ManifestError::Edited),
+        }
+    }
+
+    /// Reads a `manifest.json` that may have been edited: for whoever says what is wrong with it.
+    ///
+    /// # Errors
+    /// A newer format, or no manifest at all.
+    pub fn as_it_stands(bytes: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]
         struct Probe {
             format: ManifestFormat,
         }
         let wrong = |error: serde_json::Error| ManifestError::NotAManifest(error.to_string());
+        let mut map: serde_json::Map<_, _> = serde_json::from_slice(bytes).map_err(wrong)?;
         // Whatever has no number of a format is not of this format either.
-        let Probe { format } = serde_json::from_slice::<serde_json::Map<_, _>>(bytes)
-            .and_then(|map| serde_json::from_value(map.into()))
-            .map_err(wrong)?;
+        let Probe { format } = serde_json::from_value(map.clone().into()).map_err(wrong)?;
         if format > ManifestFormat::CURRENT {
             return Err(ManifestError::Newer(format.0));
         }
-        serde_json::from_slice(bytes).map_err(wrong)
+        map.remove(OWN_DIGEST);
+        serde_json::from_value(map.into()).map_err(wrong)
+    }
+
+    /// The seal over these and what else of the manifest it covers.
+    pub fn seal_of(&self, run: &Hash, job: &Hash, input: &Hash) -> Hash {
+        let Self { positions, reducer, shapes, .. } = self;
+        let history = self.from_snapshot.as_ref().zip(self.since_start.as_ref());
+        Sealed { run, positions, reducer, shapes, job, input, history }.seal()
     }
 
     /// Recomputes all that follows from the manifest alone: the sum of the counts, the number of
-    /// emits, the job digest, the input description's digest, the run digest and the seal. That
-    /// digests and control totals fit the run's files is for whoever has the files.
+    /// emits, what stands in it twice, the job digest, the input description's digest, the run
+    /// digest and the seal. That digests and control totals fit the run's files is for whoever has
+    /// the files.
     ///
     /// # Errors
     /// The first value that does not follow from the others.
     pub fn check(&self) -> Result<(), ManifestError> {
-        for counts in [Some(&self.counts), self.since_start.as_ref()].into_iter().flatten() {
-            counts.check()?;
-        }
-        let emitted: u128 = self.totals.emits.values().map(|kind| u128::from(kind.rows)).sum();
-        if emitted != u128::from(self.counts.emits) {
-            return Err(ManifestError::Totals(emitted, self.counts.emits));
-        }
+        self.counted()?;
         let job = self.job.settings.digest().ok_or(ManifestError::Params)?;
         let run = run_digest(&self.digests, &self.partitions);
         let input = self.input.digest();
-        let seal = seal(&run, &self.reducer.sha256, &job, &input);
+        let seal = self.seal_of(&run, &job, &input);
         for (what, stands, follows) in [
             ("job digest", self.job.digest, job),
             ("digest of the input description", self.input_digest, input),
@@ -280,7 +303,31 @@ impl Manifest {
                 return Err(ManifestError::DoesNotFollow { what, stands, follows });
             }
         }
+        self.unfit()
+    }
+
+    /// The same but for the digests, which whoever has the files recomputes from those.
+    ///
+    /// # Errors
+    /// The first value that does not fit the others.
+    pub fn fits(&self) -> Result<(), ManifestError> {
+        self.counted()?;
+        self.unfit()
+    }
+
+    fn counted(&self) -> Result<(), ManifestError> {
+        for counts in [Some(&self.counts), self.since_start.as_ref()].into_iter().flatten() {
+            counts.check()?;
+        }
+        let emitted: u128 = self.totals.emits.values().map(|kind| u128::from(kind.rows)).sum();
+        if emitted != u128::from(self.counts.emits) {
+            return Err(ManifestError::Totals(emitted, self.counts.emits));
+        }
         Ok(())
+    }
+
+    fn unfit(&self) -> Result<(), ManifestError> {
+        follows::unfit(self).map_or(Ok(()), |what| Err(ManifestError::Unfit(what)))
     }
 }
 
@@ -315,6 +362,15 @@ pub enum ManifestError {
     /// A param that is no value of its kind.
     #[error("holds a param that is no value of its kind")]
     Params,
+    /// Bytes that this is not the writing of.
+    #[error(
+        "was edited since it was written: its last member digests all the others, and a member \
+         that stands twice or is written otherwise counts as an edit"
+    )]
+    Edited,
+    /// Values that cannot stand together.
+    #[error("has {0}")]
+    Unfit(String),
     /// A digest that does not follow from what it covers.
     #[error("says that the {what} is {stands}, but what it covers gives {follows}")]
     DoesNotFollow {

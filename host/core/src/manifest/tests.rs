@@ -6,7 +6,7 @@ use crate::dedup::Window;
 use crate::log::Order;
 use crate::log::Position;
 use crate::reduce::{OnConflict, OnTrap};
-use crate::schema::{Column, Field, Kind, Value};
+use crate::schema::{Column, EmitKind, Field, Kind, Value, ViewShape};
 
 fn settings() -> Settings {
     let param = |name: &str, kind, value: Option<&str>| Param {
@@ -79,26 +79,31 @@ fn manifest() -> Manifest {
     };
     let (settings, input) = (settings(), input());
     let (run, job) = (run_digest(&digests, &partitions), settings.digest().unwrap());
-    Manifest {
+    let mut manifest = Manifest {
         format: ManifestFormat::CURRENT,
         retally: "0.1.0".into(),
         marks: Marks { partial: true, subset: true, ..Marks::default() },
         run_digest: run,
-        seal: seal(&run, &reducer.sha256, &job, &input.digest()),
+        seal: run,
         digests,
         counts,
         since_start: None,
         totals: Totals::default(),
         partitions,
+        positions: Hash([8; 32]),
         from_snapshot: None,
         passed_over: Vec::new(),
         reducer,
+        shapes: Hash([7; 32]),
         job: Job { digest: job, settings, written: BTreeMap::new() },
         input_digest: input.digest(),
         input,
         engine: Engine::default(),
         control: serde_json::json!({"emits": []}),
-    }
+        files: vec![RunFile { path: "view.parquet".into(), bytes: 7, sha256: Hash([6; 32]) }],
+    };
+    manifest.seal = manifest.seal_of(&run, &job, &manifest.input_digest);
+    manifest
 }
 
 #[test]
@@ -128,16 +133,41 @@ fn the_digests_are_what_they_have_always_been() {
     // `seal`; whoever changes one of these changes the digests of every run there is.
     assert_eq!(settings().digest().unwrap().to_string(), PINNED[0]);
     assert_eq!(input().digest().to_string(), PINNED[1]);
-    assert_eq!(
-        seal(&Hash([1; 32]), &Hash([2; 32]), &Hash([3; 32]), &Hash([4; 32])).to_string(),
-        PINNED[2]
-    );
+    let mut manifest = manifest();
+    let seal = |manifest: &Manifest| {
+        manifest.seal_of(&Hash([1; 32]), &Hash([3; 32]), &Hash([4; 32])).to_string()
+    };
+    assert_eq!(seal(&manifest), PINNED[2]);
+    let next = vec![Position { partition: "eu/0".into(), offset: 7 }];
+    let from = FromSnapshot {
+        name: "s".into(),
+        sha256: Hash([5; 32]),
+        next,
+        checked: Checked::Edges,
+        carried: 0,
+        accepted: Vec::new(),
+    };
+    manifest.from_snapshot = Some(from);
+    manifest.since_start = Some(manifest.counts);
+    assert_eq!(seal(&manifest), PINNED[3]);
+    let view = ViewShape { fields: shaped(), row_key: vec![1] };
+    let emit = EmitKind { name: "balance".into(), fields: shaped() };
+    assert_eq!(shapes_digest(&[emit], &view).to_string(), PINNED[4]);
 }
 
-const PINNED: [&str; 3] = [
+/// A decimal and a text, of which the first is required.
+fn shaped() -> Vec<Field> {
+    let field =
+        |name: &str, kind, required| Field { name: name.into(), paths: vec![], kind, required };
+    vec![field("net", Kind::Decimal { scale: 2 }, true), field("tier", Kind::Text, false)]
+}
+
+const PINNED: [&str; 5] = [
     "744d521d7e309015ee4e029a080d28b1bcc7b46ffd1540ac9f86204b1976ea9b",
     "7bfd0ded5351d2757d984d9582b8dce78e2601d482de1586cd0e4eae8e0b9623",
-    "35347a8b486fa28bb50aeff53c7f6b4e2d1ab01fdb38be0394eca390cc3079bc",
+    "477600ba4ef24db59fbf7fd0358239e97fc6b37b271c8d4e3383b19749be4870",
+    "d1b4b1edde4a2a05d01ff2c8219e6d5786573772fc7e420fb530845ee6b42e6d",
+    "dcdac83f22cded58f948ef9a4a9c3315974da1dbffe3df0c87ee2b22795c6ba6",
 ];
 
 #[test]
@@ -199,6 +229,12 @@ fn what_does_not_follow_is_named() {
     begins(&|m| m.digests.views = Hash([0; 32]), "says that the run digest is ");
     begins(&|m| m.partitions[0].events = 99, "says that the run digest is ");
     begins(&|m| m.reducer.sha256 = Hash([0; 32]), "says that the seal is ");
+    begins(&|m| m.reducer.name.push('x'), "says that the seal is ");
+    begins(&|m| m.reducer.version.push('x'), "says that the seal is ");
+    begins(&|m| m.reducer.layout.push('x'), "says that the seal is ");
+    begins(&|m| m.reducer.state_version = 2, "says that the seal is ");
+    begins(&|m| m.shapes = Hash([0; 32]), "says that the seal is ");
+    begins(&|m| m.positions = Hash([0; 32]), "says that the seal is ");
     begins(
         &|m| m.job.settings.params[0].value = Some("lots".into()),
         "holds a param that is no value of its kind",
@@ -211,6 +247,17 @@ fn what_is_no_manifest_is_refused_and_what_is_newer_politely() {
     let says = |text: &str| Manifest::from_bytes(text.as_bytes()).unwrap_err().to_string();
     assert!(says("{").starts_with("is no manifest: "));
     assert!(says(&text.replace("\"seal\"", "\"deal\"")).contains("unknown field `deal`"));
+    // Whatever was edited, also what no digest covers, what stands twice, and what stays the same.
+    for (from, to) in [
+        ("\"retally\": \"0.1.0\"", "\"retally\": \"0.1.1\""),
+        ("\"rows\": 0", "\"rows\": 1,\n      \"rows\": 0"),
+        ("\"bytes\": 7", "\"bytes\":7"),
+        ("\n}\n", "\n}"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let said = says(&text.replacen(from, to, 1));
+        assert!(said.starts_with("was edited since") || said.contains("duplicate field"), "{said}");
+    }
     assert_eq!(
         says(&text.replacen("\"format\": 1", "\"format\": 2", 1)),
         "has format 2, and this version of retally reads formats up to 1; use the version that \

@@ -1,7 +1,6 @@
 //! Why two results are not compared.
 
 use crate::rundir::RunDirError;
-use crate::table::TableError;
 use std::path::PathBuf;
 
 /// Why there is no comparison.
@@ -48,17 +47,12 @@ impl CompareError {
                 use Core::{Columns, Order, Sink, Sum};
                 !matches!(error, Sink(_) | Order(..) | Columns | Sum(_))
             }
-            Self::RunDir(error) => {
-                use RunDirError::{HalfWritten, Manifest, NoRun};
-                matches!(**error, HalfWritten(_) | Manifest { .. } | NoRun(_))
-            }
+            Self::RunDir(error) => !error.is_altered(),
         }
     }
 
     /// Whether files of a run are not as they were written.
     pub fn is_damage(&self) -> bool {
-        use TableError::{Changed, Io, Parquet};
-        let Self::RunDir(error) = self else { return false };
-        matches!(**error, RunDirError::Table(Io { .. } | Parquet { .. } | Changed { .. }))
+        matches!(self, Self::RunDir(error) if error.is_altered())
     }
 }

@@ -6,7 +6,7 @@ use crate::rundir::{RunDirError, RunReader};
 use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
-use retally_core::manifest::{FromSnapshot, Manifest, ManifestError};
+use retally_core::manifest::{FromSnapshot, Manifest};
 use std::path::{Path, PathBuf};
 
 /// An error about a run's files.
@@ -14,16 +14,11 @@ pub(super) fn changed(path: PathBuf, what: String) -> CompareError {
     RunDirError::from(TableError::Changed { path, what }).into()
 }
 
-/// Opens a run whose manifest holds together.
+/// Opens a run of which every file is what its manifest says: equal digests stand for rows that
+/// nobody reads.
 pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {
     let run = RunReader::open(dir)?;
-    run.manifest().check().map_err(|error| {
-        let what = match error {
-            ManifestError::Counts(error) => error.to_string(),
-            error => format!("it {error}"),
-        };
-        changed(dir.join("manifest.json"), what)
-    })?;
+    run.verify()?;
     Ok(run)
 }
 

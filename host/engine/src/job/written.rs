@@ -103,6 +103,7 @@ mod tests {
             since_start: None,
             totals: Totals::default(),
             partitions: Vec::new(),
+            positions: zero,
             from_snapshot: None,
             passed_over: Vec::new(),
             reducer: ReducerId {
@@ -113,11 +114,13 @@ mod tests {
                 state_version: 1,
                 layout: String::new(),
             },
+            shapes: zero,
             job: Job { digest: zero, settings, written: job.written() },
             input_digest: zero,
             input: Input::default(),
             engine: Engine::default(),
             control: Value::Null,
+            files: Vec::new(),
         }
     }
 

@@ -8,9 +8,11 @@ use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::job::Resolved;
 use crate::sink::{Beginning, Commit, Sink, Takes};
-use retally_core::digest::{Outcomes, PartitionDigest, Trees, run_digest};
+use retally_core::digest::{Outcomes, PartitionDigest, Positions, Trees, run_digest};
 use retally_core::log::Position;
-use retally_core::manifest::{Counts, Input, Job, Manifest, ManifestFormat, Marks, Totals, seal};
+use retally_core::manifest::{
+    Counts, Input, Job, Manifest, ManifestFormat, Marks, Totals, shapes_digest,
+};
 use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Finals, Reducer, Shard, stateless};
 use retally_core::snapshot::{Binding, Head};
@@ -24,7 +26,10 @@ pub(crate) struct Results<'a> {
     binding: Binding,
     /// Where it began.
     from: From,
+    /// The partitions' names, by their numbers.
+    names: Vec<String>,
     outcomes: Outcomes,
+    positions: Positions,
     counts: Counts,
     totals: Totals,
     /// Counts before the snapshot from which this run went on.
@@ -51,7 +56,9 @@ impl<'a> Results<'a> {
             file,
             binding,
             from: resumed.from.clone(),
+            names: Vec::new(),
             outcomes: resumed.fold.outcomes.clone(),
+            positions: Positions::default(),
             counts: Counts::begin(),
             before: resumed.counts,
             saved: Vec::new(),
@@ -62,6 +69,7 @@ impl<'a> Results<'a> {
 
     /// Begins. `partitions`: their names.
     pub(crate) fn begin(&mut self, partitions: &[String]) -> Result<(), RunError> {
+        self.names = partitions.to_vec();
         let snapshot = self.from.snapshot.as_ref().map(|(_, reference)| reference);
         let history = if snapshot.is_some() { self.outcomes.save() } else { Vec::new() };
         let description = self.reducer.description();
@@ -72,7 +80,9 @@ impl<'a> Results<'a> {
     /// Takes what became of the next events. Gives how many there were so far.
     pub(crate) fn block(&mut self, block: Block, stages: &mut Stages) -> Result<u64, RunError> {
         stages.time(Stage::Digest, || -> Result<(), RunError> {
+            let filtered = self.counts.filtered;
             self.counts.add(&block);
+            self.positions.add(&block, self.counts.filtered > filtered);
             self.totals.add_emits(&self.reducer.description().emits, &block.emits)?;
             Ok(self.outcomes.add(&block)?)
         })?;
@@ -139,13 +149,15 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// What ran, on what (`input`), with what result.
+    /// What ran, on what (`input`), with what result: what came out ends here.
     pub(crate) fn manifest(
-        &self,
+        &mut self,
         trees: &Trees,
         job: &Resolved,
         input: &Input,
     ) -> Result<Manifest, RunError> {
+        let control = self.sink.control();
+        let files = self.sink.close(trees)?;
         let digests = trees.digests(self.outcomes.digest());
         let partitions = self.outcomes.digests();
         let counted: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
@@ -160,25 +172,31 @@ impl<'a> Results<'a> {
         }
         let input_digest = input.digest();
         let from = self.from.snapshot.as_ref().map(|(from, _)| from.clone());
-        Ok(Manifest {
+        let description = self.reducer.description();
+        let mut manifest = Manifest {
             format: ManifestFormat::CURRENT,
             retally: env!("CARGO_PKG_VERSION").into(),
             marks: Marks::of(&settings, from.as_ref()),
             run_digest: run,
-            seal: seal(&run, &reducer.sha256, &job_digest, &input_digest),
+            seal: run,
             digests,
             counts: self.counts,
             totals: self.totals.clone(),
             since_start: from.as_ref().map(|_| self.before.then(&self.counts)),
             partitions: counted,
+            positions: self.positions.digest(&self.names),
             from_snapshot: from,
             passed_over: self.from.passed_over.clone(),
             reducer,
+            shapes: shapes_digest(&description.emits, &description.view),
             job: Job { digest: job_digest, settings, written },
             input_digest,
             input: input.clone(),
             engine: self.reducer.engine(),
-            control: self.sink.control(),
-        })
+            control,
+            files,
+        };
+        manifest.seal = manifest.seal_of(&run, &job_digest, &input_digest);
+        Ok(manifest)
     }
 }

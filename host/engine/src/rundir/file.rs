@@ -21,8 +21,9 @@
 
 use super::RunDirError;
 use super::shape::{Shape, Table};
+use super::sums::{Hashed, Sums};
 use crate::limits::{RUN_CHUNK_BYTES, RUN_CHUNK_ROWS, RUN_GROUP_MIN_BYTES, RUN_HELD_MAX_BYTES};
-use crate::store::{Folder, Unfinished};
+use crate::store::Folder;
 use crate::table::{CREATED_BY, Digits, NARROW_DIGITS, NewRows, TableWriter, plain};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -49,7 +50,7 @@ const SORTED_PAGE_ROWS: usize = 1024;
 /// A file of a run directory while it is written. Pages and row groups end where rows alone say so,
 /// not where the pieces end in which they come: batches and threads leave no trace in its bytes.
 pub(super) struct RunFile {
-    table: TableWriter<Unfinished>,
+    table: TableWriter<Hashed>,
     /// Rows of a chunk that is not whole yet, how many, and the bytes of their texts.
     waiting: Vec<RecordBatch>,
     rows: usize,
@@ -63,6 +64,7 @@ impl RunFile {
     /// be, another one for wide ones.
     pub(super) fn create(
         folder: &Folder,
+        sums: &mut Sums,
         shape: &Shape,
         table: Table,
         digits: Digits,
@@ -74,13 +76,13 @@ impl RunFile {
         let columns = shape.columns(table, digits);
         let options = plain(properties(&columns, table));
         let shown = folder.show(&name);
-        let table_writer =
-            TableWriter::new(folder.write(&name)?, Path::new(&shown), columns, options)?;
+        let out = folder.write(&name)?;
+        let out = sums.of(name, out);
+        let writer = TableWriter::new(out, Path::new(&shown), columns, options)?;
         // The tables by key are written behind those of the log: three of them have much.
         let at_once = if is_sorted(table) { 3 } else { 2 + shape.emits.len() };
         let group_max_bytes = (RUN_HELD_MAX_BYTES / at_once).max(RUN_GROUP_MIN_BYTES);
-        let waiting = Vec::new();
-        Ok(Self { table: table_writer, waiting, rows: 0, bytes: 0, group_max_bytes })
+        Ok(Self { table: writer, waiting: Vec::new(), rows: 0, bytes: 0, group_max_bytes })
     }
 
     /// Appends rows.
@@ -140,7 +142,7 @@ impl RunFile {
     /// Ends the file: from then on it is there, for good.
     pub(super) fn finish(mut self) -> Result<(), RunDirError> {
         self.write_chunk()?;
-        Ok(self.table.finish()?.finish()?)
+        self.table.finish()?.finish()
     }
 }
 
@@ -173,13 +175,22 @@ fn text_bytes(batch: &RecordBatch, rows: usize) -> usize {
     batch.columns().iter().map(of).sum()
 }
 
+/// The column whose bounds stand in each row group: a reader of one key, or of one tree's leaves,
+/// skips the groups in which it cannot be.
+pub(super) fn bounded(table: Table) -> Option<&'static str> {
+    match table {
+        Table::Leaves => Some("tree"),
+        _ => is_sorted(table).then_some("key"),
+    }
+}
+
 /// Whether a table is sorted by key.
 fn is_sorted(table: Table) -> bool {
     matches!(table, Table::Views | Table::States | Table::Violations | Table::Where)
 }
 
 /// The settings of a table. See the head of this file.
-fn properties(columns: &[Field], table: Table) -> WriterProperties {
+pub(super) fn properties(columns: &[Field], table: Table) -> WriterProperties {
     let sorted = is_sorted(table);
     let group_rows = if sorted { SORTED_GROUP_ROWS } else { GROUP_ROWS };
     let mut builder = WriterProperties::builder()
@@ -209,12 +220,7 @@ fn properties(columns: &[Field], table: Table) -> WriterProperties {
         };
         builder = builder.set_column_encoding(path, encoding);
     }
-    // A reader of one key, or of one tree's leaves, skips the groups in which it cannot be.
-    let bounded = match table {
-        Table::Leaves => Some("tree"),
-        _ => sorted.then_some("key"),
-    };
-    if let Some(name) = bounded {
+    if let Some(name) = bounded(table) {
         let path = ColumnPath::new(vec![name.to_owned()]);
         builder = builder.set_column_statistics_enabled(path, EnabledStatistics::Chunk);
     }

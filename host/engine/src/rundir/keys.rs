@@ -2,14 +2,16 @@
 //! some leaves. A leaf is read as a whole and checked against its hash before a key of it is given.
 
 use super::RunDirError;
-use super::reader::{Keys, Part, Rows, RunReader};
+use super::reader::{Keys, Named, Part, Rows, RunReader};
 use super::recompute::{Gathered, leaves};
 use super::shape::Table;
+use crate::limits::SHOWN_KEYS;
 use retally_compare::Sorted;
 use retally_core::digest::{
     KeyTree, KeyTreeError, Leaf, state_rows, states_digest, view_rows, views_digest,
 };
-use retally_core::schema::{Column, Kind, Spans, Values};
+use retally_core::schema::{Column, Kind, Spans, Value, Values};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 impl RunReader {
@@ -36,8 +38,17 @@ impl RunReader {
             true => views_digest(&self.view().fields, &leaves) == digests.views,
             false => states_digest(&leaves) == digests.states,
         };
-        let what = || format!("the leaves of the {tree} are not those of its digest");
-        is_whole.then_some(leaves).ok_or_else(|| self.wrong(Table::Leaves, what()))
+        if !is_whole {
+            let what = format!("the leaves of the {tree} are not those of its digest");
+            return Err(self.wrong(Table::Leaves, what));
+        }
+        // What stands behind the last leaf would not be looked at.
+        let found = self.count(table)?;
+        if found != next {
+            let what = format!("it has {found} rows, and the leaves of the {tree} have {next}");
+            return Err(self.wrong(table, what));
+        }
+        Ok(leaves)
     }
 }
 
@@ -149,6 +160,94 @@ impl<'a> KeyRows<'a> {
         let from = leaf.first_row;
         let what = format!("the rows from {from} are not those whose hash is in leaves.parquet");
         self.run.wrong(self.table, what)
+    }
+}
+
+/// The view rows of all keys or of some, in order, a batch at a time as columns of the table. Their
+/// leaves were checked, and tell as well that a key has none.
+pub struct Results<'a> {
+    rows: KeyRows<'a>,
+    wanted: Option<BTreeSet<String>>,
+}
+
+impl RunReader {
+    /// The view rows of all keys, or of these.
+    ///
+    /// # Errors
+    /// When the files are not as they were written, here or in what follows.
+    pub fn results(&self, wanted: Option<&BTreeSet<String>>) -> Result<Results<'_>, RunDirError> {
+        let mut leaves = self.leaves(Table::Views)?;
+        if let Some(wanted) = wanted {
+            leaves = self.leaves_of(leaves, wanted)?;
+        }
+        Ok(Results { rows: KeyRows::new(self, Table::Views, leaves)?, wanted: wanted.cloned() })
+    }
+
+    /// Of the views' leaves those in which keys are, if they are anywhere. Nothing says which keys
+    /// a leaf has but the leaf.
+    fn leaves_of(
+        &self,
+        leaves: Vec<Leaf>,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<Leaf>, RunDirError> {
+        let mut firsts: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        for key in keys {
+            // The leaf before the first that begins behind the key.
+            let (mut from, mut upto) = (0, leaves.len());
+            while from < upto {
+                let middle = from.midpoint(upto);
+                if !firsts.contains_key(&middle) {
+                    let leaf = KeyRows::new(self, Table::Views, vec![leaves[middle].clone()])?;
+                    firsts.insert(middle, leaf.key().unwrap_or_default().to_vec());
+                }
+                match firsts[&middle].as_slice() <= key.as_bytes() {
+                    true => from = middle + 1,
+                    false => upto = middle,
+                }
+            }
+            found.extend(from.checked_sub(1));
+        }
+        let all = leaves.into_iter().enumerate();
+        Ok(all.filter(|(at, _)| found.contains(at)).map(|(_, leaf)| leaf).collect())
+    }
+}
+
+impl Results<'_> {
+    fn batch(&mut self) -> Result<Option<Vec<Named>>, RunDirError> {
+        let (run, kinds) = (self.rows.run, self.rows.kinds.clone());
+        let named = |name: String, kind| Named { name, kind, column: Column::new(kind) };
+        let own = kinds.into_iter().map(|(name, kind)| named(name, kind));
+        let mut columns: Vec<Named> =
+            [named("key".into(), Kind::Text)].into_iter().chain(own).collect();
+        let mut keys = 0;
+        while keys < SHOWN_KEYS
+            && let Some(key) = self.rows.key()
+        {
+            let text = std::str::from_utf8(key).unwrap_or_default();
+            if self.wanted.as_ref().is_none_or(|wanted| wanted.contains(text)) {
+                let rows = self.rows.own();
+                let broken = |_| run.wrong(Table::Views, "a column is of another type");
+                for row in rows.start..rows.end {
+                    let values = rows.columns.iter().map(|column| column.get(row));
+                    let values = [Some(Value::Text(key))].into_iter().chain(values);
+                    for (to, value) in columns.iter_mut().zip(values) {
+                        to.column.push(value).map_err(broken)?;
+                    }
+                }
+                keys += 1;
+            }
+            self.rows.advance()?;
+        }
+        Ok((keys > 0).then_some(columns))
+    }
+}
+
+impl Iterator for Results<'_> {
+    type Item = Result<Vec<Named>, RunDirError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batch().transpose()
     }
 }
 

@@ -67,6 +67,11 @@ impl Metered {
         Self { file, path: path.clone(), place: 0, meter: meter.clone() }
     }
 
+    /// The file itself, for who reads it without being counted.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     fn at(&self, start: u64) -> Result<Self> {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(start))?;

@@ -11,6 +11,8 @@
 //! where.parquet             key, first and last position of its events, how many; by key
 //! leaves.parquet            tree, first_row, rows, keys, hash: the leaves of the trees over keys
 //! history.parquet           partition, events, edge, open: only after a snapshot
+//! audit.jsonl               what varies from run to run
+//! manifest.json.sig         a signature over the manifest, if somebody made one
 //! ```
 //!
 //! `RunWriter` writes one, [`RunReader`] reads one, [`check()`] recomputes every digest from the
@@ -26,19 +28,23 @@ mod recompute;
 mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
+mod select;
 mod shape;
+mod sums;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 pub(crate) use check::log_finding;
 pub use check::{CheckReport, Checked, check};
+pub use keys::Results;
 pub use reader::{Keys, Named, Part, Rows, RunReader};
 pub(crate) use recompute::violations;
 pub(crate) use rows::{RowMaker, state_rows};
 pub(crate) use shape::BEFORE_EMITS;
-pub use shape::Table;
-pub(crate) use writer::RunWriter;
+pub use shape::{SIGNATURE, Table};
+pub(crate) use writer::{RunWriter, complete};
 
 use crate::store::StoreError;
 use crate::table::TableError;
@@ -111,5 +117,15 @@ impl RunDirError {
     pub fn is_taken(&self) -> bool {
         use RunDirError::{BeingWritten, Finished, Interrupted, NotEmpty};
         matches!(self, NotEmpty { .. } | Finished(_) | Interrupted(_) | BeingWritten(_))
+    }
+
+    /// Whether files of a finished run are not as they were written.
+    pub fn is_altered(&self) -> bool {
+        use ManifestError::{Newer, NotAManifest};
+        match self {
+            Self::Table(_) | Self::Keys(_) => true,
+            Self::Manifest { error, .. } => !matches!(error, Newer(_) | NotAManifest(_)),
+            _ => false,
+        }
     }
 }

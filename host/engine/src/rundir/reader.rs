@@ -2,20 +2,20 @@
 
 use super::RunDirError;
 use super::meter::{Meter, Metered};
+use super::select::{among, may_hold, selected};
 use super::shape::{Control, MANIFEST, Shape, Table};
+use super::verify::Verified;
 use crate::limits::RUN_READ_ROWS;
 use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded, next_rows};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field, Fields};
+use arrow_array::{Array, ArrayRef, BinaryArray};
+use arrow_schema::{DataType, Field, Fields};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderOptions, ParquetRecordBatchReader, RowFilter, RowSelection,
-    RowSelectionPolicy,
+    ArrowReaderOptions, ParquetRecordBatchReader, RowSelectionPolicy,
 };
-use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
-use parquet::file::statistics::Statistics;
+use parquet::file::metadata::PageIndexPolicy;
 use retally_core::log::{Position, Reach};
 use retally_core::manifest::{Manifest, ManifestError};
 use retally_core::schema::{Column, EmitKind, Kind, Values, ViewShape};
@@ -26,13 +26,19 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A finished run. What reads a table of it fails when a file is missing or not as it was written.
+/// A finished run. What reads a table of it fails when a file is missing or not as it was written:
+/// of tables by key that are read in part, each leaf is held against its hash; of all others, each
+/// file against its SHA-256 in the manifest, once.
 #[derive(Debug)]
 pub struct RunReader {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     manifest: Manifest,
     pub(super) shape: Shape,
     meter: Meter,
+    /// Files that are what the manifest says; none: nobody asks, because everything is checked.
+    pub(super) verified: Option<Verified>,
+    /// The manifest as it lies there.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A column of a table under its name there.
@@ -77,11 +83,21 @@ impl Keys {
 }
 
 impl RunReader {
-    /// Opens a run directory.
+    /// Opens a run directory whose manifest holds together.
     ///
     /// # Errors
-    /// When it is half-written, of a newer format, or no run directory at all.
+    /// When it is half-written, of a newer format, edited, or no run directory at all.
     pub fn open(dir: &Path) -> Result<Self, RunDirError> {
+        let run = Self::as_it_stands(dir)?;
+        let path = dir.join(MANIFEST);
+        let strict = Manifest::from_bytes(&run.bytes).and_then(|manifest| manifest.check());
+        strict.map_err(|error| RunDirError::Manifest { path, error })?;
+        Ok(Self { verified: Some(Verified::default()), ..run })
+    }
+
+    /// Opens a run directory that may have been altered, for whoever says what is wrong with it:
+    /// nothing of what it gives was checked.
+    pub(super) fn as_it_stands(dir: &Path) -> Result<Self, RunDirError> {
         if !dir.is_dir() {
             return Err(RunDirError::NoRun(dir.to_path_buf()));
         }
@@ -95,13 +111,13 @@ impl RunReader {
             read => read.map_err(|error| failed("read", &path, error))?,
         };
         let broken = |error| RunDirError::Manifest { path: path.clone(), error };
-        let manifest = Manifest::from_bytes(&bytes).map_err(broken)?;
+        let manifest = Manifest::as_it_stands(&bytes).map_err(broken)?;
         let control: Option<Control> = serde_json::from_value(manifest.control.clone()).ok();
         let unusable = || ManifestError::NotAManifest("its `control` names no tables".into());
         let shape = control.and_then(Shape::read).ok_or_else(|| broken(unusable()))?;
         let meter = Meter::default();
         meter.add(&Arc::from(path), 0..bytes.len() as u64);
-        Ok(Self { dir: dir.to_path_buf(), manifest, shape, meter })
+        Ok(Self { dir: dir.to_path_buf(), manifest, shape, meter, verified: None, bytes })
     }
 
     /// Where it lies.
@@ -181,34 +197,62 @@ impl RunReader {
         TableError::Changed { path, what: what.into() }.into()
     }
 
-    /// The files of a table, the first last. Emits alone may have several.
-    fn files(&self, table: Table) -> Vec<Arc<Path>> {
-        let mut files = vec![self.dir.join(self.shape.file(table)).into()];
+    /// All its tables.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        use Table::{History, Leaves, Outcomes, Refused, States, Views, Violations, Where};
+        let mut tables = vec![Views, States, Violations, Refused, Outcomes, Leaves, Where];
+        tables.extend(self.shape.history.then_some(History));
+        tables.extend((0..self.emits().len()).map(Table::Emits));
+        tables
+    }
+
+    /// The names of a table's files, the first last. Emits alone may have several.
+    pub(super) fn files(&self, table: Table) -> Vec<String> {
+        let mut files = vec![self.shape.file(table)];
         if let Table::Emits(kind) = table {
-            let more = (1..).map(|part| self.dir.join(self.shape.emit_file(kind, part)));
-            files.extend(more.take_while(|path| path.exists()).map(Arc::from));
+            let is_listed = |name: &String| self.listed(name).is_some();
+            let more = (1..).map(|part| self.shape.emit_file(kind, part));
+            files.extend(more.take_while(is_listed));
         }
         files.reverse();
         files
     }
 
-    /// How many rows a table has.
-    pub fn count(&self, table: Table) -> Result<u64, RunDirError> {
-        let rows = |path| Ok(self.open_file(table, &path, &Part::default(), 0)?.1);
+    /// How many rows a table says that it has.
+    pub(crate) fn count(&self, table: Table) -> Result<u64, RunDirError> {
+        let rows = |name: String| {
+            let path: Arc<Path> = self.dir.join(name).into();
+            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            let builder = table::open(self.metered(&path)?, options, &path)?;
+            Ok(builder.metadata().file_metadata().num_rows() as u64)
+        };
         self.files(table).into_iter().map(rows).sum()
+    }
+
+    fn metered(&self, path: &Arc<Path>) -> Result<Metered, RunDirError> {
+        let file = File::open(path).map_err(|error| failed("open", path, error))?;
+        Ok(Metered::new(file, path, &self.meter))
     }
 
     /// Opens a file of a table, whose rows follow `before` others, and says how many it has.
     fn open_file(
         &self,
         table: Table,
-        path: &Arc<Path>,
+        (name, path): (&str, &Arc<Path>),
         part: &Part,
         before: u64,
     ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
         let fail = |error| TableError::of("read", path, error);
-        let file = File::open(path).map_err(|error| failed("open", path, error))?;
-        let file = Metered::new(file, path, &self.meter);
+        let file = self.metered(path)?;
+        // What is read by leaf is held against the leaf's hash, and leaves against their digest.
+        let by_leaf = match table {
+            Table::Views | Table::States => part.rows.is_some(),
+            Table::Leaves => matches!(part.keys, Keys::Tree(_)),
+            _ => false,
+        };
+        if let Some(verified) = self.verified.as_ref().filter(|_| !by_leaf) {
+            verified.file(self, name, file.file())?;
+        }
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if part.rows.is_some() {
             options = options.with_offset_index_policy(PageIndexPolicy::Optional);
@@ -331,7 +375,7 @@ fn column(array: &dyn Array, declared: Option<Kind>) -> Option<(Kind, Column)> {
     Some((kind, from_arrow(array, kind)?))
 }
 
-fn failed(verb: &'static str, path: &Path, error: io::Error) -> RunDirError {
+pub(super) fn failed(verb: &'static str, path: &Path, error: io::Error) -> RunDirError {
     TableError::Io { verb, path: path.to_path_buf(), error }.into()
 }
 
@@ -369,68 +413,12 @@ fn as_read(field: Field) -> Field {
     }
 }
 
-/// Whether one of `keys` can be in a group. Bounds may be cut short, and then still hold.
-fn may_hold(group: &RowGroupMetaData, column: usize, keys: &BTreeSet<String>) -> bool {
-    let Some(Statistics::ByteArray(bounds)) = group.column(column).statistics() else {
-        return true;
-    };
-    let (min, max) = (bounds.min_bytes_opt(), bounds.max_bytes_opt());
-    keys.iter()
-        .map(String::as_bytes)
-        .any(|key| min.is_none_or(|min| min <= key) && max.is_none_or(|max| key <= max))
-}
-
-/// Takes the rows of `keys` only.
-fn among(keys: BTreeSet<String>, mask: ProjectionMask) -> RowFilter {
-    let wanted = move |batch: RecordBatch| -> Result<BooleanArray, ArrowError> {
-        let column = batch.column(0).as_string::<i32>();
-        Ok(column.iter().map(|key| Some(key.is_some_and(|key| keys.contains(key)))).collect())
-    };
-    RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, wanted))])
-}
-
-/// What to take of the row groups that hold some of `rows`; the others are taken off `groups`.
-fn selected(
-    rows: &[Range<u64>],
-    all: &[RowGroupMetaData],
-    before: u64,
-    groups: &mut Vec<usize>,
-) -> RowSelection {
-    let mut first = before;
-    let spans: Vec<Range<u64>> = (all.iter())
-        .map(|group| {
-            let span = first..first + group.num_rows() as u64;
-            first = span.end;
-            span
-        })
-        .collect();
-    let within = |span: &Range<u64>| {
-        let from = rows.partition_point(|range| range.end <= span.start);
-        let span = span.clone();
-        rows[from..].iter().take_while(move |range| range.start < span.end)
-    };
-    groups.retain(|&group| within(&spans[group]).next().is_some());
-    // Selections count the rows of the groups that are left, one behind the other.
-    let mut skipped = 0;
-    let mut ranges = Vec::new();
-    for &group in groups.iter() {
-        let span = &spans[group];
-        for range in within(span) {
-            let start = range.start.max(span.start) - span.start + skipped;
-            let end = range.end.min(span.end) - span.start + skipped;
-            ranges.push(start as usize..end as usize);
-        }
-        skipped += span.end - span.start;
-    }
-    RowSelection::from_consecutive_ranges(ranges.into_iter(), skipped as usize)
-}
-
 /// Rows of a table, a batch at a time.
 pub struct Rows<'a> {
     run: &'a RunReader,
     table: Table,
     /// Files to come, the next one last.
-    files: Vec<Arc<Path>>,
+    files: Vec<String>,
     part: Part,
     /// Rows of the files before.
     before: u64,
@@ -440,8 +428,10 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     fn next_file(&mut self) -> Result<(), RunDirError> {
         self.open = None;
-        if let Some(path) = self.files.pop() {
-            let (reader, rows) = self.run.open_file(self.table, &path, &self.part, self.before)?;
+        if let Some(name) = self.files.pop() {
+            let path = self.run.dir.join(&name).into();
+            let file = (name.as_str(), &path);
+            let (reader, rows) = self.run.open_file(self.table, file, &self.part, self.before)?;
             self.before += rows;
             self.open = Some((path, reader));
         }

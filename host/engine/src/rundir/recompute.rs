@@ -153,6 +153,29 @@ pub(super) fn leaves(run: &RunReader, tree: &str) -> Result<Vec<Leaf>, RunDirErr
     Ok(leaves)
 }
 
+/// What is wrong if the table of leaves has others than those of the three trees, which are so
+/// many.
+pub(super) fn other_leaves(run: &RunReader, of_trees: u64) -> Option<String> {
+    let read = || -> Result<(u64, bool), RunDirError> {
+        let (mut rows, mut last, mut in_order) = (0, String::new(), true);
+        let part = Part { columns: Some(vec!["tree".to_owned()]), ..Part::default() };
+        for batch in run.part(Table::Leaves, part)? {
+            let batch = batch?;
+            for tree in batch.texts("tree")?.iter().flatten() {
+                in_order &= last.as_str() <= tree;
+                tree.clone_into(&mut last);
+                rows += 1;
+            }
+        }
+        Ok((rows, in_order))
+    };
+    match read() {
+        Ok(found) if found == (of_trees, true) => None,
+        Ok(_) => Some("leaves.parquet has leaves of no tree, or out of order".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 /// The outcome trees as the snapshot left them.
 pub(super) fn history(run: &RunReader) -> Result<Vec<History>, RunDirError> {
     let mut all = Vec::new();

@@ -1,12 +1,12 @@
 //! A generated run for tests: every outcome, every kind, two partitions that take turns.
 
-use super::RunWriter;
+use super::{RunWriter, complete};
 use crate::store::Folder;
 use retally_core::decode::Code;
 use retally_core::digest::{
-    Digests, Hash, OutcomeShape, Outcomes, PartitionDigest, Tables, outcomes_digest, run_digest,
+    Hash, OutcomeShape, Outcomes, PartitionDigest, Positions, Tables, outcomes_digest, run_digest,
 };
-use retally_core::log::{Position, Stretch};
+use retally_core::log::{Order, Position, Reach, Spot, Stretch};
 use retally_core::manifest::*;
 use retally_core::reduce::{
     Block, EmitRows, Finals, OnConflict, OnTrap, Outcome, Refused, Viewed, Violated,
@@ -80,11 +80,27 @@ fn emit(rows: &mut EmitRows, event: u32, stretch: &Stretch, values: &[Option<Val
     rows.offsets.push(stretch.first_offset + u64::from(event));
     rows.seqs.push(seq);
     rows.times.push(1_700_000_000_000_000 + i64::from(event));
-    rows.keys.push(b"k1");
+    rows.keys.push(key_in(stretch.partition));
     rows.ids.push(format!("evt-{event}").as_bytes());
     for (column, &value) in rows.columns.iter_mut().zip(values) {
         column.push(value).unwrap();
     }
+}
+
+/// The one key that has records and refused events in a partition. It has no state.
+fn key_in(partition: u32) -> &'static [u8] {
+    if partition == 0 { b"k1" } else { b"k2" }
+}
+
+/// Events of a partition that have a key.
+fn keyed(blocks: &[Block], partition: u32) -> u64 {
+    let own = blocks.iter().filter(|block| block.stretches[0].partition == partition);
+    own.map(|block| {
+        let plain = |what: &&Outcome| matches!(what, Outcome::Applied | Outcome::Duplicate);
+        let refused = block.refused.iter().filter(|refused| refused.key.is_some());
+        (block.outcomes.iter().filter(plain).count() + refused.count()) as u64
+    })
+    .sum()
 }
 
 /// A block of one stretch with every outcome in it.
@@ -116,7 +132,7 @@ fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Blo
         } else if what.is_refused() {
             let code = String::new();
             let (detail, bytes) = ("because".into(), vec![0xff, b'{']);
-            let key = (event % 2 == 0).then(|| b"k1".to_vec());
+            let key = (event % 2 == 0).then(|| key_in(partition).to_vec());
             refused.push(Refused { event, partition, offset, what, code, detail, key, bytes });
         }
     }
@@ -154,7 +170,7 @@ fn finals(dice: &mut Dice, keys: std::ops::Range<u32>) -> Finals {
     for (owner, n) in (0u32..).zip(keys) {
         finals.keys.push(format!("k{n:05}").as_bytes());
         finals.states.push(&n.to_le_bytes());
-        finals.applied.push(u64::from(n) + 1);
+        finals.applied.push(u64::from(n % 2));
         finals.times.push(i64::from(n));
         for _ in 0..dice.roll(3) {
             let net = (dice.roll(5) > 0).then_some(Value::Decimal(i64::MAX - i64::from(n)));
@@ -175,6 +191,7 @@ pub(crate) struct Sample {
     pub(crate) blocks: Vec<Block>,
     pub(crate) finals: Vec<Finals>,
     pub(crate) partitions: Vec<String>,
+    pub(crate) order: Order,
 }
 
 pub(crate) fn sample(seed: u64) -> Sample {
@@ -188,128 +205,241 @@ pub(crate) fn sample(seed: u64) -> Sample {
         next[at] += u64::from(events) + if turn == 3 { 17 } else { 0 };
     }
     let finals = [0..1500, 1500..2000].map(|keys| finals(&mut dice, keys)).into();
-    Sample { blocks, finals, partitions: vec!["b".into(), "a/1".into()] }
+    Sample { blocks, finals, partitions: vec!["b".into(), "a/1".into()], order: Order::Log }
+}
+
+/// Lists the files of a run anew, as somebody would who changed one and can hash.
+pub(crate) fn relist(dir: &Path) {
+    edit(dir, |manifest| {
+        for file in &mut manifest.files {
+            let bytes = std::fs::read(dir.join(&file.path)).unwrap();
+            (file.bytes, file.sha256) = (bytes.len() as u64, Hash::of(&bytes));
+        }
+    });
+}
+
+/// Changes the manifest of a run and digests it anew.
+pub(crate) fn edit(dir: &Path, change: impl FnOnce(&mut Manifest)) {
+    let path = dir.join("manifest.json");
+    let mut manifest = Manifest::as_it_stands(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::write(path, manifest.to_bytes().unwrap()).unwrap();
 }
 
 impl Sample {
+    /// Without a subset and a range: what was filtered out is ignored.
+    pub(crate) fn whole(mut self) -> Self {
+        let outcomes = self.blocks.iter_mut().flat_map(|block| &mut block.outcomes);
+        outcomes
+            .filter(|what| **what == Outcome::Filtered)
+            .for_each(|what| *what = Outcome::Ignored);
+        self
+    }
+
     pub(crate) fn outcomes(&self) -> Outcomes {
         Outcomes::new(OutcomeShape::of(&description()), &self.partitions)
     }
 
     /// Writes the blocks that `outcomes` has not seen yet, and everything else.
     pub(crate) fn write(&self, dir: &Path, mut outcomes: Outcomes, from: usize) -> Manifest {
-        let history = outcomes.save();
-        let names = &self.partitions;
-        let mut writer =
-            RunWriter::create(&Folder::files(dir), &description(), names, &history).unwrap();
-        let mut tables = Tables::new(&description());
-        let mut counts = Counts::default();
+        let (history, folder) = (outcomes.save(), Folder::files(dir));
         let Description { emits, view, .. } = description();
+        let names = &self.partitions;
+        let mut writer = RunWriter::create(&folder, &description(), names, &history).unwrap();
+        let (mut tables, mut positions) = (Tables::new(&description()), Positions::default());
+        let (mut counts, mut before) = (Counts::default(), Counts::default());
         let mut totals = Totals::new(&emits, &view.fields);
+        self.blocks[..from].iter().for_each(|block| before.add(block));
         for block in &self.blocks[from..] {
             outcomes.add(block).unwrap();
             counts.add(block);
+            positions.add(block, true);
             totals.add_emits(&emits, &block.emits).unwrap();
             writer.block(block.clone()).unwrap();
         }
-        for finals in &self.finals {
-            tables.add(finals).unwrap();
+        let (reached, stateless) = self.reaches(from);
+        writer.stateless(stateless);
+        for finals in reached {
+            tables.add(&finals).unwrap();
             totals.add_views(&view.fields, &finals.viewed).unwrap();
             counts.keys += finals.keys.len() as u64;
             counts.violations += finals.violated.len() as u64;
-            writer.finals(finals.clone()).unwrap();
+            writer.finals(finals).unwrap();
         }
-        let trees = tables.finish();
+        let (trees, control) = (tables.finish(), writer.control());
+        let (files, claim) = writer.close(&trees).unwrap();
         let partitions = outcomes.digests();
-        let digests = trees.digests(outcomes_digest(&description().emits, &partitions));
-        let manifest = manifest(digests, &partitions, (counts, totals), writer.control());
-        writer.finish(&trees, &manifest, "").unwrap();
+        let digests = trees.digests(outcomes_digest(&emits, &partitions));
+        let partitions: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
+        let run = run_digest(&digests, &partitions);
+        let went_on = (from > 0).then(|| self.snapshot(from));
+        let (settings, input) = (self.settings(), self.input(from));
+        let (job, input_digest) = (settings.digest().unwrap(), input.digest());
+        let mut manifest = Manifest {
+            format: ManifestFormat::CURRENT,
+            retally: "0.1.0".into(),
+            marks: Marks::of(&settings, went_on.as_ref()),
+            run_digest: run,
+            seal: run,
+            digests,
+            counts,
+            since_start: went_on.is_some().then(|| before.then(&counts)),
+            totals,
+            partitions,
+            positions: positions.digest(names),
+            from_snapshot: went_on,
+            passed_over: Vec::new(),
+            reducer: reducer(),
+            shapes: shapes_digest(&emits, &view),
+            job: Job { digest: job, settings, written: Default::default() },
+            input_digest,
+            input,
+            engine: Engine::default(),
+            control,
+            files,
+        };
+        manifest.seal = manifest.seal_of(&run, &job, &input_digest);
+        complete(&folder, &manifest, "").unwrap();
+        claim.done();
         manifest
     }
-}
 
-/// Settings in which everything occurs that the job digest covers.
-fn settings() -> Settings {
-    let param = |name: &str, kind, value: Option<&str>| Param {
-        name: name.into(),
-        kind,
-        value: value.map(str::to_owned),
-    };
-    let bound = |partition: &str, offset| Position { partition: partition.into(), offset };
-    Settings {
-        order: retally_core::log::Order::Log,
-        window: retally_core::dedup::Window::All,
-        on_conflict: OnConflict::KeepFirst,
-        on_trap: OnTrap::Reject,
-        params: vec![
-            param("gold_from", Kind::Decimal { scale: 2 }, Some("1000.00")),
-            param("label", Kind::Text, None),
-            param("limit", Kind::Integer, Some("-3")),
-            param("strict", Kind::Boolean, Some("true")),
-        ],
-        keys: Some(vec!["k1".into(), "k2".into()]),
-        range: Range { from: vec![bound("b", 100)], to: Vec::new(), limit: Some(9) },
-        ledger: vec![Entry { partition: "b".into(), offset: 7, key: None, id: None }],
+    /// The keys with a state, and those without, with where the events lie that the blocks from one
+    /// on have of them.
+    fn reaches(&self, from: usize) -> (Vec<Finals>, Vec<(Vec<u8>, Reach)>) {
+        let blocks = &self.blocks[from..];
+        let reach = |partition: u32, events| {
+            let taken = blocks.iter().flat_map(|block| &block.stretches);
+            let own: Vec<_> = taken.filter(|of| of.partition == partition).collect();
+            let spot = |offset| Spot { partition, offset };
+            Some(Reach {
+                first: spot(own.first()?.first_offset),
+                last: own.last().map(|of| spot(of.first_offset + u64::from(of.events) - 1))?,
+                events,
+            })
+        };
+        // As many events as were applied to a key, until there are no more to spare.
+        let mut spare = 1000.min(keyed(blocks, 0) / 4);
+        let mut reached = self.finals.clone();
+        let mut given = 0;
+        for finals in &mut reached {
+            for &applied in &finals.applied {
+                let events = if applied <= spare { applied } else { 0 };
+                spare -= events;
+                given += events;
+                finals.reaches.extend(reach(0, events));
+            }
+        }
+        let left = [keyed(blocks, 0) - given, keyed(blocks, 1)];
+        let own = |(partition, left): (u32, u64)| {
+            Some((key_in(partition).to_vec(), reach(partition, left)?))
+        };
+        (reached, (0..).zip(left).filter_map(own).collect())
+    }
+
+    /// What the blocks from one on took.
+    fn input(&self, from: usize) -> Input {
+        let object = |path: &str, sha256| Object {
+            path: path.into(),
+            size_bytes: 12,
+            etag: None,
+            xxh3_128: Some(Xxh3(0x0123_4567_89ab_cdef)),
+            sha256,
+            byte_order_mark: false,
+        };
+        let mut partitions =
+            vec![PartitionTaken { partition: "c".into(), events: 0, first: None, last: None }];
+        for (number, name) in (0u32..).zip(&self.partitions) {
+            let taken = self.blocks[from..].iter().flat_map(|block| &block.stretches);
+            let own: Vec<_> = taken.filter(|of| of.partition == number).collect();
+            let last = own.last().map(|of| of.first_offset + u64::from(of.events) - 1);
+            partitions.push(PartitionTaken {
+                partition: name.clone(),
+                events: own.iter().map(|of| u64::from(of.events)).sum(),
+                first: own.first().map(|of| of.first_offset),
+                last,
+            });
+        }
+        let objects = vec![object("a/1.json", None), object("b.json.gz", Some(Hash::of(b"x")))];
+        Input { partitions, objects }.sorted()
+    }
+
+    /// The snapshot that holds the blocks before one.
+    fn snapshot(&self, before: usize) -> FromSnapshot {
+        let mut next: Vec<Position> = Vec::new();
+        for (number, partition) in (0u32..).zip(&self.partitions) {
+            let taken = self.blocks[..before].iter().flat_map(|block| &block.stretches);
+            let last = taken.filter(|of| of.partition == number).last();
+            next.extend(last.map(|of| Position {
+                partition: partition.clone(),
+                offset: of.first_offset + u64::from(of.events),
+            }));
+        }
+        next.sort();
+        FromSnapshot {
+            name: "snapshot".into(),
+            sha256: Hash::of(b"snapshot"),
+            next,
+            checked: Checked::Edges,
+            carried: 0,
+            accepted: Vec::new(),
+        }
+    }
+
+    /// Settings in which everything occurs that the job digest covers, unless the log is taken
+    /// whole.
+    fn settings(&self) -> Settings {
+        let param = |name: &str, kind, value: Option<&str>| Param {
+            name: name.into(),
+            kind,
+            value: value.map(str::to_owned),
+        };
+        let filtered = |block: &Block| block.outcomes.contains(&Outcome::Filtered);
+        let quarantined = self.blocks.iter().flat_map(|block| &block.refused);
+        let quarantined = quarantined.filter(|refused| refused.what == Outcome::Quarantined);
+        let entry = |refused: &Refused| Entry {
+            partition: self.partitions[refused.partition as usize].clone(),
+            offset: refused.offset,
+            key: None,
+            id: None,
+        };
+        let mut ledger: Vec<_> = quarantined.map(entry).collect();
+        ledger.sort();
+        let keys = self.finals.iter().flat_map(|finals| finals.keys.iter());
+        let mut keys: Vec<_> = keys.chain([0, 1].map(key_in)).collect();
+        keys.sort_unstable();
+        let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
+        let is_whole = !self.blocks.iter().any(filtered);
+        let range = Range {
+            from: vec![Position { partition: "b".into(), offset: 100 }],
+            to: Vec::new(),
+            limit: Some(1_000_000),
+        };
+        Settings {
+            order: self.order,
+            window: retally_core::dedup::Window::All,
+            on_conflict: OnConflict::KeepFirst,
+            on_trap: OnTrap::Reject,
+            params: vec![
+                param("gold_from", Kind::Decimal { scale: 2 }, Some("1000.00")),
+                param("label", Kind::Text, None),
+                param("limit", Kind::Integer, Some("-3")),
+                param("strict", Kind::Boolean, Some("true")),
+            ],
+            keys: (!is_whole).then(|| keys.into_iter().map(text).collect()),
+            range: if is_whole { Range::default() } else { range },
+            ledger,
+        }
     }
 }
 
-fn input() -> Input {
-    let object = |path: &str, sha256| Object {
-        path: path.into(),
-        size_bytes: 12,
-        etag: None,
-        xxh3_128: Some(Xxh3(0x0123_4567_89ab_cdef)),
-        sha256,
-        byte_order_mark: false,
-    };
-    let taken = |partition: &str, events, first, last| PartitionTaken {
-        partition: partition.into(),
-        events,
-        first,
-        last,
-    };
-    Input {
-        partitions: vec![taken("a/1", 9, Some(0), Some(8)), taken("c", 0, None, None)],
-        objects: vec![object("a/1.json", None), object("b.json.gz", Some(Hash::of(b"x")))],
-    }
-}
-
-fn manifest(
-    digests: Digests,
-    partitions: &[PartitionDigest],
-    (counts, totals): (Counts, Totals),
-    control: serde_json::Value,
-) -> Manifest {
-    let partitions: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
-    let (settings, input) = (settings(), input());
-    let reducer = ReducerId {
+fn reducer() -> ReducerId {
+    ReducerId {
         name: "sample".into(),
         version: "1".into(),
         sha256: Hash::of(b"wasm"),
         contract: "0.1.0".into(),
         state_version: 0,
         layout: String::new(),
-    };
-    let run = run_digest(&digests, &partitions);
-    let (job, input_digest) = (settings.digest().unwrap(), input.digest());
-    Manifest {
-        format: ManifestFormat::CURRENT,
-        retally: "0.1.0".into(),
-        marks: Marks::default(),
-        run_digest: run,
-        seal: seal(&run, &reducer.sha256, &job, &input_digest),
-        digests,
-        counts,
-        since_start: None,
-        totals,
-        partitions,
-        from_snapshot: None,
-        passed_over: Vec::new(),
-        reducer,
-        job: Job { digest: job, settings, written: Default::default() },
-        input_digest,
-        input,
-        engine: Engine::default(),
-        control,
     }
 }

@@ -12,13 +12,19 @@ use serde::{Deserialize, Serialize};
 /// The manifest, which is written last.
 pub(super) const MANIFEST: &str = "manifest.json";
 
+/// What varies from run to run.
+pub(super) const AUDIT: &str = "audit.jsonl";
+
+/// The signature over the manifest, if somebody made one.
+pub const SIGNATURE: &str = "manifest.json.sig";
+
 /// Whether a run directory that is not finished may hold something of this name.
 pub(super) fn is_own(name: &str) -> bool {
     const TABLES: [&str; 8] =
         ["view", "states", "violations", "refused", "outcomes", "leaves", "history", "where"];
     let is_table = |stem: &str| TABLES.contains(&stem);
     name == "emits"
-        || name == "audit.jsonl"
+        || name == AUDIT
         || is_unfinished(name)
         || name.strip_suffix(".parquet").is_some_and(is_table)
 }

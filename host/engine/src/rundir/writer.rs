@@ -3,13 +3,14 @@
 use super::RunDirError;
 use super::file::RunFile;
 use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
-use super::shape::{MANIFEST, Table, is_own};
+use super::shape::{AUDIT, MANIFEST, Table, is_own};
+use super::sums::Sums;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
 use crate::store::{Claim, Entry, Filling, Folder};
 use crate::table::{Digits, NewRows, TableError};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{Manifest, RunFile as FileHash};
 use retally_core::reduce::{Block, EmitRows, Finals, Outcome, Refused};
 use retally_core::schema::{Description, Spans};
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ pub(crate) struct RunWriter {
     folder: Folder,
     claim: Claim,
     maker: RowMaker,
+    sums: Sums,
     /// Each kind's, with the digits of its decimals.
     emits: Vec<(RunFile, Digits)>,
     outcomes: RunFile,
@@ -84,9 +86,9 @@ impl RunWriter {
         let claim = folder.claim()?;
         let mut maker = RowMaker::new(description, partitions);
         maker.shape.history = !history.is_empty();
-        let create = |table| RunFile::create(folder, &maker.shape, table, Digits::Narrow);
-        let emits = (0..description.emits.len()).map(|kind| create(Table::Emits(kind)));
-        let emits = emits.map(|file| Ok::<_, RunDirError>((file?, Digits::Narrow)));
+        let mut sums = Sums::begin(&folder.show(""))?;
+        let (shape, digits) = (&maker.shape, Digits::Narrow);
+        let mut create = |table| RunFile::create(folder, &mut sums, shape, table, digits);
         if !history.is_empty() {
             let mut table = create(Table::History)?;
             let events = history.iter().map(|of| of.events).collect();
@@ -94,7 +96,9 @@ impl RunWriter {
             table.finish()?;
         }
         Ok(Self {
-            emits: emits.collect::<Result<_, _>>()?,
+            emits: (0..description.emits.len())
+                .map(|kind| Ok::<_, RunDirError>((create(Table::Emits(kind))?, digits)))
+                .collect::<Result<_, _>>()?,
             outcomes: create(Table::Outcomes)?,
             refused: create(Table::Refused)?,
             views: create(Table::Views)?,
@@ -107,6 +111,7 @@ impl RunWriter {
             refused_bytes: 0,
             folder: folder.clone(),
             claim,
+            sums,
             maker,
         })
     }
@@ -164,14 +169,9 @@ impl RunWriter {
         })
     }
 
-    /// Ends every file, makes it durable, and writes the manifest: from then on the directory is a
-    /// run. `audit`: the text of `audit.jsonl`; empty: there is none.
-    pub(crate) fn finish(
-        mut self,
-        trees: &Trees,
-        manifest: &Manifest,
-        audit: &str,
-    ) -> Result<(), RunDirError> {
+    /// Ends every file and makes it durable. Gives them, for the manifest, which makes the
+    /// directory a run, and what marks the folder as not complete until then.
+    pub(crate) fn close(mut self, trees: &Trees) -> Result<(Vec<FileHash>, Claim), RunDirError> {
         self.write_outcomes()?;
         self.write_refused()?;
         self.write_leaves(trees)?;
@@ -179,23 +179,15 @@ impl RunWriter {
         let keys = rest.iter().map(|(key, _)| key.as_slice()).collect();
         self.write_places(&keys, &rest.iter().map(|(_, place)| *place).collect::<Vec<_>>())?;
         self.places.finish()?;
-        let folder = self.folder;
         self.emits.into_iter().try_for_each(|(file, _)| file.finish())?;
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
             let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
             let ended = tables.map(|table| scope.spawn(|| table.finish()));
             let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            ended.into_iter().collect::<Result<(), _>>()
+            ended.into_iter().collect::<Result<(), RunDirError>>()
         })?;
-        if !audit.is_empty() {
-            folder.put("audit.jsonl", audit.as_bytes())?;
-        }
-        let path = || PathBuf::from(folder.show(MANIFEST));
-        let unwritable = |error| RunDirError::Manifest { path: path(), error };
-        folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?;
-        self.claim.done();
-        Ok(())
+        Ok((self.sums.end(), self.claim))
     }
 
     /// Joins events of one outcome that follow one another.
@@ -245,7 +237,7 @@ impl RunWriter {
         };
         *digits = Digits::Wide;
         let table = Table::Emits(kind);
-        let wide = RunFile::create(&self.folder, shape, table, *digits)?;
+        let wide = RunFile::create(&self.folder, &mut self.sums, shape, table, *digits)?;
         let mut narrow = std::mem::replace(file, wide);
         let all = self.maker.batch(table, self.maker.emits(kind, rows, *digits))?;
         narrow.append(all.slice(0, first))?;
@@ -272,11 +264,11 @@ impl RunWriter {
         self.places.write(self.maker.places(own, &reaches))
     }
 
-    fn write_leaves(&self, trees: &Trees) -> Result<(), RunDirError> {
+    fn write_leaves(&mut self, trees: &Trees) -> Result<(), RunDirError> {
         let trees =
             [("states", &trees.states), ("views", &trees.views), ("violations", &trees.violations)];
-        let (folder, shape) = (&self.folder, &self.maker.shape);
-        let mut file = RunFile::create(folder, shape, Table::Leaves, Digits::Narrow)?;
+        let Self { folder, sums, maker, .. } = self;
+        let mut file = RunFile::create(folder, sums, &maker.shape, Table::Leaves, Digits::Narrow)?;
         for (tree, KeyedDigest { leaves, .. }) in trees {
             file.write(leaf_rows(tree, leaves))?;
             // A row group for each tree: whoever compares views reads no leaf of the states.
@@ -284,4 +276,19 @@ impl RunWriter {
         }
         file.finish()
     }
+}
+
+/// Writes what makes a closed directory a run: `manifest.json`, behind `audit.jsonl`, of which this
+/// is the text; empty: there is none.
+pub(crate) fn complete(
+    folder: &Folder,
+    manifest: &Manifest,
+    audit: &str,
+) -> Result<(), RunDirError> {
+    if !audit.is_empty() {
+        folder.put(AUDIT, audit.as_bytes())?;
+    }
+    let path = || PathBuf::from(folder.show(MANIFEST));
+    let unwritable = |error| RunDirError::Manifest { path: path(), error };
+    Ok(folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?)
 }

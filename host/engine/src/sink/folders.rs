@@ -1,10 +1,12 @@
 //! Folders as sinks: a run directory, and snapshots, of which every commit is one.
 
 use super::{Beginning, Commit, End, Sink, SinkError, Takes};
-use crate::rundir::{RunDirError, RunWriter};
+use crate::rundir::{self, RunDirError, RunWriter};
 use crate::snapshot::{SnapshotError, SnapshotRef, Store};
-use crate::store::Folder;
+use crate::store::{Claim, Folder};
+use retally_core::digest::Trees;
 use retally_core::log::Reach;
+use retally_core::manifest::RunFile;
 use retally_core::reduce::{Block, Finals};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +14,12 @@ use std::path::{Path, PathBuf};
 pub struct RunDir {
     folder: Folder,
     replace: bool,
-    /// Between the beginning and the end.
+    /// Between the beginning and the closing.
     writer: Option<RunWriter>,
+    /// What the manifest is to hold, from the beginning to the end.
+    control: Option<serde_json::Value>,
+    /// From the closing to the end.
+    claim: Option<Claim>,
 }
 
 impl RunDir {
@@ -24,7 +30,7 @@ impl RunDir {
 
     /// A run directory that is a folder of any store. It is read once it lies on this machine.
     pub fn within(folder: Folder) -> Self {
-        Self { folder, replace: false, writer: None }
+        Self { folder, replace: false, writer: None, control: None, claim: None }
     }
 
     /// Whether it may take the place of a run that was never finished.
@@ -52,7 +58,9 @@ impl Sink for RunDir {
         let Beginning { description, partitions, history, .. } = *beginning;
         self.check()?;
         let begun = RunWriter::create(&self.folder, description, partitions, history);
-        self.writer = Some(begun.inspect_err(|_| discard(&self.folder))?);
+        let writer = begun.inspect_err(|_| discard(&self.folder))?;
+        self.control = Some(writer.control());
+        self.writer = Some(writer);
         Ok(())
     }
 
@@ -72,17 +80,31 @@ impl Sink for RunDir {
     }
 
     fn control(&self) -> serde_json::Value {
-        self.writer.as_ref().map(RunWriter::control).unwrap_or_default()
+        self.control.clone().unwrap_or_default()
+    }
+
+    fn close(&mut self, trees: &Trees) -> Result<Vec<RunFile>, SinkError> {
+        let Some(writer) = self.writer.take() else { return Ok(Vec::new()) };
+        let (files, claim) = writer.close(trees)?;
+        self.claim = Some(claim);
+        Ok(files)
     }
 
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let ended = writer.finish(end.trees, end.manifest, end.audit);
-        Ok(ended.inspect_err(|_| discard(&self.folder))?)
+        if self.control.take().is_none() {
+            return Ok(());
+        }
+        let ended = rundir::complete(&self.folder, end.manifest, end.audit);
+        ended.inspect_err(|_| discard(&self.folder))?;
+        if let Some(claim) = self.claim.take() {
+            claim.done();
+        }
+        Ok(())
     }
 
     fn abandon(&mut self) {
-        if self.writer.take().is_some() {
+        (self.writer, self.claim) = (None, None);
+        if self.control.take().is_some() {
             discard(&self.folder);
         }
     }

@@ -1,8 +1,8 @@
 //! Where what a pass over a log gives goes: the seam on its way out, as the log is on its way in.
 //!
 //! ```text
-//! check -> begin -> block, commit, block, ... -> stateless -> keys, keys, ... -> commit -> end
-//!                   in log order                 in byte order of the keys         or: abandon
+//! check -> begin -> block, commit, block, ... -> stateless -> keys, ... -> commit -> close -> end
+//!                   in log order                 in byte order                      or: abandon
 //! ```
 //!
 //! A run directory is a sink ([`RunDir`]), a folder of snapshots is one ([`Snapshots`]: a snapshot
@@ -22,7 +22,7 @@ use crate::rundir::RunDirError;
 use crate::snapshot::{SnapshotError, SnapshotRef};
 use retally_core::digest::{History, Trees};
 use retally_core::log::Reach;
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{Manifest, RunFile};
 use retally_core::reduce::{Block, Finals};
 use retally_core::schema::Description;
 use retally_core::snapshot::{Head, Piece};
@@ -63,6 +63,11 @@ pub trait Sink: Send {
     /// The next keys with a state, in byte order, and all that is known of them.
     fn keys(&mut self, _keys: Finals) -> Result<(), SinkError> {
         Ok(())
+    }
+
+    /// Nothing comes any more but the manifest. Gives the files that were made, for it.
+    fn close(&mut self, _trees: &Trees) -> Result<Vec<RunFile>, SinkError> {
+        Ok(Vec::new())
     }
 
     /// What the manifest is to hold under `control`, so that what was kept can be read.
@@ -203,6 +208,16 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
     fn control(&self) -> serde_json::Value {
         let own = self.iter().map(|sink| sink.control()).find(|control| !control.is_null());
         own.unwrap_or_default()
+    }
+
+    fn close(&mut self, trees: &Trees) -> Result<Vec<RunFile>, SinkError> {
+        // Two of one kind have the same files.
+        let mut files = Vec::new();
+        for sink in self.iter_mut() {
+            let own = sink.close(trees)?;
+            files = if files.is_empty() { own } else { files };
+        }
+        Ok(files)
     }
 
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {

@@ -47,7 +47,7 @@ pub(super) fn head(path: &Path) -> io::Result<Option<Meta>> {
 
 /// What tells a file from any other that had its name: where it lies, when it was written, its
 /// size.
-pub(super) fn about(meta: &Metadata) -> Meta {
+pub(crate) fn about(meta: &Metadata) -> Meta {
     let since = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = since.unwrap_or_default().as_micros();
     let etag = format!("{:x}-{micros:x}-{:x}", inode(meta), meta.len());

@@ -31,7 +31,7 @@ mod url;
 pub use claim::{Claim, Filling};
 pub use error::StoreError;
 pub(crate) use error::advice;
-pub(crate) use files::{is_unfinished, point};
+pub(crate) use files::{about, is_unfinished, point};
 pub use opened::{Opened, Stored};
 pub use unfinished::Unfinished;
 pub use url::{Scheme, local_path};

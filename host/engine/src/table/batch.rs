@@ -4,7 +4,9 @@ use super::TableError;
 use super::columns::{byte_spans, from_arrow, text_spans};
 use super::guard::guarded;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Int64Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Int32Type, Int64Type, TimestampMicrosecondType, UInt64Type,
+};
 use arrow_array::{
     ArrayRef, BinaryArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray,
 };
@@ -66,6 +68,11 @@ impl Batch {
     /// A column of offsets or counts.
     pub(crate) fn counts(&self, name: &str) -> Result<Vec<u64>, TableError> {
         Ok(self.numbers(name)?.iter().map(|&number| number as u64).collect())
+    }
+
+    /// A column of small counts.
+    pub(crate) fn small(&self, name: &str) -> Result<&[i32], TableError> {
+        Ok(self.primitives::<Int32Type>(name)?.values())
     }
 
     /// A column of numbers without a sign.

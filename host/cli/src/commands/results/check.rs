@@ -107,6 +107,9 @@ mod tests {
             findings: Vec::new(),
             proves: vec!["much"],
             leaves_open: vec!["more"],
+            seal: Hash([1; 32]),
+            manifest: Vec::new(),
+            signature: None,
         };
         let text = to_text(&report);
         let begins: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();

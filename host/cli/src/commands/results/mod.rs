@@ -22,9 +22,14 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     }
 }
 
-/// A run directory that cannot be read is named wrongly or broken: trying again is no use.
+/// A run directory that cannot be read is named wrongly, or was altered: nothing of it is shown.
 fn unreadable(error: retally_engine::rundir::RunDirError) -> Failure {
-    Failure::usage(error)
+    let is_altered = error.is_altered();
+    let failure = Failure::of(error, !is_altered);
+    if !is_altered {
+        return failure;
+    }
+    failure.hint("`retally results check RUN` tells what else was changed")
 }
 
 /// Whoever looks at a part must know that it is one.

@@ -5,7 +5,7 @@ use crate::commands::keys_of;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::rows::{Format, Printer, Style, cells};
-use retally_engine::rundir::{Keys, RunReader, Table};
+use retally_engine::rundir::RunReader;
 use std::collections::BTreeSet;
 use std::io::BufWriter;
 use std::path::PathBuf;
@@ -43,16 +43,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         None => Some(args.key.iter().cloned().collect()),
     };
     tell_marks(run.manifest());
+    tell_strays(&run)?;
     let mut missing = wanted.clone().unwrap_or_default();
-    let keys = wanted.clone().map_or(Keys::All, Keys::These);
     let out = BufWriter::new(std::io::stdout().lock());
     let digest = run.manifest().run_digest;
     let style = Style { format: args.format, spreadsheet: args.spreadsheet, digest };
     let mut printer = Printer::new(out, &run.view().fields, style);
-    for batch in run.rows(Table::Views, &keys).map_err(unreadable)? {
-        let batch = batch.map_err(unreadable)?;
-        let columns = run.columns(Table::Views, &batch).map_err(unreadable)?;
-        for row in 0..batch.len() {
+    for columns in run.results(wanted.as_ref()).map_err(unreadable)? {
+        let columns = columns.map_err(unreadable)?;
+        for row in 0..columns.first().map_or(0, |named| named.column.len()) {
             let cells = cells(&columns, row);
             missing.remove(&cells.key);
             printer.row(&cells)?;
@@ -68,4 +67,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     // Asked for some keys and none of them there: more likely wrong keys than as asked.
     let is_vain = wanted.is_some_and(|wanted| wanted.len() == missing.len());
     Ok(if is_vain { Exit::CheckFailed } else { Exit::Ok })
+}
+
+/// Files that somebody put there might be taken for the run's.
+fn tell_strays(run: &RunReader) -> Result<(), Failure> {
+    let strays = run.strays().map_err(unreadable)?;
+    for name in strays.iter().take(MISSING_NAMED) {
+        eprintln!("note: {name} lies in this folder and is no file of the run");
+    }
+    if let more @ 1.. = strays.len().saturating_sub(MISSING_NAMED) {
+        eprintln!("note: nor are {more} others");
+    }
+    Ok(())
 }

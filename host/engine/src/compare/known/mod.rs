@@ -13,7 +13,7 @@ mod view;
 use super::error::CompareError;
 use super::gated::Gated;
 use super::refuse::{misread, refuse};
-use super::runs::{CompareOptions, NO_COMMON_KEY, view_leaves};
+use super::runs::{CompareOptions, NO_COMMON_KEY};
 use super::sides::{changed, head, open, side};
 use crate::rundir::keys::KeyRows;
 use crate::rundir::{RunReader, Table, log_finding};
@@ -146,7 +146,7 @@ fn views(
     read: &mut Read,
     sink: &mut dyn DifferenceSink,
 ) -> Result<bool, CompareError> {
-    let leaves = view_leaves(run)?;
+    let leaves = run.leaves(Table::Views)?;
     (read.leaves_read, read.leaves_total) = (leaves.len() as u64, leaves.len() as u64);
     let mut rows = KeyRows::new(run, Table::Views, leaves)?;
     let mut common = false;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compare::tests::{many, wrapped};
-use crate::rundir::sample::sample;
+use crate::rundir::sample::{Sample, sample};
 use retally_compare::model::{FieldDifference, Verdict};
 use retally_compare::sink::NoSink;
 use std::fmt::Write as _;
@@ -166,7 +166,7 @@ fn published(run: &Path) -> Vec<String> {
 fn what_was_published_is_compared_record_by_record() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
-    sample(7).write(&dir, sample(7).outcomes(), 0);
+    whole(7).write(&dir, whole(7).outcomes(), 0);
     let compare = |name: &str, bytes: Vec<u8>| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
@@ -235,7 +235,7 @@ fn a_file_says_each_thing_once_and_whole() {
 fn known_emits_of_nothing_that_the_run_has_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
-    sample(7).write(&dir, sample(7).outcomes(), 0);
+    whole(7).write(&dir, whole(7).outcomes(), 0);
     let compare = |text: &str, force| {
         fs::write(folder.path().join("e.csv"), text).unwrap();
         let emits = vec![("flag".into(), folder.path().join("e.csv"))];
@@ -263,7 +263,7 @@ fn known_emits_of_nothing_that_the_run_has_are_refused() {
 
     // Emits are held against the digest of the outcomes.
     let other = folder.path().join("other");
-    sample(8).write(&other, sample(8).outcomes(), 0);
+    whole(8).write(&other, whole(8).outcomes(), 0);
     let of = |dir: &Path| dir.join("emits/flag/00000.parquet");
     fs::copy(of(&other), of(&dir)).unwrap();
     let told = compare("partition,offset,on\na/1,1,true\n", false).unwrap_err();
@@ -293,4 +293,9 @@ fn known_emits_must_be_of_a_kind_and_of_events() {
     insta::assert_snapshot!(wrapped(&told("flag", "event_id,on\n1,yes\n")), @r#"
     e.csv line 2: `on` is "yes", which is no boolean (field-kind)
     "#);
+}
+
+/// A run of a whole log.
+fn whole(seed: u64) -> Sample {
+    sample(seed).whole()
 }

@@ -1,0 +1,146 @@
+//! What must hold inside a manifest beside its digests: values that stand there twice, marks that
+//! follow from the settings, settings that forbid what was counted.
+
+use super::{Counts, FromSnapshot, Input, Manifest, Marks, Settings};
+use crate::dedup::Window;
+use crate::log::Position;
+use crate::reduce::OnConflict;
+
+impl Marks {
+    /// What follows from the settings and from where the run began. Whoever goes on from a snapshot
+    /// has taken the whole: the snapshot took what lies before it.
+    pub fn of(settings: &Settings, from: Option<&FromSnapshot>) -> Self {
+        Self {
+            partial: !settings.range.is_whole(),
+            subset: settings.keys.is_some(),
+            empty_state: false,
+            changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
+        }
+    }
+}
+
+/// The first thing that cannot be so, as what the manifest says; none: it holds together.
+pub(super) fn unfit(manifest: &Manifest) -> Option<String> {
+    marks(manifest)
+        .or_else(|| history(manifest))
+        .or_else(|| partitions(manifest))
+        .or_else(|| input(&manifest.input))
+        .or_else(|| taken(manifest))
+        .or_else(|| forbidden(&manifest.counts, &manifest.job.settings))
+        .or_else(|| files(manifest))
+}
+
+fn marks(manifest: &Manifest) -> Option<String> {
+    let follow = Marks::of(&manifest.job.settings, manifest.from_snapshot.as_ref());
+    let named = |marks: &Marks| {
+        let Marks { partial, subset, empty_state, changed_log } = *marks;
+        let named = [("partial", partial), ("subset", subset), ("empty_state", empty_state)];
+        named.into_iter().chain([("changed_log", changed_log)])
+    };
+    let both = named(&manifest.marks).zip(named(&follow));
+    let ((name, stands), _) = both.into_iter().find(|(stands, due)| stands != due)?;
+    Some(format!("mark `{name}` as {stands}, which does not follow from its settings"))
+}
+
+/// Counts since the history began hold at least those of this run, and what is no sum is the same.
+fn history(manifest: &Manifest) -> Option<String> {
+    let Manifest { from_snapshot, since_start, counts, .. } = manifest;
+    let (from, since) = match (from_snapshot, since_start) {
+        (None, None) => return None,
+        (Some(from), Some(since)) => (from, since),
+        _ => return Some("only one of `from_snapshot` and `since_start`".into()),
+    };
+    let same = (since.keys, since.violations) == (counts.keys, counts.violations);
+    let holds = since.all().into_iter().zip(counts.all()).all(|(since, own)| since >= own);
+    if !same || !holds {
+        return Some("counts `since_start` that do not hold those of the run".into());
+    }
+    let is_sorted = from.next.is_sorted_by(|a, b| a.partition < b.partition);
+    (!is_sorted).then(|| "places of the snapshot that are out of order".into())
+}
+
+/// `partitions` repeats what the counts say.
+fn partitions(manifest: &Manifest) -> Option<String> {
+    let Manifest { partitions, since_start, counts, .. } = manifest;
+    if !partitions.is_sorted_by(|a, b| a.partition < b.partition) {
+        return Some("`partitions` out of order".into());
+    }
+    let recorded = u128::from(since_start.as_ref().unwrap_or(counts).recorded());
+    let stand: u128 = partitions.iter().map(|own| u128::from(own.events)).sum();
+    (stand != recorded)
+        .then(|| format!("`partitions` with {stand} events, where its counts give {recorded}"))
+}
+
+fn input(input: &Input) -> Option<String> {
+    let sorted = input.partitions.is_sorted_by(|a, b| a.partition < b.partition)
+        && input.objects.is_sorted_by(|a, b| a.path < b.path);
+    if !sorted {
+        return Some("an input description that is out of order".into());
+    }
+    let odd = input.partitions.iter().find(|taken| match (taken.first, taken.last) {
+        (None, None) => taken.events != 0,
+        (Some(first), Some(last)) => {
+            taken.events == 0 || last.checked_sub(first).is_none_or(|span| span < taken.events - 1)
+        }
+        _ => true,
+    })?;
+    let what = "events that cannot lie between their first and their last offset";
+    Some(format!("of partition {:?} {what}", odd.partition))
+}
+
+/// What was taken of the log is what the counts, the range and the snapshot say.
+fn taken(manifest: &Manifest) -> Option<String> {
+    let Manifest { input, counts, job, from_snapshot, .. } = manifest;
+    let events: u128 = input.partitions.iter().map(|taken| u128::from(taken.events)).sum();
+    if events != u128::from(counts.events) {
+        let counted = counts.events;
+        return Some(format!("an input description of {events} events, but counts {counted}"));
+    }
+    let range = &job.settings.range;
+    if [&range.from, &range.to].iter().any(|at| !at.is_sorted_by(|a, b| a.partition < b.partition))
+    {
+        return Some("a range that is out of order".into());
+    }
+    // All of them are in byte order of the partitions.
+    let at = |places: &[Position], name: &str| {
+        let found = places.binary_search_by(|place| place.partition.as_str().cmp(name));
+        found.ok().map(|found| places[found].offset)
+    };
+    let next = from_snapshot.as_ref().map_or(&[][..], |from| &from.next);
+    let beyond = input.partitions.iter().find(|taken| {
+        let name = &taken.partition;
+        let early = |bound: Option<u64>| bound.is_some_and(|at| taken.first < Some(at));
+        let late = at(&range.to, name).is_some_and(|to| taken.last >= Some(to));
+        let many = range.limit.is_some_and(|limit| taken.events > limit);
+        taken.events > 0 && (early(at(next, name)) || early(at(&range.from, name)) || late || many)
+    })?;
+    Some(format!("events of partition {:?} outside its range", beyond.partition))
+}
+
+fn forbidden(counts: &Counts, settings: &Settings) -> Option<String> {
+    let has_window = settings.window != Window::Off;
+    let conflicts = has_window && settings.on_conflict == OnConflict::KeepFirst;
+    [
+        ("filtered", counts.filtered, settings.keys.is_some()),
+        ("duplicate", counts.duplicates, has_window),
+        ("conflicting", counts.conflicts, conflicts),
+        ("quarantined", counts.quarantined, !settings.ledger.is_empty()),
+    ]
+    .into_iter()
+    .find(|(_, count, may_be)| *count > 0 && !may_be)
+    .map(|(what, ..)| format!("{what} events, which its settings leave no room for"))
+}
+
+fn files(manifest: &Manifest) -> Option<String> {
+    let files = &manifest.files;
+    if !files.is_sorted_by(|a, b| a.path < b.path) {
+        return Some("files out of order".into());
+    }
+    // A path that leads elsewhere would have other files read than those of the run.
+    let is_plain = |path: &str| {
+        let bad = |part: &str| ["", ".", ".."].contains(&part) || part.contains(['\\', ':']);
+        !path.split('/').any(bad)
+    };
+    let odd = files.iter().find(|file| !is_plain(&file.path))?;
+    Some(format!("a file {:?}, which is no path within the run", odd.path))
+}

@@ -1,0 +1,209 @@
+//! Manifests that were edited.
+
+use super::{Run, refused, seal_again, whole};
+use crate::rundir::check::Manifest;
+use crate::rundir::sample::sample;
+use retally_core::dedup::Window;
+use retally_core::digest::Hash;
+use retally_core::log::Position;
+use retally_core::reduce::{OnConflict, OnTrap};
+use std::fs;
+
+#[test]
+fn settings_that_forbid_what_was_counted_are_refused() {
+    let set = |change: fn(&mut Manifest)| {
+        move |run: &Run| {
+            run.edit(|manifest| {
+                change(manifest);
+                seal_again(manifest);
+            });
+        }
+    };
+    refused(
+        whole,
+        false,
+        &[
+            ("duplicate events, which", &set(|m| m.job.settings.window = Window::Off)),
+            ("conflicting events, which", &set(|m| m.job.settings.on_conflict = OnConflict::Stop)),
+            ("where a trap stops the run", &set(|m| m.job.settings.on_trap = OnTrap::Stop)),
+            (
+                "quarantined, and the ledger has no entry",
+                &set(|m| {
+                    m.job.settings.ledger.remove(0);
+                }),
+            ),
+            (
+                "outside its range",
+                &set(|m| {
+                    (m.job.settings.range.limit, m.marks.partial) = (Some(5), true);
+                }),
+            ),
+            (
+                "outside its range",
+                &set(|m| {
+                    let from = m.input.partitions[1].first.unwrap() + 1;
+                    let partition = m.input.partitions[1].partition.clone();
+                    m.job.settings.range.from.push(Position { partition, offset: from });
+                    m.marks.partial = true;
+                }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn marks_that_do_not_follow_are_refused() {
+    let set = |change: fn(&mut Manifest)| {
+        move |run: &Run| {
+            run.edit(|manifest| {
+                change(manifest);
+                seal_again(manifest);
+            });
+        }
+    };
+    refused(
+        whole,
+        false,
+        &[
+            ("mark `partial` as true, which", &set(|m| m.marks.partial = true)),
+            (
+                "mark `partial` as false, which",
+                &set(|m| m.job.settings.range.limit = Some(1 << 40)),
+            ),
+            (
+                "none of its subset",
+                &set(|m| {
+                    (m.job.settings.keys, m.marks.subset) = (Some(vec!["k1".into()]), true);
+                }),
+            ),
+            ("mark `subset` as true, which", &set(|m| m.marks.subset = true)),
+            ("mark `empty_state` as true, which", &set(|m| m.marks.empty_state = true)),
+        ],
+    );
+}
+
+#[test]
+fn an_edited_manifest_is_refused() {
+    let text = |from: &'static str, to: &'static str| {
+        move |run: &Run| {
+            let path = run.dir.join("manifest.json");
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{from}");
+            fs::write(path, text.replacen(from, to, 1)).unwrap();
+        }
+    };
+    let set = |change: fn(&mut Manifest)| move |run: &Run| run.edit(change);
+    let edited = "was edited since it was written";
+    let seal = "seal differs";
+    refused(
+        whole,
+        false,
+        &[
+            (edited, &text("\"retally\": \"0.1.0\"", "\"retally\": \"0.2.0\"")),
+            (edited, &text("\"engine\": {", "\"engine\": { ")),
+            (edited, &text("\"values\":", "\"values\": 0, \"values\":")),
+            (edited, &text("\"written\": {}", "\"written\": {\"job.name\": \"x\"}")),
+            (seal, &set(|m| m.reducer.name.push('x'))),
+            (seal, &set(|m| m.reducer.version.push('x'))),
+            (seal, &set(|m| m.reducer.contract.push('x'))),
+            (seal, &set(|m| m.reducer.state_version += 1)),
+            (seal, &set(|m| m.reducer.layout.push('x'))),
+            (seal, &set(|m| m.reducer.sha256 = Hash([0; 32]))),
+        ],
+    );
+}
+
+#[test]
+fn values_of_the_manifest_that_do_not_fit_the_files_are_refused() {
+    let set = |change: fn(&mut Manifest)| move |run: &Run| run.edit(change);
+    refused(
+        whole,
+        false,
+        &[
+            (
+                "not those of its `shapes`",
+                &set(|m| m.control["row_key"] = "Key".split(' ').collect()),
+            ),
+            (
+                "not those of its `shapes`",
+                &set(|m| {
+                    m.control["emits"][2]["name"] = "ever".into();
+                }),
+            ),
+            ("whether the run went on", &set(|m| m.control["history"] = true.into())),
+            (
+                "control total `net` of the view",
+                &set(|m| {
+                    m.totals.view.fields.get_mut("net").unwrap().values += 1;
+                }),
+            ),
+            ("the view has", &set(|m| m.totals.view.rows += 1)),
+            ("do not add up", &set(|m| m.counts.applied += 1)),
+            ("the counts are", &set(|m| m.counts.keys += 1)),
+            (
+                "`partitions` are",
+                &set(|m| {
+                    (m.partitions[0].events, m.partitions[1].events) =
+                        (m.partitions[0].events + 1, m.partitions[1].events - 1);
+                    seal_again(m);
+                }),
+            ),
+            (
+                "an input description of",
+                &set(|m| {
+                    m.input.partitions[0].events -= 1;
+                    seal_again(m);
+                }),
+            ),
+            ("no path within the run", &set(|m| m.files[0].path = "../run/emits/x".into())),
+            ("lists no file view.parquet", &set(|m| m.files.retain(|f| f.path != "view.parquet"))),
+            (
+                "only one of `from_snapshot` and `since_start`",
+                &set(|m| {
+                    m.since_start = Some(m.counts);
+                }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_edited_history_is_refused() {
+    let set = |change: fn(&mut Manifest)| move |run: &Run| run.edit(change);
+    refused(
+        || Run::new(&sample(8), 3),
+        false,
+        &[
+            (
+                "seal differs",
+                &set(|m| {
+                    let since = m.since_start.as_mut().unwrap();
+                    (since.applied, since.ignored) = (since.applied + 1, since.ignored - 1);
+                }),
+            ),
+            (
+                "`partitions` with",
+                &set(|m| {
+                    let since = m.since_start.as_mut().unwrap();
+                    (since.applied, since.events) = (since.applied + 1, since.events + 1);
+                }),
+            ),
+            (
+                "`since_start` that do not hold",
+                &set(|m| {
+                    let since = m.since_start.as_mut().unwrap();
+                    (since.applied, since.rejected) = (since.applied + since.rejected, 0);
+                }),
+            ),
+            (
+                "seal differs",
+                &set(|m| {
+                    m.from_snapshot.as_mut().unwrap().sha256 = Hash([0; 32]);
+                }),
+            ),
+            ("seal differs", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset -= 1)),
+            ("outside its range", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset += 1)),
+            ("only one of `from_snapshot`", &set(|m| m.from_snapshot = None)),
+        ],
+    );
+}
