@@ -2,8 +2,10 @@
 //! repeated as if they were whole; seals and signatures are verified, by OpenSSH too.
 
 use anyhow::{Result, ensure};
-use retally_tests::{Project, payments};
+use retally_tests::{Project, payments, reducer};
 use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
 
 /// A project of 4,000 events and a run of it in `run`.
 fn project() -> Result<(Project, Value)> {
@@ -52,5 +54,103 @@ fn an_altered_run_is_neither_shown_nor_compared() -> Result<()> {
     let explained = project.run(&["explain", "a-003", "--run", "run"])?;
     let told = "note: run run tells nothing here: run/where.parquet is not as it was written";
     ensure!(explained.stdout.contains(told), "{}{}", explained.stdout, explained.stderr);
+    Ok(())
+}
+
+/// Runs the binary in another folder.
+fn elsewhere(folder: &Path, args: &[&str]) -> Result<retally_tests::Ran> {
+    Ok(Command::new(retally_tests::retally()).args(args).current_dir(folder).output()?.into())
+}
+
+#[test]
+fn a_run_is_repeated_from_any_folder() -> Result<()> {
+    let (project, _) = project()?;
+    let away = tempfile::tempdir()?;
+    let manifest = project.path("run/manifest.json").display().to_string();
+    let again = elsewhere(away.path(), &["replay", "--json", "--manifest", &manifest])?.ok()?;
+    assert_eq!(again["repeats"]["agrees"], true, "{again}");
+    assert_eq!(again["repeats"]["altered"], Value::Array(Vec::new()));
+
+    // A manifest alone tells neither its folder nor its files; a folder of the same name, in which
+    // lies another log, is not taken for the job's.
+    let alone = away.path().join("kept.json");
+    std::fs::create_dir(away.path().join("log"))?;
+    std::fs::copy(project.path("run/manifest.json"), &alone)?;
+    let lost = elsewhere(away.path(), &["replay", "--manifest", "kept.json", "--out", "again"])?;
+    assert_eq!(lost.code, 2, "{}{}", lost.stdout, lost.stderr);
+    ensure!(lost.stderr.contains("from the folder of its job file"), "{}", lost.stderr);
+    ensure!(lost.stderr.contains("--job FOLDER/retally.toml"), "{}", lost.stderr);
+    let log = project.path("log").display().to_string();
+    let (file, job) = (reducer("orders"), project.path("retally.toml"));
+    let (file, job) = (file.display().to_string(), job.display().to_string());
+    for (number, named) in
+        [vec!["--job", &job], vec!["--reducer", &file, "--source", &log]].into_iter().enumerate()
+    {
+        let out = format!("again-{number}");
+        let args = ["replay", "--manifest", "kept.json", "--out", &out];
+        let found = elsewhere(away.path(), &[&args[..], &named].concat())?;
+        assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+        ensure!(found.stdout.contains("repeated: all digests agree"), "{}", found.stdout);
+        let only = "the files of the first run were not checked: only its manifest is there";
+        ensure!(found.stdout.contains(only), "{}", found.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_repeated_run_agrees_only_with_a_run_that_is_whole_and_of_the_same_log() -> Result<()> {
+    let (project, _) = project()?;
+    let repeat =
+        |out: &str| project.run(&["replay", "--manifest", "run/manifest.json", "--out", out]);
+    let right = repeat("right")?;
+    assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
+    ensure!(right.stdout.contains("the files of the first run hold what they say"));
+    let bytes = std::fs::read(project.path("run/states.parquet"))?;
+    alter(&project, "run/states.parquet")?;
+    let altered = repeat("altered")?;
+    assert_eq!(altered.code, 1, "{}", altered.stdout);
+    ensure!(!altered.stdout.contains("all digests agree"), "{}", altered.stdout);
+    let named = "states.parquet is not the file that the manifest lists";
+    ensure!(altered.stdout.contains(named), "{}", altered.stdout);
+    project.write("run/states.parquet", bytes)?;
+
+    // The same events in other bytes: nothing that comes out differs, and it is another log.
+    let log = project.path("log/a.jsonl");
+    let spaced = std::fs::read_to_string(&log)?.replacen("{", "{ ", 1);
+    project.write("log/a.jsonl", spaced)?;
+    let other = repeat("other")?;
+    assert_eq!(other.code, 1, "{}", other.stdout);
+    ensure!(other.stdout.contains("not the same input"), "{}", other.stdout);
+    ensure!(!other.stdout.contains("all digests agree"), "{}", other.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_run_is_repeated_with_another_file_of_its_reducer_and_that_is_told() -> Result<()> {
+    let (project, run) = project()?;
+    let repeat = |file: &Path, out: &str| {
+        let file = file.display().to_string();
+        project.run(&["replay", "--manifest", "run", "--reducer", &file, "--out", out])
+    };
+    std::fs::copy(reducer("orders"), project.path("copy.wasm"))?;
+    let same = repeat(&project.path("copy.wasm"), "same")?;
+    assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
+    ensure!(!same.stdout.contains("with another reducer"), "{}", same.stdout);
+
+    // Other bytes of the same code: a section that says nothing behind the others.
+    let mut bytes = std::fs::read(reducer("orders"))?;
+    bytes.extend_from_slice(&[0, 5, 1, b'x', 1, 2, 3]);
+    project.write("other.wasm", bytes)?;
+    let other = repeat(&project.path("other.wasm"), "other")?;
+    assert_eq!(other.code, 0, "{}{}", other.stdout, other.stderr);
+    let old = run["reducer"]["sha256"].as_str().unwrap_or_default();
+    let told = format!("with another reducer, as asked: old {old}, new ");
+    ensure!(other.stdout.contains(&told), "{}", other.stdout);
+    ensure!(other.stdout.contains("repeated: all digests agree"), "{}", other.stdout);
+
+    let next = repeat(&reducer("orders-v2"), "next")?;
+    assert_eq!(next.code, 1, "{}", next.stdout);
+    ensure!(next.stdout.contains("with another reducer, as asked"), "{}", next.stdout);
+    ensure!(next.stdout.contains(" differs first"), "{}", next.stdout);
     Ok(())
 }

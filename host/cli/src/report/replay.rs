@@ -15,10 +15,14 @@ use std::path::Path;
 /// Two runs of what should be the same, compared: causes before effects.
 #[derive(Debug)]
 pub(crate) struct Repeated {
+    /// Another reducer, if one was asked for.
+    reducer: Option<Pair>,
     /// What went in and differs, in the order in which it is looked at.
     causes: Vec<Pair>,
     /// What came out and differs.
     effects: Vec<Pair>,
+    /// What is wrong with the files of the first run; none: only its manifest is there.
+    altered: Option<Vec<String>>,
 }
 
 /// A value that two runs do not share.
@@ -38,9 +42,16 @@ impl Pair {
 }
 
 impl Repeated {
-    pub(crate) fn new(old: &Manifest, new: &Manifest) -> Self {
-        let mut causes: Vec<Option<Pair>> =
-            vec![Pair::of("reducer", old.reducer.sha256, new.reducer.sha256)];
+    /// `asked`: whether the new reducer was asked for, whatever its bytes. `altered`: what is wrong
+    /// with the files of the first run, if they are there.
+    pub(crate) fn new(
+        old: &Manifest,
+        new: &Manifest,
+        asked: bool,
+        altered: Option<Vec<String>>,
+    ) -> Self {
+        let mut reducer = Pair::of("reducer", old.reducer.sha256, new.reducer.sha256);
+        let mut causes = vec![if asked { None } else { reducer.take() }];
         causes.extend(settings(&old.job.settings, &new.job.settings));
         let name = |m: &Manifest| match &m.from_snapshot {
             Some(from) => from.sha256.to_string(),
@@ -56,14 +67,17 @@ impl Repeated {
             Pair::of("states", old.digests.states, new.digests.states),
             Pair::of("views", old.digests.views, new.digests.views),
             Pair::of("violations", old.digests.violations, new.digests.violations),
+            Pair::of("positions", old.positions, new.positions),
             Pair::of("run", old.run_digest, new.run_digest),
         ];
         let causes = causes.into_iter().flatten().collect();
-        Self { causes, effects: effects.into_iter().flatten().collect() }
+        Self { reducer, causes, effects: effects.into_iter().flatten().collect(), altered }
     }
 
+    /// Whether the same came out of the same, and lies in the files of the first run.
     pub(crate) fn agrees(&self) -> bool {
-        self.effects.is_empty()
+        let is_altered = self.altered.as_ref().is_some_and(|found| !found.is_empty());
+        self.effects.is_empty() && self.causes.is_empty() && !is_altered
     }
 }
 
@@ -162,6 +176,9 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
             "first": repeated.effects.first().map(|pair| &pair.what),
             "differences": pairs(&repeated.effects),
             "causes": pairs(&repeated.causes),
+            "reducer": repeated.reducer.as_ref().map(|p| json!({ "old": p.old, "new": p.new })),
+            "files_checked": repeated.altered.is_some(),
+            "altered": repeated.altered,
         });
     }
     object
@@ -321,8 +338,12 @@ fn speed(report: &Report) -> String {
 
 fn repetition(repeated: &Repeated) -> String {
     let mut t = String::new();
+    if let Some(Pair { old, new, .. }) = &repeated.reducer {
+        let _ = writeln!(t, "with another reducer, as asked: old {old}, new {new}");
+    }
     match repeated.effects.first() {
-        None => t += "repeated: all digests agree\n",
+        None if repeated.agrees() => t += "repeated: all digests agree\n",
+        None => t += "what came out has the same digests, but the run is not the same\n",
         Some(first) => {
             let _ = writeln!(t, "different: {} differs first", first.what);
             for pair in &repeated.effects {
@@ -337,9 +358,17 @@ fn repetition(repeated: &Repeated) -> String {
     for pair in &repeated.causes {
         let _ = writeln!(t, "  not the same {}: old {}, new {}", pair.what, pair.old, pair.new);
     }
-    if repeated.causes.is_empty() && !repeated.agrees() {
+    if repeated.causes.is_empty() && repeated.reducer.is_none() && !repeated.effects.is_empty() {
         t += "  reducer, job and input are the same: either the reducer is not deterministic or \
               this machine computes wrongly\n";
+    }
+    match &repeated.altered {
+        None => t += "the files of the first run were not checked: only its manifest is there\n",
+        Some(found) if found.is_empty() => t += "the files of the first run hold what they say\n",
+        Some(found) => {
+            t += "the first run is not as it was written:\n";
+            found.iter().for_each(|what| _ = writeln!(t, "  {what}"));
+        }
     }
     t
 }

@@ -9,20 +9,26 @@ use anyhow::Context as _;
 use retally_engine::job::{Authored, Resolved};
 use std::path::Path;
 
+/// The job file unless another one is named.
+const DEFAULT: &str = "retally.toml";
+
 pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failure> {
+    let file = args.job.as_deref().unwrap_or(Path::new(DEFAULT));
     let mut authored = match old {
-        Some(old) => old.authored(args.job.parent().unwrap_or(Path::new("")))?,
+        Some(old) => old.authored(args)?,
         // Whoever names reducer and log may do without a file.
-        None if !args.job.exists() && args.reducer.is_some() && args.source.is_some() => {
+        None if !file.exists() && args.reducer.is_some() && args.source.is_some() => {
             Authored::empty("command line")
         }
-        None => job::load(&args.job)?,
+        None => job::load(file)?,
     };
     let mut set = |key: &str, text: &str| authored.set_text(key, text).map_err(Failure::usage);
     if let Some(path) = &args.reducer {
         let path = std::path::absolute(path).map_err(Failure::usage)?;
-        // Whichever way the job names its reducer, this is what counts.
-        set("job.reducer.path", &path.to_string_lossy())?;
+        // Whichever way the job names its reducer, this is what counts. Of a job the hash still
+        // guards it; who repeats a run with another file is told what differs.
+        let key = if old.is_some() { "job.reducer" } else { "job.reducer.path" };
+        set(key, &path.to_string_lossy())?;
     }
     if let Some(url) = &args.source {
         set("source.url", &absolute_url(url)?)?;

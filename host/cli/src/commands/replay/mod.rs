@@ -19,9 +19,9 @@ use std::sync::Arc;
 /// on the command line start at the working directory, paths in the job file at its folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job file.
-    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
-    job: PathBuf,
+    /// The job file; retally.toml unless it is named.
+    #[arg(long, value_name = "FILE")]
+    job: Option<PathBuf>,
     /// Set a value of the job, such as `dedup.window=7d` or `params.gold_from=500.00`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -69,7 +69,10 @@ pub(crate) struct Args {
     /// Go on though the log is no longer what was taken of it. Every report of the run says so.
     #[arg(long, requires = GOES_ON)]
     accept_changed_log: bool,
-    /// Repeat the run of this manifest and compare the digests.
+    /// Repeat the run of this manifest: compare the digests, and check the files of that run. Paths
+    /// of its job start at the folder of `--job`, else at the nearest folder above the run in which
+    /// all of them lie. With `--reducer` another file of the reducer is taken, also one of other
+    /// bytes, which is told.
     #[arg(long, value_name = "MANIFEST")]
     manifest: Option<PathBuf>,
     /// Add a SHA-256 of every object of the log to the input description.
@@ -116,7 +119,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         other => other?,
     };
-    let repeated = repeated.map(|manifest| Repeated::new(manifest, &report.manifest));
+    let repeated = match &old {
+        Some(old) => {
+            let (manifest, asked) = (&old.manifest, args.reducer.is_some());
+            Some(Repeated::new(manifest, &report.manifest, asked, old.altered()?))
+        }
+        None => None,
+    };
     match args.json {
         true => print_json(&report, repeated.as_ref())?,
         false => print_text(&report, repeated.as_ref())?,

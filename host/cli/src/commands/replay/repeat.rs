@@ -1,9 +1,13 @@
-//! The manifest of a run that is repeated.
+//! The run that is repeated: its manifest, the job that this records, where that lies, and whether
+//! the run's files still hold what they say.
 
+use super::Args;
 use crate::error::Failure;
 use anyhow::{Context as _, anyhow};
 use retally_core::manifest::Manifest;
 use retally_engine::job::Authored;
+use retally_engine::rundir::{Checked, check};
+use retally_engine::store::local_path;
 use std::path::{Path, PathBuf};
 
 /// The run that is repeated.
@@ -25,16 +29,89 @@ pub(super) fn load(path: &Path) -> Result<Old, Failure> {
         let text = format!("{}: repeating a run of a range is not built yet", path.display());
         return Err(Failure::usage(anyhow!(text)));
     }
-    Ok(Old { path, manifest })
+    Ok(Old { path: std::path::absolute(path).map_err(Failure::usage)?, manifest })
 }
 
 impl Old {
     /// The job that it records; the new run goes beside the old one.
-    pub(super) fn authored(&self, base: &Path) -> Result<Authored, Failure> {
-        let mut authored = Authored::of_run(&self.manifest, base).map_err(Failure::usage)?;
-        let manifest = std::path::absolute(&self.path).map_err(Failure::usage)?;
-        let beside = manifest.ancestors().nth(2).unwrap_or(Path::new("/"));
+    pub(super) fn authored(&self, args: &Args) -> Result<Authored, Failure> {
+        let base = self.base(args)?;
+        let mut authored = Authored::of_run(&self.manifest, &base).map_err(Failure::usage)?;
+        let beside = self.path.ancestors().nth(2).unwrap_or(Path::new("/"));
         authored.set_text("output.dir", &beside.to_string_lossy()).map_err(Failure::usage)?;
         Ok(authored)
+    }
+
+    /// The folder at which the job's paths start. No manifest tells it: it is that of `--job`, else
+    /// the nearest above the run in which all lies that the job names, else the working directory
+    /// if all lies there.
+    fn base(&self, args: &Args) -> Result<PathBuf, Failure> {
+        if let Some(job) = &args.job {
+            return Ok(job.parent().unwrap_or(Path::new("")).to_owned());
+        }
+        let needed = self.needed(args);
+        let here = std::env::current_dir().map_err(Failure::usage)?;
+        let above = self.path.ancestors().skip(1).chain([here.as_path()]);
+        let holds = |base: &&Path| {
+            needed.iter().all(|path| base.join(path).exists()) && self.has_log(args, base)
+        };
+        if let Some(base) = above.clone().find(holds) {
+            return Ok(base.to_owned());
+        }
+        let is_nowhere = |path: &&String| !above.clone().any(|base| base.join(path).exists());
+        let missing = needed.iter().find(is_nowhere);
+        let names: Vec<String> = missing.map_or(needed.clone(), |path| vec![path.clone()]);
+        let text = format!(
+            "{}: the job of this run names {} from the folder of its job file, which no manifest \
+             tells; it lies in no folder above the run, nor here",
+            self.path.display(),
+            names.join(" and "),
+        );
+        Err(Failure::usage(anyhow!(text)).hint(
+            "name that folder by --job FOLDER/retally.toml, or what lies elsewhere now by \
+             --reducer FILE and --source URL",
+        ))
+    }
+
+    /// The paths that start at the job's folder and that the command line does not replace.
+    fn needed(&self, args: &Args) -> Vec<String> {
+        let written = |key: &str| self.manifest.job.written.get(key)?.as_str();
+        let source = self.source(args);
+        let reducer = written("job.reducer").filter(|_| args.reducer.is_none());
+        let ledger = written("job.ledger");
+        let all = [reducer, ledger].into_iter().flatten().map(str::to_owned).chain(source);
+        all.filter(|path| !path.is_empty() && Path::new(path).is_relative()).collect()
+    }
+
+    /// Where the log lies, from the job's folder or from the root, unless the command line says
+    /// otherwise; of a glob the folder in front of the first part that is a pattern.
+    fn source(&self, args: &Args) -> Option<String> {
+        let url = self.manifest.job.written.get("source.url")?.as_str();
+        let path = local_path(url.filter(|_| args.source.is_none())?).ok()?;
+        let plain = path.split('/').take_while(|part| !part.contains(['*', '?', '[', '{']));
+        Some(plain.collect::<Vec<_>>().join("/"))
+    }
+
+    /// Whether an object of the run's log lies below a folder: many have a folder of that name.
+    fn has_log(&self, args: &Args, base: &Path) -> bool {
+        let Some(source) = self.source(args) else { return true };
+        let (source, objects) = (base.join(source), &self.manifest.input.objects);
+        let has = |path: &str| source.is_file() || source.join(path).exists();
+        objects.is_empty() || objects.iter().any(|object| has(&object.path))
+    }
+
+    /// What is wrong with the files of the run; none: only its manifest is there.
+    pub(super) fn altered(&self) -> Result<Option<Vec<String>>, Failure> {
+        let dir = self.path.parent().unwrap_or(Path::new(""));
+        let is_whole = self.path.ends_with("manifest.json");
+        let mut files = self.manifest.files.iter();
+        if !is_whole || !files.any(|file| dir.join(&file.path).exists()) {
+            return Ok(None);
+        }
+        let report = check(dir).map_err(Failure::usage)?;
+        let differ = report.digests.iter().filter(|digest| !digest.equal());
+        let differ =
+            differ.map(|Checked { what, .. }| format!("its {what} does not follow from it"));
+        Ok(Some(report.findings.iter().cloned().chain(differ).collect()))
     }
 }
