@@ -57,6 +57,88 @@ fn an_altered_run_is_neither_shown_nor_compared() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_seal_that_was_kept_elsewhere_is_asked_for() -> Result<()> {
+    let (project, run) = project()?;
+    let seal = run["seal"].as_str().unwrap_or_default();
+    let right = project.run(&["results", "check", "run", "--seal", seal])?;
+    assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
+    let other = "0".repeat(64);
+    let wrong = project.run(&["results", "check", "run", "--seal", &other])?;
+    assert_eq!(wrong.code, 1, "{}", wrong.stdout);
+    ensure!(wrong.stdout.contains(&format!("the seal is {seal}, not {other}")), "{}", wrong.stdout);
+    let none = project.run(&["results", "check", "run", "--seal", "abc"])?;
+    assert_eq!(none.code, 2, "{}", none.stderr);
+    Ok(())
+}
+
+/// A key of OpenSSH in the project, without a passphrase unless given; none: there is no OpenSSH.
+fn key(project: &Project, name: &str, kind: &str, passphrase: &str) -> bool {
+    let path = project.path(name);
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-t", kind, "-C", "mia", "-N", passphrase, "-f"]).arg(path);
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_signature_covers_every_byte_of_a_run() -> Result<()> {
+    let (project, _) = project()?;
+    if !key(&project, "mia", "ed25519", "") {
+        eprintln!("no ssh-keygen: nothing tested");
+        return Ok(());
+    }
+    ensure!(key(&project, "bob", "ed25519", "") && key(&project, "locked", "ed25519", "secret"));
+    let check = |key: &str| project.run(&["results", "check", "run", "--verify-with", key]);
+    let unsigned = check("mia.pub")?;
+    assert_eq!(unsigned.code, 1);
+    ensure!(unsigned.stdout.contains("nobody has signed this run"), "{}", unsigned.stdout);
+    let signed = project.run(&["results", "sign", "run", "--key", "mia"])?;
+    assert_eq!(signed.code, 0, "{}", signed.stderr);
+    let private = std::fs::read_to_string(project.path("mia"))?;
+    let secret: Vec<&str> = private.lines().filter(|line| !line.contains("-----")).collect();
+    for text in [&signed.stdout, &signed.stderr] {
+        ensure!(!secret.iter().any(|line| text.contains(line)), "the key was printed");
+    }
+    let right = check("mia.pub")?;
+    assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
+    ensure!(right.stdout.contains("signed     by key"), "{}", right.stdout);
+    let other = check("bob.pub")?;
+    assert_eq!(other.code, 1);
+    ensure!(other.stdout.contains("is of another key"), "{}", other.stdout);
+
+    // OpenSSH verifies it, and makes the same.
+    openssh_verifies(&project)?;
+    std::fs::remove_file(project.path("run/manifest.json.sig"))?;
+    let mut by_openssh = Command::new("ssh-keygen");
+    by_openssh.args(["-q", "-Y", "sign", "-n", "retally", "-f"]).arg(project.path("mia"));
+    ensure!(by_openssh.arg(project.path("run/manifest.json")).status()?.success());
+    assert_eq!(check("mia.pub")?.code, 0);
+
+    for (bad, why) in [("locked", "locked by a passphrase"), ("mia.pub", "no private key")] {
+        let refused = project.run(&["results", "sign", "run", "--key", bad])?;
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        ensure!(refused.stderr.contains(why), "{}", refused.stderr);
+    }
+    alter(&project, "run/manifest.json")?;
+    let altered = check("mia.pub")?;
+    ensure!(altered.code != 0, "{}", altered.stdout);
+    let refused = project.run(&["results", "sign", "run", "--key", "mia"])?;
+    ensure!(refused.code == 3 || refused.code == 2, "{}", refused.stderr);
+    Ok(())
+}
+
+fn openssh_verifies(project: &Project) -> Result<()> {
+    let public = std::fs::read_to_string(project.path("mia.pub"))?;
+    project.write("signers", format!("mia {public}"))?;
+    let mut verify = Command::new("ssh-keygen");
+    verify.args(["-Y", "verify", "-n", "retally", "-I", "mia", "-f"]).arg(project.path("signers"));
+    verify.arg("-s").arg(project.path("run/manifest.json.sig"));
+    let manifest = std::fs::File::open(project.path("run/manifest.json"))?;
+    let verified = verify.stdin(manifest).output()?;
+    ensure!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    Ok(())
+}
+
 /// Runs the binary in another folder.
 fn elsewhere(folder: &Path, args: &[&str]) -> Result<retally_tests::Ran> {
     Ok(Command::new(retally_tests::retally()).args(args).current_dir(folder).output()?.into())

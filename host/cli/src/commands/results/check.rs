@@ -1,12 +1,15 @@
 //! `retally results check`: every digest and control total of a run, recomputed from its files
 //! alone.
 
-use super::{tell_marks, unreadable};
+use super::{sign, tell_marks, unreadable};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::text::harmless_lines;
+use anyhow::anyhow;
+use retally_core::digest::Hash;
 use retally_engine::rundir::{CheckReport, RunReader, check};
 use serde_json::{Value, json};
+use ssh_key::HashAlg;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -18,26 +21,56 @@ pub(crate) struct Args {
     /// The run directory.
     #[arg(value_name = "RUN")]
     run: PathBuf,
+    /// The seal that the run must have: from a ticket, a report, or the replay that made it.
+    #[arg(long, value_name = "SEAL")]
+    seal: Option<String>,
+    /// The public key (a `.pub` file of OpenSSH) that must have signed the run.
+    #[arg(long, value_name = "KEY")]
+    verify_with: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let report = check(&args.run).map_err(unreadable)?;
+    let seal = args.seal.as_deref().map(parsed).transpose()?;
+    let key = args.verify_with.as_deref().map(sign::public_key).transpose()?;
+    let mut report = check(&args.run).map_err(unreadable)?;
     // What cannot be opened is among the findings.
     if let Ok(run) = RunReader::open(&args.run) {
         tell_marks(run.manifest());
     }
+    if let Some(expected) = seal
+        && report.seal != expected
+    {
+        let found = report.seal;
+        report.findings.push(format!("the seal is {found}, not {expected} as was asked for"));
+    }
+    let signature = key.as_ref().map(|key| {
+        let why = sign::unverified(report.signature.as_deref(), &report.manifest, key);
+        report.findings.extend(why.clone());
+        why.is_none().then(|| key.fingerprint(HashAlg::Sha256).to_string())
+    });
+    let signed_by = signature.flatten();
     let mut out = std::io::stdout().lock();
     match args.json {
-        true => writeln!(out, "{}", to_json(&report))?,
-        false => out.write_all(harmless_lines(&to_text(&report)).as_bytes())?,
+        true => writeln!(out, "{}", to_json(&report, signed_by.as_deref()))?,
+        false => {
+            out.write_all(harmless_lines(&to_text(&report, signed_by.as_deref())).as_bytes())?
+        }
     }
     Ok(if report.holds() { Exit::Ok } else { Exit::CheckFailed })
 }
 
-fn to_text(report: &CheckReport) -> String {
+/// A seal as it is printed.
+fn parsed(text: &str) -> Result<Hash, Failure> {
+    Hash::parse(&text.trim().to_ascii_lowercase()).ok_or_else(|| {
+        Failure::usage(anyhow!("--seal {text:?} is no seal: it has 64 hexadecimal digits"))
+            .hint("`retally replay` and `retally results check` print it, manifest.json has it")
+    })
+}
+
+fn to_text(report: &CheckReport, signed_by: Option<&str>) -> String {
     let mut t = String::new();
     for digest in &report.digests {
         let (what, recorded) = (digest.what, digest.recorded);
@@ -49,6 +82,9 @@ fn to_text(report: &CheckReport) -> String {
             Err(why) => ("unknown", format!("recorded    {recorded}\n{:30}{why}", "")),
         };
         let _ = writeln!(t, "{word:<9}  {what:<17}  {rest}");
+    }
+    if let Some(key) = signed_by {
+        let _ = writeln!(t, "signed     by key            {key}");
     }
     for finding in &report.findings {
         let _ = writeln!(t, "found: {finding}");
@@ -70,7 +106,7 @@ fn sentences(t: &mut String, sentences: &[&str]) {
     }
 }
 
-fn to_json(report: &CheckReport) -> Value {
+fn to_json(report: &CheckReport, signed_by: Option<&str>) -> Value {
     let digests = report.digests.iter().map(|digest| {
         json!({
             "what": digest.what,
@@ -84,6 +120,7 @@ fn to_json(report: &CheckReport) -> Value {
         "holds": report.holds(),
         "digests": digests.collect::<Vec<_>>(),
         "findings": report.findings,
+        "signed_by": signed_by,
         "proves": report.proves,
         "leaves_open": report.leaves_open,
     })
@@ -92,7 +129,6 @@ fn to_json(report: &CheckReport) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retally_core::digest::Hash;
     use retally_engine::rundir::Checked;
 
     #[test]
@@ -111,11 +147,11 @@ mod tests {
             manifest: Vec::new(),
             signature: None,
         };
-        let text = to_text(&report);
+        let text = to_text(&report, None);
         let begins: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();
         assert_eq!(begins[..5], ["equal", "different", "", "unknown", ""]);
         assert!(text.contains("check failed"));
         assert!(!text.contains("much"), "a check that failed proves nothing");
-        assert_eq!(to_json(&report)["holds"], json!(false));
+        assert_eq!(to_json(&report, None)["holds"], json!(false));
     }
 }

@@ -2,23 +2,26 @@
 
 mod check;
 mod show;
+mod sign;
 
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::text::harmless;
 use retally_core::manifest::Manifest;
 
-/// Show a run's results, and recompute its digests.
+/// Show a run's results, recompute its digests, sign them.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     Show(show::Args),
     Check(check::Args),
+    Sign(sign::Args),
 }
 
 pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Show(args) => show::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Sign(args) => sign::run(&args),
     }
 }
 
