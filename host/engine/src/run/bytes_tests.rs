@@ -37,9 +37,9 @@ impl Rules for Notes {
         state.push(1);
         let net = if number == WIDE { i64::MAX } else { number as i64 };
         let long = "n".repeat((number % 97 * 40) as usize);
-        let note = (number % 3 > 0).then_some(Value::Text(long.as_bytes()));
+        let note = (!number.is_multiple_of(3)).then_some(Value::Text(long.as_bytes()));
         emit(0, &[Some(Value::Decimal(net)), note]);
-        if number % 1000 == 0 {
+        if number.is_multiple_of(1000) {
             emit(1, &[]);
         }
         Ok(())

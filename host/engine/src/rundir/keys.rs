@@ -11,7 +11,8 @@ use retally_core::digest::{
     KeyTree, KeyTreeError, Leaf, state_rows, states_digest, view_rows, views_digest,
 };
 use retally_core::schema::{Column, Kind, Spans, Value, Values};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::ops::Range;
 
 impl RunReader {
@@ -197,11 +198,14 @@ impl RunReader {
             let (mut from, mut upto) = (0, leaves.len());
             while from < upto {
                 let middle = from.midpoint(upto);
-                if !firsts.contains_key(&middle) {
-                    let leaf = KeyRows::new(self, Table::Views, vec![leaves[middle].clone()])?;
-                    firsts.insert(middle, leaf.key().unwrap_or_default().to_vec());
-                }
-                match firsts[&middle].as_slice() <= key.as_bytes() {
+                let first = match firsts.entry(middle) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(unknown) => {
+                        let leaf = KeyRows::new(self, Table::Views, vec![leaves[middle]])?;
+                        unknown.insert(leaf.key().unwrap_or_default().to_vec())
+                    }
+                };
+                match first.as_slice() <= key.as_bytes() {
                     true => from = middle + 1,
                     false => upto = middle,
                 }

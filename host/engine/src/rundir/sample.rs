@@ -368,8 +368,8 @@ impl Sample {
     fn snapshot(&self, before: usize) -> FromSnapshot {
         let mut next: Vec<Position> = Vec::new();
         for (number, partition) in (0u32..).zip(&self.partitions) {
-            let taken = self.blocks[..before].iter().flat_map(|block| &block.stretches);
-            let last = taken.filter(|of| of.partition == number).last();
+            let mut taken = self.blocks[..before].iter().flat_map(|block| &block.stretches);
+            let last = taken.rfind(|of| of.partition == number);
             next.extend(last.map(|of| Position {
                 partition: partition.clone(),
                 offset: of.first_offset + u64::from(of.events),

@@ -176,9 +176,12 @@ fn texts_of<'a>(all: &'a RecordBatch, name: &str) -> &'a StringArray {
     all.column_by_name(name).unwrap().as_string()
 }
 
+/// What is found, and how it is forged.
+type Forgery<'a> = (&'a str, &'a dyn Fn(&Run));
+
 /// Runs a table of forgeries: each is made on a good run, everything computed anew if `reseal`, and
 /// must be found in these words.
-fn refused(run: impl Fn() -> Run, reseal: bool, forgeries: &[(&str, &dyn Fn(&Run))]) {
+fn refused(run: impl Fn() -> Run, reseal: bool, forgeries: &[Forgery<'_>]) {
     for (expected, forge) in forgeries {
         let run = run();
         forge(&run);
