@@ -46,6 +46,7 @@ pub struct Binding {
     pub settings: Settings,
     /// Where in an event key, id and time lie, by the job's words: it decides results too, and is
     /// in no digest, because the same events may lie otherwise in another format.
+    #[serde(default)]
     pub reads: BTreeMap<String, String>,
 }
 
@@ -80,7 +81,9 @@ impl Binding {
     }
 
     fn reads_difference(&self, needed: &Self) -> Option<Difference> {
-        let mut names = self.reads.keys().chain(needed.reads.keys());
+        // An earlier version kept none.
+        let is_known = !self.reads.is_empty();
+        let mut names = self.reads.keys().chain(needed.reads.keys()).filter(|_| is_known);
         let name = names.find(|name| self.reads.get(*name) != needed.reads.get(*name))?;
         let show = |own: &Self| own.reads.get(name).map_or("not set", String::as_str).to_owned();
         Some(Difference { what: name.clone(), held: show(self), needed: show(needed) })

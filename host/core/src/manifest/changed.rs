@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How closely a log was held against what a snapshot took of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Checked {
-    /// Not at all: this kind of log cannot tell.
-    #[serde(rename = "nothing: this log cannot tell")]
+    /// Not at all: this kind of log cannot tell, or the version that ran did not look.
+    #[default]
+    #[serde(rename = "nothing")]
     Nothing,
     /// Names, sizes, order, and of each object what its store or its edges say.
     #[serde(rename = "names, sizes, ETags or edges")]
@@ -21,7 +22,7 @@ pub enum Checked {
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Nothing => "nothing: this log cannot tell",
+            Self::Nothing => "nothing",
             Self::Edges => "names, sizes, ETags or edges",
             Self::EveryByte => "every byte",
         })

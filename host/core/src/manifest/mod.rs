@@ -135,9 +135,11 @@ pub struct FromSnapshot {
     /// First offset of each partition that it does not hold.
     pub next: Vec<Position>,
     /// How closely the log was held against what the snapshot took of it.
+    #[serde(default)]
     pub checked: Checked,
     /// Objects of the log that were not read again, because nothing of them is new: their XXH3 in
     /// the input description is what it was when they were taken.
+    #[serde(default)]
     pub carried: u64,
     /// In what the log had changed, here or earlier in the history, and was gone on with all the
     /// same.

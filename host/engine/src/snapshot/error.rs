@@ -33,17 +33,6 @@ pub enum SnapshotError {
         /// The latest format that can be read.
         known: u32,
     },
-    /// An earlier version wrote it, which kept less than is needed.
-    #[error(
-        "{file} has snapshot format {found}, which does not tell what was taken of the log; replay \
-         from the start, and remove it or name another folder"
-    )]
-    Older {
-        /// The file.
-        file: String,
-        /// Its format.
-        found: u32,
-    },
     /// A file is as it was written, and still makes no sense.
     #[error("{file} is broken: {why}")]
     Broken {

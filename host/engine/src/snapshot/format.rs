@@ -41,9 +41,11 @@ pub(super) struct Body {
     pub(super) seed: Seed,
     pub(super) groups: Vec<GroupFiles>,
     pub(super) outcomes: Part,
-    /// What was taken of the log.
+    /// What was taken of the log; format 1 has none.
+    #[serde(default)]
     pub(super) receipts: Vec<Receipt>,
     /// In what the log had changed, and was gone on with all the same.
+    #[serde(default)]
     pub(super) accepted: Vec<Change>,
 }
 
@@ -93,9 +95,6 @@ impl Body {
         if probe.format > SnapshotFormat::CURRENT {
             let (found, known) = (probe.format.0, SnapshotFormat::CURRENT.0);
             return Err(SnapshotError::Newer { file, found, known });
-        }
-        if probe.format < SnapshotFormat::CURRENT {
-            return Err(SnapshotError::Older { file, found: probe.format.0 });
         }
         let body: Self = serde_json::from_str(body).map_err(broken)?;
         body.check().map_err(|why| SnapshotError::broken(&file, why))?;
