@@ -64,6 +64,9 @@ pub struct Param {
     /// The value, as [`display`] writes it: the job's, else the default that the reducer declares;
     /// none: there is neither.
     pub value: Option<String>,
+    /// Whether it is the reducer's default. In no digest: it decides nothing who said a value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_default: bool,
 }
 
 /// Which events of the log a run takes.
@@ -126,12 +129,13 @@ impl Range {
 }
 
 impl Param {
-    /// The params of a reducer: what it declares, and the one row of columns that it gets.
-    pub fn all(fields: &[Field], columns: &[Column]) -> Vec<Self> {
-        let param = |(field, column): (&Field, &Column)| Self {
-            name: field.name.clone(),
-            kind: field.kind,
-            value: column.get(0).map(|value| display(value, field.kind)),
+    /// The params of a reducer: what it declares, the one row of columns that it gets, and which of
+    /// them the job sets.
+    pub fn all(fields: &[Field], columns: &[Column], is_set: impl Fn(&str) -> bool) -> Vec<Self> {
+        let param = |(field, column): (&Field, &Column)| {
+            let value = column.get(0).map(|value| display(value, field.kind));
+            let is_default = value.is_some() && !is_set(&field.name);
+            Self { name: field.name.clone(), kind: field.kind, value, is_default }
         };
         fields.iter().zip(columns).map(param).collect()
     }
@@ -222,7 +226,8 @@ impl Settings {
         self.params.iter().chain(&needed.params).find_map(|param| {
             let [held, needed] = [self, needed]
                 .map(|settings| settings.params.iter().find(|other| other.name == param.name));
-            if held == needed {
+            let means = |param: Option<&Param>| param.map(|p| (p.kind, p.value.clone()));
+            if means(held) == means(needed) {
                 return None;
             }
             let what = format!("param {}", param.name);

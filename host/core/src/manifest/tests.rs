@@ -13,6 +13,7 @@ fn settings() -> Settings {
         name: name.into(),
         kind,
         value: value.map(str::to_owned),
+        is_default: false,
     };
     Settings {
         order: Order::Log,
@@ -273,7 +274,7 @@ fn params_are_shown_as_they_are_read() {
     let mut columns = [Column::new(fields[0].kind), Column::new(Kind::Date)];
     columns[0].push(Some(Value::Decimal(-1500))).unwrap();
     columns[1].push(None).unwrap();
-    let params = Param::all(&fields, &columns);
+    let params = Param::all(&fields, &columns, |_| true);
     assert_eq!(params[0].value.as_deref(), Some("-1.500"));
     let read: Vec<_> = params.iter().map(|param| param.column().unwrap()).collect();
     assert_eq!(read, columns);

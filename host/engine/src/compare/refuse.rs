@@ -69,10 +69,15 @@ fn same_bytes(a: &Object, b: &Object) -> bool {
         && same(a.sha256.zip(b.sha256).map(|(a, b)| a == b))
 }
 
-/// The first setting that differs. A param that one version alone declares is no difference.
+/// The first setting that differs. A param that one version alone declares is no difference, nor is
+/// one that both leave at their own defaults: these are the reducers', not the jobs'.
 fn settings(a: &Settings, b: &Settings) -> Option<String> {
     let shared = |own: &Settings, other: &Settings| {
-        let both = |param: &&Param| other.params.iter().any(|p| p.name == param.name);
+        let both = |param: &&Param| {
+            let is_set = |p: &Param| !p.is_default && p.value.is_some();
+            let mut others = other.params.iter();
+            others.any(|p| p.name == param.name && (is_set(p) || is_set(param)))
+        };
         let mut params: Vec<Param> = own.params.iter().filter(both).cloned().collect();
         params.sort_by(|a, b| a.name.cmp(&b.name));
         Settings { params, ..own.clone() }
@@ -82,7 +87,7 @@ fn settings(a: &Settings, b: &Settings) -> Option<String> {
     Some(format!("their jobs differ in {what}: {a} and {b}"))
 }
 
-/// Notes of the params that one version alone declares.
+/// Notes of the params that one version alone declares, and of those whose defaults differ.
 pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<Note> {
     let lone = |own: &Manifest, other: &Manifest, side: &str| -> Vec<Note> {
         let others = &other.job.settings.params;
@@ -92,7 +97,18 @@ pub(crate) fn lone_params(a: &Manifest, b: &Manifest) -> Vec<Note> {
             |param: &Param| format!("the param `{}` is declared by {side} alone", param.name);
         alone.map(|param| Note::new(NoteCode::OneVersion, text(param))).collect()
     };
-    [lone(a, b, "A"), lone(b, a, "B")].concat()
+    let moved = a.job.settings.params.iter().filter_map(|param| {
+        let other = b.job.settings.params.iter().find(|other| other.name == param.name)?;
+        let differs = param.is_default && other.is_default && param.value != other.value;
+        let (name, [a, b]) = (&param.name, [param, other].map(|p| p.value.as_deref()));
+        let text = format!(
+            "the param `{name}` is {} by default in A, {} in B",
+            a.unwrap_or("none"),
+            b.unwrap_or("none")
+        );
+        differs.then(|| Note::new(NoteCode::OneVersion, text))
+    });
+    [lone(a, b, "A"), lone(b, a, "B"), moved.collect()].concat()
 }
 
 /// Notes of logs that look misread, each once.

@@ -54,7 +54,7 @@ impl Authored {
             let value = settings[setting.name()].as_str().unwrap_or_default();
             authored.set_text(setting.key, value)?;
         }
-        for param in &run.job.settings.params {
+        for param in run.job.settings.params.iter().filter(|param| !param.is_default) {
             if let Some(value) = &param.value {
                 authored.set_text(&format!("params.{}", param.name), value)?;
             }
@@ -81,6 +81,7 @@ mod tests {
             name: name.into(),
             kind: Kind::Decimal { scale: 2 },
             value: Some(text.into()),
+            is_default: false,
         };
         let settings = Settings {
             order: job.order,

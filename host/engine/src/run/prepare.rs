@@ -285,7 +285,9 @@ fn settings(
         window: job.window,
         on_conflict: job.on_conflict,
         on_trap: job.on_trap,
-        params: Param::all(&reducer.description().params, params),
+        params: Param::all(&reducer.description().params, params, |name| {
+            job.params.iter().any(|(set, _)| set == name)
+        }),
         keys,
         range: Range { limit: options.limit, ..Range::default() },
         ledger: ledger.entries(),

@@ -393,6 +393,7 @@ impl Sample {
             name: name.into(),
             kind,
             value: value.map(str::to_owned),
+            is_default: false,
         };
         let filtered = |block: &Block| block.outcomes.contains(&Outcome::Filtered);
         let quarantined = self.blocks.iter().flat_map(|block| &block.refused);

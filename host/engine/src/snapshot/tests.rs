@@ -31,6 +31,7 @@ fn binding() -> Binding {
                 name: "gold_from".into(),
                 kind: Kind::Decimal { scale: 2 },
                 value: Some("1000.00".into()),
+                is_default: false,
             }],
             keys: None,
             range: Range::default(),
