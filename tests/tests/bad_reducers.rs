@@ -33,6 +33,23 @@ fn a_panic_shows_message_place_event_and_state() -> Result<()> {
 }
 
 #[test]
+fn a_trap_shows_the_state_by_its_names_and_leads_only_where_something_is() -> Result<()> {
+    let (project, ran) = at_three("panic")?;
+    assert!(ran.stderr.contains("  state  none yet\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--from-snapshot"), "there is none: {}", ran.stderr);
+    let one = |n: u64, what: &str| line(n, what).replace(&format!("\"k{n}\""), "\"k\"");
+    project.write("log/a.jsonl", one(0, "ok") + &one(1, "ok"))?;
+    project.replay(&["--snapshot", "file:kept"])?;
+    project.write("log/a.jsonl", one(0, "ok") + &one(1, "ok") + &one(2, "panic"))?;
+    let ran = project.run(&["replay", "--snapshot", "file:kept"])?;
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let state = "  state  { total: 200, count: 2, oddity: 0 }\n";
+    assert!(ran.stderr.contains(state), "{}", ran.stderr);
+    assert!(ran.stderr.contains("go on with --from-snapshot "), "{}", ran.stderr);
+    Ok(())
+}
+
+#[test]
 fn a_trap_can_be_rejected_by_the_job() -> Result<()> {
     let (project, _) = at_three("trap")?;
     let run = project.replay(&["--set", "limits.on_trap=reject"])?;

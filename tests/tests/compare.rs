@@ -123,6 +123,36 @@ fn all_bytes_of_a_log_are_read_however_it_is_stored() -> Result<()> {
     Ok(())
 }
 
+/// A tolerance that is asked for holds of decimals too, and what it lets pass is told.
+#[test]
+fn decimals_within_a_tolerance_that_is_asked_for_count_as_equal() -> Result<()> {
+    let project = two()?;
+    let csv = project.run(&["results", "show", "a", "--format", "csv"])?.stdout;
+    project.write("known.csv", csv.replacen(",200.00,", ",200.01,", 1))?;
+    assert!(csv.contains(",200.00,"), "{csv}");
+    let (code, found) = compare(&project, &["a", "--known", "known.csv"])?;
+    assert_eq!((code, &found["keys"]["different"]), (1, &1.into()));
+    let all: Vec<String> =
+        ["gross", "net", "refunds", "largest"].map(|f| format!("--tolerance={f}=0.01")).into();
+    let mut args = vec!["a", "--known", "known.csv"];
+    args.extend(all.iter().map(String::as_str));
+    let (code, found) = compare(&project, &args)?;
+    assert_eq!((code, &found["verdict"]), (0, &"same".into()));
+    let fields = found["fields"].as_array().context("no fields")?;
+    let passed =
+        |name: &str| fields.iter().map(|f| f["tolerated"][name].clone()).collect::<Vec<_>>();
+    assert!(passed("sum").contains(&"0.01".into()), "{:?}", passed("sum"));
+    assert!(found["totals"].to_string().contains("\"tolerated\":\"0.01\""), "{}", found["totals"]);
+    args.pop();
+    let narrow = all.iter().map(|flag| flag.replace("0.01", "0.009")).collect::<Vec<_>>();
+    let args: Vec<&str> = ["a", "--known", "known.csv"]
+        .into_iter()
+        .chain(narrow.iter().map(String::as_str))
+        .collect();
+    assert_eq!(compare(&project, &args)?.0, 1);
+    Ok(())
+}
+
 /// Two runs of which one nets a refund less: by month in one pass and from files.
 #[test]
 fn totals_are_told_by_month_of_event_time() -> Result<()> {
@@ -225,7 +255,7 @@ fn what_means_nothing_is_refused() -> Result<()> {
         (&["compare", "a"][..], "two runs are compared, and one is given"),
         (&["compare"], "two runs are compared, and none is given"),
         (&["compare", "a", "b", "--known", "x.csv"], "are compared with one run, not with 2"),
-        (&["compare", "a", "b", "--tolerance", "net=1"], "only floats may have one"),
+        (&["compare", "a", "b", "--tolerance", "tier=1"], "floats and decimals may have one"),
         (&["compare", "a", "b", "--by", "nobody"], "cannot group by `nobody`"),
         (&["compare", "a", "log"], "is no run directory"),
         (&["compare", "a", "b", "--limit", "3"], "--limit is for two reducers over a log"),

@@ -70,6 +70,40 @@ fn two_reducers_stand_side_by_side_and_part_where_they_part() -> Result<()> {
     Ok(())
 }
 
+/// What a comparison lets pass, and its command that leads on, does not part two versions here.
+#[test]
+fn two_reducers_do_not_part_within_a_tolerance() -> Result<()> {
+    let project = project()?;
+    let [a, b] = ["orders", "orders-v2"].map(|name| reducer(name).display().to_string());
+    let sides = ["who", "--a", &a, "--b", &b];
+    let one = project.run(&["explain", "who", "--tolerance", "net=0.01"])?;
+    assert_eq!(one.code, 2, "{}", one.stdout);
+    let wrong = project.run(&[&["explain"], &sides[..], &["--tolerance", "tier=1"]].concat())?;
+    assert_eq!(wrong.code, 2, "{}", wrong.stdout);
+    assert!(wrong.stderr.contains("only floats and decimals may have one"), "{}", wrong.stderr);
+    let asked = explain(&project, &[&sides[..], &["--tolerance", "net=0.01"]].concat())?;
+    assert!(!asked["first_difference"].is_null(), "the tier is another: {asked}");
+    let compared = ["compare", "--a", &a, "--b", &b, "--quiet", "--tolerance", "net=0.01"];
+    let told = project.run(&compared)?;
+    let hint = told.stdout.lines().find(|line| line.starts_with("hint: retally explain"));
+    let hint = hint.context(told.stdout.clone())?;
+    assert!(hint.contains("--tolerance net=0.01 who"), "{hint}");
+    Ok(())
+}
+
+/// The name of a member without a slash is that member.
+#[test]
+fn a_key_may_be_named_by_its_member_alone() -> Result<()> {
+    let project = project()?;
+    let whole = project.replay(&["--out", "pointer"])?;
+    project.edit_job("key = \"/account_id\"", "key = \"account_id\"")?;
+    let named = project.replay(&["--out", "member"])?;
+    for digest in ["digest", "job_digest", "seal"] {
+        assert_eq!(whole[digest], named[digest], "{digest}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_part_is_told_and_the_rest_counted() -> Result<()> {
     let project = project()?;

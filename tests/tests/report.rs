@@ -225,15 +225,14 @@ fn a_title_and_a_note_are_text_on_the_page_and_in_the_comment() -> Result<()> {
     assert!(own.contains("<li>one</li>") && own.contains("&#60;b&#62;x&#60;/b&#62;"), "{own}");
     assert!(page.contains("<title>FIN-1\\n="), "{page}");
     let comment = retally_report::markdown(&outline);
-    // Neither between fences nor between backticks is anybody called.
     let outside: Vec<&str> = comment.split("```").step_by(2).collect();
     let outside = outside.concat().split('`').step_by(2).collect::<String>();
     assert!(!outside.contains("<img") && !outside.contains("<!--"), "{outside}");
     assert!(!outside.contains("@all") && !outside.contains("://evil"), "{outside}");
     assert!(comment.starts_with("### 🔶 Different: FIN-1"), "{comment}");
     assert!(comment.contains("`FIN-1` and **all**"), "{comment}");
-    let long = Outline::of(&c).titled(&HOSTILE.repeat(900)).noted(&"word ".repeat(90_000));
-    let comment = retally_report::markdown(&long);
+    let long = Outline::of(&c).titled(&HOSTILE.repeat(900));
+    let comment = retally_report::markdown(&long.noted(&"word ".repeat(90_000)));
     assert!(comment.chars().count() <= retally_report::markdown::MAX_CHARS);
     assert!(comment.contains("… and more, on the page"));
     assert!(comment.contains("| Total of |"), "what was compared is still told");
@@ -266,12 +265,9 @@ fn the_same_money_is_told_once() -> Result<()> {
     let mut gross = found.totals[0].clone();
     gross.field = "gross".into();
     found.totals.insert(1, gross);
-    let told = terminal(&found);
-    let money = "net is lower by 117.38 over every currency: 149,354.32 instead of 149,471.70;";
-    assert!(told.contains(money), "{told}");
-    assert_eq!(told.matches("117.38 over").count(), 1, "{told}");
-    assert!(told.replace("\n    ", " ").contains("gross differs by the same."), "{told}");
-    assert!(markdown(&found).contains("`gross` differs by the same."));
+    let told = terminal(&found).replace("\n    ", " ");
+    assert_eq!(told.matches("is lower by 117.38 over every currency: 149,354.32").count(), 1);
+    assert!(told.contains("gross differs by the same."), "{told}");
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 //! alone has, or has as another kind, is named and never called equal.
 
 use super::error::CompareError;
-use super::exact::{delta_scale, finer};
+use super::exact::{Delta, delta_scale, finer};
 use super::limits;
 use super::model::{Aligned, Alignment, Lone, Place, RowKey, SideOf};
-use retally_core::schema::{EmitKind, Field, Kind, ViewShape};
+use retally_core::schema::{EmitKind, Exact, Field, Kind, ViewShape};
 use std::collections::BTreeMap;
 
 /// What a version declares of its results.
@@ -20,7 +20,7 @@ pub struct Declared<'a> {
 /// What a person asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Fields of kind float, and how far apart their values may be.
+    /// Float and decimal fields, and how far apart their values may be and count as equal.
     pub tolerances: BTreeMap<String, String>,
     /// The field by whose values totals are grouped; `month` where no field is called so: the month
     /// of event time.
@@ -42,8 +42,40 @@ pub struct Pair {
     pub kind_a: Kind,
     /// B's kind.
     pub kind_b: Kind,
-    /// How far apart two floats may be, and how it was asked for.
-    pub tolerance: Option<(f64, String)>,
+    /// How far apart two values may be and count as equal, if somebody asked for it.
+    pub tolerance: Option<Tolerance>,
+}
+
+/// How far apart two floats or decimals may be and count as equal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tolerance {
+    /// Of floats.
+    float: f64,
+    /// Of decimals.
+    exact: Option<Exact>,
+    /// How it was asked for.
+    pub text: String,
+}
+
+impl Tolerance {
+    /// Reads a number; none: it is none to measure by.
+    fn of(text: &str) -> Option<Self> {
+        let float = text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
+        let exact = text.parse::<Exact>().ok().filter(|exact| exact.units >= 0);
+        Some(Self { float, exact, text: text.to_owned() })
+    }
+
+    /// Whether a difference is within it.
+    pub(crate) fn allows(&self, delta: Delta) -> bool {
+        match delta {
+            Delta::Float(delta) => delta.abs() <= self.float,
+            Delta::Exact { units, scale } => self.exact.is_some_and(|most| {
+                units
+                    .checked_abs()
+                    .is_some_and(|units| Exact { units, scale }.compare(most).is_le())
+            }),
+        }
+    }
 }
 
 impl Pair {
@@ -158,22 +190,25 @@ impl Plan {
 
     fn tolerate(&mut self, tolerances: &BTreeMap<String, String>) -> Result<(), CompareError> {
         for (field, text) in tolerances {
-            let number = text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0);
             let wrong = || CompareError::Tolerance(field.clone(), text.clone());
-            let number = number.ok_or_else(wrong)?;
+            let tolerance = Tolerance::of(text).ok_or_else(wrong)?;
             let of_name = |pair: &&Pair| pair.name == *field;
             let kinds: Vec<Kind> = self.pairs().filter(of_name).map(Pair::kind).collect();
-            if !kinds.contains(&Kind::Float) {
-                let floats = || self.names(|pair| pair.kind() == Kind::Float);
+            if !kinds.iter().any(|kind| is_tolerant(*kind)) {
+                let tolerant = || self.names(|pair| is_tolerant(pair.kind()));
                 return Err(match kinds.first() {
                     Some(&kind) => CompareError::ExactKind(field.clone(), kind),
-                    None => CompareError::UnknownTolerance(field.clone(), floats()),
+                    None => CompareError::UnknownTolerance(field.clone(), tolerant()),
                 });
+            }
+            let is_decimal = |kind: &Kind| matches!(kind, Kind::Decimal { .. });
+            if tolerance.exact.is_none() && kinds.iter().any(is_decimal) {
+                return Err(wrong());
             }
             let emits = self.emits.iter_mut().flat_map(|emit| &mut emit.fields.pairs);
             let pairs = self.view.pairs.iter_mut().chain(emits);
-            for pair in pairs.filter(|pair| pair.name == *field && pair.kind() == Kind::Float) {
-                pair.tolerance = Some((number, text.clone()));
+            for pair in pairs.filter(|pair| pair.name == *field && is_tolerant(pair.kind())) {
+                pair.tolerance = Some(tolerance.clone());
             }
         }
         Ok(())
@@ -253,6 +288,11 @@ impl Fields {
     }
 }
 
+/// Whether values of a kind may be apart and count as equal, if asked for.
+fn is_tolerant(kind: Kind) -> bool {
+    matches!(kind, Kind::Float | Kind::Decimal { .. })
+}
+
 /// Decimals of two scales are one kind of value; everything else is comparable with itself alone.
 fn comparable(a: Kind, b: Kind) -> bool {
     a == b || matches!((a, b), (Kind::Decimal { .. }, Kind::Decimal { .. }))
@@ -307,17 +347,23 @@ mod tests {
     }
 
     #[test]
-    fn a_tolerance_is_for_floats() {
-        let a = shape(&[("x", Kind::Float), ("n", Kind::Integer)], &[]);
+    fn a_tolerance_is_for_floats_and_decimals() {
+        let money = Kind::Decimal { scale: 2 };
+        let a = shape(&[("x", Kind::Float), ("n", Kind::Integer), ("net", money)], &[]);
         let ask = |field: &str, text: &str| {
             let tolerances = BTreeMap::from([(field.to_owned(), text.to_owned())]);
             let options = Options { tolerances, ..Options::default() };
             plan(&a, &a, &options).map(|plan| plan.view.pairs[0].tolerance.clone())
         };
-        assert_eq!(ask("x", "1e-9").unwrap(), Some((1e-9, "1e-9".into())));
+        let text = |tolerance: Option<Tolerance>| tolerance.map(|tolerance| tolerance.text);
+        assert_eq!(text(ask("x", "1e-9").unwrap()).as_deref(), Some("1e-9"));
         let told = |field, text| ask(field, text).unwrap_err().to_string();
         assert!(told("n", "1").starts_with("a tolerance is given for `n`, which is integer: only"));
-        assert!(told("y", "1").ends_with("no field that both sides have; there are `x`"));
+        assert!(told("y", "1").ends_with("no field that both sides have; there are `x`, `net`"));
+        assert!(told("net", "1e-9").starts_with("the tolerance of `net` is \"1e-9\"; it must be"));
+        let cents = Tolerance::of("0.01").unwrap();
+        let allows = |units| cents.allows(Delta::Exact { units, scale: 4 });
+        assert!(allows(100) && allows(-100) && !allows(101) && !allows(i128::MIN));
         assert!(told("x", "-1").starts_with("the tolerance of `x` is \"-1\"; it must be a number"));
     }
 }

@@ -14,12 +14,15 @@ pub enum CompareError {
     UnknownTolerance(String, Vec<String>),
     /// A tolerance for a field of a kind that is compared exactly, always.
     #[error(
-        "a tolerance is given for `{0}`, which is {1}: only floats may have one, everything else \
-         is compared exactly"
+        "a tolerance is given for `{0}`, which is {1}: only floats and decimals may have one, \
+         everything else is compared exactly"
     )]
     ExactKind(String, Kind),
     /// A field's tolerance that is no number to measure by.
-    #[error("the tolerance of `{0}` is {1:?}; it must be a number, zero or more, like 1e-9")]
+    #[error(
+        "the tolerance of `{0}` is {1:?}; it must be a number, zero or more: of floats like 1e-9, \
+         of decimals like 0.01"
+    )]
     Tolerance(String, String),
     /// Groups by a field that is not compared, and the fields by which one can.
     #[error(

@@ -137,12 +137,16 @@ impl RowTally {
         lone: &mut Vec<LoneTotal>,
     ) -> (Vec<FieldDifference>, Vec<Total>) {
         let fields = std::mem::take(&mut self.tallies).into_iter().zip(&self.fields.pairs);
-        let fields = fields.map(|(tally, pair)| tally.finish(pair)).collect();
+        let fields: Vec<_> = fields.map(|(tally, pair)| tally.finish(pair)).collect();
         // Of rows that were not fed nothing is known.
         if self.whole {
             lone.extend(std::mem::take(&mut self.lone).finish(&self.fields, self.summed.place()));
         }
-        (fields, self.summed.totals(&self.fields, &self.sums, &self.moved, 0, self.whole))
+        let mut totals = self.summed.totals(&self.fields, &self.sums, &self.moved, 0, self.whole);
+        for (total, (pair, _)) in totals.iter_mut().zip(&self.summed.pairs) {
+            total.tolerated = fields[*pair].tolerated.as_ref().map(|of| of.sum.clone());
+        }
+        (fields, totals)
     }
 }
 
@@ -156,6 +160,9 @@ struct FieldTally {
     tolerated: u64,
     tolerated_sum: f64,
     tolerated_largest: f64,
+    /// The same of decimals.
+    tolerated_units: i128,
+    tolerated_size: u128,
     numbers: Numbers,
     transitions: BTreeMap<(Option<String>, Option<String>), u64>,
     others: u64,
@@ -205,9 +212,17 @@ impl FieldTally {
             Judged::Same => return Ok(()),
             Judged::Tolerated(delta) => {
                 self.tolerated += 1;
-                if let Delta::Float(delta) = delta {
-                    self.tolerated_sum += delta;
-                    self.tolerated_largest = self.tolerated_largest.max(delta.abs());
+                match delta {
+                    Delta::Float(delta) => {
+                        self.tolerated_sum += delta;
+                        self.tolerated_largest = self.tolerated_largest.max(delta.abs());
+                    }
+                    Delta::Exact { units, .. } => {
+                        let sum = self.tolerated_units.checked_add(units);
+                        let wrong = || CompareError::Sum(pair.name.clone());
+                        self.tolerated_units = sum.ok_or_else(wrong)?;
+                        self.tolerated_size = self.tolerated_size.max(units.unsigned_abs());
+                    }
                 }
                 return Ok(());
             }
@@ -245,11 +260,18 @@ impl FieldTally {
     }
 
     fn finish(self, pair: &Pair) -> FieldDifference {
-        let tolerated = pair.tolerance.clone().map(|(_, tolerance)| Tolerated {
-            tolerance,
+        let (sum, largest) = match delta_scale(pair.kind_a, pair.kind_b) {
+            None => (float_text(self.tolerated_sum), float_text(self.tolerated_largest)),
+            Some(scale) => {
+                let largest = i128::try_from(self.tolerated_size).unwrap_or(i128::MAX);
+                (units_text(self.tolerated_units, scale), units_text(largest, scale))
+            }
+        };
+        let tolerated = pair.tolerance.clone().map(|tolerance| Tolerated {
+            tolerance: tolerance.text,
             values: self.tolerated,
-            sum: float_text(self.tolerated_sum),
-            largest: float_text(self.tolerated_largest),
+            sum,
+            largest,
         });
         let changes = !self.transitions.is_empty() || self.others > 0;
         FieldDifference {

@@ -1,9 +1,9 @@
 //! Whether two values, rows or lists of rows are the same: the one place that says what equal
-//! means. Floats are the same by their bits, unless a tolerance says how far apart they may be;
-//! decimals of two scales by their value; JSON by its text as it stood in the event.
+//! means. Floats are the same by their bits, decimals of two scales by their value, unless a
+//! tolerance says how far apart two of them may be; JSON by its text as it stood in the event.
 
 use super::align::{Fields, Pair};
-use super::exact::units;
+use super::exact::{delta, units};
 use super::model::SideOf;
 use super::sink::Delta;
 use retally_core::schema::{Column, Kind, Value};
@@ -70,23 +70,21 @@ pub fn judge(pair: &Pair, a: Option<Value<'_>>, b: Option<Value<'_>>) -> Judged 
         return if a.is_none() && b.is_none() { Judged::Same } else { Judged::Different };
     };
     let same = match (a, b) {
-        (Value::Float(a), Value::Float(b)) => {
-            if a.to_bits() == b.to_bits() {
-                return Judged::Same;
-            }
-            let within = |(tolerance, _): &&(f64, String)| (b - a).abs() <= *tolerance;
-            return match pair.tolerance.as_ref().filter(within) {
-                Some(_) => Judged::Tolerated(Delta::Float(b - a)),
-                None => Judged::Different,
-            };
-        }
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
         (Value::Decimal(_), Value::Decimal(_)) if pair.kind_a != pair.kind_b => {
             let scale = if let Kind::Decimal { scale } = pair.kind() { scale } else { 0 };
             units(a, pair.kind_a, scale) == units(b, pair.kind_b, scale)
         }
         (a, b) => a == b,
     };
-    if same { Judged::Same } else { Judged::Different }
+    match &pair.tolerance {
+        _ if same => Judged::Same,
+        None => Judged::Different,
+        Some(tolerance) => match delta(Some(a), Some(b), pair.kind_a, pair.kind_b) {
+            Some(delta) if tolerance.allows(delta) => Judged::Tolerated(delta),
+            _ => Judged::Different,
+        },
+    }
 }
 
 impl Fields {

@@ -38,7 +38,7 @@ mod totals;
 mod view;
 mod worst;
 
-pub use align::{By, Declared, Emits, Fields, Options, Pair, Plan};
+pub use align::{By, Declared, Emits, Fields, Options, Pair, Plan, Tolerance};
 pub use attribution::{KeyFacts, Words};
 pub use divergence::First;
 pub use emits::Records;

@@ -1,7 +1,7 @@
 //! What must be said before any number, and what a comparison shows and leaves open: the same
 //! sentences for all three ways to compare.
 
-use super::align::{Fields, Plan};
+use super::align::{Fields, Plan, Tolerance};
 use super::model::{
     Alignment, Comparison, FirstDivergence, How, KeyDifference, Lone, Note, NoteCode, Place, Read,
     RowKey, Side, Verdict,
@@ -89,7 +89,7 @@ pub(super) fn notes_of(how: How, plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     }
     let mut told = Vec::new();
     for pair in plan.pairs() {
-        if let Some((_, text)) = &pair.tolerance
+        if let Some(Tolerance { text, .. }) = &pair.tolerance
             && !told.contains(&&pair.name)
         {
             told.push(&pair.name);

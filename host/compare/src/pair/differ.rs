@@ -120,7 +120,8 @@ pub(super) fn mark(
 ) {
     for pair in &fields.pairs {
         let (a, b) = (&columns[0][pair.a], &columns[1][pair.b]);
-        if a.missing.is_empty() && b.missing.is_empty() && pair.kind_a == pair.kind_b {
+        let is_plain = pair.kind_a == pair.kind_b && pair.tolerance.is_none();
+        if a.missing.is_empty() && b.missing.is_empty() && is_plain {
             mark_values(pair, a, b, facing, marks);
         } else {
             facing.each(marks, |_, _| false, |i, j| same(pair, a.get(i), b.get(j)));

@@ -8,6 +8,7 @@ mod civil;
 mod columns;
 mod description;
 mod exact;
+mod layout;
 pub(crate) mod pick;
 pub(crate) mod text;
 
@@ -19,6 +20,7 @@ pub use description::{
     StateShape, VIEW_COLUMNS, ViewShape,
 };
 pub use exact::{Exact, ExactError};
+pub use layout::{LayoutError, shown_state};
 pub(crate) use text::serde_as_text;
 pub use text::{display, write_text};
 

@@ -247,7 +247,7 @@ impl<'a> Compared<'a> {
         let head = head(How::Runs, sides, notes, read, options);
         let mut comparison = tally.finish(head, &words, &mut first);
         totals::fill(&mut comparison.totals, &a.totals, &b.totals);
-        comparison.explain = explain([a, b], &options.job);
+        comparison.explain = explain([a, b], &options.job, &options.options.tolerances);
         Ok(comparison)
     }
 }

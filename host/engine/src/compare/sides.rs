@@ -7,6 +7,7 @@ use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
 use retally_core::manifest::{FromSnapshot, Manifest};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An error about a run's files.
@@ -73,7 +74,11 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
 
 /// The words of the command that explains a key under both versions, up to where the key stands.
 /// Paths are those of the jobs, from the folder of the job file.
-pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> Vec<String> {
+pub(super) fn explain(
+    manifests: [&Manifest; 2],
+    job: &str,
+    tolerances: &BTreeMap<String, String>,
+) -> Vec<String> {
     let path = |manifest: &Manifest| {
         let written = manifest.job.written.get("job.reducer")?.as_str()?.to_owned();
         // No report tells where things lie on a machine.
@@ -87,6 +92,9 @@ pub(super) fn explain(manifests: [&Manifest; 2], job: &str) -> Vec<String> {
         && a != b
     {
         words.extend(["--a".to_owned(), a, "--b".to_owned(), b]);
+        for (field, number) in tolerances {
+            words.extend(["--tolerance".to_owned(), format!("{field}={number}")]);
+        }
     }
     words
 }

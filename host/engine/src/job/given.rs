@@ -114,7 +114,7 @@ impl Given<'_> {
         Ok(())
     }
 
-    /// A JSON pointer, a column, or one of the words that begin with `@`.
+    /// A JSON pointer, the name of a member or a column, or one of the words that begin with `@`.
     fn read_address(&self, text: &str, format: Format) -> Result<Address, JobError> {
         if text == "@position" {
             return Ok(Address::Position);
@@ -130,10 +130,11 @@ impl Given<'_> {
         if text.starts_with('/') {
             return Ok(Address::Path(text.to_owned()));
         }
-        if text.is_empty() || format == Format::Json {
+        // The name of a column may hold anything; that of a member is told from a pointer by this.
+        if text.is_empty() || format == Format::Json && text.contains('/') {
             return Err(self.wrong(format!("{text:?} is no JSON pointer; write \"/{text}\"")));
         }
-        // A bare column name, escaped as JSON pointers are.
+        // A bare name of a member or a column, escaped as JSON pointers are.
         Ok(Address::Path(format!("/{}", text.replace('~', "~0").replace('/', "~1"))))
     }
 

@@ -269,8 +269,8 @@ fn values_that_make_no_sense_say_what_would() {
         ),
         (
             "\"/account_id\", ",
-            "\"account_id\", ",
-            "10: source.key: \"account_id\" is no JSON pointer; write \"/account_id\"",
+            "\"account/id\", ",
+            "10: source.key: \"account/id\" is no JSON pointer; write \"/account/id\"",
         ),
         (
             "\"/account_id\", ",

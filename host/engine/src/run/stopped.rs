@@ -5,8 +5,10 @@ use super::error::{RunError, Stopped};
 use super::prepare::Prepared;
 use super::schedule::StopAt;
 use crate::ledger::Ledger;
+use crate::snapshot::Store;
 use retally_core::decode::original;
 use retally_core::reduce::StopCause;
+use retally_core::schema::shown_state;
 use retally_core::shard::Decoded;
 
 /// How many bytes of an event or a state are shown.
@@ -38,14 +40,25 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
     let mut help = format!("\n  event  {}", shown(&original(&slab.placed.slab, row)));
     let cause = &at.stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
-        help += &format!("\n  state  {}", hex(state));
+        let layout = &prepared.lanes[at.lane].recipe.description().state.layout;
+        help += &format!("\n  state  {}", told(layout, state));
     }
     let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
     // A comparison begins at the beginning.
-    let go_on = if side.is_none() { ", and go on with --from-snapshot" } else { "" };
-    help += &advice(cause, names, go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
+    let go_on = side.is_none().then(|| go_on(prepared)).flatten().unwrap_or_default();
+    help += &advice(cause, names, &go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
     let cause = cause.to_string();
     RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
+}
+
+/// The way on from a snapshot, if there is one.
+fn go_on(prepared: &Prepared<'_>) -> Option<String> {
+    let job = prepared.job;
+    let of_job = job.snapshots.as_ref().map(|snapshots| &snapshots.url);
+    let url = prepared.options.snapshot.as_ref().or(of_job)?;
+    let saved = Store::open(url, &job.base).ok()?.list().ok()?;
+    let any = saved.iter().any(|(_, summary)| summary.is_ok());
+    any.then(|| format!(", and go on with --from-snapshot {url}"))
 }
 
 /// What a side of a comparison is called.
@@ -113,10 +126,18 @@ fn shown(bytes: &[u8]) -> String {
     text
 }
 
-fn hex(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
+/// A state by the names of its layout, or else its bytes, and why.
+fn told(layout: &str, state: &[u8]) -> String {
+    if state.is_empty() {
         return "none yet".into();
     }
+    match shown_state(layout, state) {
+        Ok(text) => shown(text.as_bytes()),
+        Err(why) => format!("{} (as bytes: {why})", hex(state)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(SHOWN_BYTES / 2)];
     let text: String = cut.iter().map(|byte| format!("{byte:02x}")).collect();
     let more = if cut.len() < bytes.len() { "..." } else { "" };

@@ -44,7 +44,8 @@ pub(crate) struct Args {
     /// differ.
     #[arg(long, value_name = "FIELD")]
     by: Option<String>,
-    /// How far apart values of a float field may be: `ratio=1e-9`. All else is compared exactly.
+    /// How far apart values of a float or decimal field may be and count as equal: `ratio=1e-9`,
+    /// `net=0.01`. All else is compared exactly.
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = named)]
     tolerance: Vec<(String, String)>,
     /// Go on where a comparison would mean nothing (other logs, other settings); the report says
@@ -100,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn compare(args: &Args, sink: &mut dyn DifferenceSink) -> Result<Comparison, Failure> {
     let options = options(args)?;
     if args.pass.is_asked() {
-        return args.pass.compare(&args.job, options, sink);
+        return args.pass.compare(&args.job, tolerance_words(args), options, sink);
     }
     // A parser lets a flag pass that goes with --b where RUN is given, because --b cannot be.
     if let Some(flag) = args.pass.given() {
@@ -134,14 +135,20 @@ fn count(given: &[PathBuf]) -> &'static str {
     if given.is_empty() { "none is" } else { "one is" }
 }
 
-fn options(args: &Args) -> Result<CompareOptions, Failure> {
+/// What `--tolerance` asks for, by field.
+pub(crate) fn tolerances(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
     let mut tolerances = BTreeMap::new();
-    for (field, number) in &args.tolerance {
+    for (field, number) in given {
         if tolerances.insert(field.clone(), number.clone()).is_some() {
             let text = format!("--tolerance is given twice for `{field}`");
             return Err(Failure::usage(anyhow!(text)));
         }
     }
+    Ok(tolerances)
+}
+
+fn options(args: &Args) -> Result<CompareOptions, Failure> {
+    let tolerances = tolerances(&args.tolerance)?;
     Ok(CompareOptions {
         options: Options { tolerances, by: args.by.clone(), shown: Some(args.show) },
         force: args.force,
@@ -188,12 +195,9 @@ fn repeat(args: &Args) -> Vec<String> {
     };
     words.extend(args.runs.iter().map(|path| run(path).display().to_string()));
     words.extend(args.known.iter().flat_map(|file| path_flag("--known", file)));
-    let pairs = |of: &str, pairs: &[(String, String)]| -> Vec<String> {
-        pairs.iter().flat_map(|(name, value)| flag(of, &format!("{name}={value}"))).collect()
-    };
     words.extend(pairs("--known-emits", &args.known_emits));
     words.extend(args.by.iter().flat_map(|by| flag("--by", by)));
-    words.extend(pairs("--tolerance", &args.tolerance));
+    words.extend(tolerance_words(args));
     words.extend(args.expect.iter().flat_map(|expect| flag("--expect", expect)));
     words.extend(args.allow.iter().flat_map(|entry| flag("--allow", &entry.to_string())));
     words.extend(args.max_keys.iter().flat_map(|limit| flag("--max-keys", &limit.to_string())));
@@ -206,6 +210,14 @@ fn repeat(args: &Args) -> Vec<String> {
     words
 }
 
+fn tolerance_words(args: &Args) -> Vec<String> {
+    pairs("--tolerance", &args.tolerance)
+}
+
+fn pairs(of: &str, pairs: &[(String, String)]) -> Vec<String> {
+    pairs.iter().flat_map(|(name, value)| flag(of, &format!("{name}={value}"))).collect()
+}
+
 /// The words of a flag with its value.
 fn flag(name: &str, value: &str) -> Vec<String> {
     match value.starts_with('-') {
@@ -215,7 +227,7 @@ fn flag(name: &str, value: &str) -> Vec<String> {
     }
 }
 
-fn named(text: &str) -> Result<(String, String), String> {
+pub(crate) fn named(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))

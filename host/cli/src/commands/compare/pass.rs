@@ -92,22 +92,25 @@ impl PassArgs {
     }
 
     /// The words of the command that explains a key under both reducers, up to the key.
-    fn explain(&self, job: &Path) -> Vec<String> {
+    fn explain(&self, job: &Path, tolerances: Vec<String>) -> Vec<String> {
         let mut words = ["retally", "explain"].map(str::to_owned).to_vec();
         words.extend(path_flag("--job", job));
         words.extend(self.set.iter().flat_map(|pair| flag("--set", pair)));
         words.extend(self.reducers());
+        words.extend(tolerances);
         words
     }
 
     pub(super) fn compare(
         &self,
         path: &Path,
+        tolerances: Vec<String>,
         options: CompareOptions,
         sink: &mut dyn DifferenceSink,
     ) -> Result<Comparison, Failure> {
         let shown = Arc::new(Shown::new(self.quiet));
-        let options = self.options(path, options, &shown)?;
+        let mut options = self.options(path, options, &shown)?;
+        options.explain = self.explain(path, tolerances);
         let job = job::resolve(job::load(path)?, &self.set)?;
         let compared = self.pass(&job, &options, &shown, sink);
         shown.finish();
@@ -158,7 +161,7 @@ impl PassArgs {
             other => Ok(other.clone()),
         };
         let files = [file(&self.a)?, file(&self.b)?];
-        Ok(PassOptions { replay, compare, dirs, files, explain: self.explain(job) })
+        Ok(PassOptions { replay, compare, dirs, files, explain: Vec::new() })
     }
 
     fn failure(&self, error: RunError) -> Failure {

@@ -2,6 +2,7 @@
 
 mod guess;
 
+use crate::commands::compare::{named, tolerances};
 use crate::commands::job;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// the job's output folder that fits.
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
+    /// How far apart values of a float or decimal field may be and count as equal: `ratio=1e-9`.
+    #[arg(long, value_name = "FIELD=NUMBER", value_parser = named, requires = "b")]
+    tolerance: Vec<(String, String)>,
     /// Share the reading out over so many threads; 0: one a core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -102,7 +106,7 @@ fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, F
     }
     let around = args.around.clone();
     let last = args.last.map(|last| last as usize).or(around.as_ref().map(|_| AROUND));
-    let options =
-        ExplainOptions { replay, last, around, compare: Options::default(), run: args.run.clone() };
+    let compare = Options { tolerances: tolerances(&args.tolerance)?, ..Options::default() };
+    let options = ExplainOptions { replay, last, around, compare, run: args.run.clone() };
     Ok(explain(job, &args.key, reducers, &options, shown.as_ref())?)
 }
