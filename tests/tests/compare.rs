@@ -123,6 +123,69 @@ fn all_bytes_of_a_log_are_read_however_it_is_stored() -> Result<()> {
     Ok(())
 }
 
+/// As a spreadsheet, and somebody else's program, write them.
+#[test]
+fn known_results_are_read_as_somebody_else_writes_them() -> Result<()> {
+    let project = two()?;
+    let csv = project.run(&["results", "show", "a", "--format", "csv"])?.stdout;
+    let style = ["--known-map=customer=key", "--known-separator=;", "--known-numbers=1.234,56"];
+    let all: Vec<&str> = ["a", "--known", "known.csv"].iter().chain(&style).copied().collect();
+    let commas: String = csv
+        .lines()
+        .map(|line| line.replace(',', ";"))
+        .map(|line| match line.strip_prefix("key;") {
+            Some(rest) => format!("customer;{rest}\n"),
+            None => decimal_commas(&line) + "\n",
+        })
+        .collect();
+    project.write("known.csv", commas)?;
+    let plain = project.run(&["compare", "a", "--known", "known.csv"])?;
+    assert_eq!(plain.code, 2, "{}", plain.stdout);
+    assert!(plain.stderr.contains("write --known-separator ';'"), "{}", plain.stderr);
+    let other = project.run(&[&["compare"], &all[..4], &["--known-separator=;"]].concat())?;
+    assert!(other.stderr.contains("which is no decimal(2)"), "{}", other.stderr);
+    let (code, found) = compare(&project, &all)?;
+    assert_eq!((code, &found["verdict"]), (0, &"same".into()), "{found}");
+    assert!(found["repeat"].to_string().contains("--known-separator"), "{}", found["repeat"]);
+    for (args, says) in [
+        (&["a", "b", "--known-separator", ";"][..], "says how known results are written"),
+        (&["a", "--known", "a/view.parquet", "--known-numbers", "1.234,56"], "is no CSV"),
+        (&["a", "--known", "a/view.parquet", "--known-map", "x=key"], "has no column `x`"),
+    ] {
+        let refused = project.run(&[&["compare"], args].concat())?;
+        assert_eq!(refused.code, 2, "{}", refused.stdout);
+        assert!(refused.stderr.contains(says), "{}", refused.stderr);
+    }
+    // A folder of Parquet files, with the marker that others leave there.
+    project.write("known/part-0.parquet", std::fs::read(project.path("a/view.parquet"))?)?;
+    project.write("known/_SUCCESS", "")?;
+    let (code, found) = compare(&project, &["a", "--known", "known"])?;
+    assert_eq!((code, &found["verdict"]), (0, &"same".into()), "{found}");
+    project.write("known/part-1.parquet", std::fs::read(project.path("a/view.parquet"))?)?;
+    let twice = project.run(&["compare", "a", "--known", "known"])?;
+    assert_eq!(twice.code, 2, "{}", twice.stdout);
+    let places = "in row 0 of part-0.parquet and in row 0 of part-1.parquet";
+    assert!(twice.stderr.contains(places), "{}", twice.stderr);
+    // Published emits by the name of the file, as people have it.
+    let published = "partition,offset,net\n0.jsonl,0,10.00\n0,1,10.00\n";
+    project.write("published.csv", published)?;
+    let emits = ["a", "--known-emits", "balance=published.csv"];
+    let (_, found) = compare(&project, &emits)?;
+    assert_eq!(found["emits"][0]["records"]["equal"], 2, "{}", found["emits"]);
+    Ok(())
+}
+
+/// A line of a CSV with the points of its amounts as commas.
+fn decimal_commas(line: &str) -> String {
+    let cell = |cell: &str| match cell.split_once('.') {
+        Some((whole, cents)) if cents.len() == 2 && whole.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{whole},{cents}")
+        }
+        _ => cell.to_owned(),
+    };
+    line.split(';').map(cell).collect::<Vec<_>>().join(";")
+}
+
 /// A tolerance that is asked for holds of decimals too, and what it lets pass is told.
 #[test]
 fn decimals_within_a_tolerance_that_is_asked_for_count_as_equal() -> Result<()> {

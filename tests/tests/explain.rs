@@ -135,11 +135,13 @@ fn a_position_that_is_not_the_keys_is_said() -> Result<()> {
     for (around, note) in [
         ("0:0", "no event of the key lies at 0:0"),
         ("0:99999", "no event of the key lies at 0:99999"),
-        ("7:0", "the log has no partition \"7\""),
+        ("7:0", "the log has no partition \"7\", with or without the suffix of its file"),
     ] {
         let shown = project.run(&["explain", "who", "--around", around])?;
         assert!(shown.stdout.contains(&format!("note: {note}; ")), "{}", shown.stdout);
     }
+    let by_file = project.run(&["explain", "who", "--around", "0.jsonl:401"])?;
+    assert!(!by_file.stdout.contains("note:"), "{}", by_file.stdout);
     let there = project.run(&["explain", "who", "--around", "0:401"])?;
     assert!(!there.stdout.contains("note:"), "{}", there.stdout);
     Ok(())

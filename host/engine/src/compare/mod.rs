@@ -29,7 +29,7 @@ mod totals;
 pub use differences::Differences;
 pub use error::CompareError;
 pub(crate) use gated::Gated;
-pub use known::{KnownFiles, known};
+pub use known::{KnownFiles, KnownStyle, NumberStyle, known};
 pub(crate) use refuse::{lone_params, misread, refusals, refuse};
 pub(crate) use runs::NO_COMMON_KEY;
 pub use runs::{CompareOptions, runs};

@@ -26,6 +26,7 @@ mod receipts_tests;
 mod tests;
 
 pub use objects::LeftOut;
+pub(crate) use objects::named_partition;
 
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};

@@ -269,6 +269,14 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])
 }
 
+/// The partition that is meant by a name, among those that there are: itself, or as people have it,
+/// with the suffix of its file.
+pub(crate) fn named_partition<'a>(known: &[&'a str], name: &str) -> Option<&'a str> {
+    let is = |name: &str| known.iter().copied().find(|known| *known == name);
+    let stems = [Format::Json, Format::Parquet].map(|format| &name[..suffix(name, format).0]);
+    is(name).or_else(|| stems.into_iter().find_map(is))
+}
+
 /// What the end of a name says: how many bytes are left without suffixes, the compression, and
 /// whether format and compression are ones that are read.
 fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {

@@ -16,7 +16,8 @@ pub(super) fn accuracy(c: &Comparison) -> Vec<Sentence> {
     }
     let mut said = Vec::new();
     if has_view(c) {
-        said.push(sets(c, c.rows, 0, said!["rows"]));
+        let rows = if all_of(c.rows) == 1 { "row" } else { "rows" };
+        said.push(sets(c, c.rows, 0, said![rows]));
         let by: &[String] = match &c.view.row_key {
             Some(RowKey::Fields(fields)) => fields,
             _ => &[],
@@ -27,17 +28,23 @@ pub(super) fn accuracy(c: &Comparison) -> Vec<Sentence> {
     }
     for emit in &c.emits {
         if let Some(records) = emit.records {
-            said.push(sets(c, records, emit.doubled, said!["records of ", name(&emit.kind)]));
+            let what = if all_of(records) == 1 { "record of " } else { "records of " };
+            said.push(sets(c, records, emit.doubled, said![what, name(&emit.kind)]));
             said.extend(fields(emit.fields.iter(), "records"));
         }
     }
     said
 }
 
+/// How many are known.
+fn all_of(sets: Sets) -> u64 {
+    sets.equal + sets.different + sets.only_b
+}
+
 /// What is known stands in the place of B.
 fn sets(c: &Comparison, sets: Sets, doubled: u64, what: Sentence) -> Sentence {
     let [run, known] = names(c).map(name);
-    let all = sets.equal + sets.different + sets.only_b;
+    let all = all_of(sets);
     let share = percent(sets.equal, all);
     let mut said = said!["Of ", number(grouped(all)), " ", what, " in ", known, " "];
     said = said.with(number(grouped(sets.equal)));

@@ -14,7 +14,7 @@ use retally_compare::model::{Comparison, Verdict};
 use retally_compare::sink::DifferenceSink;
 use retally_engine::clock;
 use retally_engine::compare::{
-    CompareError, CompareOptions, KnownFiles, expectations, known, runs,
+    CompareError, CompareOptions, KnownFiles, KnownStyle, NumberStyle, expectations, known, runs,
 };
 use retally_report::{Outline, terminal};
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// The run directories: the baseline A, then B. With known results A alone.
     #[arg(value_name = "RUN", num_args = 0..=2)]
     runs: Vec<PathBuf>,
-    /// Compare the run's view with this file (CSV, JSON lines or Parquet): a column `key`, the
+    /// Compare the run's view with this file (CSV, JSON lines or Parquet, or a folder of Parquet
+    /// files): a column `key`, the
     /// fields that tell the rows of a key apart, and any of the others.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
@@ -39,6 +40,8 @@ pub(crate) struct Args {
     /// `offset`, and any of the kind's fields.
     #[arg(long, value_name = "KIND=FILE", value_parser = named)]
     known_emits: Vec<(String, String)>,
+    #[command(flatten)]
+    style: StyleArgs,
     /// Totals for each value of this field, or for each `month` of event time, where no field is
     /// called so: of emits that of the event, of a key's result the one in which the key begins to
     /// differ.
@@ -80,6 +83,57 @@ pub(crate) struct Args {
     reports: Reports,
 }
 
+/// How the files of known results are written.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct StyleArgs {
+    /// A column of a known file is called otherwise: `customer=key`, `amount=net`.
+    #[arg(long, value_name = "COLUMN=NAME", value_parser = named, help_heading = "Known results")]
+    known_map: Vec<(String, String)>,
+    /// What divides the cells of a CSV: `;`, or `tab`; without it a comma.
+    #[arg(long, value_name = "CHAR", value_parser = separator, help_heading = "Known results")]
+    known_separator: Option<u8>,
+    /// How a CSV writes the number 1234.56: `1.234,56`, `1234,56`, `1,234.56`.
+    #[arg(long, value_name = "NUMBER", help_heading = "Known results")]
+    known_numbers: Option<NumberStyle>,
+}
+
+impl StyleArgs {
+    fn style(&self) -> KnownStyle {
+        let names = self.known_map.iter().cloned().collect();
+        KnownStyle { names, separator: self.known_separator, numbers: self.known_numbers }
+    }
+
+    /// The first flag that was given.
+    fn given(&self) -> Option<&'static str> {
+        let all = [
+            ("--known-map", !self.known_map.is_empty()),
+            ("--known-separator", self.known_separator.is_some()),
+            ("--known-numbers", self.known_numbers.is_some()),
+        ];
+        all.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
+    fn words(&self) -> Vec<String> {
+        let mut words = pairs("--known-map", &self.known_map);
+        let separator = self.known_separator.map(|byte| match byte {
+            b'\t' => "tab".to_owned(),
+            byte => char::from(byte).to_string(),
+        });
+        words.extend(separator.iter().flat_map(|mark| flag("--known-separator", mark)));
+        let numbers = self.known_numbers.map(|style| style.to_string());
+        words.extend(numbers.iter().flat_map(|style| flag("--known-numbers", style)));
+        words
+    }
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [mark] if !mark.is_ascii_alphanumeric() && !b"\"\r\n".contains(mark) => Ok(*mark),
+        _ => Err("it must be one character that is no letter and no digit, or tab".to_owned()),
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut files = args.reports.begin(args.json)?;
     let comparison = compare(args, &mut files)?;
@@ -113,8 +167,13 @@ fn compare(args: &Args, sink: &mut dyn DifferenceSink) -> Result<Comparison, Fai
     let files = KnownFiles {
         view: args.known.clone(),
         emits: args.known_emits.iter().map(|(kind, file)| (kind.clone(), file.into())).collect(),
+        style: args.style.style(),
     };
     let is_known = args.known.is_some() || !args.known_emits.is_empty();
+    if let Some(flag) = args.style.given().filter(|_| !is_known) {
+        let text = format!("{flag} says how known results are written, and none are given");
+        return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
+    }
     let compared = match (args.runs.as_slice(), is_known) {
         ([a, b], false) => runs(a, b, &options, sink),
         ([run], true) => known(run, &files, &options, sink),
@@ -196,6 +255,7 @@ fn repeat(args: &Args) -> Vec<String> {
     words.extend(args.runs.iter().map(|path| run(path).display().to_string()));
     words.extend(args.known.iter().flat_map(|file| path_flag("--known", file)));
     words.extend(pairs("--known-emits", &args.known_emits));
+    words.extend(args.style.words());
     words.extend(args.by.iter().flat_map(|by| flag("--by", by)));
     words.extend(tolerance_words(args));
     words.extend(args.expect.iter().flat_map(|expect| flag("--expect", expect)));

@@ -2,8 +2,10 @@
 //! number among those of its event where the file gives one (`seq`), else by their order.
 
 use super::file::{Texts, shown};
+use super::style::{KnownStyle, ReadAs};
 use crate::compare::CompareError;
 use crate::rundir::{BEFORE_EMITS, Keys, RunReader, Table};
+use crate::source::named_partition;
 use retally_compare::model::{KnownFile, Place};
 use retally_compare::{Plan, Records, Tally};
 use retally_core::schema::{Column, EmitKind, display};
@@ -17,6 +19,7 @@ pub(super) struct KnownEmits {
     pub(super) kind: EmitKind,
     pub(super) file: KnownFile,
     pub(super) bytes: u64,
+    pub(super) read_as: ReadAs,
     /// Which of the columns in front tell records apart.
     by: Vec<usize>,
     columns: Vec<Column>,
@@ -26,7 +29,12 @@ pub(super) struct KnownEmits {
 
 impl KnownEmits {
     /// Loads a file for the emits of a kind of a run.
-    pub(super) fn load(run: &RunReader, kind: &str, path: &Path) -> Result<Self, CompareError> {
+    pub(super) fn load(
+        run: &RunReader,
+        kind: &str,
+        path: &Path,
+        style: &KnownStyle,
+    ) -> Result<Self, CompareError> {
         let declared = run.emits().iter().find(|known| known.name == kind).ok_or_else(|| {
             let known: Vec<&str> = run.emits().iter().map(|known| known.name.as_str()).collect();
             let what = format!(
@@ -35,7 +43,7 @@ impl KnownEmits {
             );
             CompareError::Known { path: path.to_owned(), what }
         })?;
-        let texts = Texts::read(path, &declared.fields, &BEFORE_EMITS)?;
+        let texts = Texts::read(path, &declared.fields, &BEFORE_EMITS, style)?;
         let has = |name: &str| texts.column(name).is_some();
         let mut by = match (has("event_id"), has("partition") && has("offset")) {
             (_, true) => vec![0, 1],
@@ -59,14 +67,23 @@ impl KnownEmits {
             fields.push(field.clone());
         }
         let mut rows: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
+        let partitions = &run.manifest().partitions;
+        let partitions: Vec<&str> = partitions.iter().map(|of| of.partition.as_str()).collect();
         for row in order {
-            let part = |&number: &usize| part(&texts, row, BEFORE_EMITS[number]);
+            let part = |&number: &usize| {
+                let part = part(&texts, row, BEFORE_EMITS[number])?;
+                // People have the names of files, and partitions are called without the suffix.
+                let is_partition = BEFORE_EMITS[number] == "partition";
+                let known = is_partition.then(|| named_partition(&partitions, &part)).flatten();
+                Ok::<_, CompareError>(known.map_or(part.clone(), str::to_owned))
+            };
             let id = by.iter().map(part).collect::<Result<Vec<_>, _>>()?;
             rows.entry(id).or_default().push(row);
         }
         let file = texts.about(Place::Emit(kind.to_owned()), &fields);
         let kind = EmitKind { name: kind.to_owned(), fields };
-        Ok(Self { kind, file, bytes: texts.bytes, by, columns, rows })
+        let read_as = ReadAs::of(&texts);
+        Ok(Self { kind, file, bytes: texts.bytes, read_as, by, columns, rows })
     }
 
     /// Compares the run's emits of the kind with these. Whether any are of the same event.

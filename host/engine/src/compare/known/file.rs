@@ -3,6 +3,7 @@
 
 use super::cells;
 use super::json::{self, Pairs};
+use super::style::KnownStyle;
 use crate::compare::CompareError;
 use crate::table::{guarded, next_rows};
 use arrow_array::RecordBatchReader as _;
@@ -17,13 +18,20 @@ use std::path::{Path, PathBuf};
 /// A file of known results.
 #[derive(Debug)]
 pub(super) struct Texts {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The last part of its path.
     pub(super) name: String,
     pub(super) sha256: Hash,
     pub(super) bytes: u64,
     /// What a place is: `line` or `row`.
     unit: &'static str,
+    style: KnownStyle,
+    /// Whether it is a CSV.
+    pub(super) is_csv: bool,
+    /// Names of the columns that were called otherwise.
+    pub(super) renamed: Vec<String>,
+    /// Of a folder: its files, each with its first row.
+    files: Vec<(usize, String)>,
     /// Where each row stands.
     pub(super) places: Vec<u64>,
     /// Names of the columns, in the order in which they first occur.
@@ -47,12 +55,13 @@ pub(super) enum Want {
 const COLUMN_MAX_BYTES: usize = u32::MAX as usize;
 
 impl Texts {
-    /// Reads a file with values of `declared` fields, and with columns in `front` that tell of
-    /// which key or event a row is; its extension tells the format.
+    /// Reads a file, or a folder of Parquet files, with values of `declared` fields, and with
+    /// columns in `front` that tell of which key or event a row is; its extension tells the format.
     pub(super) fn read(
         path: &Path,
         declared: &[Field],
         front: &[&str],
+        style: &KnownStyle,
     ) -> Result<Self, CompareError> {
         let want = |name: &str| match (name, field(declared, front, name)) {
             (_, Some(number)) => Want::Of(declared[number].kind),
@@ -61,21 +70,27 @@ impl Texts {
             _ => Want::Nothing,
         };
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        let bytes = std::fs::read(path).map_err(|error| CompareError::Known {
-            path: path.to_owned(),
-            what: format!("cannot be read: {error}"),
-        })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut texts = Self {
             path: path.to_owned(),
             name,
-            sha256: Hash::of(&bytes),
-            bytes: bytes.len() as u64,
+            sha256: Hash([0; 32]),
+            bytes: 0,
             unit: "line",
+            style: style.clone(),
+            is_csv: extension.as_deref() == Some("csv"),
+            renamed: Vec::new(),
+            files: Vec::new(),
             places: Vec::new(),
             names: Vec::new(),
             columns: Vec::new(),
         };
+        if path.is_dir() {
+            texts.folder(&want)?;
+            return Ok(texts);
+        }
+        let bytes = texts.bytes_of(path)?;
+        texts.sha256 = Hash::of(&bytes);
         match extension.as_deref() {
             Some("csv") => texts.csv(&bytes)?,
             Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, &want)?,
@@ -88,6 +103,52 @@ impl Texts {
         Ok(texts)
     }
 
+    fn bytes_of(&mut self, path: &Path) -> Result<Vec<u8>, CompareError> {
+        let bytes = std::fs::read(path);
+        let bytes = bytes.map_err(|error| self.wrong(format!("cannot be read: {error}")))?;
+        self.bytes += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// Reads the Parquet files of a folder in the order of their names. Its hash is that of the
+    /// hashes of the files.
+    fn folder(&mut self, want: &dyn Fn(&str) -> Want) -> Result<(), CompareError> {
+        let path = self.path.clone();
+        let unread = |error: std::io::Error| CompareError::Known {
+            path: path.clone(),
+            what: format!("cannot be read: {error}"),
+        };
+        let entries = std::fs::read_dir(&path).map_err(&unread)?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(&unread)?.file_name().to_string_lossy().into_owned();
+            // Markers and checksums that others leave beside their files.
+            if !name.starts_with(['_', '.']) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        let is_parquet = |name: &String| name.to_ascii_lowercase().ends_with(".parquet");
+        if let Some(other) = names.iter().find(|name| !is_parquet(name)) {
+            return Err(self.wrong(format!(
+                "is a folder with `{other}`; of a folder the Parquet files in it are read, and \
+                 nothing else may lie there"
+            )));
+        }
+        if names.is_empty() {
+            return Err(self.wrong("is a folder without a Parquet file"));
+        }
+        let mut hashes = Vec::new();
+        for name in names {
+            let bytes = self.bytes_of(&path.join(&name))?;
+            hashes.extend(Hash::of(&bytes).0);
+            self.files.push((self.places.len(), name));
+            self.parquet(bytes.into(), want)?;
+        }
+        self.sha256 = Hash::of(&hashes);
+        Ok(())
+    }
+
     /// An error about the file.
     pub(super) fn wrong(&self, what: impl Into<String>) -> CompareError {
         CompareError::Known { path: self.path.clone(), what: what.into() }
@@ -95,15 +156,31 @@ impl Texts {
 
     /// An error about a row, counted from 0.
     pub(super) fn wrong_at(&self, row: usize, what: impl std::fmt::Display) -> CompareError {
-        self.wrong(format!("{} {}: {what}", self.unit, self.places[row]))
+        self.wrong(format!("{}: {what}", self.place(row)))
     }
 
     /// An error about a column that must be there.
     pub(super) fn lacks(&self, what: &str) -> CompareError {
         match self.names.as_slice() {
             [] => self.wrong("is empty"),
-            names => self.wrong(format!("has {what}; its columns are `{}`", names.join("`, `"))),
+            names => {
+                let (all, more) = (names.join("`, `"), self.divided());
+                self.wrong(format!("has {what}; its columns are `{all}`{more}"))
+            }
         }
+    }
+
+    /// What to write where something else than a comma seems to divide the cells of a CSV.
+    fn divided(&self) -> String {
+        let [only] = self.names.as_slice() else { return String::new() };
+        let mark = [';', '\t', '|'].into_iter().find(|mark| only.contains(*mark) && self.is_csv);
+        let mark = mark.map(|mark| match mark {
+            '\t' => "tab".to_owned(),
+            mark => format!("'{mark}'"),
+        });
+        mark.map_or(String::new(), |mark| {
+            format!("; if that divides its cells, write --known-separator {mark}")
+        })
     }
 
     /// An error about a row without a key or an id.
@@ -118,7 +195,11 @@ impl Texts {
 
     /// How a row is called.
     pub(super) fn place(&self, row: usize) -> String {
-        format!("{} {}", self.unit, self.places[row])
+        let place = format!("{} {}", self.unit, self.places[row]);
+        match self.files.iter().rev().find(|(first, _)| *first <= row) {
+            Some((_, file)) => format!("{place} of {file}"),
+            None => place,
+        }
     }
 
     /// What a report says of the file.
@@ -167,8 +248,21 @@ impl Texts {
         order: &[usize],
     ) -> Result<Column, CompareError> {
         let mut typed = Column::new(field.kind);
+        let is_number = matches!(field.kind, Kind::Integer | Kind::Decimal { .. } | Kind::Float);
+        let is_number = is_number && self.is_csv;
         for &row in order {
             let text = self.text(row, column);
+            let plain = text.filter(|_| is_number).map(|text| {
+                self.style.number(text).ok_or_else(|| {
+                    let (name, style) = (&field.name, self.style.numbers);
+                    let style = style.map(|style| style.to_string()).unwrap_or_default();
+                    let text: String = text.chars().take(60).collect();
+                    let what = format!("`{name}` is {text:?}, which is not written as {style}");
+                    self.wrong_at(row, what)
+                })
+            });
+            let plain = plain.transpose()?;
+            let text = plain.as_deref().or(text);
             // CSV cannot tell an empty text from none: where there must be one, it is empty.
             let empty = (field.kind == Kind::Text && field.required).then_some("");
             match text.or(empty) {
@@ -181,6 +275,15 @@ impl Texts {
             }
         }
         Ok(typed)
+    }
+
+    /// What a column is called here.
+    fn named(&mut self, own: &str) -> String {
+        let name = self.style.name(own).to_owned();
+        if self.style.names.contains_key(own) && !self.renamed.iter().any(|known| known == own) {
+            self.renamed.push(own.to_owned());
+        }
+        name
     }
 
     /// Makes a column that must not be there yet: rows before have no value in it.
@@ -215,17 +318,27 @@ impl Texts {
         self.columns.iter_mut().for_each(|column| fill(column, self.places.len()));
     }
 
+    /// What is wrong with the file of a folder at hand.
+    fn other_columns(&self) -> String {
+        let [first, .., last] = self.files.as_slice() else {
+            return "has other columns".to_owned();
+        };
+        format!("is a folder in which {} has other columns than {}", last.1, first.1)
+    }
+
     fn csv(&mut self, bytes: &[u8]) -> Result<(), CompareError> {
         let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
-        let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+        let separator = self.style.separator.unwrap_or(b',');
+        let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(bytes);
         let bad = |error: csv::Error| bad_csv(bytes, &error);
         let header = reader.headers().map_err(|error| self.wrong(bad(error)))?.clone();
         for name in &header {
-            self.add(name)?;
+            let name = self.named(name);
+            self.add(&name)?;
         }
         let (mut line, mut counted) = (1, 0);
         for record in reader.records() {
-            let record = record.map_err(|error| self.wrong(bad(error)))?;
+            let record = record.map_err(|error| self.wrong(bad(error) + &self.divided()))?;
             // The reader's own count is off by one where lines end in two characters.
             let at = record.position().map_or(counted, |position| position.byte() as usize);
             let at = behind_ends(bytes, at);
@@ -251,7 +364,8 @@ impl Texts {
             self.places.push(place);
             let row = self.places.len() - 1;
             let Pairs(pairs) = Pairs::of(line).map_err(|why| self.wrong_at(row, why))?;
-            for (name, value) in &pairs {
+            for (own, value) in &pairs {
+                let name = &self.named(own);
                 let column = self.column(name).map_or_else(|| self.add(name), Ok)?;
                 let text = json::text(value.get(), want(name));
                 if let Some(text) =
@@ -280,16 +394,28 @@ impl Texts {
             ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build()
         });
         let mut reader = reader.map_err(|error| self.wrong(bad(error)))?;
-        let mut wants = Vec::new();
+        let (mut wants, mut places) = (Vec::new(), Vec::new());
+        let (first, mut given) = (self.places.is_empty() && self.files.len() < 2, 0u64);
         for field in reader.schema().fields() {
-            self.add(field.name())?;
-            wants.push(want(field.name()));
+            let name = self.named(field.name());
+            let known = self.column(&name).filter(|_| !first);
+            places.push(match known {
+                Some(column) => column,
+                None if first => self.add(&name)?,
+                None => return Err(self.wrong(self.other_columns())),
+            });
+            wants.push(want(&name));
+        }
+        if places.len() != self.names.len() {
+            return Err(self.wrong(self.other_columns()));
         }
         while let Some(batch) = next_rows(&mut reader).map_err(|error| self.wrong(bad(error)))? {
             for row in 0..batch.num_rows() {
-                self.places.push(self.places.len() as u64);
-                for (column, array) in batch.columns().iter().enumerate() {
-                    let text = cells::text(array, row, wants[column]);
+                self.places.push(given);
+                given += 1;
+                for (number, array) in batch.columns().iter().enumerate() {
+                    let column = places[number];
+                    let text = cells::text(array, row, wants[number]);
                     let text = text.map_err(|why| {
                         let what = format!("`{}` {why}", self.names[column]);
                         self.wrong_at(self.places.len() - 1, what)

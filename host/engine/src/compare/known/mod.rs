@@ -6,6 +6,7 @@ mod cells;
 mod emits;
 mod file;
 mod json;
+mod style;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -25,6 +26,8 @@ use retally_compare::sink::DifferenceSink;
 use retally_compare::{By, Declared, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
 use std::path::{Path, PathBuf};
+use style::ReadAs;
+pub use style::{KnownStyle, NumberStyle};
 use view::{Groups, KnownView};
 
 /// Files of known results.
@@ -34,6 +37,8 @@ pub struct KnownFiles {
     pub view: Option<PathBuf>,
     /// Of emits, by their kind.
     pub emits: Vec<(String, PathBuf)>,
+    /// How they are written.
+    pub style: KnownStyle,
 }
 
 /// Compares a finished run with known results; every difference of the view goes past the gate and
@@ -49,8 +54,12 @@ pub fn known(
     sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
     let run = open(dir)?;
-    let view = files.view.as_ref().map(|file| KnownView::load(&run, file)).transpose()?;
-    let emits = load_emits(&run, &files.emits)?;
+    let view = files.view.as_ref().map(|file| KnownView::load(&run, file, &files.style));
+    let view = view.transpose()?;
+    let emits = load_emits(&run, files)?;
+    let of_view = view.iter().map(|view| &view.read_as);
+    let all: Vec<_> = of_view.chain(emits.iter().map(|known| &known.read_as)).collect();
+    ReadAs::check(&all, &files.style)?;
     let mut notes = misread(&[run.manifest()]);
     refuse(&empty(&run, view.as_ref(), &emits), options.force, &mut notes)?;
     if !emits.is_empty()
@@ -103,17 +112,14 @@ pub fn known(
 }
 
 /// Loads known emits, each kind once.
-fn load_emits(
-    run: &RunReader,
-    files: &[(String, PathBuf)],
-) -> Result<Vec<KnownEmits>, CompareError> {
+fn load_emits(run: &RunReader, files: &KnownFiles) -> Result<Vec<KnownEmits>, CompareError> {
     let mut emits: Vec<KnownEmits> = Vec::new();
-    for (kind, file) in files {
+    for (kind, file) in &files.emits {
         if emits.iter().any(|known| known.kind.name == *kind) {
             let what = format!("is a second file for emits of `{kind}`: put all of them into one");
             return Err(CompareError::Known { path: file.clone(), what });
         }
-        emits.push(KnownEmits::load(run, kind, file)?);
+        emits.push(KnownEmits::load(run, kind, file, &files.style)?);
     }
     Ok(emits)
 }

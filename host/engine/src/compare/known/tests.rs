@@ -28,7 +28,7 @@ impl Run {
 
     fn view(&self, name: &str, text: &str) -> Result<Comparison, CompareError> {
         fs::write(self.path(name), text).unwrap();
-        self.compare(KnownFiles { view: Some(self.path(name)), emits: Vec::new() })
+        self.compare(KnownFiles { view: Some(self.path(name)), ..KnownFiles::default() })
     }
 
     fn compare(&self, files: KnownFiles) -> Result<Comparison, CompareError> {
@@ -69,7 +69,7 @@ fn the_same_results_agree_in_every_format() {
     }
     assert_eq!(run.view("known.jsonl", &lines).unwrap().verdict, Verdict::Same);
     // The run's own table is a file of known results.
-    let own = KnownFiles { view: Some(run.path("run/view.parquet")), emits: Vec::new() };
+    let own = KnownFiles { view: Some(run.path("run/view.parquet")), ..KnownFiles::default() };
     let found = run.compare(own).unwrap();
     assert_eq!((found.verdict, found.fields.len()), (Verdict::Same, 2));
     assert!(found.read.checked);
@@ -138,7 +138,7 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     ");
     let crlf = run.told("a.csv", "key,net\r\nk,1\r\n\r\n\"l\nm\",2\r\nk,3\r\n");
     assert_eq!(crlf, "a.csv has key \"k\" twice: in line 2 and in line 6");
-    let gone = KnownFiles { view: Some(run.path("gone.csv")), emits: Vec::new() };
+    let gone = KnownFiles { view: Some(run.path("gone.csv")), ..KnownFiles::default() };
     assert!(run.compare(gone).unwrap_err().to_string().contains("gone.csv cannot be read: "));
 }
 
@@ -170,7 +170,8 @@ fn what_was_published_is_compared_record_by_record() {
     let compare = |name: &str, bytes: Vec<u8>| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let files = KnownFiles { view: None, emits: vec![("flag".into(), path)] };
+        let files =
+            KnownFiles { view: None, emits: vec![("flag".into(), path)], ..KnownFiles::default() };
         known(&dir, &files, &CompareOptions::default(), &mut NoSink).unwrap()
     };
     let own = fs::read(dir.join("emits/flag/00000.parquet")).unwrap();
@@ -216,10 +217,11 @@ fn a_file_says_each_thing_once_and_whole() {
     a.jsonl is empty
     ");
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key;net\nk;1\n")), @"
-    a.csv has no column `key`; its columns are `key;net`
+    a.csv has no column `key`; its columns are `key;net`; if that divides its cells,
+    write --known-separator ';'
     ");
     fs::write(run.path("a.csv"), b"key,net\r\nk,1\r\n\xe4,1\r\n").unwrap();
-    let files = KnownFiles { view: Some(run.path("a.csv")), emits: Vec::new() };
+    let files = KnownFiles { view: Some(run.path("a.csv")), ..KnownFiles::default() };
     let told = run.compare(files).unwrap_err().to_string();
     assert!(told.ends_with("a.csv line 3: that is no UTF-8; save the file as UTF-8"), "{told}");
     // What spreadsheets put in front is no part of the first name.
@@ -240,7 +242,7 @@ fn known_emits_of_nothing_that_the_run_has_are_refused() {
         fs::write(folder.path().join("e.csv"), text).unwrap();
         let emits = vec![("flag".into(), folder.path().join("e.csv"))];
         let options = CompareOptions { force, ..CompareOptions::default() };
-        known(&dir, &KnownFiles { view: None, emits }, &options, &mut NoSink)
+        known(&dir, &KnownFiles { emits, ..KnownFiles::default() }, &options, &mut NoSink)
     };
     let told = |text: &str| {
         let told = compare(text, false).unwrap_err().to_string();
@@ -275,7 +277,11 @@ fn known_emits_must_be_of_a_kind_and_of_events() {
     let run = Run::new();
     let told = |kind: &str, text: &str| {
         fs::write(run.path("e.csv"), text).unwrap();
-        let files = KnownFiles { view: None, emits: vec![(kind.into(), run.path("e.csv"))] };
+        let files = KnownFiles {
+            view: None,
+            emits: vec![(kind.into(), run.path("e.csv"))],
+            ..KnownFiles::default()
+        };
         let told = run.compare(files).unwrap_err().to_string();
         told.replace(&format!("{}/", run.folder.path().display()), "")
     };

@@ -1,6 +1,7 @@
 //! Known results of the view: loaded, checked against the run's fields, and sorted by key.
 
 use super::file::{Texts, shown};
+use super::style::{KnownStyle, ReadAs};
 use crate::compare::CompareError;
 use crate::rundir::RunReader;
 use retally_compare::model::{KnownFile, Place};
@@ -19,6 +20,7 @@ pub(super) struct KnownView {
     pub(super) shape: ViewShape,
     pub(super) file: KnownFile,
     pub(super) bytes: u64,
+    pub(super) read_as: ReadAs,
     /// The key of each row, in byte order.
     keys: Vec<String>,
     columns: Vec<Column>,
@@ -26,9 +28,13 @@ pub(super) struct KnownView {
 
 impl KnownView {
     /// Loads a file for the view of a run.
-    pub(super) fn load(run: &RunReader, path: &Path) -> Result<Self, CompareError> {
+    pub(super) fn load(
+        run: &RunReader,
+        path: &Path,
+        style: &KnownStyle,
+    ) -> Result<Self, CompareError> {
         let ViewShape { fields: declared, row_key } = run.view();
-        let texts = Texts::read(path, declared, &[KEY])?;
+        let texts = Texts::read(path, declared, &[KEY], style)?;
         let key = texts.column(KEY).ok_or_else(|| texts.lacks("no column `key`"))?;
         let given = texts.given(declared, &[KEY], "the view")?;
         let place = |&number: &u16| {
@@ -50,6 +56,7 @@ impl KnownView {
         let known = Self {
             file: texts.about(Place::View, &fields),
             bytes: texts.bytes,
+            read_as: ReadAs::of(&texts),
             keys: keys.collect(),
             columns: columns.collect::<Result<_, _>>()?,
             shape: ViewShape { fields, row_key },

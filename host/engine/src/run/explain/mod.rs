@@ -29,6 +29,7 @@ use super::replay::{Observer, ReplayOptions};
 use super::stopped::named;
 use crate::job::Resolved;
 use crate::sink::Sink;
+use crate::source::named_partition;
 use found::Found;
 use needle::Needle;
 use retally_compare::Options;
@@ -48,6 +49,9 @@ pub const TOLD_MAX: usize = 100_000;
 
 /// Events on each side of a position that is asked about, unless a number is given.
 pub const AROUND: usize = 10;
+
+/// Partitions that are named where another one was asked for.
+const NAMES_SHOWN: usize = 5;
 
 /// How a key is explained.
 #[derive(Clone, Default)]
@@ -88,7 +92,15 @@ pub fn explain(
     let sides = reducers.into_iter().zip(nowhere);
     let sides = sides.map(|(reducer, sink)| Side { reducer, sink, file: None }).collect();
     let (prepared, _) = prepare(job, sides, shared, &replay, observer)?;
-    Explaining { key, options, prepared: &prepared }.run()
+    let mut options = options.clone();
+    if let Some(at) = &mut options.around {
+        // People have the names of files, and partitions are called without the suffix.
+        let names: Vec<&str> = prepared.names.iter().map(String::as_str).collect();
+        if let Some(name) = named_partition(&names, &at.partition) {
+            at.partition = name.to_owned();
+        }
+    }
+    Explaining { key, options: &options, prepared: &prepared }.run()
 }
 
 struct Explaining<'a> {
@@ -234,7 +246,15 @@ impl Explaining<'_> {
         let Position { partition, offset } = at;
         let none = match self.prepared.names.contains(partition) {
             true => format!("no event of the key lies at {partition}:{offset}"),
-            false => format!("the log has no partition {partition:?}"),
+            false => {
+                let names = self.prepared.names.iter().take(NAMES_SHOWN);
+                let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+                format!(
+                    "the log has no partition {partition:?}, with or without the suffix of its \
+                     file; there are {}",
+                    names.join(", ")
+                )
+            }
         };
         Some(format!("{none}; the events nearest to that position are told"))
     }
