@@ -225,3 +225,63 @@ fn gzip(text: &str) -> Result<Vec<u8>> {
     writer.join().expect("the writer ends")?;
     Ok(output.stdout)
 }
+
+#[test]
+fn no_file_that_is_named_is_read_beyond_its_bound() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", payments(10, "a"))?;
+    // Eight gigabytes of nothing, which take no room: read whole they would take the memory.
+    let huge = project.path("huge");
+    std::fs::File::create(&huge)?.set_len(8 << 30)?;
+    for args in [
+        ["reducer", "inspect", "huge"].as_slice(),
+        &["replay", "--job", "huge"],
+        &["replay", "--reducer", "huge"],
+        &["replay", "--set", "job.ledger=huge"],
+        &["replay", "--manifest", "huge"],
+        &["replay", "--keys-file", "huge"],
+        &["replay", "--job", "/dev/zero"],
+    ] {
+        let ran = project.run(args)?;
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("it is longer than the "), "{args:?}: {}", ran.stderr);
+    }
+    Ok(())
+}
+
+/// Runs a replay and gives the most memory that it had, in bytes, as far as it was seen.
+#[cfg(target_os = "linux")]
+fn most_memory(project: &Project) -> Result<u64> {
+    let mut child = project.command(&["replay", "--quiet", "--threads", "1"]).spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    loop {
+        let ended = child.try_wait()?;
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        most = most.max(kib.unwrap_or(0) << 10);
+        if let Some(ended) = ended {
+            anyhow::ensure!(ended.success(), "{ended}");
+            return Ok(most);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_partition_takes_four_kibibytes_and_no_more() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.edit_job("order = \"log\"", "order = \"path\"")?;
+    let write = |from: u64, to: u64| -> Result<()> {
+        (from..to)
+            .try_for_each(|n| project.write(&format!("log/{n:05}.jsonl"), payment(n, "a", "1.00")))
+    };
+    write(0, 100)?;
+    let few = most_memory(&project)?;
+    write(100, 8_100)?;
+    let each = most_memory(&project)?.saturating_sub(few) / 8_000;
+    assert!(each <= 4_096, "{each} bytes a partition");
+    Ok(())
+}

@@ -37,7 +37,7 @@ pub(crate) struct Allowance {
     pub(crate) instance_bytes: usize,
     /// CPU time of one call of his reducer.
     pub(crate) call: Duration,
-    /// Memory of his ids and states, in bytes.
+    /// Memory of his ids and states, and of events on their way, in bytes.
     pub(crate) states_bytes: u64,
     /// Memory of what comes out, in bytes.
     pub(crate) results_bytes: usize,

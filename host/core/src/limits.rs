@@ -90,6 +90,10 @@ pub const SHARDS: usize = 32;
 /// Keys whose views are asked for in one call: what a call returns must fit into an instance.
 pub const CALL_KEYS_MAX: usize = 4_096;
 
+/// States that are handed over in one call for views, in bytes, but for a single larger one: a call
+/// is a copy of them in the host and another in the guest.
+pub const CALL_STATES_BYTES: usize = 32 << 20;
+
 /// Of a malformed value so much is shown to a person.
 pub(crate) const SHOWN_MAX_BYTES: usize = 200;
 

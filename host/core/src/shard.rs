@@ -90,6 +90,17 @@ impl Decoded {
         self.events.readings.len()
     }
 
+    /// Memory that it takes beside the slab that it was read from, in bytes.
+    pub fn bytes(&self) -> usize {
+        let Events { keys, ids, columns, .. } = &self.events;
+        let spans = [keys, ids, &self.keys, &self.ids].map(Spans::memory);
+        // Of an event without a key, too: reading, input, row and time.
+        let fixed = self.len() * (size_of::<Reading>() + 1 + 4 + 8);
+        let columns = columns.iter().flatten().map(Column::bytes).sum::<usize>();
+        let candidates = size_of_val(&self.candidates[..]);
+        size_of::<Self>() + fixed + columns + candidates + spans.iter().sum::<usize>()
+    }
+
     /// Whether there is no event.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

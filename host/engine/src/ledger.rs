@@ -10,6 +10,8 @@
 //! too. Where and when a decision counts is the fold's business; this file only reads and writes
 //! them.
 
+use crate::bounded;
+use crate::limits::LEDGER_MAX_BYTES;
 use retally_core::log::Position;
 use retally_core::manifest::Entry;
 use serde::{Deserialize, Serialize};
@@ -70,7 +72,7 @@ impl Ledger {
     /// [`LedgerError`], with the line.
     pub fn load(path: &Path) -> Result<Self, LedgerError> {
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match bounded::read_text(path, LEDGER_MAX_BYTES) {
             Ok(text) => Self::parse(&text, &file),
             Err(source) => Err(LedgerError::Read { file, source }),
         }

@@ -5,6 +5,37 @@ use retally_core::limits::LINE_MAX_BYTES;
 /// Events of a slab: what one decode task takes.
 pub const SLAB_EVENTS: usize = 8192;
 
+/// Slabs of a batch: a log of many small objects has a slab for each.
+pub(crate) const BATCH_SLABS: u64 = 2048;
+
+/// Text of a batch, in bytes, after which it ends: events with long lines are many bytes.
+pub(crate) const BATCH_BYTES: usize = 128 << 20;
+
+/// What is kept of a partition: its object's names and hash, its place in the sequence, the open
+/// leaf of its tree, its entry in the manifest (`tests/tests/bad_input.rs`).
+pub(crate) const PARTITION_BYTES: usize = 4 << 10;
+
+/// Bytes of a job file: one that somebody wrote has some thousand.
+pub const JOB_MAX_BYTES: u64 = 4 << 20;
+
+/// Bytes of a file of expectations, each of which a person gave a reason.
+pub const EXPECTATIONS_MAX_BYTES: u64 = 16 << 20;
+
+/// Bytes of a note or of a key: what somebody writes by hand, or a tool makes of a line.
+pub const TEXT_MAX_BYTES: u64 = 1 << 20;
+
+/// Bytes of a ledger: about a million decisions.
+pub const LEDGER_MAX_BYTES: u64 = 256 << 20;
+
+/// Bytes of a file of keys, which are kept in memory and in the manifest.
+pub const KEYS_FILE_MAX_BYTES: u64 = 1 << 30;
+
+/// Bytes of a file of known results, all of which are kept in memory while they are compared.
+pub const KNOWN_MAX_BYTES: u64 = 8 << 30;
+
+/// Bytes of a manifest, which has some hundred for each object and partition of a log.
+pub const MANIFEST_MAX_BYTES: u64 = 2 << 30;
+
 /// Bytes of a slab, unless one line alone is longer: bounds the memory of a reader.
 pub const SLAB_BYTES: usize = 4 << 20;
 
@@ -20,6 +51,11 @@ pub const SPLIT_BYTES: u64 = 256 << 20;
 /// Room that is made for ids before they come, at most, in bytes: a log that foretells more events
 /// than it has must not fill a memory that nobody bounded.
 pub(crate) const FORETOLD_IDS_BYTES: usize = 4 << 30;
+
+/// Times as many events as were read are foretold of a log at most. Where lines are longer later,
+/// or do not compress as well, more would be far from the truth; and a table that is made anew
+/// after 64 times as many ids costs next to nothing an id.
+pub(crate) const FORETOLD_TIMES: u128 = 64;
 
 /// Bytes at the beginning and at the end of what was taken of an object by which it is known again
 /// where its store has no word for its version.
@@ -144,4 +180,7 @@ const _: () = assert!(CHUNK_BYTES <= SLAB_BYTES);
 // Every part that is read ahead may have a slab that waits.
 const _: () = assert!(READ_AHEAD_BYTES >= PARTS_AHEAD * SLAB_BYTES);
 const _: () = assert!(BATCH_EVENTS >= SLAB_EVENTS as u64);
+// An ordinary batch ends by its events.
+const _: () = assert!(BATCH_SLABS > 16 * BATCH_EVENTS / SLAB_EVENTS as u64);
+const _: () = assert!(BATCH_BYTES >= 1024 * BATCH_EVENTS as usize);
 const _: () = assert!(PART_UPLOADED_BYTES >= 5 << 20);

@@ -46,7 +46,7 @@ pub(crate) fn options(threads: usize, shown: &Arc<Shown>) -> Result<ReplayOption
     }
     Ok(ReplayOptions {
         threads: if threads == 0 { machine::cores() } else { threads },
-        host_memory_bytes: machine::memory_for_states(),
+        host_memory_bytes: machine::memory_for_runs(),
         cancel: cancel_on_signal()?,
         cache: cache_folder(),
         log,

@@ -10,6 +10,8 @@ pub(crate) mod results;
 use crate::error::Failure;
 use crate::report::target::is_stdout;
 use anyhow::{Context as _, anyhow};
+use retally_engine::bounded;
+use retally_engine::limits::KEYS_FILE_MAX_BYTES;
 use std::path::{Path, PathBuf};
 
 /// The folder that `--out` names for a run: what `-` means for a file cannot hold one.
@@ -27,7 +29,7 @@ pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<PathBuf>, Failu
 
 /// The keys in a file, one a line.
 pub(crate) fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file)
+    let text = bounded::read_text(file, KEYS_FILE_MAX_BYTES)
         .with_context(|| format!("cannot read the keys in {}", file.display()))
         .map_err(Failure::usage)?;
     let keys: Vec<String> = text.lines().filter(|l| !l.is_empty()).map(str::to_owned).collect();

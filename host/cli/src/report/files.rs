@@ -7,7 +7,9 @@ use anyhow::{Context as _, anyhow};
 use retally_compare::Fields;
 use retally_compare::model::Presence;
 use retally_compare::sink::{Difference, DifferenceSink, SinkError};
+use retally_engine::bounded;
 use retally_engine::compare::Differences;
+use retally_engine::limits::TEXT_MAX_BYTES;
 use retally_report::{Csv, CsvByKey, Outline, html, markdown};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -97,7 +99,7 @@ impl Reports {
             return Err(Failure::usage(anyhow!(text)).hint("add --html FILE or --markdown FILE"));
         }
         let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path);
+            let text = bounded::read_text(path, TEXT_MAX_BYTES);
             text.with_context(|| format!("cannot read the note {}", path.display()))
         };
         self.note.as_ref().map(read).transpose().map_err(Failure::usage)

@@ -8,6 +8,7 @@
 use super::number::canonical;
 use super::plan::{InputPlan, Node, When};
 use super::time;
+use crate::limits::DATES_DAYS;
 use crate::schema::{Kind, Spans, Values};
 use arrow_array::{BooleanArray, StringArray, StringViewArray};
 use arrow_buffer::Buffer;
@@ -172,7 +173,12 @@ pub(super) fn append(
         (Values::Float(into), Simple::Floats(v)) => {
             extend(into, blocks, rows().map(|row| canonical(v[row])));
         }
-        (Values::Date(into), Simple::Days(v)) => extend(into, blocks, rows().map(|row| v[row])),
+        (Values::Date(into), Simple::Days(v)) => {
+            if rows().any(|row| !DATES_DAYS.contains(&v[row])) {
+                return false;
+            }
+            extend(into, blocks, rows().map(|row| v[row]));
+        }
         (Values::Timestamp(into), Simple::Times(v)) => {
             if rows().any(|row| time::within(v[row]).is_err()) {
                 return false;

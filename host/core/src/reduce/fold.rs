@@ -11,6 +11,7 @@ use super::{
 use crate::decode::cut;
 use crate::dedup::IdTable;
 use crate::log::Reach;
+use crate::schema::Column;
 use crate::shard::{Decoded, bases};
 use crate::state::{KeyTable, Slot};
 
@@ -226,6 +227,17 @@ pub fn call(
 }
 
 impl Folded {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let emitted = |e: &Emitted| {
+            size_of_val(&e.rows[..]) + e.columns.iter().map(Column::bytes).sum::<usize>()
+        };
+        let details = self.details.iter().map(|(_, text)| size_of::<(u32, String)>() + text.len());
+        size_of_val(&self.outcomes[..])
+            + details.sum::<usize>()
+            + self.emits.iter().map(emitted).sum::<usize>()
+    }
+
     /// Takes what a call gave: `event` leads from a row of the call to its number in the batch, and
     /// `trapped` are the rows that are rejected as traps.
     pub fn take(&mut self, mut answer: Answer, trapped: &[u32], event: impl Fn(u32) -> u32) {

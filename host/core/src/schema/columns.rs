@@ -68,6 +68,11 @@ impl Spans {
         (0..self.len()).map(|row| self.get(row))
     }
 
+    /// Memory that the strings take, in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..])
+    }
+
     /// Empties both lists and keeps their memory.
     pub fn clear(&mut self) {
         self.ends.clear();
@@ -172,6 +177,17 @@ impl Values {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Memory that the values take, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Boolean(v) => v.len(),
+            Self::Integer(v) | Self::Decimal(v) | Self::Timestamp(v) => size_of_val(&v[..]),
+            Self::Float(v) => size_of_val(&v[..]),
+            Self::Date(v) => size_of_val(&v[..]),
+            Self::Text(v) | Self::Bytes(v) | Self::Json(v) => v.memory(),
+        }
     }
 
     /// Whether these values can be of `kind` (a decimal's scale is not told by its values).
@@ -282,6 +298,11 @@ impl Column {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// Memory that the column takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.values.bytes() + size_of_val(&self.missing[..])
     }
 
     /// Keeps the first `rows` rows.

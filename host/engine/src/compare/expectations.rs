@@ -14,7 +14,9 @@
 //! expires = 2026-06-30        # the last day on which it is expected
 //! ```
 
+use crate::bounded;
 use crate::job::{JobError, Place, Raw, near, raw, type_of};
+use crate::limits::EXPECTATIONS_MAX_BYTES;
 use retally_compare::gate::{Entry, Gate, Glob, Keys, Limit, Subject};
 use retally_core::decode::convert::column_from_text;
 use retally_core::schema::{Exact, Kind, Value};
@@ -34,7 +36,7 @@ const KEYS: [&str; 8] = ["field", "keys", "key", "most", "total", "reason", "tic
 /// What of it cannot be read or understood, with its line and the nearest valid key.
 pub fn load(path: &Path) -> Result<Gate, JobError> {
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
+    match bounded::read_text(path, EXPECTATIONS_MAX_BYTES) {
         Ok(text) => parse(&text, &file),
         Err(source) => Err(JobError::Read { what: "the expectations", file, source }),
     }

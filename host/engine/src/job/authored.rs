@@ -4,6 +4,8 @@
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
 use super::settings::{self, EXPECT, SETTINGS, Setting, numbered};
+use crate::bounded;
+use crate::limits::JOB_MAX_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ impl Authored {
     /// [`JobError`] with file, line and the nearest valid key.
     pub fn load(path: &Path) -> Result<Self, JobError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| JobError::Read {
+        let text = bounded::read_text(path, JOB_MAX_BYTES).map_err(|source| JobError::Read {
             what: "job file",
             file: file.clone(),
             source,

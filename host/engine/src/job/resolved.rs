@@ -91,8 +91,8 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// CPU time of one call.
     pub deadline: Duration,
-    /// Memory for ids and states, in bytes; none: what whoever runs the
-    /// job allows.
+    /// What a run may hold (states, ids, partitions, batches on their way), in bytes; none: what
+    /// whoever runs the job allows.
     pub host_memory_bytes: Option<u64>,
 }
 

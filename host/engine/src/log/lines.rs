@@ -183,7 +183,7 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Makes a slab of the lines found and keeps what was read behind them.
-    fn give(&mut self, mut bytes: Vec<u8>, ends: Vec<u32>) -> Lines {
+    fn give(&mut self, mut bytes: Vec<u8>, mut ends: Vec<u32>) -> Lines {
         let end = end_of(&ends);
         self.reserve = end.min(SLAB_BYTES) + 2 * self.chunk;
         let rest = &bytes[end..];
@@ -192,6 +192,14 @@ impl<R: Read> LineReader<R> {
             self.pending.extend_from_slice(rest);
         }
         bytes.truncate(end);
+        // A log of many small objects has many slabs on its way that are far from full. Copied, and
+        // not shrunk: what is cut off where it stands is of no use to the next.
+        if bytes.len() < bytes.capacity() / 2 {
+            bytes = bytes.as_slice().into();
+        }
+        if ends.len() < ends.capacity() / 2 {
+            ends = ends.as_slice().into();
+        }
         self.base += end as u64;
         self.lines += ends.len() as u64;
         self.open = !bytes.ends_with(b"\n");

@@ -1,5 +1,6 @@
 //! Why a run could not begin, or could not finish.
 
+use super::memory::Held;
 use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
@@ -113,21 +114,25 @@ pub enum RunError {
         /// The key, and why.
         fault: Box<KeyFault>,
     },
-    /// States and ids no longer fit.
+    /// What the run holds no longer fits.
     #[error(
-        "stopped after {events} events: states hold {} MiB and ids {} MiB, above the limit of {} \
-         MiB; {advice}",
-        .keys >> 20, .ids >> 20, .limit >> 20
+        "stopped after {events} events: states hold {} MiB{}, ids {} MiB, batches on their way {} \
+         MiB and partitions {} MiB, together above the limit of {} MiB (host_memory); {advice}",
+        .held.states >> 20,
+        .largest.as_ref().map_or(String::new(), |(key, bytes)| {
+            format!(" (the largest is that of key {key:?}, with {} MiB)", bytes >> 20)
+        }),
+        .held.ids >> 20, .held.batches >> 20, .held.partitions >> 20, .limit >> 20
     )]
     HostMemory {
-        /// Events folded so far.
+        /// Events read so far.
         events: u64,
-        /// Memory of keys and states, in bytes.
-        keys: usize,
-        /// Memory of ids, in bytes.
-        ids: usize,
-        /// What they may hold together, in bytes.
+        /// What it holds.
+        held: Held,
+        /// What it may hold together, in bytes.
         limit: usize,
+        /// The key with the largest state, and the bytes of that.
+        largest: Option<(String, usize)>,
         /// What to do.
         advice: String,
     },

@@ -10,7 +10,7 @@ use super::halt::Halt;
 use super::lane::{Lane, lock};
 use super::stages::{Stage, Stages};
 use super::threads::spawn;
-use retally_core::limits::CALL_KEYS_MAX;
+use retally_core::limits::{CALL_KEYS_MAX, CALL_STATES_BYTES};
 use retally_core::reduce::{Fault, Finals, Instance, KeyFault, KeyRef, Shard, sorted_keys};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ pub(super) fn all(
     mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let keys = sorted_keys(shards);
-    let pieces: Vec<&[KeyRef]> = keys.chunks(CALL_KEYS_MAX).collect();
+    let pieces = pieces(&keys, shards);
     let next = AtomicUsize::new(0);
     let (derived, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
@@ -83,6 +83,21 @@ pub(super) fn all(
         None if halt.is_halted() => written.and(Err(RunError::Cancelled)),
         None => written,
     }
+}
+
+/// The keys call by call: neither more keys nor much more of states than a call takes.
+fn pieces<'k>(keys: &'k [KeyRef], shards: &[&Shard]) -> Vec<&'k [KeyRef]> {
+    let (mut all, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, &(shard, slot)) in keys.iter().enumerate() {
+        let state = shards[shard as usize].keys.state(slot).len();
+        if at - from == CALL_KEYS_MAX || (at > from && bytes + state > CALL_STATES_BYTES) {
+            all.push(&keys[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += state;
+    }
+    all.extend((from < keys.len()).then(|| &keys[from..]));
+    all
 }
 
 fn derive(

@@ -45,9 +45,13 @@ impl Rules for Counting {
 }
 
 pub(super) fn counting() -> Arc<dyn Reducer> {
+    Arc::new(Native::new(described(), Hash([7; 32]), Counting))
+}
+
+pub(super) fn described() -> Description {
     let count = Field { name: "count".into(), paths: vec![], kind: Kind::Integer, required: true };
     let input = Input { name: "any".into(), when: vec![], key: vec![], fields: vec![] };
-    let description = Description {
+    Description {
         name: "counting".into(),
         version: "1".into(),
         inputs: vec![input],
@@ -58,8 +62,7 @@ pub(super) fn counting() -> Arc<dyn Reducer> {
         state: StateShape { version: 1, layout: "bytes".into(), migrates: vec![] },
         rejects: vec![],
         violations: vec![],
-    };
-    Arc::new(Native::new(description, Hash([7; 32]), Counting))
+    }
 }
 
 pub(super) fn job(dir: &TempDir, more: &str) -> Resolved {

@@ -21,6 +21,9 @@ mod join;
 mod lane;
 #[cfg(test)]
 mod log_tests;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod pipeline;
 mod prepare;
 mod replay;

@@ -8,12 +8,14 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
+use super::memory::Memory;
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use super::threads;
 use super::turns::{Policy, Read, ReadOn};
 use crate::cancel::Cancel;
+use crate::limits::FORETOLD_TIMES;
 use crate::log::{Log, Partition};
 use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
@@ -39,6 +41,7 @@ pub(crate) struct Pipeline<'a, 'c> {
     pub events_read: AtomicU64,
     /// Whether what comes out is written to files.
     pub written: bool,
+    pub memory: &'a Memory,
     /// Bytes that ids to come may be given room in.
     pub ids_max_bytes: usize,
 }
@@ -145,7 +148,9 @@ impl Pipeline<'_, '_> {
             Task::Read(on) => {
                 let (part, waker) = (on.part, shared.bell.waker_of(on.part));
                 let read = worker.stages.time(Stage::Read, || self.read(on, &waker));
-                lock(&shared.schedule).sequence.turns.read(part, read);
+                let mut schedule = lock(&shared.schedule);
+                schedule.sequence.turns.read(part, read);
+                self.weigh(&mut schedule);
             }
             Task::Decode { batch, slab, placed } => {
                 let decoded = worker.decoding.slab(&placed, &mut worker.stages);
@@ -153,14 +158,19 @@ impl Pipeline<'_, '_> {
                 if let Ok(readers) = &decoded {
                     self.lanes.see(readers);
                 }
-                shared.done(decoded, |schedule, readers| schedule.decoded(batch, slab, readers));
+                shared.done(decoded, |schedule, readers| {
+                    schedule.decoded(batch, slab, readers);
+                    self.weigh(schedule);
+                });
             }
             Task::Fold { batch, shard, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
                 let Worker { instances, stages, .. } = worker;
                 let result = self.lanes.fold(shard, &slabs, expected, instances, stages);
                 drop(slabs);
-                lock(&shared.schedule).folded(batch, shard, result);
+                let mut schedule = lock(&shared.schedule);
+                schedule.folded(batch, shard, result);
+                self.weigh(&mut schedule);
             }
             Task::Merge { batch, lane, slabs, shares } => {
                 let merged = self.merge(lane, slabs, shares, worker);
@@ -177,8 +187,18 @@ impl Pipeline<'_, '_> {
         }
     }
 
+    /// Ends the run if it holds more than it may.
+    fn weigh(&self, schedule: &mut Schedule) {
+        self.memory.note_batches(schedule.bytes());
+        let events = self.events_read.load(Ordering::Relaxed);
+        if let Err(error) = self.memory.check(self.lanes, events) {
+            schedule.fail(error);
+        }
+    }
+
     fn read(&self, on: ReadOn, waker: &Waker) -> Result<Read, RunError> {
-        // A feed may have read when it was opened: of a small compressed object all there is.
+        // Bytes that are read where a feed is begun count like any others: of a small object that
+        // is all of them, and what is foretold of the log would be far too much.
         let (mut feed, before) = match on.feed {
             Some(feed) => {
                 let before = feed.bytes_read();
@@ -186,10 +206,10 @@ impl Pipeline<'_, '_> {
             }
             None => (self.log.read(on.part, on.from)?, 0),
         };
-        let polled = feed.poll(&mut Context::from_waker(waker));
+        let piece = feed.poll(&mut Context::from_waker(waker));
         let bytes = feed.bytes_read().saturating_sub(before);
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
-        let Poll::Ready(piece) = polled else { return Ok(Read::Pending(feed)) };
+        let Poll::Ready(piece) = piece else { return Ok(Read::Pending(feed)) };
         let Some(piece) = piece? else { return Ok(Read::End) };
         self.events_read.fetch_add(piece.slab.len() as u64, Ordering::Relaxed);
         Ok(Read::Piece(piece, feed))
@@ -200,8 +220,8 @@ impl Pipeline<'_, '_> {
         let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed));
         let read = u128::from(self.events_read.load(Ordering::Relaxed));
         // A log that does not tell its bytes, or not how many were read, foretells nothing.
-        let all =
-            (read * u128::from(self.log.bytes())).checked_div(bytes).unwrap_or(read).max(read);
+        let all = (read * u128::from(self.log.bytes())).checked_div(bytes).unwrap_or(read);
+        let all = all.clamp(read, read * FORETOLD_TIMES);
         let all = u64::try_from(all).unwrap_or(u64::MAX);
         all.saturating_sub(outlook.skipped).min(outlook.most)
     }

@@ -6,10 +6,12 @@
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
+use super::memory::Memory;
 use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
 use super::resume::Goes;
 use super::sequence::Cuts;
+use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
@@ -27,7 +29,8 @@ use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
-use retally_sandbox::{Sandbox, SandboxConfig};
+
+use retally_sandbox::{COMPONENT_MAX_BYTES, Sandbox, SandboxConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +50,7 @@ pub(crate) struct Prepared<'a> {
     /// A replay has one, a comparison two.
     pub lanes: Lanes,
     pub cuts: Cuts,
-    pub host_memory_bytes: usize,
+    pub memory: Memory,
     /// Ends what still runs when the run is over.
     pub halt: Halt,
     /// Stored bytes read so far.
@@ -117,6 +120,7 @@ pub(crate) fn prepare<'a, 's>(
     // To count up to a limit all events are wanted; two sides may begin at two places.
     let behind = lanes.len() == 1 && options.limit.is_none() && !kept.is_empty();
     let behind = if behind { source.behind(&kept) } else { None };
+    let memory = Memory::new(host_memory(job, options), job.window, names.len());
     let commits = all.iter().any(|results| results.takes.commits);
     let prepared = Prepared {
         job,
@@ -129,7 +133,7 @@ pub(crate) fn prepare<'a, 's>(
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
         cuts: cuts(job, options, from, commits),
-        host_memory_bytes: host_memory(job, options),
+        memory,
         halt,
         bytes_read: AtomicU64::new(0),
     };
@@ -186,7 +190,7 @@ pub fn load_file(
     options: &ReplayOptions,
 ) -> Result<Arc<dyn Reducer>, RunError> {
     let path = path.to_path_buf();
-    let bytes = std::fs::read(&path)
+    let bytes = bounded::read(&path, COMPONENT_MAX_BYTES as u64)
         .map_err(|error| RunError::ReducerFile { path: path.clone(), error })?;
     let config = SandboxConfig {
         memory: job.limits.memory_bytes as usize,
@@ -329,7 +333,7 @@ pub(crate) fn run_dir(job: &Resolved, options: &ReplayOptions) -> PathBuf {
     }
 }
 
-/// What states and ids may hold: the job's limit, or that of whoever runs it.
+/// What a run may hold: the job's limit, or that of whoever runs it.
 fn host_memory(job: &Resolved, options: &ReplayOptions) -> usize {
     let bytes = job.limits.host_memory_bytes.or(options.host_memory_bytes);
     bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))

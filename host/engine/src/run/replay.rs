@@ -10,6 +10,7 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::finals;
 use super::gates::judge;
+use super::memory::largest;
 use super::pipeline::Pipeline;
 use super::prepare::{Prepared, Side, load, prepare, run_dir};
 use super::results::Results;
@@ -39,8 +40,10 @@ use std::sync::atomic::AtomicU64;
 pub struct ReplayOptions {
     /// Threads that share the work, at least one and at most [`THREADS_MAX`].
     pub threads: usize,
-    /// What ids and states may hold where the job sets no limit, in bytes; none: as much as there
-    /// is.
+    /// What a run may hold where the job sets no limit, in bytes: states, ids, partitions, and what
+    /// is on its way, but not the instances of reducers, of which every thread has one.
+    /// None: as much as there is, so whoever embeds the engine should tell what its machine or
+    /// container allows.
     pub host_memory_bytes: Option<u64>,
     /// Events of a batch: decides where snapshots lie and how much memory is on its way, no result.
     pub batch_events: u64,
@@ -120,7 +123,7 @@ pub struct Progress {
     pub bytes: u64,
     /// Stored bytes of the log.
     pub bytes_total: u64,
-    /// Memory held by states and ids, in bytes.
+    /// Memory held by states, ids, partitions and what is on its way, in bytes.
     pub memory: u64,
 }
 
@@ -256,11 +259,16 @@ pub(crate) fn pass(
         bytes_read: &prepared.bytes_read,
         events_read: AtomicU64::new(0),
         written: commit.takes_results(),
+        memory: &prepared.memory,
         // Room for ids that may never come must not be what fills the memory.
-        ids_max_bytes: (prepared.host_memory_bytes / 2).min(FORETOLD_IDS_BYTES),
+        ids_max_bytes: (prepared.memory.limit() / 2).min(FORETOLD_IDS_BYTES),
     };
     let (extents, stages, outcome) = pipeline.run(prepared.cuts.clone());
     outcome.map_err(|ended| match ended {
+        Ended::Failed(RunError::HostMemory { events, held, limit, advice, .. }) => {
+            let largest = largest(&prepared.lanes);
+            RunError::HostMemory { events, held, limit, largest, advice }
+        }
         Ended::Failed(error) => error,
         Ended::Stopped(at) => describe(&at, prepared),
     })?;

@@ -16,11 +16,11 @@ use super::error::RunError;
 use super::halt::Halt;
 use super::lane::LaneShares;
 use super::sequence::{Sequence, Taken};
-use super::turns::ReadOn;
+use super::turns::{ReadOn, slab_bytes};
 use crate::limits::BATCHES_AHEAD;
 use retally_core::decode::Placed;
 use retally_core::fold::Slabs;
-use retally_core::reduce::{Block, Shares, Stop, StopCause};
+use retally_core::reduce::{Block, Folded, Shares, Stop, StopCause};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ struct Batch {
     slabs: Option<Arc<Slabs>>,
     folds_left: usize,
     lanes: Vec<LaneBatch>,
+    /// Memory of what it holds.
+    bytes: usize,
 }
 
 /// One batch in one lane.
@@ -125,6 +127,12 @@ impl Schedule {
     fn is_over(&self) -> bool {
         let of_machine = |at: &StopAt| at.stop.cause.is_of_machine();
         self.failed.is_some() || self.stop.as_ref().is_some_and(of_machine)
+    }
+
+    /// Memory of what is on its way between reading and commit.
+    pub(crate) fn bytes(&self) -> usize {
+        let batches = self.batches.iter().map(|batch| batch.bytes);
+        self.sequence.turns.queued_bytes() + batches.sum::<usize>()
     }
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
@@ -254,9 +262,11 @@ impl Schedule {
                 slabs: None,
                 folds_left: self.next_fold.len(),
                 lanes,
+                bytes: 0,
             });
         }
         if let Some(batch) = self.batches.back_mut() {
+            batch.bytes += slab_bytes(&placed.slab);
             batch.waiting.push_back((batch.decoded.len(), placed));
             batch.decoded.push(None);
         }
@@ -279,7 +289,9 @@ impl Schedule {
 
     /// A slab is decoded, once for each reader.
     pub(crate) fn decoded(&mut self, batch: u64, slab: usize, readers: Vec<Decoded>) {
-        self.batch(batch).decoded[slab] = Some(readers);
+        let entry = self.batch(batch);
+        entry.bytes += readers.iter().map(Decoded::bytes).sum::<usize>();
+        entry.decoded[slab] = Some(readers);
         self.assemble(batch);
     }
 
@@ -311,6 +323,7 @@ impl Schedule {
         entry.folds_left -= 1;
         match result {
             Ok(lanes) => {
+                entry.bytes += lanes.iter().flatten().map(Folded::bytes).sum::<usize>();
                 for (lane, share) in entry.lanes.iter_mut().zip(lanes) {
                     lane.shares.add(shard, share);
                 }

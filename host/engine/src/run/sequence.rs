@@ -7,6 +7,7 @@
 use super::bell::Bell;
 use super::error::RunError;
 use super::turns::{Policy, ReadOn, Turn, Turns};
+use crate::limits::{BATCH_BYTES, BATCH_SLABS};
 use crate::log::{Follow, Log, Piece};
 use retally_core::decode::{Placed, Slab};
 use retally_core::log::PartitionIndex;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 /// How the sequence is cut.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cuts {
-    /// Events of a batch; a batch ends with the slab that reaches it.
+    /// Events of a batch; a batch ends with the slab that reaches it, or one of the bounds of slabs
+    /// and text.
     pub batch_events: u64,
     /// `--limit`: only the first so many events of each partition.
     pub limit: Option<u64>,
@@ -59,6 +61,8 @@ pub(crate) struct Sequence {
     pub extents: Vec<Extent>,
     batch: u64,
     in_batch: u64,
+    slabs_in_batch: u64,
+    bytes_in_batch: usize,
     since_snapshot: u64,
     /// Nothing comes any more; why, if it is not the end of the log.
     pub over: bool,
@@ -81,6 +85,8 @@ impl Sequence {
             cuts,
             batch: 0,
             in_batch: 0,
+            slabs_in_batch: 0,
+            bytes_in_batch: 0,
             since_snapshot: 0,
             over: false,
             error: None,
@@ -162,11 +168,18 @@ impl Sequence {
         self.in_batch += events;
         self.since_snapshot += events;
         let snapshot = self.cuts.snapshot_every.is_some_and(|every| self.since_snapshot >= every);
-        let seal = snapshot || self.in_batch >= self.cuts.batch_events;
+        self.slabs_in_batch += 1;
+        if let Slab::Lines(lines) = &*placed.slab {
+            self.bytes_in_batch += lines.bytes.len();
+        }
+        let seal = snapshot
+            || self.in_batch >= self.cuts.batch_events
+            || self.slabs_in_batch >= BATCH_SLABS
+            || self.bytes_in_batch >= BATCH_BYTES;
         let batch = self.batch;
         if seal {
             self.batch += 1;
-            self.in_batch = 0;
+            (self.in_batch, self.slabs_in_batch, self.bytes_in_batch) = (0, 0, 0);
         }
         if snapshot {
             self.since_snapshot = 0;

@@ -114,6 +114,11 @@ impl Turns {
         Self { parts, groups, gives: 0, reads: 0, queued_bytes: 0 }
     }
 
+    /// Memory of what waits for its turn.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
     /// A part to read on; `from` tells where to begin in a partition.
     pub(crate) fn pick_read(&mut self, from: impl Fn(PartitionIndex) -> u64) -> Option<ReadOn> {
         let full = self.queued_bytes >= READ_AHEAD_BYTES;
@@ -207,7 +212,8 @@ impl Turns {
     }
 }
 
-fn slab_bytes(slab: &Slab) -> usize {
+/// Memory of a slab, in bytes.
+pub(super) fn slab_bytes(slab: &Slab) -> usize {
     match slab {
         Slab::Lines(lines) => lines.bytes.len() + lines.ends.len() * 4,
         Slab::Rows(rows) => rows.get_array_memory_size(),

@@ -5,6 +5,8 @@ use super::meter::{Meter, Metered};
 use super::select::{among, may_hold, selected};
 use super::shape::{Control, MANIFEST, Shape, Table};
 use super::verify::Verified;
+use crate::bounded;
+use crate::limits::MANIFEST_MAX_BYTES;
 use crate::limits::RUN_READ_ROWS;
 use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded, next_rows};
 use arrow_array::cast::AsArray;
@@ -102,7 +104,7 @@ impl RunReader {
             return Err(RunDirError::NoRun(dir.to_path_buf()));
         }
         let path = dir.join(MANIFEST);
-        let bytes = match fs::read(&path) {
+        let bytes = match bounded::read(&path, MANIFEST_MAX_BYTES) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let is_begun = is_begun(dir).map_err(|error| failed("read", dir, error))?;
                 let none = if is_begun { RunDirError::HalfWritten } else { RunDirError::NoRun };

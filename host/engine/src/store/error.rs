@@ -113,7 +113,7 @@ pub(crate) fn advice(verb: &str, error: &io::Error) -> &'static str {
             "; make room or choose another place (--out, [output] dir, [snapshots] url), then run \
              again"
         }
-        ErrorKind::FileTooLarge => {
+        ErrorKind::FileTooLarge if !is_read => {
             "; raise the largest size of a file that this process may write (ulimit -f) or choose \
              another file system, then run again"
         }

@@ -36,6 +36,8 @@ pub use opened::{Opened, Stored};
 pub use unfinished::Unfinished;
 pub use url::{Scheme, local_path};
 
+use crate::bounded;
+use crate::limits::MANIFEST_MAX_BYTES;
 use bytes::Bytes;
 use object_store::ObjectStore;
 use remote::Remote;
@@ -233,7 +235,9 @@ impl Folder {
 
     /// The bytes of an object; none: there is no such object.
     pub fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        let read = |path: &Path| Ok(files::some(std::fs::read(path))?.map(Bytes::from));
+        let read = |path: &Path| {
+            Ok(files::some(bounded::read(path, MANIFEST_MAX_BYTES))?.map(Bytes::from))
+        };
         self.ask("read", name, read, |remote| remote.get(name))
     }
 

@@ -4,7 +4,9 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::reducer::Inspected;
 use anyhow::Context as _;
-use retally_sandbox::LoadError;
+use retally_engine::bounded;
+use retally_sandbox::{COMPONENT_MAX_BYTES, LoadError};
+
 use std::path::PathBuf;
 
 /// Show what a component declares: name, version, inputs, params, emits, view, state layout,
@@ -23,7 +25,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let place = args.file.display();
-    let bytes = std::fs::read(&args.file)
+    let bytes = bounded::read(&args.file, COMPONENT_MAX_BYTES as u64)
         .with_context(|| format!("cannot read {place}"))
         .map_err(|e| Failure::usage(e).hint("retally reducer build makes one"))?;
     let inspected = Inspected::of(&bytes).map_err(|error| {

@@ -5,7 +5,9 @@ use super::Args;
 use crate::error::Failure;
 use anyhow::{Context as _, anyhow};
 use retally_core::manifest::Manifest;
+use retally_engine::bounded;
 use retally_engine::job::Authored;
+use retally_engine::limits::MANIFEST_MAX_BYTES;
 use retally_engine::rundir::{Checked, check};
 use retally_engine::store::local_path;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ pub(super) struct Old {
 /// Reads a manifest, or that of a run directory.
 pub(super) fn load(path: &Path) -> Result<Old, Failure> {
     let path = if path.is_dir() { path.join("manifest.json") } else { path.to_owned() };
-    let bytes = std::fs::read(&path)
+    let bytes = bounded::read(&path, MANIFEST_MAX_BYTES)
         .with_context(|| format!("cannot read manifest {}", path.display()))
         .map_err(|e| Failure::usage(e).hint("name RUN/manifest.json of a finished run"))?;
     let read = Manifest::from_bytes(&bytes).and_then(|m| m.check().map(|()| m));

@@ -8,6 +8,8 @@ use super::unreadable;
 use crate::error::Failure;
 use crate::exit::Exit;
 use anyhow::{Context as _, anyhow};
+use retally_engine::bounded;
+use retally_engine::limits::TEXT_MAX_BYTES;
 use retally_engine::rundir::{RunReader, SIGNATURE};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 use std::path::{Path, PathBuf};
@@ -49,7 +51,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 /// No message tells anything of what is in the file.
 fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read key {name}"));
+    let text =
+        bounded::read_text(path, TEXT_MAX_BYTES).with_context(|| format!("cannot read key {name}"));
     let text = text.map_err(Failure::usage)?;
     let key = PrivateKey::from_openssh(&text).map_err(|_| {
         Failure::usage(anyhow!("{name} is no private key of OpenSSH"))
@@ -71,7 +74,8 @@ fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
 /// A public key: the line in a `.pub` file.
 pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read key {name}"));
+    let text =
+        bounded::read_text(path, TEXT_MAX_BYTES).with_context(|| format!("cannot read key {name}"));
     let key = PublicKey::from_openssh(text.map_err(Failure::usage)?.trim());
     key.map_err(|error| {
         Failure::usage(anyhow!("{name} is no public key of OpenSSH: {error}"))

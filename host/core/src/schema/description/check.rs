@@ -1,6 +1,6 @@
-//! Whether what a reducer declares makes sense and is within [`limits`], before anything is built on
-//! it: a declaration is kept in every manifest and snapshot, and its names become columns beside
-//! the host's own.
+//! Whether what a reducer declares makes sense and is within its limits, before anything is built
+//! on it: a declaration is kept in every manifest and snapshot, and its names become columns
+//! beside the host's own.
 
 use super::super::Value;
 use super::{Condition, Description, EMIT_COLUMNS, Field, Input, Reason, VIEW_COLUMNS};
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 impl Description {
     /// Checks that names are well-formed, unique and not the host's, that scales, counts and texts
-    /// are within [`limits`], pointers valid, and the view's row key within its fields and required.
+    /// are within [`limits`], pointers valid, and the view's row key within its fields and
+    /// required.
     ///
     /// # Errors
     /// The first thing that is wrong, as a sentence fragment that fits behind "reducer is refused:

@@ -4,7 +4,9 @@
 use super::cells;
 use super::json::{self, Pairs};
 use super::style::KnownStyle;
+use crate::bounded;
 use crate::compare::CompareError;
+use crate::limits::KNOWN_MAX_BYTES;
 use crate::table::{guarded, next_rows};
 use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -104,7 +106,7 @@ impl Texts {
     }
 
     fn bytes_of(&mut self, path: &Path) -> Result<Vec<u8>, CompareError> {
-        let bytes = std::fs::read(path);
+        let bytes = bounded::read(path, KNOWN_MAX_BYTES);
         let bytes = bytes.map_err(|error| self.wrong(format!("cannot be read: {error}")))?;
         self.bytes += bytes.len() as u64;
         Ok(bytes)

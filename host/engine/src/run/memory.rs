@@ -1,0 +1,170 @@
+//! What a run holds beside its reducers' instances, and when that is too much: a run stops before
+//! the machine swaps, or the system kills it without a word.
+//!
+//! Looked at whenever something has grown: after every piece that is read or decoded, and after
+//! every shard's share of a batch, so that neither a long batch nor a state that grows within one
+//! comes far beyond the limit. What a single call returns is bounded by the memory of an instance.
+
+use super::error::RunError;
+use super::lane::{Lanes, Pair, lock};
+use crate::limits::PARTITION_BYTES;
+use retally_core::dedup::Window;
+use retally_core::log::Micros;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a run may hold, and what of it no lane tells.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: usize,
+    window: Window,
+    partitions: usize,
+    /// Bytes of what is on its way: read, decoded, folded and not committed.
+    batches: AtomicUsize,
+}
+
+/// What a run holds, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Keys and their states.
+    pub states: usize,
+    /// Ids.
+    pub ids: usize,
+    /// What is on its way between reading and commit.
+    pub batches: usize,
+    /// What is kept of every partition.
+    pub partitions: usize,
+}
+
+impl Held {
+    /// All of it.
+    pub fn all(&self) -> usize {
+        self.states + self.ids + self.batches + self.partitions
+    }
+}
+
+impl Memory {
+    pub(crate) fn new(limit: usize, window: Window, partitions: usize) -> Self {
+        let partitions = partitions * PARTITION_BYTES;
+        Self { limit, window, partitions, batches: AtomicUsize::new(0) }
+    }
+
+    /// What may be held.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Notes what is on its way now.
+    pub(crate) fn note_batches(&self, bytes: usize) {
+        self.batches.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn held(&self, lanes: &Lanes) -> Held {
+        let mut held = Held {
+            states: lanes.pair().map_or(0, Pair::bytes),
+            ids: 0,
+            batches: self.batches.load(Ordering::Relaxed),
+            partitions: self.partitions,
+        };
+        for (states, ids) in lanes.iter().map(|lane| lane.bytes()) {
+            held.states += states;
+            held.ids += ids;
+        }
+        held
+    }
+
+    /// Checks what is held now. `events`: read so far.
+    ///
+    /// # Errors
+    /// [`RunError::HostMemory`] when it is above the limit.
+    pub(crate) fn check(&self, lanes: &Lanes, events: u64) -> Result<(), RunError> {
+        let held = self.held(lanes);
+        if held.all() <= self.limit {
+            return Ok(());
+        }
+        let advice = self.advice(held, lanes[0].times());
+        let limit = self.limit;
+        Err(RunError::HostMemory { events, held, limit, largest: None, advice })
+    }
+
+    /// What would help against what has grown most.
+    fn advice(&self, held: Held, (first, last): (Micros, Micros)) -> String {
+        let Held { states, ids, batches, partitions } = held;
+        let most = states.max(ids).max(batches).max(partitions);
+        if most == states {
+            "a state that grows without end is the reducer's to mend; else raise [limits] \
+             host_memory, or replay a part of the keys with --keys"
+                .into()
+        } else if most == batches {
+            "events on their way need it: let fewer be so with --batch and --threads, or raise \
+             [limits] host_memory"
+                .into()
+        } else if most == partitions {
+            "there are very many partitions: put the log into fewer and larger files, or raise \
+             [limits] host_memory"
+                .into()
+        } else {
+            let room = self.limit.saturating_sub(held.all() - ids);
+            self.window_advice(room, ids, (first, last))
+        }
+    }
+
+    /// Which window would fit.
+    fn window_advice(&self, room: usize, ids: usize, (first, last): (Micros, Micros)) -> String {
+        let seen = last.saturating_sub(first).max(0);
+        let held = match self.window {
+            Window::Span(span) => span.min(seen),
+            Window::All | Window::Off => seen,
+        };
+        // Ids are taken to come evenly over the time seen; a tenth stays free for growth.
+        let fits = held as f64 * room as f64 / ids.max(1) as f64 * 0.9;
+        format!(
+            "raise [limits] host_memory, or remember ids for a shorter time: about [dedup] window \
+             = \"{}\" would fit",
+            span(fits as Micros)
+        )
+    }
+}
+
+/// The key with the largest state, and its bytes: asked once no thread folds.
+pub(crate) fn largest(lanes: &Lanes) -> Option<(String, usize)> {
+    let of_shard = |shard: &std::sync::Mutex<retally_core::reduce::Shard>| {
+        let shard = lock(shard);
+        let slot = shard.keys.with_state().max_by_key(|&slot| shard.keys.state(slot).len())?;
+        let key = String::from_utf8_lossy(shard.keys.key(slot)).into_owned();
+        Some((key, shard.keys.state(slot).len()))
+    };
+    lanes.iter().flat_map(|lane| &lane.shards).filter_map(of_shard).max_by_key(|(_, bytes)| *bytes)
+}
+
+/// A span as the job file writes it, rounded down.
+fn span(micros: Micros) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        s if s >= 2 * 86_400 => format!("{}d", s / 86_400),
+        s if s >= 2 * 3_600 => format!("{}h", s / 3_600),
+        s if s >= 120 => format!("{}m", s / 60),
+        s => format!("{}s", s.max(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: usize = 1 << 30;
+    const DAY: Micros = 86_400_000_000;
+
+    fn advice(states: usize, ids: usize, batches: usize, partitions: usize) -> String {
+        let memory = Memory::new(GIB, Window::All, 0);
+        memory.advice(Held { states, ids, batches, partitions }, (0, 40 * DAY))
+    }
+
+    #[test]
+    fn the_advice_is_about_what_has_grown_most() {
+        // Half of it is left for ids, a tenth of that stays free: 40 days / 2 * 0.9.
+        assert!(advice(GIB / 2, GIB, 0, 0).contains("window = \"18d\""));
+        assert!(advice(GIB, GIB / 2, 0, 0).contains("--keys"));
+        assert!(advice(0, GIB / 2, GIB, 0).contains("--batch"));
+        assert!(advice(0, GIB / 2, 0, GIB).contains("larger files"));
+    }
+}
