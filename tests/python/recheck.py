@@ -497,7 +497,18 @@ def seal(manifest, whole, positions, shapes, job, described):
     if came_from is not None:
         places = [text(e["partition"]) + number(e["offset"]) for e in came_from["next"]]
         counts = [number(manifest["since_start"][name]) for name in COUNTS]
+        accepted = [
+            text(e["object"]) + text(e["partition"]) + number(e["next"]) + text(e["what"])
+            for e in came_from.get("accepted", [])
+        ]
+        migrated = [
+            text(e["reducer"])
+            + bytes.fromhex(e["sha256"])
+            + b"".join(number(e[name]) for name in ("state_version", "events", "checked_keys"))
+            for e in came_from.get("migrated", [])
+        ]
         history = bytes.fromhex(came_from["sha256"]) + listed(places) + b"".join(counts)
+        history += listed(accepted) + listed(migrated)
     return sha(
         text("retally seal v2")
         + whole

@@ -303,6 +303,7 @@ fn head(made: &Made) -> Head {
             marks: Marks::default(),
             from_snapshot: None,
             changed_log: None,
+            migrated: None,
         }),
         known: Vec::new(),
     };

@@ -68,8 +68,12 @@ impl Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        let is_usage = error.is_usage();
-        Self::of(error, is_usage)
+        let exit = match (error.is_check(), error.is_usage()) {
+            (true, _) => Exit::CheckFailed,
+            (_, true) => Exit::Usage,
+            _ => Exit::Unfinished,
+        };
+        Self { exit, cause: error.into(), hint: None }
     }
 }
 

@@ -47,6 +47,9 @@ pub(super) fn notes_of(how: How, plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
                 "went on from snapshot {snapshot}: its emits and outcomes are those behind it"
             )));
         }
+        if let Some(what) = &run.migrated {
+            notes.push(note(&format!("went on under another version (--migrate): {what}")));
+        }
         if let Some(what) = &run.changed_log {
             notes.push(note(&format!(
                 "went on though the log is not what was taken of it (--accept-changed-log): {what}"

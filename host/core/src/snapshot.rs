@@ -7,7 +7,7 @@
 
 use crate::digest::{Hash, History};
 use crate::log::Position;
-use crate::manifest::{Change, Counts, Difference, ReducerId, Settings};
+use crate::manifest::{Change, Counts, Difference, Migrated, ReducerId, Settings};
 use crate::receipt::Receipt;
 use crate::schema::Description;
 use crate::seed::Seed;
@@ -34,6 +34,8 @@ pub struct Head {
     pub receipts: Vec<Receipt>,
     /// In what the log had changed under what was taken, and was gone on with all the same.
     pub accepted: Vec<Change>,
+    /// Versions of the reducer whose states were taken over on the way.
+    pub migrated: Vec<Migrated>,
 }
 
 /// All that could decide what a snapshot holds.
@@ -87,5 +89,46 @@ impl Binding {
         let name = names.find(|name| self.reads.get(*name) != needed.reads.get(*name))?;
         let show = |own: &Self| own.reads.get(name).map_or("not set", String::as_str).to_owned();
         Some(Difference { what: name.clone(), held: show(self), needed: show(needed) })
+    }
+}
+
+/// What a run needs of a snapshot to go on from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Needed<'a> {
+    /// The run's own binding.
+    pub binding: &'a Binding,
+    /// Whether states of an older version of the reducer are taken over, and of which versions this
+    /// one can; none: they are not.
+    pub migrates: Option<&'a [u32]>,
+}
+
+impl<'a> From<&'a Binding> for Needed<'a> {
+    fn from(binding: &'a Binding) -> Self {
+        Self { binding, migrates: None }
+    }
+}
+
+impl Needed<'_> {
+    /// The first thing because of which a snapshot bound by `held` is of no use; `reached`: its
+    /// position.
+    pub fn difference(&self, held: &Binding, reached: &[Position]) -> Option<Difference> {
+        let needed = self.binding;
+        let Some(migrates) = self.migrates else { return held.difference(needed, reached) };
+        let (of, by) = (&held.reducer, &needed.reducer);
+        let is_taken = of.state_version == by.state_version && of.layout == by.layout
+            || migrates.contains(&of.state_version);
+        if of.name != by.name || !is_taken {
+            // What cannot be taken over differs in more than its bytes.
+            return of.difference(by);
+        }
+        let settings = |own: &Settings, other: &Settings| own.clone().with_params_of(other);
+        let settings_held = settings(&held.settings, &needed.settings);
+        let settings_needed = settings(&needed.settings, &held.settings).up_to(reached);
+        settings_held.difference(&settings_needed).or_else(|| held.reads_difference(needed))
+    }
+
+    /// Whether states have to be turned into others: another version made them.
+    pub fn has_to_migrate(&self, held: &Binding) -> bool {
+        self.migrates.is_some() && held.reducer.sha256 != self.binding.reducer.sha256
     }
 }

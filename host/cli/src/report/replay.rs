@@ -147,7 +147,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if let Some(from) = &m.from_snapshot {
         object["from_snapshot"] = json!({
             "name": from.name, "checked": from.checked, "carried": from.carried,
-            "accepted": from.accepted,
+            "accepted": from.accepted, "migrated": from.migrated,
         });
     }
     if !m.passed_over.is_empty() {
@@ -246,7 +246,11 @@ fn marks(report: &Report) -> String {
     }
     if let Some(from) = &m.from_snapshot {
         t += &changed_log(&from.accepted);
-        let is_whole = !m.marks.partial && !m.marks.changed_log && from.checked != Checked::Nothing;
+        if m.marks.migrated {
+            let _ = writeln!(t, "MIGRATED: {}", from.migrated_text());
+        }
+        let is_other = m.marks.partial || m.marks.changed_log || m.marks.migrated;
+        let is_whole = !is_other && from.checked != Checked::Nothing;
         let whole = if is_whole { ": whole" } else { "" };
         let _ = writeln!(t, "goes on from snapshot {}{whole}", from.name);
         let carried = match from.carried {

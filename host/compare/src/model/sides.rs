@@ -66,6 +66,9 @@ pub struct RunSide {
     /// In what the log had changed under that snapshot, if it was gone on with all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_log: Option<String>,
+    /// Whose states were taken over on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrated: Option<String>,
 }
 
 /// A file of known results.

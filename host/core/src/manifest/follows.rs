@@ -15,6 +15,7 @@ impl Marks {
             subset: settings.keys.is_some(),
             empty_state: false,
             changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
+            migrated: from.is_some_and(|from| !from.migrated.is_empty()),
         }
     }
 }
@@ -33,9 +34,9 @@ pub(super) fn unfit(manifest: &Manifest) -> Option<String> {
 fn marks(manifest: &Manifest) -> Option<String> {
     let follow = Marks::of(&manifest.job.settings, manifest.from_snapshot.as_ref());
     let named = |marks: &Marks| {
-        let Marks { partial, subset, empty_state, changed_log } = *marks;
+        let Marks { partial, subset, empty_state, changed_log, migrated } = *marks;
         let named = [("partial", partial), ("subset", subset), ("empty_state", empty_state)];
-        named.into_iter().chain([("changed_log", changed_log)])
+        named.into_iter().chain([("changed_log", changed_log), ("migrated", migrated)])
     };
     let both = named(&manifest.marks).zip(named(&follow));
     let ((name, stands), _) = both.into_iter().find(|(stands, due)| stands != due)?;

@@ -28,6 +28,7 @@ use crate::log::Position;
 use crate::schema::Description;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Version of the manifest's format. Raise it when a reader of today would misread a manifest of
 /// tomorrow: a field that changes its meaning, or one that must not be overlooked. Readers refuse
@@ -122,6 +123,10 @@ pub struct Marks {
     /// (`--accept-changed-log`): a run from the start may give something else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changed_log: bool,
+    /// The history went on with states that an older version of the reducer had made (`--migrate`):
+    /// a run of this one from the start may give something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub migrated: bool,
 }
 
 /// The snapshot from which a run went on.
@@ -145,9 +150,50 @@ pub struct FromSnapshot {
     /// same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Change>,
+    /// Versions of the reducer whose states were taken over, here or earlier in the history, the
+    /// oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrated: Vec<Migrated>,
+}
+
+/// A version of a reducer whose states another one took over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migrated {
+    /// Its name and version, `name@version`.
+    pub reducer: String,
+    /// SHA-256 of its artifact.
+    pub sha256: Hash,
+    /// Version of its states.
+    pub state_version: u32,
+    /// Events of the history up to there.
+    pub events: u64,
+    /// Keys whose views were the same after a replay by the version that took them over.
+    pub checked_keys: u64,
+}
+
+impl fmt::Display for Migrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reducer, state_version, events, checked_keys, .. } = self;
+        write!(
+            f,
+            "states of {reducer} (state version {state_version}) were taken over after {events} \
+             events, "
+        )?;
+        match checked_keys {
+            0 => f.write_str("and none was held against a replay"),
+            1 => f.write_str("and the view of 1 key held against a replay"),
+            keys => write!(f, "and the views of {keys} keys held against a replay"),
+        }
+    }
 }
 
 impl FromSnapshot {
+    /// Whose states were taken over, in one sentence.
+    pub fn migrated_text(&self) -> String {
+        self.migrated.iter().map(Migrated::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     /// In what the log had changed, in one sentence.
     pub fn accepted_text(&self) -> String {
         sentence(&self.accepted)

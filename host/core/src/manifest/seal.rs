@@ -10,6 +10,8 @@
 //!     SHA-256 of its manifest: hash
 //!     next: list of (partition: text, offset: number), as the manifest has it
 //!     counts since the history began: each as a number, in the manifest's order
+//!     accepted: list of (object, partition: text, next: number, what: text)
+//!     migrated: list of (reducer: text, SHA-256: hash, state version, events, checked keys: number)
 //!
 //! shapes  SHA-256 over:
 //!   "retally shapes v1": text
@@ -22,7 +24,7 @@
 //! computed the run (engine, version of Retally) and where it was told to look is in no seal: equal
 //! seals from different machines are worth showing.
 
-use super::{Counts, FromSnapshot, ReducerId};
+use super::{Change, Counts, FromSnapshot, Migrated, ReducerId};
 use crate::digest::{Canonical, Hash};
 use crate::schema::{EmitKind, Field, ViewShape};
 
@@ -61,6 +63,16 @@ impl Sealed<'_> {
                 canonical.text(&next.partition).number(next.offset);
             }
             counts.all().into_iter().for_each(|count| _ = canonical.number(count));
+            canonical.number(from.accepted.len() as u64);
+            for Change { object, partition, next, what } in &from.accepted {
+                canonical.text(object).text(partition).number(*next).text(what);
+            }
+            canonical.number(from.migrated.len() as u64);
+            for Migrated { reducer, sha256, state_version, events, checked_keys } in &from.migrated
+            {
+                canonical.text(reducer).hash(sha256).number((*state_version).into());
+                canonical.number(*events).number(*checked_keys);
+            }
         }
         canonical.finish()
     }

@@ -218,6 +218,18 @@ impl Settings {
             .or_else(|| self.ledger_difference(needed))
     }
 
+    /// These settings without the params that `other` does not declare, or for which both have what
+    /// is the default of their versions: what a version adds, drops or presets is no difference of
+    /// what was asked for.
+    #[must_use]
+    pub fn with_params_of(mut self, other: &Self) -> Self {
+        self.params.retain(|own| {
+            let other = other.params.iter().find(|other| other.name == own.name);
+            other.is_some_and(|other| !(own.is_default && other.is_default))
+        });
+        self
+    }
+
     fn param_difference(&self, needed: &Self) -> Option<Difference> {
         let show = |param: Option<&Param>| match param {
             None => "not declared".to_owned(),

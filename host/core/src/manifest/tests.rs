@@ -147,6 +147,7 @@ fn the_digests_are_what_they_have_always_been() {
         checked: Checked::Edges,
         carried: 0,
         accepted: Vec::new(),
+        migrated: Vec::new(),
     };
     manifest.from_snapshot = Some(from);
     manifest.since_start = Some(manifest.counts);

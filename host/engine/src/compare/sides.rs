@@ -67,6 +67,7 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
             marks: manifest.marks.clone(),
             from_snapshot: from.map(|from| from.name.clone()),
             changed_log: from.filter(|_| manifest.marks.changed_log).map(accepted),
+            migrated: from.filter(|_| manifest.marks.migrated).map(FromSnapshot::migrated_text),
         }),
         known: Vec::new(),
     }

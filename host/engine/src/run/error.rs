@@ -11,7 +11,7 @@ use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
 use retally_core::manifest::{Change, CountsError, ManifestError, TotalsError, sentence};
-use retally_core::reduce::KeyFault;
+use retally_core::reduce::{KeyFault, MigrateError};
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
 
@@ -72,6 +72,39 @@ pub enum RunError {
     /// A snapshot cannot be loaded.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// A state that the reducer did not take over.
+    #[error("{error}, of snapshot {snapshot}; a run from the start of the log needs no such state")]
+    Migrate {
+        /// The snapshot that holds it.
+        snapshot: String,
+        /// Why.
+        error: MigrateError,
+    },
+    /// States that were taken over, and are not what a replay gives.
+    #[error(
+        "of {keys} keys whose states were taken over {count} have another view than after a replay \
+         of this version from the start; nothing was written:{}", .shown.concat()
+    )]
+    Migrated {
+        /// Keys that were looked at.
+        keys: usize,
+        /// How many of them differ.
+        count: usize,
+        /// Some of these with both views, a line each.
+        shown: Vec<String>,
+    },
+    /// States that were taken over, and a log that no longer has what they were made of.
+    #[error(
+        "states that were taken over cannot be held against a replay: the log reaches offset \
+         {reached} of partition {}, the snapshot {}; leave --check-migrated out to go on unchecked",
+        .at.partition, .at.offset
+    )]
+    NoReplay {
+        /// What the snapshot reached.
+        at: Position,
+        /// What the log gave.
+        reached: u64,
+    },
     /// The newest snapshot is to be gone on from, and nothing says where snapshots lie.
     #[error(
         "no folder of snapshots to resume from; write url = \"file:snapshots/\" in [snapshots], or \
@@ -237,6 +270,11 @@ impl RunError {
             Self::Key { fault, .. } => Self::Key { side: Some(named), fault },
             other => other,
         }
+    }
+
+    /// Whether what was asked to be checked is not so (exit code 1).
+    pub fn is_check(&self) -> bool {
+        matches!(self, Self::Migrated { .. })
     }
 
     /// Whether job, reducer or usage is to blame, so that nothing was run (exit code 2, else 3).

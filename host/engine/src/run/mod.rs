@@ -24,6 +24,7 @@ mod log_tests;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
+mod migration;
 mod pipeline;
 mod prepare;
 mod replay;

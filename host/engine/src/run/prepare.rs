@@ -9,7 +9,7 @@ use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::memory::Memory;
 use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
-use super::resume::Goes;
+use super::resume::{Goes, offset_of};
 use super::sequence::Cuts;
 use crate::bounded;
 use crate::clock::Stopwatch;
@@ -22,7 +22,7 @@ use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
-use retally_core::log::{Order, PartitionIndex, Spot};
+use retally_core::log::{Order, PartitionIndex, Position, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::receipt::News;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
@@ -106,7 +106,8 @@ pub(crate) fn prepare<'a, 's>(
         let (described, sha256) = (reducer.description(), reducer.digest());
         let binding = Binding::new(described, sha256, contract, settings, job.reads());
         let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
-        let goes = Goes { job, options, binding: &binding, log: source.as_ref(), names: &names };
+        let (log, names) = (source.as_ref(), names.as_slice());
+        let goes = Goes { job, options, reducer: &reducer, binding: &binding, log, names };
         let mut resumed = goes.begin(recipe, observer)?;
         let results = Results::new(sink, reducer, file, binding, &resumed);
         results.sink.check()?;
@@ -122,6 +123,7 @@ pub(crate) fn prepare<'a, 's>(
     let behind = if behind { source.behind(&kept) } else { None };
     let memory = Memory::new(host_memory(job, options), job.window, names.len());
     let commits = all.iter().any(|results| results.takes.commits);
+    let cuts = cuts(job, options, &names, from, commits);
     let prepared = Prepared {
         job,
         options,
@@ -132,7 +134,7 @@ pub(crate) fn prepare<'a, 's>(
         news,
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
-        cuts: cuts(job, options, from, commits),
+        cuts,
         memory,
         halt,
         bytes_read: AtomicU64::new(0),
@@ -153,14 +155,22 @@ fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<R
     })
 }
 
-fn cuts(job: &Resolved, options: &ReplayOptions, from: Vec<u64>, commits: bool) -> Cuts {
+fn cuts(
+    job: &Resolved,
+    options: &ReplayOptions,
+    names: &[String],
+    from: Vec<u64>,
+    commits: bool,
+) -> Cuts {
     let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
     let snapshot_every = match every {
         Some(Every::Events(events)) if commits => Some(events),
         Some(Every::Events(_) | Every::End) | None => None,
     };
     let batch_events = options.batch_events.max(1);
-    Cuts { batch_events, limit: options.limit, snapshot_every, from }
+    let end = |to: &Vec<Position>| names.iter().map(|name| offset_of(to, name)).collect();
+    let to = options.to.as_ref().map(end);
+    Cuts { batch_events, limit: options.limit, to, snapshot_every, from }
 }
 
 /// The reducer of the job, checked and compiled.
@@ -293,7 +303,11 @@ fn settings(
             job.params.iter().any(|(set, _)| set == name)
         }),
         keys,
-        range: Range { limit: options.limit, ..Range::default() },
+        range: Range {
+            limit: options.limit,
+            to: options.to.clone().unwrap_or_default(),
+            ..Range::default()
+        },
         ledger: ledger.entries(),
     }
 }

@@ -26,6 +26,7 @@ use crate::sink::{End, RunDir, Sink, Snapshots};
 use crate::store::point;
 use retally_compare::model::gate::Judged;
 use retally_core::digest::Tables;
+use retally_core::log::Position;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
 use retally_core::receipt::News;
 use retally_core::reduce::{Finals, Reducer, Shard};
@@ -62,6 +63,13 @@ pub struct ReplayOptions {
     pub recheck: bool,
     /// Go on from a snapshot though the log is no longer what was taken of it.
     pub accept_changed_log: bool,
+    /// Take states over that an older version of the reducer made.
+    pub migrate: bool,
+    /// Of so many keys the views of states that were taken over must be those of a replay from the
+    /// start of the log.
+    pub check_migrated: u64,
+    /// Only events before these positions; none: to the end of the log.
+    pub to: Option<Vec<Position>>,
     /// Save a snapshot at the end to this URL, whatever the job says.
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
@@ -95,6 +103,9 @@ impl Default for ReplayOptions {
             resume: false,
             recheck: false,
             accept_changed_log: false,
+            migrate: false,
+            check_migrated: 0,
+            to: None,
             snapshot: None,
             attest: false,
             cancel: Cancel::default(),

@@ -135,6 +135,7 @@ impl<'a> Results<'a> {
             piece.partition = piece.partition.map(|number| places[number as usize]);
             piece.keys.home.iter_mut().for_each(|home| *home = places[*home as usize]);
         }
+        let from = self.from.snapshot.as_ref().map(|(from, _)| from);
         let head = Head {
             binding: self.binding.clone(),
             seed: lane.recipe.seed,
@@ -143,7 +144,8 @@ impl<'a> Results<'a> {
             counts: self.before.then(&self.counts),
             empty_state: false,
             receipts: receipts.to_vec(),
-            accepted: self.from.snapshot.as_ref().map_or(Vec::new(), |(f, _)| f.accepted.clone()),
+            accepted: from.map_or_else(Vec::new, |from| from.accepted.clone()),
+            migrated: from.map_or_else(Vec::new, |from| from.migrated.clone()),
         };
         self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
         Ok(())

@@ -2,6 +2,7 @@
 //! that it took.
 
 use super::error::{ChangedLog, NothingNew, RunError};
+use super::migration::{Migration, check};
 use super::replay::{Observer, ReplayOptions};
 use crate::job::{Late, Resolved};
 use crate::log::{Log, LogError};
@@ -10,7 +11,9 @@ use retally_core::fold::{Fold, Recipe};
 use retally_core::log::{PartitionIndex, Position};
 use retally_core::manifest::{Checked, Counts, FromSnapshot, PassedOver, sentence};
 use retally_core::receipt::{Fit, News, Receipt, fit};
-use retally_core::snapshot::Binding;
+use retally_core::reduce::Reducer;
+use retally_core::snapshot::{Binding, Needed};
+use std::sync::Arc;
 
 /// Where a run begins.
 pub(crate) struct Resumed {
@@ -40,6 +43,7 @@ pub(crate) struct From {
 pub(crate) struct Goes<'a> {
     pub job: &'a Resolved,
     pub options: &'a ReplayOptions,
+    pub reducer: &'a Arc<dyn Reducer>,
     pub binding: &'a Binding,
     pub log: &'a dyn Log,
     pub names: &'a [String],
@@ -74,7 +78,13 @@ impl Goes<'_> {
             observer.note("there is no snapshot to go on from: begins at the start of the log");
             return Ok(self.beginning(recipe, passed_over));
         };
-        self.load(chosen, recipe, passed_over)
+        self.load(chosen, recipe, passed_over, observer)
+    }
+
+    /// What a snapshot must fit.
+    fn needed(&self) -> Needed<'_> {
+        let migrates = &self.reducer.description().state.migrates;
+        Needed { binding: self.binding, migrates: self.options.migrate.then_some(migrates) }
     }
 
     fn beginning(&self, recipe: Recipe, passed_over: Vec<PassedOver>) -> Resumed {
@@ -93,7 +103,7 @@ impl Goes<'_> {
         // Of the newest, which may be several that took as many events.
         let mut refused: Option<(u64, ChangedLog)> = None;
         let store = Store::open(url, &self.job.base)?;
-        let newest = store.newest(self.binding, |summary| {
+        let newest = store.newest(self.needed(), |summary| {
             if let Some((_, changed)) = refused.take_if(|(of, _)| *of > summary.counts.events) {
                 return Err(RunError::ChangedLog(Box::new(changed)));
             }
@@ -163,16 +173,22 @@ impl Goes<'_> {
         Chosen { summary, fit }: Chosen,
         recipe: Recipe,
         passed_over: Vec<PassedOver>,
+        observer: &dyn Observer,
     ) -> Result<Resumed, RunError> {
         let is_same = |fit: &Fit| fit.changes.is_empty() && fit.news.is_none();
-        if self.options.resume && fit.as_ref().is_some_and(is_same) {
+        let migrates = self.needed().has_to_migrate(&summary.binding);
+        if self.options.resume && !migrates && fit.as_ref().is_some_and(is_same) {
             let (snapshot, accepted) = (summary.reference.name, summary.accepted);
             let nothing = NothingNew { snapshot, objects: summary.receipts.len(), accepted };
             return Err(RunError::NothingNew(Box::new(nothing)));
         }
         let names = self.names;
-        let mut loaded = summary.reference.load(self.binding)?;
+        let mut loaded = summary.reference.load(self.needed())?;
         let head = loaded.head.clone();
+        let mut migration = self
+            .needed()
+            .has_to_migrate(&head.binding)
+            .then(|| Migration::new(&head, self.binding, &recipe));
         let mut beyond = Vec::new();
         let home = |reached: &Position| {
             let own = names.binary_search(&reached.partition);
@@ -187,17 +203,26 @@ impl Goes<'_> {
         let mut fold = Fold::resume(recipe, names, head.outcomes)?;
         while let Some(mut group) = loaded.next_group()? {
             let mut slots = Vec::new();
-            for keys in &group.keys {
+            for keys in &mut group.keys {
+                if let Some(migration) = &mut migration {
+                    migration.states(keys, &summary.reference.name)?;
+                }
                 slots.extend(fold.import_keys(keys, &homes));
             }
             while let Some(ids) = group.ids.next(&group.keys)? {
                 fold.import_ids(&ids, &slots);
             }
         }
-        let next = |name: &String| next_of(&head.partitions, name);
+        let next = |name: &String| offset_of(&head.partitions, name);
         let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
         let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
-        let snapshot = self.told(&summary, fit.as_ref());
+        let mut snapshot = self.told(&summary, fit.as_ref());
+        if let Some(migration) = migration {
+            let checked_keys = check(self, &fold, &head.partitions, observer)?;
+            let taken_over = migration.told(checked_keys);
+            observer.note(&taken_over.to_string());
+            snapshot.migrated.push(taken_over);
+        }
         let news = fit.map(|fit| fit.news);
         Ok(Resumed {
             fold,
@@ -225,12 +250,13 @@ impl Goes<'_> {
             checked: fit.map_or(Checked::Nothing, |fit| fit.checked),
             carried,
             accepted,
+            migrated: summary.migrated.clone(),
         }
     }
 }
 
 /// Up to which offset a partition was taken.
-fn next_of(reached: &[Position], name: &String) -> u64 {
+pub(super) fn offset_of(reached: &[Position], name: &String) -> u64 {
     let place = reached.binary_search_by(|reached| reached.partition.cmp(name));
     place.map_or(0, |place| reached[place].offset)
 }
@@ -238,7 +264,7 @@ fn next_of(reached: &[Position], name: &String) -> u64 {
 /// Refuses a log whose partitions begin behind what a snapshot has reached.
 fn reaches(log: &dyn Log, reached: &[Position]) -> Result<(), RunError> {
     for partition in log.partitions() {
-        let from = next_of(reached, &partition.name);
+        let from = offset_of(reached, &partition.name);
         if (1..partition.first).contains(&from) {
             return Err(RunError::Log(LogError::usage(format!(
                 "partition {} begins at offset {}, and the snapshot has reached {from}: the events \

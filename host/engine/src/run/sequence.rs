@@ -21,6 +21,8 @@ pub(crate) struct Cuts {
     pub batch_events: u64,
     /// `--limit`: only the first so many events of each partition.
     pub limit: Option<u64>,
+    /// For each partition the offset at which to end; none: where the log ends.
+    pub to: Option<Vec<u64>>,
     /// `[snapshots] every`: a batch ends with the slab that reaches so many events since the last.
     pub snapshot_every: Option<u64>,
     /// For each partition the offset at which to begin: everything before is in a snapshot.
@@ -144,6 +146,13 @@ impl Sequence {
             if self.read[number] >= limit {
                 self.turns.close(partition);
             }
+        }
+        if let Some(end) = self.cuts.to.as_ref().map(|to| to[number]) {
+            let before = offsets.before(end, events);
+            if before < events {
+                self.turns.close(partition);
+            }
+            to = to.min(before);
         }
         let extent = &mut self.extents[number];
         if from.max(to) > 0 {

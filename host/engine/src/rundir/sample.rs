@@ -383,6 +383,7 @@ impl Sample {
             checked: Checked::Edges,
             carried: 0,
             accepted: Vec::new(),
+            migrated: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::store::Folder;
 use bytes::Bytes;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::{Change, Counts};
+use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
@@ -47,6 +47,9 @@ pub(super) struct Body {
     /// In what the log had changed, and was gone on with all the same.
     #[serde(default)]
     pub(super) accepted: Vec<Change>,
+    /// Versions of the reducer whose states were taken over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) migrated: Vec<Migrated>,
 }
 
 /// The files of a group.

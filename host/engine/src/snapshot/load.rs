@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader}
 use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
 use retally_core::log::{Micros, PartitionIndex};
-use retally_core::snapshot::{Binding, Head, IdRows, KeyRows};
+use retally_core::snapshot::{Head, IdRows, KeyRows, Needed};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,9 +53,9 @@ impl SnapshotRef {
     ///
     /// # Errors
     /// When it is of another reducer or job, saying in what it differs, or when it is broken.
-    pub fn load(&self, needed: &Binding) -> Result<Loaded, SnapshotError> {
+    pub fn load<'a>(&self, needed: impl Into<Needed<'a>>) -> Result<Loaded, SnapshotError> {
         let (body, reference) = Body::read(&self.files, &self.name)?;
-        if let Some(difference) = body.binding.difference(needed, &body.partitions) {
+        if let Some(difference) = needed.into().difference(&body.binding, &body.partitions) {
             return Err(SnapshotError::differs(self, difference));
         }
         let head = Head {
@@ -67,6 +67,7 @@ impl SnapshotRef {
             empty_state: body.empty_state,
             receipts: body.receipts,
             accepted: body.accepted,
+            migrated: body.migrated,
         };
         Ok(Loaded { head, reference, groups: body.groups.into(), files: self.files.clone() })
     }

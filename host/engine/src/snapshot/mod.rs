@@ -33,9 +33,9 @@ use crate::store::{EntryKind, Folder};
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::{Change, Counts};
+use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
-use retally_core::snapshot::Binding;
+use retally_core::snapshot::{Binding, Needed};
 use std::path::Path;
 
 /// A folder of snapshots.
@@ -83,6 +83,8 @@ pub struct Summary {
     pub receipts: Vec<Receipt>,
     /// In what the log had changed under what was taken, and was gone on with all the same.
     pub accepted: Vec<Change>,
+    /// Versions of the reducer whose states were taken over on the way.
+    pub migrated: Vec<Migrated>,
 }
 
 impl Store {
@@ -149,6 +151,7 @@ impl Store {
             empty_state: body.empty_state,
             receipts: body.receipts,
             accepted: body.accepted,
+            migrated: body.migrated,
         })
     }
 
@@ -167,15 +170,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::latest`]; and what `wanted` cannot tell.
-    pub fn newest<E: From<SnapshotError>>(
+    pub fn newest<'a, E: From<SnapshotError>>(
         &self,
-        needed: &Binding,
+        needed: impl Into<Needed<'a>>,
         mut wanted: impl FnMut(&Summary) -> Result<bool, E>,
     ) -> Result<Option<Summary>, E> {
-        let (mut differs, mut fits) = (None, false);
+        let (needed, mut differs, mut fits) = (needed.into(), None, false);
         for name in self.names()?.into_iter().rev() {
             let summary = self.summary(&name)?;
-            match summary.binding.difference(needed, &summary.partitions) {
+            match needed.difference(&summary.binding, &summary.partitions) {
                 None if wanted(&summary)? => return Ok(Some(summary)),
                 None => fits = true,
                 Some(difference) => {

@@ -82,6 +82,7 @@ impl Store {
             outcomes,
             receipts: head.receipts.clone(),
             accepted: head.accepted.clone(),
+            migrated: head.migrated.clone(),
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
@@ -106,7 +107,8 @@ fn name(head: &Head) -> Result<String, SnapshotError> {
     let mut canonical = Canonical::new("retally snapshot name v1");
     let binding = head.binding.clone().up_to(&head.partitions);
     canonical.bytes(&serde_json::to_vec(&binding).map_err(unwritable)?);
-    canonical.bytes(&serde_json::to_vec(&(&head.receipts, &head.accepted)).map_err(unwritable)?);
+    let told = (&head.receipts, &head.accepted, &head.migrated);
+    canonical.bytes(&serde_json::to_vec(&told).map_err(unwritable)?);
     canonical.hash(&Hash(head.seed.0)).flag(head.empty_state);
     canonical.number(head.partitions.len() as u64);
     for reached in &head.partitions {

@@ -61,6 +61,7 @@ fn head(next: u64) -> Head {
         empty_state: false,
         receipts: Vec::new(),
         accepted: Vec::new(),
+        migrated: Vec::new(),
     }
 }
 

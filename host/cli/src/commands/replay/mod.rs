@@ -69,6 +69,15 @@ pub(crate) struct Args {
     /// Go on though the log is no longer what was taken of it. Every report of the run says so.
     #[arg(long, requires = GOES_ON)]
     accept_changed_log: bool,
+    /// Take over the states that an older version of the reducer made: as its `migrate` says, or as
+    /// they are, if they are of the same version and layout. Said in this run and all that go on
+    /// from it.
+    #[arg(long, requires = GOES_ON)]
+    migrate: bool,
+    /// Of so many keys, hold the view of the state that was taken over against that of a replay of
+    /// this version from the start of the log; a difference ends the run (exit code 1).
+    #[arg(long, value_name = "N", requires = "migrate", default_value_t = 0)]
+    check_migrated: u64,
     /// Repeat the run of this manifest: compare the digests, and check the files of that run. Paths
     /// of its job start at the folder of `--job`, else at the nearest folder above the run in which
     /// all of them lie. With `--reducer` another file of the reducer is taken, also one of other
@@ -170,6 +179,8 @@ fn options(
         resume: args.resume,
         recheck: args.recheck,
         accept_changed_log: args.accept_changed_log,
+        migrate: args.migrate,
+        check_migrated: args.check_migrated,
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),
         dir: super::run_folder(&args.out)?,

@@ -46,7 +46,11 @@ fn tell_marks(manifest: &Manifest) {
     for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
         eprintln!("note: {text}");
     }
-    if let Some(from) = manifest.from_snapshot.as_ref().filter(|_| marks.changed_log) {
+    let from = manifest.from_snapshot.as_ref();
+    if let Some(from) = from.filter(|_| marks.migrated) {
+        eprintln!("note: {}", harmless(&from.migrated_text()));
+    }
+    if let Some(from) = from.filter(|_| marks.changed_log) {
         let text = format!(
             "this run went on from snapshot {} though the log is not what was taken of it: {}",
             from.name,

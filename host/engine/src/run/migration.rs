@@ -1,0 +1,194 @@
+//! Going on under another version of the reducer: the states of a snapshot are turned into this
+//! version's, and held against what a replay from the start of the log gives, for as many keys as
+//! somebody asks for. That a history was taken over stands in every manifest that follows.
+
+use super::error::RunError;
+use super::replay::{Observer, ReplayOptions, replay_into};
+use super::resume::Goes;
+use crate::sink::{Beginning, End, Sink, SinkError, Takes};
+use retally_core::digest::Hash;
+use retally_core::fold::{Fold, Recipe};
+use retally_core::log::Position;
+use retally_core::manifest::{Migrated, ReducerId};
+use retally_core::reduce::{Block, Finals, Instance, KeyRef, KeyRows, Reducer, Shard, migrate};
+use retally_core::schema::{Column, Description, display};
+use retally_core::snapshot::{Binding, Head};
+use retally_core::state::Slot;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Keys that differ and are shown.
+const SHOWN: usize = 5;
+
+/// Another version's states on their way into this one's.
+pub(super) struct Migration {
+    of: ReducerId,
+    events: u64,
+    /// Whether they are of this version already, so that the bytes stay.
+    is_same: bool,
+    reducer: Arc<dyn Reducer>,
+    params: Arc<Vec<Column>>,
+    instance: Option<Box<dyn Instance>>,
+}
+
+impl Migration {
+    pub(super) fn new(head: &Head, own: &Binding, recipe: &Recipe) -> Self {
+        let of = head.binding.reducer.clone();
+        let is_same = of.state_version == own.reducer.state_version;
+        let (reducer, params) = (recipe.reducer.clone(), recipe.rules.params.clone());
+        Self { of, events: head.counts.events, is_same, reducer, params, instance: None }
+    }
+
+    /// Turns the states of keys into this version's.
+    pub(super) fn states(&mut self, keys: &mut KeyRows, snapshot: &str) -> Result<(), RunError> {
+        if self.is_same {
+            return Ok(());
+        }
+        let (reducer, version) = (self.reducer.as_ref(), self.of.state_version);
+        migrate(reducer, version, &self.params, &mut self.instance, keys)
+            .map_err(|error| RunError::Migrate { snapshot: snapshot.to_owned(), error })
+    }
+
+    pub(super) fn told(&self, checked_keys: u64) -> Migrated {
+        Migrated {
+            reducer: format!("{}@{}", self.of.name, self.of.version),
+            sha256: self.of.sha256,
+            state_version: self.of.state_version,
+            events: self.events,
+            checked_keys,
+        }
+    }
+}
+
+/// Holds the views of some keys of `fold`, whose states were taken over, against those of a replay
+/// of the log up to where the snapshot ends (`reached`). Gives how many keys there were.
+pub(super) fn check(
+    goes: &Goes<'_>,
+    fold: &Fold,
+    reached: &[Position],
+    observer: &dyn Observer,
+) -> Result<u64, RunError> {
+    let shards: Vec<&Shard> = fold.shards.iter().collect();
+    let (names, with_state) = some_keys(&shards, goes.options.check_migrated);
+    if names.is_empty() {
+        return Ok(0);
+    }
+    let keys = names.len();
+    observer.note(&format!("replays {keys} keys from the start, to check what was taken over"));
+    let description = fold.recipe.description();
+    let taken = fold.recipe.finals(&shards, &with_state, &mut None)?;
+    let mut own = Views::default();
+    own.add(description, &taken);
+    let options = ReplayOptions {
+        keys: Some(names.clone()),
+        to: Some(reached.to_vec()),
+        from_snapshot: None,
+        resume: false,
+        check_migrated: 0,
+        limit: None,
+        ..goes.options.clone()
+    };
+    let mut replayed = Collected { description: description.clone(), views: Views::default() };
+    let report = replay_into(goes.job, goes.reducer.clone(), &mut replayed, &options, observer)?;
+    let taken = &report.manifest.input.partitions;
+    for at in reached {
+        let own = taken.iter().find(|taken| taken.partition == at.partition);
+        let reached = own.and_then(|taken| taken.last).map_or(0, |last| last + 1);
+        if reached < at.offset {
+            return Err(RunError::NoReplay { at: at.clone(), reached });
+        }
+    }
+    let mut differ = Vec::new();
+    for key in &names {
+        let of = |views: &Views| views.0.get(key.as_bytes()).cloned().unwrap_or_default();
+        let (own, replayed) = (of(&own), of(&replayed.views));
+        if own != replayed {
+            differ.push(format!("\n  {key:?}: taken over {own}, replayed {replayed}"));
+        }
+    }
+    if differ.is_empty() {
+        return Ok(keys as u64);
+    }
+    Err(RunError::Migrated {
+        keys,
+        count: differ.len(),
+        shown: {
+            differ.truncate(SHOWN);
+            differ
+        },
+    })
+}
+
+/// So many keys, picked by a hash of their own, in byte order; and those of them with a state.
+fn some_keys(shards: &[&Shard], count: u64) -> (Vec<String>, Vec<KeyRef>) {
+    if count == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let picked = |key: &[u8]| Hash::of(&[b"retally check migrated", key].concat());
+    let all = shards.iter().enumerate().flat_map(|(number, shard)| {
+        (0..shard.keys.len() as Slot).map(move |slot| (number as u32, slot))
+    });
+    let key_of = |(shard, slot): KeyRef| shards[shard as usize].keys.key(slot);
+    let mut chosen: Vec<(Hash, KeyRef)> = all.map(|key| (picked(key_of(key)), key)).collect();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if count < chosen.len() {
+        chosen.select_nth_unstable(count);
+        chosen.truncate(count);
+    }
+    let mut keys: Vec<KeyRef> = chosen.into_iter().map(|(_, key)| key).collect();
+    keys.sort_unstable_by(|&a, &b| key_of(a).cmp(key_of(b)));
+    let name = |&key: &KeyRef| String::from_utf8_lossy(key_of(key)).into_owned();
+    let names = keys.iter().map(name).collect();
+    keys.retain(|&(shard, slot)| !shards[shard as usize].keys.state(slot).is_empty());
+    (names, keys)
+}
+
+/// The view rows of keys as text.
+#[derive(Default)]
+struct Views(BTreeMap<Vec<u8>, String>);
+
+impl Views {
+    fn add(&mut self, description: &Description, finals: &Finals) {
+        for (row, &owner) in finals.viewed.owners.iter().enumerate() {
+            let key = finals.keys.get(owner as usize).to_vec();
+            let text = self.0.entry(key).or_default();
+            for (number, field) in description.view.fields.iter().enumerate() {
+                let value = finals.viewed.columns[number].get(row);
+                let value = value.map_or("none".to_owned(), |value| display(value, field.kind));
+                let before = if number == 0 { "[" } else { ", " };
+                let _ = write!(text, "{before}{} {value}", field.name);
+            }
+            text.push(']');
+        }
+    }
+}
+
+/// A sink for views alone.
+struct Collected {
+    description: Description,
+    views: Views,
+}
+
+impl Sink for Collected {
+    fn takes(&self) -> Takes {
+        Takes { results: true, ..Takes::default() }
+    }
+
+    fn begin(&mut self, _: &Beginning<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn block(&mut self, _: Block) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn keys(&mut self, keys: Finals) -> Result<(), SinkError> {
+        self.views.add(&self.description, &keys);
+        Ok(())
+    }
+
+    fn end(&mut self, _: &End<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
