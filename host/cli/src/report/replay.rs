@@ -93,8 +93,13 @@ pub(crate) fn print_json(report: &Report, repeated: Option<&Repeated>) -> io::Re
     writeln!(io::stdout().lock(), "{}", to_json(report, repeated))
 }
 
-pub(crate) fn print_text(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {
-    io::stdout().lock().write_all(harmless_lines(&to_text(report, repeated)).as_bytes())
+/// `quiet`: notes were not told on the way.
+pub(crate) fn print_text(
+    report: &Report,
+    repeated: Option<&Repeated>,
+    quiet: bool,
+) -> io::Result<()> {
+    io::stdout().lock().write_all(harmless_lines(&to_text(report, repeated, quiet)).as_bytes())
 }
 
 /// Everything was taken already, and nothing was run.
@@ -160,7 +165,8 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if let Some(example) = example(report) {
         object["malformed"] = example.json();
     }
-    if let notes @ [_, ..] = m.notes().as_slice() {
+    let notes = [m.notes(), report.notes.clone()].concat();
+    if !notes.is_empty() {
         object["notes"] = json!(notes);
     }
     if !report.gates.is_empty() {
@@ -184,7 +190,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     object
 }
 
-fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
+fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String {
     let m = &report.manifest;
     let mut t = marks(report);
     let _ = writeln!(t, "{}@{} over {}", m.reducer.name, m.reducer.version, extent(m));
@@ -194,7 +200,8 @@ fn to_text(report: &Report, repeated: Option<&Repeated>) -> String {
         t += "since the history began\n";
         t += &counts(since, "  ");
     }
-    for note in m.notes() {
+    let told = if quiet { &report.notes[..] } else { &[] };
+    for note in m.notes().iter().chain(told) {
         let _ = writeln!(t, "note: {note}");
     }
     let example = example(report);

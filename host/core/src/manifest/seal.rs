@@ -11,7 +11,8 @@
 //!     next: list of (partition: text, offset: number), as the manifest has it
 //!     counts since the history began: each as a number, in the manifest's order
 //!     accepted: list of (object, partition: text, next: number, what: text)
-//!     migrated: list of (reducer: text, SHA-256: hash, state version, events, checked keys: number)
+//!     migrated: list of (reducer: text, SHA-256: hash,
+//!       state version, events, checked keys: number each)
 //!
 //! shapes  SHA-256 over:
 //!   "retally shapes v1": text

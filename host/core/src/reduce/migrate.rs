@@ -115,8 +115,8 @@ mod tests {
     use crate::reduce::{Answer, Batch, Engine, Viewed, Violated};
     use crate::schema::{Description, EmitKind, Input, StateShape, ViewShape};
 
-    /// Writes a state twice; one that begins with `!` it refuses, at `?` it traps, `-` it drops, and
-    /// with `+` it gives one state too many.
+    /// Writes a state twice; one that begins with `!` it refuses, at `?` it traps, `-` it drops,
+    /// and with `+` it gives one state too many.
     struct Doubling(Description);
 
     struct Running;

@@ -34,7 +34,7 @@ pub struct CompareOptions {
     pub gate: Option<Gate>,
     /// Commands that repeat the comparison or lead on.
     pub repeat: Vec<Vec<String>>,
-    /// The job file, for commands that lead on.
+    /// The job file, for commands that lead on; empty: not known, and `JOB.toml` stands there.
     pub job: String,
 }
 

@@ -87,7 +87,7 @@ pub(super) fn explain(
         let name = path.file_name()?.to_string_lossy().into_owned();
         Some(if path.is_absolute() { name } else { written })
     };
-    let job = if job.is_empty() { "retally.toml" } else { job };
+    let job = if job.is_empty() { "JOB.toml" } else { job };
     let mut words = ["retally", "explain", "--job", job].map(str::to_owned).to_vec();
     if let [Some(a), Some(b)] = manifests.map(path)
         && a != b

@@ -5,6 +5,7 @@
 //! ```text
 //! {"at":"2026-01-31T09:00:00Z","event":"started","retally":"0.1.0","job":"retally.toml",...}
 //! {"at":"...","event":"step","step":"replay","seconds":4.2}
+//! {"at":"...","event":"note","text":"left out _SUCCESS: begins with `_` or `.`"}
 //! {"at":"...","event":"passing-limit","count":1}
 //! {"at":"...","event":"finished","seconds":5.0,"events":1000000}
 //! ```
@@ -19,12 +20,13 @@ use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// The audit of a run that is complete but for what is written last. `saved`: names of snapshots.
+/// The audit of a run that is complete but for what is written last. `saved`: names of snapshots;
+/// `notes`: what was told.
 pub(crate) fn text(
     prepared: &Prepared<'_>,
     side: usize,
     manifest: &Manifest,
-    saved: &[String],
+    (saved, notes): (&[String], &[String]),
     stages: &Stages,
 ) -> String {
     let (job, options, lane) = (prepared.job, prepared.options, &prepared.lanes[side]);
@@ -55,6 +57,7 @@ pub(crate) fn text(
     let saved = saved
         .iter()
         .map(|name| json!({"event": "step", "step": "snapshot", "seconds": 0.0, "detail": name}));
+    let notes = notes.iter().map(|text| json!({"event": "note", "text": text}));
     let count = lane.passing_limits.load(Ordering::Relaxed);
     let passing = (count > 0).then(|| json!({"event": "passing-limit", "count": count}));
     let (keys, ids) = lane.bytes();
@@ -64,7 +67,7 @@ pub(crate) fn text(
         "events": manifest.counts.events,
         "memory_bytes": keys + ids,
     });
-    let behind = steps.chain(saved).chain(passing).chain([finished]);
+    let behind = steps.chain(saved).chain(notes).chain(passing).chain([finished]);
     line(began, started) + &behind.map(|event| line(now, event)).collect::<String>()
 }
 

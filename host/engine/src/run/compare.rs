@@ -15,6 +15,7 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
+use super::notes::Kept;
 use super::prepare::{Prepared, Side, load_file, prepare};
 use super::replay::{Observer, ReplayOptions, pass};
 use super::stages::Stage;
@@ -112,7 +113,9 @@ pub fn compare(
         .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn Sink { dir }).collect::<Vec<_>>());
     let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
     let sides = given.map(|((reducer, sink), file)| Side { reducer, sink, file }).collect();
-    let (prepared, results) = prepare(job, sides, Some(shared), &replay, observer)?;
+    let told = Kept::new(observer);
+    let (prepared, results) = prepare(job, sides, Some(shared), &replay, &told)?;
+    notes.extend(told.notes().into_iter().map(|text| Note::new(NoteCode::Other, text)));
     let gated = Gated::begin(options.compare.gate.as_ref(), &plan).map_err(CompareError::from)?;
     let mut tally = Tally::new(plan.clone());
     tally.look_at_outcomes(rejects(&prepared));
@@ -172,7 +175,7 @@ impl Pass<'_> {
         refuse(&found, self.how.force, &mut notes)?;
         for (side, results) in [a, b].into_iter().enumerate() {
             let (trees, manifest) = (&trees[side], &manifests[side]);
-            let audit = audit::text(prepared, side, manifest, &[], &stages);
+            let audit = audit::text(prepared, side, manifest, (&[], &[]), &stages);
             results.sink.end(&End { trees, manifest, audit: &audit })?;
         }
         let mut comparison = self.comparison(notes, tally, &manifests);

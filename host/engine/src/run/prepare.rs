@@ -30,7 +30,7 @@ use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
 
-use retally_sandbox::{COMPONENT_MAX_BYTES, Sandbox, SandboxConfig};
+use retally_sandbox::{COMPONENT_MAX_BYTES, CONTRACT_VERSION, CacheUse, Sandbox, SandboxConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,10 +91,8 @@ pub(crate) fn prepare<'a, 's>(
     };
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
-    let ledger = match &job.ledger {
-        Some(path) => Ledger::load(&job.path(path))?,
-        None => Ledger::default(),
-    };
+    let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
+    let ledger = ledger.transpose()?.unwrap_or_default();
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
     let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
@@ -102,12 +100,11 @@ pub(crate) fn prepare<'a, 's>(
     for (Side { reducer, sink, file }, params) in sides.into_iter().zip(params) {
         let settings = settings(job, options, &reducer, &params, &ledger);
         let rules = rules(&settings, params, &names)?;
-        let contract = retally_sandbox::CONTRACT_VERSION;
         let (described, sha256) = (reducer.description(), reducer.digest());
-        let binding = Binding::new(described, sha256, contract, settings, job.reads());
+        let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
         let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
-        let (log, names) = (source.as_ref(), names.as_slice());
-        let goes = Goes { job, options, reducer: &reducer, binding: &binding, log, names };
+        let (log, names, binds) = (source.as_ref(), names.as_slice(), &binding);
+        let goes = Goes { job, options, reducer: &reducer, binding: binds, log, names };
         let mut resumed = goes.begin(recipe, observer)?;
         let results = Results::new(sink, reducer, file, binding, &resumed);
         results.sink.check()?;
@@ -209,10 +206,20 @@ pub fn load_file(
         log: options.log.clone(),
         ..SandboxConfig::default()
     };
-    match Sandbox::new(config)?.load(&bytes) {
-        Ok(reducer) => Ok(reducer),
-        Err(error) => Err(RunError::Reducer { path, error }),
+    let reducer = match Sandbox::new(config)?.load(&bytes) {
+        Ok(reducer) => reducer,
+        Err(error) => return Err(RunError::Reducer { path, error }),
+    };
+    match reducer.cache() {
+        CacheUse::Rebuilt { reason } => (options.log)(&format!(
+            "note: the compiled reducer that was kept is of no use and was made anew: {reason}"
+        )),
+        CacheUse::NotStored { reason } => {
+            (options.log)(&format!("note: the compiled reducer was not kept: {reason}"));
+        }
+        CacheUse::Off | CacheUse::Hit | CacheUse::Stored => {}
     }
+    Ok(reducer)
 }
 
 fn open(

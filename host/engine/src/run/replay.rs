@@ -11,6 +11,7 @@ use super::error::RunError;
 use super::finals;
 use super::gates::judge;
 use super::memory::largest;
+use super::notes::Kept;
 use super::pipeline::Pipeline;
 use super::prepare::{Prepared, Side, load, prepare, run_dir};
 use super::results::Results;
@@ -81,7 +82,8 @@ pub struct ReplayOptions {
     pub cancel: Cancel,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
-    /// Where lines that a reducer logs go: to a person, never into a result.
+    /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
+    /// person, never into a result.
     pub log: LogSink,
     /// The command as it was given, for the audit.
     pub command: Vec<String>,
@@ -166,6 +168,8 @@ pub struct Report {
     pub snapshots: Vec<String>,
     /// What of the log was new; none: there was no snapshot, or the log cannot tell.
     pub news: Option<News>,
+    /// What was told on the way ([`Observer::note`]).
+    pub notes: Vec<String>,
     /// Time that it took, in seconds.
     pub seconds: f64,
     /// Stages and the time spent in each, in seconds, summed over threads.
@@ -228,12 +232,17 @@ pub fn replay_into(
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
     let side = Side { reducer, sink, file: None };
-    let (prepared, results) = prepare(job, vec![side], None, options, observer)?;
+    let told = Kept::new(observer);
+    let (prepared, results) = prepare(job, vec![side], None, options, &told)?;
     let mut committer = Committer::begin(&prepared, results, None)?;
-    run(&prepared, &mut committer).inspect_err(|_| committer.abandon())
+    run(&prepared, &mut committer, &told).inspect_err(|_| committer.abandon())
 }
 
-fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report, RunError> {
+fn run(
+    prepared: &Prepared<'_>,
+    committer: &mut Committer<'_>,
+    told: &Kept<'_>,
+) -> Result<Report, RunError> {
     let (extents, mut stages) = pass(prepared, committer)?;
     let trees = keys(prepared, committer.one(0), &mut stages)?.finish();
     // It comes behind the keys, because it counts them.
@@ -241,7 +250,8 @@ fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report,
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
     let results = committer.one(0);
     let manifest = results.manifest(&trees, prepared.job, &input)?;
-    let audit = audit::text(prepared, 0, &manifest, &results.saved, &stages);
+    let notes = told.notes();
+    let audit = audit::text(prepared, 0, &manifest, (&results.saved, &notes), &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
     Ok(Report {
         dir: PathBuf::new(),
@@ -249,6 +259,7 @@ fn run(prepared: &Prepared<'_>, committer: &mut Committer<'_>) -> Result<Report,
         gates: Vec::new(),
         snapshots: results.saved.clone(),
         news: prepared.news,
+        notes,
         seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
     })

@@ -94,8 +94,8 @@ fn the_bytes_of_a_run_are_what_they_were() {
     assert_eq!(
         [fingerprint(&whole), fingerprint(&rest)],
         [
-            "d88202afa22fec4a4957ec3d935083ad780701dcd470486ecfa0be89a30e9c8e",
-            "9511439d9971b740cf1a36b554a06c2f3567674a5da4e07a010f15aa65e0264a",
+            "8b3236b57e59fa497c3b424c24609340a6be1e3095e0f7ffb7700a79c4bbdb82",
+            "4eee06e0a35cdc20497bf6c2ddb1a7dc9d43ca28cd6ed580603bc5f2439fc810",
         ]
     );
 }

@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     match args.json {
         true => print_json(&report, repeated.as_ref())?,
-        false => print_text(&report, repeated.as_ref())?,
+        false => print_text(&report, repeated.as_ref(), args.quiet)?,
     }
     Ok(exit(&report, repeated.as_ref()))
 }

@@ -122,7 +122,7 @@ fn values_of_the_manifest_that_do_not_fit_the_files_are_refused() {
         &[
             (
                 "not those of its `shapes`",
-                &set(|m| m.control["row_key"] = "Key".split(' ').collect()),
+                &set(|m| m.control["row_key"] = "currency".split(' ').collect()),
             ),
             (
                 "not those of its `shapes`",

@@ -211,7 +211,7 @@ fn nothing_of_a_run_is_read_that_is_not_as_it_was_written() {
     // Results are read by leaf.
     let run = whole();
     let key = first_key(&run, Table::Views);
-    run.texts(Table::Views, "field.Key", |texts| texts[0] = Some("USD".into()));
+    run.texts(Table::Views, "currency", |texts| texts[0] = Some("USD".into()));
     relist(&run.dir);
     let read = RunReader::open(&run.dir).unwrap();
     let error = match read.results(Some(&[key].into())) {

@@ -1,0 +1,33 @@
+//! What a run told while it went on is kept for its end: whoever looked away, or asked for quiet,
+//! finds it in the summary and in the audit.
+
+use super::replay::{Observer, Progress};
+use std::sync::{Mutex, PoisonError};
+
+/// Notes are told on, and kept.
+pub(crate) struct Kept<'a> {
+    to: &'a dyn Observer,
+    notes: Mutex<Vec<String>>,
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn new(to: &'a dyn Observer) -> Self {
+        Self { to, notes: Mutex::default() }
+    }
+
+    /// What was told so far.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Observer for Kept<'_> {
+    fn progress(&self, progress: &Progress) {
+        self.to.progress(progress);
+    }
+
+    fn note(&self, text: &str) {
+        self.to.note(text);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+    }
+}
