@@ -49,6 +49,20 @@ fn of_group(line: &str, read: &dyn Fn(&Path) -> Option<String>) -> Option<u64> {
     above.filter_map(|above| read(&above.join(file))?.trim().parse().ok()).min()
 }
 
+/// Lets a file that grows too large (`ulimit -f`) be an error of whoever writes it. As it comes,
+/// the signal ends the process without a word.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "there is no other way to ignore a signal")]
+pub(crate) fn let_large_files_fail() {
+    // SAFETY: ignoring a signal installs no handler, so no code of ours runs in one; it is called
+    // before there is a second thread.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// See the other one: elsewhere there is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn let_large_files_fail() {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,17 +109,3 @@ mod tests {
         assert!(!Path::new("/proc/meminfo").exists() || memory_for_runs().is_some());
     }
 }
-
-/// Lets a file that grows too large (`ulimit -f`) be an error of whoever writes it. As it comes,
-/// the signal ends the process without a word.
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "there is no other way to ignore a signal")]
-pub(crate) fn let_large_files_fail() {
-    // SAFETY: ignoring a signal installs no handler, so no code of ours runs in one; it is called
-    // before there is a second thread.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-}
-
-/// See the other one: elsewhere there is no such signal.
-#[cfg(not(unix))]
-pub(crate) fn let_large_files_fail() {}

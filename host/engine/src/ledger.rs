@@ -12,6 +12,7 @@
 
 use crate::bounded;
 use crate::limits::LEDGER_MAX_BYTES;
+use crate::source::named_partition;
 use retally_core::log::Position;
 use retally_core::manifest::Entry;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ use std::path::Path;
 /// What stands for author and reason in a line that is printed for a person: the line is refused
 /// until both are filled in.
 pub const FILL_IN: &str = "FILL IN";
+
+/// Partitions that a message names.
+const NAMES_SHOWN: usize = 5;
 
 /// Decisions, in the order of partitions and offsets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +67,22 @@ pub enum LedgerError {
         /// What is wrong.
         why: String,
     },
+    /// An entry names a partition that the log does not have.
+    #[error(
+        "the ledger quarantines {at}, but the log has no partition {}, with or without the suffix \
+         of its file; its partitions are {known}", .at.partition
+    )]
+    Partition {
+        /// What is named.
+        at: Position,
+        /// Partitions of the log, the first few.
+        known: String,
+    },
+    /// Two entries take out one event.
+    #[error(
+        "the ledger quarantines {0} twice, under two names of the partition; remove one of the lines"
+    )]
+    Twice(Position),
 }
 
 impl Ledger {
@@ -95,6 +115,32 @@ impl Ledger {
             }
         }
         Ok(Self { decisions: read.into_iter().map(|(_, decision)| decision).collect() })
+    }
+
+    /// The same decisions under the names that the partitions of a log have: a person may have
+    /// written the name of a file, with its suffix.
+    ///
+    /// # Errors
+    /// A partition that the log does not have, and an event that is taken out under two names.
+    pub fn of_log(mut self, partitions: &[String]) -> Result<Self, LedgerError> {
+        let names: Vec<&str> = partitions.iter().map(String::as_str).collect();
+        for Decision { quarantine: entry, .. } in &mut self.decisions {
+            let Some(name) = named_partition(&names, &entry.partition) else {
+                let known = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+                return Err(LedgerError::Partition {
+                    at: Position { partition: entry.partition.clone(), offset: entry.offset },
+                    known: known + if names.len() > NAMES_SHOWN { ", ..." } else { "" },
+                });
+            };
+            entry.partition = name.to_owned();
+        }
+        self.decisions.sort_by(|a, b| place(a).cmp(&place(b)));
+        let twice = self.decisions.windows(2).find(|pair| place(&pair[0]) == place(&pair[1]));
+        if let Some([twice, ..]) = twice {
+            let Entry { partition, offset, .. } = twice.quarantine.clone();
+            return Err(LedgerError::Twice(Position { partition, offset }));
+        }
+        Ok(self)
     }
 
     /// All decisions, by partition and offset.
@@ -243,5 +289,28 @@ mod tests {
     fn a_missing_file_is_named() {
         let error = Ledger::load(Path::new("no/such.jsonl")).unwrap_err().to_string();
         assert!(error.starts_with("cannot read ledger no/such.jsonl: "), "{error}");
+    }
+
+    #[test]
+    fn partitions_may_be_written_as_files_are_called() {
+        let names = ["eu/0".to_owned(), "us".to_owned()];
+        let of = |partitions: &[(&str, u64)]| {
+            let line = |&(partition, offset): &(&str, u64)| {
+                let place = format!("\"partition\":\"{partition}\",\"offset\":{offset}");
+                let who = "\"author\":\"mia\",\"reason\":\"typed\"";
+                format!("{{\"quarantine\":{{{place}}},{who}}}\n")
+            };
+            let text: String = partitions.iter().map(line).collect();
+            let named = Ledger::parse(&text, "ledger.jsonl").unwrap().of_log(&names);
+            named.map(|ledger| ledger.entries()).map_err(|error| error.to_string())
+        };
+        let entries = of(&[("us.jsonl.gz", 3), ("eu/0.parquet", 9), ("eu/0", 8)]).unwrap();
+        let places = entries.iter().map(|entry| format!("{}:{}", entry.partition, entry.offset));
+        assert_eq!(places.collect::<Vec<_>>(), ["eu/0:8", "eu/0:9", "us:3"]);
+        let twice = of(&[("us", 3), ("us.json", 3)]).unwrap_err();
+        assert!(twice.starts_with("the ledger quarantines us:3 twice"), "{twice}");
+        let unknown = of(&[("uk.json", 3)]).unwrap_err();
+        assert!(unknown.contains("no partition uk.json, with or without"), "{unknown}");
+        assert!(unknown.ends_with("its partitions are eu/0, us"), "{unknown}");
     }
 }

@@ -120,19 +120,6 @@ pub enum RunError {
     /// What came out cannot be kept.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// An entry of the ledger names a partition that the log does not have.
-    #[error(
-        "the ledger quarantines {partition}:{offset}, but the log has no partition {partition}; \
-         its partitions are {known}"
-    )]
-    LedgerPartition {
-        /// The partition named.
-        partition: String,
-        /// The offset named.
-        offset: u64,
-        /// Partitions of the log, the first few.
-        known: String,
-    },
     /// The run stopped at an event.
     #[error(transparent)]
     Stopped(Box<Stopped>),
@@ -288,7 +275,6 @@ impl RunError {
             | Self::Ledger(_)
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
-            | Self::LedgerPartition { .. }
             | Self::NoSnapshots
             | Self::Plan(_) => true,
             _ => false,

@@ -92,7 +92,7 @@ pub(crate) fn prepare<'a, 's>(
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
-    let ledger = ledger.transpose()?.unwrap_or_default();
+    let ledger = ledger.transpose()?.unwrap_or_default().of_log(&names)?;
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
     let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
@@ -324,12 +324,8 @@ fn quarantine(entries: &[Entry], names: &[String]) -> Result<BTreeMap<Spot, Quar
     let mut all = BTreeMap::new();
     for entry in entries {
         let Some(number) = names.iter().position(|name| *name == entry.partition) else {
-            let known: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
-            return Err(RunError::LedgerPartition {
-                partition: entry.partition.clone(),
-                offset: entry.offset,
-                known: known.join(", ") + if names.len() > 5 { ", ..." } else { "" },
-            });
+            let lost = format!("partition {} of the ledger is lost", entry.partition);
+            return Err(RunError::Internal(lost));
         };
         let about = Quarantine { key: entry.key.clone(), id: entry.id.clone() };
         let spot = Spot { partition: number as PartitionIndex, offset: entry.offset };

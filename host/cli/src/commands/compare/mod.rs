@@ -214,7 +214,7 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
         gate: gate(args.expect.as_deref(), &args.allow, args.max_keys)?,
         repeat: vec![repeat(args)],
         // What leads on must be there: of two runs nobody knows where their job's file lies.
-        job: args.job.exists().then(|| args.job.display().to_string()).unwrap_or_default(),
+        job: if args.job.exists() { args.job.display().to_string() } else { String::new() },
     })
 }
 
