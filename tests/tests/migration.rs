@@ -48,6 +48,10 @@ fn states_of_version_1_become_what_version_2_makes_of_the_log() -> Result<()> {
     assert_eq!(text.code, 0, "{}", text.stderr);
     assert!(text.stdout.contains("MIGRATED: states of orders@1.0.0"), "{}", text.stdout);
     assert!(!text.stdout.contains(": whole"), "{}", text.stdout);
+    // What nobody held against a replay then can be held against one now.
+    let later = ["--from-snapshot", "snapshots-2", "--migrate", "--check-migrated", "9"];
+    let checked = under(&later)?.ok()?;
+    assert_eq!(checked["from_snapshot"]["migrated"][0]["checked_keys"], 9);
     Ok(())
 }
 

@@ -216,3 +216,21 @@ fn a_damaged_file_is_told_in_one_sentence_without_a_panic() -> Result<()> {
     assert!(told > 20, "{told}");
     Ok(())
 }
+
+#[test]
+fn entries_of_a_ledger_that_take_nothing_out_are_told() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", payments(10, "a"))?;
+    let entry = |offset| {
+        format!(
+            "{{\"quarantine\":{{\"partition\":\"a\",\"offset\":{offset}}},\"author\":\"mia\",\
+             \"reason\":\"typed twice\"}}\n"
+        )
+    };
+    project.write("ledger.jsonl", entry(3) + &entry(99))?;
+    let run = project.replay(&["--set", "job.ledger=ledger.jsonl"])?;
+    assert_eq!(run["counts"]["quarantined"], 1);
+    let told = "1 of 2 entries of the ledger took no event out";
+    assert!(run["notes"].to_string().contains(told), "{run}");
+    Ok(())
+}

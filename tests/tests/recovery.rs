@@ -223,3 +223,16 @@ fn what_only_makes_sense_when_going_on_is_bad_usage_elsewhere() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_run_that_goes_on_from_nothing_at_all_is_as_good_as_any() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", "\n")?;
+    project.run(&["replay", "--snapshot", "snapshots", "--set", "job.order=path"])?;
+    project.write("log/b.jsonl", payments(20, "b"))?;
+    let on = ["--from-snapshot", "snapshots", "--set", "job.order=path", "--out", "run"];
+    project.replay(&on)?;
+    let checked = project.run(&["results", "check", "run"])?;
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    Ok(())
+}

@@ -96,8 +96,8 @@ fn the_terminal_tells_the_verdict_first_and_the_next_command_last() -> Result<()
         2026-03-17 14:00.
       100 % of the changed keys begin to differ with an event of type refund.
       100 % of the changed keys begin to differ on or after 2026-03-01.
-      100 % of the changed keys had an event of type refund (10 times as often as
-        the rest).
+      100 % of the changed keys had, up to where they parted, an event of type
+        refund (10 times as often as the rest).
     note: emit kind `fee` is in `orders@1.1.0` alone: it is not compared
     note: values of `share` within 1e-6 of each other count as equal
 

@@ -142,3 +142,49 @@ fn whoever_stops_listening_did_not_get_all_and_is_told_by_the_exit_code() -> Res
     assert_eq!((ran.code, ran.stderr.as_str()), (3, ""));
     Ok(())
 }
+
+#[test]
+fn a_report_is_never_written_over_what_is_compared() -> Result<()> {
+    let project = orders(100)?;
+    project.replay(&["--out", "run"])?;
+    project.replay(&["--out", "same"])?;
+    for report in ["run/manifest.json", "run/new.csv", "retally.toml"] {
+        let before = std::fs::read(project.path(report)).ok();
+        let ran = project.run(&["compare", "run", "same", "--csv", report])?;
+        assert_eq!(ran.code, 2, "{report}: {}", ran.stderr);
+        assert!(ran.stderr.contains("which is read"), "{report}: {}", ran.stderr);
+        assert_eq!(std::fs::read(project.path(report)).ok(), before);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_of_a_run_is_not_waited_for() -> Result<()> {
+    let project = orders(100)?;
+    for file in ["view.parquet", "manifest.json"] {
+        let run = format!("run-{}", file.len());
+        project.replay(&["--out", &run])?;
+        let path = project.path(&run).join(file);
+        std::fs::remove_file(&path)?;
+        ensure!(Command::new("mkfifo").arg(&path).status()?.success());
+        for args in [&["results", "show", &run][..], &["results", "check", &run]] {
+            let ran = project.run(args)?;
+            let said = ran.stdout + &ran.stderr;
+            assert!(ran.code == 1 || ran.code == 3, "{said}");
+            assert!(said.contains("no regular file"), "{said}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trial_of_the_first_events_saves_no_snapshot_that_nobody_asked_for() -> Result<()> {
+    let project = orders(100)?;
+    let daily = ["--set", "snapshots.url=snapshots"];
+    let trial = project.replay(&[&daily[..], &["--limit", "10"]].concat())?;
+    assert_eq!(trial["snapshots"].as_array().map(Vec::len), Some(0));
+    assert!(trial["notes"].to_string().contains("--limit saves no snapshot"), "{trial}");
+    let named = project.replay(&["--limit", "10", "--snapshot", "named"])?;
+    assert_eq!(named["snapshots"].as_array().map(Vec::len), Some(1));
+    Ok(())
+}

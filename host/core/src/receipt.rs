@@ -140,8 +140,12 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         present.iter().map(|object| (object.partition.as_str(), object)).collect();
     let of: BTreeMap<&str, &Receipt> = receipts.iter().map(|r| (r.partition.as_str(), r)).collect();
     // Where nothing was taken, nothing can come too late.
-    let taken = receipts.iter().filter(|receipt| receipt.next > 0 && order == Order::Path);
-    let last = taken.map(|receipt| receipt.partition.as_str()).max();
+    let taken = receipts.iter().filter(|receipt| receipt.next > 0);
+    // Also where an object is gone, which somebody has accepted: what was taken of it was taken.
+    let gone = reached.iter().filter(|reached| reached.offset > 0);
+    let taken = taken.map(|receipt| receipt.partition.as_str());
+    let last = taken.chain(gone.map(|reached| reached.partition.as_str())).max();
+    let last = last.filter(|_| order == Order::Path);
     let mut fit = Fit {
         changes: Vec::new(),
         news: News::default(),

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The bytes of a file that has at most `max` of them.
 ///
 /// # Errors
@@ -24,12 +27,16 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file that has at most `max` bytes.
+/// The text of a file that has at most `max` bytes, without a byte order mark at its head.
 ///
 /// # Errors
 /// As [`read`], and [`ErrorKind::InvalidData`] for what is no UTF-8.
 pub fn read_text(path: &Path, max: u64) -> Result<String> {
-    let bytes = read(path, max)?;
+    let mut bytes = read(path, max)?;
+    // Editors and spreadsheets write it; it would become a part of the first key or word.
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
     String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "it is no UTF-8 text"))
 }
 
@@ -46,6 +53,8 @@ mod tests {
         let error = read(&path, 4).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);
         assert!(error.to_string().contains("longer than the 4 bytes"), "{error}");
+        std::fs::write(&path, "\u{feff}ä\u{feff}").unwrap();
+        assert_eq!(read_text(&path, 8).unwrap(), "ä\u{feff}", "one in the text is a part of it");
         std::fs::write(&path, [0xff]).unwrap();
         assert_eq!(read_text(&path, 5).unwrap_err().kind(), ErrorKind::InvalidData);
     }

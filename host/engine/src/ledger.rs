@@ -80,7 +80,8 @@ pub enum LedgerError {
     },
     /// Two entries take out one event.
     #[error(
-        "the ledger quarantines {0} twice, under two names of the partition; remove one of the lines"
+        "the ledger quarantines {0} twice, under two names of the partition; remove one of the \
+         lines"
     )]
     Twice(Position),
 }

@@ -31,7 +31,7 @@ pub const LEDGER_MAX_BYTES: u64 = 256 << 20;
 pub const KEYS_FILE_MAX_BYTES: u64 = 1 << 30;
 
 /// Bytes of a file of known results, all of which are kept in memory while they are compared.
-pub const KNOWN_MAX_BYTES: u64 = 8 << 30;
+pub const KNOWN_MAX_BYTES: u64 = 1 << 30;
 
 /// Bytes of a manifest, which has some hundred for each object and partition of a log.
 pub const MANIFEST_MAX_BYTES: u64 = 2 << 30;

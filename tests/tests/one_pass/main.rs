@@ -172,6 +172,26 @@ fn a_version_compared_with_itself_is_the_same() -> Result<()> {
     Ok(())
 }
 
+/// The times by which records are grouped are known whether or not the sides are written.
+#[test]
+fn records_are_of_a_month_without_files_too() -> Result<()> {
+    let (dir, job_a) = project("[params]\nsilver_from = \"100.00\"\ngold_orders = 2\n")?;
+    let reducers = [wasm("orders")?, wasm("orders-v2")?];
+    let by_month = |written: bool| -> Result<_> {
+        let dirs = ["a", "b"].map(|side| written.then(|| dir.path().join(side)));
+        let by = retally_compare::Options { by: Some("month".into()), ..Default::default() };
+        let how = CompareOptions { options: by, ..CompareOptions::default() };
+        let options =
+            PassOptions { replay: with(2, 3_000), compare: how, dirs, ..PassOptions::default() };
+        Ok(compare(&job_a, reducers.clone(), &options, &Silent, &mut NoSink)?.comparison)
+    };
+    let (with, without) = (by_month(true)?, by_month(false)?);
+    assert!(with.to_bytes()? == without.to_bytes()?);
+    let groups = without.groups.context("no groups")?;
+    assert!(groups.groups.iter().any(|group| group.value.as_deref() == Some("2026-03")));
+    Ok(())
+}
+
 #[test]
 fn a_stop_of_either_side_stops_both_and_names_the_side() -> Result<()> {
     let (dir, job) = project("")?;

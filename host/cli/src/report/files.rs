@@ -59,8 +59,32 @@ impl Reports {
         self.html.is_some()
     }
 
-    /// Begins what is written while differences are found. `json`: stdout is taken already.
-    pub(crate) fn begin(&self, json: bool) -> Result<Files, Failure> {
+    /// Refuses to write over what is compared: `inputs`, files and folders.
+    fn spare(&self, inputs: &[PathBuf]) -> Result<(), Failure> {
+        let real = |path: &Path| path.canonicalize().ok();
+        let inputs: Vec<PathBuf> = inputs.iter().filter_map(|path| real(path)).collect();
+        let lies_in = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let new = || Some(real(folder.unwrap_or(Path::new(".")))?.join(path.file_name()?));
+            let path = real(path).or_else(new)?;
+            inputs.iter().find(|input| path.starts_with(input)).cloned()
+        };
+        let all = self.all().filter(|path| !is_stdout(path));
+        for path in all {
+            if let Some(input) = lies_in(path) {
+                let (path, input) = (path.display(), input.display());
+                let text =
+                    format!("the report {path} would be written over {input}, which is read");
+                return Err(Failure::usage(anyhow!(text)).hint("give it another place"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins what is written while differences are found. `json`: stdout is taken already;
+    /// `inputs`: files and folders that are read.
+    pub(crate) fn begin(&self, json: bool, inputs: &[PathBuf]) -> Result<Files, Failure> {
+        self.spare(inputs)?;
         let taken = self.all().filter(|path| is_stdout(path)).count() + usize::from(json);
         if taken > 1 {
             let text = "stdout can hold one report: give the others a file";

@@ -104,16 +104,17 @@ pub(crate) fn print_text(
 
 /// Everything was taken already, and nothing was run.
 pub(crate) fn nothing_new(nothing: &NothingNew, json: bool) -> io::Result<()> {
-    let NothingNew { snapshot, objects, accepted } = nothing;
+    let NothingNew { snapshot, objects, accepted, checked } = nothing;
     let mut out = io::stdout().lock();
     if json {
-        let from = json!({ "name": snapshot, "accepted": accepted });
+        let from = json!({ "name": snapshot, "accepted": accepted, "checked": checked });
         let told = json!({ "run": null, "from_snapshot": from, "new": News::default() });
         return writeln!(out, "{told}");
     }
     let objects = counted(*objects as u64, "object");
     let mut t = changed_log(accepted);
     let _ = writeln!(t, "nothing new since snapshot {snapshot}: {objects} as taken; no run made");
+    let _ = writeln!(t, "  of what was taken checked: {checked}");
     out.write_all(harmless_lines(&t).as_bytes())
 }
 

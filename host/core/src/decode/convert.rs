@@ -4,7 +4,7 @@
 //! What a value is allowed to be depends on its kind alone, never on the format that it came from.
 
 use super::number::{self, Beyond};
-use super::raw::Raw;
+use super::raw::{Raw, Width};
 use super::scan;
 use super::table::Shape;
 use super::time::{self, NoTime};
@@ -114,19 +114,37 @@ fn decimal_slow(raw: Raw<'_>, scale: u8) -> Result<i64, Code> {
         Raw::Unsigned(value) => number::rescale(value.into(), 0, scale),
         Raw::Huge => Err(Code::FieldRange),
         Raw::Decimal(value, from) => number::rescale(value.get(), from, scale),
-        Raw::Float(_) => {
+        Raw::Float(value, width) => {
             let text = float_text(raw).ok_or(Code::FieldRange)?;
-            number::decimal(text.as_bytes(), scale, Beyond::Refuse)
+            let units = number::decimal(text.as_bytes(), scale, Beyond::Refuse)?;
+            if is_coarse(value, width, scale) { Err(Code::FieldScale) } else { Ok(units) }
         }
         _ => Err(Code::FieldKind),
     }
+}
+
+/// Whether floats near to this one are so far apart that not each decimal of this scale has one of
+/// its own: then its last digits were lost before it was read, whatever it looks like now.
+pub(super) fn is_coarse(value: f64, width: Width, scale: u8) -> bool {
+    value != 0.0 && width.spacing(value) > 10f64.powi(-i32::from(scale))
+}
+
+/// Whether floats near to this one are more than a second apart: of a time to some minutes nobody
+/// can tell any more what it was.
+pub(super) fn is_vague(value: f64, width: Width, unit: TimeUnit) -> bool {
+    let second = match unit {
+        TimeUnit::Seconds => 1.0,
+        TimeUnit::Millis => 1e3,
+        TimeUnit::Micros => 1e6,
+    };
+    value != 0.0 && width.spacing(value) > second
 }
 
 /// The shortest number that means this float and no other: what JSON would say. None for what JSON
 /// cannot say.
 pub(super) fn float_text(raw: Raw<'_>) -> Option<String> {
     match raw {
-        Raw::Float(value) if value.is_finite() => Some(format!("{value:?}")),
+        Raw::Float(value, _) if value.is_finite() => Some(format!("{value:?}")),
         _ => None,
     }
 }
@@ -147,7 +165,7 @@ pub(super) fn float(raw: Raw<'_>) -> Result<f64, Code> {
         }
         Raw::Int(value) => Ok(value as f64),
         Raw::Unsigned(value) => Ok(value as f64),
-        Raw::Float(value) => Ok(number::canonical(value)),
+        Raw::Float(value, _) => Ok(number::canonical(value)),
         _ => Err(Code::FieldKind),
     }
 }
@@ -172,8 +190,12 @@ fn time_slow(raw: Raw<'_>, unit: Option<TimeUnit>) -> Result<i64, NoTime> {
         Raw::Decimal(value, scale) => {
             epoch(&format!("{}e{}", value.get(), -i32::from(scale)), unit)
         }
-        Raw::Float(_) => match float_text(raw) {
-            Some(text) => epoch(&text, unit),
+        Raw::Float(value, width) => match float_text(raw) {
+            Some(text) => {
+                let time = epoch(&text, unit)?;
+                let is_vague = unit.is_some_and(|unit| is_vague(value, width, unit));
+                if is_vague { Err(NoTime::Range) } else { Ok(time) }
+            }
             None => Err(if unit.is_some() { NoTime::Range } else { NoTime::Kind }),
         },
         _ => Err(NoTime::Kind),
@@ -224,5 +246,46 @@ pub(super) fn bytes(raw: Raw<'_>, out: &mut Vec<u8>) -> Result<(), Code> {
             let text = other.string().ok_or(Code::FieldKind)?;
             base64::decode(&text, out).ok_or(Code::FieldKind)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The spacing of a Float32 is 0.25 from 2^21 on, of a Float64 0.0156 from 2^46 on.
+    #[test]
+    fn a_float_is_no_decimal_where_floats_are_too_far_apart() {
+        use Width::{Double, Half, Single};
+        for (value, width, scale, expected) in [
+            (2_500_000.0, Single, 2, Err(Code::FieldScale)),
+            (-2_500_000.0, Single, 2, Err(Code::FieldScale)),
+            (2_500_000.0, Single, 0, Ok(2_500_000)),
+            (2_500_000.0, Double, 2, Ok(250_000_000)),
+            (65_536.5, Single, 2, Ok(6_553_650)),
+            (131_072.5, Single, 2, Err(Code::FieldScale)),
+            (20.5, Half, 2, Err(Code::FieldScale)),
+            (7.5, Half, 2, Ok(750)),
+            (2f64.powi(46), Double, 2, Err(Code::FieldScale)),
+            (2f64.powi(46) - 0.5, Double, 2, Ok(7_036_874_417_766_350)),
+            (0.0, Half, 18, Ok(0)),
+            (-0.0, Single, 18, Ok(0)),
+            (1e300, Double, 2, Err(Code::FieldRange)),
+        ] {
+            let found = decimal(Raw::Float(value, width), scale);
+            assert_eq!(found, expected, "{value} of {width:?} at scale {scale}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_no_time_where_seconds_are_lost() {
+        let of = |value, width, unit| time(Raw::Float(value, width), Some(unit));
+        let (seconds, millis) = (TimeUnit::Seconds, TimeUnit::Millis);
+        assert_eq!(of(1_700_000_000.0, Width::Double, seconds), Ok(1_700_000_000_000_000));
+        assert_eq!(of(1_700_000_000.0, Width::Single, seconds), Err(NoTime::Range));
+        assert_eq!(of(1_700_000_000_000.0, Width::Double, millis), Ok(1_700_000_000_000_000));
+        assert_eq!(of(1_700_000_000_000.0, Width::Single, millis), Err(NoTime::Range));
+        assert_eq!(of(1024.0, Width::Half, seconds), Ok(1_024_000_000));
+        assert_eq!(time(Raw::Float(1.0, Width::Double), None), Err(NoTime::Kind));
     }
 }

@@ -1,8 +1,9 @@
 //! What a person is told of a malformed event: where, what stood there, what would be right. Made
 //! only for malformed events, never part of a digest.
 
+use super::convert::{is_coarse, is_vague, time};
 use super::plan::{FieldPlan, Node};
-use super::raw::{Raw, Source};
+use super::raw::{Raw, Source, Width};
 use super::{Code, TimeUnit, scan};
 use crate::limits::{DETAIL_MAX_BYTES, SHOWN_MAX_BYTES};
 use crate::schema::Kind;
@@ -34,8 +35,9 @@ pub(super) fn of_value<S: Source>(
             format!("the time at {path} is {}, {rule}", value())
         }
         Code::TimeRange => {
+            let rule = range_rule(source.raw(node, row), unit, "outside 1970 to 2200");
             let unit = unit_name(source.raw(node, row), unit);
-            format!("the time at {path} is {}{unit}, outside 1970 to 2200", value())
+            format!("the time at {path} is {}{unit}, {rule}", value())
         }
         _ => format!("{path}: a name on this path stands twice in its object"),
     })
@@ -65,23 +67,47 @@ pub(super) fn of_field<S: Source>(
             format!("field `{name}` at {path} is {}, no {kind}{hint}", value())
         }
         Code::FieldScale => {
-            let scale = kind.scale();
-            let hint = match source.raw(node, row) {
-                Raw::Float(_) => " (a column of floats holds few decimals exactly)",
-                _ => "",
-            };
-            let value = value();
-            format!("field `{name}` at {path} is {value}, with digits beyond scale {scale}{hint}")
+            let rule = scale_rule(source.raw(node, row), kind.scale());
+            format!("field `{name}` at {path} is {}, {rule}", value())
         }
         Code::FieldRange => {
-            let unit = match kind {
-                Kind::Timestamp => unit_name(source.raw(node, row), unit),
-                _ => "",
+            let rule = format!("beyond what {kind} can be");
+            let (unit, rule) = match (kind, source.raw(node, row)) {
+                (Kind::Timestamp, raw) => (unit_name(raw, unit), range_rule(raw, unit, &rule)),
+                _ => ("", &*rule),
             };
-            format!("field `{name}` at {path} is {}{unit}, beyond what {kind} can be", value())
+            format!("field `{name}` at {path} is {}{unit}, {rule}", value())
         }
         _ => format!("field `{name}` at {path}: a name on this path stands twice in its object"),
     })
+}
+
+/// What is wrong with a number that has no place in a decimal of this scale.
+fn scale_rule(raw: Raw<'_>, scale: u8) -> String {
+    match raw {
+        Raw::Float(value, width) if is_coarse(value, width, scale) => {
+            format!("where the floats of this column are too far apart for scale {scale}")
+        }
+        Raw::Float(..) => format!(
+            "with digits beyond scale {scale} (a column of floats holds few decimals exactly)"
+        ),
+        _ => format!("with digits beyond scale {scale}"),
+    }
+}
+
+/// What is wrong with a time: what else would be, unless its column cannot tell one second from
+/// the next.
+fn range_rule<'a>(raw: Raw<'_>, unit: Option<TimeUnit>, else_wrong: &'a str) -> &'a str {
+    match (raw, unit) {
+        (Raw::Float(value, width), Some(unit))
+            if value.is_finite()
+                && time(Raw::Float(value, Width::Double), Some(unit)).is_ok()
+                && is_vague(value, width, unit) =>
+        {
+            "where the floats of this column are more than a second apart"
+        }
+        _ => else_wrong,
+    }
 }
 
 /// A hint where a number stands in quotes, which only a decimal may.
@@ -168,6 +194,18 @@ fn shown<S: Source>(source: &S, node: Node, row: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_float_that_is_too_vague_is_told_as_such() {
+        let far = |value, width| scale_rule(Raw::Float(value, width), 2);
+        assert!(far(2_500_000.0, Width::Single).contains("too far apart for scale 2"));
+        assert!(far(0.125, Width::Single).contains("digits beyond scale 2 (a column of floats"));
+        let of =
+            |value, width| range_rule(Raw::Float(value, width), Some(TimeUnit::Seconds), "outside");
+        assert!(of(1_700_000_000.0, Width::Single).contains("more than a second apart"));
+        assert_eq!(of(1e12, Width::Single), "outside");
+        assert_eq!(of(-1.0, Width::Double), "outside");
+    }
 
     #[test]
     fn a_line_that_is_no_json_is_told_as_what_it_most_likely_is() {

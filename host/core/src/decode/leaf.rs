@@ -1,7 +1,7 @@
 //! One Arrow array without children: its cells as [`Raw`] values, and what its type can become.
 
 use super::Wanted;
-use super::raw::{Raw, Wide};
+use super::raw::{Raw, Wide, Width};
 use super::simple::{Simple, Texts};
 use crate::schema::Kind;
 use arrow_array::cast::AsArray;
@@ -74,10 +74,11 @@ leaves! {
     UInt32(&'a [u32]), DataType::UInt32 => values::<UInt32Type>(array), Raw::Int(v[row].into());
     UInt64(&'a [u64]), DataType::UInt64 => values::<UInt64Type>(array), Raw::Unsigned(v[row]);
     Float16(&'a Float16Array), DataType::Float16 =>
-        array.as_primitive::<Float16Type>(), Raw::Float(v.value(row).to_f64());
+        array.as_primitive::<Float16Type>(), Raw::Float(v.value(row).to_f64(), Width::Half);
     Float32(&'a [f32]), DataType::Float32 =>
-        values::<Float32Type>(array), Raw::Float(v[row].into());
-    Float64(&'a [f64]), DataType::Float64 => values::<Float64Type>(array), Raw::Float(v[row]);
+        values::<Float32Type>(array), Raw::Float(v[row].into(), Width::Single);
+    Float64(&'a [f64]), DataType::Float64 =>
+        values::<Float64Type>(array), Raw::Float(v[row], Width::Double);
     Decimal32((&'a [i32], i8)), DataType::Decimal32(_, scale) =>
         (values::<Decimal32Type>(array), *scale), decimal(v.0[row].into(), v.1);
     Decimal64((&'a [i64], i8)), DataType::Decimal64(_, scale) =>

@@ -39,13 +39,39 @@ pub(super) enum Raw<'a> {
     Huge,
     /// A float that has no text. A narrower one is the number that it is, as in JSON: what its
     /// writer may have meant by it is lost.
-    Float(f64),
+    Float(f64, Width),
     /// Bytes that have no text.
     Bytes(&'a [u8]),
     /// Microseconds since 1970, and whether they all fit.
     Micros(Option<i64>),
     /// Days since 1970.
     Days(i32),
+}
+
+/// How wide the column of a float is, which tells how far apart its numbers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Single,
+    /// 64 bits.
+    Double,
+}
+
+impl Width {
+    /// From a finite `value` of this width to the next one away from zero.
+    pub(super) fn spacing(self, value: f64) -> f64 {
+        let digits = match self {
+            Self::Half => 10,
+            Self::Single => 23,
+            Self::Double => f64::MANTISSA_DIGITS as i32 - 1,
+        };
+        // The exponent as it is stored, biased. Of numbers without one (subnormals) it is 0, which
+        // is as good: nobody loses anything by what is so near to zero.
+        let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1023;
+        2f64.powi(exponent - digits)
+    }
 }
 
 /// An `i128` that is aligned like other numbers, which keeps [`Raw`] small.

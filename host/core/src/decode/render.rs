@@ -142,7 +142,7 @@ fn plain(raw: Raw<'_>, out: &mut Vec<u8>) {
         Raw::Plain(text) => return quote(text, out),
         Raw::Bool(value) => shown.push_str(if value { "true" } else { "false" }),
         Raw::Decimal(value, scale) => decimal(&value.get().to_string(), scale, &mut shown),
-        Raw::Float(value) => shown = float_text(raw).unwrap_or_else(|| format!("\"{value}\"")),
+        Raw::Float(value, _) => shown = float_text(raw).unwrap_or_else(|| format!("\"{value}\"")),
         Raw::Bytes(bytes) => {
             shown.push('"');
             base64::encode(bytes, &mut shown);

@@ -164,7 +164,7 @@ pub enum CountsError {
         sum: u64,
     },
     /// A span and counts of times that no so many events can have.
-    #[error("no {0} events can have times with such a span and such counts")]
+    #[error("has a span of event times, or counts of them, that no {0} events can have")]
     Times(u64),
 }
 

@@ -384,7 +384,21 @@ impl Manifest {
     pub fn notes(&self) -> Vec<String> {
         let unit = self.job.written.get("source.time_unit").and_then(|unit| unit.as_str());
         let times = self.counts.times.and_then(|times| times.note(unit));
-        times.into_iter().chain(self.counts.note()).collect()
+        times.into_iter().chain(self.counts.note()).chain(self.ledger_note()).collect()
+    }
+
+    /// Whether entries of the ledger took nothing out, as far as the run can tell.
+    fn ledger_note(&self) -> Option<String> {
+        let entries = self.job.settings.ledger.len() as u64;
+        let taken = self.since_start.as_ref().unwrap_or(&self.counts).quarantined;
+        let is_part = self.marks.partial || self.marks.subset;
+        (!is_part && taken < entries).then(|| {
+            let none = entries - taken;
+            format!(
+                "{none} of {entries} entries of the ledger took no event out: nothing lies at that \
+                 position, or what lies there is ignored or malformed"
+            )
+        })
     }
 }
 

@@ -21,6 +21,9 @@ pub enum Originals {
     /// Nobody writes them: the block is for digests and comparisons alone, so its records have no
     /// positions, times, keys and ids either.
     Unwanted,
+    /// As [`Originals::Unwanted`], but records have the times of their events: a comparison groups
+    /// them by it.
+    OnlyTimes,
 }
 
 /// Joins what the shards made of a batch.
@@ -37,10 +40,7 @@ pub fn merge(
     let bases = bases(slabs);
     let outcomes = outcomes(slabs, folded);
     let emits = (0..description.emits.len())
-        .map(|kind| {
-            let with_heads = originals != Originals::Unwanted;
-            emits_of(description, kind, slabs, (&bases, &outcomes), folded, with_heads)
-        })
+        .map(|kind| emits_of(description, kind, slabs, (&bases, &outcomes), folded, originals))
         .collect();
     let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
     let stretches = slabs.iter().flat_map(stretches).collect();
@@ -97,7 +97,7 @@ fn emits_of(
     slabs: &[Decoded],
     (bases, outcomes): (&[u32], &[Outcome]),
     folded: &[Folded],
-    with_heads: bool,
+    originals: Originals,
 ) -> EmitRows {
     let fields = &description.emits[kind].fields;
     if folded.iter().all(|shard| shard.emits.get(kind).is_none_or(|e| e.rows.is_empty())) {
@@ -135,8 +135,12 @@ fn emits_of(
             for seq in 0..run.records {
                 sources.push((run.shard, run.first + seq));
                 rows.events.push(event);
-                if with_heads {
-                    push_head(&mut rows, slab, row, seq);
+                match originals {
+                    Originals::InSlabs | Originals::Elsewhere => {
+                        push_head(&mut rows, slab, row, seq);
+                    }
+                    Originals::OnlyTimes => rows.times.push(slab.events.times[row]),
+                    Originals::Unwanted => {}
                 }
             }
         }
@@ -212,7 +216,7 @@ fn refused(
                 key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
                 bytes: match originals {
                     Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
-                    Originals::Elsewhere | Originals::Unwanted => Vec::new(),
+                    Originals::Elsewhere | Originals::Unwanted | Originals::OnlyTimes => Vec::new(),
                 },
             });
         }

@@ -17,7 +17,6 @@ use retally_core::log::Micros;
 use retally_core::manifest::Manifest;
 use retally_core::schema::{Kind, Value, display};
 use serde_json::{Map, json};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 /// The audit of a run that is complete but for what is written last. `saved`: names of snapshots;
@@ -79,15 +78,6 @@ fn line(at: Micros, event: serde_json::Value) -> String {
         line.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
     }
     serde_json::Value::Object(line).to_string() + "\n"
-}
-
-/// A run directory that does not exist yet: the job's name, the time, and a number if need be.
-pub(crate) fn fresh_dir(output: &Path, name: &str) -> PathBuf {
-    let now = display(Value::Timestamp(wall_micros() / 1_000_000 * 1_000_000), Kind::Timestamp);
-    let stamp: String = now.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    let first = output.join(format!("{name}-{stamp}"));
-    let others = (2..).map(|number| output.join(format!("{name}-{stamp}-{number}")));
-    std::iter::once(first.clone()).chain(others).find(|dir| !dir.exists()).unwrap_or(first)
 }
 
 #[cfg(test)]

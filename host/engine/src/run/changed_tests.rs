@@ -410,3 +410,51 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn going_back_gives_a_run_also_where_nothing_is_new_behind_it() {
+    let mut place = Place::new(Order::Path);
+    place.job.source.late = Late::Rewind;
+    place.write("d1.jsonl", lines("d1", 0..10));
+    place.start();
+    place.write("d2.jsonl", lines("d2", 0..10));
+    place.goes_on().unwrap();
+    fs::remove_file(place.path("d2.jsonl")).unwrap();
+    let report = place.run(&ReplayOptions { resume: true, ..resuming() }).unwrap();
+    assert_eq!(report.manifest.run_digest, place.digest());
+    assert_eq!(report.manifest.passed_over.len(), 1);
+}
+
+fn resuming() -> ReplayOptions {
+    ReplayOptions { snapshot: Some("file:snapshots".into()), ..ReplayOptions::default() }
+}
+
+#[test]
+fn of_snapshots_of_as_many_events_the_one_of_an_honest_history_is_gone_on_from() {
+    // Their names are chance: often enough that one that sorts last is gone on from by it.
+    for _ in 0..6 {
+        let place = Place::new(Order::Path);
+        place.write("a.jsonl", lines("a", 0..10));
+        place.write("c.jsonl", lines("c", 0..10));
+        place.start();
+        place.write("b.jsonl", lines("b", 0..5));
+        place.run(&ReplayOptions { accept_changed_log: true, ..going_on() }).unwrap();
+        place.start();
+        place.write("d.jsonl", lines("d", 0..5));
+        let manifest = place.goes_on().unwrap().manifest;
+        assert!(!manifest.marks.changed_log);
+        assert_eq!(manifest.run_digest, place.digest());
+    }
+}
+
+#[test]
+fn behind_what_is_gone_and_accepted_a_late_file_is_late_all_the_same() {
+    let place = Place::new(Order::Path);
+    place.write("a.jsonl", lines("a", 0..10));
+    place.write("c.jsonl", lines("c", 0..10));
+    place.start();
+    fs::remove_file(place.path("c.jsonl")).unwrap();
+    place.run(&ReplayOptions { accept_changed_log: true, ..going_on() }).unwrap();
+    place.write("b.jsonl", lines("b", 0..5));
+    assert!(place.refused().contains("`b.jsonl`"), "{}", place.refused());
+}

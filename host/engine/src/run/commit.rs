@@ -9,8 +9,8 @@ use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::compare::CompareError;
 use crate::log::Reached;
-use retally_compare::{SideStretch, Tally};
-use retally_core::reduce::Block;
+use retally_compare::{By, SideStretch, Tally};
+use retally_core::reduce::{Block, Originals};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +20,8 @@ pub(crate) struct Committer<'a> {
     results: Vec<Mutex<Results<'a>>>,
     /// What a comparison counts.
     tally: Option<Mutex<Tally>>,
+    /// What blocks hold of events where nothing is written.
+    unwritten: Originals,
 }
 
 impl<'a> Committer<'a> {
@@ -31,7 +33,10 @@ impl<'a> Committer<'a> {
     ) -> Result<Self, RunError> {
         let begun = results.iter_mut().try_for_each(|results| results.begin(&prepared.names));
         begun.inspect_err(|_| results.iter_mut().for_each(|results| results.sink.abandon()))?;
+        // Only who groups by it pays for the time of every record.
+        let by_month = tally.as_ref().is_some_and(|tally| tally.plan().by == Some(By::Month));
         Ok(Self {
+            unwritten: if by_month { Originals::OnlyTimes } else { Originals::Unwanted },
             prepared,
             results: results.into_iter().map(Mutex::new).collect(),
             tally: tally.map(Mutex::new),
@@ -52,6 +57,11 @@ impl<'a> Committer<'a> {
     /// Whether a sink takes blocks and keys.
     pub(crate) fn takes_results(&self) -> bool {
         self.results.iter().any(|results| lock(results).takes.results)
+    }
+
+    /// What blocks hold of events where no sink takes them.
+    pub(crate) fn unwritten(&self) -> Originals {
+        self.unwritten
     }
 
     /// The pass failed.

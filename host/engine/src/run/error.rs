@@ -10,7 +10,7 @@ use crate::snapshot::SnapshotError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{Change, CountsError, ManifestError, TotalsError, sentence};
+use retally_core::manifest::{Change, Checked, CountsError, ManifestError, TotalsError, sentence};
 use retally_core::reduce::{KeyFault, MigrateError};
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -136,13 +136,13 @@ pub enum RunError {
     },
     /// What the run holds no longer fits.
     #[error(
-        "stopped after {events} events: states hold {} MiB{}, ids {} MiB, batches on their way {} \
-         MiB and partitions {} MiB, together above the limit of {} MiB (host_memory); {advice}",
-        .held.states >> 20,
+        "stopped after {events} events: states hold {}{}, ids {}, batches on their way {} and \
+         partitions {}, together above the limit of {} (host_memory); {advice}",
+        size(.held.states),
         .largest.as_ref().map_or(String::new(), |(key, bytes)| {
-            format!(" (the largest is that of key {key:?}, with {} MiB)", bytes >> 20)
+            format!(" (the largest is that of key {key:?}, with {})", size(*bytes))
         }),
-        .held.ids >> 20, .held.batches >> 20, .held.partitions >> 20, .limit >> 20
+        size(.held.ids), size(.held.batches), size(.held.partitions), size(*.limit)
     )]
     HostMemory {
         /// Events read so far.
@@ -182,6 +182,14 @@ pub enum RunError {
     Internal(String),
 }
 
+/// Bytes for a person: in MiB, and what is less than one in KiB.
+fn size(bytes: usize) -> String {
+    match bytes >> 20 {
+        0 => format!("{} KiB", bytes >> 10),
+        mib => format!("{mib} MiB"),
+    }
+}
+
 /// A log of which nothing is new.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing is new since snapshot {snapshot}: {objects} objects of the log are as they were")]
@@ -192,6 +200,8 @@ pub struct NothingNew {
     pub objects: usize,
     /// In what the log had changed earlier in the history, and was gone on with all the same.
     pub accepted: Vec<Change>,
+    /// How closely the log was held against what was taken.
+    pub checked: Checked,
 }
 
 /// A log that is no longer what a snapshot took of it.
@@ -279,5 +289,24 @@ impl RunError {
             | Self::Plan(_) => true,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_told_in_kib_below_one_mib() {
+        let held = Held { states: 300 << 10, ids: 3 << 20, batches: 0, partitions: 1 };
+        let largest = Some(("k".to_owned(), 200 << 10));
+        let advice = "more".to_owned();
+        let error = RunError::HostMemory { events: 7, held, limit: 512 << 10, largest, advice };
+        assert_eq!(
+            error.to_string(),
+            "stopped after 7 events: states hold 300 KiB (the largest is that of key \"k\", with \
+             200 KiB), ids 3 MiB, batches on their way 0 KiB and partitions 0 KiB, together above \
+             the limit of 512 KiB (host_memory); more"
+        );
     }
 }

@@ -234,7 +234,7 @@ impl Pipeline<'_, '_> {
         worker: &mut Worker,
     ) -> Result<Block, RunError> {
         let recipe = &self.lanes[lane].recipe;
-        let originals = if self.written { self.log.originals() } else { Originals::Unwanted };
+        let originals = if self.written { self.log.originals() } else { self.commit.unwritten() };
         let merged =
             worker.stages.time(Stage::Merge, || recipe.merge(slabs.of(lane), shares, originals));
         let mut block = merged.map_err(|error| RunError::Internal(error.to_string()))?;

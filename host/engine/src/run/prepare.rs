@@ -119,8 +119,7 @@ pub(crate) fn prepare<'a, 's>(
     let behind = lanes.len() == 1 && options.limit.is_none() && !kept.is_empty();
     let behind = if behind { source.behind(&kept) } else { None };
     let memory = Memory::new(host_memory(job, options), job.window, names.len());
-    let commits = all.iter().any(|results| results.takes.commits);
-    let cuts = cuts(job, options, &names, from, commits);
+    let cuts = cuts(job, options, &names, from, all.iter().any(|results| results.takes.commits));
     let prepared = Prepared {
         job,
         options,
@@ -340,14 +339,6 @@ fn seed() -> Result<Seed, RunError> {
     getrandom::fill(&mut secret)
         .map_err(|error| RunError::Internal(format!("no random bytes: {error}")))?;
     Ok(Seed(secret))
-}
-
-/// Where a replay writes.
-pub(crate) fn run_dir(job: &Resolved, options: &ReplayOptions) -> PathBuf {
-    match &options.dir {
-        Some(dir) => dir.clone(),
-        None => super::audit::fresh_dir(&job.path(&job.output), &job.name),
-    }
 }
 
 /// What a run may hold: the job's limit, or that of whoever runs it.

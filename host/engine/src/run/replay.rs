@@ -13,7 +13,7 @@ use super::gates::judge;
 use super::memory::largest;
 use super::notes::Kept;
 use super::pipeline::Pipeline;
-use super::prepare::{Prepared, Side, load, prepare, run_dir};
+use super::prepare::{Prepared, Side, load, prepare};
 use super::results::Results;
 use super::schedule::Ended;
 use super::sequence::Extent;
@@ -193,20 +193,33 @@ pub fn replay_reducer(
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
     let gates = job.gates.bind(reducer.description())?;
-    let url = options.snapshot.as_ref().or(job.snapshots.as_ref().map(|s| &s.url));
+    // A trial of the first events must not stand in the way of whoever goes on day by day.
+    let of_job = job.snapshots.as_ref().filter(|_| options.limit.is_none()).map(|s| &s.url);
+    let url = options.snapshot.as_ref().or(of_job);
+    let unsaved = url.is_none() && job.snapshots.is_some();
     let snapshots = url.map(|url| Snapshots::new(url, &job.base)).transpose()?;
-    let mut dir = RunDir::new(run_dir(job, options)).replacing(options.replace);
+    let mut dir = match &options.dir {
+        Some(dir) => RunDir::new(dir).replacing(options.replace),
+        None => RunDir::fresh(&job.path(&job.output), &job.name),
+    };
     let mut snapshots: Vec<Snapshots> = snapshots.into_iter().collect();
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
     sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));
     let mut report = replay_into(job, reducer, &mut sinks, options, observer)?;
     report.dir = dir.dir();
+    if unsaved {
+        observer.note(UNSAVED);
+        report.notes.push(UNSAVED.to_owned());
+    }
     if options.dir.is_none() {
         point_latest(&report.dir, observer);
     }
     report.gates = judge(&report.dir, &report.manifest, &gates);
     Ok(report)
 }
+
+/// Told where a job saves snapshots and a run of it does not.
+const UNSAVED: &str = "a run with --limit saves no snapshot unless --snapshot names where";
 
 /// The link in a job's output folder that leads to the run that was finished last.
 const LATEST: &str = "latest";
@@ -245,14 +258,15 @@ fn run(
 ) -> Result<Report, RunError> {
     let (extents, mut stages) = pass(prepared, committer)?;
     let trees = keys(prepared, committer.one(0), &mut stages)?.finish();
-    // It comes behind the keys, because it counts them.
-    committer.commit(&extents)?;
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
     let results = committer.one(0);
     let manifest = results.manifest(&trees, prepared.job, &input)?;
     let notes = told.notes();
     let audit = audit::text(prepared, 0, &manifest, (&results.saved, &notes), &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
+    // Whoever goes on from it finds the run that led there finished.
+    committer.commit(&extents)?;
+    let results = committer.one(0);
     Ok(Report {
         dir: PathBuf::new(),
         manifest,

@@ -177,18 +177,21 @@ impl Goes<'_> {
     ) -> Result<Resumed, RunError> {
         let is_same = |fit: &Fit| fit.changes.is_empty() && fit.news.is_none();
         let migrates = self.needed().has_to_migrate(&summary.binding);
-        if self.options.resume && !migrates && fit.as_ref().is_some_and(is_same) {
-            let (snapshot, accepted) = (summary.reference.name, summary.accepted);
-            let nothing = NothingNew { snapshot, objects: summary.receipts.len(), accepted };
-            return Err(RunError::NothingNew(Box::new(nothing)));
+        // Whoever went back has a newer run that tells of what is no more.
+        let is_old = migrates || !passed_over.is_empty() || self.options.check_migrated > 0;
+        if let Some(fit) = fit.as_ref().filter(|fit| self.options.resume && !is_old && is_same(fit))
+        {
+            return Err(RunError::NothingNew(Box::new(NothingNew {
+                snapshot: summary.reference.name,
+                objects: summary.receipts.len(),
+                accepted: summary.accepted,
+                checked: fit.checked,
+            })));
         }
         let names = self.names;
         let mut loaded = summary.reference.load(self.needed())?;
         let head = loaded.head.clone();
-        let mut migration = self
-            .needed()
-            .has_to_migrate(&head.binding)
-            .then(|| Migration::new(&head, self.binding, &recipe));
+        let mut migration = migrates.then(|| Migration::new(&head, self.binding, &recipe));
         let mut beyond = Vec::new();
         let home = |reached: &Position| {
             let own = names.binary_search(&reached.partition);
@@ -217,11 +220,13 @@ impl Goes<'_> {
         let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
         let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
         let mut snapshot = self.told(&summary, fit.as_ref());
-        if let Some(migration) = migration {
-            let checked_keys = check(self, &fold, &head.partitions, observer)?;
-            let taken_over = migration.told(checked_keys);
-            observer.note(&taken_over.to_string());
-            snapshot.migrated.push(taken_over);
+        snapshot.migrated.extend(migration.map(|migration| migration.told()));
+        if let Some(last) = snapshot.migrated.last_mut()
+            && self.options.migrate
+        {
+            last.checked_keys =
+                last.checked_keys.max(check(self, &fold, &head.partitions, observer)?);
+            observer.note(&last.to_string());
         }
         let news = fit.map(|fit| fit.news);
         Ok(Resumed {

@@ -20,6 +20,7 @@
 
 mod check;
 mod file;
+mod fresh;
 pub(crate) mod keys;
 pub(crate) mod log;
 mod meter;
@@ -38,6 +39,7 @@ mod writer;
 
 pub(crate) use check::log_finding;
 pub use check::{CheckReport, Checked, check};
+pub(crate) use fresh::fresh_dir;
 pub use keys::Results;
 pub use reader::{Keys, Named, Part, Rows, RunReader};
 pub(crate) use recompute::violations;
@@ -78,6 +80,9 @@ pub enum RunDirError {
          move this one away", .0.display()
     )]
     Finished(PathBuf),
+    /// A new run directory where no folder can be.
+    #[error("{} is no folder, and a run is one: choose another place", .0.display())]
+    NoFolder(PathBuf),
     /// A new run directory where another one was begun and never finished.
     #[error(
         "{} holds a run that was interrupted before it was finished: add --replace to write this \
@@ -115,8 +120,9 @@ pub enum RunDirError {
 impl RunDirError {
     /// Whether a new run directory was to lie where something lies already.
     pub fn is_taken(&self) -> bool {
-        use RunDirError::{BeingWritten, Finished, Interrupted, NotEmpty};
-        matches!(self, NotEmpty { .. } | Finished(_) | Interrupted(_) | BeingWritten(_))
+        use RunDirError::{BeingWritten, Finished, Interrupted, NoFolder, NotEmpty};
+        let is_taken = matches!(self, Finished(_) | Interrupted(_) | BeingWritten(_));
+        is_taken || matches!(self, NotEmpty { .. } | NoFolder(_))
     }
 
     /// Whether files of a finished run are not as they were written.

@@ -104,7 +104,8 @@ impl RunReader {
             return Err(RunDirError::NoRun(dir.to_path_buf()));
         }
         let path = dir.join(MANIFEST);
-        let bytes = match bounded::read(&path, MANIFEST_MAX_BYTES) {
+        let found = regular(&path).and_then(|_| bounded::read(&path, MANIFEST_MAX_BYTES));
+        let bytes = match found {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let is_begun = is_begun(dir).map_err(|error| failed("read", dir, error))?;
                 let none = if is_begun { RunDirError::HalfWritten } else { RunDirError::NoRun };
@@ -232,7 +233,7 @@ impl RunReader {
     }
 
     fn metered(&self, path: &Arc<Path>) -> Result<Metered, RunDirError> {
-        let file = File::open(path).map_err(|error| failed("open", path, error))?;
+        let file = regular(path).map_err(|error| failed("open", path, error))?;
         Ok(Metered::new(file, path, &self.meter))
     }
 
@@ -379,6 +380,14 @@ fn column(array: &dyn Array, declared: Option<Kind>) -> Option<(Kind, Column)> {
 
 pub(super) fn failed(verb: &'static str, path: &Path, error: io::Error) -> RunDirError {
     TableError::Io { verb, path: path.to_path_buf(), error }.into()
+}
+
+/// Opens a file of a run. A pipe or a device in its place is none, and would wait or never end.
+pub(super) fn regular(path: &Path) -> std::io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    File::open(path)
 }
 
 /// Whether a folder holds files that a run begins or ends with.

@@ -245,7 +245,14 @@ impl Sample {
         let (history, folder) = (outcomes.save(), Folder::files(dir));
         let Description { emits, view, .. } = description();
         let names = &self.partitions;
-        let mut writer = RunWriter::create(&folder, &description(), names, &history).unwrap();
+        let mut writer = RunWriter::create(
+            &folder,
+            false,
+            &description(),
+            names,
+            (from > 0).then_some(&history[..]),
+        )
+        .unwrap();
         let (mut tables, mut positions) = (Tables::new(&description()), Positions::default());
         let (mut counts, mut before) = (Counts::default(), Counts::default());
         let mut totals = Totals::new(&emits, &view.fields);

@@ -185,7 +185,7 @@ fn what_is_no_finished_run_is_told_apart() {
     let names = vec!["a".to_owned()];
     let folder = Folder::files(&path);
     let taken = |replace| RunWriter::check(&folder, replace).unwrap_err().to_string();
-    let create = || RunWriter::create(&folder, &description(), &names, &[]);
+    let create = || RunWriter::create(&folder, true, &description(), &names, None);
     let writer = create().unwrap();
     for replace in [false, true] {
         assert!(taken(replace).contains("is where another run writes right now"));
@@ -212,7 +212,8 @@ fn a_folder_that_cannot_be_made_says_so() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let path = dir.path().join("file/run");
-    let error = RunWriter::create(&Folder::files(&path), &description(), &[], &[]).err().unwrap();
+    let error =
+        RunWriter::create(&Folder::files(&path), false, &description(), &[], None).err().unwrap();
     assert!(error.to_string().starts_with("cannot make "), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! Whether the files of a run are those that its manifest lists: size and SHA-256 of each.
 
 use super::RunDirError;
-use super::reader::{RunReader, failed};
+use super::reader::{RunReader, failed, regular};
 use super::shape::{AUDIT, MANIFEST, SIGNATURE};
 use crate::limits::{VERIFY_THREADS, WRITE_BUFFER_BYTES};
 use crate::store::{self, Folder, Meta};
@@ -96,7 +96,7 @@ impl RunReader {
         let Some(verified) = &self.verified else { return Ok(()) };
         let each = |file: &RunFile| {
             let path = self.dir.join(&file.path);
-            let open = File::open(&path).map_err(|error| failed("open", &path, error))?;
+            let open = regular(&path).map_err(|error| failed("open", &path, error))?;
             verified.file(self, &file.path, &open)
         };
         self.of_each(each).into_iter().collect()
@@ -106,7 +106,7 @@ impl RunReader {
     pub(super) fn changed_files(&self) -> Vec<String> {
         let each = |file: &RunFile| {
             let path = self.dir.join(&file.path);
-            let found = match File::open(&path) {
+            let found = match regular(&path) {
                 Ok(open) => difference(file, &open, &path).map_err(|error| error.to_string()),
                 Err(error) => Ok(Some(error.to_string())),
             };

@@ -6,7 +6,7 @@ use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{AUDIT, MANIFEST, Table, is_own};
 use super::sums::Sums;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
-use crate::store::{Claim, Entry, Filling, Folder};
+use crate::store::{Claim, Entry, EntryKind, Filling, Folder, MARK};
 use crate::table::{Digits, NewRows, TableError};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
@@ -47,6 +47,11 @@ impl RunWriter {
     /// that was never finished.
     pub(crate) fn check(folder: &Folder, replace: bool) -> Result<(), RunDirError> {
         let path = folder.file("");
+        // A file, a pipe, or a link that leads nowhere.
+        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok() && !path.is_dir();
+        if let Some(path) = path.as_ref().filter(|path| is_there(path)) {
+            return Err(RunDirError::NoFolder(path.clone()));
+        }
         if let Some(Err(error)) = path.as_ref().map(std::fs::read_dir)
             && error.kind() != ErrorKind::NotFound
         {
@@ -69,27 +74,53 @@ impl RunWriter {
         }
     }
 
+    /// Makes the folder this run's, and of several that want it at once one's: what was never
+    /// finished in it is removed, if it may be.
+    fn claim(folder: &Folder, replace: bool) -> Result<Claim, RunDirError> {
+        Self::check(folder, replace)?;
+        let path = || folder.file("").unwrap_or_else(|| folder.show("").into());
+        let Some(claim) = folder.claim()? else { return Err(RunDirError::BeingWritten(path())) };
+        // Another run may have come and gone since it was looked at.
+        let left: Vec<Entry> =
+            folder.list("")?.into_iter().filter(|entry| entry.name != MARK).collect();
+        let taken = match left.iter().find(|entry| !is_own(&entry.name)) {
+            _ if folder.head(MANIFEST)?.is_some() => Some(RunDirError::Finished(path())),
+            Some(Entry { name, .. }) => {
+                Some(RunDirError::NotEmpty { path: path(), name: name.clone() })
+            }
+            None if left.is_empty() || replace => None,
+            None => Some(RunDirError::Interrupted(path())),
+        };
+        if let Some(taken) = taken {
+            claim.done();
+            return Err(taken);
+        }
+        for Entry { name, kind } in left {
+            match kind {
+                EntryKind::Folder => folder.below(&name).delete_all()?,
+                EntryKind::Object(_) | EntryKind::Other => folder.delete(&name)?,
+            }
+        }
+        Ok(claim)
+    }
+
     /// Begins every file but the manifest. `partitions`: the names, in the
     /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
-    /// goes on, else empty. What was never finished in the folder is removed: see
-    /// [`check`](Self::check).
+    /// goes on. `replace`: what was never finished in the folder is removed.
     pub(crate) fn create(
         folder: &Folder,
+        replace: bool,
         description: &Description,
         partitions: &[String],
-        history: &[History],
+        history: Option<&[History]>,
     ) -> Result<Self, RunDirError> {
-        Self::check(folder, true)?;
-        if !folder.list("")?.is_empty() {
-            folder.delete_all()?;
-        }
-        let claim = folder.claim()?;
+        let claim = Self::claim(folder, replace)?;
         let mut maker = RowMaker::new(description, partitions);
-        maker.shape.history = !history.is_empty();
+        maker.shape.history = history.is_some();
         let mut sums = Sums::begin(&folder.show(""))?;
         let (shape, digits) = (&maker.shape, Digits::Narrow);
         let mut create = |table| RunFile::create(folder, &mut sums, shape, table, digits);
-        if !history.is_empty() {
+        if let Some(history) = history {
             let mut table = create(Table::History)?;
             let events = history.iter().map(|of| of.events).collect();
             table.write(NewRows::trees(history).numbers("events", events))?;

@@ -1,19 +1,23 @@
 //! Folders as sinks: a run directory, and snapshots, of which every commit is one.
 
 use super::{Beginning, Commit, End, Sink, SinkError, Takes};
-use crate::rundir::{self, RunDirError, RunWriter};
+use crate::rundir::{self, RunDirError, RunWriter, fresh_dir};
 use crate::snapshot::{SnapshotError, SnapshotRef, Store};
 use crate::store::{Claim, Folder};
+use crate::table::TableError;
 use retally_core::digest::Trees;
 use retally_core::log::Reach;
 use retally_core::manifest::RunFile;
 use retally_core::reduce::{Block, Finals};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Writes a run directory: complete, or not at all.
 pub struct RunDir {
     folder: Folder,
     replace: bool,
+    /// The job's output folder and name, where the folder is to be a new one.
+    fresh: Option<(PathBuf, String)>,
     /// Between the beginning and the closing.
     writer: Option<RunWriter>,
     /// What the manifest is to hold, from the beginning to the end.
@@ -30,7 +34,32 @@ impl RunDir {
 
     /// A run directory that is a folder of any store. It is read once it lies on this machine.
     pub fn within(folder: Folder) -> Self {
-        Self { folder, replace: false, writer: None, control: None, claim: None }
+        Self { folder, replace: false, fresh: None, writer: None, control: None, claim: None }
+    }
+
+    /// A new run directory in `output`, named by the job and the time. It has its name from the
+    /// beginning on.
+    pub fn fresh(output: &Path, name: &str) -> Self {
+        let fresh = Some((output.to_owned(), name.to_owned()));
+        Self { fresh, ..Self::new(fresh_dir(output, name)) }
+    }
+
+    /// Makes the folder of a new run, which no other run then takes.
+    fn reserve(&mut self) -> Result<(), RunDirError> {
+        let Some((output, name)) = &self.fresh else { return Ok(()) };
+        let failed = |path: &Path, error| TableError::Io { verb: "make", path: path.into(), error };
+        std::fs::create_dir_all(output).map_err(|error| failed(output, error))?;
+        loop {
+            let dir = fresh_dir(output, name);
+            match std::fs::create_dir(&dir) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.map_err(|error| failed(&dir, error))?;
+                    self.folder = Folder::files(&dir);
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Whether it may take the place of a run that was never finished.
@@ -55,10 +84,17 @@ impl Sink for RunDir {
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
-        let Beginning { description, partitions, history, .. } = *beginning;
+        let Beginning { description, partitions, history, snapshot } = *beginning;
         self.check()?;
-        let begun = RunWriter::create(&self.folder, description, partitions, history);
-        let writer = begun.inspect_err(|_| discard(&self.folder))?;
+        self.reserve()?;
+        let history = snapshot.map(|_| history);
+        let begun = RunWriter::create(&self.folder, self.replace, description, partitions, history);
+        let writer = begun.inspect_err(|error| {
+            // What another run has is not this one's to remove.
+            if !error.is_taken() {
+                discard(&self.folder);
+            }
+        })?;
         self.control = Some(writer.control());
         self.writer = Some(writer);
         Ok(())

@@ -1,7 +1,7 @@
 //! Where what a pass over a log gives goes: the seam on its way out, as the log is on its way in.
 //!
 //! ```text
-//! check -> begin -> block, commit, block, ... -> stateless -> keys, ... -> commit -> close -> end
+//! check -> begin -> block, commit, block, ... -> stateless -> keys, ... -> close -> end -> commit
 //!                   in log order                 in byte order                      or: abandon
 //! ```
 //!

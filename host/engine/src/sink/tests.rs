@@ -362,3 +362,73 @@ fn wherever_the_machine_stops_snapshots_are_complete_or_none() {
         let _ = std::fs::remove_dir_all(&path);
     }
 }
+
+#[test]
+fn runs_that_begin_at_once_get_folders_of_their_own() {
+    let (dir, job) = project("");
+    let output = dir.path().join("runs");
+    let dirs: std::collections::BTreeSet<PathBuf> = std::thread::scope(|scope| {
+        let run = || {
+            let mut sink = RunDir::fresh(&output, "sums");
+            into(&mut sink, &job).unwrap();
+            sink.dir()
+        };
+        let all: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(dirs.len(), 6, "{dirs:?}");
+    assert!(dirs.iter().all(|dir| check(dir).unwrap().holds()));
+}
+
+#[test]
+fn of_runs_that_want_one_folder_one_has_it_and_the_others_leave_it_alone() {
+    let (dir, job) = project("");
+    for round in 0..5 {
+        let path = dir.path().join(format!("run-{round}"));
+        let done: usize = std::thread::scope(|scope| {
+            let run = || match into(&mut RunDir::new(&path).replacing(true), &job) {
+                Ok(_) => 1,
+                Err(error) => {
+                    assert!(error.is_usage(), "{error}");
+                    0
+                }
+            };
+            let all: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(done, 1);
+        assert!(check(&path).unwrap().holds());
+    }
+}
+
+/// Notes what it is asked for, in order.
+#[derive(Default)]
+struct Asked(Vec<&'static str>);
+
+impl Sink for Asked {
+    fn takes(&self) -> Takes {
+        Takes { results: false, places: false, commits: true }
+    }
+
+    fn begin(&mut self, _: &Beginning<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn commit(&mut self, _: &Commit) -> Result<Vec<String>, SinkError> {
+        self.0.push("commit");
+        Ok(Vec::new())
+    }
+
+    fn end(&mut self, _: &End<'_>) -> Result<(), SinkError> {
+        self.0.push("end");
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_goes_on_from_the_last_commit_finds_the_run_finished() {
+    let (_dir, job) = project("");
+    let mut asked = Asked::default();
+    into(&mut asked, &job).unwrap();
+    assert_eq!(asked.0, ["end", "commit"]);
+}

@@ -15,10 +15,16 @@ pub enum SnapshotError {
     #[error("there is no complete snapshot in {0}; a run with --snapshot saves one")]
     None(String),
     /// A file that its manifest names is not there.
-    #[error("{0} is missing, though a complete snapshot needs it; use another snapshot")]
+    #[error(
+        "{0} is missing, though a complete snapshot needs it; use another snapshot, or begin at \
+         the start of the log and save into another folder"
+    )]
     Missing(String),
     /// A file is not what was written.
-    #[error("{0} was changed since it was written; use another snapshot")]
+    #[error(
+        "{0} was changed since it was written; use another snapshot, or begin at the start of the \
+         log and save into another folder"
+    )]
     Changed(String),
     /// A later version wrote it.
     #[error(

@@ -137,6 +137,17 @@ impl Store {
         Ok(complete)
     }
 
+    /// Snapshots of as many events; those of a history that a run from the start would have gone
+    /// through first, before those that went on over a change or another version.
+    fn alike(&self, names: &[String]) -> Vec<Result<Summary, SnapshotError>> {
+        let mut all: Vec<_> = names.iter().rev().map(|name| self.summary(name)).collect();
+        all.sort_by_key(|found| {
+            let is_odd = |own: &Summary| !own.accepted.is_empty() || !own.migrated.is_empty();
+            found.as_ref().is_ok_and(is_odd)
+        });
+        all
+    }
+
     /// The snapshot of this name.
     ///
     /// # Errors
@@ -176,8 +187,11 @@ impl Store {
         mut wanted: impl FnMut(&Summary) -> Result<bool, E>,
     ) -> Result<Option<Summary>, E> {
         let (needed, mut differs, mut fits) = (needed.into(), None, false);
-        for name in self.names()?.into_iter().rev() {
-            let summary = self.summary(&name)?;
+        let names = self.names()?;
+        let events = |name: &String| name.split('-').next().map(str::to_owned);
+        let groups = names.chunk_by(|a, b| events(a) == events(b)).rev();
+        for summary in groups.flat_map(|names| self.alike(names)) {
+            let summary = summary?;
             match needed.difference(&summary.binding, &summary.partitions) {
                 None if wanted(&summary)? => return Ok(Some(summary)),
                 None => fits = true,

@@ -39,9 +39,11 @@ impl Store {
         }
         let claim = self.files.below(&name).claim()?;
         let saved = self.write(name, head, pieces, parent);
-        match &saved {
-            Ok(_) => claim.done(),
-            Err(_) => {
+        match (&saved, claim) {
+            // Another process saves the same, and so the same bytes.
+            (_, None) => {}
+            (Ok(_), Some(claim)) => claim.done(),
+            (Err(_), Some(claim)) => {
                 drop(claim);
                 // Whatever stands in the way of this too: the next run does it.
                 let _ = self.sweep();

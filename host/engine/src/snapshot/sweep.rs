@@ -52,7 +52,7 @@ mod tests {
         };
         let marked = |name: &str| {
             let path = left(name);
-            (Folder::files(&path).claim().unwrap(), path)
+            (Folder::files(&path).claim().unwrap().unwrap(), path)
         };
         let (abandoned, gone) = marked("000000000000020-0123456789abcdef");
         let (_held, written) = marked("000000000000030-0123456789abcdef");

@@ -6,6 +6,9 @@ use super::{At, Folder, StoreError, files};
 use std::fs::File;
 use std::path::PathBuf;
 
+/// The file that is the mark: one in a folder, so that a lock on it excludes all others.
+pub(crate) const MARK: &str = ".filling.unfinished";
+
 /// The mark of a folder that is being filled. Dropped, it stays and says that it was abandoned.
 pub struct Claim {
     mark: Option<(File, PathBuf)>,
@@ -23,18 +26,16 @@ pub enum Filling {
 }
 
 impl Folder {
-    /// Begins to fill the folder.
+    /// Begins to fill the folder; none: somebody else does. Of several who try at once one does.
     ///
     /// # Errors
     /// When it cannot be written to.
-    pub fn claim(&self) -> Result<Claim, StoreError> {
+    pub fn claim(&self) -> Result<Option<Claim>, StoreError> {
         self.step("")?;
-        let mark = match &self.at {
-            At::Files(path) => Some(files::temporary(&path.join("filling"))),
-            At::Remote(_) => None,
-        };
-        let mark = mark.transpose().map_err(|error| self.failed("write", "", error))?;
-        Ok(Claim { mark })
+        let At::Files(path) = &self.at else { return Ok(Some(Claim { mark: None })) };
+        let path = path.join(MARK);
+        let mark = files::mark(&path).map_err(|error| self.failed("write", "", error))?;
+        Ok(mark.map(|file| Claim { mark: Some((file, path)) }))
     }
 
     /// Who fills the folder.

@@ -125,6 +125,33 @@ pub(super) fn is_held(path: &Path) -> io::Result<bool> {
     })
 }
 
+/// The file at `path`, made if need be and locked; none: somebody else has locked it. Where the
+/// file system knows no locks, whoever comes has it.
+pub(super) fn mark(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        make(path.parent().unwrap_or(Path::new("")))?;
+        let opened =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = match opened {
+            // Whoever cleared the folder away took it along.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(None);
+        }
+        // Whoever was done with it meanwhile has removed what was opened here.
+        let is_there = some(fs::metadata(path))?;
+        if is_there.is_some_and(|there| file.metadata().is_ok_and(|own| same_file(&own, &there))) {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    inode(a) == inode(b)
+}
+
 const UNFINISHED: &str = ".unfinished";
 
 /// A new file beside `path`, under a name that nobody else writes to and no log has, locked for as

@@ -28,6 +28,7 @@ mod tests;
 mod unfinished;
 mod url;
 
+pub(crate) use claim::MARK;
 pub use claim::{Claim, Filling};
 pub use error::StoreError;
 pub(crate) use error::advice;

@@ -216,15 +216,29 @@ fn a_folder_tells_whether_somebody_fills_it() {
         assert_eq!(folder.filling().unwrap(), Filling::Nobody);
         let is_local = folder.file("").is_some();
         let only = |filling| if is_local { filling } else { Filling::Nobody };
-        let claim = folder.claim().unwrap();
+        let claim = folder.claim().unwrap().unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
+        assert!(!is_local || folder.claim().unwrap().is_none(), "of two who want it one has it");
         claim.done();
         assert_eq!(folder.filling().unwrap(), Filling::Nobody);
-        drop(folder.claim().unwrap());
+        drop(folder.claim().unwrap().unwrap());
         assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
         let unfinished = folder.write("a").unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
         unfinished.finish().unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
+    }
+}
+
+#[test]
+fn of_many_who_want_a_folder_one_has_it() {
+    let (folders, _dir) = folders();
+    for round in 0..20 {
+        let folder = folders[0].below(&round.to_string());
+        let have: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| folder.claim().unwrap())).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(have.iter().flatten().count(), 1);
     }
 }

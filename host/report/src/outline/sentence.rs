@@ -181,14 +181,19 @@ pub(super) fn finding(c: &Comparison, finding: &Finding) -> Sentence {
         _ if is_alone(finding) => said![" (of the rest this was not read)."],
         _ => said!["."],
     };
-    said![share, keys, condition(&finding.condition), rest]
+    said![share, keys, condition(c, &finding.condition), rest]
 }
 
-fn condition(condition: &Condition) -> Sentence {
+fn condition(c: &Comparison, condition: &Condition) -> Sentence {
+    // In one pass nothing is noted of a key behind the event at which its sides part.
+    let had = match c.how {
+        How::OnePass => "had, up to where they parted, an event ",
+        How::Runs | How::Known => "had an event ",
+    };
     match condition {
-        Condition::HadInput { input } => said!["had an event of type ", name(input)],
+        Condition::HadInput { input } => said![had, "of type ", name(input)],
         Condition::HadOutcome { outcome } => {
-            said!["had an event that was ", name(outcome.to_string())]
+            said![had, "that was ", name(outcome.to_string())]
         }
         Condition::FieldIs { field, value: Some(value) } => {
             said!["have ", name(field), " = ", name(value)]

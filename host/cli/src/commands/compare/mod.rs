@@ -135,7 +135,7 @@ fn separator(text: &str) -> Result<u8, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut files = args.reports.begin(args.json)?;
+    let mut files = args.reports.begin(args.json, &inputs(args))?;
     let comparison = compare(args, &mut files)?;
     let outline = Outline::of(&comparison);
     files.finish(&outline)?;
@@ -150,6 +150,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         None => comparison.verdict == Verdict::Same,
     };
     Ok(if passes || args.report_only { Exit::Ok } else { Exit::CheckFailed })
+}
+
+/// Whatever of it is a file or a folder that is read.
+fn inputs(args: &Args) -> Vec<PathBuf> {
+    let mut all = args.runs.clone();
+    all.push(args.job.clone());
+    all.extend(args.known.clone());
+    all.extend(args.known_emits.iter().map(|(_, file)| PathBuf::from(file)));
+    all.extend(args.expect.iter().map(PathBuf::from));
+    all.extend(args.pass.files());
+    all
 }
 
 fn compare(args: &Args, sink: &mut dyn DifferenceSink) -> Result<Comparison, Failure> {

@@ -62,6 +62,11 @@ impl PassArgs {
         self.b.is_some()
     }
 
+    /// Files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        [&self.a, &self.b, &self.keys_file].into_iter().flatten().cloned()
+    }
+
     /// The first flag that was given and is for two reducers alone.
     pub(super) fn given(&self) -> Option<&'static str> {
         let all = [

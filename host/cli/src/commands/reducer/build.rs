@@ -177,10 +177,11 @@ fn told(reach: Reach) -> (&'static str, &'static str, Allow, &'static str) {
             "its order would differ from run to run. Write `BTreeMap` or `BTreeSet`",
         ),
         Reach::Kept => (
-            "a `thread_local!`, which outlives a call",
+            "a `thread_local!`, which outlives a call, as the keys of a `HashMap` have",
             "thread",
             Allow::Thread,
-            "what is kept between calls differs from run to run. Keep it in the state",
+            "what is kept between calls differs from run to run. Write `BTreeMap`, or keep it in \
+             the state",
         ),
     }
 }

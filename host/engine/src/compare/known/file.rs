@@ -1,9 +1,9 @@
 //! A file of known results as texts, whatever its format: a column for each name, a row for each
 //! record, and where each row stands, so that a message can say where.
 
-use super::cells;
 use super::json::{self, Pairs};
 use super::style::KnownStyle;
+use super::{cells, csv_faults};
 use crate::bounded;
 use crate::compare::CompareError;
 use crate::limits::KNOWN_MAX_BYTES;
@@ -91,24 +91,38 @@ impl Texts {
             texts.folder(&want)?;
             return Ok(texts);
         }
-        let bytes = texts.bytes_of(path)?;
-        texts.sha256 = Hash::of(&bytes);
-        match extension.as_deref() {
-            Some("csv") => texts.csv(&bytes)?,
-            Some("jsonl" | "ndjson" | "json") => texts.json(&bytes, &want)?,
-            Some("parquet") => texts.parquet(bytes.into(), &want)?,
-            _ => {
-                let what = "is of no known format: name it .csv, .jsonl (JSON lines) or .parquet";
-                return Err(texts.wrong(what));
-            }
-        }
+        texts.file(extension.as_deref(), &want)?;
         Ok(texts)
+    }
+
+    fn file(
+        &mut self,
+        extension: Option<&str>,
+        want: &dyn Fn(&str) -> Want,
+    ) -> Result<(), CompareError> {
+        // Before it is read: nobody waits for a log that was named by mistake.
+        if !matches!(extension, Some("csv" | "jsonl" | "ndjson" | "json" | "parquet")) {
+            let what = "is of no known format: name it .csv, .jsonl (JSON lines) or .parquet";
+            return Err(self.wrong(what));
+        }
+        let bytes = self.bytes_of(&self.path.clone())?;
+        self.sha256 = Hash::of(&bytes);
+        match extension {
+            Some("csv") => self.csv(&bytes),
+            Some("parquet") => self.parquet(bytes.into(), want),
+            _ => self.json(&bytes, want),
+        }
     }
 
     fn bytes_of(&mut self, path: &Path) -> Result<Vec<u8>, CompareError> {
         let bytes = bounded::read(path, KNOWN_MAX_BYTES);
         let bytes = bytes.map_err(|error| self.wrong(format!("cannot be read: {error}")))?;
         self.bytes += bytes.len() as u64;
+        // The files of a folder are kept together.
+        if self.bytes > KNOWN_MAX_BYTES {
+            let what = format!("has more than the {KNOWN_MAX_BYTES} bytes that can be compared");
+            return Err(self.wrong(what));
+        }
         Ok(bytes)
     }
 
@@ -332,7 +346,7 @@ impl Texts {
         let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let separator = self.style.separator.unwrap_or(b',');
         let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(bytes);
-        let bad = |error: csv::Error| bad_csv(bytes, &error);
+        let bad = |error: csv::Error| csv_faults::bad_csv(bytes, &error);
         let header = reader.headers().map_err(|error| self.wrong(bad(error)))?.clone();
         for name in &header {
             let name = self.named(name);
@@ -343,7 +357,7 @@ impl Texts {
             let record = record.map_err(|error| self.wrong(bad(error) + &self.divided()))?;
             // The reader's own count is off by one where lines end in two characters.
             let at = record.position().map_or(counted, |position| position.byte() as usize);
-            let at = behind_ends(bytes, at);
+            let at = csv_faults::behind_ends(bytes, at);
             line += memchr::memchr_iter(b'\n', &bytes[counted..at]).count() as u64;
             counted = at;
             self.places.push(line);
@@ -466,26 +480,3 @@ pub(super) fn shown<'a>(
 
 /// What spreadsheets put in front of UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// Behind the line ends at a place.
-fn behind_ends(bytes: &[u8], at: usize) -> usize {
-    at + bytes[at..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
-}
-
-/// What is wrong with a CSV, and in which line.
-fn bad_csv(bytes: &[u8], error: &csv::Error) -> String {
-    let line = |position: &Option<csv::Position>| {
-        let at = position.as_ref().map_or(0, |position| position.byte() as usize);
-        1 + memchr::memchr_iter(b'\n', &bytes[..behind_ends(bytes, at.min(bytes.len()))]).count()
-    };
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            let (line, cells) = (line(pos), if *len == 1 { "cell" } else { "cells" });
-            format!("line {line}: {len} {cells} where the header names {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            format!("line {}: that is no UTF-8; save the file as UTF-8", line(pos))
-        }
-        _ => format!("is no CSV: {error}"),
-    }
-}

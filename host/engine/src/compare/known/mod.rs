@@ -3,6 +3,7 @@
 //! only in B is missing.
 
 mod cells;
+mod csv_faults;
 mod emits;
 mod file;
 mod json;

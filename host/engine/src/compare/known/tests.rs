@@ -143,6 +143,20 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
 }
 
 /// The records of kind `flag` as a CSV of event id and count.
+/// Neither waits for a file that it cannot use, nor fills the memory with one that is too long.
+#[test]
+fn a_file_of_no_known_format_or_too_long_is_refused_unread() {
+    let run = Run::new();
+    for (name, says) in [("log.txt", "is of no known format"), ("log.csv", "is longer than the")] {
+        let sparse = fs::File::create(run.path(name)).unwrap();
+        sparse.set_len(crate::limits::KNOWN_MAX_BYTES + 1).unwrap();
+        let files = KnownFiles { view: Some(run.path(name)), ..KnownFiles::default() };
+        let told = run.compare(files).unwrap_err().to_string();
+        assert!(told.contains(says), "{told}");
+    }
+    assert_eq!(crate::limits::KNOWN_MAX_BYTES, 1 << 30);
+}
+
 fn published(run: &Path) -> Vec<String> {
     let reader = RunReader::open(run).unwrap();
     let mut lines = Vec::new();

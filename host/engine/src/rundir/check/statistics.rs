@@ -4,7 +4,7 @@
 use crate::limits::RUN_READ_ROWS;
 use crate::rundir::RunDirError;
 use crate::rundir::file::bounded;
-use crate::rundir::reader::{RunReader, failed};
+use crate::rundir::reader::{RunReader, failed, regular};
 use crate::rundir::shape::Table;
 use crate::table::{self, TableError, guarded, next_rows};
 use arrow_array::cast::AsArray;
@@ -32,7 +32,7 @@ pub(super) fn findings(run: &RunReader) -> Vec<String> {
 fn finding(run: &RunReader, table: Table, name: &str) -> Result<Option<String>, RunDirError> {
     let path = run.dir().join(name);
     let open = || -> Result<ParquetRecordBatchReaderBuilder<File>, RunDirError> {
-        let file = File::open(&path).map_err(|error| failed("open", &path, error))?;
+        let file = regular(&path).map_err(|error| failed("open", &path, error))?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         Ok(table::open(file, options, &path)?)
     };
