@@ -20,6 +20,7 @@ struct Account {
     three: [u32; 3],
     tier: Tier,
     boxed: Box<Place>,
+    #[float]
     ratio: f64,
 }
 
