@@ -160,7 +160,7 @@ fn three_differences_among_ten_million_keys_are_found_by_reading_a_sliver() {
     assert_eq!(ranked, ["k09999999", "k05000000", "k00000077"]);
     let first = &found.worst.keys[0].first;
     assert_eq!(*first, FirstDivergence::NotInFiles);
-    assert_eq!(found.explain, ["retally", "explain", "--job", "retally.toml"]);
+    assert_eq!(found.explain, ["retally", "explain", "--job", "JOB.toml"]);
     let read = &found.read;
     assert!(read.leaves_read <= 6, "{read:?}");
     assert!(read.bytes_read * 90 < read.bytes_total, "{read:?}");
