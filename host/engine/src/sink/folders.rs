@@ -80,7 +80,11 @@ impl Sink for RunDir {
     }
 
     fn check(&self) -> Result<(), SinkError> {
-        Ok(RunWriter::check(&self.folder, self.replace)?)
+        match RunWriter::check(&self.folder, self.replace) {
+            // Another run came first; a new one gets another name when it begins.
+            Err(error) if self.fresh.is_some() && error.is_taken() => Ok(()),
+            checked => Ok(checked?),
+        }
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
