@@ -5,16 +5,20 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// U+FEFF in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What may stand in front of UTF-8, and says nothing (RFC 8259 lets a reader pass over it).
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The bytes of a file that has at most `max` of them.
 ///
 /// # Errors
 /// What reading it fails with, and [`ErrorKind::FileTooLarge`] for one of more than `max` bytes.
 pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
+    read_open(File::open(path)?, max)
+}
+
+/// The same of a file that is open.
+pub(crate) fn read_open(file: File, max: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = File::open(path)?;
     // What is known to be too long is not begun with. A pipe or a device has no length.
     let known = file.metadata()?.len();
     if known <= max {

@@ -8,6 +8,7 @@ use super::resume::Goes;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};
 use retally_core::digest::Hash;
 use retally_core::fold::{Fold, Recipe};
+use retally_core::limits::CALL_KEYS_MAX;
 use retally_core::log::Position;
 use retally_core::manifest::{Migrated, ReducerId};
 use retally_core::reduce::{Block, Finals, Instance, KeyRef, KeyRows, Reducer, Shard, migrate};
@@ -77,9 +78,10 @@ pub(super) fn check(
     let keys = names.len();
     observer.note(&format!("replays {keys} keys from the start, to check what was taken over"));
     let description = fold.recipe.description();
-    let taken = fold.recipe.finals(&shards, &with_state, &mut None)?;
-    let mut own = Views::default();
-    own.add(description, &taken);
+    let (mut own, mut instance) = (Views::default(), None);
+    for keys in with_state.chunks(CALL_KEYS_MAX) {
+        own.add(description, &fold.recipe.finals(&shards, keys, &mut instance)?);
+    }
     let options = ReplayOptions {
         keys: Some(names.clone()),
         to: Some(reached.to_vec()),
@@ -110,14 +112,9 @@ pub(super) fn check(
     if differ.is_empty() {
         return Ok(keys as u64);
     }
-    Err(RunError::Migrated {
-        keys,
-        count: differ.len(),
-        shown: {
-            differ.truncate(SHOWN);
-            differ
-        },
-    })
+    let count = differ.len();
+    differ.truncate(SHOWN);
+    Err(RunError::Migrated { keys, count, shown: differ })
 }
 
 /// So many keys, picked by a hash of their own, in byte order; and those of them with a state.

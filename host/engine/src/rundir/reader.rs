@@ -104,7 +104,7 @@ impl RunReader {
             return Err(RunDirError::NoRun(dir.to_path_buf()));
         }
         let path = dir.join(MANIFEST);
-        let found = regular(&path).and_then(|_| bounded::read(&path, MANIFEST_MAX_BYTES));
+        let found = regular(&path).and_then(|file| bounded::read_open(file, MANIFEST_MAX_BYTES));
         let bytes = match found {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let is_begun = is_begun(dir).map_err(|error| failed("read", dir, error))?;

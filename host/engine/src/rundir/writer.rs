@@ -58,19 +58,26 @@ impl RunWriter {
             let path = path.unwrap_or_default();
             return Err(TableError::Io { verb: "make", path, error }.into());
         }
-        let path = path.unwrap_or_else(|| folder.show("").into());
-        let mut entries = folder.list("")?.into_iter();
-        let Some(first) = entries.next() else { return Ok(()) };
-        if folder.head(MANIFEST)?.is_some() {
-            return Err(RunDirError::Finished(path));
+        let own = Self::own(folder)?;
+        match folder.filling()? {
+            _ if own.is_empty() => Ok(()),
+            Filling::Somebody => Err(RunDirError::BeingWritten(place(folder))),
+            Filling::Nobody | Filling::Abandoned if replace => Ok(()),
+            Filling::Nobody | Filling::Abandoned => Err(RunDirError::Interrupted(place(folder))),
         }
-        let is_foreign = |entry: &Entry| !is_own(&entry.name);
-        let foreign = std::iter::once(first).chain(entries).find(is_foreign).map(|e| e.name);
-        match (foreign, folder.filling()?) {
-            (Some(name), _) => Err(RunDirError::NotEmpty { path, name }),
-            (None, Filling::Somebody) => Err(RunDirError::BeingWritten(path)),
-            (None, Filling::Nobody | Filling::Abandoned) if replace => Ok(()),
-            (None, Filling::Nobody | Filling::Abandoned) => Err(RunDirError::Interrupted(path)),
+    }
+
+    /// What a run that is not finished has in a folder where nothing else lies.
+    fn own(folder: &Folder) -> Result<Vec<Entry>, RunDirError> {
+        let all = folder.list("")?;
+        if folder.head(MANIFEST)?.is_some() {
+            return Err(RunDirError::Finished(place(folder)));
+        }
+        match all.iter().find(|entry| !is_own(&entry.name)) {
+            Some(Entry { name, .. }) => {
+                Err(RunDirError::NotEmpty { path: place(folder), name: name.clone() })
+            }
+            None => Ok(all),
         }
     }
 
@@ -78,23 +85,22 @@ impl RunWriter {
     /// finished in it is removed, if it may be.
     fn claim(folder: &Folder, replace: bool) -> Result<Claim, RunDirError> {
         Self::check(folder, replace)?;
-        let path = || folder.file("").unwrap_or_else(|| folder.show("").into());
-        let Some(claim) = folder.claim()? else { return Err(RunDirError::BeingWritten(path())) };
-        // Another run may have come and gone since it was looked at.
-        let left: Vec<Entry> =
-            folder.list("")?.into_iter().filter(|entry| entry.name != MARK).collect();
-        let taken = match left.iter().find(|entry| !is_own(&entry.name)) {
-            _ if folder.head(MANIFEST)?.is_some() => Some(RunDirError::Finished(path())),
-            Some(Entry { name, .. }) => {
-                Some(RunDirError::NotEmpty { path: path(), name: name.clone() })
-            }
-            None if left.is_empty() || replace => None,
-            None => Some(RunDirError::Interrupted(path())),
+        let Some(claim) = folder.claim()? else {
+            return Err(RunDirError::BeingWritten(place(folder)));
         };
-        if let Some(taken) = taken {
-            claim.done();
-            return Err(taken);
-        }
+        // Another run may have come and gone since it was looked at.
+        let left = Self::own(folder).and_then(|mut left| {
+            left.retain(|entry| entry.name != MARK);
+            let may_go = left.is_empty() || replace;
+            may_go.then_some(left).ok_or_else(|| RunDirError::Interrupted(place(folder)))
+        });
+        let left = match left {
+            Ok(left) => left,
+            Err(taken) => {
+                claim.done();
+                return Err(taken);
+            }
+        };
         for Entry { name, kind } in left {
             match kind {
                 EntryKind::Folder => folder.below(&name).delete_all()?,
@@ -322,4 +328,9 @@ pub(crate) fn complete(
     let path = || PathBuf::from(folder.show(MANIFEST));
     let unwritable = |error| RunDirError::Manifest { path: path(), error };
     Ok(folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?)
+}
+
+/// A folder as messages name it.
+fn place(folder: &Folder) -> PathBuf {
+    folder.file("").unwrap_or_else(|| folder.show("").into())
 }

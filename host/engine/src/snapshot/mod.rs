@@ -188,8 +188,8 @@ impl Store {
     ) -> Result<Option<Summary>, E> {
         let (needed, mut differs, mut fits) = (needed.into(), None, false);
         let names = self.names()?;
-        let events = |name: &String| name.split('-').next().map(str::to_owned);
-        let groups = names.chunk_by(|a, b| events(a) == events(b)).rev();
+        // Names begin with the number of events.
+        let groups = names.chunk_by(|a, b| a.split('-').next() == b.split('-').next()).rev();
         for summary in groups.flat_map(|names| self.alike(names)) {
             let summary = summary?;
             match needed.difference(&summary.binding, &summary.partitions) {

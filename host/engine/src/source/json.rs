@@ -6,6 +6,7 @@ use super::packed::{Behind, Packed};
 use super::receipts::{Ends, PartEnd};
 use super::stored::Stored;
 use super::{Share, piece};
+use crate::bounded::BYTE_ORDER_MARK;
 use crate::log::{Feed, LineReader, LogError, Piece};
 use crate::store::StoreError;
 use retally_core::decode::{Lines, Slab};
@@ -14,9 +15,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-
-/// What may stand in front of UTF-8, and says nothing (RFC 8259 lets a reader pass over it).
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What zstd says where its writer was given `--long` with more than 27.
 const WINDOW: &str = "too much memory";

@@ -138,8 +138,8 @@ pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 mod lines {
-    use super::json::BYTE_ORDER_MARK;
     use super::*;
+    use crate::bounded::BYTE_ORDER_MARK;
     use proptest::prelude::*;
 
     /// A frame of zstd that holds something for somebody else.

@@ -48,13 +48,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+fn text_of(key: &Path) -> Result<String, Failure> {
+    let text = bounded::read_text(key, TEXT_MAX_BYTES);
+    text.with_context(|| format!("cannot read key {}", key.display())).map_err(Failure::usage)
+}
+
 /// No message tells anything of what is in the file.
 fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
     let name = path.display();
-    let text =
-        bounded::read_text(path, TEXT_MAX_BYTES).with_context(|| format!("cannot read key {name}"));
-    let text = text.map_err(Failure::usage)?;
-    let key = PrivateKey::from_openssh(&text).map_err(|_| {
+    let key = PrivateKey::from_openssh(text_of(path)?).map_err(|_| {
         Failure::usage(anyhow!("{name} is no private key of OpenSSH"))
             .hint("`ssh-keygen -t ed25519 -f FILE` makes one; name FILE, not FILE.pub")
     })?;
@@ -74,9 +76,7 @@ fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
 /// A public key: the line in a `.pub` file.
 pub(super) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let name = path.display();
-    let text =
-        bounded::read_text(path, TEXT_MAX_BYTES).with_context(|| format!("cannot read key {name}"));
-    let key = PublicKey::from_openssh(text.map_err(Failure::usage)?.trim());
+    let key = PublicKey::from_openssh(text_of(path)?.trim());
     key.map_err(|error| {
         Failure::usage(anyhow!("{name} is no public key of OpenSSH: {error}"))
             .hint("name the file that ends with .pub")

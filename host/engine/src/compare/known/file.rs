@@ -4,7 +4,7 @@
 use super::json::{self, Pairs};
 use super::style::KnownStyle;
 use super::{cells, csv_faults};
-use crate::bounded;
+use crate::bounded::{self, BYTE_ORDER_MARK};
 use crate::compare::CompareError;
 use crate::limits::KNOWN_MAX_BYTES;
 use crate::table::{guarded, next_rows};
@@ -343,7 +343,7 @@ impl Texts {
     }
 
     fn csv(&mut self, bytes: &[u8]) -> Result<(), CompareError> {
-        let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let separator = self.style.separator.unwrap_or(b',');
         let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(bytes);
         let bad = |error: csv::Error| csv_faults::bad_csv(bytes, &error);
@@ -372,7 +372,7 @@ impl Texts {
     }
 
     fn json(&mut self, bytes: &[u8], want: &dyn Fn(&str) -> Want) -> Result<(), CompareError> {
-        let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         for (line, place) in bytes.split(|&byte| byte == b'\n').zip(1..) {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -477,6 +477,3 @@ pub(super) fn shown<'a>(
 ) -> Vec<Option<String>> {
     columns.map(|(field, column)| Some(display(column.get(row)?, field.kind))).collect()
 }
-
-/// What spreadsheets put in front of UTF-8.
-const BOM: &[u8] = b"\xef\xbb\xbf";
