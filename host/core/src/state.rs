@@ -143,12 +143,16 @@ impl KeyTable {
         &self.states[slot as usize]
     }
 
-    /// Replaces a state, keeping its memory where it fits.
+    /// Replaces a state, keeping its memory where it fits, else with an eighth to spare: a vector
+    /// that grows by itself would take up to twice as much.
     #[inline]
     pub fn set_state(&mut self, slot: Slot, state: &[u8]) {
         let held = &mut self.states[slot as usize];
         let before = held.capacity();
         held.clear();
+        if before < state.len() {
+            *held = Vec::with_capacity(state.len() + state.len() / 8);
+        }
         held.extend_from_slice(state);
         self.state_bytes = self.state_bytes - before + held.capacity();
     }

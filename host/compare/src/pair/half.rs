@@ -9,7 +9,7 @@ use super::Side;
 use retally_core::reduce::steps::Taken;
 use retally_core::reduce::steps::append;
 use retally_core::reduce::steps::{Grouped, fill, gather};
-use retally_core::reduce::steps::{apply, call, numbers};
+use retally_core::reduce::steps::{apply, call, grow, numbers};
 use retally_core::reduce::{Answer, Batch, Folded, Probe, Reducer, Step, Stop, Trace, Viewed};
 use retally_core::schema::{Column, Spans};
 use retally_core::shard::Decoded;
@@ -74,10 +74,14 @@ impl Half {
         let (traced, wants_views) = (trace != Trace::Nothing, trace == Trace::Views);
         self.grouped.batch.trace = trace;
         match traced.then(|| apply(side.reducer, side.instance, &self.grouped.batch)) {
-            Some(Ok(answer)) => self.answer = answer,
+            Some(Ok(answer)) => {
+                let bytes = self.grouped.batch.bytes() + answer.bytes();
+                grow(probe, bytes).map_err(|cause| Stop { event: 0, cause })?;
+                self.answer = answer;
+            }
             _ => {
                 self.grouped.batch.trace = Trace::Nothing;
-                self.call(side, slabs)?;
+                self.call(side, slabs, probe)?;
                 if wants_views {
                     self.views_singly(side.reducer, slabs);
                 }
@@ -128,12 +132,17 @@ impl Half {
         self.times = rows.iter().map(|&(key, _)| whole.times[key as usize]).collect();
     }
 
-    fn call(&mut self, side: &mut Side<'_>, slabs: &[Decoded]) -> Result<(), Stop> {
+    fn call(
+        &mut self,
+        side: &mut Side<'_>,
+        slabs: &[Decoded],
+        probe: &mut impl Probe,
+    ) -> Result<(), Stop> {
         let mut folded = Folded::default();
         let number = numbers(slabs);
         let (taken, grouped) = (&self.taken, &self.grouped);
-        let called =
-            call(side.reducer, slabs, side.rules, side.instance, taken, grouped, &mut folded);
+        let Side { reducer, rules, instance, .. } = side;
+        let called = call(*reducer, slabs, rules, instance, taken, grouped, &mut folded, probe);
         let (answer, trapped) =
             called.map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
         (self.answer, self.trapped) = (answer, trapped);

@@ -11,7 +11,6 @@ use super::{
 use crate::decode::cut;
 use crate::dedup::IdTable;
 use crate::log::Reach;
-use crate::schema::Column;
 use crate::shard::{Decoded, bases};
 use crate::state::{KeyTable, Slot};
 
@@ -106,7 +105,7 @@ impl Shard {
             let grouped = gather(reducer.description(), slabs, rules, &mut self.keys, &taken);
             probe.enter(Some(Step::Call));
             let (answer, trapped) =
-                call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded)
+                call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded, probe)
                     .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
             probe.enter(Some(Step::Keep));
             self.keep(&grouped, &answer, &trapped);
@@ -204,7 +203,8 @@ pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
     move |taken| bases[taken.slab as usize] + taken.row
 }
 
-/// One call for the whole batch; event by event if that fails.
+/// One call for the whole batch; event by event if that fails. `probe` is told what the call holds.
+#[expect(clippy::too_many_arguments, reason = "all that a call is")]
 pub fn call(
     reducer: &dyn Reducer,
     slabs: &[Decoded],
@@ -213,29 +213,39 @@ pub fn call(
     taken: &[Taken],
     grouped: &Grouped,
     folded: &mut Folded,
+    probe: &mut impl Probe,
 ) -> Result<(Answer, Vec<u32>), (u32, StopCause)> {
+    grow(probe, grouped.batch.bytes()).map_err(|cause| (0, cause))?;
     let fault = match apply(reducer, instance, &grouped.batch) {
-        Ok(answer) => return Ok((answer, Vec::new())),
+        Ok(answer) => {
+            grow(probe, answer.bytes()).map_err(|cause| (0, cause))?;
+            return Ok((answer, Vec::new()));
+        }
         Err(fault) => fault,
     };
     if let Some(cause) = StopCause::beyond_calls(&fault) {
         return Err((0, cause));
     }
-    let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault)?;
+    let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault, probe)?;
     folded.passing_limits = isolated.passing_limits;
     Ok((isolated.answer, isolated.trapped))
+}
+
+/// Tells `probe` that a call holds so many bytes more.
+///
+/// # Errors
+/// When the run may not hold them.
+pub fn grow(probe: &mut impl Probe, bytes: usize) -> Result<(), StopCause> {
+    if probe.grows(bytes) { Ok(()) } else { Err(StopCause::Halted) }
 }
 
 impl Folded {
     /// Memory that it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let emitted = |e: &Emitted| {
-            size_of_val(&e.rows[..]) + e.columns.iter().map(Column::bytes).sum::<usize>()
-        };
         let details = self.details.iter().map(|(_, text)| size_of::<(u32, String)>() + text.len());
         size_of_val(&self.outcomes[..])
             + details.sum::<usize>()
-            + self.emits.iter().map(emitted).sum::<usize>()
+            + self.emits.iter().map(Emitted::bytes).sum::<usize>()
     }
 
     /// Takes what a call gave: `event` leads from a row of the call to its number in the batch, and

@@ -5,10 +5,13 @@
 //! depends on the machine and never decides a result. A broken contract is laid at its event's door
 //! too. See docs/determinism.md.
 
+use super::fold::grow;
 use super::gather::{Grouped, fill};
 use super::judge::Taken;
 use super::running::apply;
-use super::{Answer, Batch, Emitted, Fault, Instance, OnTrap, Reducer, Rejected, Rules, StopCause};
+use super::{
+    Answer, Batch, Emitted, Fault, Instance, OnTrap, Probe, Reducer, Rejected, Rules, StopCause,
+};
 use crate::schema::{Column, Description, Spans};
 use crate::shard::Decoded;
 
@@ -33,6 +36,7 @@ pub(crate) fn isolate(
     taken: &[Taken],
     grouped: &Grouped,
     first: &Fault,
+    probe: &mut impl Probe,
 ) -> Result<Isolated, (u32, StopCause)> {
     let mut one = OneByOne { reducer, rules, instance: None, passing_limits: 0, trapped: 0 };
     let mut states: Vec<Vec<u8>> = grouped.batch.states.iter().map(<[u8]>::to_vec).collect();
@@ -40,6 +44,7 @@ pub(crate) fn isolate(
     results.resize_with(taken.len(), || None);
     let mut row_of = vec![0u32; taken.len()];
     let mut key_of = vec![0u32; taken.len()];
+    grow(probe, grouped.batch.states.bytes.len()).map_err(|cause| (0, cause))?;
     let mut key = 0;
     for (row, &number) in grouped.order.iter().enumerate() {
         while grouped.batch.key_ends[key] as usize <= row {
@@ -55,10 +60,14 @@ pub(crate) fn isolate(
         batch.states.push(&states[key]);
         fill(&mut batch, reducer.description(), slabs, taken, &[number as u32]);
         let answer = one.fold(&batch).map_err(|cause| (number as u32, cause))?;
-        if let Some(answer) = &answer {
-            states[key] = answer.states.get(0).to_vec();
+        if let Some(mut answer) = answer {
+            // What is kept is the key's last state, not the one after each of its events.
+            let state = std::mem::take(&mut answer.states).bytes;
+            let more = state.len().saturating_sub(states[key].len()) + answer.bytes();
+            grow(probe, more).map_err(|cause| (number as u32, cause))?;
+            states[key] = state;
+            results[number] = Some(answer);
         }
-        results[number] = answer;
     }
     one.conclude(first).map_err(|cause| (0, cause))?;
     let (answer, trapped) = join(reducer.description(), grouped, &states, &results);

@@ -44,7 +44,7 @@ pub use stop::{Stop, StopCause};
 /// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
 /// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
 pub mod steps {
-    pub use super::fold::{call, numbers};
+    pub use super::fold::{call, grow, numbers};
     pub use super::gather::{Grouped, fill, gather};
     pub use super::isolate::append;
     pub use super::judge::Taken;
@@ -155,6 +155,17 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
+
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.keys.memory()
+            + self.states.memory()
+            + size_of_val(&self.key_ends[..])
+            + self.inputs.len()
+            + self.ids.memory()
+            + size_of_val(&self.times[..])
+            + self.columns.iter().flatten().map(Column::bytes).sum::<usize>()
+    }
 }
 
 /// What a reducer made of a batch.
@@ -175,6 +186,18 @@ pub struct Answer {
     pub imprints: Vec<u64>,
 }
 
+impl Answer {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let rejected = |reject: &Rejected| size_of::<Rejected>() + reject.detail.len();
+        self.states.memory()
+            + self.emits.iter().map(Emitted::bytes).sum::<usize>()
+            + self.rejects.iter().map(rejected).sum::<usize>()
+            + self.trace.bytes()
+            + size_of_val(&self.imprints[..])
+    }
+}
+
 /// Records of one emit kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Emitted {
@@ -182,6 +205,13 @@ pub struct Emitted {
     pub rows: Vec<u32>,
     /// One column per field.
     pub columns: Vec<Column>,
+}
+
+impl Emitted {
+    /// Memory that they take, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.rows[..]) + self.columns.iter().map(Column::bytes).sum::<usize>()
+    }
 }
 
 /// An event that a business rule refused.
@@ -203,6 +233,13 @@ pub struct Viewed {
     pub owners: Vec<u32>,
     /// One column per field of the view.
     pub columns: Vec<Column>,
+}
+
+impl Viewed {
+    /// Memory that they take, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.owners[..]) + self.columns.iter().map(Column::bytes).sum::<usize>()
+    }
 }
 
 /// Keys with their states.

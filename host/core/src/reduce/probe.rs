@@ -1,4 +1,5 @@
-//! A place to measure from: the fold tells which step it begins, and knows no clock itself.
+//! A place to measure from: the fold tells which step it begins and how much it holds, and knows
+//! neither clock nor limit itself.
 
 /// A step of the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,13 @@ pub enum Step {
 pub trait Probe {
     /// A step begins; none: this piece of the fold ends.
     fn enter(&mut self, step: Option<Step>);
+
+    /// What this piece of the fold holds beside its shard, until it ends, grows by so many bytes.
+    /// False: that is too much for the run, which is over by that.
+    fn grows(&mut self, bytes: usize) -> bool {
+        let _ = bytes;
+        true
+    }
 }
 
 /// Looks away.

@@ -136,13 +136,14 @@ pub enum RunError {
     },
     /// What the run holds no longer fits.
     #[error(
-        "stopped after {events} events: states hold {}{}, ids {}, batches on their way {} and \
-         partitions {}, together above the limit of {} (host_memory); {advice}",
+        "stopped after {events} events: states hold {}{}, ids {}, batches on their way {}, calls at \
+         work {} and partitions {}, together above the limit of {} (host_memory); {advice}",
         size(.held.states),
         .largest.as_ref().map_or(String::new(), |(key, bytes)| {
             format!(" (the largest is that of key {key:?}, with {})", size(*bytes))
         }),
-        size(.held.ids), size(.held.batches), size(.held.partitions), size(*.limit)
+        size(.held.ids), size(.held.batches), size(.held.calls), size(.held.partitions),
+        size(*.limit)
     )]
     HostMemory {
         /// Events read so far.
@@ -298,15 +299,15 @@ mod tests {
 
     #[test]
     fn what_is_held_is_told_in_kib_below_one_mib() {
-        let held = Held { states: 300 << 10, ids: 3 << 20, batches: 0, partitions: 1 };
+        let held = Held { states: 300 << 10, ids: 3 << 20, partitions: 1, ..Held::default() };
         let largest = Some(("k".to_owned(), 200 << 10));
         let advice = "more".to_owned();
         let error = RunError::HostMemory { events: 7, held, limit: 512 << 10, largest, advice };
         assert_eq!(
             error.to_string(),
             "stopped after 7 events: states hold 300 KiB (the largest is that of key \"k\", with \
-             200 KiB), ids 3 MiB, batches on their way 0 KiB and partitions 0 KiB, together above \
-             the limit of 512 KiB (host_memory); more"
+             200 KiB), ids 3 MiB, batches on their way 0 KiB, calls at work 0 KiB and partitions \
+             0 KiB, together above the limit of 512 KiB (host_memory); more"
         );
     }
 }

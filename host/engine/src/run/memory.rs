@@ -1,15 +1,18 @@
 //! What a run holds beside its reducers' instances, and when that is too much: a run stops before
 //! the machine swaps, or the system kills it without a word.
 //!
-//! Looked at whenever something has grown: after every piece that is read or decoded, and after
-//! every shard's share of a batch, so that neither a long batch nor a state that grows within one
-//! comes far beyond the limit. What a single call returns is bounded by the memory of an instance.
+//! Looked at whenever something has grown: after every piece that is read or decoded, before and
+//! after every call, and after every shard's share of a batch, so that neither a long batch nor a
+//! state that grows within one comes far beyond the limit: by no more than what the calls at work
+//! return, each of which is bounded by the memory of an instance.
 
 use super::error::RunError;
 use super::lane::{Lanes, Pair, lock};
+use super::stages::Stages;
 use crate::limits::PARTITION_BYTES;
 use retally_core::dedup::Window;
 use retally_core::log::Micros;
+use retally_core::reduce::{Probe, Step};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a run may hold, and what of it no lane tells.
@@ -20,6 +23,8 @@ pub(crate) struct Memory {
     partitions: usize,
     /// Bytes of what is on its way: read, decoded, folded and not committed.
     batches: AtomicUsize,
+    /// Bytes that the calls at work take and return.
+    calls: AtomicUsize,
 }
 
 /// What a run holds, in bytes.
@@ -31,6 +36,8 @@ pub struct Held {
     pub ids: usize,
     /// What is on its way between reading and commit.
     pub batches: usize,
+    /// What calls of reducers that have not ended took in and returned.
+    pub calls: usize,
     /// What is kept of every partition.
     pub partitions: usize,
 }
@@ -38,14 +45,15 @@ pub struct Held {
 impl Held {
     /// All of it.
     pub fn all(&self) -> usize {
-        self.states + self.ids + self.batches + self.partitions
+        self.states + self.ids + self.batches + self.calls + self.partitions
     }
 }
 
 impl Memory {
     pub(crate) fn new(limit: usize, window: Window, partitions: usize) -> Self {
         let partitions = partitions * PARTITION_BYTES;
-        Self { limit, window, partitions, batches: AtomicUsize::new(0) }
+        let [batches, calls] = [const { AtomicUsize::new(0) }; 2];
+        Self { limit, window, partitions, batches, calls }
     }
 
     /// What may be held.
@@ -63,6 +71,7 @@ impl Memory {
             states: lanes.pair().map_or(0, Pair::bytes),
             ids: 0,
             batches: self.batches.load(Ordering::Relaxed),
+            calls: self.calls.load(Ordering::Relaxed),
             partitions: self.partitions,
         };
         for (states, ids) in lanes.iter().map(|lane| lane.bytes()) {
@@ -88,8 +97,8 @@ impl Memory {
 
     /// What would help against what has grown most.
     fn advice(&self, held: Held, (first, last): (Micros, Micros)) -> String {
-        let Held { states, ids, batches, partitions } = held;
-        let most = states.max(ids).max(batches).max(partitions);
+        let Held { states, ids, batches, calls, partitions } = held;
+        let most = states.max(ids).max(batches).max(calls).max(partitions);
         if most == states {
             "a state that grows without end is the reducer's to mend; else raise [limits] \
              host_memory, or replay a part of the keys with --keys"
@@ -97,6 +106,10 @@ impl Memory {
         } else if most == batches {
             "events on their way need it: let fewer be so with --batch and --threads, or raise \
              [limits] host_memory"
+                .into()
+        } else if most == calls {
+            "states that grow fast are the reducer's to mend; else let fewer events be in a call \
+             with --batch and --threads, or raise [limits] host_memory"
                 .into()
         } else if most == partitions {
             "there are very many partitions: put the log into fewer and larger files, or raise \
@@ -122,6 +135,35 @@ impl Memory {
              = \"{}\" would fit",
             span(fits as Micros)
         )
+    }
+}
+
+/// Tells a run's memory what the calls of one share hold, and its stages where the time goes.
+pub(crate) struct Weighed<'a> {
+    pub stages: &'a mut Stages,
+    pub memory: &'a Memory,
+    pub lanes: &'a Lanes,
+    /// Events read so far.
+    pub events: u64,
+    /// What the calls of this share hold.
+    pub held: usize,
+    /// Why the run is over, if a call holds too much.
+    pub over: Option<RunError>,
+}
+
+impl Probe for Weighed<'_> {
+    fn enter(&mut self, step: Option<Step>) {
+        self.stages.enter(step);
+        if step.is_none() {
+            self.memory.calls.fetch_sub(std::mem::take(&mut self.held), Ordering::Relaxed);
+        }
+    }
+
+    fn grows(&mut self, bytes: usize) -> bool {
+        self.held += bytes;
+        self.memory.calls.fetch_add(bytes, Ordering::Relaxed);
+        self.over = self.over.take().or(self.memory.check(self.lanes, self.events).err());
+        self.over.is_none()
     }
 }
 
@@ -154,17 +196,19 @@ mod tests {
     const GIB: usize = 1 << 30;
     const DAY: Micros = 86_400_000_000;
 
-    fn advice(states: usize, ids: usize, batches: usize, partitions: usize) -> String {
-        let memory = Memory::new(GIB, Window::All, 0);
-        memory.advice(Held { states, ids, batches, partitions }, (0, 40 * DAY))
+    fn advice(held: Held) -> String {
+        Memory::new(GIB, Window::All, 0).advice(held, (0, 40 * DAY))
     }
 
     #[test]
     fn the_advice_is_about_what_has_grown_most() {
         // Half of it is left for ids, a tenth of that stays free: 40 days / 2 * 0.9.
-        assert!(advice(GIB / 2, GIB, 0, 0).contains("window = \"18d\""));
-        assert!(advice(GIB, GIB / 2, 0, 0).contains("--keys"));
-        assert!(advice(0, GIB / 2, GIB, 0).contains("--batch"));
-        assert!(advice(0, GIB / 2, 0, GIB).contains("larger files"));
+        let half = Held { ids: GIB / 2, ..Held::default() };
+        let states = Held { states: GIB / 2, ids: GIB, ..Held::default() };
+        assert!(advice(states).contains("window = \"18d\""));
+        assert!(advice(Held { states: GIB, ..half }).contains("--keys"));
+        assert!(advice(Held { batches: GIB, ..half }).contains("--batch"));
+        assert!(advice(Held { calls: GIB, ..half }).contains("events be in a call"));
+        assert!(advice(Held { partitions: GIB, ..half }).contains("larger files"));
     }
 }

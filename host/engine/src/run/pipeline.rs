@@ -8,7 +8,7 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
-use super::memory::Memory;
+use super::memory::{Memory, Weighed};
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
@@ -166,9 +166,16 @@ impl Pipeline<'_, '_> {
             Task::Fold { batch, shard, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
                 let Worker { instances, stages, .. } = worker;
-                let result = self.lanes.fold(shard, &slabs, expected, instances, stages);
+                let (memory, lanes) = (self.memory, self.lanes);
+                let events = self.events_read.load(Ordering::Relaxed);
+                let mut probe = Weighed { stages, memory, lanes, events, held: 0, over: None };
+                let result = self.lanes.fold(shard, &slabs, expected, instances, &mut probe);
+                let over = probe.over;
                 drop(slabs);
                 let mut schedule = lock(&shared.schedule);
+                if let Some(error) = over {
+                    schedule.fail(error);
+                }
                 schedule.folded(batch, shard, result);
                 self.weigh(&mut schedule);
             }
