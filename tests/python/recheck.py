@@ -12,6 +12,7 @@ import hashlib
 import json
 import struct
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -433,7 +434,11 @@ def violations(run):
 def job_digest(settings):
     params = [Field(param) for param in settings["params"]]
     values = [f.value(f.parse(p["value"])) for f, p in zip(params, settings["params"])]
-    keys = settings["keys"]
+    keys, sample = settings["keys"], settings.get("sample")
+    if sample is not None:
+        subset = b"\2" + number(int(Decimal(sample.removesuffix("%")) * 10_000))
+    else:
+        subset = option(None if keys is None else listed([text(key) for key in keys]))
     limit = settings["range"].get("limit")
 
     def positions(entries):
@@ -444,7 +449,7 @@ def job_digest(settings):
         + b"".join(text(settings[k]) for k in ("order", "window", "on_conflict", "on_trap"))
         + shape(params)
         + b"".join(values)
-        + option(None if keys is None else listed([text(key) for key in keys]))
+        + subset
         + positions(settings["range"].get("from", []))
         + positions(settings["range"].get("to", []))
         + option(None if limit is None else number(limit))

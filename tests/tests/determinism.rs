@@ -1,7 +1,7 @@
 //! Determinism of the built product: what must never change a digest, and what a lying guest
 //! changes.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use retally_tests::{Project, files, payments};
 use serde_json::Value;
 use std::path::Path;
@@ -151,6 +151,25 @@ fn chosen_keys_get_what_the_full_run_gives_them() -> Result<()> {
     for key in ["a-003", "b-011"] {
         assert_eq!(show(&all, key)?, show(&some, key)?, "{key}");
     }
+    let sample = project.replay(&["--sample", "20%"])?;
+    let rows = |run: &Value| -> Result<Vec<Value>> {
+        let dir = project.dir_of(run).display().to_string();
+        let shown = project.run(&["results", "show", &dir, "--format", "json"])?;
+        let shown: Value = serde_json::from_str(&shown.stdout)?;
+        Ok(shown["rows"].as_array().context("rows")?.clone())
+    };
+    let (of_all, of_sample) = (rows(&all)?, rows(&sample)?);
+    assert!(!of_sample.is_empty() && of_sample.len() < of_all.len() / 2, "{}", of_sample.len());
+    assert!(of_sample.iter().all(|row| of_all.contains(row)));
+    let dir = project.dir_of(&sample).display().to_string();
+    let manifest = format!("{dir}/manifest.json");
+    let again = project.run(&["replay", "--manifest", &manifest])?;
+    assert!(again.stdout.contains("SUBSET: a sample of 20% of the keys only"), "{}", again.stdout);
+    for args in [&["results", "check", &dir][..], &["replay", "--manifest", &manifest]] {
+        assert_eq!(project.run(args)?.code, 0, "{args:?}");
+    }
+    let wrong = project.run(&["replay", "--sample", "1"])?;
+    assert!(wrong.code == 2 && wrong.stderr.contains("write per cent"), "{}", wrong.stderr);
     Ok(())
 }
 

@@ -23,4 +23,5 @@ pub mod seed;
 pub mod shard;
 pub mod snapshot;
 pub mod state;
+pub mod subset;
 pub mod times;

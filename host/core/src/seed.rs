@@ -8,7 +8,7 @@ mod lanes;
 mod sip;
 
 pub(crate) use lanes::{Inputs, LANES};
-use sip::Sip;
+pub(crate) use sip::Sip;
 
 /// 32 secret bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]

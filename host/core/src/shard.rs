@@ -10,6 +10,7 @@ use crate::log::{Micros, Position, Spot};
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
+use crate::subset::Subset;
 use std::ops::Range;
 
 /// The shard of a key, from its hash. Only the upper 16 bits choose: tables use the others, and an
@@ -63,16 +64,18 @@ pub struct Candidate {
 }
 
 impl Decoded {
-    /// Hashes the events and sorts those with a key into `shards` shards. `scratch` is memory to
-    /// use again.
+    /// Hashes the events and sorts those with a key that `subset` takes into `shards` shards.
+    /// `scratch` is memory to use again.
     pub fn new(
         placed: Placed,
         events: Events,
         seed: &Seed,
+        subset: &Subset,
         shards: usize,
         scratch: &mut Prints,
     ) -> Self {
         let mut events = events;
+        leave_out(&mut events, subset);
         prints(&events, seed, scratch);
         let (shard_ends, candidates) = sort(&events, scratch, shards);
         reorder(&mut events, &candidates);
@@ -179,19 +182,31 @@ pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
     None
 }
 
+/// Marks events whose keys `subset` does not take.
+fn leave_out(events: &mut Events, subset: &Subset) {
+    if *subset == Subset::All {
+        return;
+    }
+    let Events { readings, keys, .. } = events;
+    for (row, reading) in readings.iter_mut().enumerate() {
+        if reading.has_key() && !subset.takes(keys.get(row)) {
+            *reading = Reading::Filtered;
+        }
+    }
+}
+
 /// Counting sort by shard: stable, so that rows ascend within a shard.
 fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candidate>) {
-    let has_key = |v: &Reading| matches!(v, Reading::Ready | Reading::BadField(_));
     let mut counts = vec![0u32; shards];
     for (reading, &hash) in events.readings.iter().zip(&prints.key) {
-        if has_key(reading) {
+        if reading.has_key() {
             counts[shard_of(hash, shards)] += 1;
         }
     }
     let mut candidates = vec![Candidate::default(); counts.iter().sum::<u32>() as usize];
     let mut starts = begins(counts.into_iter());
     for (row, &reading) in events.readings.iter().enumerate() {
-        if has_key(&reading) {
+        if reading.has_key() {
             let key = prints.key[row];
             let start = &mut starts[shard_of(key, shards)];
             candidates[*start as usize] = Candidate {

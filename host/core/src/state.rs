@@ -17,8 +17,6 @@ pub struct KeyState {
     key_bytes: u32,
     /// The partition in which the key lives (order "log") or was first seen.
     pub home: PartitionIndex,
-    /// Whether the subset of this run takes the key.
-    pub chosen: bool,
     /// Number within the batch at hand; [`KeyState::UNTOUCHED`] outside one.
     pub(crate) mark: u32,
     /// Events that the reducer applied.
@@ -58,15 +56,9 @@ impl KeyTable {
         std::hint::black_box(read);
     }
 
-    /// The slot of `key`, made if it is new: then `chosen` says whether the subset takes it.
+    /// The slot of `key`, made if it is new.
     #[inline]
-    pub fn slot(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        home: PartitionIndex,
-        chosen: impl FnOnce(&[u8]) -> bool,
-    ) -> Slot {
+    pub fn slot(&mut self, hash: u64, key: &[u8], home: PartitionIndex) -> Slot {
         let (slots, bytes) = (&self.slots, &self.bytes);
         let same = |&slot: &Slot| {
             let known = &slots[slot as usize];
@@ -75,17 +67,16 @@ impl KeyTable {
         if let Some(&slot) = self.index.find(spread(hash), same) {
             return slot;
         }
-        self.insert(hash, key, home, chosen(key))
+        self.insert(hash, key, home)
     }
 
-    fn insert(&mut self, hash: u64, key: &[u8], home: PartitionIndex, chosen: bool) -> Slot {
+    fn insert(&mut self, hash: u64, key: &[u8], home: PartitionIndex) -> Slot {
         let slot = self.slots.len() as Slot;
         self.slots.push(KeyState {
             hash,
             key_start: self.bytes.len() as u64,
             key_bytes: key.len() as u32,
             home,
-            chosen,
             mark: KeyState::UNTOUCHED,
             applied: 0,
             highest: Micros::MIN,
@@ -109,7 +100,7 @@ impl KeyTable {
     pub fn follow(&mut self, other: &Self) {
         for slot in self.slots.len() as Slot..other.slots.len() as Slot {
             let known = other.get(slot);
-            self.insert(known.hash, other.key(slot), known.home, known.chosen);
+            self.insert(known.hash, other.key(slot), known.home);
         }
     }
 
@@ -157,7 +148,7 @@ impl KeyTable {
         self.state_bytes = self.state_bytes - before + held.capacity();
     }
 
-    /// Number of keys ever seen, chosen or not.
+    /// Number of keys ever seen.
     pub fn len(&self) -> usize {
         self.slots.len()
     }

@@ -18,7 +18,7 @@ pub fn rules(order: Order) -> Rules {
         on_conflict: OnConflict::KeepFirst,
         on_trap: OnTrap::Stop,
         params: Arc::default(),
-        keys: None,
+        subset: Arc::default(),
         quarantine: Default::default(),
     }
 }

@@ -250,7 +250,7 @@ fn marks(report: &Report) -> String {
         t += "PARTIAL: a part of the log only\n";
     }
     if m.marks.subset {
-        t += "SUBSET: some keys only\n";
+        let _ = writeln!(t, "SUBSET: {}", m.job.settings.keys_text());
     }
     if let Some(from) = &m.from_snapshot {
         t += &changed_log(&from.accepted);

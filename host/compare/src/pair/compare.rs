@@ -229,7 +229,7 @@ impl PairShard {
             for &(event, what) in outcomes {
                 let (slab, row) = places.find(side, event);
                 let slot = places.slot(side, event, sides[side].shard);
-                let Some(slot) = slot.filter(|_| what != Outcome::Filtered) else { continue };
+                let Some(slot) = slot else { continue };
                 let record = self.records.of(shared.twins, side, slot);
                 let at = (slab.placed.partition, slab.placed.offsets.at(row));
                 let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
@@ -284,7 +284,7 @@ impl<'b> Found<'_, 'b> {
         let (slab, row) = a;
         match slab.events.readings[row] {
             Reading::Ready | Reading::BadField(_) => a,
-            Reading::Unreadable(_) | Reading::Ignored => b,
+            Reading::Unreadable(_) | Reading::Ignored | Reading::Filtered => b,
         }
     }
 

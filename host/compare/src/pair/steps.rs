@@ -77,8 +77,7 @@ impl Steps {
         for side in 0..2 {
             rows(&mut entries, halves[side], side, places, records);
             for &(event, what) in outcomes[side] {
-                let known = what != Outcome::Filtered;
-                let slot = known.then(|| places.slot(side, event, shards[side])).flatten();
+                let slot = places.slot(side, event, shards[side]);
                 let record = slot.map(|slot| records.of(false, side, slot));
                 if let Some(record) = record.filter(|&r| !records.get(r).is_parted()) {
                     entries.push((record, event, side as u8, At::Other(what)));
@@ -95,7 +94,7 @@ impl Steps {
             match slab.events.readings[row] {
                 Reading::Unreadable(code) => At::Other(Outcome::Malformed(code)),
                 Reading::Ignored => At::Other(Outcome::Ignored),
-                Reading::Ready | Reading::BadField(_) => At::Absent,
+                Reading::Ready | Reading::BadField(_) | Reading::Filtered => At::Absent,
             }
         });
         steps

@@ -145,6 +145,16 @@ pub enum Reading {
     Unreadable(Code),
     /// Key, id and time are known; a field could not be read.
     BadField(Code),
+    /// Its key is none of those that are taken.
+    Filtered,
+}
+
+impl Reading {
+    /// Whether the event has a key, and one that is taken.
+    #[inline]
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Ready | Self::BadField(_))
+    }
 }
 
 /// The decoded events of one slab, for one reducer.

@@ -1,7 +1,7 @@
 //! The hashes of a slab's events: each event on its own, so that slabs can be hashed in parallel.
 
 use super::content::Contents;
-use crate::decode::{Events, Reading};
+use crate::decode::Events;
 use crate::seed::{Inputs, LANES, Seed};
 
 /// Keyed hashes, one of each per event; 0 where there is nothing to hash.
@@ -27,7 +27,7 @@ pub fn prints(events: &Events, seed: &Seed, out: &mut Prints) {
     let mut ids = Ids { events, seed, inputs: Inputs::default(), keys: [0; LANES], open: 0 };
     let mut group = [0; LANES];
     for (event, reading) in events.readings.iter().enumerate() {
-        if matches!(reading, Reading::Ready | Reading::BadField(_)) {
+        if reading.has_key() {
             ids.add(event, &mut group, out);
         }
     }

@@ -1,7 +1,7 @@
 //! Other keys, ids and contents have other hashes, and nothing else does.
 
 use super::*;
-use crate::decode::Code;
+use crate::decode::{Code, Reading};
 use crate::schema::{Column, Kind, Value};
 use proptest::prelude::*;
 

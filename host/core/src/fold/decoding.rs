@@ -7,6 +7,7 @@ use crate::dedup::Prints;
 use crate::reduce::{NoProbe, Probe, Step};
 use crate::seed::Seed;
 use crate::shard::Decoded;
+use crate::subset::Subset;
 use std::sync::Arc;
 
 /// What one thread needs to decode.
@@ -14,15 +15,17 @@ pub struct Decoding {
     decoder: Decoder,
     prints: Prints,
     seed: Seed,
+    subset: Arc<Subset>,
     shards: usize,
 }
 
 impl Decoding {
     /// Reads by `plan`, for shards of `recipe`: of one of the plan's readers, which all have the
-    /// same seed and number of shards.
+    /// same seed, subset and number of shards.
     pub fn new(plan: Arc<Plan>, recipe: &Recipe) -> Self {
         let (seed, shards) = (recipe.seed, recipe.shards);
-        Self { decoder: Decoder::new(plan), prints: Prints::default(), seed, shards }
+        let (decoder, prints) = (Decoder::new(plan), Prints::default());
+        Self { decoder, prints, seed, subset: recipe.rules.subset.clone(), shards }
     }
 
     /// Decodes a slab, once for each reader of the plan.
@@ -38,8 +41,9 @@ impl Decoding {
         let mut readers = Vec::new();
         let decoded = self.decoder.decode(placed, &mut readers).map(|()| {
             probe.enter(Some(Step::Hash));
-            let (seed, shards, prints) = (&self.seed, self.shards, &mut self.prints);
-            let sorted = |events| Decoded::new(placed.clone(), events, seed, shards, prints);
+            let Self { seed, subset, shards, prints, .. } = self;
+            let sorted =
+                |events| Decoded::new(placed.clone(), events, seed, subset, *shards, prints);
             readers.into_iter().map(sorted).collect()
         });
         probe.enter(None);

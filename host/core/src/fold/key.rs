@@ -122,8 +122,7 @@ impl Recipe {
         let number = shard_of(self.seed.key(&memory.key), self.shards);
         let mut shard = Shard::new(number, &self.rules);
         let alone = std::slice::from_mut(&mut shard);
-        let slots =
-            Shard::import_keys(alone, &memory.rows(), &[memory.home], &self.rules, &self.seed);
+        let slots = Shard::import_keys(alone, &memory.rows(), &[memory.home], &self.seed);
         Shard::import_ids(alone, &memory.ids, &slots);
         (shard, number)
     }

@@ -104,8 +104,7 @@ impl Fold {
 
     /// Takes in keys of a snapshot, and gives their slots.
     pub fn import_keys(&mut self, keys: &KeyRows, homes: &[PartitionIndex]) -> Vec<Slot> {
-        let Recipe { rules, seed, .. } = &self.recipe;
-        Shard::import_keys(&mut self.shards, keys, homes, rules, seed)
+        Shard::import_keys(&mut self.shards, keys, homes, &self.recipe.seed)
     }
 
     /// Takes in ids of a snapshot, the oldest first. `slots`: of the keys that they name.

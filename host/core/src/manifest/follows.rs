@@ -12,7 +12,7 @@ impl Marks {
     pub fn of(settings: &Settings, from: Option<&FromSnapshot>) -> Self {
         Self {
             partial: !settings.range.is_whole(),
-            subset: settings.keys.is_some(),
+            subset: settings.is_subset(),
             empty_state: false,
             changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
             migrated: from.is_some_and(|from| !from.migrated.is_empty()),
@@ -122,7 +122,7 @@ fn forbidden(counts: &Counts, settings: &Settings) -> Option<String> {
     let has_window = settings.window != Window::Off;
     let conflicts = has_window && settings.on_conflict == OnConflict::KeepFirst;
     [
-        ("filtered", counts.filtered, settings.keys.is_some()),
+        ("filtered", counts.filtered, settings.is_subset()),
         ("duplicate", counts.duplicates, has_window),
         ("conflicting", counts.conflicts, conflicts),
         ("quarantined", counts.quarantined, !settings.ledger.is_empty()),

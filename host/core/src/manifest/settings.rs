@@ -8,7 +8,8 @@
 //!   window: text ("all", "off", or a span in its shortest form, such as "1d12h")
 //!   on_conflict: text ("keep-first", "stop") | on_trap: text ("stop", "reject")
 //!   params: shape of the fields that the reducer declares, then the value of each or its absence
-//!   subset: option (list of the keys: text, in byte order, each once)
+//!   subset: 0: all keys; 1, list of the keys: text, in byte order, each once; 2, the sample's share
+//!           in millionths: number
 //!   from:   list of (partition: text, offset: number), in byte order of the partitions
 //!   to:     the same, offsets being the first that are not taken
 //!   limit:  option (number)
@@ -25,6 +26,7 @@ use crate::digest::{Canonical, Hash};
 use crate::log::{Order, Position};
 use crate::reduce::{OnConflict, OnTrap};
 use crate::schema::{Column, Field, Kind, display};
+use crate::subset::{Sample, Subset};
 use serde::{Deserialize, Serialize};
 
 /// All settings that can decide a result.
@@ -47,6 +49,9 @@ pub struct Settings {
     pub params: Vec<Param>,
     /// Only these keys, in byte order, each once; none: all.
     pub keys: Option<Vec<String>>,
+    /// Only a share of all keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
     /// Where outputs begin and end.
     pub range: Range,
     /// Events that the ledger takes out, by partition and offset.
@@ -165,10 +170,13 @@ impl Settings {
         for param in &self.params {
             canonical.value(param.kind, param.column()?.get(0));
         }
-        canonical.flag(self.keys.is_some());
-        if let Some(keys) = &self.keys {
-            canonical.number(keys.len() as u64);
-            keys.iter().for_each(|key| _ = canonical.text(key));
+        match (&self.keys, self.sample) {
+            (Some(keys), _) => {
+                canonical.byte(1).number(keys.len() as u64);
+                keys.iter().for_each(|key| _ = canonical.text(key));
+            }
+            (None, Some(sample)) => _ = canonical.byte(2).number(u64::from(sample.millionths())),
+            (None, None) => _ = canonical.byte(0),
         }
         for bounds in [&self.range.from, &self.range.to] {
             canonical.number(bounds.len() as u64);
@@ -181,6 +189,30 @@ impl Settings {
         canonical.number(self.ledger.len() as u64);
         self.ledger.iter().for_each(|e| _ = canonical.text(&e.partition).number(e.offset));
         Some(canonical.finish())
+    }
+
+    /// Whether keys are left out.
+    pub fn is_subset(&self) -> bool {
+        self.keys.is_some() || self.sample.is_some()
+    }
+
+    /// Which keys are taken, for a person.
+    pub fn keys_text(&self) -> String {
+        match (&self.keys, self.sample) {
+            (Some(_), _) => "some keys only".to_owned(),
+            (None, Some(sample)) => format!("a sample of {sample} of the keys only"),
+            (None, None) => "all keys".to_owned(),
+        }
+    }
+
+    /// Which keys are taken.
+    pub fn subset(&self) -> Subset {
+        let bytes = |keys: &Vec<String>| keys.iter().map(|key| key.clone().into_bytes()).collect();
+        match (&self.keys, self.sample) {
+            (Some(keys), _) => Subset::Keys(bytes(keys)),
+            (None, Some(sample)) => Subset::Sample(sample),
+            (None, None) => Subset::All,
+        }
     }
 
     /// The settings that are words, in the order in which they are digested.
@@ -252,17 +284,21 @@ impl Settings {
     }
 
     fn subset_difference(&self, needed: &Self) -> Option<Difference> {
-        if self.keys == needed.keys {
+        if (&self.keys, self.sample) == (&needed.keys, needed.sample) {
             return None;
         }
-        let show = |mine: &Option<Vec<String>>, other: &Option<Vec<String>>| {
-            let Some(mine) = mine else { return "all keys".to_owned() };
+        let show = |settings: &Self, other: &Option<Vec<String>>| {
+            let mine = match (&settings.keys, settings.sample) {
+                (Some(mine), _) => mine,
+                (None, Some(sample)) => return format!("a sample of {sample}"),
+                (None, None) => return "all keys".to_owned(),
+            };
             let only = mine.iter().find(|key| other.as_ref().is_none_or(|o| !o.contains(key)));
             let only = only.map_or_else(String::new, |key| format!(", among them {key:?}"));
             let plural = if mine.len() == 1 { "" } else { "s" };
             format!("{} key{plural}{only}", mine.len())
         };
-        let (held, needed) = (show(&self.keys, &needed.keys), show(&needed.keys, &self.keys));
+        let (held, needed) = (show(self, &needed.keys), show(needed, &self.keys));
         Some(Difference::new("subset of keys", held, needed))
     }
 

@@ -25,6 +25,7 @@ fn settings() -> Settings {
             param("label", Kind::Text, None),
         ],
         keys: Some(vec!["acct-1".into(), "acct-2".into()]),
+        sample: None,
         range: Range {
             from: vec![Position { partition: "eu/0".into(), offset: 7 }],
             to: Vec::new(),

@@ -159,7 +159,7 @@ impl Shard {
             return;
         }
         let bases = bases(slabs);
-        for &(event, _) in outcomes.iter().filter(|(_, what)| *what != Outcome::Filtered) {
+        for &(event, _) in outcomes {
             let number = bases.partition_point(|&base| base <= event) - 1;
             let (slab, row) = (&slabs[number], event - bases[number]);
             if let Some(slot) = self.slot_of(slab, row) {

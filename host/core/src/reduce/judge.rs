@@ -1,5 +1,5 @@
-//! The steps of judgement that need memory, in their order: order, range and subset, quarantine,
-//! fields, de-duplication. What is left goes to the reducer.
+//! The steps of judgement that need memory, in their order: order, quarantine, fields,
+//! de-duplication. What is left goes to the reducer; what a subset leaves out never comes here.
 
 use super::{OnConflict, Outcome, Quarantine, Rules, Stop, StopCause};
 use crate::decode::Reading;
@@ -67,15 +67,11 @@ fn judge_one(
     keys: &mut KeyTable,
     ids: &mut IdTable,
 ) -> Result<(Slot, Option<Outcome>), StopCause> {
-    let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
     let partition = slab.placed.partition;
-    let slot = keys.slot(event.key, key, partition, chosen);
+    let slot = keys.slot(event.key, key, partition);
     let known = keys.get_mut(slot);
     if rules.order == Order::Log && known.home != partition {
         return Err(StopCause::KeyInTwoPartitions { first: known.home });
-    }
-    if !known.chosen {
-        return Ok((slot, Some(Outcome::Filtered)));
     }
     if let Some(entry) = quarantine(slab, event.row, rules)? {
         let _: &Quarantine = entry;

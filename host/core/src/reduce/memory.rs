@@ -46,16 +46,14 @@ impl Shard {
         shards: &mut [Self],
         rows: &KeyRows,
         homes: &[PartitionIndex],
-        rules: &Rules,
         seed: &Seed,
     ) -> Vec<Slot> {
-        let chosen = |key: &[u8]| rules.keys.as_ref().is_none_or(|keys| keys.contains(key));
         let count = shards.len();
         let one = |row: usize| {
             let bytes = rows.keys.get(row);
             let hash = seed.key(bytes);
             let keys = &mut shards[shard_of(hash, count)].keys;
-            let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize], chosen);
+            let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize]);
             keys.set_state(slot, rows.states.get(row));
             let key = keys.get_mut(slot);
             (key.applied, key.highest, key.last) =

@@ -55,8 +55,7 @@ fn times(slabs: &[Decoded], bases: &[u32], outcomes: &[Outcome]) -> Times {
         let rows = slab.events.times.iter().zip(&slab.events.readings);
         let rows = rows.zip(&outcomes[base as usize..]);
         times.add(rows.filter_map(|((&time, reading), outcome)| {
-            let is_timed = matches!(reading, Reading::Ready | Reading::BadField(_));
-            (is_timed && *outcome != Outcome::Filtered).then_some(time)
+            (reading.has_key() && *outcome != Outcome::Filtered).then_some(time)
         }));
     }
     times
@@ -74,6 +73,7 @@ fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<Outcome> {
         outcomes.extend(slab.events.readings.iter().map(|reading| match reading {
             Reading::Ready => Outcome::Applied,
             Reading::Ignored => Outcome::Ignored,
+            Reading::Filtered => Outcome::Filtered,
             Reading::Unreadable(code) | Reading::BadField(code) => Outcome::Malformed(*code),
         }));
     }

@@ -3,7 +3,8 @@
 use crate::dedup::Window;
 use crate::log::{Order, Spot};
 use crate::schema::Column;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::subset::Subset;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What happens when key and id were seen with other content.
@@ -48,8 +49,8 @@ pub struct Rules {
     pub on_trap: OnTrap,
     /// Params of the reducer, one row each.
     pub params: Arc<Vec<Column>>,
-    /// Only these keys; none: all.
-    pub keys: Option<BTreeSet<Vec<u8>>>,
+    /// Which keys are taken.
+    pub subset: Arc<Subset>,
     /// Events taken out.
     pub quarantine: BTreeMap<Spot, Quarantine>,
 }

@@ -9,8 +9,10 @@ use retally_core::dedup::Window;
 use retally_core::digest::Digests;
 use retally_core::log::Order;
 use retally_core::reduce::{Finals, Outcome};
+use retally_core::subset::{Sample, Subset};
 use retally_kit::log::{Partition, rules};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One event as a log may hold it, well-formed or not.
 #[derive(Debug, Clone)]
@@ -208,14 +210,19 @@ proptest! {
     #[test]
     fn a_subset_of_keys_gives_those_keys_what_the_full_run_gives(
         log in log(),
-        chosen in proptest::collection::btree_set(0u8..16, 0..5),
+        named in proptest::collection::btree_set(0u8..16, 0..5),
+        share in proptest::option::of(1u32..900_000),
         how in how(),
     ) {
         let all = fold(&log, &rules(Order::Log), &plain()).expect("it folds");
-        let chosen: BTreeSet<Vec<u8>> =
-            chosen.iter().map(|key| format!("k{key}").into_bytes()).collect();
+        let key = |key: u8| format!("k{key}").into_bytes();
+        let subset = match share.and_then(Sample::of_millionths) {
+            Some(sample) => Subset::Sample(sample),
+            None => Subset::Keys(named.into_iter().map(key).collect()),
+        };
+        let chosen: BTreeSet<_> = (0..16).map(key).filter(|key| subset.takes(key)).collect();
         let mut some = rules(Order::Log);
-        some.keys = Some(chosen.clone());
+        some.subset = Arc::new(subset);
         let part = fold(&log, &some, &how).expect("it folds");
         let expected: BTreeSet<_> = keys_of(&all.finals).intersection(&chosen).cloned().collect();
         prop_assert_eq!(&expected, &keys_of(&part.finals));

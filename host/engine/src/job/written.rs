@@ -90,6 +90,7 @@ mod tests {
             on_trap: job.on_trap,
             params: job.params.iter().map(param).collect(),
             keys: None,
+            sample: None,
             range: Range::default(),
             ledger: Vec::new(),
         };

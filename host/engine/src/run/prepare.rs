@@ -139,14 +139,13 @@ pub(crate) fn prepare<'a, 's>(
 }
 
 fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
-    let keys = settings.keys.as_ref();
     Ok(Rules {
         order: settings.order,
         window: settings.window,
         on_conflict: settings.on_conflict,
         on_trap: settings.on_trap,
         params: Arc::new(params),
-        keys: keys.map(|keys| keys.iter().map(|key| key.clone().into_bytes()).collect()),
+        subset: Arc::new(settings.subset()),
         quarantine: quarantine(&settings.ledger, names)?,
     })
 }
@@ -309,6 +308,7 @@ fn settings(
             job.params.iter().any(|(set, _)| set == name)
         }),
         keys,
+        sample: options.sample,
         range: Range {
             limit: options.limit,
             to: options.to.clone().unwrap_or_default(),

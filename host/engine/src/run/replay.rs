@@ -31,6 +31,7 @@ use retally_core::log::Position;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
 use retally_core::receipt::News;
 use retally_core::reduce::{Finals, Reducer, Shard};
+use retally_core::subset::Sample;
 use retally_sandbox::LogSink;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub struct ReplayOptions {
     pub batch_events: u64,
     /// Only these keys.
     pub keys: Option<Vec<String>>,
+    /// Only a share of all keys; not together with `keys`.
+    pub sample: Option<Sample>,
     /// Only the first so many events of each partition.
     pub limit: Option<u64>,
     /// Go on from a snapshot: a folder of snapshots (its newest) or one snapshot in it.
@@ -100,6 +103,7 @@ impl Default for ReplayOptions {
             host_memory_bytes: None,
             batch_events: BATCH_EVENTS,
             keys: None,
+            sample: None,
             limit: None,
             from_snapshot: None,
             resume: false,

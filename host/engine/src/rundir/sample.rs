@@ -436,6 +436,7 @@ impl Sample {
                 param("strict", Kind::Boolean, Some("true")),
             ],
             keys: (!is_whole).then(|| keys.into_iter().map(text).collect()),
+            sample: None,
             range: if is_whole { Range::default() } else { range },
             ledger,
         }

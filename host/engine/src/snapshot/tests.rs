@@ -34,6 +34,7 @@ fn binding() -> Binding {
                 is_default: false,
             }],
             keys: None,
+            sample: None,
             range: Range::default(),
             ledger: vec![entry("a", 3), entry("a", 50)],
         },

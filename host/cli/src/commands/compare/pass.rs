@@ -6,6 +6,7 @@ use crate::error::Failure;
 use crate::progress::Shown;
 use retally_compare::model::Comparison;
 use retally_compare::sink::DifferenceSink;
+use retally_core::subset::Sample;
 use retally_engine::compare::{CompareError, CompareOptions};
 use retally_engine::job::Resolved;
 use retally_engine::run::{
@@ -35,6 +36,10 @@ pub(super) struct PassArgs {
     /// Only the keys in this file, one a line.
     #[arg(long, value_name = "FILE", requires = "b", help_heading = "Two reducers")]
     keys_file: Option<PathBuf>,
+    /// Only a share of all keys, such as `1%`: the same keys each time.
+    #[arg(long, value_name = "SHARE", requires = "b", help_heading = "Two reducers")]
+    #[arg(conflicts_with_all = ["keys", "keys_file"])]
+    sample: Option<Sample>,
     /// Only the first N events of each partition.
     #[arg(long, value_name = "N", requires = "b", help_heading = "Two reducers")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -74,6 +79,7 @@ impl PassArgs {
             ("--set", !self.set.is_empty()),
             ("--keys", !self.keys.is_empty()),
             ("--keys-file", self.keys_file.is_some()),
+            ("--sample", self.sample.is_some()),
             ("--limit", self.limit.is_some()),
             ("--out", self.out.is_some()),
             ("--replace", self.replace),
@@ -87,6 +93,7 @@ impl PassArgs {
         words.extend(self.set.iter().flat_map(|pair| flag("--set", pair)));
         words.extend(self.keys.iter().flat_map(|key| flag("--keys", key)));
         words.extend(self.keys_file.iter().flat_map(|file| path_flag("--keys-file", file)));
+        words.extend(self.sample.iter().flat_map(|share| flag("--sample", &share.to_string())));
         words.extend(self.limit.iter().flat_map(|limit| flag("--limit", &limit.to_string())));
         words
     }
@@ -153,6 +160,7 @@ impl PassArgs {
         let replay = ReplayOptions {
             batch_events: self.batch,
             keys,
+            sample: self.sample,
             limit: self.limit,
             replace: self.replace,
             ..job::options(self.threads, shown)?

@@ -9,6 +9,7 @@ use crate::progress::Shown;
 use crate::report::replay::{Repeated, nothing_new, print_json, print_text};
 use anyhow::anyhow;
 use retally_core::manifest::Manifest;
+use retally_core::subset::Sample;
 use retally_engine::run::{self, ReplayOptions, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +51,10 @@ pub(crate) struct Args {
     /// Only the keys in this file, one a line.
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
+    /// Only a share of all keys, such as `1%`: the same keys each time, which get exactly what the
+    /// full run gives them.
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["keys", "keys_file"])]
+    sample: Option<Sample>,
     /// Only the first N events of each partition.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -97,8 +102,6 @@ pub(crate) struct Args {
     from: Option<String>,
     #[arg(long, hide = true, value_name = "POSITION")]
     to: Option<String>,
-    #[arg(long, hide = true, value_name = "SHARE")]
-    sample: Option<String>,
     #[arg(long, hide = true)]
     empty_state: bool,
 }
@@ -147,12 +150,12 @@ fn refuse_what_is_to_come(args: &Args) -> Result<(), Failure> {
     let to_come = [
         ("--from", args.from.is_some()),
         ("--to", args.to.is_some()),
-        ("--sample", args.sample.is_some()),
         ("--empty-state", args.empty_state),
     ];
     match to_come.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::usage(anyhow!("{flag} is not built yet"))
-            .hint("--limit and --keys take a part of the log, --from-snapshot goes on from one")),
+        Some((flag, _)) => Err(Failure::usage(anyhow!("{flag} is not built yet")).hint(
+            "--limit, --keys and --sample take a part of the log, --from-snapshot goes on from one",
+        )),
         None => Ok(()),
     }
 }
@@ -162,17 +165,21 @@ fn options(
     repeated: Option<&Manifest>,
     shown: &Arc<Shown>,
 ) -> Result<ReplayOptions, Failure> {
+    let old = repeated.map(|manifest| &manifest.job.settings);
     let keys = match (&args.keys_file, args.keys.is_empty()) {
         (Some(file), _) => Some(super::keys_of(file)?),
         (None, false) => Some(args.keys.clone()),
-        (None, true) => repeated.and_then(|manifest| manifest.job.settings.keys.clone()),
+        (None, true) if args.sample.is_some() => None,
+        (None, true) => old.and_then(|settings| settings.keys.clone()),
     };
-    let limit = || repeated?.job.settings.range.limit;
+    let sample = || if keys.is_none() { old?.sample } else { None };
+    let limit = || old?.range.limit;
     let is_attested =
         |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
     let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
     Ok(ReplayOptions {
         batch_events: args.batch,
+        sample: args.sample.or_else(sample),
         keys,
         limit: args.limit.or_else(limit),
         from_snapshot: absolute(&args.from_snapshot)?,

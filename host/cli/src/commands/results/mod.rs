@@ -41,10 +41,12 @@ fn tell_marks(manifest: &Manifest) {
     let told = [
         (marks.empty_state, "this run began without the state of its first position"),
         (marks.partial, "this run took a part of the log only"),
-        (marks.subset, "this run took some keys only"),
     ];
     for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
         eprintln!("note: {text}");
+    }
+    if marks.subset {
+        eprintln!("note: this run took {}", manifest.job.settings.keys_text());
     }
     let from = manifest.from_snapshot.as_ref();
     if let Some(from) = from.filter(|_| marks.migrated) {

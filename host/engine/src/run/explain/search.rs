@@ -240,6 +240,5 @@ fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
 
 /// Whether an event is of a key, for a reader.
 pub(super) fn is_of(events: &Events, row: usize, key: &[u8]) -> bool {
-    let has_key = matches!(events.readings[row], Reading::Ready | Reading::BadField(_));
-    has_key && events.keys.get(row) == key
+    events.readings[row].has_key() && events.keys.get(row) == key
 }

@@ -8,6 +8,7 @@ use crate::rundir::reader::{Keys, Part, Rows, RunReader};
 use crate::rundir::shape::Table;
 use crate::table::Batch;
 use retally_core::log::{Order, Position};
+use retally_core::subset::Subset;
 use std::collections::{BTreeMap, HashMap};
 
 /// The first thing of each kind that does not fit, as sentences.
@@ -67,11 +68,14 @@ fn without_state(run: &RunReader, table: Table) -> Result<Option<String>, RunDir
 
 /// A key of a run of some keys that is none of them.
 fn beyond_subset(run: &RunReader) -> Result<Option<String>, RunDirError> {
-    let Some(subset) = &run.manifest().job.settings.keys else { return Ok(None) };
+    let subset = run.manifest().job.settings.subset();
+    if subset == Subset::All {
+        return Ok(None);
+    }
     for table in [Table::States, Table::Where] {
         let mut keys = KeysOf::new(run, table)?;
         while let Some(key) = keys.next()? {
-            if subset.binary_search(&key).is_err() {
+            if !subset.takes(key.as_bytes()) {
                 return Ok(Some(format!("the run has key {key:?}, which is none of its subset")));
             }
         }

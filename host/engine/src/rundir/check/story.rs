@@ -167,7 +167,7 @@ impl<'a> Course<'a> {
 
     /// What does not fit, and how many events left no record.
     fn end(mut self) -> (Option<String>, u64) {
-        let is_whole = self.run.manifest().job.settings.keys.is_none();
+        let is_whole = !self.run.manifest().job.settings.is_subset();
         let mut filtered = 0;
         for (taken, next, events) in self.partitions.values() {
             // Without a subset every event has a record, so the last is at the end.

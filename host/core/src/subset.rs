@@ -1,0 +1,168 @@
+//! Which keys a run takes: all, some that are named, or a sample.
+//!
+//! What a key comes to depends on no other key, so a run of some gives each of them exactly what
+//! the run of all does. Events of other keys are left out before anything is kept of them.
+
+use crate::seed::Sip;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// The keys that a run takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Subset {
+    /// All.
+    #[default]
+    All,
+    /// These.
+    Keys(BTreeSet<Vec<u8>>),
+    /// Those of a sample.
+    Sample(Sample),
+}
+
+impl Subset {
+    /// Whether it takes a key.
+    #[inline]
+    pub fn takes(&self, key: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Keys(keys) => keys.contains(key),
+            Self::Sample(sample) => sample.takes(key),
+        }
+    }
+}
+
+/// A share of all keys, in millionths: the same keys in every log, and of two samples the larger
+/// holds all keys of the smaller.
+///
+/// A key is taken when SipHash-2-4 of it, as a fraction of 2^64, is below the share. The hash is
+/// keyed by the 16 bytes `retally sample 1`, and made over the key's length (`u32`, little-endian),
+/// the key, and zeros up to a multiple of eight bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample(u32);
+
+const MILLION: u32 = 1_000_000;
+
+impl Sample {
+    /// So many millionths of all keys; none: not between one and a million.
+    pub fn of_millionths(millionths: u32) -> Option<Self> {
+        (1..=MILLION).contains(&millionths).then_some(Self(millionths))
+    }
+
+    /// The share, in millionths.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it takes a key.
+    #[inline]
+    pub fn takes(self, key: &[u8]) -> bool {
+        const KEY: [u64; 2] = [u64::from_le_bytes(*b"retally "), u64::from_le_bytes(*b"sample 1")];
+        let mut sip = Sip::<2, 4>::new(KEY);
+        sip.text(key);
+        (u128::from(sip.finish()) * u128::from(MILLION)) >> 64 < u128::from(self.0)
+    }
+}
+
+/// As a share in per cent: `1%`, `0.25%`.
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
+        match part {
+            0 => write!(f, "{whole}%"),
+            part => {
+                let part = format!("{part:04}");
+                write!(f, "{whole}.{}%", part.trim_end_matches('0'))
+            }
+        }
+    }
+}
+
+/// A text that is no share of keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no share of the keys; write per cent, such as \"1%\" or \"0.25%\", of at least 0.0001%"
+)]
+pub struct NoSample(String);
+
+impl FromStr for Sample {
+    type Err = NoSample;
+
+    fn from_str(text: &str) -> Result<Self, NoSample> {
+        let no = || NoSample(text.to_owned());
+        let share = text.trim().strip_suffix('%').ok_or_else(no)?.trim_end();
+        let (whole, part) = share.split_once('.').unwrap_or((share, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || whole.len() > 3 || part.len() > 4 || !digits(whole) || !digits(part)
+        {
+            return Err(no());
+        }
+        let millionths = format!("{whole}{part:0<4}").parse().map_err(|_| no())?;
+        Self::of_millionths(millionths).ok_or_else(no)
+    }
+}
+
+impl serde::Serialize for Sample {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Sample {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_read_as_it_is_written() {
+        for (text, millionths, shown) in [
+            ("1%", 10_000, "1%"),
+            ("0.25%", 2_500, "0.25%"),
+            ("100%", MILLION, "100%"),
+            ("00.0001 %", 1, "0.0001%"),
+            ("33.3300%", 333_300, "33.33%"),
+        ] {
+            let sample: Sample = text.parse().unwrap();
+            assert_eq!((sample.millionths(), sample.to_string().as_str()), (millionths, shown));
+        }
+        for text in ["", "1", "%", "0%", "0.00001%", "101%", "-1%", "1e2%", ".5%", "1,5%"] {
+            assert!(text.parse::<Sample>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sample_takes_its_share_and_a_larger_one_all_of_it() {
+        let [small, large] = ["1%", "20%"].map(|text| text.parse::<Sample>().unwrap());
+        let keys = (0..100_000).map(|n| format!("acct-{n}").into_bytes());
+        let (mut of_small, mut of_large) = (0, 0);
+        for key in keys {
+            of_small += u32::from(small.takes(&key));
+            of_large += u32::from(large.takes(&key));
+            assert!(large.takes(&key) || !small.takes(&key));
+        }
+        // Far beyond what chance would do: five standard deviations are 157 and 632.
+        assert!(of_small.abs_diff(1_000) < 157 && of_large.abs_diff(20_000) < 632);
+    }
+
+    /// SipHash-2-4 as others have it, so that anybody can tell who is in a sample.
+    #[test]
+    fn the_hash_is_the_public_one() {
+        use std::hash::Hasher;
+        for key in ["", "a", "acct-1", "acct-123456789"] {
+            let mut bytes = (key.len() as u32).to_le_bytes().to_vec();
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            let mut public = siphasher::sip::SipHasher24::new_with_key(b"retally sample 1");
+            public.write(&bytes);
+            let part = (u128::from(public.finish()) * u128::from(MILLION)) >> 64;
+            let (below, above) = (Sample(part as u32), Sample(part as u32 + 1));
+            assert!(!below.takes(key.as_bytes()) && above.takes(key.as_bytes()), "{key}");
+        }
+    }
+}
