@@ -29,5 +29,7 @@ pub mod snapshot;
 pub mod source;
 pub mod store;
 pub mod table;
+mod threads;
 
 pub use cancel::{Cancel, Waiting};
+pub use threads::ThreadError;

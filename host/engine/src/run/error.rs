@@ -7,6 +7,7 @@ use crate::ledger::LedgerError;
 use crate::log::LogError;
 use crate::sink::SinkError;
 use crate::snapshot::SnapshotError;
+use crate::threads::ThreadError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
@@ -157,12 +158,9 @@ pub enum RunError {
         /// What to do.
         advice: String,
     },
-    /// The machine gives no thread.
-    #[error(
-        "this machine does not give a thread: {0}; ask for fewer with `--threads`, or raise the \
-         limit of processes (`ulimit -u`, the container's)"
-    )]
-    Thread(std::io::Error),
+    /// A thread that was not given, or that panicked.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
     /// The machine did not give what a call needs.
     #[error("stopped: this machine did not give what the sandbox needs: {0}")]
     Machine(String),
@@ -175,9 +173,6 @@ pub enum RunError {
     /// Somebody asked the run to stop.
     #[error("stopped on request; nothing that looks finished is left behind")]
     Cancelled,
-    /// A thread of the run panicked.
-    #[error("a thread of the run panicked: this is a fault of Retally; please report it")]
-    Panicked,
     /// Something that cannot be, was.
     #[error("{0}: this is a fault of Retally; please report it")]
     Internal(String),

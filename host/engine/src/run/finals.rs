@@ -9,14 +9,12 @@ use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Lane, lock};
 use super::stages::{Stage, Stages};
-use super::threads::spawn;
+use crate::threads::{Numbers, join, share_out, spawn};
 use retally_core::limits::{CALL_KEYS_MAX, CALL_STATES_BYTES};
 use retally_core::reduce::{Fault, Finals, Instance, KeyFault, KeyRef, Shard, sorted_keys};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
 
 type Derived = (usize, Result<Finals, RunError>);
 
@@ -35,7 +33,6 @@ pub(super) fn all(
 ) -> Result<(), RunError> {
     let keys = sorted_keys(shards);
     let pieces = pieces(&keys, shards);
-    let next = AtomicUsize::new(0);
     let (derived, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
     // What depends on the machine ends the calls of the others at once: none is the first of all.
@@ -52,32 +49,22 @@ pub(super) fn all(
             _ => Some(derived.map_err(RunError::from)),
         }
     };
-    let take = || {
-        let piece = next.fetch_add(1, Ordering::Relaxed);
-        (piece < pieces.len() && !halt.is_halted()).then_some(piece)
+    let (one, count) = (&one, pieces.len());
+    let work = move |numbers: &Numbers| {
+        derive(|| numbers.take().filter(|_| !halt.is_halted()), one, &derived)
     };
-    let written = std::thread::scope(|scope| {
-        let mut workers: Vec<ScopedJoinHandle<'_, Stages>> = Vec::new();
-        for _ in 0..threads {
-            let derived = derived.clone();
-            workers.push(spawn(scope, || derive(take, one, derived))?);
-        }
-        drop(derived);
-        workers.push(spawn(scope, || digest_in_order(any_order, digest, digested))?);
-        // What was derived ahead of an error is dropped with the receiver, and the threads end.
-        let mut written = Ok(());
-        for finals in &in_order {
-            written = finals.and_then(|finals| write(finals, stages));
-            if written.is_err() {
-                break;
-            }
-        }
-        drop(in_order);
-        for worker in workers {
-            stages.add(&worker.join().map_err(|_| RunError::Panicked)?);
-        }
-        written
-    });
+    let lead = |_: &Numbers| {
+        std::thread::scope(|scope| {
+            let digests = spawn(scope, || digest_in_order(any_order, digest, digested))?;
+            // What was derived ahead of an error is dropped with the receiver; the threads end.
+            let written = in_order.iter().try_for_each(|finals| write(finals?, stages));
+            drop(in_order);
+            Ok::<_, RunError>((written, join(digests)?))
+        })
+    };
+    let (done, led) = share_out(threads, count, work, lead)?;
+    let (written, own) = led?;
+    done.iter().chain([&own]).for_each(|own| stages.add(own));
     match over.into_inner().unwrap_or_else(PoisonError::into_inner).flatten() {
         Some(error) => Err(error),
         None if halt.is_halted() => written.and(Err(RunError::Cancelled)),
@@ -103,7 +90,7 @@ fn pieces<'k>(keys: &'k [KeyRef], shards: &[&Shard]) -> Vec<&'k [KeyRef]> {
 fn derive(
     take: impl Fn() -> Option<usize>,
     one: impl Fn(usize, &mut Option<Box<dyn Instance>>) -> Option<Result<Finals, RunError>>,
-    out: SyncSender<Derived>,
+    out: &SyncSender<Derived>,
 ) -> Stages {
     let (mut stages, mut instance) = (Stages::default(), None);
     while let Some(piece) = take() {

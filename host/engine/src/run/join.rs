@@ -13,8 +13,8 @@ use super::prepare::Prepared;
 use super::results::Results;
 use super::stages::{Stage, Stages};
 use super::stopped::named;
-use super::threads::spawn;
 use crate::compare::CompareError;
+use crate::threads::{self, spawn};
 use retally_compare::model::{Presence, Sets};
 use retally_compare::sink::DifferenceSink;
 use retally_compare::{KeyFacts, Rows, SideOf, Sorted, Tally};
@@ -59,11 +59,11 @@ pub(crate) fn join(
         let join = Join { prepared, firsts: &firsts, shards, tally, sink };
         let sides = (Cursor::new(from_a, results_a), Cursor::new(from_b, results_b));
         let joined = stages.time(Stage::Compare, || join.all(sides));
-        Ok((joined, threads.map(std::thread::ScopedJoinHandle::join)))
+        Ok((joined, threads.map(threads::join)))
     })?;
     let mut failed = Vec::new();
     for result in derived {
-        let (own, result) = result.map_err(|_| RunError::Panicked)?;
+        let (own, result) = result?;
         stages.add(&own);
         failed.extend(result.err());
     }

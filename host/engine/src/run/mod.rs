@@ -35,7 +35,6 @@ mod schedule;
 mod sequence;
 mod stages;
 mod stopped;
-mod threads;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

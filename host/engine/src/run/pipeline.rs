@@ -12,11 +12,11 @@ use super::memory::{Memory, Weighed};
 use super::schedule::{Ended, Schedule, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
-use super::threads;
 use super::turns::{Policy, Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::limits::FORETOLD_TIMES;
 use crate::log::{Log, Partition};
+use crate::threads::{ThreadError, spawn};
 use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
@@ -89,8 +89,8 @@ impl Pipeline<'_, '_> {
         let _waiting = self.cancel.wakes(Waker::from(shared.bell.clone()));
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
-                if let Err(error) = threads::spawn(scope, || self.work(&shared)) {
-                    lock(&shared.schedule).fail(error);
+                if let Err(error) = spawn(scope, || self.work(&shared)) {
+                    lock(&shared.schedule).fail(error.into());
                     break;
                 }
             }
@@ -302,7 +302,7 @@ struct Alarm<'a>(&'a Shared);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
-        lock(&self.0.schedule).fail(RunError::Panicked);
+        lock(&self.0.schedule).fail(ThreadError::Panicked.into());
         self.0.bell.ring();
     }
 }

@@ -50,6 +50,7 @@ pub(crate) use writer::{RunWriter, complete};
 
 use crate::store::StoreError;
 use crate::table::TableError;
+use crate::threads::ThreadError;
 use retally_core::digest::KeyTreeError;
 use retally_core::manifest::ManifestError;
 use std::path::PathBuf;
@@ -115,6 +116,9 @@ pub enum RunDirError {
     /// Keys that do not fit together.
     #[error("the keys cannot be digested: {0}")]
     Keys(#[from] KeyTreeError),
+    /// A thread that was not given, or that panicked.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
 }
 
 impl RunDirError {

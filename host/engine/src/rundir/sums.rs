@@ -7,13 +7,12 @@
 use super::RunDirError;
 use crate::limits::{RUN_HASHED_AHEAD, RUN_HASHED_BYTES};
 use crate::store::Unfinished;
-use crate::table::TableError;
+use crate::threads::ThreadError;
 use retally_core::digest::Hash;
 use retally_core::manifest::RunFile;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -28,15 +27,11 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Nothing is written yet. `shown`: how messages call the folder.
-    pub(super) fn begin(shown: &str) -> Result<Self, RunDirError> {
+    /// Nothing is written yet.
+    pub(super) fn begin() -> Result<Self, RunDirError> {
         let (to, pieces) = sync_channel(RUN_HASHED_AHEAD);
         let hashing = std::thread::Builder::new().spawn(move || hash(&pieces));
-        let hashing = hashing.map_err(|error| {
-            let (verb, path) = ("start a thread to hash", PathBuf::from(shown));
-            TableError::Io { verb, path, error }
-        })?;
-        Ok(Self { names: Vec::new(), to, hashing })
+        Ok(Self { names: Vec::new(), to, hashing: hashing.map_err(ThreadError::NotGiven)? })
     }
 
     /// Hashes what is written to `out`, the file of this name.

@@ -6,15 +6,14 @@ use super::shape::{AUDIT, MANIFEST, SIGNATURE};
 use crate::limits::{VERIFY_THREADS, WRITE_BUFFER_BYTES};
 use crate::store::{self, Folder, Meta};
 use crate::table::TableError;
+use crate::threads::each;
 use retally_core::digest::Hash;
 use retally_core::manifest::RunFile;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek};
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Files that were what the manifest says, and what the system told of them then: one that was
@@ -94,51 +93,37 @@ impl RunReader {
     /// The first that is not.
     pub fn verify(&self) -> Result<(), RunDirError> {
         let Some(verified) = &self.verified else { return Ok(()) };
-        let each = |file: &RunFile| {
+        let one = |file: &RunFile| {
             let path = self.dir.join(&file.path);
             let open = regular(&path).map_err(|error| failed("open", &path, error))?;
             verified.file(self, &file.path, &open)
         };
-        self.of_each(each).into_iter().collect()
+        self.of_each(one).map(|_| ())
     }
 
     /// How the files differ from what the manifest says of them, as sentences.
-    pub(super) fn changed_files(&self) -> Vec<String> {
-        let each = |file: &RunFile| {
+    pub(super) fn changed_files(&self) -> Result<Vec<String>, RunDirError> {
+        let one = |file: &RunFile| {
             let path = self.dir.join(&file.path);
             let found = match regular(&path) {
                 Ok(open) => difference(file, &open, &path).map_err(|error| error.to_string()),
                 Err(error) => Ok(Some(error.to_string())),
             };
-            let found = found.unwrap_or_else(Some)?;
-            Some(format!("{} is not the file that the manifest lists: {found}", file.path))
+            let told =
+                |found| format!("{} is not the file that the manifest lists: {found}", file.path);
+            Ok(found.unwrap_or_else(Some).map(told))
         };
-        self.of_each(each).into_iter().flatten().collect()
+        Ok(self.of_each(one)?.into_iter().flatten().collect())
     }
 
     /// Does something with every listed file, on a few threads: hashing waits for the disk or for
     /// one core. In the order of the list.
-    fn of_each<T: Send>(&self, each: impl Fn(&RunFile) -> T + Sync) -> Vec<T> {
-        let (files, next) = (&self.manifest().files, AtomicUsize::new(0));
-        let work = || {
-            let mut done = Vec::new();
-            while let Some((at, file)) =
-                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, files.get(at)?)))
-            {
-                done.push((at, each(file)));
-            }
-            done
-        };
-        let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-            let threads = (0..VERIFY_THREADS.min(files.len())).map(|_| scope.spawn(work));
-            let threads: Vec<_> = threads.collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-            };
-            threads.into_iter().flat_map(join).collect()
-        });
-        all.sort_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, done)| done).collect()
+    fn of_each<T: Send>(
+        &self,
+        one: impl Fn(&RunFile) -> Result<T, RunDirError> + Sync,
+    ) -> Result<Vec<T>, RunDirError> {
+        let files = &self.manifest().files;
+        each(VERIFY_THREADS, files.len(), |at| one(&files[at]))
     }
 
     /// The bytes of the manifest as it was read: what a signature is over.

@@ -8,6 +8,7 @@ use super::sums::Sums;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
 use crate::store::{Claim, Entry, EntryKind, Filling, Folder, MARK};
 use crate::table::{Digits, NewRows, TableError};
+use crate::threads::{join, spawn};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::{Manifest, RunFile as FileHash};
@@ -15,7 +16,6 @@ use retally_core::reduce::{Block, EmitRows, Finals, Outcome, Refused};
 use retally_core::schema::{Description, Spans};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 
 /// A run directory that is not finished yet: none of its files is there. Dropped, it leaves a
@@ -123,7 +123,7 @@ impl RunWriter {
         let claim = Self::claim(folder, replace)?;
         let mut maker = RowMaker::new(description, partitions);
         maker.shape.history = history.is_some();
-        let mut sums = Sums::begin(&folder.show(""))?;
+        let mut sums = Sums::begin()?;
         let (shape, digits) = (&maker.shape, Digits::Narrow);
         let mut create = |table| RunFile::create(folder, &mut sums, shape, table, digits);
         if let Some(history) = history {
@@ -200,9 +200,9 @@ impl RunWriter {
         let (views, states) = (&mut self.views, &mut self.states);
         std::thread::scope(|scope| {
             let of_states = || states.write(state_rows(keys, states_of, applied, times));
-            let states = scope.spawn(of_states);
+            let states = spawn(scope, of_states)?;
             let written = views.write(rows);
-            written.and(states.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            written.and(join(states)?)
         })
     }
 
@@ -220,9 +220,9 @@ impl RunWriter {
         // Making files durable is mostly waiting.
         std::thread::scope(|scope| {
             let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
-            let ended = tables.map(|table| scope.spawn(|| table.finish()));
-            let ended = ended.map(|end| end.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            ended.into_iter().collect::<Result<(), RunDirError>>()
+            let end = |table: RunFile| spawn(scope, || table.finish());
+            let ended: Result<Vec<_>, _> = tables.into_iter().map(end).collect();
+            ended?.into_iter().try_for_each(|end| join(end)?)
         })?;
         Ok((self.sums.end(), self.claim))
     }

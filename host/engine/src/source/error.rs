@@ -3,6 +3,7 @@
 
 use crate::log::LogError;
 use crate::store::StoreError;
+use crate::threads::ThreadError;
 
 /// What a store says, in the words of a log.
 impl From<StoreError> for LogError {
@@ -16,6 +17,12 @@ impl From<StoreError> for LogError {
             other if other.is_usage() => Self::usage(other),
             other => Self::new(other),
         }
+    }
+}
+
+impl From<ThreadError> for LogError {
+    fn from(error: ThreadError) -> Self {
+        Self::new(error)
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) use objects::named_partition;
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
+use crate::threads::each;
 use arrow_array::RecordBatch;
 use json::JsonReader;
 use locate::Place;
@@ -45,7 +46,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 /// The format of a log.
@@ -225,11 +225,11 @@ impl Log for Source {
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
-        self.each(threads, |number| self.fingerprint(number))
+        each(threads, self.objects.len(), |number| self.fingerprint(number))
     }
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
-        let all = self.each(threads, |number| {
+        let all = each(threads, self.objects.len(), |number| {
             let own = &reached[number];
             self.receipt(number, own)
         })?;
@@ -248,50 +248,13 @@ impl Log for Source {
             let receipt = by_name.get(self.partitions[number].name.as_str()).copied();
             self.standing(number, receipt, every_byte)
         };
-        self.each(threads, standing).map(Some)
+        each(threads, self.objects.len(), standing).map(Some)
     }
 
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
         Some(Arc::new(self.without(kept)))
     }
 }
-
-impl Source {
-    /// Asks something of every object, on so many threads.
-    fn each<T: Send>(
-        &self,
-        threads: usize,
-        ask: impl Fn(usize) -> Result<T, LogError> + Sync,
-    ) -> Result<Vec<T>, LogError> {
-        let next = AtomicUsize::new(0);
-        let count = self.objects.len();
-        let share = || -> Result<Vec<(usize, T)>, LogError> {
-            let mut done = Vec::new();
-            loop {
-                match next.fetch_add(1, Ordering::Relaxed) {
-                    number if number < count => done.push((number, ask(number)?)),
-                    _ => return Ok(done),
-                }
-            }
-        };
-        let mut all = std::thread::scope(|scope| -> Result<Vec<_>, LogError> {
-            let start = |_| std::thread::Builder::new().spawn_scoped(scope, share);
-            let threads = threads.clamp(1, count.max(1));
-            let threads: std::io::Result<Vec<_>> = (0..threads).map(start).collect();
-            let threads = threads.map_err(|e| LogError::new(format!("no thread: {e}")))?;
-            let mut all = Vec::with_capacity(count);
-            for thread in threads {
-                all.extend(thread.join().map_err(|_| LogError::new(PANICKED))??);
-            }
-            Ok(all)
-        })?;
-        all.sort_unstable_by_key(|&(number, _)| number);
-        Ok(all.into_iter().map(|(_, told)| told).collect())
-    }
-}
-
-const PANICKED: &str =
-    "a thread that read the log panicked: this is a fault of Retally; please report it";
 
 /// What a feed gives that never waits.
 fn piece(next: Result<Option<Slab>, LogError>) -> Poll<Result<Option<Piece>, LogError>> {

@@ -7,12 +7,11 @@ use crate::limits::SLABS_AHEAD;
 use crate::log::{Feed, Follow, Log, Part, Piece};
 use crate::run::RunError;
 use crate::run::prepare::Prepared;
-use crate::run::threads::spawn;
+use crate::threads::{Numbers, share_out};
 use retally_core::decode::{Decoder, Events, Lines, Placed, Reading, Slab};
 use retally_core::log::Offsets;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is searched, and for what.
@@ -42,6 +41,16 @@ struct Searched {
 
 type Result<T> = std::result::Result<T, RunError>;
 
+/// Says that a part is over, also where its thread panics, with an empty answer: a sender outlives
+/// its part.
+struct Over<'a>(&'a SyncSender<Result<Searched>>);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.send(Ok(Searched::default()));
+    }
+}
+
 impl<'a> Search<'a> {
     fn log(&self) -> &'a dyn Log {
         self.prepared.source.as_ref()
@@ -62,29 +71,24 @@ impl<'a> Search<'a> {
         let parts: Vec<usize> = (0..all.len()).filter(wanted).collect();
         let (senders, receivers): (Vec<_>, Vec<_>) =
             parts.iter().map(|_| sync_channel(SLABS_AHEAD)).unzip();
-        let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let senders: Vec<SyncSender<Result<Searched>>> = senders;
-        let work = || {
+        let senders: &Vec<SyncSender<Result<Searched>>> = &senders;
+        let work = |numbers: &Numbers| {
             let mut decoder = Decoder::new(self.prepared.plan.clone());
-            while !over.load(Ordering::Relaxed) {
-                let number = next.fetch_add(1, Ordering::Relaxed);
+            while let Some(number) = numbers.take() {
                 let (Some(&part), Some(to)) = (parts.get(number), senders.get(number)) else {
                     return;
                 };
+                let _over = Over(to);
                 self.part(part, &mut decoder, to);
-                // An empty answer says that the part is over: a sender outlives its part.
-                let _ = to.send(Ok(Searched::default()));
             }
         };
-        std::thread::scope(|scope| {
-            for _ in 0..self.prepared.options.threads().min(parts.len()) {
-                spawn(scope, work)?;
-            }
+        let lead = |numbers: &Numbers| {
             // The receivers end with it: whoever waits to be heard is told that nobody listens.
             let result = self.collect(&parts, receivers, passed, take, done);
-            over.store(true, Ordering::Relaxed);
+            numbers.close();
             result
-        })
+        };
+        share_out(self.prepared.options.threads(), parts.len(), work, lead)?.1
     }
 
     fn collect(

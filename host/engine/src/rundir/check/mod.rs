@@ -71,7 +71,7 @@ impl CheckReport {
 pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let run = RunReader::as_it_stands(dir)?;
     let mut findings = of_manifest(&run);
-    findings.extend(run.changed_files());
+    findings.extend(run.changed_files()?);
     findings.extend(stray_findings(&run)?);
     findings.extend(statistics::findings(&run));
     findings.extend(told(times::finding(&run)).unwrap_or_else(Some));
