@@ -71,6 +71,18 @@ fn limits_stop_the_run_with_the_line_for_the_ledger() -> Result<()> {
 }
 
 #[test]
+fn of_many_events_that_never_return_the_first_is_named_whatever_the_threads_do() -> Result<()> {
+    let project = Project::new("chameleon")?;
+    project.edit_job("[output]", "[limits]\ndeadline = \"1s\"\n\n[output]")?;
+    let does = |n: u64| if n < 30 { "ok" } else { "loop" };
+    project.write("log/a.jsonl", (0..60).map(|n| line(n, does(n))).collect::<String>())?;
+    let ran = project.run(&["replay", "--threads", "8"])?;
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped at event a:30 "), "{}", ran.stderr);
+    Ok(())
+}
+
+#[test]
 fn a_trap_of_a_used_instance_is_not_laid_at_the_events_door() -> Result<()> {
     let project = Project::new("chameleon")?;
     let text: String = (0..20_000).map(|n| line(n, "trap-on-reuse")).collect();

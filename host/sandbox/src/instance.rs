@@ -140,6 +140,10 @@ impl Instance for WasmInstance {
         self.store.data_mut().meter.halt_when(halt);
     }
 
+    fn hurry(&mut self, parts: u32) {
+        self.store.data_mut().meter.hurry(parts);
+    }
+
     fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
         self.call(|store, world| convert::with_batch(batch, |b| world.call_apply(store, b)))
             .map(convert::outcome)

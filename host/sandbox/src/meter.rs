@@ -31,6 +31,8 @@ pub(crate) struct Meter {
     memory_used: usize,
     elements_used: u64,
     deadline: Duration,
+    /// How much of it a call may take.
+    allowed: Duration,
     began: Duration,
     halt: Option<Halt>,
 }
@@ -38,7 +40,13 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(memory_max: usize, deadline: Duration) -> Self {
         let (began, halt) = (Duration::ZERO, None);
-        Self { memory_max, memory_used: 0, elements_used: 0, deadline, began, halt }
+        let allowed = deadline;
+        Self { memory_max, memory_used: 0, elements_used: 0, deadline, allowed, began, halt }
+    }
+
+    /// From now on a call may take one of so many equal parts of the deadline.
+    pub(crate) fn hurry(&mut self, parts: u32) {
+        self.allowed = self.deadline / parts.max(1);
     }
 
     pub(crate) fn halt_when(&mut self, halt: Halt) {
@@ -55,10 +63,10 @@ impl Meter {
             return Err(Halted.into());
         }
         let used = cpu::thread_time().saturating_sub(self.began);
-        if used < self.deadline {
+        if used < self.allowed {
             return Ok(());
         }
-        let message = format!("one call took more than {:?} of CPU time", self.deadline);
+        let message = format!("one call took more than {:?} of CPU time", self.allowed);
         Err(LimitHit { which: Limit::Deadline, message }.into())
     }
 

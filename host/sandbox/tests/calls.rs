@@ -258,6 +258,15 @@ fn a_call_without_end_ends_with_its_run() {
 }
 
 #[test]
+fn a_call_in_a_hurry_may_take_a_part_of_the_deadline() {
+    let reducer = chameleon(&sandbox_with(|config| config.deadline = Duration::from_secs(3_600)));
+    let mut instance = reducer.open().unwrap();
+    instance.hurry(3_600_000);
+    let fault = instance.apply(&events(&["loop"])).unwrap_err();
+    assert_eq!(fault.to_string(), "limit: deadline: one call took more than 1ms of CPU time");
+}
+
+#[test]
 fn instances_run_on_several_threads_at_once() {
     let reducer = chameleon(&sandbox());
     let results: Vec<Answer> = std::thread::scope(|scope| {

@@ -36,10 +36,13 @@ pub use shared::{Shared, SharedEmits};
 
 use compare::Call;
 use details::Details;
-use half::Half;
+use half::{Half, stop_at};
 use retally_core::fold::Recipe;
 use retally_core::reduce::steps::{Taken, gather};
-use retally_core::reduce::{Folded, Instance, Probe, Reducer, Rules, Shard, Step, Stop, Trace};
+use retally_core::reduce::{
+    Fault, Folded, Instance, Manner, NoProbe, Probe, Reducer, Rules, Shard, Step, Stop, StopCause,
+    Trace, Undone, Unsure,
+};
 use retally_core::schema::Description;
 use retally_core::shard::Decoded;
 use retally_core::state::Slot;
@@ -66,6 +69,18 @@ pub struct PairShard {
     records: Records,
     details: Details,
     imprints: Imprints,
+    /// Its share of the batch at hand, if that is judged and not folded.
+    begun: Option<Box<Begun>>,
+}
+
+/// A share of a batch that is judged on both sides and not folded.
+#[derive(Debug, Default)]
+struct Begun {
+    judged: [Folded; 2],
+    taken: [Vec<Taken>; 2],
+    stops: Stops,
+    /// What an attempt to fold it left to know, of each part and side.
+    faults: [[Option<Fault>; 2]; 2],
 }
 
 /// How often imprints told that a key has not parted, and how often the views had to.
@@ -98,7 +113,8 @@ impl PairShard {
     /// Nothing seen yet.
     pub fn new(a: &Description, b: &Description) -> Self {
         let details = Details::new([a, b]);
-        Self { records: Records::default(), details, imprints: Imprints::default() }
+        let (records, imprints) = (Records::default(), Imprints::default());
+        Self { records, details, imprints, begun: None }
     }
 
     /// Folds this shard's events of a batch on both sides. `slabs`: those of each side; of twins
@@ -106,32 +122,41 @@ impl PairShard {
     ///
     /// # Errors
     /// The side and its [`Stop`]: of all events with which one of the two cannot go on the first in
-    /// log order. The shard is of no use then.
+    /// log order. The shard is of no use then. Where it is only [slow](Undone::Slow) the same batch
+    /// can be folded once more.
     pub fn fold(
         &mut self,
         shared: &Shared,
         sides: &mut [Side<'_>; 2],
         slabs: [&[Decoded]; 2],
-        level: u8,
+        (level, manner): (u8, Manner),
         probe: &mut impl Probe,
-    ) -> Result<BothFolded, (usize, Stop)> {
+    ) -> Result<BothFolded, Undone<(usize, Stop)>> {
         self.details.prune(level);
-        let result = self.steps(shared, sides, slabs, probe);
+        let begun = self.begun.take();
+        let begun = begun.unwrap_or_else(|| self.begin_with(shared, sides, slabs, probe));
+        let result = self.steps(shared, sides, slabs, begun, manner, probe);
         probe.enter(None);
         result
     }
 
-    fn steps(
+    /// Judges its events of a batch, if they are not judged yet.
+    pub fn begin(&mut self, shared: &Shared, sides: &mut [Side<'_>; 2], slabs: [&[Decoded]; 2]) {
+        let begun = self.begun.take();
+        let begin = || self.begin_with(shared, sides, slabs, &mut NoProbe);
+        self.begun = Some(begun.unwrap_or_else(begin));
+    }
+
+    fn begin_with(
         &mut self,
         shared: &Shared,
         sides: &mut [Side<'_>; 2],
         slabs: [&[Decoded]; 2],
         probe: &mut impl Probe,
-    ) -> Result<BothFolded, (usize, Stop)> {
+    ) -> Box<Begun> {
         let twins = shared.twins;
-        let mut judged: [Folded; 2] = Default::default();
-        let mut stops = Stops::default();
-        let mut taken: [Vec<Taken>; 2] = Default::default();
+        let mut begun = Box::<Begun>::default();
+        let Begun { judged, taken, stops, .. } = &mut *begun;
         for side in 0..if twins { 1 } else { 2 } {
             let Side { shard, rules, .. } = &mut sides[side];
             let (list, stop) = shard.judged(slabs[side], rules, &mut judged[side], probe);
@@ -145,25 +170,69 @@ impl PairShard {
             b.shard.note_others(slabs[1], &judged[1].outcomes);
         }
         self.records.follow(twins, [&sides[0].shard.keys, &sides[1].shard.keys]);
-        let mut folded: BothFolded = Default::default();
-        let parts = self.split(twins, taken);
-        for (taken, traced) in parts.into_iter().zip([true, false]) {
-            let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
+        begun
+    }
+
+    /// Its share of the batch that it [began](Self::begin), on both sides.
+    pub fn unsure<'a>(&'a self, shared: &'a Shared, shards: [&'a Shard; 2]) -> Vec<Unsure<'a>> {
+        let Some(begun) = self.begun.as_deref() else { return Vec::new() };
+        let of = |lane: usize| {
+            let taken = &begun.taken[if shared.twins { 0 } else { lane }];
+            let looked = move |slot| {
+                let record = self.records.of(shared.twins, lane, slot);
+                !self.records.get(record).is_parted()
+            };
+            let stop = begun.stops.0.as_ref().filter(|(side, _)| *side == lane);
+            let (keys, stop) = (&shards[lane].keys, stop.map(|(_, stop)| stop));
+            Unsure { lane, keys, taken, stop, looked: Box::new(looked) }
+        };
+        vec![of(0), of(1)]
+    }
+
+    fn steps(
+        &mut self,
+        shared: &Shared,
+        sides: &mut [Side<'_>; 2],
+        slabs: [&[Decoded]; 2],
+        mut begun: Box<Begun>,
+        manner: Manner,
+        probe: &mut impl Probe,
+    ) -> Result<BothFolded, Undone<(usize, Stop)>> {
+        let mut stops = begun.stops.clone();
+        let mut called = Vec::new();
+        for (part, taken) in self.split(shared.twins, &begun.taken).into_iter().enumerate() {
+            let traced = part == 0;
             let has_work = taken.iter().any(|list| !list.is_empty());
-            if !has_work && (twins || !traced) {
+            if !has_work && (shared.twins || !traced) {
                 continue;
             }
-            let traces = self.traces(shared, traced);
-            let halves = halves(shared, sides, slabs, taken, traces, &mut stops, probe);
-            if traced && stops.0.is_none() {
-                let both = [&halves[0], &halves[1]];
-                self.compare(&Call { shared, slabs, outcomes }, sides, both, probe)?;
+            let how = Part { shared, slabs, traces: self.traces(shared, traced), manner };
+            match how.fold(sides, taken, &mut begun.faults[part], &mut stops, probe) {
+                Ok(both) => called.push((traced, both)),
+                Err(undone) => {
+                    // Nothing was kept yet, so that all of it can be folded once more.
+                    self.begun = Some(begun);
+                    return Err(undone);
+                }
             }
-            for (side, half) in halves.into_iter().enumerate() {
+        }
+        stops.first().map_err(Undone::Stopped)?;
+        let judged = begun.judged;
+        let mut folded: BothFolded = Default::default();
+        for (traced, both) in called {
+            for ((half, side), slabs) in both.iter().zip(sides.iter_mut()).zip(slabs) {
+                half.keep(side, slabs, probe);
+            }
+            if traced {
+                let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
+                let call = Call { shared, slabs, outcomes };
+                let compared = self.compare(&call, sides, [&both[0], &both[1]], probe);
+                compared.map_err(Undone::Stopped)?;
+            }
+            for (side, half) in both.into_iter().enumerate() {
                 folded[side].push(half.finish(slabs[side]));
             }
         }
-        stops.first()?;
         let outcomes = [0, 1].map(|side: usize| judged[side].outcomes.as_slice());
         self.count_outcomes(&Call { shared, slabs, outcomes }, sides);
         for (side, judged) in judged.into_iter().enumerate() {
@@ -182,10 +251,10 @@ impl PairShard {
     }
 
     /// Events of keys that have not parted, and of those that have.
-    fn split(&self, twins: bool, taken: [Vec<Taken>; 2]) -> [[Vec<Taken>; 2]; 2] {
+    fn split(&self, twins: bool, taken: &[Vec<Taken>; 2]) -> [[Vec<Taken>; 2]; 2] {
         let mut parts: [[Vec<Taken>; 2]; 2] = Default::default();
-        for (side, list) in taken.into_iter().enumerate() {
-            for event in list {
+        for (side, list) in taken.iter().enumerate() {
+            for &event in list {
                 let record = self.records.of(twins, side, event.slot);
                 let part = usize::from(self.records.get(record).is_parted());
                 parts[part][side].push(event);
@@ -228,36 +297,80 @@ impl PairShard {
     }
 }
 
-/// Groups and folds one part of the events on both sides.
-fn halves(
-    shared: &Shared,
-    sides: &mut [Side<'_>; 2],
-    slabs: [&[Decoded]; 2],
-    taken: [Vec<Taken>; 2],
+/// How a part of the events is folded.
+struct Part<'a> {
+    shared: &'a Shared,
+    slabs: [&'a [Decoded]; 2],
     traces: [Trace; 2],
-    stops: &mut Stops,
-    probe: &mut impl Probe,
-) -> [Half; 2] {
-    let group = |side: &mut Side<'_>, slabs, taken: Vec<Taken>, probe: &mut _| {
-        Probe::enter(probe, Some(Step::Gather));
-        let description = side.reducer.description();
-        let grouped = gather(description, slabs, side.rules, &mut side.shard.keys, &taken);
-        Half::new(taken, grouped)
-    };
-    let [a, b] = sides;
-    let ([taken_a, taken_b], [trace_a, trace_b]) = (taken, traces);
-    let mut first = group(a, slabs[0], taken_a, probe);
-    stops.add(0, first.fold(a, slabs[0], trace_a, probe));
-    let mut second = match shared.twins {
-        true => first.lend(b),
-        false => group(b, slabs[1], taken_b, probe),
-    };
-    stops.add(1, second.fold(b, slabs[1], trace_b, probe));
-    [first, second]
+    manner: Manner,
+}
+
+impl Part<'_> {
+    /// Groups and folds the events on both sides, and keeps nothing of it. Stops of the two are
+    /// added to `stops`.
+    fn fold(
+        &self,
+        sides: &mut [Side<'_>; 2],
+        [taken_a, taken_b]: [Vec<Taken>; 2],
+        faults: &mut [Option<Fault>; 2],
+        stops: &mut Stops,
+        probe: &mut impl Probe,
+    ) -> Result<[Half; 2], Undone<(usize, Stop)>> {
+        let [a, b] = sides;
+        let [fault_a, fault_b] = faults;
+        let mut first = self.group(0, a, taken_a, probe)?;
+        stops.add(0, self.answer(0, &mut first, a, fault_a, probe)?);
+        let mut second = match self.shared.twins {
+            true => first.lend(b).map_err(|cause| self.stop(1, &first.taken, cause))?,
+            false => self.group(1, b, taken_b, probe)?,
+        };
+        stops.add(1, self.answer(1, &mut second, b, fault_b, probe)?);
+        Ok([first, second])
+    }
+
+    fn group(
+        &self,
+        number: usize,
+        side: &mut Side<'_>,
+        taken: Vec<Taken>,
+        probe: &mut impl Probe,
+    ) -> Result<Half, Undone<(usize, Stop)>> {
+        probe.enter(Some(Step::Gather));
+        let (description, keys) = (side.reducer.description(), &mut side.shard.keys);
+        match gather(description, self.slabs[number], side.rules, keys, &taken) {
+            Ok(grouped) => Ok(Half::new(taken, grouped)),
+            Err(cause) => Err(self.stop(number, &taken, cause)),
+        }
+    }
+
+    fn stop(&self, side: usize, taken: &[Taken], cause: StopCause) -> Undone<(usize, Stop)> {
+        Undone::Stopped((side, stop_at(self.slabs[side], taken, 0, cause)))
+    }
+
+    /// The inner error is the side's stop, the outer one says that it is slow.
+    fn answer(
+        &self,
+        number: usize,
+        half: &mut Half,
+        side: &mut Side<'_>,
+        fault: &mut Option<Fault>,
+        probe: &mut impl Probe,
+    ) -> Result<Result<(), Stop>, Undone<(usize, Stop)>> {
+        half.fault = fault.take();
+        let trace = self.traces[number].clone();
+        match half.fold(side, self.slabs[number], trace, self.manner, probe) {
+            Ok(()) => Ok(Ok(())),
+            Err(Undone::Stopped(stop)) => Ok(Err(stop)),
+            Err(Undone::Slow(known)) => {
+                *fault = known;
+                Err(Undone::Slow(None))
+            }
+        }
+    }
 }
 
 /// The first stop in log order.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Stops(Option<(usize, Stop)>);
 
 impl Stops {

@@ -6,12 +6,10 @@
 //! ([`OutcomeShape::records`](crate::digest::OutcomeShape::records)), the others from the rows of
 //! [`Recipe::key_finals`]: see [`crate::digest`].
 
-use super::{FoldError, Recipe};
+use super::{FoldError, Recipe, SpareInstance};
 use crate::dedup::Window;
 use crate::log::{Micros, PartitionIndex};
-use crate::reduce::{
-    Block, Finals, Instance, KeyFault, NoProbe, Originals, Shard, Shares, sorted_keys,
-};
+use crate::reduce::{Block, Finals, Instance, KeyFault, Originals, Shard, Shares, sorted_keys};
 use crate::shard::{Decoded, shard_of};
 use crate::snapshot::{IdRows, KeyRows, Piece};
 
@@ -92,11 +90,14 @@ impl Recipe {
             }
         }
         let (mut shard, number) = self.shard_of_key(memory);
-        let folded = self.fold(&mut shard, slabs, instance, &mut NoProbe);
-        let folded = folded.map_err(|stop| FoldError::stopped(slabs, stop))?;
+        let mut spare = SpareInstance::with(instance.take());
+        let folded = self.fold_all(std::slice::from_mut(&mut shard), slabs, &mut spare);
+        *instance = spare.kept;
         let mut shares = Shares::default();
         (0..self.shards).for_each(|shard| shares.add(shard, Vec::new()));
-        shares.add(number, vec![folded]);
+        for (_, share) in folded.map_err(|stop| FoldError::stopped(slabs, stop))? {
+            shares.add(number, vec![share]);
+        }
         let block = self.merge(slabs, shares, Originals::InSlabs)?;
         for piece in shard.export(&self.rules) {
             memory.take(&piece, self.rules.window);
@@ -114,7 +115,7 @@ impl Recipe {
         instance: &mut Option<Box<dyn Instance>>,
     ) -> Result<Finals, KeyFault> {
         let shard = &[&self.shard_of_key(memory).0];
-        self.finals(shard, &sorted_keys(shard), instance)
+        self.finals_of(shard, &sorted_keys(shard), instance)
     }
 
     /// The shard of a key with nothing in it but the key; and its number.

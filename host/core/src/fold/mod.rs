@@ -21,11 +21,10 @@ pub use recipe::Recipe;
 use crate::digest::{
     BlockError, Digests, History, HistoryError, KeyTreeError, OutcomeShape, Outcomes, Tables,
 };
-use crate::limits::CALL_KEYS_MAX;
 use crate::log::{PartitionIndex, Position};
 use crate::reduce::{
-    Block, Fault, Finals, Instance, KeyFault, KeyRef, NoProbe, Originals, Shard, Shares, Stop,
-    Unfolded, Viewed, sorted_keys, view_of,
+    Block, Fault, Finals, Instance, KeyFault, KeyRef, Originals, Shard, Shares, Stop, Unfolded,
+    Viewed, calls, sorted_keys, view_of,
 };
 use crate::shard::{Decoded, event_at, shard_of};
 use crate::snapshot::{IdRows, KeyRows, Piece};
@@ -45,7 +44,7 @@ pub struct Fold {
     pub originals: Originals,
 }
 
-/// The instance that a fold keeps from call to call.
+/// The instance that a fold without threads keeps from call to call.
 #[derive(Default)]
 pub struct SpareInstance {
     kept: Option<Box<dyn Instance>>,
@@ -53,6 +52,11 @@ pub struct SpareInstance {
 }
 
 impl SpareInstance {
+    /// With an instance at hand.
+    fn with(kept: Option<Box<dyn Instance>>) -> Self {
+        Self { kept, fresh: false }
+    }
+
     /// For the next call.
     pub fn for_call(&mut self) -> &mut Option<Box<dyn Instance>> {
         self.kept = self.kept.take().filter(|_| !self.fresh);
@@ -125,17 +129,10 @@ impl Fold {
     /// [`FoldError::Stopped`] at the first event with which the run cannot go on; the fold is of no
     /// use then.
     pub fn fold(&mut self, slabs: &[Decoded]) -> Result<Block, FoldError> {
+        let folded = self.recipe.fold_all(&mut self.shards, slabs, &mut self.instance);
         let mut shares = Shares::default();
-        let mut stop: Option<Stop> = None;
-        for shard in &mut self.shards {
-            match self.recipe.fold(shard, slabs, self.instance.for_call(), &mut NoProbe) {
-                Ok(folded) => shares.add(shard.number, vec![folded]),
-                Err(later) if stop.as_ref().is_some_and(|stop| stop.event < later.event) => {}
-                Err(first) => stop = Some(first),
-            }
-        }
-        if let Some(stop) = stop {
-            return Err(FoldError::stopped(slabs, stop));
+        for (shard, share) in folded.map_err(|stop| FoldError::stopped(slabs, stop))? {
+            shares.add(shard, vec![share]);
         }
         self.take(slabs, shares)
     }
@@ -176,8 +173,9 @@ impl Fold {
     pub fn end(&mut self, mut take: impl FnMut(Finals)) -> Result<Digests, FoldError> {
         let mut tables = Tables::new(self.recipe.description());
         let shards: Vec<&Shard> = self.shards.iter().collect();
-        for keys in sorted_keys(&shards).chunks(CALL_KEYS_MAX) {
-            let finals = self.recipe.finals(&shards, keys, self.instance.for_call())?;
+        let keys = sorted_keys(&shards);
+        for keys in calls(&shards, &keys) {
+            let finals = self.recipe.finals_of(&shards, keys, self.instance.for_call())?;
             tables.add(&finals)?;
             take(finals);
         }

@@ -4,8 +4,9 @@ use super::gather::copy_all;
 use super::isolate::append;
 use super::running::{view, with_instance};
 use super::{
-    Fault, Finals, Instance, Keyed, Reducer, Rules, Shard, Viewed, Violated, check_violated,
+    Fault, Finals, Instance, Keyed, Manner, Reducer, Rules, Shard, Viewed, Violated, check_violated,
 };
+use crate::limits::{CALL_KEYS_MAX, CALL_STATES_BYTES};
 use crate::log::Reach;
 use crate::schema::Column;
 use crate::state::Slot;
@@ -51,24 +52,44 @@ fn beginning(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
+/// The keys call by call: neither more keys nor much more of states than a call takes.
+pub fn calls<'k>(shards: &[&Shard], keys: &'k [KeyRef]) -> Vec<&'k [KeyRef]> {
+    let (mut all, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, &(shard, slot)) in keys.iter().enumerate() {
+        let state = shards[shard as usize].keys.state(slot).len();
+        if at - from == CALL_KEYS_MAX || (at > from && bytes + state > CALL_STATES_BYTES) {
+            all.push(&keys[from..at]);
+            (from, bytes) = (at, 0);
+        }
+        bytes += state;
+    }
+    all.extend((from < keys.len()).then(|| &keys[from..]));
+    all
+}
+
 /// Derives the view rows and finds the violations of `keys` (a piece of [`sorted_keys`]).
 ///
 /// # Errors
-/// A fault that repeats, with the first key that gives it alone.
+/// A fault that repeats, with the first key that gives it alone; or that it is
+/// [slow](KeyFault::is_slow).
 pub fn finals(
     shards: &[&Shard],
     keys: &[KeyRef],
-    reducer: &dyn Reducer,
-    rules: &Rules,
+    (reducer, rules): (&dyn Reducer, &Rules),
+    manner: Manner,
     instance: &mut Option<Box<dyn Instance>>,
 ) -> Result<Finals, KeyFault> {
     let keyed = keyed(shards, keys, rules);
-    let called = match call(reducer, &keyed, instance) {
-        Ok(called) => called,
-        Err(fault @ (Fault::Machine { .. } | Fault::Halted)) => {
-            return Err(KeyFault { key: None, fault });
-        }
-        Err(fault) => singly(shards, keys, reducer, rules, fault)?,
+    let alone = Alone { shards, keys, reducer, rules };
+    let called = match manner {
+        Manner::Singly => alone.all(None)?,
+        Manner::Hurried(parts) => match call(reducer, &keyed, instance, parts) {
+            Ok(called) => called,
+            Err(fault @ (Fault::Machine { .. } | Fault::Halted | Fault::Limit { .. })) => {
+                return Err(KeyFault { key: None, fault });
+            }
+            Err(fault) => alone.all(Some(fault))?,
+        },
     };
     let (viewed, violated) = called;
     let applied = keys.iter().map(|k| shards[k.0 as usize].keys.get(k.1).applied).collect();
@@ -89,7 +110,7 @@ pub fn view_of(
     instance: &mut Option<Box<dyn Instance>>,
 ) -> Result<Viewed, Fault> {
     let keyed = keyed(shards, &[key], rules);
-    with_instance(reducer, instance, |running| view(reducer, running, &keyed))
+    with_instance(reducer, instance, 1, |running| view(reducer, running, &keyed))
 }
 
 fn keyed(shards: &[&Shard], keys: &[KeyRef], rules: &Rules) -> Keyed {
@@ -111,8 +132,9 @@ fn call(
     reducer: &dyn Reducer,
     keyed: &Keyed,
     instance: &mut Option<Box<dyn Instance>>,
+    parts: u32,
 ) -> Result<(Viewed, Vec<Violated>), Fault> {
-    with_instance(reducer, instance, |running| {
+    with_instance(reducer, instance, parts, |running| {
         let viewed = view(reducer, running, keyed)?;
         let violated = running.check(keyed)?;
         let description = reducer.description();
@@ -122,31 +144,52 @@ fn call(
     })
 }
 
-/// Asks for each key alone: to name the one that a fault is about, or, where many keys together met
-/// a limit that none meets alone, to go on without them.
-fn singly(
-    shards: &[&Shard],
-    keys: &[KeyRef],
-    reducer: &dyn Reducer,
-    rules: &Rules,
-    first: Fault,
-) -> Result<(Viewed, Vec<Violated>), KeyFault> {
-    let fields = &reducer.description().view.fields;
-    let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
-    let mut all = (Viewed { owners: Vec::new(), columns }, Vec::new());
-    let mut instance = None;
-    for (owner, key) in keys.iter().enumerate() {
-        let one = keyed(shards, std::slice::from_ref(key), rules);
-        let called = call(reducer, &one, &mut instance);
-        let named = || Some((one.keys.get(0).to_vec(), one.states.get(0).to_vec()));
-        let (viewed, violated) = called.map_err(|fault| KeyFault { key: named(), fault })?;
-        all.0.owners.extend(viewed.owners.iter().map(|_| owner as u32));
-        append(&mut all.0.columns, &viewed.columns);
-        all.1.extend(violated.into_iter().map(|v| Violated { owner: owner as u32, ..v }));
+/// Keys that are asked for one by one: to name the one that a fault is about, or, where many keys
+/// together met a limit that none meets alone, to go on.
+struct Alone<'a> {
+    shards: &'a [&'a Shard],
+    keys: &'a [KeyRef],
+    reducer: &'a dyn Reducer,
+    rules: &'a Rules,
+}
+
+impl Alone<'_> {
+    /// `together`: what asking for all of them ended in, but for a limit.
+    fn all(&self, together: Option<Fault>) -> Result<(Viewed, Vec<Violated>), KeyFault> {
+        let fields = &self.reducer.description().view.fields;
+        let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
+        let mut all = (Viewed { owners: Vec::new(), columns }, Vec::new());
+        let mut instance = None;
+        for (owner, key) in self.keys.iter().enumerate() {
+            let (viewed, violated) = self.one(key, &mut instance)?;
+            all.0.owners.extend(viewed.owners.iter().map(|_| owner as u32));
+            append(&mut all.0.columns, &viewed.columns);
+            all.1.extend(violated.into_iter().map(|v| Violated { owner: owner as u32, ..v }));
+        }
+        match together {
+            None => Ok(all),
+            Some(fault) => Err(KeyFault { key: None, fault }),
+        }
     }
-    match first {
-        Fault::Limit { .. } => Ok(all),
-        fault => Err(KeyFault { key: None, fault }),
+
+    fn one(
+        &self,
+        key: &KeyRef,
+        instance: &mut Option<Box<dyn Instance>>,
+    ) -> Result<(Viewed, Vec<Violated>), KeyFault> {
+        let one = keyed(self.shards, std::slice::from_ref(key), self.rules);
+        let mut ask = || call(self.reducer, &one, instance, 1);
+        let asked = match ask() {
+            Err(Fault::Limit { .. }) => ask(),
+            asked => asked,
+        };
+        asked.map_err(|fault| match fault {
+            Fault::Machine { .. } | Fault::Halted => KeyFault { key: None, fault },
+            fault => {
+                let key = Some((one.keys.get(0).to_vec(), one.states.get(0).to_vec()));
+                KeyFault { key, fault }
+            }
+        })
     }
 }
 
@@ -161,4 +204,12 @@ pub struct KeyFault {
     pub key: Option<(Vec<u8>, Vec<u8>)>,
     /// What happened.
     pub fault: Fault,
+}
+
+impl KeyFault {
+    /// Whether all that is known is that a limit was met in a hurry: the same keys can be asked for
+    /// [one by one](Manner::Singly).
+    pub fn is_slow(&self) -> bool {
+        self.key.is_none() && matches!(self.fault, Fault::Limit { .. })
+    }
 }

@@ -1,12 +1,12 @@
 //! The fold of one shard: judge, group, call the reducer, keep the new states.
 
 use super::gather::{Grouped, gather};
-use super::isolate::isolate;
+use super::isolate::{Call, Called};
 use super::judge::{Taken, judge};
 use super::reaches::Reaches;
-use super::running::apply;
 use super::{
-    Answer, Emitted, Instance, Outcome, Probe, Reducer, Rejected, Rules, Step, Stop, StopCause,
+    Answer, Emitted, Fault, Instance, Manner, NoProbe, Outcome, Probe, Reducer, Rejected, Rules,
+    Step, Stop, Undone, Unsure,
 };
 use crate::decode::cut;
 use crate::dedup::IdTable;
@@ -29,6 +29,18 @@ pub struct Shard {
     events: u64,
     /// Where its keys' events lie, if that is wanted.
     reaches: Reaches,
+    /// Its share of the batch at hand, if that is judged and not folded.
+    begun: Option<Box<Begun>>,
+}
+
+/// A share of a batch that is judged and not folded.
+#[derive(Debug)]
+struct Begun {
+    taken: Vec<Taken>,
+    folded: Folded,
+    stopped: Option<Stop>,
+    /// What an attempt to fold it left to know.
+    fault: Option<Fault>,
 }
 
 /// What one shard made of a batch of the log. Events are known by their number in the batch.
@@ -48,7 +60,8 @@ impl Shard {
     /// An empty shard.
     pub fn new(number: usize, rules: &Rules) -> Self {
         let (keys, ids) = (KeyTable::default(), IdTable::new(&rules.window));
-        Self { number, keys, ids, ids_before: None, events: 0, reaches: Reaches::default() }
+        let reaches = Reaches::default();
+        Self { number, keys, ids, ids_before: None, events: 0, reaches, begun: None }
     }
 
     /// Says how many events this run is likely to have in all, so that the table of ids is made
@@ -74,16 +87,17 @@ impl Shard {
     ///
     /// # Errors
     /// [`Stop`] at the first event, in log order, with which the run cannot go on; the shard is of
-    /// no use then.
+    /// no use then. Where it is only [slow](Undone::Slow) the same batch can be folded once more.
     pub fn fold(
         &mut self,
         slabs: &[Decoded],
-        reducer: &dyn Reducer,
-        rules: &Rules,
+        (reducer, rules): (&dyn Reducer, &Rules),
+        manner: Manner,
         instance: &mut Option<Box<dyn Instance>>,
         probe: &mut impl Probe,
-    ) -> Result<Folded, Stop> {
-        let result = self.steps(slabs, reducer, rules, instance, probe);
+    ) -> Result<Folded, Undone> {
+        let begun = self.begun.take().unwrap_or_else(|| self.begin_with(slabs, rules, probe));
+        let result = self.steps(slabs, (reducer, rules), manner, begun, instance, probe);
         probe.enter(None);
         result
     }
@@ -91,29 +105,64 @@ impl Shard {
     fn steps(
         &mut self,
         slabs: &[Decoded],
-        reducer: &dyn Reducer,
-        rules: &Rules,
+        (reducer, rules): (&dyn Reducer, &Rules),
+        manner: Manner,
+        mut begun: Box<Begun>,
         instance: &mut Option<Box<dyn Instance>>,
         probe: &mut impl Probe,
-    ) -> Result<Folded, Stop> {
-        let mut folded = Folded::default();
-        let (taken, stopped) = self.judged(slabs, rules, &mut folded, probe);
+    ) -> Result<Folded, Undone> {
         // Events before a stop are folded all the same: one of them may stop the run earlier.
-        if !taken.is_empty() {
-            let number = numbers(slabs);
+        if !begun.taken.is_empty() {
+            let (taken, number) = (&begun.taken, numbers(slabs));
+            let stop = |(at, cause)| Stop { event: number(&taken[at as usize]), cause };
             probe.enter(Some(Step::Gather));
-            let grouped = gather(reducer.description(), slabs, rules, &mut self.keys, &taken);
+            let grouped = gather(reducer.description(), slabs, rules, &mut self.keys, taken)
+                .map_err(|cause| Undone::Stopped(stop((0, cause))))?;
             probe.enter(Some(Step::Call));
-            let (answer, trapped) =
-                call(reducer, slabs, rules, instance, &taken, &grouped, &mut folded, probe)
-                    .map_err(|(at, cause)| Stop { event: number(&taken[at as usize]), cause })?;
+            let fault = begun.fault.clone();
+            let call = Call { slabs, rules, taken, grouped: &grouped, manner, fault };
+            let Called { answer, trapped, passing_limits } =
+                match call.run(reducer, instance, probe) {
+                    Ok(called) => called,
+                    Err(Undone::Stopped(at)) => return Err(Undone::Stopped(stop(at))),
+                    Err(Undone::Slow(fault)) => {
+                        begun.fault = fault;
+                        self.begun = Some(begun);
+                        return Err(Undone::Slow(None));
+                    }
+                };
             probe.enter(Some(Step::Keep));
             self.keep(&grouped, &answer, &trapped);
-            self.note_taken(slabs, &taken, &grouped);
+            self.note_taken(slabs, taken, &grouped);
+            begun.folded.passing_limits = passing_limits;
             let event = |row: u32| number(&taken[grouped.order[row as usize] as usize]);
-            folded.take(answer, &trapped, event);
+            begun.folded.take(answer, &trapped, event);
         }
-        stopped.map_or(Ok(folded), Err)
+        begun.stopped.map_or(Ok(begun.folded), |stop| Err(Undone::Stopped(stop)))
+    }
+
+    /// Judges its events of a batch, if they are not judged yet.
+    pub fn begin(&mut self, slabs: &[Decoded], rules: &Rules) {
+        let begun = self.begun.take();
+        self.begun = Some(begun.unwrap_or_else(|| self.begin_with(slabs, rules, &mut NoProbe)));
+    }
+
+    fn begin_with(
+        &mut self,
+        slabs: &[Decoded],
+        rules: &Rules,
+        probe: &mut impl Probe,
+    ) -> Box<Begun> {
+        let mut folded = Folded::default();
+        let (taken, stopped) = self.judged(slabs, rules, &mut folded, probe);
+        Box::new(Begun { taken, folded, stopped, fault: None })
+    }
+
+    /// Its share of the batch that it [began](Self::begin), of the first reducer.
+    pub fn unsure(&self) -> Option<Unsure<'_>> {
+        let Begun { taken, stopped, .. } = self.begun.as_deref()?;
+        let (keys, stop) = (&self.keys, stopped.as_ref());
+        Some(Unsure { lane: 0, keys, taken, stop, looked: Box::new(|_| false) })
     }
 
     /// The events that reach the reducer; what became of the others is outcomes.
@@ -201,42 +250,6 @@ impl Shard {
 pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
     let bases = bases(slabs);
     move |taken| bases[taken.slab as usize] + taken.row
-}
-
-/// One call for the whole batch; event by event if that fails. `probe` is told what the call holds.
-#[expect(clippy::too_many_arguments, reason = "all that a call is")]
-pub fn call(
-    reducer: &dyn Reducer,
-    slabs: &[Decoded],
-    rules: &Rules,
-    instance: &mut Option<Box<dyn Instance>>,
-    taken: &[Taken],
-    grouped: &Grouped,
-    folded: &mut Folded,
-    probe: &mut impl Probe,
-) -> Result<(Answer, Vec<u32>), (u32, StopCause)> {
-    grow(probe, grouped.batch.bytes()).map_err(|cause| (0, cause))?;
-    let fault = match apply(reducer, instance, &grouped.batch) {
-        Ok(answer) => {
-            grow(probe, answer.bytes()).map_err(|cause| (0, cause))?;
-            return Ok((answer, Vec::new()));
-        }
-        Err(fault) => fault,
-    };
-    if let Some(cause) = StopCause::beyond_calls(&fault) {
-        return Err((0, cause));
-    }
-    let isolated = isolate(reducer, slabs, rules, taken, grouped, &fault, probe)?;
-    folded.passing_limits = isolated.passing_limits;
-    Ok((isolated.answer, isolated.trapped))
-}
-
-/// Tells `probe` that a call holds so many bytes more.
-///
-/// # Errors
-/// When the run may not hold them.
-pub fn grow(probe: &mut impl Probe, bytes: usize) -> Result<(), StopCause> {
-    if probe.grows(bytes) { Ok(()) } else { Err(StopCause::Halted) }
 }
 
 impl Folded {

@@ -4,8 +4,9 @@
 //! Two passes of counting sort by the key's number within the batch (keys are numbered as they
 //! first appear), then each column is gathered in that order.
 
+use super::isolate::too_much;
 use super::judge::Taken;
-use super::{Batch, Rules};
+use super::{Batch, Rules, StopCause};
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Description, Kind, Spans, Values};
 use crate::shard::{Candidate, Decoded};
@@ -23,20 +24,35 @@ pub struct Grouped {
 }
 
 /// Groups `taken` by key and gathers what the reducer reads of them.
+///
+/// # Errors
+/// [`StopCause::TooMuch`].
 pub fn gather(
     description: &Description,
     slabs: &[Decoded],
     rules: &Rules,
     keys: &mut KeyTable,
     taken: &[Taken],
-) -> Grouped {
+) -> Result<Grouped, StopCause> {
     let (slots, order, key_ends) = group(keys, taken);
     let mut batch = Batch { key_ends, ..Batch::default() };
     batch.params = rules.params.clone();
     copy_all(&mut batch.keys, &slots, |&slot| keys.key(slot));
-    copy_all(&mut batch.states, &slots, |&slot| keys.state(slot));
+    batch.states = states(keys, &slots)?;
     fill(&mut batch, description, slabs, taken, &order);
-    Grouped { batch, slots, order }
+    Ok(Grouped { batch, slots, order })
+}
+
+/// The states of keys: what is read of a batch is bounded by it, a state grew over any number of
+/// them.
+///
+/// # Errors
+/// [`StopCause::TooMuch`].
+pub fn states(keys: &KeyTable, slots: &[Slot]) -> Result<Spans, StopCause> {
+    too_much("states", slots.iter().map(|&slot| keys.state(slot).len()))?;
+    let mut states = Spans::default();
+    copy_all(&mut states, slots, |&slot| keys.state(slot));
+    Ok(states)
 }
 
 /// Appends what `of` gives for each key.
@@ -77,7 +93,7 @@ fn group(keys: &mut KeyTable, taken: &[Taken]) -> (Vec<Slot>, Vec<u32>, Vec<u32>
 }
 
 /// Fills the lists over events, in `order`.
-pub fn fill(
+pub(super) fn fill(
     batch: &mut Batch,
     description: &Description,
     slabs: &[Decoded],
@@ -135,4 +151,30 @@ fn missing(slabs: &[Decoded], input: usize, field: usize, places: &[Pick]) -> Ve
         slab.is_missing(input, field, row as usize).then_some(number as u32)
     };
     places.iter().enumerate().filter_map(is_missing).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_no_list_can_hold_are_a_stop() {
+        let mut keys = KeyTable::default();
+        for key in 0..3u8 {
+            let slot = keys.slot(u64::from(key), &[key], 0);
+            // Never written, so that it takes no memory.
+            keys.put_state(slot, vec![0; 3 << 29]);
+        }
+        let refused = states(&keys, &[0, 1, 2]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the states of the events of one shard in a batch are more than 4 GiB together"
+        );
+        keys.set_state(1, b"b");
+        keys.set_state(0, b"");
+        keys.set_state(2, b"cc");
+        let held: Vec<Vec<u8>> =
+            states(&keys, &[2, 0, 1]).unwrap().iter().map(<[u8]>::to_vec).collect();
+        assert_eq!(held, [&b"cc"[..], b"", b"b"]);
+    }
 }

@@ -14,6 +14,12 @@ pub enum MigrateError {
     /// The reducer's own refusal, in its words.
     #[error("the reducer does not take a state over: {0}")]
     Refused(String),
+    /// More than a list can hold.
+    #[error(
+        "the states that it makes of keys that lie side by side in the snapshot are more than 4 \
+         GiB together; let it keep less of a key"
+    )]
+    TooMuch,
     /// A call that failed; with the first key that gives it alone, if one does.
     #[error(
         "taking states over ended in a {fault}{}",
@@ -45,7 +51,7 @@ pub fn migrate(
     for chunk in with_state.chunks(CALL_KEYS_MAX) {
         let mut call = |chunk: &[usize]| {
             let keyed = keyed(rows, chunk, params);
-            with_instance(reducer, instance, |running| {
+            with_instance(reducer, instance, 1, |running| {
                 let states = running.migrate(version, &keyed)?;
                 if let Ok(states) = &states {
                     let checked = check_keyed(&keyed, states);
@@ -62,6 +68,9 @@ pub fn migrate(
             Err(fault) => singly(rows, chunk, fault, call)?,
         };
         migrated.extend(states.iter().map(<[u8]>::to_vec));
+    }
+    if !Spans::can_hold(migrated.iter().map(Vec::len)) {
+        return Err(MigrateError::TooMuch);
     }
     let mut migrated = with_state.into_iter().zip(migrated).peekable();
     let mut states = Spans::default();

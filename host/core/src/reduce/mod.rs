@@ -13,6 +13,7 @@ mod gather;
 mod imprint;
 mod isolate;
 mod judge;
+mod manner;
 mod memory;
 mod merge;
 mod migrate;
@@ -23,32 +24,35 @@ mod probe;
 mod reaches;
 mod rules;
 mod running;
+mod scout;
 mod shares;
 mod stop;
 
 pub use block::{Block, EmitRows, Finals, Refused};
 pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
 pub use engine::Engine;
-pub use finals::{KeyFault, KeyRef, finals, sorted_keys, stateless, view_of};
+pub use finals::{KeyFault, KeyRef, calls, finals, sorted_keys, stateless, view_of};
 pub use fold::{Folded, Shard};
 pub use imprint::Imprint;
+pub use manner::{Manner, Undone};
 pub use merge::{Originals, merge};
 pub use migrate::{MigrateError, migrate};
 pub use outcome::Outcome;
 pub use pieces::{IdRows, KeyRows, Piece};
 pub use probe::{NoProbe, Probe, Step};
 pub use rules::{OnConflict, OnTrap, Quarantine, Rules};
+pub use scout::{Scouted, Unsure, first_stop};
 pub use shares::{Shares, Unfolded};
 pub use stop::{Stop, StopCause};
 
 /// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
 /// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
 pub mod steps {
-    pub use super::fold::{call, grow, numbers};
-    pub use super::gather::{Grouped, fill, gather};
-    pub use super::isolate::append;
+    pub use super::fold::numbers;
+    pub use super::gather::{Grouped, gather, states};
+    pub use super::isolate::{Call, Called, OneByOne, alone, append, grow};
     pub use super::judge::Taken;
-    pub use super::running::apply;
+    pub use super::running::apply_within;
 }
 
 use crate::hash::Hash;
@@ -83,6 +87,10 @@ pub trait Instance: Send {
     fn halt_when(&mut self, halt: Halt) {
         drop(halt);
     }
+
+    /// From now on a call may take one of so many equal parts of its CPU time, at first all of it;
+    /// then [`Limit::Deadline`] is met. One that cannot measure just goes on.
+    fn hurry(&mut self, _parts: u32) {}
 
     /// Folds a batch: new states, emits, rejects.
     ///

@@ -2,31 +2,35 @@
 
 use super::{Answer, Batch, Fault, Instance, Keyed, Reducer, Viewed, check_answer, check_viewed};
 
-/// Calls the instance at hand, or a new one. After a fault there is none at hand.
+/// Calls the instance at hand, or a new one, which may take one of `parts` equal parts of a
+/// deadline. After a fault there is none at hand.
 pub(super) fn with_instance<T>(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
+    parts: u32,
     call: impl FnOnce(&mut dyn Instance) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let mut running = match instance.take() {
         Some(running) => running,
         None => reducer.open()?,
     };
+    running.hurry(parts);
     let returned = call(running.as_mut())?;
     *instance = Some(running);
     Ok(returned)
 }
 
-/// One call for a whole batch, checked.
+/// One call for a whole batch, within one of `parts` equal parts of a deadline; checked.
 ///
 /// # Errors
 /// See [`Fault`].
-pub fn apply(
+pub fn apply_within(
     reducer: &dyn Reducer,
     instance: &mut Option<Box<dyn Instance>>,
     batch: &Batch,
+    parts: u32,
 ) -> Result<Answer, Fault> {
-    with_instance(reducer, instance, |running| {
+    with_instance(reducer, instance, parts, |running| {
         let answer = running.apply(batch)?;
         let description = reducer.description();
         check_answer(description, batch, &answer).map_err(|error| error.fault(description))?;

@@ -77,6 +77,12 @@ pub enum StopCause {
         /// What it refused.
         message: String,
     },
+    /// More than the lists of a call can hold.
+    #[error("the {what} of the events of one shard in a batch are more than 4 GiB together")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+    },
     /// The run was over before the call returned: another stop tells why.
     #[error("the run was over before the call returned")]
     Halted,
@@ -92,9 +98,12 @@ impl StopCause {
         }
     }
 
-    /// Whether it depends on the machine and not on the log: then which stop is the first of all
-    /// does not matter, and the others need not be waited for.
+    /// Whether it depends on the machine or the batch and not on the log: then which stop is the
+    /// first of all does not matter, and the others need not be waited for.
     pub fn is_of_machine(&self) -> bool {
-        matches!(self, Self::Limit { .. } | Self::Machine { .. } | Self::Halted)
+        matches!(
+            self,
+            Self::Limit { .. } | Self::Machine { .. } | Self::TooMuch { .. } | Self::Halted
+        )
     }
 }

@@ -48,8 +48,14 @@ impl Spans {
                 == other.bytes[start_b as usize..end(start_b, ends_b)]
     }
 
-    /// Appends a string. The caller keeps the sum of lengths below 4 GiB: batches are cut far
-    /// below.
+    /// Whether strings of these lengths fit into one list, whose ends have 32 bits.
+    pub fn can_hold(lens: impl IntoIterator<Item = usize>) -> bool {
+        let sum = lens.into_iter().try_fold(0usize, usize::checked_add);
+        sum.is_some_and(|sum| u32::try_from(sum).is_ok())
+    }
+
+    /// Appends a string. The caller makes sure that the list [can hold](Spans::can_hold) it: what
+    /// is read of a batch is cut far below, what reducers make of it is asked about.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -59,7 +65,6 @@ impl Spans {
     /// Ends the string that was written straight into `bytes`.
     #[inline]
     pub fn close(&mut self) {
-        debug_assert!(self.bytes.len() <= u32::MAX as usize);
         self.ends.push(self.bytes.len() as u32);
     }
 
@@ -187,6 +192,14 @@ impl Values {
             Self::Float(v) => size_of_val(&v[..]),
             Self::Date(v) => size_of_val(&v[..]),
             Self::Text(v) | Self::Bytes(v) | Self::Json(v) => v.memory(),
+        }
+    }
+
+    /// Bytes of all strings; of other kinds none.
+    pub fn texts(&self) -> usize {
+        match self {
+            Self::Text(v) | Self::Bytes(v) | Self::Json(v) => v.bytes.len(),
+            _ => 0,
         }
     }
 

@@ -5,13 +5,14 @@ use retally_core::decode::Plan;
 use retally_core::digest::{Digests, Hash};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
-use retally_core::reduce::{Block, Finals, Rules};
+use retally_core::reduce::{Answer, Batch, Block, Fault, Finals, Keyed, Limit, Rules, Viewed};
 use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, ViewShape};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Piece;
 use retally_kit::describe::{bare, field, input, reason};
+use retally_kit::faulty::{Faults, faulty};
 use retally_kit::log::{Partition, addressing, slabs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How a log is folded, without any influence on the result.
@@ -26,6 +27,37 @@ pub(crate) struct How {
     pub(crate) seed: u8,
     /// Every call gets an instance of its own.
     pub(crate) fresh: bool,
+    /// What calls cannot do.
+    pub(crate) limits: Limits,
+}
+
+/// When a call meets a limit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits {
+    /// With more events or keys than these; none: never.
+    pub(crate) most: Option<usize>,
+    /// With an event of one of these ids.
+    pub(crate) ids: BTreeSet<u16>,
+}
+
+impl Faults for Limits {
+    fn apply(&self, batch: &Batch, _: &Answer) -> std::result::Result<(), Fault> {
+        let known = |id: &[u8]| self.ids.iter().any(|known| known.to_string().as_bytes() == id);
+        self.met(batch.len(), batch.ids.iter().any(known))
+    }
+
+    fn view(&self, keyed: &Keyed, _: &Viewed) -> std::result::Result<(), Fault> {
+        self.met(keyed.keys.len(), false)
+    }
+}
+
+impl Limits {
+    fn met(&self, len: usize, always: bool) -> std::result::Result<(), Fault> {
+        if always || self.most.is_some_and(|most| len > most) {
+            return Err(Fault::Limit { which: Limit::Deadline, message: "too slow".into() });
+        }
+        Ok(())
+    }
 }
 
 /// What came out.
@@ -102,7 +134,7 @@ pub(crate) fn fold(
 ) -> std::result::Result<Result, FoldError> {
     let names: Vec<String> = log.iter().map(|(name, _)| name.clone()).collect();
     let recipe = |shards: usize| Recipe {
-        reducer: Arc::new(reducer()),
+        reducer: faulty(Arc::new(reducer()), how.limits.clone()),
         rules: rules.clone(),
         seed: Seed([how.seed; 32]),
         shards,

@@ -3,7 +3,7 @@
 mod driver;
 mod parts;
 
-use driver::{How, fold};
+use driver::{How, Limits, fold};
 use proptest::prelude::*;
 use retally_core::dedup::Window;
 use retally_core::digest::Digests;
@@ -86,6 +86,7 @@ fn how() -> impl Strategy<Value = How> {
             seed,
             restarts,
             fresh,
+            ..How::default()
         },
     )
 }
@@ -151,6 +152,34 @@ proptest! {
         prop_assert_eq!(flat(&plain), flat(&other));
         prop_assert_eq!(plain.finals, other.finals);
         prop_assert_eq!(plain.digests, other.digests);
+    }
+
+    #[test]
+    fn calls_that_are_too_slow_only_together_change_nothing(
+        log in log(),
+        how in how(),
+        most in 1usize..30,
+    ) {
+        let rules = rules(Order::Log);
+        let plain = fold(&log, &rules, &plain()).expect("it folds");
+        let limits = Limits { most: Some(most), ..Limits::default() };
+        let other = fold(&log, &rules, &How { limits, ..how }).expect("it folds");
+        prop_assert_eq!(flat(&plain), flat(&other));
+        prop_assert_eq!(plain.digests, other.digests);
+    }
+
+    #[test]
+    fn the_first_event_of_the_log_is_named_that_meets_a_limit_alone(
+        log in log(),
+        how in how(),
+        ids in proptest::collection::btree_set(0u16..60, 1..5),
+        most in proptest::option::of(1usize..30),
+    ) {
+        let rules = rules(Order::Log);
+        let limits = |most| Limits { most, ids: ids.clone() };
+        let stop = |how| fold(&log, &rules, &how).err().map(|stop| stop.to_string());
+        let one_by_one = stop(How { slab: 1, limits: limits(None), ..plain() });
+        prop_assert_eq!(one_by_one, stop(How { limits: limits(most), ..how }));
     }
 
     #[test]

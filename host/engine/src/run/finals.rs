@@ -4,17 +4,24 @@
 //! ```text
 //! pieces of keys --derive--> (any order) --put in order, digest--> (in order) --write-->
 //! ```
+//!
+//! A piece that meets a limit in a hurry waits until all before it are done, and then its keys are
+//! asked for one by one: so the key that is named is the first in order whatever the threads do,
+//! and one thread alone finds it.
 
+use super::bell::Bell;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Lane, lock};
 use super::stages::{Stage, Stages};
 use crate::threads::{Numbers, join, share_out, spawn};
-use retally_core::limits::{CALL_KEYS_MAX, CALL_STATES_BYTES};
-use retally_core::reduce::{Fault, Finals, Instance, KeyFault, KeyRef, Shard, sorted_keys};
-use std::collections::BTreeMap;
+use retally_core::reduce::{
+    Fault, Finals, Instance, KeyFault, KeyRef, Manner, Shard, calls, sorted_keys,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
 
 type Derived = (usize, Result<Finals, RunError>);
 
@@ -32,27 +39,13 @@ pub(super) fn all(
     mut write: impl FnMut(Finals, &mut Stages) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let keys = sorted_keys(shards);
-    let pieces = pieces(&keys, shards);
-    let (derived, any_order) = sync_channel(threads);
+    let pieces = calls(shards, &keys);
+    let (out, any_order) = sync_channel(threads);
     let (digested, in_order) = sync_channel(threads);
-    // What depends on the machine ends the calls of the others at once: none is the first of all.
-    let over = Mutex::new(None);
-    let one = |piece: usize, instance: &mut Option<Box<dyn Instance>>| {
-        let derived = lane.recipe.finals(shards, pieces[piece], instance);
-        match &derived {
-            Err(KeyFault { fault: Fault::Limit { .. } | Fault::Machine { .. }, .. }) => {
-                halt.halt();
-                lock(&over).get_or_insert(derived.map_err(RunError::from).err());
-                None
-            }
-            Err(KeyFault { fault: Fault::Halted, .. }) => None,
-            _ => Some(derived.map_err(RunError::from)),
-        }
-    };
-    let (one, count) = (&one, pieces.len());
-    let work = move |numbers: &Numbers| {
-        derive(|| numbers.take().filter(|_| !halt.is_halted()), one, &derived)
-    };
+    let parts = AtomicU32::new(u32::try_from(threads).unwrap_or(u32::MAX));
+    let asking = Asking { lane, shards, pieces, halt, parts, turns: Turns::default() };
+    let (all, count) = (&asking, asking.pieces.len());
+    let work = move |numbers: &Numbers| all.derive(numbers, &out);
     let lead = |_: &Numbers| {
         std::thread::scope(|scope| {
             let digests = spawn(scope, || digest_in_order(any_order, digest, digested))?;
@@ -62,45 +55,140 @@ pub(super) fn all(
             Ok::<_, RunError>((written, join(digests)?))
         })
     };
-    let (done, led) = share_out(threads, count, work, lead)?;
+    let (derived, led) = share_out(threads, count, work, lead)?;
     let (written, own) = led?;
-    done.iter().chain([&own]).for_each(|own| stages.add(own));
-    match over.into_inner().unwrap_or_else(PoisonError::into_inner).flatten() {
+    derived.iter().chain([&own]).for_each(|own| stages.add(own));
+    match lock(&asking.turns.machine).take() {
         Some(error) => Err(error),
         None if halt.is_halted() => written.and(Err(RunError::Cancelled)),
         None => written,
     }
 }
 
-/// The keys call by call: neither more keys nor much more of states than a call takes.
-fn pieces<'k>(keys: &'k [KeyRef], shards: &[&Shard]) -> Vec<&'k [KeyRef]> {
-    let (mut all, mut from, mut bytes) = (Vec::new(), 0, 0);
-    for (at, &(shard, slot)) in keys.iter().enumerate() {
-        let state = shards[shard as usize].keys.state(slot).len();
-        if at - from == CALL_KEYS_MAX || (at > from && bytes + state > CALL_STATES_BYTES) {
-            all.push(&keys[from..at]);
-            (from, bytes) = (at, 0);
-        }
-        bytes += state;
-    }
-    all.extend((from < keys.len()).then(|| &keys[from..]));
-    all
+/// What the threads that derive share.
+struct Asking<'a> {
+    lane: &'a Lane,
+    shards: &'a [&'a Shard],
+    pieces: Vec<&'a [KeyRef]>,
+    halt: &'a Halt,
+    /// How much they hurry: see [`Manner::Hurried`].
+    parts: AtomicU32,
+    turns: Turns,
 }
 
-fn derive(
-    take: impl Fn() -> Option<usize>,
-    one: impl Fn(usize, &mut Option<Box<dyn Instance>>) -> Option<Result<Finals, RunError>>,
-    out: &SyncSender<Derived>,
-) -> Stages {
-    let (mut stages, mut instance) = (Stages::default(), None);
-    while let Some(piece) = take() {
-        let finals = stages.time(Stage::Sandbox, || one(piece, &mut instance));
-        let Some(finals) = finals else { break };
-        if out.send((piece, finals)).is_err() {
-            break;
+impl Asking<'_> {
+    fn derive(&self, numbers: &Numbers, out: &SyncSender<Derived>) -> Stages {
+        let (mut stages, mut instance) = (Stages::default(), None);
+        while let Some(piece) = numbers.take().filter(|_| !self.halt.is_halted()) {
+            let _done = Done { piece, turns: &self.turns };
+            let finals = stages.time(Stage::Sandbox, || self.one(piece, &mut instance));
+            let Some(finals) = finals else { break };
+            if finals.is_err() {
+                // What lies behind it is not wanted any more.
+                numbers.close();
+                self.turns.fail(piece);
+            }
+            if out.send((piece, finals)).is_err() {
+                break;
+            }
+        }
+        stages
+    }
+
+    /// None: nobody wants it any more.
+    fn one(
+        &self,
+        piece: usize,
+        instance: &mut Option<Box<dyn Instance>>,
+    ) -> Option<Result<Finals, RunError>> {
+        let mut ask =
+            |manner| self.lane.recipe.finals(self.shards, self.pieces[piece], manner, instance);
+        let parts = self.parts.load(Ordering::Relaxed);
+        let derived = match ask(Manner::Hurried(parts)) {
+            Err(fault) if fault.is_slow() => {
+                if !self.turns.wait(piece, self.halt) {
+                    return None;
+                }
+                let derived = ask(Manner::Singly);
+                // So slow are views that return.
+                self.parts.fetch_min((parts / 2).max(1), Ordering::Relaxed);
+                derived
+            }
+            derived => derived,
+        };
+        match derived {
+            Err(KeyFault { fault: Fault::Halted, .. }) => None,
+            // It ends the calls of the others at once: of what the machine does none is the first.
+            Err(fault @ KeyFault { fault: Fault::Machine { .. }, .. }) => {
+                lock(&self.turns.machine).get_or_insert(fault.into());
+                self.halt.halt();
+                None
+            }
+            derived => Some(derived.map_err(RunError::from)),
         }
     }
-    stages
+}
+
+/// In what order pieces are asked for one by one.
+#[derive(Default)]
+struct Turns {
+    order: Mutex<Order>,
+    bell: Bell,
+    /// What the machine did not give.
+    machine: Mutex<Option<RunError>>,
+}
+
+#[derive(Default)]
+struct Order {
+    /// All pieces below this are done.
+    next: usize,
+    /// And these.
+    done: BTreeSet<usize>,
+    /// The first that failed.
+    failed: Option<usize>,
+}
+
+impl Turns {
+    /// Waits until all pieces before this one are done; false: nobody wants it any more. Each of
+    /// them is in the hands of a thread, and the first of those waits for nobody.
+    fn wait(&self, piece: usize, halt: &Halt) -> bool {
+        loop {
+            let heard = self.bell.rings();
+            let order = lock(&self.order);
+            if halt.is_halted() || order.failed.is_some_and(|failed| failed < piece) {
+                return false;
+            }
+            if order.next == piece {
+                return true;
+            }
+            drop(order);
+            self.bell.wait(heard);
+        }
+    }
+
+    fn fail(&self, piece: usize) {
+        let mut order = lock(&self.order);
+        order.failed = Some(order.failed.map_or(piece, |failed| failed.min(piece)));
+    }
+}
+
+/// A piece in the hands of a thread, which is done when this is dropped, come what may.
+struct Done<'a> {
+    piece: usize,
+    turns: &'a Turns,
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        let mut order = lock(&self.turns.order);
+        let Order { next, done, .. } = &mut *order;
+        done.insert(self.piece);
+        while done.remove(next) {
+            *next += 1;
+        }
+        drop(order);
+        self.turns.bell.ring();
+    }
 }
 
 fn digest_in_order(

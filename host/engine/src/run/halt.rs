@@ -1,5 +1,4 @@
-//! The end of a run reaches the calls that still run: a reducer that loops in every shard costs as
-//! many deadlines as the first stop takes, and no more.
+//! The end of a run reaches the calls that still run: what they would give is not wanted any more.
 
 use crate::cancel::Cancel;
 use retally_core::digest::Hash;

@@ -20,6 +20,7 @@ use retally_compare::sink::DifferenceSink;
 use retally_compare::{KeyFacts, Rows, SideOf, Sorted, Tally};
 use retally_core::digest::Tables;
 use retally_core::reduce::{Finals, Shard};
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What joining the keys came to, beside what went into the tally.
@@ -50,6 +51,7 @@ pub(crate) fn join(
     let (send_a, from_a) = sync_channel(2);
     let (send_b, from_b) = sync_channel(2);
     let derive = |side: usize, tables, send| derive(prepared, side, shards[side], tables, send);
+    let broken = Cell::new(None);
     let (joined, derived) = std::thread::scope(|scope| -> Result<_, RunError> {
         let threads = [
             spawn(scope, move || derive(0, tables_a, send_a))?,
@@ -57,22 +59,38 @@ pub(crate) fn join(
         ];
         // What is derived ahead of an error is dropped with the receivers, and the threads end.
         let join = Join { prepared, firsts: &firsts, shards, tally, sink };
-        let sides = (Cursor::new(from_a, results_a), Cursor::new(from_b, results_b));
-        let joined = stages.time(Stage::Compare, || join.all(sides));
+        let [a, b] =
+            [(0, from_a, results_a), (1, from_b, results_b)].map(|(side, from, written)| Cursor {
+                from,
+                written,
+                side,
+                broken: &broken,
+                at: None,
+                row: 0,
+                view: 0,
+                violated: 0,
+            });
+        let joined = stages.time(Stage::Compare, || join.all((a, b)));
+        if joined.is_err() {
+            prepared.halt.halt();
+        }
         Ok((joined, threads.map(threads::join)))
     })?;
     let mut failed = Vec::new();
     for result in derived {
         let (own, result) = result?;
         stages.add(&own);
-        failed.extend(result.err());
+        failed.push(result.err());
     }
-    // That the other end is gone, or the other side over, says nothing: what that met is told.
-    let joined = joined?;
+    let Some(side) = broken.get() else { return joined };
+    // The keys of the side that broke off end at the first error there is, in their order. But that
+    // it was over before says nothing: what the other one met is told.
+    failed.swap(0, side);
+    let mut failed: Vec<RunError> = failed.into_iter().flatten().collect();
     let told = failed.iter().position(|error| !matches!(error, RunError::Cancelled));
-    match failed.into_iter().nth(told.unwrap_or(0)) {
+    match failed.drain(..).nth(told.unwrap_or(0)) {
         Some(error) => Err(error),
-        None => Ok(joined),
+        None => joined,
     }
 }
 
@@ -82,22 +100,30 @@ fn derive(
     side: usize,
     shards: &[&Shard],
     tables: &mut Tables,
-    send: SyncSender<Finals>,
+    send: SyncSender<Option<Finals>>,
 ) -> (Stages, Result<(), RunError>) {
     let mut stages = Stages::default();
     let how = (prepared.options.threads().div_ceil(2), &prepared.halt);
     let digest = |finals: &Finals| Ok(tables.add(finals)?);
     let lane = &prepared.lanes[side];
     let result = finals::all(lane, shards, how, &mut stages, digest, |finals, _| {
-        send.send(finals).map_err(|_| RunError::Cancelled)
+        send.send(Some(finals)).map_err(|_| RunError::Cancelled)
     });
+    if result.is_ok() {
+        // Nobody listens where the other side broke off.
+        let _ = send.send(None);
+    }
     (stages, result.map_err(|error| error.on(named(prepared, side))))
 }
 
 /// The keys of a side, one after another.
 struct Cursor<'a, 'r> {
-    from: Receiver<Finals>,
+    /// None is the end; that there is nothing any more, an error.
+    from: Receiver<Option<Finals>>,
     written: &'a mut Results<'r>,
+    side: usize,
+    /// The side of which an error is met first.
+    broken: &'a Cell<Option<usize>>,
     at: Option<Finals>,
     row: usize,
     /// Where the view rows and the violations of the key at hand begin.
@@ -105,18 +131,18 @@ struct Cursor<'a, 'r> {
     violated: usize,
 }
 
-impl<'a, 'r> Cursor<'a, 'r> {
-    fn new(from: Receiver<Finals>, written: &'a mut Results<'r>) -> Self {
-        Self { from, written, at: None, row: 0, view: 0, violated: 0 }
-    }
-
+impl Cursor<'_, '_> {
     /// Makes sure that there is a key at hand, if any is left; before the first it must be called.
     fn fill(&mut self) -> Result<(), RunError> {
         while self.at.as_ref().is_none_or(|finals| self.row == finals.keys.len()) {
             if let Some(finals) = self.at.take() {
                 self.written.keys(finals)?;
             }
-            let Ok(finals) = self.from.recv() else { return Ok(()) };
+            let Ok(finals) = self.from.recv() else {
+                self.broken.set(Some(self.side));
+                return Err(RunError::Cancelled);
+            };
+            let Some(finals) = finals else { return Ok(()) };
             (self.at, self.row, self.view, self.violated) = (Some(finals), 0, 0, 0);
         }
         Ok(())

@@ -6,7 +6,9 @@ use retally_compare::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, 
 use retally_core::fold::{Fold, Recipe, Slabs};
 use retally_core::limits::SHARDS;
 use retally_core::log::Micros;
-use retally_core::reduce::{Folded, Instance, Probe, Shard, Stop};
+use retally_core::reduce::{
+    Folded, Instance, Manner, Probe, Shard, Stop, Undone, Unsure, first_stop,
+};
 use retally_core::schema::Description;
 use retally_core::shard::Decoded;
 use std::ops::Deref;
@@ -118,18 +120,19 @@ impl Lanes {
     /// The first stop in log order, with its lane.
     pub(crate) fn fold(
         &self,
-        number: usize,
+        (number, manner): (usize, Manner),
         slabs: &Slabs,
         expected: u64,
         [instance_a, instance_b]: &mut Instances,
         probe: &mut impl Probe,
-    ) -> Result<LaneShares, (usize, Stop)> {
+    ) -> Result<LaneShares, Undone<(usize, Stop)>> {
         match self {
             Self::One(lanes) => {
                 let [lane] = &**lanes;
                 let mut shard = lane.hold(number, expected);
-                let folded = lane.recipe.fold(&mut shard, slabs.of(0), instance_a, probe);
-                let share = folded.map(|folded| vec![folded]).map_err(|stop| (0, stop));
+                let folded = lane.recipe.fold(&mut shard, slabs.of(0), manner, instance_a, probe);
+                let share = folded.map(|folded| vec![folded]);
+                let share = share.map_err(|undone| undone.map(|stop| (0, stop)));
                 lane.note(&shard, share.as_deref().unwrap_or_default());
                 Ok(vec![share?])
             }
@@ -140,11 +143,55 @@ impl Lanes {
                     Side::new(&a.recipe, &mut shard_a, instance_a),
                     Side::new(&b.recipe, &mut shard_b, instance_b),
                 ];
-                let shares = pair.fold(number, &mut sides, [slabs.of(0), slabs.of(1)], probe);
+                let both = [slabs.of(0), slabs.of(1)];
+                let shares = pair.fold((number, manner), &mut sides, both, probe);
                 for (lane, shard, side) in [(a, &shard_a, 0), (b, &shard_b, 1)] {
                     lane.note(shard, shares.as_ref().map_or(&[], |shares| &shares[side]));
                 }
                 shares.map(Vec::from)
+            }
+        }
+    }
+
+    /// The first stop, with its lane, of shards that a limit kept from folding their share of a
+    /// batch, if it comes before that event of that lane.
+    pub(crate) fn first_stop(
+        &self,
+        shards: &[usize],
+        slabs: &Slabs,
+        before: Option<(u32, usize)>,
+    ) -> Option<(usize, Stop)> {
+        let hold = |lane: usize| -> Vec<_> {
+            shards.iter().map(|&shard| lock(&self[lane].shards[shard])).collect()
+        };
+        match self {
+            Self::One(lanes) => {
+                let [lane] = &**lanes;
+                let mut held = hold(0);
+                held.iter_mut().for_each(|shard| shard.begin(slabs.of(0), &lane.recipe.rules));
+                let unsure: Vec<Unsure<'_>> =
+                    held.iter().filter_map(|shard| shard.unsure()).collect();
+                first_stop(&[lane.recipe.scouted(slabs.of(0))], &unsure, before)
+            }
+            Self::Two(lanes, pair) => {
+                let [a, b] = &**lanes;
+                let (mut held_a, mut held_b) = (hold(0), hold(1));
+                let mut pairs: Vec<_> = shards.iter().map(|&at| lock(&pair.shards[at])).collect();
+                let both = [slabs.of(0), slabs.of(1)];
+                for (at, own) in pairs.iter_mut().enumerate() {
+                    let (mut none_a, mut none_b) = (None, None);
+                    let mut sides = [
+                        Side::new(&a.recipe, &mut held_a[at], &mut none_a),
+                        Side::new(&b.recipe, &mut held_b[at], &mut none_b),
+                    ];
+                    own.begin(&pair.shared, &mut sides, both);
+                }
+                let mut unsure = Vec::new();
+                for (at, own) in pairs.iter().enumerate() {
+                    unsure.extend(own.unsure(&pair.shared, [&held_a[at], &held_b[at]]));
+                }
+                let lanes = [a.recipe.scouted(both[0]), b.recipe.scouted(both[1])];
+                first_stop(&lanes, &unsure, before)
             }
         }
     }
@@ -214,15 +261,15 @@ impl Pair {
     /// Folds a shard's share of a batch on both sides.
     pub(crate) fn fold(
         &self,
-        shard: usize,
+        (shard, manner): (usize, Manner),
         sides: &mut [Side<'_>; 2],
         slabs: [&[Decoded]; 2],
         probe: &mut impl Probe,
-    ) -> Result<BothFolded, (usize, Stop)> {
+    ) -> Result<BothFolded, Undone<(usize, Stop)>> {
         let mut held = lock(&self.shards[shard]);
         let before = *held.weights();
         let level = self.level.load(Ordering::Relaxed);
-        let folded = held.fold(&self.shared, sides, slabs, level, probe)?;
+        let folded = held.fold(&self.shared, sides, slabs, (level, manner), probe)?;
         let after = *held.weights();
         self.bytes[shard].store(held.bytes(), Ordering::Relaxed);
         drop(held);

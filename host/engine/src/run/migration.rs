@@ -8,10 +8,11 @@ use super::resume::Goes;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};
 use retally_core::digest::Hash;
 use retally_core::fold::{Fold, Recipe};
-use retally_core::limits::CALL_KEYS_MAX;
 use retally_core::log::Position;
 use retally_core::manifest::{Migrated, ReducerId};
-use retally_core::reduce::{Block, Finals, Instance, KeyRef, KeyRows, Reducer, Shard, migrate};
+use retally_core::reduce::{
+    Block, Finals, Instance, KeyRef, KeyRows, Reducer, Shard, calls, migrate,
+};
 use retally_core::schema::{Column, Description, display};
 use retally_core::snapshot::{Binding, Head};
 use retally_core::state::Slot;
@@ -79,8 +80,8 @@ pub(super) fn check(
     observer.note(&format!("replays {keys} keys from the start, to check what was taken over"));
     let description = fold.recipe.description();
     let (mut own, mut instance) = (Views::default(), None);
-    for keys in with_state.chunks(CALL_KEYS_MAX) {
-        own.add(description, &fold.recipe.finals(&shards, keys, &mut instance)?);
+    for keys in calls(&shards, &with_state) {
+        own.add(description, &fold.recipe.finals_of(&shards, keys, &mut instance)?);
     }
     let options = ReplayOptions {
         keys: Some(names.clone()),

@@ -9,7 +9,7 @@ use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
 use super::memory::{Memory, Weighed};
-use super::schedule::{Ended, Schedule, Task};
+use super::schedule::{Ended, Schedule, Size, Task};
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
 use super::turns::{Policy, Read, ReadOn};
@@ -75,13 +75,9 @@ impl Pipeline<'_, '_> {
         let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes);
         let sequence = Sequence::new(self.log, Policy::of(self.log), cuts);
         let shards = self.lanes[0].recipe.shards;
+        let size = Size { lanes: self.lanes.len(), shards, threads: self.threads };
         let shared = Shared {
-            schedule: Mutex::new(Schedule::new(
-                sequence,
-                self.lanes.len(),
-                shards,
-                self.halt.clone(),
-            )),
+            schedule: Mutex::new(Schedule::new(sequence, &size, self.halt.clone())),
             bell: Arc::default(),
             stages: Mutex::new(Stages::default()),
             outlook,
@@ -163,13 +159,13 @@ impl Pipeline<'_, '_> {
                     self.weigh(schedule);
                 });
             }
-            Task::Fold { batch, shard, slabs } => {
+            Task::Fold { batch, shard, manner, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
                 let Worker { instances, stages, .. } = worker;
                 let (memory, lanes) = (self.memory, self.lanes);
                 let events = self.events_read.load(Ordering::Relaxed);
                 let mut probe = Weighed { stages, memory, lanes, events, held: 0, over: None };
-                let result = self.lanes.fold(shard, &slabs, expected, instances, &mut probe);
+                let result = lanes.fold((shard, manner), &slabs, expected, instances, &mut probe);
                 let over = probe.over;
                 drop(slabs);
                 let mut schedule = lock(&shared.schedule);
@@ -178,6 +174,11 @@ impl Pipeline<'_, '_> {
                 }
                 schedule.folded(batch, shard, result);
                 self.weigh(&mut schedule);
+            }
+            Task::Scout { batch, shards, before, slabs } => {
+                let search = || self.lanes.first_stop(&shards, &slabs, before);
+                let found = worker.stages.time(Stage::Sandbox, search);
+                lock(&shared.schedule).scouted(batch, found);
             }
             Task::Merge { batch, lane, slabs, shares } => {
                 let merged = self.merge(lane, slabs, shares, worker);

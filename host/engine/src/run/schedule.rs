@@ -11,6 +11,11 @@
 //!
 //! A run has one lane (a reducer) or two side by side. A shard folds its share of a batch in all
 //! lanes at once; each lane is merged on its own; a batch is committed with all its lanes.
+//!
+//! Shares are folded in a hurry ([`Manner::Hurried`]). Once one meets a limit no other is begun,
+//! and one thread looks for the first stop in all that are not folded up to that batch, from the
+//! earliest batch on. Where there is none, they are folded event by event, and the run goes on in
+//! less of a hurry: calls of this reducer take so long.
 
 use super::error::RunError;
 use super::halt::Halt;
@@ -20,7 +25,7 @@ use super::turns::{ReadOn, slab_bytes};
 use crate::limits::BATCHES_AHEAD;
 use retally_core::decode::Placed;
 use retally_core::fold::Slabs;
-use retally_core::reduce::{Block, Folded, Shares, Stop, StopCause};
+use retally_core::reduce::{Block, Folded, Manner, Shares, Stop, StopCause, Undone};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,10 +33,34 @@ use std::sync::Arc;
 /// A piece of work for one thread.
 pub(crate) enum Task {
     Read(ReadOn),
-    Decode { batch: u64, slab: usize, placed: Placed },
-    Fold { batch: u64, shard: usize, slabs: Arc<Slabs> },
-    Merge { batch: u64, lane: usize, slabs: Arc<Slabs>, shares: Shares },
-    Commit { batch: u64, blocks: Vec<Block> },
+    Decode {
+        batch: u64,
+        slab: usize,
+        placed: Placed,
+    },
+    Fold {
+        batch: u64,
+        shard: usize,
+        manner: Manner,
+        slabs: Arc<Slabs>,
+    },
+    /// Look for the first stop of shards that are not folded, before one that is known.
+    Scout {
+        batch: u64,
+        shards: Vec<usize>,
+        before: Option<(u32, usize)>,
+        slabs: Arc<Slabs>,
+    },
+    Merge {
+        batch: u64,
+        lane: usize,
+        slabs: Arc<Slabs>,
+        shares: Shares,
+    },
+    Commit {
+        batch: u64,
+        blocks: Vec<Block>,
+    },
     Snapshot,
 }
 
@@ -76,9 +105,15 @@ pub(crate) struct Schedule {
     /// For each shard the batch that it folds next.
     next_fold: Vec<u64>,
     folding: Vec<bool>,
+    /// How much shares are hurried.
+    parts: u32,
+    /// What a share that met a limit made of the run.
+    slow: Option<Slow>,
     next_commit: u64,
     committing: bool,
     stop: Option<StopAt>,
+    /// Whether that is the first of all.
+    settled: bool,
     /// Folds behind this batch wait until its snapshot is saved.
     barrier: Option<u64>,
     snapshotting: bool,
@@ -87,17 +122,38 @@ pub(crate) struct Schedule {
     halt: Halt,
 }
 
+/// Nothing is folded in a hurry until all shares of some batches are.
+#[derive(Debug)]
+struct Slow {
+    /// The last of these.
+    until: u64,
+    /// The batch in which no stop was found, so that its shares are folded event by event.
+    singly: Option<u64>,
+    scouting: bool,
+}
+
+/// How large a run is.
+pub(crate) struct Size {
+    pub lanes: usize,
+    pub shards: usize,
+    pub threads: usize,
+}
+
 impl Schedule {
-    pub(crate) fn new(sequence: Sequence, lanes: usize, shards: usize, halt: Halt) -> Self {
+    pub(crate) fn new(sequence: Sequence, size: &Size, halt: Halt) -> Self {
+        let &Size { lanes, shards, threads } = size;
         Self {
             sequence,
             batches: VecDeque::new(),
             lanes,
             next_fold: vec![0; shards],
             folding: vec![false; shards],
+            parts: u32::try_from(threads.min(shards)).unwrap_or(u32::MAX),
+            slow: None,
             next_commit: 0,
             committing: false,
             stop: None,
+            settled: false,
             barrier: None,
             snapshotting: false,
             failed: None,
@@ -123,10 +179,10 @@ impl Schedule {
     }
 
     /// Whether nothing that still comes counts: the run failed, or met what depends on the machine,
-    /// of which there is no first in the order of the log.
+    /// of which there is no first in the order of the log, or the first stop of all is known.
     fn is_over(&self) -> bool {
         let of_machine = |at: &StopAt| at.stop.cause.is_of_machine();
-        self.failed.is_some() || self.stop.as_ref().is_some_and(of_machine)
+        self.failed.is_some() || self.settled || self.stop.as_ref().is_some_and(of_machine)
     }
 
     /// Memory of what is on its way between reading and commit.
@@ -203,17 +259,70 @@ impl Schedule {
     }
 
     fn pick_fold(&mut self) -> Option<Task> {
+        match self.slow {
+            Some(Slow { singly: None, .. }) => return self.pick_scout(),
+            Some(Slow { singly: Some(batch), .. }) => {
+                return self.pick_share(batch, Manner::Singly);
+            }
+            None => {}
+        }
         let last = self.stop.as_ref().map_or(u64::MAX, |stop| stop.batch);
         let last = self.barrier.map_or(last, |barrier| last.min(barrier));
+        self.pick_share(last, Manner::Hurried(self.parts))
+    }
+
+    /// A share of the earliest batch that has one to fold, and is not behind `last`.
+    fn pick_share(&mut self, last: u64, manner: Manner) -> Option<Task> {
         for batch in self.batches.iter().take_while(|batch| batch.number <= last) {
             let Some(slabs) = &batch.slabs else { continue };
             let mut next = self.next_fold.iter().zip(&self.folding);
             let free = |(&next, &folding): (&u64, &bool)| next == batch.number && !folding;
             let Some(shard) = next.position(free) else { continue };
             self.folding[shard] = true;
-            return Some(Task::Fold { batch: batch.number, shard, slabs: slabs.clone() });
+            return Some(Task::Fold { batch: batch.number, shard, manner, slabs: slabs.clone() });
         }
         None
+    }
+
+    /// The earliest batch that is not folded, once nobody folds.
+    fn pick_scout(&mut self) -> Option<Task> {
+        let slow = self.slow.as_mut().filter(|slow| !slow.scouting)?;
+        let batch = self.batches.iter().find(|batch| batch.folds_left > 0)?;
+        let slabs = batch.slabs.clone().filter(|_| !self.folding.contains(&true))?;
+        slow.scouting = true;
+        let number = batch.number;
+        let unfolded = self.next_fold.iter().enumerate().filter(|&(_, &next)| next == number);
+        let shards = unfolded.map(|(shard, _)| shard).collect();
+        let stop = self.stop.as_ref().filter(|stop| stop.batch == number);
+        let before = stop.map(|stop| (stop.stop.event, stop.lane));
+        Some(Task::Scout { batch: number, shards, before, slabs })
+    }
+
+    /// The first stop of what was not folded of a batch is known.
+    pub(crate) fn scouted(&mut self, batch: u64, found: Option<(usize, Stop)>) {
+        let Some(slow) = &mut self.slow else { return };
+        (slow.scouting, slow.singly) = (false, Some(batch));
+        if let Some((lane, stop)) = found {
+            self.stop_at(batch, lane, stop);
+        }
+        // Whatever is left comes behind it.
+        if self.stop.as_ref().is_some_and(|stop| stop.batch == batch) {
+            self.settled = true;
+            self.halt.halt();
+        }
+    }
+
+    /// Goes on once all that was slow is folded.
+    fn quicken(&mut self, batch: u64) {
+        let Some(slow) = &mut self.slow else { return };
+        if slow.singly != Some(batch) || self.next_fold.iter().any(|&next| next <= batch) {
+            return;
+        }
+        slow.singly = None;
+        if slow.until <= batch {
+            self.slow = None;
+            self.parts = (self.parts / 2).max(1);
+        }
     }
 
     fn pick_decode(&mut self) -> Option<Task> {
@@ -307,17 +416,19 @@ impl Schedule {
         batch.slabs = Some(Arc::new(slabs));
     }
 
-    /// A shard has folded its share of a batch, or one of its lanes stopped.
+    /// A shard has folded its share of a batch, or met a limit, or one of its lanes stopped.
     pub(crate) fn folded(
         &mut self,
         batch: u64,
         shard: usize,
-        result: Result<LaneShares, (usize, Stop)>,
+        result: Result<LaneShares, Undone<(usize, Stop)>>,
     ) {
-        if result.as_ref().is_err_and(|(_, stop)| stop.cause.is_of_machine()) {
-            self.halt.halt();
-        }
         self.folding[shard] = false;
+        if matches!(result, Err(Undone::Slow(_))) {
+            let slow = self.slow.get_or_insert(Slow { until: 0, singly: None, scouting: false });
+            slow.until = slow.until.max(batch);
+            return;
+        }
         self.next_fold[shard] = batch + 1;
         let entry = self.batch(batch);
         entry.folds_left -= 1;
@@ -328,17 +439,27 @@ impl Schedule {
                     lane.shares.add(shard, share);
                 }
             }
-            // The run is over, and why was told.
-            Err((_, Stop { cause: StopCause::Halted, .. })) => {}
-            Err((lane, stop)) => {
-                let Some(slabs) = entry.slabs.clone() else { return };
-                let earlier = |other: &StopAt| {
-                    (batch, stop.event, lane) < (other.batch, other.stop.event, other.lane)
-                };
-                if self.stop.as_ref().is_none_or(earlier) {
-                    self.stop = Some(StopAt { batch, lane, stop, slabs });
-                }
-            }
+            Err(Undone::Stopped((lane, stop))) => self.stop_at(batch, lane, stop),
+            Err(Undone::Slow(_)) => {}
+        }
+        self.quicken(batch);
+    }
+
+    /// Notes a stop if it is the first so far.
+    fn stop_at(&mut self, batch: u64, lane: usize, stop: Stop) {
+        // The run is over, and why was told.
+        if stop.cause == StopCause::Halted {
+            return;
+        }
+        if stop.cause.is_of_machine() {
+            self.halt.halt();
+        }
+        let Some(slabs) = self.batch(batch).slabs.clone() else { return };
+        let earlier = |other: &StopAt| {
+            (batch, stop.event, lane) < (other.batch, other.stop.event, other.lane)
+        };
+        if self.stop.as_ref().is_none_or(earlier) {
+            self.stop = Some(StopAt { batch, lane, stop, slabs });
         }
     }
 

@@ -109,6 +109,11 @@ fn advice(
         StopCause::Contract { .. } => {
             "\nhint: build the reducer with the SDK of this version of Retally".into()
         }
+        StopCause::TooMuch { .. } => {
+            "\nhint: fewer events in a batch (--batch) are fewer keys in a call; if one key alone \
+             has so much, the reducer keeps what it could add up"
+                .into()
+        }
         StopCause::Machine { .. } | StopCause::Halted => String::new(),
     }
 }

@@ -213,6 +213,7 @@ impl Explaining<'_> {
                 read.unreadable
             ));
         }
+        notes.extend(teller.notes());
         let events = teller.events;
         let told = Vec::from(shown.told);
         if let Some(at) = self.options.around.as_ref().filter(|_| events > 0) {

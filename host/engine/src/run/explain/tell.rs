@@ -10,8 +10,8 @@ use retally_compare::model::{NamedOutcome, ShownRecord, ShownRow, ShownValue, re
 use retally_compare::pair::PairFold;
 use retally_core::decode::{Events, Placed, Reading};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe, Slabs};
-use retally_core::reduce::{Block, Originals, Stop};
-use retally_core::schema::{Kind, Value, display};
+use retally_core::reduce::{Block, Fault, Limit, Originals, Stop};
+use retally_core::schema::{Description, Kind, Value, display};
 
 /// What a view is; none: it fails.
 pub(super) type View = Option<Vec<ShownRow>>;
@@ -24,6 +24,8 @@ pub(super) struct Teller<'a> {
     folds: Folds,
     rejects: Vec<Vec<String>>,
     pub(super) views: Vec<View>,
+    /// For each side from which event on its views are not asked for: there one met a limit.
+    unviewed: Vec<Option<(u64, Limit)>>,
     row_keys: Vec<Vec<String>>,
     /// Events told so far.
     pub(super) events: u64,
@@ -88,6 +90,7 @@ impl<'a> Teller<'a> {
             folds,
             rejects: lanes.iter().map(|lane| reject_codes(lane.recipe.description())).collect(),
             views: lanes.iter().map(|_| Some(Vec::new())).collect(),
+            unviewed: lanes.iter().map(|_| None).collect(),
             row_keys: lanes.iter().map(|lane| row_key(lane.recipe.description())).collect(),
             events: 0,
             has_parted: false,
@@ -168,9 +171,29 @@ impl<'a> Teller<'a> {
         }
     }
 
+    /// Says which views are not shown.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        self.unviewed.iter().enumerate().filter_map(|(side, unviewed)| {
+            let (event, which) = unviewed.as_ref()?;
+            let Description { name, version, .. } = self.prepared.lanes[side].recipe.description();
+            Some(format!(
+                "the view of {name}@{version} after event {event} meets its {which} limit, so from \
+                 there on none is shown; raise it in [limits] if it is too tight"
+            ))
+        })
+    }
+
     /// The view of the key as it stands now.
     fn view(&mut self, side: usize) -> View {
-        let viewed = self.folds.side(side).view(self.key).ok()?;
+        if self.unviewed[side].is_some() {
+            return None;
+        }
+        let viewed = self.folds.side(side).view(self.key);
+        if let Err(Fault::Limit { which, .. }) = viewed {
+            // Asking after every further event could cost a deadline each.
+            self.unviewed[side] = Some((self.events, which));
+        }
+        let viewed = viewed.ok()?;
         let fields = &self.prepared.lanes[side].recipe.description().view.fields;
         let row = |row| ShownRow::of(fields, &viewed.columns, row);
         Some((0..viewed.owners.len()).map(row).collect())
@@ -178,7 +201,7 @@ impl<'a> Teller<'a> {
 }
 
 /// Names of the fields that tell the rows of a key apart.
-pub(super) fn row_key(description: &retally_core::schema::Description) -> Vec<String> {
+pub(super) fn row_key(description: &Description) -> Vec<String> {
     let field = |number: &u16| description.view.fields.get(usize::from(*number));
     description.view.row_key.iter().filter_map(field).map(|field| field.name.clone()).collect()
 }
