@@ -28,6 +28,8 @@ pub(crate) struct RowTally {
     /// B minus A of each summed field: of the key, or of the record, at hand.
     pub(crate) deltas: Vec<i128>,
     moved: Vec<Movement>,
+    /// What a tolerance let pass in the row at hand, of each summed field, if it did.
+    tolerated: Vec<i128>,
     /// Whether every row was fed, and none skipped as known to be the same.
     pub(crate) whole: bool,
 }
@@ -47,6 +49,7 @@ impl RowTally {
             lone: LoneSums::new(&fields),
             deltas: vec![0; summed.pairs.len()],
             moved: vec![Movement::default(); summed.pairs.len()],
+            tolerated: Vec::new(),
             summed,
             whole: true,
             fields,
@@ -86,6 +89,7 @@ impl RowTally {
     ) -> Result<bool, CompareError> {
         let presence = Presence::of(a.1.is_some(), b.1.is_some());
         let mut differs = presence != Presence::Both;
+        self.tolerated.clear();
         for (field, pair) in self.fields.pairs.iter().enumerate() {
             let (value_a, value_b) = (a.0.find(a.1, pair.a), b.0.find(b.1, pair.b));
             let mut judged = Judged::Different;
@@ -95,12 +99,16 @@ impl RowTally {
             }
             if judged != Judged::Same {
                 differs |= judged == Judged::Different;
-                if judged == Judged::Different
-                    && let Some(number) = self.summed.number(field)
+                if let Some(number) = self.summed.number(field)
                     && let Some(Delta::Exact { units, .. }) =
                         delta(value_a, value_b, pair.kind_a, pair.kind_b)
                 {
-                    self.deltas[number] = self.deltas[number].saturating_add(units);
+                    if judged == Judged::Different {
+                        self.deltas[number] = self.deltas[number].saturating_add(units);
+                    } else {
+                        self.tolerated.resize(self.summed.pairs.len(), 0);
+                        self.tolerated[number] = units;
+                    }
                 }
                 hear(&self.fields, field, [value_a, value_b], judged != Judged::Different)?;
             }
@@ -111,6 +119,12 @@ impl RowTally {
             let groups = groups.as_deref_mut();
             self.lone.add(&self.fields, (rows, row, of))?;
             self.summed.add(&self.fields, (rows, row, of), &mut self.sums, groups, differs)?;
+        }
+        if let ((a, Some(row_a)), (b, Some(row_b)), Some(groups)) = (a, b, groups)
+            && !self.tolerated.is_empty()
+        {
+            let sides = [(a, row_a, SideOf::A), (b, row_b, SideOf::B)];
+            self.summed.tolerate(&self.fields, sides, groups, &self.tolerated, differs)?;
         }
         Ok(differs)
     }
@@ -136,17 +150,16 @@ impl RowTally {
         &mut self,
         lone: &mut Vec<LoneTotal>,
     ) -> (Vec<FieldDifference>, Vec<Total>) {
+        let tolerated = |(pair, _): &(usize, u8)| self.tallies[*pair].tolerated_units;
+        let tolerated: Vec<i128> = self.summed.pairs.iter().map(tolerated).collect();
         let fields = std::mem::take(&mut self.tallies).into_iter().zip(&self.fields.pairs);
         let fields: Vec<_> = fields.map(|(tally, pair)| tally.finish(pair)).collect();
         // Of rows that were not fed nothing is known.
         if self.whole {
             lone.extend(std::mem::take(&mut self.lone).finish(&self.fields, self.summed.place()));
         }
-        let mut totals = self.summed.totals(&self.fields, &self.sums, &self.moved, 0, self.whole);
-        for (total, (pair, _)) in totals.iter_mut().zip(&self.summed.pairs) {
-            total.tolerated = fields[*pair].tolerated.as_ref().map(|of| of.sum.clone());
-        }
-        (fields, totals)
+        let sums = (&self.sums, tolerated.as_slice());
+        (fields, self.summed.totals(&self.fields, sums, &self.moved, 0, self.whole))
     }
 }
 

@@ -110,18 +110,10 @@ impl Summed {
     ) -> Result<(), CompareError> {
         self.add_row(fields, (rows, row, of), &mut sums[of as usize])?;
         let Some(groups) = groups else { return Ok(()) };
-        let is_view = self.place == Place::View;
-        let group = match self.by {
-            // A view has no time of its own: what is the same is of no month.
-            _ if groups.is_month && is_view && !differs => return Ok(()),
-            _ if groups.is_month => groups.of_month(differs),
-            None => return Ok(()),
-            Some(by) => {
-                let (field, kind) = fields.pairs[by].side(of);
-                groups.of_value(rows.get(row, field), kind, differs)
-            }
+        let Some(group) = self.group(fields, (rows, row, of), groups, differs) else {
+            return Ok(());
         };
-        group.rows[of as usize] += u64::from(differs && is_view);
+        group.rows[of as usize] += u64::from(differs && self.place == Place::View);
         self.add_row(fields, (rows, row, of), &mut group.sums[of as usize][self.offset..])?;
         if differs {
             let into = self.offset..self.offset + self.pairs.len();
@@ -130,6 +122,60 @@ impl Summed {
                 let own = rows.get(row, field).and_then(|value| units(value, kind, scale));
                 let own = own.unwrap_or_default();
                 *delta = delta.saturating_add(if of == SideOf::A { -own } else { own });
+            }
+        }
+        Ok(())
+    }
+
+    /// The group that a row of a side counts in, if it does in any.
+    fn group<'g>(
+        &self,
+        fields: &Fields,
+        (rows, row, of): OfSide<'_>,
+        groups: &'g mut GroupTally,
+        differs: bool,
+    ) -> Option<&'g mut GroupSums> {
+        match self.by {
+            // A view has no time of its own: what is the same is of no month.
+            _ if groups.is_month && self.place == Place::View && !differs => None,
+            _ if groups.is_month => Some(groups.of_month(differs)),
+            None => None,
+            Some(by) => {
+                let pair = &fields.pairs[by];
+                let (field, kind) = pair.side(of);
+                Some(groups.of_value(rows.get(row, field), kind, pair.kind(), differs))
+            }
+        }
+    }
+
+    /// Takes what a tolerance let pass in a row that both sides have, of each summed field. Where
+    /// the sides count it in two groups, neither difference is of that size.
+    pub(crate) fn tolerate(
+        &self,
+        fields: &Fields,
+        [a, b]: [OfSide<'_>; 2],
+        groups: &mut GroupTally,
+        tolerated: &[i128],
+        differs: bool,
+    ) -> Result<(), CompareError> {
+        if self.group(fields, a, groups, differs).is_none() {
+            return Ok(());
+        }
+        let of_a = (groups.is_named, groups.text.clone());
+        self.group(fields, b, groups, differs);
+        if (groups.is_named, &groups.text) != (of_a.0, &of_a.1) {
+            return Ok(());
+        }
+        let Some(group) = self.group(fields, b, groups, differs) else { return Ok(()) };
+        let into = self.offset..self.offset + self.pairs.len();
+        let (sums, deltas) = (&mut group.tolerated[into.clone()], &mut group.deltas[into]);
+        for (((sum, delta), units), &(pair, _)) in
+            sums.iter_mut().zip(deltas).zip(tolerated).zip(&self.pairs)
+        {
+            let wrong = || CompareError::Sum(fields.pairs[pair].name.clone());
+            *sum = sum.checked_add(*units).ok_or_else(wrong)?;
+            if differs {
+                *delta = delta.saturating_sub(*units);
             }
         }
         Ok(())
@@ -150,29 +196,31 @@ impl Summed {
         Ok(())
     }
 
-    /// The totals; the sums of this place begin at `from`. `whole`: whether the rows that are equal
-    /// were fed too, or only those that differ: then the difference is the same, and the totals are
-    /// not known.
+    /// The totals; what was added up of this place begins at `from`. `whole`: whether the rows that
+    /// are equal were fed too, or only those that differ: then the difference is the same, and the
+    /// totals are not known.
     pub(crate) fn totals(
         &self,
         fields: &Fields,
-        [a, b]: &Sums,
+        ([a, b], tolerated): (&Sums, &[i128]),
         moved: &[Movement],
         from: usize,
         whole: bool,
     ) -> Vec<Total> {
-        let own = self.pairs.iter().zip(&a[from..]).zip(&b[from..]).zip(&moved[from..]);
-        let total = own.map(|(((&(number, scale), &a), &b), moved)| Total {
-            of: self.place.clone(),
-            field: fields.pairs[number].name.clone(),
-            kind: fields.pairs[number].kind(),
-            a: whole.then(|| units_text(a, scale)),
-            b: whole.then(|| units_text(b, scale)),
-            difference: units_text(b - a, scale),
-            tolerated: None,
-            moved: moved.finish(scale),
+        let own = self.pairs.iter().zip(from..).map(|(&(number, scale), at)| {
+            let pair = &fields.pairs[number];
+            Total {
+                of: self.place.clone(),
+                field: pair.name.clone(),
+                kind: pair.kind(),
+                a: whole.then(|| units_text(a[at], scale)),
+                b: whole.then(|| units_text(b[at], scale)),
+                difference: units_text(b[at] - a[at], scale),
+                tolerated: pair.tolerance.as_ref().map(|_| units_text(tolerated[at], scale)),
+                moved: moved[at].finish(scale),
+            }
         });
-        total.collect()
+        own.collect()
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -259,14 +307,18 @@ pub(crate) struct GroupTally {
     others: Option<GroupSums>,
     /// The groups in which the key or the record at hand differs.
     touched: Vec<Which>,
+    /// The value that was asked for last, and whether there was one.
     text: String,
+    is_named: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct GroupSums {
     rows: [u64; 2],
     sums: Sums,
-    /// B minus A of the key or the record at hand.
+    /// Of the differences: what a tolerance let pass.
+    tolerated: Vec<i128>,
+    /// B minus A of the key or the record at hand, without what a tolerance let pass.
     deltas: Vec<i128>,
     moved: Vec<Movement>,
     is_touched: bool,
@@ -289,6 +341,7 @@ impl GroupTally {
             others: None,
             touched: Vec::new(),
             text: String::new(),
+            is_named: false,
         })
     }
 
@@ -297,16 +350,29 @@ impl GroupTally {
         self.group(self.time.is_some(), differs)
     }
 
-    fn of_value(&mut self, value: Option<Value<'_>>, kind: Kind, differs: bool) -> &mut GroupSums {
+    /// `shared`: the kind by which both sides are told, so that 1.5 and 1.50 are one group.
+    fn of_value(
+        &mut self,
+        value: Option<Value<'_>>,
+        kind: Kind,
+        shared: Kind,
+        differs: bool,
+    ) -> &mut GroupSums {
         self.text.clear();
-        if let Some(value) = value {
-            write_text(value, kind, &mut self.text);
+        match (value, shared) {
+            (Some(value), Kind::Decimal { scale }) if kind != shared => {
+                let units = units(value, kind, scale).unwrap_or_default();
+                self.text = units_text(units, scale);
+            }
+            (Some(value), _) => write_text(value, kind, &mut self.text),
+            (None, _) => {}
         }
         self.group(value.is_some(), differs)
     }
 
     /// The group of the text at hand, or of what has none.
     fn group(&mut self, is_named: bool, differs: bool) -> &mut GroupSums {
+        self.is_named = is_named;
         let named =
             is_named.then(|| slot(&mut self.groups, self.text.as_str(), limits::GROUPS_MAX));
         let (group, which) = match named {
@@ -316,6 +382,7 @@ impl GroupTally {
         };
         if group.deltas.len() < self.width {
             group.sums.iter_mut().for_each(|sums| sums.resize(self.width, 0));
+            group.tolerated.resize(self.width, 0);
             group.deltas.resize(self.width, 0);
             group.moved.resize(self.width, Movement::default());
         }
@@ -348,16 +415,17 @@ impl GroupTally {
     /// What was found, in the order of the values. `whole`: of each place as for its totals.
     pub(crate) fn finish(self, plan: &Plan, summed: &[Summed], whole: &[bool]) -> Groups {
         let is_month = self.is_month;
-        let tell = |value: Option<String>,
-                    GroupSums { rows: [rows_a, rows_b], sums, moved, .. }| {
-            let places = summed.iter().zip(plan.places()).zip(whole);
-            let grouped = places.filter(|((summed, _), _)| is_month || summed.by.is_some());
-            let totals = grouped.flat_map(|((summed, (place, fields)), whole)| {
-                let whole = *whole && !(is_month && place == Place::View);
-                summed.totals(fields, &sums, &moved, summed.offset, whole)
-            });
-            Group { value, rows_a, rows_b, totals: totals.collect() }
-        };
+        let tell =
+            |value: Option<String>,
+             GroupSums { rows: [rows_a, rows_b], sums, tolerated, moved, .. }| {
+                let places = summed.iter().zip(plan.places()).zip(whole);
+                let grouped = places.filter(|((summed, _), _)| is_month || summed.by.is_some());
+                let totals = grouped.flat_map(|((summed, (place, fields)), whole)| {
+                    let whole = *whole && !(is_month && place == Place::View);
+                    summed.totals(fields, (&sums, &tolerated), &moved, summed.offset, whole)
+                });
+                Group { value, rows_a, rows_b, totals: totals.collect() }
+            };
         let missing = self.missing.map(|sums| tell(None, sums));
         let groups = self.groups.into_iter().map(|(value, sums)| tell(Some(value), sums));
         let groups = missing.into_iter().chain(groups).collect();

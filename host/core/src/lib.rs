@@ -14,6 +14,7 @@ pub mod digest;
 pub mod fold;
 pub mod hash;
 pub mod limits;
+pub mod listed;
 pub mod log;
 pub mod manifest;
 pub mod receipt;

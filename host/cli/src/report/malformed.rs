@@ -1,7 +1,8 @@
 //! What is wrong with malformed events, told by one of them: the commonest code among the first of
 //! them, what was found where, and the line of the log itself.
 
-use super::text::{grouped, harmless};
+use super::text::harmless;
+use retally_core::listed::listed;
 use retally_engine::rundir::{Keys, RunReader, Table};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -73,11 +74,8 @@ fn there(code: &str, bytes: &[u8]) -> String {
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => {
-            let names = members.keys().take(MEMBERS_MAX).map(|name| format!("`{name}`"));
-            let more = members.len().saturating_sub(MEMBERS_MAX) as u64;
-            let more =
-                if more > 0 { format!(" and {} more", grouped(more)) } else { String::new() };
-            format!("; its members are {}{more}", names.collect::<Vec<_>>().join(", "))
+            let names = members.keys().map(|name| format!("`{name}`"));
+            format!("; its members are {}", listed(names, MEMBERS_MAX, ", "))
         }
         Ok(Value::Array(_)) => {
             "; the line is an array: write one object on each line, as `jq -c '.[]'` does"

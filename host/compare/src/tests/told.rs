@@ -167,3 +167,58 @@ fn no_more_others_have_an_outcome_than_there_are_others() {
     // Keys with refused events alone are in no view: of how many others it holds nobody knows.
     assert_eq!(others(1 + 11), Some((None, None)));
 }
+
+#[test]
+fn what_a_tolerance_let_pass_stands_apart_in_groups_too() {
+    let row = |net, x, tier: &str| vec![("EUR".to_owned(), net, None, Some(x), tier.to_owned())];
+    let side = |rows: [(i64, f64, &str); 3]| -> Keyed {
+        let keyed = ["k", "l", "n"].into_iter().zip(rows);
+        keyed.map(|(key, (net, x, tier))| (key.to_owned(), row(net, x, tier))).collect()
+    };
+    let a = side([(100, 0.0, "gold"), (100, 0.0, "gold"), (100, 0.0, "gold")]);
+    // Of the second the tier differs, which moves it to another group; of the third `x`.
+    let b = side([(101, 0.0, "gold"), (101, 0.0, "silver"), (101, 1.0, "gold")]);
+    let tolerances = BTreeMap::from([("net".to_owned(), "0.01".to_owned())]);
+    let options = Options { tolerances, by: Some("tier".into()), ..Options::default() };
+    let found = compare(&a, &b, &options, false, &mut NoSink);
+    let groups = found.groups.iter().flat_map(|groups| &groups.groups);
+    let totals = groups.flat_map(|group| &group.totals).chain([&found.totals[0]]);
+    let told = totals.filter(|total| total.field == "net").map(|total| {
+        let Moved { higher, lower } = &total.moved;
+        let tolerated = total.tolerated.as_deref().unwrap();
+        let moves = [higher, lower].map(|moves| format!("{} by {}", moves.count, moves.sum));
+        format!("{}, of it {tolerated}: {}", total.difference, moves.join(", "))
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            "-0.98, of it 0.02: 0 by 0.00, 1 by -1.00",
+            "1.01, of it 0.00: 1 by 1.01, 0 by 0.00",
+            "0.03, of it 0.03: 0 by 0.00, 0 by 0.00",
+        ]
+    );
+}
+
+#[test]
+fn values_of_two_scales_are_one_group() {
+    let view = |scale| ViewShape {
+        fields: vec![Field { kind: Kind::Decimal { scale }, ..shape().fields[1].clone() }],
+        row_key: Vec::new(),
+    };
+    let amount = |scale, units| {
+        let mut column = Column::new(Kind::Decimal { scale });
+        column.push(Some(Value::Decimal(units))).unwrap();
+        [column]
+    };
+    let (view_a, view_b) = (view(1), view(2));
+    let [a, b] = [&view_a, &view_b].map(|view| Declared { view, emits: &[] });
+    let options = Options { by: Some("net".into()), ..Options::default() };
+    let mut tally = Tally::new(Plan::new(a, b, &options).unwrap());
+    let (a, b) = (amount(1, 15), amount(2, 150));
+    let (a, b) = (Rows::all(&a), Rows::all(&b));
+    tally.key(b"k", a, b, &KeyFacts::default(), &mut NoSink).unwrap();
+    let found = tally.finish(head(), &Words::default(), &mut |_| FirstDivergence::NoEvents);
+    let groups: Vec<_> = found.groups.unwrap().groups.into_iter().map(|of| of.value).collect();
+    assert_eq!(groups, [Some("1.50".to_owned())]);
+}

@@ -1,6 +1,7 @@
 //! What a manifest says of a log on which a run went on: how it was held against what the snapshot
 //! took, in what it had changed, and which snapshots were passed over because of it.
 
+use crate::listed::listed;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -58,10 +59,7 @@ const NAMED: usize = 3;
 
 /// What changed, in one sentence.
 pub fn sentence(changes: &[Change]) -> String {
-    let named: Vec<String> = changes.iter().take(NAMED).map(Change::to_string).collect();
-    let more = changes.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    named.join("; ") + &more
+    listed(changes.iter(), NAMED, "; ")
 }
 
 /// A snapshot from which a run did not go on, though it is newer than where the run began.

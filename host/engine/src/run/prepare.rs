@@ -22,6 +22,7 @@ use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
+use retally_core::listed::listed;
 use retally_core::log::{Order, PartitionIndex, Position, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::receipt::News;
@@ -253,13 +254,11 @@ fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), 
     for (what, path, column) in plan.needed() {
         match known.get(column).copied().unwrap_or_default() {
             0 => {
-                let there = known.keys().take(COLUMNS_SHOWN).map(|name| format!("`{name}`"));
-                let there = there.collect::<Vec<_>>().join(", ");
-                let more = known.len().saturating_sub(COLUMNS_SHOWN);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let there = known.keys().map(|name| format!("`{name}`"));
+                let there = listed(there, COLUMNS_SHOWN, ", ");
                 return Err(RunError::Log(LogError::usage(format!(
                     "no file of the log has a column `{column}`, where {what} is read ({path}): \
-                     its columns are {there}{more}; say in [source] where {what} lies"
+                     its columns are {there}; say in [source] where {what} lies"
                 ))));
             }
             count if count < files => observer.note(&format!(

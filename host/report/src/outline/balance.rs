@@ -1,10 +1,12 @@
 //! Totals in sentences: of which money how much more or less, for how many keys it is more and for
 //! how many less; the same money told once; and what one version alone adds up.
 
-use super::money::{is_count, place_name, same};
+use super::money::{is_count, none_moved, place_name, same};
 use super::sentence::sides;
 use super::span::{Sentence, counted, name, number, said};
-use crate::number::{compare, compare_size, grouped, is_negative, is_zero, size, thousands};
+use crate::number::{
+    compare, compare_size, grouped, is_negative, is_zero, signed, size, thousands,
+};
 use retally_compare::model::{
     Comparison, Group, Groups, How, Moved, Moves, Place, Presence, RowKey, Total, Verdict,
 };
@@ -29,10 +31,11 @@ pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
     let mut left: Vec<&Total> = view.iter().filter(moves).copied().collect();
     let mut said = Vec::new();
     if left.is_empty() {
-        said.extend(no_total(&view));
+        said.extend(no_total(&view, c));
     }
-    // What changes in sum stands before what cancels out, money before counts.
-    left.sort_by_key(|total| (is_zero(&total.difference), is_count(total)));
+    // What changes in sum stands before what a tolerance let pass and what cancels out, money
+    // before counts.
+    left.sort_by_key(|total| (is_zero(&total.difference), is_tolerated(total), is_count(total)));
     left.reverse();
     while let Some(first) = left.pop().filter(|_| said.len() < TOTALS_SAID) {
         let agreeing: Vec<&Total> = c.totals.iter().filter(|of| agrees(c, first, of)).collect();
@@ -46,6 +49,7 @@ pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
 /// Whether another total differs by the same amounts: in sum, and in every group by a field.
 fn agrees(c: &Comparison, first: &Total, other: &Total) -> bool {
     let equal = |a: &Total, b: &Total| compare(&a.difference, &b.difference) == Ordering::Equal;
+    let tolerated = |of: &Total| of.tolerated.clone().filter(|sum| !is_zero(sum));
     let itself = (&other.of, &other.field) == (&first.of, &first.field);
     let in_group = |group: &Group| match (same(group, first), same(group, other)) {
         (Some(a), Some(b)) => equal(a, b),
@@ -55,6 +59,7 @@ fn agrees(c: &Comparison, first: &Total, other: &Total) -> bool {
     !itself
         && !is_zero(&first.difference)
         && equal(first, other)
+        && tolerated(first) == tolerated(other)
         && groups.all(|of| of.groups.iter().chain(&of.others).all(in_group))
 }
 
@@ -63,19 +68,8 @@ fn also(c: &Comparison, agreeing: &[&Total]) -> Sentence {
         return said![];
     }
     let all = agreeing.len();
-    let told = all.min(AGREEING_SAID);
-    let mut said = said![" "];
-    for (at, total) in agreeing.iter().take(told).enumerate() {
-        let between = match at {
-            0 => "",
-            at if at + 1 == all => " and ",
-            _ => ", ",
-        };
-        said = said![said, between, place_name(&total.of, &total.field)];
-    }
-    if all > told {
-        said = said.with(format!(" and {} more", all - told));
-    }
+    let names = agreeing.iter().map(|total| place_name(&total.of, &total.field));
+    let said = said![" ", Sentence::listed(names, AGREEING_SAID)];
     let by = c.groups.as_ref().filter(|groups| !groups.is_month);
     let each = by.map(|groups| said![" in each ", name(&groups.by)]);
     said![said, if all == 1 { " differs" } else { " differ" }, " by the same", each, "."]
@@ -95,18 +89,16 @@ fn lone(c: &Comparison) -> Vec<Sentence> {
     sentence.collect()
 }
 
-fn no_total(view: &[&Total]) -> Option<Sentence> {
+fn no_total(view: &[&Total], c: &Comparison) -> Option<Sentence> {
     if view.is_empty() {
         return None;
     }
-    let names = view.iter().map(|total| &total.field).take(GROUPS_SAID + 1);
-    let names = Sentence::listed(names, view.len());
-    let more = match view.len().saturating_sub(GROUPS_SAID + 1) {
-        0 => String::new(),
-        more => format!(" and {} more", grouped(more as u64)),
-    };
+    let names = view.iter().map(|total| name(&total.field).into());
+    let names = Sentence::listed(names, GROUPS_SAID + 1);
     let same = if view.len() == 1 { " is the same." } else { " are the same." };
-    Some(said!["No total differs: ", names, more, same])
+    let groups = c.groups.as_ref().filter(|groups| none_moved(groups));
+    let nor = groups.map(|groups| said![", nor in any ", name(&groups.by)]);
+    Some(said!["No total differs", nor, ": ", names, same])
 }
 
 fn differs(c: &Comparison, field: &str) -> bool {
@@ -120,7 +112,8 @@ fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
     let field = name(&total.field);
     if is_zero(&total.difference) {
         let moved = moved(&total.moved, "").map(|moved| said![": ", moved]);
-        return said![field, " differs, and the differences add up to zero", moved, "."];
+        let within = within(total).map(|within| said![", ", within]);
+        return said![field, " differs, and the differences add up to zero", within, moved, "."];
     }
     let known = match c.how {
         How::Known => said![" of ", name(&c.b.label)],
@@ -140,8 +133,25 @@ fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
         _ => said![],
     };
     let way = direction(&total.difference);
+    let within = within(total).map(|within| said![", ", within]);
     let moved = moved(&total.moved, "for ").map(|moved| said!["; ", moved]);
-    said![field, known, " is ", way, number(size(&total.difference)), over, sides, moved, "."]
+    let by = number(size(&total.difference));
+    said![field, known, " is ", way, by, over, sides, within, moved, "."]
+}
+
+/// Whether all of a difference is what a tolerance let pass.
+fn is_tolerated(total: &Total) -> bool {
+    let tolerated = total.tolerated.as_deref();
+    tolerated.is_some_and(|sum| compare(sum, &total.difference) == Ordering::Equal)
+}
+
+/// How much of a difference a tolerance let pass, if it did.
+fn within(total: &Total) -> Option<Sentence> {
+    let sum = total.tolerated.as_deref().filter(|sum| !is_zero(sum))?;
+    Some(match is_tolerated(total) {
+        true => "all of it within the tolerance".into(),
+        false => said!["of it ", number(signed(sum)), " within the tolerance"],
+    })
 }
 
 /// For how many keys it is higher and for how many lower, and by how much; `alone` stands in front
@@ -194,7 +204,9 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
             None if groups.is_month => said!["months that are not known"],
             None => said!["rows without ", by.clone()],
         };
-        let moved = moved(&total.moved, "").map(|moved| said![" (", moved, ")"]);
+        let within = within(total).map(|within| said![" (", within, ")"]);
+        let moved =
+            moved(&total.moved, "").map(|moved| said![within.clone(), " (", moved, ")"]).or(within);
         said = said![said, goes_on, number(size(&total.difference)), place, value, moved];
     }
     let more = match all.len().saturating_sub(GROUPS_SAID) {

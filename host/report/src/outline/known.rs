@@ -79,7 +79,8 @@ fn fields<'a>(fields: impl Iterator<Item = &'a FieldDifference>, what: &str) -> 
         said.push(counted(more as u64, "more field differs.", "more fields differ."));
     }
     if let Some(first) = right.first() {
-        let names = Sentence::listed(right.iter().map(|field| &field.name), right.len());
+        let names = right.iter().map(|field| name(&field.name).into());
+        let names = Sentence::listed(names, usize::MAX);
         let all = format!(" {} right in all ", are(right.len() as u64));
         let compared = number(grouped(first.compared));
         said.push(said![names, all, compared, format!(" {what}.")]);

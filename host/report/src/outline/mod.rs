@@ -231,7 +231,9 @@ impl Outline {
     /// The same under a title of its own, on a page and in a comment.
     #[must_use]
     pub fn titled(self, title: &str) -> Self {
-        let title = cut(title.trim(), TITLE_CHARS).into_owned();
+        // One line: a second one would be text of a comment's own.
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = cut(&title, TITLE_CHARS).into_owned();
         Self { title: Some(title).filter(|title| !title.is_empty()), ..self }
     }
 

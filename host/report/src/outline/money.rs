@@ -5,7 +5,7 @@
 use super::block::{Block, Column, Table, Tables, head, left, more, right};
 use super::sentence::sides;
 use super::span::{Difference, Sentence, Span, count, missing, name, optional, said};
-use super::{PAGE, Readers, SHEETS, Section};
+use super::{ALL, PAGE, Readers, SHEETS, Section};
 use crate::number::{approximate, compare_size, counted, is_zero, thousands};
 use crate::shell::shell_flag;
 use retally_compare::model::{
@@ -124,6 +124,11 @@ pub(super) fn groups(c: &Comparison, to: &mut Section) {
     let Some(groups) = &c.groups else { return };
     let by = name(&groups.by);
     let all = moved(groups);
+    if c.totals.is_empty() {
+        let none =
+            said!["No field that both sides have adds up, so there is no total by ", by, "."];
+        return to.put(ALL, Block::Lead(none));
+    }
     if all.is_empty() {
         return to.put(SHEETS, Block::Lead(said!["By ", by, " no total differs."]));
     }
@@ -175,6 +180,11 @@ fn moved(groups: &Groups) -> Vec<Moved<'_>> {
     });
     moved.sort_by_key(|moved| (moved.of.of != Place::View, is_count(moved.of)));
     moved
+}
+
+/// Whether no total of any group differs.
+pub(super) fn none_moved(groups: &Groups) -> bool {
+    moved(groups).is_empty()
 }
 
 fn one<'a>(groups: &'a Groups, total: &'a Total) -> Moved<'a> {

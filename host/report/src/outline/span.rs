@@ -131,18 +131,21 @@ impl Sentence {
         out
     }
 
-    /// Names, the last of `all` behind an "and".
-    pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a String>, all: usize) -> Self {
-        let mut out = Self::default();
-        for (number, of) in names.enumerate() {
+    /// At most `most` of some things, the last of all behind an "and", or how many more there are.
+    pub(crate) fn listed(all: impl ExactSizeIterator<Item = Self>, most: usize) -> Self {
+        let (mut out, count) = (Self::default(), all.len());
+        for (number, of) in all.take(most).enumerate() {
             let between = match number {
                 0 => "",
-                number if number + 1 == all => " and ",
+                number if number + 1 == count => " and ",
                 _ => ", ",
             };
-            out = out.with(between).with(name(of));
+            out = out.with(between).with(of);
         }
-        out
+        match count.saturating_sub(most) as u64 {
+            0 => out,
+            more => out.with(format!(" and {} more", grouped(more))),
+        }
     }
 }
 

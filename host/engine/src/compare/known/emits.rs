@@ -3,14 +3,19 @@
 
 use super::file::{Texts, shown};
 use super::style::{KnownStyle, ReadAs};
+use super::typed::Tolerances;
 use crate::compare::CompareError;
 use crate::rundir::{BEFORE_EMITS, Keys, RunReader, Table};
 use crate::source::named_partition;
 use retally_compare::model::{KnownFile, Place};
 use retally_compare::{Plan, Records, Tally};
+use retally_core::listed::listed;
 use retally_core::schema::{Column, EmitKind, display};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// Partitions that a sentence names.
+const NAMED: usize = 5;
 
 /// Known records of a kind.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct KnownEmits {
     /// Which of the columns in front tell records apart.
     by: Vec<usize>,
     columns: Vec<Column>,
+    /// Partitions that it names and the run does not have, each with its number of records.
+    strange: BTreeMap<String, u64>,
     /// By what tells them apart: the rows, in the file's order.
     rows: BTreeMap<Vec<String>, Vec<usize>>,
 }
@@ -34,6 +41,7 @@ impl KnownEmits {
         kind: &str,
         path: &Path,
         style: &KnownStyle,
+        tolerances: &Tolerances,
     ) -> Result<Self, CompareError> {
         let declared = run.emits().iter().find(|known| known.name == kind).ok_or_else(|| {
             let known: Vec<&str> = run.emits().iter().map(|known| known.name.as_str()).collect();
@@ -62,20 +70,27 @@ impl KnownEmits {
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         let whose = format!("emit kind `{kind}`");
         for (number, column) in texts.given(&declared.fields, &BEFORE_EMITS, &whose)? {
-            let field = &declared.fields[number];
-            columns.push(texts.typed(column, field, &order)?);
-            fields.push(field.clone());
+            let declared = &declared.fields[number];
+            let (field, values) = texts.typed(column, declared, tolerances, &order)?;
+            fields.push(field);
+            columns.push(values);
         }
         let mut rows: BTreeMap<Vec<String>, Vec<usize>> = BTreeMap::new();
+        let mut strange = BTreeMap::new();
         let partitions = &run.manifest().partitions;
         let partitions: Vec<&str> = partitions.iter().map(|of| of.partition.as_str()).collect();
         for row in order {
             let part = |&number: &usize| {
                 let part = part(&texts, row, BEFORE_EMITS[number])?;
+                if BEFORE_EMITS[number] != "partition" {
+                    return Ok(part);
+                }
                 // People have the names of files, and partitions are called without the suffix.
-                let is_partition = BEFORE_EMITS[number] == "partition";
-                let known = is_partition.then(|| named_partition(&partitions, &part)).flatten();
-                Ok::<_, CompareError>(known.map_or(part.clone(), str::to_owned))
+                let known = named_partition(&partitions, &part).map(str::to_owned);
+                if known.is_none() {
+                    *strange.entry(part.clone()).or_default() += 1;
+                }
+                Ok::<_, CompareError>(known.unwrap_or(part))
             };
             let id = by.iter().map(part).collect::<Result<Vec<_>, _>>()?;
             rows.entry(id).or_default().push(row);
@@ -83,7 +98,22 @@ impl KnownEmits {
         let file = texts.about(Place::Emit(kind.to_owned()), &fields);
         let kind = EmitKind { name: kind.to_owned(), fields };
         let read_as = ReadAs::of(&texts);
-        Ok(Self { kind, file, bytes: texts.bytes, read_as, by, columns, rows })
+        Ok(Self { kind, file, bytes: texts.bytes, read_as, by, columns, strange, rows })
+    }
+
+    /// What is to be said of partitions that the run does not have, as it has those of `run`.
+    pub(super) fn strange(&self, run: &RunReader) -> Option<String> {
+        if self.strange.is_empty() {
+            return None;
+        }
+        let records: u64 = self.strange.values().sum();
+        let names = listed(self.strange.keys().map(|name| format!("{name:?}")), NAMED, ", ");
+        let own = run.manifest().partitions.iter().map(|of| format!("{:?}", of.partition));
+        let (file, own) = (&self.file.name, listed(own, NAMED, ", "));
+        Some(format!(
+            "{file} has records ({records}) of partitions that the run does not have ({names}): it \
+             has {own}, each called by the path of its file, with or without the suffix"
+        ))
     }
 
     /// Compares the run's emits of the kind with these. Whether any are of the same event.

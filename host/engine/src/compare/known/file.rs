@@ -12,7 +12,6 @@ use arrow_array::RecordBatchReader as _;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use retally_compare::model::{KnownFile, Place};
-use retally_core::decode::convert::from_text;
 use retally_core::digest::Hash;
 use retally_core::schema::{Column, Field, Kind, Value, Values, display};
 use std::path::{Path, PathBuf};
@@ -27,7 +26,7 @@ pub(super) struct Texts {
     pub(super) bytes: u64,
     /// What a place is: `line` or `row`.
     unit: &'static str,
-    style: KnownStyle,
+    pub(super) style: KnownStyle,
     /// Whether it is a CSV.
     pub(super) is_csv: bool,
     /// Names of the columns that were called otherwise.
@@ -254,43 +253,6 @@ impl Texts {
             Some(Value::Text(text)) => std::str::from_utf8(text).ok(),
             _ => None,
         }
-    }
-
-    /// A column's values in some order of rows, as a field of the run.
-    pub(super) fn typed(
-        &self,
-        column: usize,
-        field: &Field,
-        order: &[usize],
-    ) -> Result<Column, CompareError> {
-        let mut typed = Column::new(field.kind);
-        let is_number = matches!(field.kind, Kind::Integer | Kind::Decimal { .. } | Kind::Float);
-        let is_number = is_number && self.is_csv;
-        for &row in order {
-            let text = self.text(row, column);
-            let plain = text.filter(|_| is_number).map(|text| {
-                self.style.number(text).ok_or_else(|| {
-                    let (name, style) = (&field.name, self.style.numbers);
-                    let style = style.map(|style| style.to_string()).unwrap_or_default();
-                    let text: String = text.chars().take(60).collect();
-                    let what = format!("`{name}` is {text:?}, which is not written as {style}");
-                    self.wrong_at(row, what)
-                })
-            });
-            let plain = plain.transpose()?;
-            let text = plain.as_deref().or(text);
-            // CSV cannot tell an empty text from none: where there must be one, it is empty.
-            let empty = (field.kind == Kind::Text && field.required).then_some("");
-            match text.or(empty) {
-                None => typed.push(None).map_err(|error| self.wrong_at(row, error))?,
-                Some(text) => from_text(field.kind, text, &mut typed.values).map_err(|code| {
-                    let text: String = text.chars().take(60).collect();
-                    let what = format!("`{}` is {text:?}, which is no {}", field.name, field.kind);
-                    self.wrong_at(row, format!("{what} ({})", code.as_str()))
-                })?,
-            }
-        }
-        Ok(typed)
     }
 
     /// What a column is called here.

@@ -10,6 +10,7 @@ mod json;
 mod style;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod view;
 
 use super::error::CompareError;
@@ -29,6 +30,7 @@ use retally_core::schema::{EmitKind, ViewShape};
 use std::path::{Path, PathBuf};
 use style::ReadAs;
 pub use style::{KnownStyle, NumberStyle};
+use typed::Tolerances;
 use view::{Groups, KnownView};
 
 /// Files of known results.
@@ -55,9 +57,10 @@ pub fn known(
     sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
     let run = open(dir)?;
-    let view = files.view.as_ref().map(|file| KnownView::load(&run, file, &files.style));
-    let view = view.transpose()?;
-    let emits = load_emits(&run, files)?;
+    let tolerances = &options.options.tolerances;
+    let load = |file: &PathBuf| KnownView::load(&run, file, &files.style, tolerances);
+    let view = files.view.as_ref().map(load).transpose()?;
+    let emits = load_emits(&run, files, tolerances)?;
     let of_view = view.iter().map(|view| &view.read_as);
     let all: Vec<_> = of_view.chain(emits.iter().map(|known| &known.read_as)).collect();
     ReadAs::check(&all, &files.style)?;
@@ -92,9 +95,13 @@ pub fn known(
         None => notes.push(Note::new(NoteCode::NotCompared, "the view was not compared")),
     }
     for known in &emits {
+        let strange = known.strange(&run);
         if !known.compare(&run, &plan, &mut tally)? {
             let (file, kind) = (&known.file.name, &known.kind.name);
-            apart.push(format!("no record of {file} is of an event with emits of `{kind}`"));
+            let why = strange.map(|strange| format!(": {strange}")).unwrap_or_default();
+            apart.push(format!("no record of {file} is of an event with emits of `{kind}`{why}"));
+        } else if let Some(strange) = strange {
+            notes.push(Note::new(NoteCode::Other, strange));
         }
     }
     refuse(&apart, options.force, &mut notes)?;
@@ -113,14 +120,18 @@ pub fn known(
 }
 
 /// Loads known emits, each kind once.
-fn load_emits(run: &RunReader, files: &KnownFiles) -> Result<Vec<KnownEmits>, CompareError> {
+fn load_emits(
+    run: &RunReader,
+    files: &KnownFiles,
+    tolerances: &Tolerances,
+) -> Result<Vec<KnownEmits>, CompareError> {
     let mut emits: Vec<KnownEmits> = Vec::new();
     for (kind, file) in &files.emits {
         if emits.iter().any(|known| known.kind.name == *kind) {
             let what = format!("is a second file for emits of `{kind}`: put all of them into one");
             return Err(CompareError::Known { path: file.clone(), what });
         }
-        emits.push(KnownEmits::load(run, kind, file, &files.style)?);
+        emits.push(KnownEmits::load(run, kind, file, &files.style, tolerances)?);
     }
     Ok(emits)
 }

@@ -35,6 +35,15 @@ impl Run {
         known(&self.path("run"), &files, &CompareOptions::default(), &mut NoSink)
     }
 
+    /// The view against a CSV, amounts within `tolerance` of each other being equal.
+    fn near(&self, text: &str, tolerance: &str) -> Result<Comparison, CompareError> {
+        fs::write(self.path("near.csv"), text).unwrap();
+        let files = KnownFiles { view: Some(self.path("near.csv")), ..KnownFiles::default() };
+        let mut options = CompareOptions::default();
+        options.options.tolerances.insert("net".into(), tolerance.into());
+        known(&self.path("run"), &files, &options, &mut NoSink)
+    }
+
     fn told(&self, name: &str, text: &str) -> String {
         let told = self.view(name, text).unwrap_err().to_string();
         told.replace(&format!("{}/", self.folder.path().display()), "")
@@ -90,6 +99,24 @@ fn missing_extra_and_different_are_told_apart() {
 }
 
 #[test]
+fn under_a_tolerance_known_amounts_may_have_more_digits() {
+    let run = Run::new();
+    let text = csv(0..100).replace("0.07,", "0.0749,").replace("0.09,", "0.095000000001,");
+    let found = run.near(&text, "0.005").unwrap();
+    assert_eq!((found.keys.equal, found.keys.different), (99, 1));
+    let tolerated = found.fields[0].tolerated.as_ref().unwrap();
+    assert_eq!((tolerated.values, tolerated.sum.as_str()), (1, "0.004900000000"));
+    assert_eq!(found.fields[0].numeric.as_ref().unwrap().sum, "0.005000000001");
+    assert_eq!(found.totals[0].tolerated.as_deref(), Some("0.004900000000"));
+    // More digits than fit beside what is large are refused, and nothing is rounded.
+    let text = csv(0..100).replace("0.07,", "123456789.07,").replace("0.09,", "0.090000000001,");
+    let told = run.near(&text, "0.005").unwrap_err().to_string();
+    let expected = "line 9: `net` is \"123456789.07\", which is no decimal(12) (field-range); \
+                    another value of the column has so many digits after the point: write fewer";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[test]
 fn files_that_are_no_use_say_what_is_wrong_and_where() {
     let run = Run::new();
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,nett\nk,1\n")), @"
@@ -109,7 +136,8 @@ fn files_that_are_no_use_say_what_is_wrong_and_where() {
     a.csv has key "k" twice: in line 2 and in line 4
     "#);
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1.005\n")), @r#"
-    a.csv line 2: `net` is "1.005", which is no decimal(2) (field-scale)
+    a.csv line 2: `net` is "1.005", which is no decimal(2) (field-scale); with
+    --tolerance net=NUMBER it is compared as it is
     "#);
     insta::assert_snapshot!(wrapped(&run.told("a.csv", "key,net\nk,1\nl\n")), @"
     a.csv line 3: 1 cell where the header names 2
@@ -200,6 +228,7 @@ fn what_was_published_is_compared_record_by_record() {
     let twice = lines[4].clone();
     lines.push(twice);
     lines.push("a/1,999999,1,true".to_owned());
+    lines.push("A/1.jsonl,0,1,true".to_owned());
     lines.remove(2);
     lines[0] = match lines[0].strip_suffix(",true") {
         Some(rest) => format!("{rest},false"),
@@ -209,7 +238,10 @@ fn what_was_published_is_compared_record_by_record() {
     let found = compare("some.csv", text.into_bytes());
     let flag = &found.emits[1];
     let records = flag.records.unwrap();
-    assert_eq!((records.only_a, records.only_b, records.different), (1, 1, 1));
+    assert_eq!((records.only_a, records.only_b, records.different), (1, 2, 1));
+    let told =
+        "some.csv has records (1) of partitions that the run does not have (\"A/1.jsonl\"): it";
+    assert!(found.notes.iter().any(|note| note.text.starts_with(told)), "{:?}", found.notes);
     assert_eq!((records.of_a(), flag.doubled), (all, 1));
     assert_eq!(found.verdict, Verdict::Different);
     let on = flag.fields.iter().find(|field| field.name == "on").unwrap();
@@ -266,10 +298,11 @@ fn known_emits_of_nothing_that_the_run_has_are_refused() {
     these are not compared: e.csv holds no row; --force goes on all the same, and the
     report says so
     ");
-    insta::assert_snapshot!(told("partition,offset,on\nnowhere,1,true\n"), @"
-    these are not compared: no record of e.csv is of an event with emits of `flag`;
-    --force goes on all the same, and the report says so
-    ");
+    let nowhere = told("partition,offset,on\nnowhere,1,true\n").replace('\n', " ");
+    let expected = "no record of e.csv is of an event with emits of `flag`: e.csv has records (1) \
+                    of partitions that the run does not have (\"nowhere\"): it has \"a/1\"";
+    assert!(nowhere.contains(expected), "{nowhere}");
+    assert!(nowhere.contains("each called by the path of its file, with or without the suffix;"));
     insta::assert_snapshot!(told("partition,offset,on\na/1,1.0,true\n"), @r#"
     e.csv line 2: `offset` is "1.0", which is no number of an event
     "#);

@@ -2,11 +2,12 @@
 
 use super::file::{Texts, shown};
 use super::style::{KnownStyle, ReadAs};
+use super::typed::Tolerances;
 use crate::compare::CompareError;
 use crate::rundir::RunReader;
 use retally_compare::model::{KnownFile, Place};
 use retally_compare::{Rows, Sorted};
-use retally_core::schema::{Column, Field, ViewShape};
+use retally_core::schema::{Column, ViewShape};
 use std::ops::Range;
 use std::path::Path;
 
@@ -32,6 +33,7 @@ impl KnownView {
         run: &RunReader,
         path: &Path,
         style: &KnownStyle,
+        tolerances: &Tolerances,
     ) -> Result<Self, CompareError> {
         let ViewShape { fields: declared, row_key } = run.view();
         let texts = Texts::read(path, declared, &[KEY], style)?;
@@ -50,15 +52,19 @@ impl KnownView {
             return Err(texts.no_key(row, "key"));
         }
         order.sort_by_key(|&row| texts.text(row, key));
-        let fields: Vec<Field> = given.iter().map(|(of, _)| declared[*of].clone()).collect();
-        let columns = given.iter().map(|&(of, column)| texts.typed(column, &declared[of], &order));
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for &(of, column) in &given {
+            let (field, values) = texts.typed(column, &declared[of], tolerances, &order)?;
+            fields.push(field);
+            columns.push(values);
+        }
         let keys = order.iter().map(|&row| texts.text(row, key).unwrap_or_default().to_owned());
         let known = Self {
             file: texts.about(Place::View, &fields),
             bytes: texts.bytes,
             read_as: ReadAs::of(&texts),
             keys: keys.collect(),
-            columns: columns.collect::<Result<_, _>>()?,
+            columns,
             shape: ViewShape { fields, row_key },
         };
         known.once(&texts, &order)?;
