@@ -234,3 +234,36 @@ fn entries_of_a_ledger_that_take_nothing_out_are_told() -> Result<()> {
     assert!(run["notes"].to_string().contains(told), "{run}");
     Ok(())
 }
+
+#[test]
+fn lines_that_are_no_objects_are_told_where_others_are_good() -> Result<()> {
+    let project = Project::new("orders")?;
+    let one = payment(1, "a", "1.00");
+    project
+        .write("log/a.jsonl", format!("{one}[{}]\n\"text\"\n", payment(2, "a", "2.00").trim()))?;
+    let run = project.run(&["replay", "--quiet"])?;
+    let told = "note: 2 of the ignored lines are no objects but arrays, texts or numbers, the \
+                first of them a:1: an event is an object, one on each line";
+    assert!(run.stdout.lines().any(|line| line == told), "{}", run.stdout);
+    Ok(())
+}
+
+#[test]
+fn keys_without_an_event_are_told_and_nothing_else_is_blamed() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", payments(10, "a") + "{\"type\":\"other\"}\n")?;
+    let ran = project.run(&["replay", "--keys", "nosuch"])?;
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    let told = "check failed: no event was applied; none of the keys asked for is in the log";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("refused.parquet"), "nothing was refused: {}", ran.stdout);
+    project.write("keys.txt", "a-001\nA-001\n")?;
+    let run = project.replay(&["--keys-file", "keys.txt"])?;
+    let told = "1 of the 2 keys asked for have no event in what was read: \\\"A-001\\\"";
+    assert!(run["notes"].to_string().contains(told), "{run}");
+    let wasm = retally_tests::reducer("orders").display().to_string();
+    let both = project.run(&["compare", "--a", &wasm, "--b", &wasm, "--keys", "nosuch"])?;
+    assert_ne!(both.code, 0, "{}", both.stdout);
+    assert!(both.stderr.contains("has any of the keys asked for: \"nosuch\""), "{}", both.stderr);
+    Ok(())
+}

@@ -208,6 +208,22 @@ fn a_repeated_run_agrees_only_with_a_run_that_is_whole_and_of_the_same_log() -> 
 }
 
 #[test]
+fn a_log_that_was_compressed_since_is_found_and_what_changed_is_named() -> Result<()> {
+    let (project, run) = project()?;
+    ensure!(Command::new("gzip").arg(project.path("log/a.jsonl")).status()?.success());
+    ensure!(Command::new("gzip").arg(project.path("log/b.jsonl")).status()?.success());
+    let again = project.run(&["replay", "--manifest", "run/manifest.json", "--out", "again"])?;
+    assert_eq!(again.code, 1, "{}{}", again.stdout, again.stderr);
+    let told =
+        "  of the log a.jsonl is gone, b.jsonl is gone, a.jsonl.gz is new, b.jsonl.gz is new";
+    ensure!(again.stdout.lines().any(|line| line == told), "{}", again.stdout);
+    ensure!(again.stdout.contains("what came out has the same digests"), "{}", again.stdout);
+    let digest = run["digest"].as_str().unwrap_or_default();
+    ensure!(again.stdout.contains(digest), "{}", again.stdout);
+    Ok(())
+}
+
+#[test]
 fn a_run_is_repeated_with_another_file_of_its_reducer_and_that_is_told() -> Result<()> {
     let (project, run) = project()?;
     let repeat = |file: &Path, out: &str| {

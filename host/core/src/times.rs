@@ -110,30 +110,49 @@ impl Times {
     /// What a person should know where most lie far from our days. `unit`: the name of the one in
     /// which numbers were read, if there is one.
     pub fn note(&self, unit: Option<&str>) -> Option<String> {
-        let (far, extreme, what) = match self.before_1990 >= self.from_2100 {
-            true => (self.before_1990, self.earliest?, "before 1990 (the earliest"),
-            false => (self.from_2100, self.latest?, "in 2100 or later (the latest"),
-        };
-        if far * 2 <= self.events {
-            return None;
-        }
-        let said = format!("{far} of {} event times lie {what} is {extreme})", self.events);
-        let read = UNITS.iter().find(|(name, ..)| Some(*name) == unit);
-        let likely = read.and_then(|(_, _, read)| {
-            let fits = |micros: i128| {
-                let time = i128::from(extreme.0) * micros / read;
-                Micros::try_from(time).is_ok_and(|time| NEAR.contains(&time))
-            };
-            UNITS.iter().find(|(_, _, micros)| fits(*micros))
-        });
-        Some(match (likely, read) {
-            (Some((name, words, _)), Some((read, ..))) => format!(
+        let (said, extreme) = self.far("event times")?;
+        Some(match likely(extreme, unit) {
+            Some((name, words, read)) => format!(
                 "{said}: the numbers look like {words} that were read as \"{read}\"; if so, write \
                  time_unit = \"{name}\" in [source]"
             ),
-            _ => format!("{said}: if they do not, [source] time or time_unit is wrong"),
+            None => format!("{said}: if they do not, [source] time or time_unit is wrong"),
         })
     }
+
+    /// The same of a field of an input, whose values these are. Many a field holds times that are
+    /// far from our days and right, so only what another unit explains is told.
+    pub fn note_of_field(&self, input: &str, field: &str, unit: Option<&str>) -> Option<String> {
+        let (said, extreme) = self.far(&format!("times of `{field}` of input `{input}`"))?;
+        let (_, words, read) = likely(extreme, unit)?;
+        Some(format!(
+            "{said}: the numbers look like {words}, and [source] time_unit = \"{read}\" is the \
+             unit of all times that are numbers; if so, declare the field as an integer, or write \
+             RFC 3339 into the log"
+        ))
+    }
+
+    /// Where most lie far from our days: how many, and the one that is farthest.
+    fn far(&self, what: &str) -> Option<(String, Moment)> {
+        let (far, extreme, place) = match self.before_1990 >= self.from_2100 {
+            true => (self.before_1990, self.earliest?, "before 1990 (the earliest"),
+            false => (self.from_2100, self.latest?, "in 2100 or later (the latest"),
+        };
+        let said = || format!("{far} of {} {what} lie {place} is {extreme})", self.events);
+        (far * 2 > self.events).then(|| (said(), extreme))
+    }
+}
+
+/// The unit in which a time would be one of our days, by its name in a job and in words; and the
+/// one in which it was read.
+fn likely(time: Moment, unit: Option<&str>) -> Option<(&'static str, &'static str, &'static str)> {
+    let (read, _, micros_read) = *UNITS.iter().find(|(name, ..)| Some(*name) == unit)?;
+    let fits = |micros: i128| {
+        let time = i128::from(time.0) * micros / micros_read;
+        Micros::try_from(time).is_ok_and(|time| NEAR.contains(&time))
+    };
+    let (name, words, _) = *UNITS.iter().find(|(_, _, micros)| fits(*micros))?;
+    Some((name, words, read))
 }
 
 #[cfg(test)]
@@ -189,5 +208,20 @@ mod tests {
         assert!(note.ends_with("if so, write time_unit = \"s\" in [source]"), "{note}");
         assert_eq!(of(&[seconds, DAY]).note(Some("ms")), None, "half is not most");
         assert_eq!(of(&[]).note(Some("ms")), None);
+    }
+
+    #[test]
+    fn a_field_is_told_of_where_another_unit_explains_it() {
+        let due = |times: &[Micros], unit| of(times).note_of_field("invoice", "due", unit);
+        let note = due(&[DAY / 1_000, DAY / 1_000, DAY], Some("ms")).unwrap();
+        let expected = "2 of 3 times of `due` of input `invoice` lie before 1990 (the earliest is \
+                        1970-01-20T17:21:07.200000Z): the numbers look like seconds, and [source] \
+                        time_unit = \"ms\" is the unit of all times that are numbers; if so, \
+                        declare the field as an integer, or write RFC 3339 into the log";
+        assert_eq!(note, expected);
+        assert_eq!(due(&[DAY / 1_000, DAY], Some("ms")), None, "half is not most");
+        // Somebody's birthday, and times that are texts.
+        assert_eq!(due(&[NEAR.start / 2], Some("ms")), None);
+        assert_eq!(due(&[DAY / 1_000], None), None);
     }
 }

@@ -2,15 +2,21 @@
 
 use super::malformed::Example;
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
+use retally_core::listed::listed;
 use retally_core::manifest::{
-    Change, Checked, Counts, Manifest, PassedOver, Settings, TableTotals, Totals, sentence,
+    Change, Checked, Counts, Input, Manifest, Object, PassedOver, Settings, TableTotals, Totals,
+    sentence,
 };
 use retally_core::receipt::News;
 use retally_engine::run::{NothingNew, Report};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
+
+/// Objects of a log that a line names.
+const OBJECTS_NAMED: usize = 5;
 
 /// Two runs of what should be the same, compared: causes before effects.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub(crate) struct Repeated {
     reducer: Option<Pair>,
     /// What went in and differs, in the order in which it is looked at.
     causes: Vec<Pair>,
+    /// Of the log: which objects came, went or changed.
+    objects: Vec<String>,
     /// What came out and differs.
     effects: Vec<Pair>,
     /// What is wrong with the files of the first run; none: only its manifest is there.
@@ -70,8 +78,9 @@ impl Repeated {
             Pair::of("positions", old.positions, new.positions),
             Pair::of("run", old.run_digest, new.run_digest),
         ];
-        let causes = causes.into_iter().flatten().collect();
-        Self { reducer, causes, effects: effects.into_iter().flatten().collect(), altered }
+        let (causes, effects) = (causes.into_iter().flatten(), effects.into_iter().flatten());
+        let (causes, effects) = (causes.collect(), effects.collect());
+        Self { reducer, causes, objects: objects(&old.input, &new.input), effects, altered }
     }
 
     /// Whether the same came out of the same, and lies in the files of the first run.
@@ -79,6 +88,34 @@ impl Repeated {
         let is_altered = self.altered.as_ref().is_some_and(|found| !found.is_empty());
         self.effects.is_empty() && self.causes.is_empty() && !is_altered
     }
+}
+
+/// Which objects of a log are no longer what they were, by their paths.
+fn objects(old: &Input, new: &Input) -> Vec<String> {
+    let by_path = |input: &'_ Input| -> BTreeMap<String, Object> {
+        let objects = input.objects.iter();
+        objects.map(|object| (object.path.clone(), object.clone())).collect()
+    };
+    let (old, new) = (by_path(old), by_path(new));
+    let changed = old.iter().filter_map(|(path, object)| match new.get(path) {
+        None => Some(format!("{path} is gone")),
+        Some(now) if is_other(object, now) => Some(format!(
+            "{path} has other bytes ({} then, {} now)",
+            size(object.size_bytes),
+            size(now.size_bytes)
+        )),
+        Some(_) => None,
+    });
+    let came = new.keys().filter(|path| !old.contains_key(*path));
+    changed.chain(came.map(|path| format!("{path} is new"))).collect()
+}
+
+/// As far as both runs tell: only an attested run has a SHA-256.
+fn is_other(old: &Object, new: &Object) -> bool {
+    let differ = |old: Option<bool>| old.unwrap_or(false);
+    old.size_bytes != new.size_bytes
+        || differ(old.xxh3_128.zip(new.xxh3_128).map(|(old, new)| old != new))
+        || differ(old.sha256.zip(new.sha256).map(|(old, new)| old != new))
 }
 
 /// Which settings it is that make two job digests differ.
@@ -183,6 +220,7 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
             "first": repeated.effects.first().map(|pair| &pair.what),
             "differences": pairs(&repeated.effects),
             "causes": pairs(&repeated.causes),
+            "objects": repeated.objects,
             "reducer": repeated.reducer.as_ref().map(|p| json!({ "old": p.old, "new": p.new })),
             "files_checked": repeated.altered.is_some(),
             "altered": repeated.altered,
@@ -228,7 +266,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String 
     }
     t += &retally_report::gates(&report.gates);
     if m.counts.applied == 0 && m.from_snapshot.is_none() {
-        t += &vain(m, &dir, example.as_ref());
+        t += &vain(report, &dir, example.as_ref());
     } else {
         let _ = writeln!(t, "hint: retally results show {run}");
     }
@@ -370,6 +408,10 @@ fn repetition(repeated: &Repeated) -> String {
     for pair in &repeated.causes {
         let _ = writeln!(t, "  not the same {}: old {}, new {}", pair.what, pair.old, pair.new);
     }
+    if !repeated.objects.is_empty() {
+        let objects = listed(repeated.objects.iter(), OBJECTS_NAMED, ", ");
+        let _ = writeln!(t, "  of the log {objects}");
+    }
     if repeated.causes.is_empty() && repeated.reducer.is_none() && !repeated.effects.is_empty() {
         t += "  reducer, job and input are the same: either the reducer is not deterministic or \
               this machine computes wrongly\n";
@@ -386,12 +428,12 @@ fn repetition(repeated: &Repeated) -> String {
 }
 
 /// A run that applied nothing, with the likeliest causes.
-fn vain(m: &Manifest, run: &Path, example: Option<&Example>) -> String {
-    let c = &m.counts;
+fn vain(report: &Report, run: &Path, example: Option<&Example>) -> String {
+    let (m, c) = (&report.manifest, &report.manifest.counts);
     let of = |count: u64| format!("{} of {} events", grouped(count), grouped(c.events));
     let cause = if c.events == 0 {
         "the log holds no event: look at [source] url".to_owned()
-    } else if c.filtered == c.events {
+    } else if report.keys_in_vain {
         "none of the keys asked for is in the log: keys are compared byte by byte".to_owned()
     } else if c.malformed >= c.ignored && c.malformed > 0 {
         let code = example.map_or(String::new(), |example| format!(", mostly `{}`", example.code));
@@ -409,10 +451,10 @@ fn vain(m: &Manifest, run: &Path, example: Option<&Example>) -> String {
     } else {
         "all events were refused or seen before".to_owned()
     };
-    let refused = run.join("refused.parquet");
-    format!(
-        "check failed: no event was applied; {cause}\n\
-         hint: {} has each refused event with its code\n",
-        refused.display()
-    )
+    let mut t = format!("check failed: no event was applied; {cause}\n");
+    if c.malformed + c.conflicts + c.rejected + c.quarantined > 0 {
+        let refused = run.join("refused.parquet");
+        let _ = writeln!(t, "hint: {} has each refused event with its code", refused.display());
+    }
+    t
 }

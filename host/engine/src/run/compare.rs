@@ -15,6 +15,7 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
+use super::misread;
 use super::notes::Kept;
 use super::prepare::{Prepared, Side, load_file, prepare};
 use super::replay::{Observer, ReplayOptions, pass};
@@ -150,6 +151,9 @@ impl Pass<'_> {
     ) -> Result<Compared, RunError> {
         let prepared = self.prepared;
         let (extents, mut stages) = pass(prepared, committer)?;
+        let read = misread::notes(&prepared.lanes, &prepared.names, prepared.job);
+        notes.extend(read.into_iter().map(|text| Note::new(NoteCode::Misread, text)));
+        let absent = misread::absent(&prepared.lanes, prepared.options.keys.as_ref());
         let tally = committer.tally();
         let (Some(mut tally), Some([a, b])) = (tally, committer.both()) else {
             return Err(RunError::Internal("a comparison without two sides".into()));
@@ -168,6 +172,11 @@ impl Pass<'_> {
         let job = prepared.job;
         let manifests = [a.manifest(&trees[0], job, &input)?, b.manifest(&trees[1], job, &input)?];
         let mut found = refusals(&manifests[0], &manifests[1]);
+        match absent {
+            Some(absent) if absent.is_all => found.insert(0, absent.note),
+            Some(absent) => notes.push(Note::new(NoteCode::Other, absent.note)),
+            None => {}
+        }
         found.retain(|text| !notes.iter().any(|note| note.text.contains(text.as_str())));
         if joined.common == 0 && joined.keys.iter().all(|&keys| keys > 0) {
             found.push(NO_COMMON_KEY.to_owned());

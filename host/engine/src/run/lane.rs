@@ -2,6 +2,7 @@
 //! or two side by side.
 
 use super::error::RunError;
+use super::misread::Signs;
 use retally_compare::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, level_of};
 use retally_core::fold::{Fold, Recipe, Slabs};
 use retally_core::limits::SHARDS;
@@ -24,6 +25,8 @@ pub(crate) struct Lane {
     times: [AtomicI64; 2],
     /// Limits that were met and not met again.
     pub passing_limits: AtomicU64,
+    /// What its reading of the log showed.
+    pub signs: Signs,
 }
 
 impl Lane {
@@ -31,6 +34,7 @@ impl Lane {
     pub(crate) fn new(fold: Fold) -> Self {
         let Fold { recipe, shards, .. } = fold;
         Self {
+            signs: Signs::new(recipe.description()),
             recipe,
             bytes: shards.iter().map(|shard| held(shard).map(AtomicUsize::new)).collect(),
             shards: shards.into_iter().map(Mutex::new).collect(),
@@ -61,8 +65,10 @@ impl Lane {
         (sum(0), sum(1))
     }
 
-    /// Notes the times of decoded events.
-    fn see(&self, times: &[Micros]) {
+    /// Notes the times of decoded events, and what shows how they are read.
+    fn see(&self, slab: &Decoded) {
+        self.signs.see(slab);
+        let times = &slab.events.times;
         // 0 stands for "no time was read", and for 1970: neither tells anything of the log's span.
         let known = || times.iter().copied().filter(|&time| time > 0);
         if let (Some(first), Some(last)) = (known().min(), known().max()) {
@@ -196,12 +202,12 @@ impl Lanes {
         }
     }
 
-    /// Notes the times of a decoded slab.
+    /// Looks at a decoded slab.
     pub(crate) fn see(&self, readers: &[Decoded]) {
         for (number, lane) in self.iter().enumerate() {
             // Lanes that read events alike share a reader.
             if let Some(read) = readers.get(number).or(readers.last()) {
-                lane.see(&read.events.times);
+                lane.see(read);
             }
         }
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Counts the events of a key, and emits the count.
-struct Counting;
+pub(super) struct Counting;
 
 impl Rules for Counting {
     fn apply(

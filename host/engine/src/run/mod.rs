@@ -25,6 +25,7 @@ mod memory;
 #[cfg(test)]
 mod memory_tests;
 mod migration;
+mod misread;
 mod notes;
 mod pipeline;
 mod prepare;

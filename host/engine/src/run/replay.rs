@@ -11,6 +11,7 @@ use super::error::RunError;
 use super::finals;
 use super::gates::judge;
 use super::memory::largest;
+use super::misread;
 use super::notes::Kept;
 use super::pipeline::Pipeline;
 use super::prepare::{Prepared, Side, load, prepare};
@@ -172,6 +173,8 @@ pub struct Report {
     pub snapshots: Vec<String>,
     /// What of the log was new; none: there was no snapshot, or the log cannot tell.
     pub news: Option<News>,
+    /// Whether none of the keys that were asked for has an event.
+    pub keys_in_vain: bool,
     /// What was told on the way ([`Observer::note`]).
     pub notes: Vec<String>,
     /// Time that it took, in seconds.
@@ -261,6 +264,11 @@ fn run(
     told: &Kept<'_>,
 ) -> Result<Report, RunError> {
     let (extents, mut stages) = pass(prepared, committer)?;
+    misread::notes(&prepared.lanes, &prepared.names, prepared.job)
+        .iter()
+        .for_each(|note| told.note(note));
+    let absent = misread::absent(&prepared.lanes, prepared.options.keys.as_ref());
+    absent.iter().for_each(|absent| told.note(&absent.note));
     let trees = keys(prepared, committer.one(0), &mut stages)?.finish();
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
     let results = committer.one(0);
@@ -277,6 +285,7 @@ fn run(
         gates: Vec::new(),
         snapshots: results.saved.clone(),
         news: prepared.news,
+        keys_in_vain: absent.is_some_and(|absent| absent.is_all),
         notes,
         seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),

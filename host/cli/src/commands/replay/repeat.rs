@@ -94,12 +94,15 @@ impl Old {
         Some(plain.collect::<Vec<_>>().join("/"))
     }
 
-    /// Whether an object of the run's log lies below a folder: many have a folder of that name.
+    /// Whether an object of the run's log lies below a folder, perhaps compressed otherwise since:
+    /// many have a folder of that name.
     fn has_log(&self, args: &Args, base: &Path) -> bool {
         let Some(source) = self.source(args) else { return true };
-        let (source, objects) = (base.join(source), &self.manifest.input.objects);
+        let (source, input) = (base.join(source), &self.manifest.input);
         let has = |path: &str| source.is_file() || source.join(path).exists();
-        objects.is_empty() || objects.iter().any(|object| has(&object.path))
+        input.objects.is_empty()
+            || input.objects.iter().any(|object| has(&object.path))
+            || input.partitions.iter().any(|of| has_partition(&source.join(&of.partition)))
     }
 
     /// What is wrong with the files of the run; none: only its manifest is there.
@@ -116,4 +119,13 @@ impl Old {
             differ.map(|Checked { what, .. }| format!("its {what} does not follow from it"));
         Ok(Some(report.findings.iter().cloned().chain(differ).collect()))
     }
+}
+
+/// Whether a file lies there whose name is that of a partition and a suffix.
+fn has_partition(path: &Path) -> bool {
+    let Some((folder, name)) = path.parent().zip(path.file_name()) else { return false };
+    let name = name.to_string_lossy();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|own| own.strip_prefix(&*name).is_some_and(|suffix| suffix.starts_with('.')))
 }
