@@ -7,7 +7,9 @@ use retally_compare::model::Presence;
 use retally_compare::model::gate::{
     EntryStatus, EntryVerdict, Finding, GateVerdict, Judged, Sample,
 };
+use retally_core::schema::Exact;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 const SHOWN: usize = 5;
 
@@ -76,24 +78,24 @@ fn found(gate: &Judged) -> String {
     if gate.findings.is_empty() {
         return format!("all {} totals", grouped(gate.judged));
     }
-    let mut found: Vec<String> =
-        gate.findings.iter().map(|finding| one(finding, gate.judged)).collect();
+    let mut found: Vec<String> = gate.findings.iter().map(|finding| one(finding, gate)).collect();
     if gate.more > 0 {
         found.push(format!("and {} more", grouped(gate.more)));
     }
     found.join(", ")
 }
 
-fn one(finding: &Finding, judged: u64) -> String {
+fn one(finding: &Finding, gate: &Judged) -> String {
     let actual = thousands(&finding.actual);
     let mut t = match &finding.of {
         // A value of the log's must not look like a line of ours.
         Some(of) => format!("{} {actual}", harmless(of)),
-        None if judged > 1 => format!("(missing) {actual}"),
+        None if gate.judged > 1 => format!("(missing) {actual}"),
         None => actual,
     };
     if let Some(all) = finding.among {
-        let _ = write!(t, " of {}{}", grouped(all), share(&finding.actual, all));
+        let share = share(finding, all, limit(&gate.limit)).unwrap_or_default();
+        let _ = write!(t, " of {}{share}", grouped(all));
     }
     if let Some(over) = &finding.over {
         let _ = match over.strip_prefix('-') {
@@ -104,15 +106,28 @@ fn one(finding: &Finding, judged: u64) -> String {
     t
 }
 
-/// The share that a count is, in hundredths of a percent, for the eye.
-fn share(count: &str, all: u64) -> String {
-    match (count.parse::<u128>(), all) {
-        (Ok(count), 1..) => {
-            let share = count * 10_000 / u128::from(all);
-            format!(", {}.{:02}%", share / 100, share % 100)
-        }
-        _ => String::new(),
-    }
+/// The share of a limit, in percent, if it is one: `at most 0.1% of events`.
+fn limit(text: &str) -> Option<Exact> {
+    text.split(' ').find_map(|word| word.strip_suffix('%')?.parse().ok())
+}
+
+/// The share that a count is, in percent: of two digits behind the point, or as many as it takes to
+/// lie on the side of the limit on which it is, and not to be all where it is not.
+fn share(finding: &Finding, all: u64, limit: Option<Exact>) -> Option<String> {
+    const DIGITS: RangeInclusive<u8> = 2..=17;
+    let (count, all) = (u128::from(finding.actual.parse::<u64>().ok()?), u128::from(all));
+    let rounded = |scale: u8| {
+        // At most 2^64 * 10^19: within 128 bits.
+        let units = (count * 100 * 10u128.pow(scale.into()) + all / 2).checked_div(all)?;
+        Some(Exact { units: units.try_into().ok()?, scale })
+    };
+    let is_beyond = |share: &Exact| limit.is_some_and(|limit| share.compare(limit).is_gt());
+    let whole = Exact { units: 100, scale: 0 };
+    let share = DIGITS.filter_map(rounded).find(|share| {
+        let is_right = limit.is_none() || is_beyond(share) == finding.over.is_some();
+        is_right && (count >= all || share.compare(whole).is_lt())
+    })?;
+    Some(format!(", {share}%"))
 }
 
 /// Whether a gate holds, and how many differences are expected and how many are not.
@@ -334,6 +349,24 @@ mod tests {
           broken  violations: at most 1% of keys; not judged: no file
         check failed: the run broke rejected, conflicts, fees, violations
         ");
+    }
+
+    #[test]
+    fn a_share_never_looks_as_if_it_were_on_the_other_side_of_its_limit() {
+        let told = |share: &str, count, all| {
+            let gate = share.parse::<Limit>().unwrap().judge("malformed", count, all, "events");
+            self::found(&gate)
+        };
+        assert_eq!(told("0.04%", 449, 1_000_000), "449 of 1,000,000, 0.045% (49 over)");
+        assert_eq!(told("0.045%", 450, 1_000_000), "450 of 1,000,000, 0.045%");
+        assert_eq!(told("0.044%", 439, 1_000_000), "439 of 1,000,000, 0.04%");
+        assert_eq!(told("0.005%", 1, 19_999), "1 of 19,999, 0.01% (1 over)");
+        assert_eq!(
+            told("99.99%", 9_999_999, 10_000_000),
+            "9,999,999 of 10,000,000, 99.99999% (999 over)"
+        );
+        assert_eq!(told("99.995%", 9_999_499, 10_000_000), "9,999,499 of 10,000,000, 99.99%");
+        assert_eq!(told("0%", 1, 30_000), "1 of 30,000, 0.003% (1 over)");
     }
 
     #[test]

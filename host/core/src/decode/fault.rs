@@ -14,7 +14,9 @@ pub(super) struct Bad {
 /// A slab of which no event could ever be read as declared: a column of a type that cannot become
 /// what is declared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column `{column}` is of type {found}, which cannot be read as {wanted}{}", .wanted.hint())]
+#[error(
+    "column `{column}` is of type {found}, which cannot be read as {wanted}{}", .wanted.hint(found)
+)]
 pub struct DecodeError {
     /// The column, as a pointer.
     pub column: String,
@@ -46,12 +48,18 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// Whether a number in the place of a time only lacks its unit.
-    fn hint(self) -> &'static str {
-        match self {
-            Self::Time { unit: false } | Self::Field { kind: Kind::Timestamp, unit: false } => {
+    /// What a column that was `found` in the place of a time lacks: a number its unit, a date the
+    /// time of day.
+    fn hint(self, found: &str) -> &'static str {
+        let (Self::Time { unit } | Self::Field { kind: Kind::Timestamp, unit }) = self else {
+            return "";
+        };
+        let is = |kinds: &[&str]| kinds.iter().any(|kind| found.starts_with(kind));
+        match unit {
+            false if is(&["Int", "UInt", "Float"]) => {
                 " (numbers are times only with `time_unit` in the job's [source])"
             }
+            _ if is(&["Date"]) => " (a date has no time of day: write a column of timestamps)",
             _ => "",
         }
     }
@@ -65,5 +73,23 @@ impl fmt::Display for Wanted {
             Self::Time { .. } => f.write_str("a time"),
             Self::Field { kind, .. } => write!(f, "{kind}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_lacks_a_unit() {
+        let (time, kind) = (Wanted::Time { unit: false }, Kind::Timestamp);
+        let field = Wanted::Field { kind, unit: true };
+        assert!(time.hint("Int64").contains("`time_unit`"));
+        for wanted in [time, field] {
+            assert!(wanted.hint("Date32").contains("no time of day"));
+            assert_eq!(wanted.hint("Boolean"), "");
+        }
+        assert_eq!(field.hint("Int64"), "");
+        assert_eq!(Wanted::Key.hint("Date32"), "");
     }
 }

@@ -188,6 +188,10 @@ impl Sink for Snapshots {
         Takes { commits: true, ..Takes::default() }
     }
 
+    fn check(&self) -> Result<(), SinkError> {
+        Ok(self.store.check()?)
+    }
+
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
         self.store.sweep()?;
         self.parent = beginning.snapshot.cloned();

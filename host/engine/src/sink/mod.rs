@@ -149,9 +149,14 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// Whether the place that was named for a run is to blame, so that nothing was run.
+    /// Whether the place that was named for a run or for snapshots is to blame, so that nothing was
+    /// run.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::RunDir(error) if error.is_taken())
+        match self {
+            Self::RunDir(error) => error.is_taken(),
+            Self::Snapshot(error) => matches!(**error, SnapshotError::NoFolder(_)),
+            Self::TooLarge(_) | Self::Own(_) => false,
+        }
     }
 }
 

@@ -11,6 +11,9 @@ pub enum SnapshotError {
     /// The store cannot be found, read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The place of the snapshots, or one above it, is a file.
+    #[error("{0} is a file, and snapshots lie in a folder; name another place for them")]
+    NoFolder(String),
     /// No complete snapshot.
     #[error("there is no complete snapshot in {0}; a run with --snapshot saves one")]
     None(String),

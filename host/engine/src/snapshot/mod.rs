@@ -105,6 +105,16 @@ impl Store {
         Self { files: folder, only: None }
     }
 
+    /// Whether snapshots can lie there, as far as shows before one does.
+    ///
+    /// # Errors
+    /// A file that has the name of the folder, or of one around it.
+    pub fn check(&self) -> Result<(), SnapshotError> {
+        let place = self.files.file("");
+        let file = place.iter().flat_map(|path| path.ancestors()).find(|path| path.is_file());
+        file.map_or(Ok(()), |path| Err(SnapshotError::NoFolder(path.display().to_string())))
+    }
+
     /// The complete snapshots, fewest events first. One that is broken stands in its place as an
     /// error, so that nobody goes on from an older one without being told.
     ///

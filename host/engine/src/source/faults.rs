@@ -204,6 +204,36 @@ fn what_stands_behind_the_end_of_a_stream_is_named_with_its_place() {
 }
 
 #[test]
+fn a_member_of_gzip_behind_padding_is_read() {
+    let padded = [&gzip(&lines(30))[..], &[0; 512], &gzip(&lines(12)), &[0; 3]].concat();
+    let objects = vec![("a.jsonl.gz".to_owned(), padded)];
+    for on in [On::Folder, On::Stream(100), On::Stream(1)] {
+        let (source, _folder) = place(on, &objects, &Options::new(Format::Json));
+        assert_eq!(read_until_error(&source), (42, String::new()));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_folder_around_it_is_named() {
+    let folder = folder(&[("d/a.jsonl", b"1\n"), ("d/b/c.jsonl", b"1\n"), ("e/f.jsonl", b"1\n")]);
+    let link = |to: &str, at: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(at)).unwrap();
+    };
+    // To another folder it is like that folder.
+    link("../e", "d/e");
+    assert_eq!(open("d", &folder).unwrap().names(), ["a", "b/c", "e/f"]);
+    link("..", "d/b/up");
+    let expected = "`d/b/up/` is a link to a folder in which it lies itself, so that everything \
+                    there would be read again and again: remove it, or give the log a folder of \
+                    its own";
+    assert_eq!(refused("d", &folder), expected);
+    fs::remove_file(folder.path().join("d/b/up")).unwrap();
+    link(".", "d/b/self");
+    assert!(refused("d", &folder).starts_with("`d/b/self/` is a link to"));
+}
+
+#[test]
 fn a_window_that_is_too_large_is_not_called_damage() {
     let mut frame = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     frame.set_parameter(::zstd::zstd_safe::CParameter::WindowLog(28)).unwrap();
@@ -212,6 +242,28 @@ fn a_window_that_is_too_large_is_not_called_damage() {
     let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
     let (_, message) = read_until_error(&source);
     assert!(message.contains("zstd stream was written with a window above 128 MiB"), "{message}");
+}
+
+#[test]
+fn text_in_utf32_is_not_called_utf16() {
+    let of = |text: &str, little: bool| -> Vec<u8> {
+        let bytes = |c: char| {
+            let unit = u32::from(c);
+            if little { unit.to_le_bytes() } else { unit.to_be_bytes() }
+        };
+        text.chars().flat_map(bytes).collect()
+    };
+    for text in ["{\"n\":1}\n", "\u{feff}{\"n\":1}\n"] {
+        for little in [true, false] {
+            let objects = vec![("a.json".to_owned(), of(text, little))];
+            let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Json));
+            let (good, message) = read_until_error(&source);
+            assert_eq!(good, 0);
+            let expected = "`log/a.json` is text in UTF-32; lines are UTF-8: write it so, as with \
+                            `iconv -f UTF-32 -t UTF-8`";
+            assert_eq!(message, expected);
+        }
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ const WINDOW: &str = "too much memory";
 const WINDOW_HINT: &str = "was written with a window above 128 MiB (as by `zstd --long=31`): \
                            write it with a smaller one";
 
-const UTF8_HINT: &str = "lines are UTF-8: write it so, as with `iconv -f UTF-16 -t UTF-8`";
+/// Bytes by which texts of all encodings are told apart.
+const HEAD_BYTES: usize = 4;
 
 /// Reads the lines of one part.
 pub(super) struct JsonReader {
@@ -84,17 +85,19 @@ impl JsonReader {
     /// Looks at the first bytes of what the object holds: a byte order mark is passed over, and
     /// text that is not UTF-8 at all would only give as many malformed events.
     fn head(&mut self) -> Result<(), LogError> {
-        match self.lines.head(BYTE_ORDER_MARK.len()) {
-            BYTE_ORDER_MARK => {
+        let encoding = match self.lines.head(HEAD_BYTES) {
+            marked if marked.starts_with(BYTE_ORDER_MARK) => {
                 self.lines.pass_over(BYTE_ORDER_MARK.len());
                 self.object.marked.store(true, Ordering::Relaxed);
-                Ok(())
+                return Ok(());
             }
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => {
-                Err(wrong_format(&self.object.shown, "is text in UTF-16", UTF8_HINT))
-            }
-            _ => Ok(()),
-        }
+            // Before UTF-16, whose mark begins this one.
+            [0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff] | [b'{', 0, 0, 0] | [0, 0, 0, b'{'] => "UTF-32",
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => "UTF-16",
+            _ => return Ok(()),
+        };
+        let hint = format!("lines are UTF-8: write it so, as with `iconv -f {encoding} -t UTF-8`");
+        Err(wrong_format(&self.object.shown, &format!("is text in {encoding}"), &hint))
     }
 
     fn next(&mut self) -> Result<Option<Lines>, LogError> {

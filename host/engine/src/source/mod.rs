@@ -5,6 +5,7 @@
 //! how many lines lie before a part is only known once they are read, so whoever takes parts in
 //! order counts.
 
+mod encrypted;
 mod error;
 mod fingerprint;
 mod glob;

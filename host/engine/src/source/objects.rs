@@ -9,8 +9,10 @@ use super::locate::{Pick, Place};
 use super::{Format, Options};
 use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
+use retally_core::listed::listed;
 use retally_core::manifest;
 use retally_core::receipt::Receipt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -119,7 +121,8 @@ pub(super) fn list(
     options: &Arc<Options>,
 ) -> Result<(Vec<Object>, Vec<LeftOut>), LogError> {
     let format = options.format;
-    let mut walk = Walk { place, options, format, found: Vec::new(), left_out: Vec::new() };
+    let (found, left_out, above) = (Vec::new(), Vec::new(), Vec::new());
+    let mut walk = Walk { place, options, format, found, left_out, above };
     match &place.pick {
         Pick::One(name) => walk.one(name)?,
         Pick::All | Pick::Matching(_) => walk.folder(&place.folder, "")?,
@@ -162,12 +165,8 @@ fn describe(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
         return "nothing lies there".into();
     }
-    let shown = left_out.iter().take(SHOWN).map(|one| format!("`{}` ({})", one.path, one.why));
-    let mut text = format!("left out: {}", shown.collect::<Vec<_>>().join(", "));
-    if left_out.len() > SHOWN {
-        text += &format!(" and {} more", left_out.len() - SHOWN);
-    }
-    text
+    let shown = left_out.iter().map(|one| format!("`{}` ({})", one.path, one.why));
+    format!("left out: {}", listed(shown, SHOWN, ", "))
 }
 
 struct Walk<'a> {
@@ -176,6 +175,8 @@ struct Walk<'a> {
     format: Format,
     found: Vec<Object>,
     left_out: Vec<LeftOut>,
+    /// Where the folder at hand and those around it really lie, on this machine.
+    above: Vec<PathBuf>,
 }
 
 impl Walk<'_> {
@@ -199,6 +200,22 @@ impl Walk<'_> {
 
     /// What lies in the folder `below` (empty or ending in `/`) the URL's folder.
     fn folder(&mut self, folder: &Folder, below: &str) -> Result<(), LogError> {
+        let real = folder.file("").and_then(|path| path.canonicalize().ok());
+        if real.as_ref().is_some_and(|real| self.above.contains(real)) {
+            return Err(LogError::usage(format!(
+                "`{}` is a link to a folder in which it lies itself, so that everything there \
+                 would be read again and again: remove it, or give the log a folder of its own",
+                folder.show("")
+            )));
+        }
+        let depth = self.above.len();
+        self.above.extend(real);
+        self.entries(folder, below)?;
+        self.above.truncate(depth);
+        Ok(())
+    }
+
+    fn entries(&mut self, folder: &Folder, below: &str) -> Result<(), LogError> {
         for Entry { name, kind } in folder.list("")? {
             match kind {
                 EntryKind::Object(meta) => self.object(format!("{below}{name}"), &name, Some(meta)),

@@ -1,7 +1,7 @@
 //! Compressed bytes as one stream: gzip members, or zstd frames, one behind the other, and nothing
 //! else. What stands behind the last one is neither passed over nor taken for damage of what came
-//! before: zeros are the padding that tapes and block devices leave behind gzip, and anything else
-//! is named with its place.
+//! before: zeros are the padding that tapes and block devices leave behind a member of gzip, and
+//! anything else is named with its place.
 
 use super::objects::Compression;
 use super::stored::Stored;
@@ -75,19 +75,16 @@ impl Piece {
             Self::Gzip(member) => (member.into_inner(), Compression::Gzip, "gzip member"),
             Self::Zstd(frame) => (frame.finish(), Compression::Zstd, "zstd frame"),
         };
-        let mut at = bytes.at();
+        if compression == Compression::Gzip {
+            bytes.skip_zeros()?;
+        }
+        let at = bytes.at();
         let start = bytes.peek(4)?;
         if start.is_empty() {
             return Ok(None);
         }
         if Compression::of_magic(start) == compression {
             return Self::begin(bytes, compression).map(Some);
-        }
-        if compression == Compression::Gzip {
-            at += bytes.skip_zeros()?;
-            if bytes.peek(1)?.is_empty() {
-                return Ok(None);
-            }
         }
         Err(io::Error::other(Behind { what, at }))
     }
@@ -119,17 +116,15 @@ impl Ahead {
         Ok(&self.bytes[self.taken..end])
     }
 
-    /// Passes over zeros, and says how many there were.
-    fn skip_zeros(&mut self) -> io::Result<u64> {
-        let mut count = 0;
+    /// Passes over zeros.
+    fn skip_zeros(&mut self) -> io::Result<()> {
         loop {
             let next = self.fill_buf()?;
             let zeros = next.iter().take_while(|byte| **byte == 0).count();
             if zeros == 0 {
-                return Ok(count);
+                return Ok(());
             }
             self.consume(zeros);
-            count += zeros as u64;
         }
     }
 

@@ -3,6 +3,7 @@
 //! Types come from the Parquet schema alone, not from the Arrow schema that some writers put beside
 //! it: every reader of the file sees the former, so a result cannot depend on who wrote the file.
 
+use super::encrypted::is_encrypted;
 use super::error::{unreadable, wrong_format};
 use super::objects::Object;
 use super::stored::Ranges;
@@ -384,6 +385,9 @@ fn explain(object: &Object, failure: Failure, place: String) -> LogError {
     match (failure, object.unchanged()) {
         (Failure::Source(error), _) => *error,
         (Failure::Problem(_), Err(changed)) => changed,
+        (Failure::Problem(_), Ok(())) if is_encrypted(object) => {
+            wrong_format(&object.shown, "has columns that are encrypted", DECRYPT)
+        }
         (Failure::Problem(problem), Ok(())) => unreadable(&object.shown, &place, &problem),
     }
 }

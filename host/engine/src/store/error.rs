@@ -107,11 +107,10 @@ pub(crate) fn advice(verb: &str, error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied if is_read => "; ask for the right to read it",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; choose a place that you may write to (--out, [output] dir, [snapshots] url)"
+            "; name a place that you may write to"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "; make room or choose another place (--out, [output] dir, [snapshots] url), then run \
-             again"
+            "; make room or name another place, then run again"
         }
         ErrorKind::FileTooLarge if !is_read => {
             "; raise the largest size of a file that this process may write (ulimit -f) or choose \

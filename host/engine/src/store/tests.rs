@@ -178,7 +178,7 @@ fn what_is_no_regular_file_is_written_to_and_links_are_followed() {
     assert_eq!(folder.get("new").unwrap().unwrap(), "2");
     // A device takes the bytes, and says what it thinks of them.
     let error = folder.put("full", b"3").unwrap_err().to_string();
-    assert!(error.contains("make room or choose another place"), "{error}");
+    assert!(error.contains("make room or name another place"), "{error}");
     let error = folder.put("loop", b"3").unwrap_err().to_string();
     assert!(error.contains("too many links"), "{error}");
     std::fs::remove_file(path("loop")).unwrap();
