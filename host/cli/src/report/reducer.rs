@@ -75,6 +75,9 @@ impl Inspected {
         }
         reasons(&mut t, "rejects", &d.rejects);
         reasons(&mut t, "violations", &d.violations);
+        for note in d.name_notes() {
+            let _ = writeln!(t, "note: {note}");
+        }
         t
     }
 
@@ -83,7 +86,7 @@ impl Inspected {
         let inputs: Vec<Value> = d.inputs.iter().map(input_json).collect();
         let emit = |e: &EmitKind| json!({ "name": e.name, "fields": fields_json(&e.fields) });
         let emits: Vec<Value> = d.emits.iter().map(emit).collect();
-        json!({
+        let mut told = json!({
             "file": path.to_string_lossy(),
             "bytes": self.bytes,
             "sha256": self.digest,
@@ -99,7 +102,12 @@ impl Inspected {
             },
             "rejects": reasons_json(&d.rejects),
             "violations": reasons_json(&d.violations),
-        })
+        });
+        let notes = d.name_notes();
+        if !notes.is_empty() {
+            told["notes"] = json!(notes);
+        }
+        told
     }
 }
 
@@ -197,4 +205,46 @@ fn fields_json(list: &[Field]) -> Vec<Value> {
 
 fn reasons_json(list: &[Reason]) -> Vec<Value> {
     list.iter().map(|r| json!({ "code": r.code, "says": r.says })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retally_core::schema::{StateShape, ViewShape};
+
+    #[test]
+    fn names_that_are_written_otherwise_are_noted() {
+        let field = |name: &str| Field {
+            name: name.to_owned(),
+            paths: vec!["/a".into()],
+            kind: Kind::Integer,
+            required: true,
+        };
+        let inspected = |name: &str| Inspected {
+            description: Description {
+                name: "r".into(),
+                version: "1".into(),
+                inputs: vec![Input {
+                    name: "any".into(),
+                    when: Vec::new(),
+                    key: Vec::new(),
+                    fields: vec![field(name)],
+                }],
+                params: Vec::new(),
+                defaults: Vec::new(),
+                emits: Vec::new(),
+                view: ViewShape::default(),
+                state: StateShape::default(),
+                rejects: Vec::new(),
+                violations: Vec::new(),
+            },
+            digest: String::new(),
+            bytes: 0,
+        };
+        let told = inspected("grossAmount").text(Path::new("r.wasm"));
+        let note = told.lines().last().unwrap_or_default();
+        assert!(note.starts_with("note: the name of a field") && note.contains("`gross_amount`"));
+        assert_eq!(inspected("gross").json(Path::new("r")).get("notes"), None);
+        assert!(inspected("grossAmount").json(Path::new("r")).get("notes").is_some());
+    }
 }

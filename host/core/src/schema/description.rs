@@ -2,6 +2,7 @@
 //! makes sense before anything is built on it.
 
 mod check;
+mod names;
 
 pub use check::DescriptionError;
 

@@ -110,3 +110,24 @@ fn a_name_that_is_none_is_shown_in_part() {
     let text = refused(|d| d.emits[0].name = "x".repeat(65));
     assert!(text.contains("and so on is not a name"), "{text}");
 }
+
+#[test]
+fn names_that_are_written_otherwise_are_told_and_not_refused() {
+    let mut description = good();
+    assert_eq!(description.name_notes(), [""; 0]);
+    description.inputs[0].name = "Payment".into();
+    description.inputs[0].fields[0].name = "bookedAt".into();
+    description.params[0].name = "gold-from".into();
+    description.emits[0].name = "TierChanged".into();
+    description.view.fields[0].name = "netAmount".into();
+    description.rejects[0].code = "TooLarge".into();
+    description.violations[0].code = "below_zero".into();
+    assert_eq!(description.check(), Ok(()));
+    let of_names = "the name of a field, param, input or emit kind is written in snake_case: input \
+                    `Payment` (`payment`), field of input `Payment` `bookedAt` (`booked_at`), \
+                    param `gold-from` (`gold_from`), emit kind `TierChanged` (`tier_changed`), \
+                    field of the view `netAmount` (`net_amount`)";
+    let of_codes = "the name of a code is written in kebab-case: code `TooLarge` (`too-large`), \
+                    code `below_zero` (`below-zero`)";
+    assert_eq!(description.name_notes(), [of_names, of_codes]);
+}
