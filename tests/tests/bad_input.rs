@@ -197,6 +197,19 @@ fn an_output_folder_that_cannot_be_written_is_named() -> Result<()> {
 }
 
 #[test]
+fn a_file_in_the_place_of_snapshots_is_named_before_anything_is_read() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/a.jsonl", payments(20, "a"))?;
+    project.write("blocked", "a file, not a folder")?;
+    for url in ["blocked", "file:blocked/daily"] {
+        let says = ["blocked is a file, and snapshots lie in a folder"];
+        refused(&project, &["--snapshot", url], 2, &says)?;
+        assert!(!project.path("runs").exists(), "{url}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_disk_that_is_full_stops_the_run() -> Result<()> {
     let project = Project::new("orders")?;
     project.write("log/a.jsonl", payments(60_000, "a"))?;
@@ -249,24 +262,22 @@ fn no_file_that_is_named_is_read_beyond_its_bound() -> Result<()> {
     Ok(())
 }
 
-/// Runs a replay and gives the most memory that it had, in bytes, as far as it was seen.
+/// Runs a replay and gives the most memory that it had, in bytes.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library does not tell what a child took")]
 fn most_memory(project: &Project) -> Result<u64> {
-    let mut child = project.command(&["replay", "--quiet", "--threads", "1"]).spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut most = 0;
-    loop {
-        let ended = child.try_wait()?;
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        most = most.max(kib.unwrap_or(0) << 10);
-        if let Some(ended) = ended {
-            anyhow::ensure!(ended.success(), "{ended}");
-            return Ok(most);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let child = project.command(&["replay", "--quiet", "--threads", "1"]).spawn()?;
+    let number = libc::pid_t::try_from(child.id())?;
+    let mut status = 0;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers lead to room of the type that the call writes, and nobody else waits
+    // for this child.
+    let waited = unsafe { libc::wait4(number, &raw mut status, 0, usage.as_mut_ptr()) };
+    anyhow::ensure!(waited == number, "{}", std::io::Error::last_os_error());
+    anyhow::ensure!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status}");
+    // SAFETY: zeros are a value of it, and the call has put its own in their place.
+    let usage = unsafe { usage.assume_init() };
+    Ok(u64::try_from(usage.ru_maxrss)? << 10)
 }
 
 #[cfg(target_os = "linux")]
