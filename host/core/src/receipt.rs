@@ -39,6 +39,9 @@ pub struct Receipt {
     pub edges: Option<Edges>,
     /// Of all of `bytes`.
     pub xxh3_128: Xxh3,
+    /// Whether it begins with a byte order mark, which was passed over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byte_order_mark: bool,
 }
 
 /// How much of an object was taken.
@@ -195,7 +198,11 @@ fn difference(receipt: &Receipt, object: Option<&Present>) -> Option<String> {
         ));
     }
     if object.bytes < taken {
-        return Some(format!("has {} bytes, and {taken} were taken of it", object.bytes));
+        let (bytes, next) = (object.bytes, receipt.next);
+        return Some(format!(
+            "has {bytes} bytes, and {taken} were taken of it; if it is gone on with, what is added \
+             to it counts from offset {next} on, whatever its line"
+        ));
     }
     if object.bytes > taken && receipt.growth == Growth::None {
         let now = object.bytes;
@@ -291,6 +298,7 @@ mod tests {
             etag: None,
             edges: Some(Edges { head: hash, tail: hash }),
             xxh3_128: hash,
+            byte_order_mark: false,
         }
     }
 
@@ -340,7 +348,9 @@ mod tests {
             told[0].concat()
         };
         let at = "`a.jsonl` (partition a, taken up to offset 10) ";
-        assert_eq!(says(&|p| p.bytes = 99), format!("{at}has 99 bytes, and 100 were taken of it"));
+        let shorter = says(&|p| p.bytes = 99);
+        assert!(shorter.starts_with(&format!("{at}has 99 bytes, and 100 were taken of it; if")));
+        assert!(shorter.ends_with("counts from offset 10 on, whatever its line"), "{shorter}");
         let edges = |head, tail| Some(Edges { head: Xxh3(head), tail: Xxh3(tail) });
         assert!(says(&|p| p.seen.edges = edges(1, 100)).contains("at its beginning"));
         assert!(says(&|p| p.seen.edges = edges(100, 1)).contains("in front of byte 100"));

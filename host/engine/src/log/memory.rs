@@ -128,6 +128,7 @@ impl Log for MemoryLog {
                     etag: None,
                     edges: None,
                     xxh3_128: content.xxh3,
+                    byte_order_mark: false,
                 })
             })
             .collect()

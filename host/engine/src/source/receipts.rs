@@ -18,6 +18,7 @@ use retally_core::manifest::Xxh3;
 use retally_core::receipt::{Edges, Growth, Present, Receipt, Seen, Took};
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -87,6 +88,7 @@ impl Source {
             etag: object.about().etag,
             edges: Some(edges),
             xxh3_128: xxh3_128.map_or_else(|| prefix(object, bytes), Ok)?,
+            byte_order_mark: object.about().byte_order_mark,
         };
         if took == Took::Whole {
             // It is asked for again at every snapshot behind this one.
@@ -156,6 +158,10 @@ impl Source {
         for (number, object) in self.objects.iter().enumerate() {
             let receipt = kept.get(object.partition.as_str());
             let begins = receipt.and_then(|receipt| self.begins(object, receipt));
+            if receipt.is_some_and(|receipt| receipt.byte_order_mark) {
+                // Nobody may come to its head any more, where it stands.
+                object.marked.store(true, Ordering::Relaxed);
+            }
             let partition = &mut partitions[number];
             partition.first = begins.map_or(partition.first, |(offset, _)| offset);
             for (part, share) in self.parts_of(number) {

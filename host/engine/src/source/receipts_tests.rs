@@ -104,3 +104,23 @@ fn what_was_taken_is_gone_from_the_parts_and_its_hash_is_carried() {
     let xxh3 = manifest::Xxh3(xxhash_rust::xxh3::xxh3_128(grown.as_bytes()));
     assert_eq!(behind.taken(1).unwrap()[0].xxh3_128, Some(xxh3));
 }
+
+#[test]
+fn a_byte_order_mark_is_told_also_where_nobody_comes_to_it_any_more() {
+    for name in ["a.jsonl", "a.jsonl.gz"] {
+        let text = [crate::bounded::BYTE_ORDER_MARK, b"{}\n{}\n"].concat();
+        let stored = if name == "a.jsonl" { text } else { gzip(&text) };
+        let options = Options::new(Format::Json);
+        let (source, folder) = place(On::Folder, &vec![(name.to_owned(), stored)], &options);
+        let receipts = taken(&source);
+        assert!(receipts[0].byte_order_mark);
+        let behind = || {
+            let source = Source::open("log/", folder.path(), &options).unwrap();
+            source.behind(&receipts).unwrap()
+        };
+        assert_eq!(read(behind().as_ref()), 0);
+        assert!(behind().taken(1).unwrap()[0].byte_order_mark, "{name}");
+        let again = behind().receipts(&[Reached { next: 2, bytes: None }], 1).unwrap();
+        assert_eq!(again, receipts);
+    }
+}
