@@ -167,3 +167,27 @@ fn a_run_that_stops_at_the_first_event_of_a_key_is_told() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_run_that_went_on_from_a_snapshot_is_told_of() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/0.jsonl", payment(1, "who", "1.00") + &payment(2, "who", "1.00"))?;
+    project.replay(&["--snapshot", "snapshots"])?;
+    project.write("log/1.jsonl", payment(3, "other", "1.00"))?;
+    project.replay(&["--from-snapshot", "snapshots", "--out", "on"])?;
+    let note = |args: &[&str]| -> Result<String> {
+        let told = explain(&project, &[&["who"], args].concat())?;
+        assert_eq!(told["events"], 2, "all of them, from the start of the log");
+        Ok(told["notes"].to_string())
+    };
+    let told = note(&["--run", "on"])?;
+    assert!(told.contains("knows where the events behind it lie alone"), "{told}");
+    // Of a history that a run from the start does not have, without being asked.
+    project.write("log/0.jsonl", payment(1, "who", "5.00") + &payment(2, "who", "1.00"))?;
+    let accept = ["--from-snapshot", "snapshots", "--accept-changed-log"];
+    project.replay(&accept)?;
+    let told = note(&[])?;
+    assert!(told.contains("its results need not be those told here"), "{told}");
+    assert!(told.contains("though the log is not what was taken of it: `0.jsonl`"), "{told}");
+    Ok(())
+}

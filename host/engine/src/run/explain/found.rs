@@ -18,33 +18,54 @@ pub(super) struct Found {
     pub(super) name: String,
 }
 
-/// Asks the run that was named, or else the job's newest. The inner error says why a run that was
-/// named is of no help.
+/// Asks the run that was named, or else the job's newest, where the key's events lie. Beside it
+/// what is to be told: why a run that was named is of no help, and that a run's results need not be
+/// those that are explained.
 pub(super) fn find(
     prepared: &Prepared<'_>,
     key: &str,
     named: Option<&Path>,
-) -> Result<Option<Found>, String> {
+) -> (Option<Found>, Vec<String>) {
     let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(prepared.job));
-    let Some(dir) = asked else { return Ok(None) };
+    let Some(dir) = asked else { return (None, Vec::new()) };
     let name = match named {
         Some(named) => named.display().to_string(),
         None => dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let ask = || -> Result<Option<Reach<Position>>, String> {
+    let mut notes = Vec::new();
+    let mut ask = || -> Result<Option<Reach<Position>>, String> {
         let run = RunReader::open(&dir).map_err(|error| error.to_string())?;
-        helps(prepared, run.manifest())?;
+        is_of(prepared, run.manifest())?;
+        notes.extend(apart(&name, run.manifest()));
+        is_whole(prepared, run.manifest())?;
         run.place(key).map_err(|error| error.to_string())
     };
-    match ask() {
-        Ok(place) => Ok(place.map(|place| Found { place, name })),
-        Err(why) if named.is_some() => Err(format!("run {name} tells nothing here: {why}")),
-        Err(_) => Ok(None),
-    }
+    let place = ask().unwrap_or_else(|why| {
+        notes.extend(named.is_some().then(|| format!("run {name} tells nothing here: {why}")));
+        None
+    });
+    (place.map(|place| Found { place, name }), notes)
 }
 
-/// Why what a run says need not hold here.
-fn helps(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
+/// That a run went on from a snapshot to what a run from the start would not come to.
+fn apart(name: &str, manifest: &Manifest) -> Option<String> {
+    let from = manifest.from_snapshot.as_ref()?;
+    let why = match (manifest.marks.changed_log, manifest.marks.migrated) {
+        (true, _) => {
+            format!("though the log is not what was taken of it: {}", from.accepted_text())
+        }
+        (_, true) => format!("of another version: {}", from.migrated_text()),
+        (false, false) => return None,
+    };
+    Some(format!(
+        "run {name} went on from snapshot {} {why}; its results need not be those told here, which \
+         begin at the start of the log as it stands: a replay without a snapshot gives those",
+        from.name
+    ))
+}
+
+/// Why a run is none of what is explained.
+fn is_of(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
     let (job, lanes) = (prepared.job, &prepared.lanes);
     if lanes.iter().all(|lane| lane.recipe.reducer.digest() != manifest.reducer.sha256) {
         return Err("it is of another reducer".into());
@@ -53,16 +74,28 @@ fn helps(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
     if (1..lanes.len()).any(|lane| inputs(lane) != inputs(0)) {
         return Err("the two reducers read other events".into());
     }
-    let marks = &manifest.marks;
-    if marks.partial || marks.subset || manifest.from_snapshot.is_some() {
-        return Err("it took a part of the log only".into());
-    }
     let (written, own) = (&manifest.job.written, job.written());
     let mut decides = READS.iter().chain(&["source.format"]);
     if decides.any(|name| written.get(*name) != own.get(*name))
         || manifest.job.settings.order != job.order
     {
         return Err("its job reads the log in another way".into());
+    }
+    Ok(())
+}
+
+/// Why a run does not know where all events of a key lie in this log.
+fn is_whole(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
+    let marks = &manifest.marks;
+    if marks.partial || marks.subset {
+        return Err("it took a part of the log only".into());
+    }
+    if let Some(from) = &manifest.from_snapshot {
+        return Err(format!(
+            "it went on from snapshot {} and knows where the events behind it lie alone, so the \
+             whole log is read",
+            from.name
+        ));
     }
     let objects = prepared.source.objects();
     let same = |(now, then): (&Object, &Object)| {

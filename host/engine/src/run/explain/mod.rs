@@ -120,12 +120,7 @@ struct Searched<'a> {
 
 impl Explaining<'_> {
     fn run(&self) -> Result<History, RunError> {
-        let mut notes = Vec::new();
-        let found = found::find(self.prepared, self.key, self.options.run.as_deref());
-        let found = found.unwrap_or_else(|why| {
-            notes.push(why);
-            None
-        });
+        let (found, mut notes) = found::find(self.prepared, self.key, self.options.run.as_deref());
         if let Some(Found { place, name }) = &found {
             let searched = self.search(Some(place))?;
             if searched.teller.events == place.events || searched.stopped.is_some() {
