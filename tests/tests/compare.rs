@@ -85,7 +85,13 @@ fn a_run_is_the_same_as_itself() -> Result<()> {
     project.replay(&["--out", "c", "--threads", "1"])?;
     let (code, found) = compare(&project, &["a", "c"])?;
     assert_eq!((code, &found["verdict"]), (0, &"same".into()));
-    assert_eq!(found["read"]["leaves_read"], 0);
+    assert_eq!(
+        (&found["read"]["leaves_read"], &found["read"]["by_digest"]),
+        (&0.into(), &true.into())
+    );
+    let shown = project.run(&["compare", "a", "c"])?.stdout;
+    assert!(shown.contains("by their digests."), "{shown}");
+    assert!(shown.contains("`retally results check`"), "{shown}");
     assert_eq!(found["a"]["label"], "orders@1.0.0 (a)");
     Ok(())
 }

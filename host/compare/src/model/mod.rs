@@ -192,6 +192,10 @@ pub struct Read {
     pub leaves_total: u64,
     /// Whether what was read was checked against its digests. What was not read was not checked.
     pub checked: bool,
+    /// Whether rows were taken as equal because their digests are, and not read: whether these are
+    /// the rows of those digests was not looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_digest: bool,
 }
 
 /// What is wrong with the bytes of a comparison. A fragment that fits behind a file's name.

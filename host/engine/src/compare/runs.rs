@@ -1,5 +1,6 @@
 //! Two finished runs, from their files, streaming: identical roots are answered without reading
-//! further, and leaf hashes say which rows to read at all.
+//! further, and leaf hashes say which rows to read at all. Rows that are read are held against
+//! their digests; of what is not read the comparison says that it goes by those.
 
 use super::error::CompareError;
 use super::firsts::Firsts;
@@ -137,6 +138,7 @@ impl<'a> Compared<'a> {
     /// Outcomes and emits of which the digests are the same: one side tells of both.
     fn same_log(&mut self) -> Result<(), CompareError> {
         let run = self.runs[0];
+        self.read.by_digest |= run.manifest().counts.recorded() > 0;
         self.tally.look_at_outcomes(Rejects::default());
         for (number, emit) in self.plan.emits.iter().enumerate() {
             if let Some(kind) = emit.a {
@@ -164,6 +166,7 @@ impl<'a> Compared<'a> {
         };
         self.read.leaves_read = left.iter().map(Vec::len).sum::<usize>() as u64;
         if !equal.is_empty() {
+            self.read.by_digest = true;
             let rows = equal.iter().map(|leaf| leaf.rows).sum();
             self.tally.skip(equal.iter().map(|leaf| leaf.keys).sum(), rows);
         }
@@ -193,10 +196,12 @@ impl<'a> Compared<'a> {
         let mut sets = Sets::default();
         if a.digests.states == b.digests.states {
             sets.equal = a.counts.keys;
+            self.read.by_digest |= sets.equal > 0;
         } else {
             let [a, b] = self.runs;
             let (left, equal) = differing([a.leaves(Table::States)?, b.leaves(Table::States)?]);
             sets.equal = equal.iter().map(|leaf| leaf.keys).sum();
+            self.read.by_digest |= sets.equal > 0;
             join_keys([a, b], Table::States, left, |_, [a, b]| {
                 let [of_a, of_b] = [a, b].map(|own| own.map(|own| (own.get(0, 0), own.get(0, 1))));
                 sets.add(Presence::of(a.is_some(), b.is_some()), of_a != of_b);

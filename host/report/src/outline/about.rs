@@ -77,7 +77,7 @@ fn read(c: &Comparison) -> String {
     match read.leaves_total {
         0 => format!("{bytes}."),
         total => format!(
-            "{bytes}, {} of {} leaves; those whose hashes are equal need not be read.",
+            "{bytes}, {} of {} leaves; what has equal digests is taken as equal and not read.",
             grouped(read.leaves_read),
             grouped(total)
         ),

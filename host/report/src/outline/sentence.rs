@@ -40,7 +40,9 @@ pub(super) fn verdict(c: &Comparison) -> Sentence {
             How::Known => said![a, " agrees with ", b],
             _ => said![b, " gives the same results as ", a],
         };
-        return nothing_differs(agree, counted(all, "key.", "keys."));
+        let all = said![counted(all, "key", "keys")];
+        let by = if c.read.by_digest { ", by their digests." } else { "." };
+        return nothing_differs(agree, all.with(by));
     }
     if differ == 0 {
         let all = said![" for all ", counted(all, "key", "keys")];

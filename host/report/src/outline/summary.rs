@@ -55,7 +55,11 @@ pub(super) fn last(c: &Comparison, to: &mut Section) {
         false => format!("{} of {all} bytes", grouped(read.bytes_read)),
     };
     let [leaves, of] = [read.leaves_read, read.leaves_total].map(grouped);
-    to.put(TERMINAL, Block::Lead(said![format!("read {bytes}, {leaves} of {of} leaves")]));
+    let rest = match read.by_digest {
+        true => "; the rest by its digests, against which `retally results check` holds the rows",
+        false => "",
+    };
+    to.put(TERMINAL, Block::Lead(said![format!("read {bytes}, {leaves} of {of} leaves{rest}")]));
 }
 
 /// What stands on one side alone is called, where there is little room.
