@@ -514,6 +514,13 @@ def seal(manifest, whole, positions, shapes, job, described):
         ]
         history = bytes.fromhex(came_from["sha256"]) + listed(places) + b"".join(counts)
         history += listed(accepted) + listed(migrated)
+        holes = [
+            text(e["partition"]) + number(e["from"]) + number(e["to"])
+            for e in came_from.get("holes", [])
+        ]
+        broke = [text(what) for what in came_from.get("broke", [])]
+        if holes or broke:
+            history += listed(holes) + listed(broke)
     return sha(
         text("retally seal v2")
         + whole

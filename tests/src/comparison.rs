@@ -303,6 +303,8 @@ fn head(made: &Made) -> Head {
             marks: Marks::default(),
             from_snapshot: None,
             changed_log: None,
+            holes: None,
+            broke: None,
             migrated: None,
         }),
         known: Vec::new(),

@@ -189,3 +189,46 @@ fn a_file_of_expectations_is_read_with_its_lines_and_fails_when_it_is_out_of_dat
     );
     Ok(())
 }
+
+#[test]
+fn a_broken_gate_is_not_forgotten_by_the_next_run() -> Result<()> {
+    let project = project("[gates]\nmalformed = 0\n\n[snapshots]\nurl = \"file:snapshots/\"\n")?;
+    let first = project.run(&["replay", "--resume"])?;
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    let told = "\n            --resume passes over it: this run did not hold\n";
+    assert!(first.stdout.contains(told), "{}", first.stdout);
+    let again = project.run(&["replay", "--resume", "--json"])?;
+    assert_eq!(again.code, 1, "{}", again.stderr);
+    let again = again.json()?;
+    assert_eq!(
+        (&again["from_snapshot"], &again["counts"]["events"]),
+        (&Value::Null, &json!(1_002))
+    );
+    assert_eq!(again["broke"], json!(["malformed: at most 0"]));
+    let passed = &again["passed_over"][0];
+    let why = passed["why"].as_str().unwrap_or_default();
+    assert!(why.starts_with("its run did not hold: malformed: at most 0;"), "{why}");
+    // A person who has looked at it says so, here or by raising the limit.
+    let left = format!("snapshots/{}", passed["snapshot"].as_str().unwrap_or_default());
+    let named = project.run(&["replay", "--from-snapshot", &left, "--snapshot", "other"])?;
+    assert_eq!(named.code, 0, "{}", named.stderr);
+    let told = "  the run that saved the snapshot did not hold: malformed: at most 0\n";
+    assert!(named.stdout.contains(told), "{}", named.stdout);
+    let raised = ["replay", "--resume", "--set", "gates.malformed=2"];
+    assert_eq!(project.run(&raised)?.code, 0);
+    let nothing = project.run(&["replay", "--resume"])?;
+    assert!(nothing.stdout.starts_with("nothing new since snapshot"), "{}", nothing.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_applied_nothing_is_not_forgotten_by_the_next() -> Result<()> {
+    let project = project("[snapshots]\nurl = \"file:snapshots/\"\n")?;
+    project.write("log/a.jsonl", "{\n{\n")?;
+    for _ in 0..2 {
+        let ran = project.run(&["replay", "--resume"])?;
+        assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("check failed: no event was applied"), "{}", ran.stdout);
+    }
+    Ok(())
+}

@@ -63,10 +63,17 @@ fn a_seal_that_was_kept_elsewhere_is_asked_for() -> Result<()> {
     let seal = run["seal"].as_str().unwrap_or_default();
     let right = project.run(&["results", "check", "run", "--seal", seal])?;
     assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
+    ensure!(!right.stdout.contains("(--seal)"), "asked for and proved: {}", right.stdout);
+    ensure!(right.stdout.contains("the seal is the one that was expected"), "{}", right.stdout);
     let other = "0".repeat(64);
     let wrong = project.run(&["results", "check", "run", "--seal", &other])?;
     assert_eq!(wrong.code, 1, "{}", wrong.stdout);
     ensure!(wrong.stdout.contains(&format!("the seal is {seal}, not {other}")), "{}", wrong.stdout);
+    ensure!(
+        wrong.stdout.contains("(--seal)"),
+        "what did not hold proves nothing: {}",
+        wrong.stdout
+    );
     let none = project.run(&["results", "check", "run", "--seal", "abc"])?;
     assert_eq!(none.code, 2, "{}", none.stderr);
     Ok(())
@@ -102,6 +109,7 @@ fn a_signature_covers_every_byte_of_a_run() -> Result<()> {
     let right = check("mia.pub")?;
     assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
     ensure!(right.stdout.contains("signed     by key"), "{}", right.stdout);
+    ensure!(!right.stdout.contains("a signature does"), "it is proved: {}", right.stdout);
     let other = check("bob.pub")?;
     assert_eq!(other.code, 1);
     ensure!(other.stdout.contains("is of another key"), "{}", other.stdout);

@@ -1,9 +1,10 @@
 //! Snapshots and the way on: any split gives the digests of the run in one piece, and a poison
 //! event is got over with the ledger.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use retally_tests::{Project, payment, payments};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const DIGESTS: [&str; 4] = ["outcomes", "views", "states", "violations"];
 
@@ -119,6 +120,8 @@ fn a_poison_event_is_quarantined_and_the_run_goes_on_from_the_last_snapshot() ->
         let rest = project.replay(&["--from-snapshot", "snapshots"])?;
         assert_eq!(rest["counts"]["quarantined"], 1);
         assert!(rest["counts"]["events"].as_u64() < Some(20_000), "it began at a snapshot");
+        assert_eq!(rest["marks"]["hole"], true, "what the run had that stopped is in none");
+        ensure!(ran.stderr.contains("from inside this run"), "{}", ran.stderr);
         let whole = project.replay(&[])?;
         assert_same(&whole, &rest);
     }
@@ -234,5 +237,69 @@ fn a_run_that_goes_on_from_nothing_at_all_is_as_good_as_any() -> Result<()> {
     project.replay(&on)?;
     let checked = project.run(&["results", "check", "run"])?;
     assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    Ok(())
+}
+
+/// Runs the chameleon over events of which one never ends, and kills the program once it has saved
+/// three snapshots; then the log is as it should be.
+fn killed() -> Result<Project> {
+    let project = Project::new("chameleon")?;
+    project.edit_job("[output]", "[limits]\ndeadline = \"600s\"\n\n[output]")?;
+    let snapshots = "[snapshots]\nurl = \"file:snapshots/\"\nevery = \"8192 events\"\n";
+    project.edit_job("dir = \"runs\"\n", &format!("dir = \"runs\"\n\n{snapshots}"))?;
+    project.write("log/a.jsonl", poisoned(40_000, 30_000, "loop"))?;
+    let mut child = project.command(&["replay", "--quiet"]).spawn()?;
+    let begun = Instant::now();
+    let saved = || -> usize {
+        let folders = std::fs::read_dir(project.path("snapshots")).into_iter().flatten();
+        folders.flatten().filter(|folder| folder.path().join("manifest.json").exists()).count()
+    };
+    while saved() < 3 && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill()?;
+    child.wait()?;
+    ensure!(saved() == 3, "{} snapshots were saved", saved());
+    project.write("log/a.jsonl", poisoned(40_000, 40_000, "loop"))?;
+    Ok(project)
+}
+
+#[test]
+fn what_a_killed_run_left_is_gone_on_from_only_where_it_is_named_and_then_told() -> Result<()> {
+    let project = killed()?;
+    let whole = project.replay(&["--set", "snapshots.url=elsewhere"])?;
+    let resumed = project.replay(&["--resume"])?;
+    assert_same(&whole, &resumed);
+    assert_eq!(resumed["counts"]["events"], 40_000, "nothing is in no finished run");
+    let passed = resumed["passed_over"].as_array().context("passed over")?;
+    assert_eq!(passed.len(), 3);
+    let why = passed[0]["why"].as_str().unwrap_or_default();
+    ensure!(why.starts_with("it lies inside a run that did not finish"), "{why}");
+
+    let left = format!("snapshots/{}", passed[0]["snapshot"].as_str().unwrap_or_default());
+    let on = ["--from-snapshot", &left, "--snapshot", "other", "--out", "on"];
+    let told = project.run(&[&["replay"][..], &on].concat())?;
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let hole = "no finished run has the outcomes and emits of a:0 to a:24575";
+    ensure!(told.stdout.starts_with(&format!("HOLE: {hole}\n")), "{}", told.stdout);
+    ensure!(!told.stdout.contains(": whole"), "{}", told.stdout);
+    for verb in ["show", "check"] {
+        let ran = project.run(&["results", verb, "on"])?;
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        ensure!(ran.stderr.contains(&format!("note: {hole}")), "{}", ran.stderr);
+    }
+    let compared = project.run(&["compare", "on", "on"])?;
+    // Lines of a terminal are broken.
+    let words = compared.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(words.contains(hole), "{}{}", compared.stdout, compared.stderr);
+    // So it stays: what comes later makes nothing of it whole.
+    project.write("log/a.jsonl", poisoned(40_010, 40_010, "loop"))?;
+    let later = project.replay(&["--resume", "--snapshot", "other"])?;
+    let expected = json!([{ "partition": "a", "from": 0, "to": 24_576 }]);
+    assert_eq!(
+        (&later["from_snapshot"]["holes"], &later["counts"]["events"]),
+        (&expected, &json!(10))
+    );
+    assert_eq!(later["marks"]["hole"], true);
     Ok(())
 }

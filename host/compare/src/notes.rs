@@ -4,7 +4,7 @@
 use super::align::{Fields, Plan, Tolerance};
 use super::model::{
     Alignment, Comparison, FirstDivergence, How, KeyDifference, Lone, Note, NoteCode, Place, Read,
-    RowKey, Side, Verdict,
+    RowKey, RunSide, Side, Verdict,
 };
 use retally_core::manifest::Marks;
 
@@ -38,23 +38,9 @@ impl Note {
 pub(super) fn notes_of(how: How, plan: &Plan, a: &Side, b: &Side) -> Vec<Note> {
     let mut notes = Vec::new();
     for side in [a, b] {
-        let Some(run) = &side.run else { continue };
-        let label = &side.label;
-        let note = |text: &str| Note::new(NoteCode::Marked, format!("`{label}` {text}"));
-        notes.extend(marks(&run.marks).into_iter().map(note));
-        if let Some(snapshot) = &run.from_snapshot {
-            notes.push(note(&format!(
-                "went on from snapshot {snapshot}: its emits and outcomes are those behind it"
-            )));
-        }
-        if let Some(what) = &run.migrated {
-            notes.push(note(&format!("went on under another version (--migrate): {what}")));
-        }
-        if let Some(what) = &run.changed_log {
-            notes.push(note(&format!(
-                "went on though the log is not what was taken of it (--accept-changed-log): {what}"
-            )));
-        }
+        let told = side.run.iter().flat_map(of_run);
+        let note = |text| Note::new(NoteCode::Marked, format!("`{}` {text}", side.label));
+        notes.extend(told.map(note));
     }
     if b.known.is_empty() || b.known.iter().any(|file| file.of == Place::View) {
         fields_notes("the view", &plan.view, a, b, &mut notes);
@@ -114,6 +100,22 @@ fn one_and_the_same(how: How, a: &Side, b: &Side) -> Option<Note> {
         of_a.name, of_a.version, of_a.sha256
     );
     is_one.then(|| Note::new(NoteCode::SameSides, text))
+}
+
+/// What must be known of a run, behind its name.
+fn of_run(run: &RunSide) -> Vec<String> {
+    let RunSide { from_snapshot, migrated, changed_log, holes, broke, .. } = run;
+    let snapshot = from_snapshot.iter().map(|snapshot| {
+        format!("went on from snapshot {snapshot}: its emits and outcomes are those behind it")
+    });
+    let version = migrated.iter();
+    let version = version.map(|what| format!("went on under another version (--migrate): {what}"));
+    let log = changed_log.iter().map(|what| {
+        format!("went on though the log is not what was taken of it (--accept-changed-log): {what}")
+    });
+    let lacks = holes.iter().chain(broke).map(|what| format!("went on although {what}"));
+    let marks = marks(&run.marks).into_iter().map(str::to_owned);
+    marks.chain(snapshot).chain(version).chain(log).chain(lacks).collect()
 }
 
 fn marks(marks: &Marks) -> Vec<&'static str> {
@@ -182,9 +184,10 @@ pub(super) fn statements(c: &Comparison) -> (Vec<String>, Vec<String>) {
     if how != How::OnePass && read.checked {
         shows.push("the rows that were read are those that the manifests seal");
     }
-    if how != How::OnePass && read.leaves_read < read.leaves_total {
+    if read.by_digest {
         open.push(
-            "rows whose leaf hashes are equal were not read: `retally results check` reads them",
+            "that rows which were not read, because their digests are equal, are those of the \
+             digests: `retally results check` of each run shows that",
         );
     }
     if c.divergences.not_in_files > 0 {

@@ -7,7 +7,7 @@
 
 use crate::digest::{Hash, History};
 use crate::log::Position;
-use crate::manifest::{Change, Counts, Difference, Migrated, ReducerId, Settings};
+use crate::manifest::{Change, Counts, Difference, Hole, Migrated, ReducerId, Settings};
 use crate::receipt::Receipt;
 use crate::schema::Description;
 use crate::seed::Seed;
@@ -36,6 +36,61 @@ pub struct Head {
     pub accepted: Vec<Change>,
     /// Versions of the reducer whose states were taken over on the way.
     pub migrated: Vec<Migrated>,
+    /// How it stands to the runs before it.
+    pub standing: Standing,
+}
+
+/// How a snapshot stands to the run that saves it, and to those before: whether whoever goes on
+/// from it has all results in finished runs, and nothing behind it that a person has to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// What that run came to; none: it was not finished then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Finished>,
+    /// Where that run began: in partitions that are not here, at their beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub began: Vec<Position>,
+    /// What no finished run has of the events before it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<Hole>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finished {
+    /// What is wrong with it, as sentences: gates that it broke, or that it applied nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broke: Vec<String>,
+    /// Names of the snapshots that it saved on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
+}
+
+impl Standing {
+    /// What no finished run has of the events before `reached`, where the snapshot stands.
+    /// `is_finished`: whether the run that saved it is by now.
+    pub fn holes(&self, reached: &[Position], is_finished: bool) -> Vec<Hole> {
+        let mut holes = self.holes.clone();
+        let began = |name: &str| {
+            let own = self.began.iter().find(|began| began.partition == name);
+            own.map_or(0, |began| began.offset)
+        };
+        for Position { partition, offset } in reached.iter().filter(|_| !is_finished) {
+            let (from, to) = (began(partition), *offset);
+            // What one run left, and the next that went on from it, is one stretch.
+            match holes.iter_mut().find(|hole| hole.partition == *partition && hole.to == from) {
+                Some(hole) => hole.to = to.max(from),
+                None if from < to => {
+                    holes.push(Hole { partition: partition.clone(), from, to });
+                }
+                None => {}
+            }
+        }
+        holes.sort();
+        holes
+    }
 }
 
 /// All that could decide what a snapshot holds.
@@ -130,5 +185,30 @@ impl Needed<'_> {
     /// Whether states have to be turned into others: another version made them.
     pub fn has_to_migrate(&self, held: &Binding) -> bool {
         self.migrates.is_some() && held.reducer.sha256 != self.binding.reducer.sha256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_finished_run_has_grows_from_run_to_run_that_did_not_finish() {
+        let at = |name: &str, offset| Position { partition: name.into(), offset };
+        let hole = |name: &str, from, to| Hole { partition: name.into(), from, to };
+        let reached = [at("a", 10), at("b", 0), at("c", 5)];
+        let mut standing = Standing::default();
+        assert_eq!(standing.holes(&reached, true), []);
+        standing.holes = standing.holes(&reached, false);
+        assert_eq!(standing.holes, [hole("a", 0, 10), hole("c", 0, 5)]);
+        // A finished run leaves a stretch alone; the next that does not finish leaves another.
+        standing.began = vec![at("a", 12), at("b", 3), at("c", 5)];
+        let later = [at("a", 20), at("b", 3), at("c", 9)];
+        assert_eq!(standing.holes(&later, true), standing.holes);
+        let all = standing.holes(&later, false);
+        assert_eq!(all, [hole("a", 0, 10), hole("a", 12, 20), hole("c", 0, 9)]);
+        let told = "no finished run has the outcomes and emits of a:0 to a:9, a:12 to a:19, \
+                    c:0 to c:8";
+        assert_eq!(Hole::sentence(&all), told);
     }
 }

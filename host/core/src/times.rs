@@ -89,6 +89,15 @@ impl Times {
         }
     }
 
+    /// Whether `part` can be some of them.
+    pub(crate) fn holds(&self, part: &Self) -> bool {
+        self.and(part).earliest == self.earliest
+            && self.and(part).latest == self.latest
+            && part.events <= self.events
+            && part.before_1990 <= self.before_1990
+            && part.from_2100 <= self.from_2100
+    }
+
     /// Whether they can be those of `events` events.
     pub(crate) fn hold_together(&self, events: u64) -> bool {
         let is_far = |far: u64, is_so: bool| (far > 0) == is_so;

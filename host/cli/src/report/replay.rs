@@ -4,8 +4,8 @@ use super::malformed::Example;
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
 use retally_core::listed::listed;
 use retally_core::manifest::{
-    Change, Checked, Counts, Input, Manifest, Object, PassedOver, Settings, TableTotals, Totals,
-    sentence,
+    Change, Checked, Counts, Hole, Input, Manifest, Marks, Object, PassedOver, Settings,
+    TableTotals, Totals, sentence,
 };
 use retally_core::receipt::News;
 use retally_engine::run::{NothingNew, Report};
@@ -141,15 +141,17 @@ pub(crate) fn print_text(
 
 /// Everything was taken already, and nothing was run.
 pub(crate) fn nothing_new(nothing: &NothingNew, json: bool) -> io::Result<()> {
-    let NothingNew { snapshot, objects, accepted, checked } = nothing;
+    let NothingNew { snapshot, objects, accepted, holes, checked } = nothing;
     let mut out = io::stdout().lock();
     if json {
-        let from = json!({ "name": snapshot, "accepted": accepted, "checked": checked });
+        let from = json!({
+            "name": snapshot, "accepted": accepted, "holes": holes, "checked": checked,
+        });
         let told = json!({ "run": null, "from_snapshot": from, "new": News::default() });
         return writeln!(out, "{told}");
     }
     let objects = counted(*objects as u64, "object");
-    let mut t = changed_log(accepted);
+    let mut t = changed_log(accepted) + &hole(holes);
     let _ = writeln!(t, "nothing new since snapshot {snapshot}: {objects} as taken; no run made");
     let _ = writeln!(t, "  of what was taken checked: {checked}");
     out.write_all(harmless_lines(&t).as_bytes())
@@ -161,6 +163,14 @@ fn changed_log(accepted: &[Change]) -> String {
         return String::new();
     }
     format!("CHANGED LOG: gone on though it is not what was taken: {}\n", sentence(accepted))
+}
+
+/// Whether finished runs lack what lies before a snapshot.
+fn hole(holes: &[Hole]) -> String {
+    if holes.is_empty() {
+        return String::new();
+    }
+    format!("HOLE: {}\n", Hole::sentence(holes))
 }
 
 fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
@@ -190,7 +200,8 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if let Some(from) = &m.from_snapshot {
         object["from_snapshot"] = json!({
             "name": from.name, "checked": from.checked, "carried": from.carried,
-            "accepted": from.accepted, "migrated": from.migrated,
+            "accepted": from.accepted, "migrated": from.migrated, "holes": from.holes,
+            "broke": from.broke,
         });
     }
     if !m.passed_over.is_empty() {
@@ -210,6 +221,9 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
     if !report.gates.is_empty() {
         let hold = report.gates.iter().all(|gate| gate.holds);
         object["gates"] = json!({ "hold": hold, "judged": report.gates });
+    }
+    if !report.broke.is_empty() {
+        object["broke"] = json!(report.broke);
     }
     if let Some(repeated) = repeated {
         let pairs = |pairs: &[Pair]| -> Vec<Value> {
@@ -258,6 +272,9 @@ fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String 
     for name in &report.snapshots {
         let _ = writeln!(t, "snapshot    {name}");
     }
+    if !report.broke.is_empty() && !report.snapshots.is_empty() {
+        t += "            --resume passes over it: this run did not hold\n";
+    }
     let dir = short(&report.dir);
     let run = dir.display();
     let _ = writeln!(t, "run         {run}");
@@ -265,7 +282,7 @@ fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String 
         t += &repetition(repeated);
     }
     t += &retally_report::gates(&report.gates);
-    if m.counts.applied == 0 && m.from_snapshot.is_none() {
+    if m.is_vain() {
         t += &vain(report, &dir, example.as_ref());
     } else {
         let _ = writeln!(t, "hint: retally results show {run}");
@@ -292,13 +309,18 @@ fn marks(report: &Report) -> String {
     }
     if let Some(from) = &m.from_snapshot {
         t += &changed_log(&from.accepted);
+        t += &hole(&from.holes);
         if m.marks.migrated {
             let _ = writeln!(t, "MIGRATED: {}", from.migrated_text());
         }
-        let is_other = m.marks.partial || m.marks.changed_log || m.marks.migrated;
-        let is_whole = !is_other && from.checked != Checked::Nothing;
+        let Marks { partial, changed_log, migrated, hole, .. } = m.marks;
+        let is_whole =
+            !(partial || changed_log || migrated || hole) && from.checked != Checked::Nothing;
         let whole = if is_whole { ": whole" } else { "" };
         let _ = writeln!(t, "goes on from snapshot {}{whole}", from.name);
+        if let Some(broke) = from.broke_text() {
+            let _ = writeln!(t, "  {broke}");
+        }
         let carried = match from.carried {
             0 => String::new(),
             carried => format!("; {} not read again", counted(carried, "object")),

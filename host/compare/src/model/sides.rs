@@ -69,6 +69,12 @@ pub struct RunSide {
     /// Whose states were taken over on the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrated: Option<String>,
+    /// What no finished run has of the events before that snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holes: Option<String>,
+    /// What was wrong with the run that saved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke: Option<String>,
 }
 
 /// A file of known results.

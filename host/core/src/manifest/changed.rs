@@ -1,5 +1,5 @@
-//! What a manifest says of a log on which a run went on: how it was held against what the snapshot
-//! took, in what it had changed, and which snapshots were passed over because of it.
+//! What a manifest says of where a run went on: how the log was held against what the snapshot
+//! took, in what it had changed, what no finished run has, and which snapshots were passed over.
 
 use crate::listed::listed;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,36 @@ const NAMED: usize = 3;
 /// What changed, in one sentence.
 pub fn sentence(changes: &[Change]) -> String {
     listed(changes.iter(), NAMED, "; ")
+}
+
+/// Events before a snapshot that are in it, and of which no finished run has outcomes and emits:
+/// the run that took them was gone on from before it had finished.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hole {
+    /// Their partition.
+    pub partition: String,
+    /// Offset of the first.
+    pub from: u64,
+    /// First offset behind them.
+    pub to: u64,
+}
+
+impl Hole {
+    /// What no finished run has, in one sentence.
+    pub fn sentence(holes: &[Self]) -> String {
+        let named: Vec<String> = holes.iter().take(NAMED).map(Self::to_string).collect();
+        let more = holes.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(", and {more} more stretches") } else { String::new() };
+        format!("no finished run has the outcomes and emits of {}{more}", named.join(", "))
+    }
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { partition, from, to } = self;
+        write!(f, "{partition}:{from} to {partition}:{}", to.saturating_sub(1))
+    }
 }
 
 /// A snapshot from which a run did not go on, though it is newer than where the run began.

@@ -1,7 +1,7 @@
 //! What must hold inside a manifest beside its digests: values that stand there twice, marks that
 //! follow from the settings, settings that forbid what was counted.
 
-use super::{Counts, FromSnapshot, Input, Manifest, Marks, Settings};
+use super::{Checked, Counts, FromSnapshot, Input, Manifest, Marks, Settings};
 use crate::dedup::Window;
 use crate::log::Position;
 use crate::reduce::OnConflict;
@@ -16,6 +16,7 @@ impl Marks {
             empty_state: false,
             changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
             migrated: from.is_some_and(|from| !from.migrated.is_empty()),
+            hole: from.is_some_and(|from| !from.holes.is_empty()),
         }
     }
 }
@@ -29,14 +30,16 @@ pub(super) fn unfit(manifest: &Manifest) -> Option<String> {
         .or_else(|| taken(manifest))
         .or_else(|| forbidden(&manifest.counts, &manifest.job.settings))
         .or_else(|| files(manifest))
+        .or_else(|| snapshot(manifest))
 }
 
 fn marks(manifest: &Manifest) -> Option<String> {
     let follow = Marks::of(&manifest.job.settings, manifest.from_snapshot.as_ref());
     let named = |marks: &Marks| {
-        let Marks { partial, subset, empty_state, changed_log, migrated } = *marks;
+        let Marks { partial, subset, empty_state, changed_log, migrated, hole } = *marks;
         let named = [("partial", partial), ("subset", subset), ("empty_state", empty_state)];
-        named.into_iter().chain([("changed_log", changed_log), ("migrated", migrated)])
+        let later = [("changed_log", changed_log), ("migrated", migrated), ("hole", hole)];
+        named.into_iter().chain(later)
     };
     let both = named(&manifest.marks).zip(named(&follow));
     let ((name, stands), _) = both.into_iter().find(|(stands, due)| stands != due)?;
@@ -53,11 +56,14 @@ fn history(manifest: &Manifest) -> Option<String> {
     };
     let same = (since.keys, since.violations) == (counts.keys, counts.violations);
     let holds = since.all().into_iter().zip(counts.all()).all(|(since, own)| since >= own);
-    if !same || !holds {
+    let holds_times = since.times.zip(counts.times).is_none_or(|(all, own)| all.holds(&own));
+    if !same || !holds || !holds_times {
         return Some("counts `since_start` that do not hold those of the run".into());
     }
-    let is_sorted = from.next.is_sorted_by(|a, b| a.partition < b.partition);
-    (!is_sorted).then(|| "places of the snapshot that are out of order".into())
+    if !from.next.is_sorted_by(|a, b| a.partition < b.partition) {
+        return Some("places of the snapshot that are out of order".into());
+    }
+    None
 }
 
 /// `partitions` repeats what the counts say.
@@ -87,6 +93,20 @@ fn input(input: &Input) -> Option<String> {
     })?;
     let what = "events that cannot lie between their first and their last offset";
     Some(format!("of partition {:?} {what}", odd.partition))
+}
+
+/// What is told of the snapshot can be: its name begins with the events that it holds.
+fn snapshot(manifest: &Manifest) -> Option<String> {
+    let from = manifest.from_snapshot.as_ref()?;
+    let events = manifest.since_start.as_ref()?.events.checked_sub(manifest.counts.events)?;
+    let (name, front) = (&from.name, format!("{events:015}-"));
+    if !name.starts_with(&front) {
+        return Some(format!("a snapshot {name:?}, whose name does not begin with {front}"));
+    }
+    let objects = manifest.input.objects.len() as u64;
+    let most = if from.checked == Checked::Edges { objects } else { 0 };
+    let what = "more objects `carried` over from the snapshot than there can be";
+    (from.carried > most).then(|| what.to_owned())
 }
 
 /// What was taken of the log is what the counts, the range and the snapshot say.

@@ -15,7 +15,7 @@ mod totals;
 mod words;
 
 pub use crate::reduce::Engine;
-pub use changed::{Change, Checked, PassedOver, sentence};
+pub use changed::{Change, Checked, Hole, PassedOver, sentence};
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, PartitionTaken, Xxh3};
 pub use seal::{Sealed, shapes_digest};
@@ -127,6 +127,10 @@ pub struct Marks {
     /// a run of this one from the start may give something else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub migrated: bool,
+    /// Before the snapshot from which the run went on lie events of which no finished run has
+    /// outcomes and emits: whoever puts the emits of runs together lacks theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hole: bool,
 }
 
 /// The snapshot from which a run went on.
@@ -154,6 +158,12 @@ pub struct FromSnapshot {
     /// oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrated: Vec<Migrated>,
+    /// What no finished run has of the events before it, by partition and offset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<Hole>,
+    /// What was wrong with the run that saved it: gates that it broke, or that it applied nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broke: Vec<String>,
 }
 
 /// A version of a reducer whose states another one took over.
@@ -197,6 +207,17 @@ impl FromSnapshot {
     /// In what the log had changed, in one sentence.
     pub fn accepted_text(&self) -> String {
         sentence(&self.accepted)
+    }
+
+    /// What no finished run has, in one sentence.
+    pub fn holes_text(&self) -> String {
+        Hole::sentence(&self.holes)
+    }
+
+    /// What was wrong with the run that saved it, in one sentence; none: nothing.
+    pub fn broke_text(&self) -> Option<String> {
+        let what = self.broke.join("; ");
+        (!what.is_empty()).then(|| format!("the run that saved the snapshot did not hold: {what}"))
     }
 }
 
@@ -380,6 +401,12 @@ impl Manifest {
 }
 
 impl Manifest {
+    /// Whether the run began at the start and applied nothing: then log, key or format are likely
+    /// other ones than its owner thinks. A part behind a snapshot may well find nothing new.
+    pub fn is_vain(&self) -> bool {
+        self.counts.applied == 0 && self.from_snapshot.is_none()
+    }
+
     /// What a person should know: signs that the log was read otherwise than its owner thinks.
     pub fn notes(&self) -> Vec<String> {
         let unit = self.job.written.get("source.time_unit").and_then(|unit| unit.as_str());

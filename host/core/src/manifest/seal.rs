@@ -13,6 +13,9 @@
 //!     accepted: list of (object, partition: text, next: number, what: text)
 //!     migrated: list of (reducer: text, SHA-256: hash,
 //!       state version, events, checked keys: number each)
+//!     where either has any:
+//!       holes: list of (partition: text, from, to: number each)
+//!       broke: list of text
 //!
 //! shapes  SHA-256 over:
 //!   "retally shapes v1": text
@@ -25,7 +28,7 @@
 //! computed the run (engine, version of Retally) and where it was told to look is in no seal: equal
 //! seals from different machines are worth showing.
 
-use super::{Change, Counts, FromSnapshot, Migrated, ReducerId};
+use super::{Change, Counts, FromSnapshot, Hole, Migrated, ReducerId};
 use crate::digest::{Canonical, Hash};
 use crate::schema::{EmitKind, Field, ViewShape};
 
@@ -73,6 +76,14 @@ impl Sealed<'_> {
             {
                 canonical.text(reducer).hash(sha256).number((*state_version).into());
                 canonical.number(*events).number(*checked_keys);
+            }
+            if !from.holes.is_empty() || !from.broke.is_empty() {
+                canonical.number(from.holes.len() as u64);
+                for Hole { partition, from, to } in &from.holes {
+                    canonical.text(partition).number(*from).number(*to);
+                }
+                canonical.number(from.broke.len() as u64);
+                from.broke.iter().for_each(|what| _ = canonical.text(what));
             }
         }
         canonical.finish()

@@ -149,10 +149,20 @@ fn the_digests_are_what_they_have_always_been() {
         carried: 0,
         accepted: Vec::new(),
         migrated: Vec::new(),
+        holes: Vec::new(),
+        broke: Vec::new(),
     };
-    manifest.from_snapshot = Some(from);
+    manifest.from_snapshot = Some(from.clone());
     manifest.since_start = Some(manifest.counts);
     assert_eq!(seal(&manifest), PINNED[3]);
+    let holes = vec![Hole { partition: "eu/0".into(), from: 0, to: 7 }];
+    for from in [
+        FromSnapshot { holes, ..from.clone() },
+        FromSnapshot { broke: vec!["malformed: at most 0".into()], ..from },
+    ] {
+        manifest.from_snapshot = Some(from);
+        assert_ne!(seal(&manifest), PINNED[3]);
+    }
     let view = ViewShape { fields: shaped(), row_key: vec![1] };
     let emit = EmitKind { name: "balance".into(), fields: shaped() };
     assert_eq!(shapes_digest(&[emit], &view).to_string(), PINNED[4]);

@@ -68,6 +68,8 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
             from_snapshot: from.map(|from| from.name.clone()),
             changed_log: from.filter(|_| manifest.marks.changed_log).map(accepted),
             migrated: from.filter(|_| manifest.marks.migrated).map(FromSnapshot::migrated_text),
+            holes: from.filter(|_| manifest.marks.hole).map(FromSnapshot::holes_text),
+            broke: from.and_then(FromSnapshot::broke_text),
         }),
         known: Vec::new(),
     }

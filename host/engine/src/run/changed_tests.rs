@@ -17,13 +17,13 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A folder with a log.
-struct Place {
-    dir: TempDir,
-    job: Resolved,
+pub(super) struct Place {
+    pub(super) dir: TempDir,
+    pub(super) job: Resolved,
 }
 
 /// Lines whose keys begin with `of`.
-fn lines(of: &str, numbers: std::ops::Range<u64>) -> String {
+pub(super) fn lines(of: &str, numbers: std::ops::Range<u64>) -> String {
     let line = |n: u64| {
         let key = n % 3;
         format!("{{\"k\":\"{of}{key}\",\"i\":\"{n}\",\"t\":\"2026-01-01T00:00:00Z\"}}\n")
@@ -32,7 +32,7 @@ fn lines(of: &str, numbers: std::ops::Range<u64>) -> String {
 }
 
 impl Place {
-    fn new(order: Order) -> Self {
+    pub(super) fn new(order: Order) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("log")).unwrap();
         let mut job = job(&dir, "");
@@ -50,17 +50,17 @@ impl Place {
         self.dir.path().join("log").join(file)
     }
 
-    fn write(&self, file: &str, text: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, file: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(file), text).unwrap();
     }
 
-    fn add(&self, file: &str, text: impl AsRef<[u8]>) {
+    pub(super) fn add(&self, file: &str, text: impl AsRef<[u8]>) {
         let file = fs::OpenOptions::new().append(true).open(self.path(file));
         file.unwrap().write_all(text.as_ref()).unwrap();
     }
 
     /// Runs into a folder of snapshots and nothing else.
-    fn run(&self, options: &ReplayOptions) -> Result<Report, RunError> {
+    pub(super) fn run(&self, options: &ReplayOptions) -> Result<Report, RunError> {
         let mut sink = Snapshots::within(Folder::files(&self.dir.path().join("snapshots")));
         let sink: &mut dyn Sink = &mut sink;
         replay_into(&self.job, counting(), sink, &options.clone(), &Silent)
@@ -70,7 +70,7 @@ impl Place {
         self.run(&ReplayOptions::default()).unwrap().manifest
     }
 
-    fn digest(&self) -> Hash {
+    pub(super) fn digest(&self) -> Hash {
         let mut nothing: Vec<&mut dyn Sink> = Vec::new();
         let options = ReplayOptions::default();
         let whole = replay_into(&self.job, counting(), &mut nothing, &options, &Silent);
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-fn going_on() -> ReplayOptions {
+pub(super) fn going_on() -> ReplayOptions {
     ReplayOptions { from_snapshot: Some("file:snapshots".into()), ..ReplayOptions::default() }
 }
 

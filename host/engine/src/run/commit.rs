@@ -100,8 +100,13 @@ impl<'a> Committer<'a> {
         Ok(())
     }
 
-    /// A point to go on from: every batch so far was taken, and none behind is folded.
-    pub(crate) fn commit(&self, extents: &[Extent]) -> Result<(), RunError> {
+    /// A point to go on from: every batch so far was taken, and none behind is folded. `broke`:
+    /// what is wrong with the run; none: it is not finished.
+    pub(crate) fn commit(
+        &self,
+        extents: &[Extent],
+        broke: Option<&[String]>,
+    ) -> Result<(), RunError> {
         if !self.results.iter().any(|results| lock(results).takes.commits) {
             return Ok(());
         }
@@ -110,7 +115,7 @@ impl<'a> Committer<'a> {
         let reached: Vec<Reached> = extents.iter().map(reached).collect();
         let receipts = source.receipts(&reached, options.threads())?;
         for (results, lane) in self.results.iter().zip(lanes.iter()) {
-            lock(results).commit(lane, names, extents, &receipts)?;
+            lock(results).commit(lane, names, extents, &receipts, broke)?;
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use crate::threads::ThreadError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
 use retally_core::log::Position;
-use retally_core::manifest::{Change, Checked, CountsError, ManifestError, TotalsError, sentence};
+use retally_core::manifest::{
+    Change, Checked, CountsError, Hole, ManifestError, TotalsError, sentence,
+};
 use retally_core::reduce::{KeyFault, MigrateError};
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
@@ -196,6 +198,8 @@ pub struct NothingNew {
     pub objects: usize,
     /// In what the log had changed earlier in the history, and was gone on with all the same.
     pub accepted: Vec<Change>,
+    /// What no finished run has of the events before it.
+    pub holes: Vec<Hole>,
     /// How closely the log was held against what was taken.
     pub checked: Checked,
 }

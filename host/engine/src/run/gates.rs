@@ -30,6 +30,13 @@ pub(crate) fn judge(dir: &Path, manifest: &Manifest, gates: &BoundGates) -> Vec<
     limits.chain(times).chain(expect).collect()
 }
 
+/// What is wrong with a run, as sentences; nothing: whoever goes on from it need not look at it.
+pub(crate) fn broke(manifest: &Manifest, judged: &[Judged]) -> Vec<String> {
+    let vain = manifest.is_vain().then(|| "no event was applied".to_owned());
+    let gates = judged.iter().filter(|gate| !gate.holds);
+    vain.into_iter().chain(gates.map(|gate| format!("{}: {}", gate.gate, gate.limit))).collect()
+}
+
 /// `counted`: one of those that a job can limit.
 fn count(dir: &Path, counts: &Counts, counted: &str, limit: Limit) -> Judged {
     let count = match counted {

@@ -35,6 +35,8 @@ mod resume;
 mod schedule;
 mod sequence;
 mod stages;
+#[cfg(test)]
+mod standing_tests;
 mod stopped;
 mod turns;
 

@@ -190,7 +190,7 @@ impl Pipeline<'_, '_> {
             }
             Task::Snapshot => {
                 let extents = lock(&shared.schedule).sequence.extents.clone();
-                shared.done(self.commit.commit(&extents), |schedule, ()| schedule.saved());
+                shared.done(self.commit.commit(&extents, None), |schedule, ()| schedule.saved());
             }
         }
     }

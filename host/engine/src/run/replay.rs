@@ -9,7 +9,7 @@ use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
 use super::finals;
-use super::gates::judge;
+use super::gates::{broke, judge};
 use super::memory::largest;
 use super::misread;
 use super::notes::Kept;
@@ -21,7 +21,7 @@ use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::cancel::Cancel;
-use crate::job::Resolved;
+use crate::job::{BoundGates, Resolved};
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::sink::{End, RunDir, Sink, Snapshots};
@@ -169,6 +169,8 @@ pub struct Report {
     pub manifest: Manifest,
     /// What the job's gates found. They judge the run and change nothing of it.
     pub gates: Vec<Judged>,
+    /// What is wrong with the run, as sentences: gates that it broke, or that it applied nothing.
+    pub broke: Vec<String>,
     /// Snapshots saved, by name.
     pub snapshots: Vec<String>,
     /// What of the log was new; none: there was no snapshot, or the log cannot tell.
@@ -212,8 +214,7 @@ pub fn replay_reducer(
     let mut snapshots: Vec<Snapshots> = snapshots.into_iter().collect();
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
     sinks.extend(snapshots.iter_mut().map(|sink| -> &mut dyn Sink { sink }));
-    let mut report = replay_into(job, reducer, &mut sinks, options, observer)?;
-    report.dir = dir.dir();
+    let mut report = judged(job, reducer, (&mut sinks, &gates), options, observer)?;
     if unsaved {
         observer.note(UNSAVED);
         report.notes.push(UNSAVED.to_owned());
@@ -221,7 +222,6 @@ pub fn replay_reducer(
     if options.dir.is_none() {
         point_latest(&report.dir, observer);
     }
-    report.gates = judge(&report.dir, &report.manifest, &gates);
     Ok(report)
 }
 
@@ -251,17 +251,30 @@ pub fn replay_into(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
+    judged(job, reducer, (sink, &BoundGates::default()), options, observer)
+}
+
+/// Replays a job with a reducer that is loaded already into a sink, and has gates judge what came
+/// out.
+fn judged(
+    job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    (sink, gates): (&mut dyn Sink, &BoundGates),
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Report, RunError> {
     let side = Side { reducer, sink, file: None };
     let told = Kept::new(observer);
     let (prepared, results) = prepare(job, vec![side], None, options, &told)?;
     let mut committer = Committer::begin(&prepared, results, None)?;
-    run(&prepared, &mut committer, &told).inspect_err(|_| committer.abandon())
+    run(&prepared, &mut committer, &told, gates).inspect_err(|_| committer.abandon())
 }
 
 fn run(
     prepared: &Prepared<'_>,
     committer: &mut Committer<'_>,
     told: &Kept<'_>,
+    gates: &BoundGates,
 ) -> Result<Report, RunError> {
     let (extents, mut stages) = pass(prepared, committer)?;
     misread::notes(&prepared.lanes, &prepared.names, prepared.job)
@@ -276,13 +289,17 @@ fn run(
     let notes = told.notes();
     let audit = audit::text(prepared, 0, &manifest, (&results.saved, &notes), &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
-    // Whoever goes on from it finds the run that led there finished.
-    committer.commit(&extents)?;
+    let dir = results.sink.run_dir().unwrap_or_default();
+    let gates = judge(&dir, &manifest, gates);
+    let broke = broke(&manifest, &gates);
+    // Whoever goes on from it finds the run that led there finished, and what it came to.
+    committer.commit(&extents, Some(&broke))?;
     let results = committer.one(0);
     Ok(Report {
-        dir: PathBuf::new(),
+        dir,
         manifest,
-        gates: Vec::new(),
+        gates,
+        broke,
         snapshots: results.saved.clone(),
         news: prepared.news,
         keys_in_vain: absent.is_some_and(|absent| absent.is_all),

@@ -15,7 +15,7 @@ use retally_core::manifest::{
 };
 use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Finals, Reducer, Shard, stateless};
-use retally_core::snapshot::{Binding, Head};
+use retally_core::snapshot::{Binding, Finished, Head, Standing};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -109,13 +109,15 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// A point to go on from, for a sink that takes such.
+    /// A point to go on from, for a sink that takes such. `broke`: what is wrong with the run;
+    /// none: it is not finished.
     pub(crate) fn commit(
         &mut self,
         lane: &Lane,
         names: &[String],
         extents: &[Extent],
         receipts: &[Receipt],
+        broke: Option<&[String]>,
     ) -> Result<(), RunError> {
         if !self.takes.commits {
             return Ok(());
@@ -146,6 +148,14 @@ impl<'a> Results<'a> {
             receipts: receipts.to_vec(),
             accepted: from.map_or_else(Vec::new, |from| from.accepted.clone()),
             migrated: from.map_or_else(Vec::new, |from| from.migrated.clone()),
+            standing: Standing {
+                finished: broke.map(|broke| {
+                    let (broke, within) = (broke.to_vec(), self.saved.clone());
+                    Finished { broke, within }
+                }),
+                began: from.map_or_else(Vec::new, |from| from.next.clone()),
+                holes: from.map_or_else(Vec::new, |from| from.holes.clone()),
+            },
         };
         self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
         Ok(())

@@ -12,7 +12,7 @@ use retally_core::log::{PartitionIndex, Position};
 use retally_core::manifest::{Checked, Counts, FromSnapshot, PassedOver, sentence};
 use retally_core::receipt::{Fit, News, Receipt, fit};
 use retally_core::reduce::Reducer;
-use retally_core::snapshot::{Binding, Needed};
+use retally_core::snapshot::{Binding, Finished, Needed};
 use std::sync::Arc;
 
 /// Where a run begins.
@@ -52,6 +52,8 @@ pub(crate) struct Goes<'a> {
 /// A snapshot to go on from, and how the log stands to it.
 struct Chosen {
     summary: Summary,
+    /// What the run came to that saved it; none: nobody knows.
+    finished: Option<Finished>,
     /// None: the log cannot tell.
     fit: Option<Fit>,
 }
@@ -117,6 +119,10 @@ impl Goes<'_> {
                 passed_over.push(PassedOver { snapshot, why });
                 return Ok(false);
             }
+            if let Some(why) = self.unsettled(&store, summary)? {
+                passed_over.push(PassedOver { snapshot, why });
+                return Ok(false);
+            }
             let fit = self.fit(summary)?;
             let changes = fit.as_ref().map_or(&[][..], |fit| &fit.changes);
             if changes.is_empty() || accepts {
@@ -138,7 +144,11 @@ impl Goes<'_> {
         }
         match newest {
             Ok(summary) => {
-                Ok((summary.zip(found).map(|(summary, fit)| Chosen { summary, fit }), passed_over))
+                let Some((summary, fit)) = summary.zip(found) else {
+                    return Ok((None, passed_over));
+                };
+                let finished = store.finished(&summary)?;
+                Ok((Some(Chosen { summary, finished, fit }), passed_over))
             }
             // Whoever asks for the newest that fits begins where there is none.
             Err(RunError::Snapshot(SnapshotError::None(_))) if self.options.resume => {
@@ -156,6 +166,23 @@ impl Goes<'_> {
         }
     }
 
+    /// Why a snapshot is not gone on from unless a person names it; none: it may be.
+    fn unsettled(&self, store: &Store, of: &Summary) -> Result<Option<String>, SnapshotError> {
+        if !self.options.resume {
+            return Ok(None);
+        }
+        let why = match store.finished(of)? {
+            Some(finished) if finished.broke.is_empty() => return Ok(None),
+            Some(finished) => format!("its run did not hold: {}", finished.broke.join("; ")),
+            None => {
+                "it lies inside a run that did not finish, which so has the outcomes and emits \
+                     of the events before it"
+                    .to_owned()
+            }
+        };
+        Ok(Some(format!("{why}; --from-snapshot goes on from it, and says so in every report")))
+    }
+
     /// How the log stands to what a snapshot took of it.
     fn fit(&self, summary: &Summary) -> Result<Option<Fit>, RunError> {
         let (receipts, reached) = (&summary.receipts, &summary.partitions);
@@ -170,23 +197,16 @@ impl Goes<'_> {
 
     fn load(
         &self,
-        Chosen { summary, fit }: Chosen,
+        Chosen { summary, finished, fit }: Chosen,
         recipe: Recipe,
         passed_over: Vec<PassedOver>,
         observer: &dyn Observer,
     ) -> Result<Resumed, RunError> {
-        let is_same = |fit: &Fit| fit.changes.is_empty() && fit.news.is_none();
         let migrates = self.needed().has_to_migrate(&summary.binding);
         // Whoever went back has a newer run that tells of what is no more.
         let is_old = migrates || !passed_over.is_empty() || self.options.check_migrated > 0;
-        if let Some(fit) = fit.as_ref().filter(|fit| self.options.resume && !is_old && is_same(fit))
-        {
-            return Err(RunError::NothingNew(Box::new(NothingNew {
-                snapshot: summary.reference.name,
-                objects: summary.receipts.len(),
-                accepted: summary.accepted,
-                checked: fit.checked,
-            })));
+        if let Some(fit) = fit.as_ref().filter(|_| self.options.resume && !is_old) {
+            nothing_new(&summary, fit)?;
         }
         let names = self.names;
         let mut loaded = summary.reference.load(self.needed())?;
@@ -219,7 +239,7 @@ impl Goes<'_> {
         let next = |name: &String| offset_of(&head.partitions, name);
         let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
         let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
-        let mut snapshot = self.told(&summary, fit.as_ref());
+        let mut snapshot = self.told(&summary, fit.as_ref(), finished.as_ref());
         snapshot.migrated.extend(migration.map(|migration| migration.told()));
         if let Some(last) = snapshot.migrated.last_mut()
             && self.options.migrate
@@ -239,7 +259,12 @@ impl Goes<'_> {
     }
 
     /// What the manifest says of the snapshot, and of the log under it.
-    fn told(&self, summary: &Summary, fit: Option<&Fit>) -> FromSnapshot {
+    fn told(
+        &self,
+        summary: &Summary,
+        fit: Option<&Fit>,
+        finished: Option<&Finished>,
+    ) -> FromSnapshot {
         let mut accepted = summary.accepted.clone();
         for change in fit.map_or(&[][..], |fit| &fit.changes) {
             if !accepted.contains(change) {
@@ -256,8 +281,24 @@ impl Goes<'_> {
             carried,
             accepted,
             migrated: summary.migrated.clone(),
+            holes: summary.standing.holes(&summary.partitions, finished.is_some()),
+            broke: finished.map_or_else(Vec::new, |finished| finished.broke.clone()),
         }
     }
+}
+
+/// Refuses to run where nothing is new.
+fn nothing_new(summary: &Summary, fit: &Fit) -> Result<(), RunError> {
+    if !fit.changes.is_empty() || !fit.news.is_none() {
+        return Ok(());
+    }
+    Err(RunError::NothingNew(Box::new(NothingNew {
+        snapshot: summary.reference.name.clone(),
+        objects: summary.receipts.len(),
+        accepted: summary.accepted.clone(),
+        holes: summary.standing.holes.clone(),
+        checked: fit.checked,
+    })))
 }
 
 /// Up to which offset a partition was taken.

@@ -57,8 +57,14 @@ fn go_on(prepared: &Prepared<'_>) -> Option<String> {
     let of_job = job.snapshots.as_ref().map(|snapshots| &snapshots.url);
     let url = prepared.options.snapshot.as_ref().or(of_job)?;
     let saved = Store::open(url, &job.base).ok()?.list().ok()?;
-    let any = saved.iter().any(|(_, summary)| summary.is_ok());
-    any.then(|| format!(", and go on with --from-snapshot {url}"))
+    let newest = saved.into_iter().rev().find_map(|(_, summary)| summary.ok())?;
+    let lacks = match newest.standing.finished {
+        Some(_) => "",
+        None => {
+            " (from inside this run: then no finished run has the outcomes and emits before it)"
+        }
+    };
+    Some(format!(", and go on with --from-snapshot {url}{lacks}"))
 }
 
 /// What a side of a comparison is called.

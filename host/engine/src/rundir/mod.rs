@@ -38,7 +38,7 @@ mod verify;
 mod writer;
 
 pub(crate) use check::log_finding;
-pub use check::{CheckReport, Checked, check};
+pub use check::{CheckReport, Checked, Vouched, check};
 pub(crate) use fresh::fresh_dir;
 pub use keys::Results;
 pub use reader::{Keys, Named, Part, Rows, RunReader};

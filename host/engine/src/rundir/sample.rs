@@ -383,14 +383,18 @@ impl Sample {
             }));
         }
         next.sort();
+        let of_block = |block: &Block| block.outcomes.len();
+        let events: usize = self.blocks[..before].iter().map(of_block).sum();
         FromSnapshot {
-            name: "snapshot".into(),
+            name: format!("{events:015}-0123456789abcdef"),
             sha256: Hash::of(b"snapshot"),
             next,
             checked: Checked::Edges,
             carried: 0,
             accepted: Vec::new(),
             migrated: Vec::new(),
+            holes: Vec::new(),
+            broke: Vec::new(),
         }
     }
 

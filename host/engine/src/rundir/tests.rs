@@ -51,7 +51,7 @@ fn a_run_that_went_on_has_the_digests_of_the_whole_and_checks() {
     assert_eq!(rest.run_digest, whole.run_digest);
     let report = check(&path).unwrap();
     assert!(report.holds(), "{report:#?}");
-    assert_eq!(report.leaves_open.len(), 6);
+    assert!(report.history);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn the_bytes_of_a_run_are_what_they_were() {
         [fingerprint(&whole), fingerprint(&rest)],
         [
             "8b3236b57e59fa497c3b424c24609340a6be1e3095e0f7ffb7700a79c4bbdb82",
-            "4eee06e0a35cdc20497bf6c2ddb1a7dc9d43ca28cd6ed580603bc5f2439fc810",
+            "c66509014714d63410319c44e8a4ccc6c0f68bcfdf22867295a37597252f44cc",
         ]
     );
 }

@@ -67,7 +67,6 @@ impl RunDir {
     pub fn replacing(self, replace: bool) -> Self {
         Self { replace, ..self }
     }
-
     /// Where it lies on this machine; empty: elsewhere.
     pub fn dir(&self) -> PathBuf {
         self.folder.file("").unwrap_or_default()
@@ -140,6 +139,10 @@ impl Sink for RunDir {
             claim.done();
         }
         Ok(())
+    }
+
+    fn run_dir(&self) -> Option<PathBuf> {
+        self.folder.file("")
     }
 
     fn abandon(&mut self) {

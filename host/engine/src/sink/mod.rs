@@ -27,6 +27,7 @@ use retally_core::reduce::{Block, Finals};
 use retally_core::schema::Description;
 use retally_core::snapshot::{Head, Piece};
 use std::error::Error;
+use std::path::PathBuf;
 
 /// Takes what a pass gives, in the order that the module shows. What it cannot do is an error: then
 /// the pass is over, and the sink is told to [`abandon`](Sink::abandon).
@@ -73,6 +74,11 @@ pub trait Sink: Send {
     /// What the manifest is to hold under `control`, so that what was kept can be read.
     fn control(&self) -> serde_json::Value {
         serde_json::Value::Null
+    }
+
+    /// The folder on this machine in which it keeps a finished run; none: there is no such.
+    fn run_dir(&self) -> Option<PathBuf> {
+        None
     }
 
     /// The pass failed: what was kept may not look finished. What was committed stays.
@@ -227,6 +233,10 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
 
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
         self.iter_mut().try_for_each(|sink| sink.end(end))
+    }
+
+    fn run_dir(&self) -> Option<PathBuf> {
+        self.iter().find_map(|sink| sink.run_dir())
     }
 
     fn abandon(&mut self) {

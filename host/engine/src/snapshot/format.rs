@@ -8,7 +8,7 @@ use retally_core::log::Position;
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::seed::Seed;
-use retally_core::snapshot::Binding;
+use retally_core::snapshot::{Binding, Finished, Standing};
 use serde::{Deserialize, Serialize};
 
 /// The file that makes a snapshot complete.
@@ -23,7 +23,7 @@ pub struct SnapshotFormat(pub u32);
 
 impl SnapshotFormat {
     /// What this version writes.
-    pub const CURRENT: Self = Self(2);
+    pub const CURRENT: Self = Self(3);
 }
 
 /// All that a manifest says.
@@ -50,6 +50,14 @@ pub(super) struct Body {
     /// Versions of the reducer whose states were taken over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) migrated: Vec<Migrated>,
+    /// How it stands to the runs before it; before format 3 none said so, and each is taken to
+    /// stand behind a finished run.
+    #[serde(default = "untold")]
+    pub(super) standing: Standing,
+}
+
+fn untold() -> Standing {
+    Standing { finished: Some(Finished::default()), ..Standing::default() }
 }
 
 /// The files of a group.

@@ -68,6 +68,7 @@ impl SnapshotRef {
             receipts: body.receipts,
             accepted: body.accepted,
             migrated: body.migrated,
+            standing: body.standing,
         };
         Ok(Loaded { head, reference, groups: body.groups.into(), files: self.files.clone() })
     }

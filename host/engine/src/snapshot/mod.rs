@@ -35,7 +35,7 @@ use retally_core::digest::Hash;
 use retally_core::log::Position;
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
-use retally_core::snapshot::{Binding, Needed};
+use retally_core::snapshot::{Binding, Finished, Needed, Standing};
 use std::path::Path;
 
 /// A folder of snapshots.
@@ -85,6 +85,8 @@ pub struct Summary {
     pub accepted: Vec<Change>,
     /// Versions of the reducer whose states were taken over on the way.
     pub migrated: Vec<Migrated>,
+    /// How it stands to the runs before it.
+    pub standing: Standing,
 }
 
 impl Store {
@@ -130,11 +132,7 @@ impl Store {
     fn names(&self) -> Result<Vec<String>, SnapshotError> {
         let names = match &self.only {
             Some(only) => vec![only.clone()],
-            None => {
-                let entries = self.files.list("")?.into_iter();
-                let folders = entries.filter(|entry| entry.kind == EntryKind::Folder);
-                folders.map(|entry| entry.name).collect()
-            }
+            None => self.folders()?,
         };
         let mut complete = Vec::new();
         for name in names {
@@ -147,12 +145,27 @@ impl Store {
         Ok(complete)
     }
 
+    /// All that may be a snapshot of the store.
+    fn folders(&self) -> Result<Vec<String>, SnapshotError> {
+        let entries = self.files.list("")?.into_iter();
+        let folders = entries.filter(|entry| entry.kind == EntryKind::Folder);
+        Ok(folders.map(|entry| entry.name).collect())
+    }
+
     /// Snapshots of as many events; those of a history that a run from the start would have gone
-    /// through first, before those that went on over a change or another version.
+    /// through first, before those that went on over a change or another version, or that a person
+    /// has to look at.
     fn alike(&self, names: &[String]) -> Vec<Result<Summary, SnapshotError>> {
         let mut all: Vec<_> = names.iter().rev().map(|name| self.summary(name)).collect();
         all.sort_by_key(|found| {
-            let is_odd = |own: &Summary| !own.accepted.is_empty() || !own.migrated.is_empty();
+            let is_odd = |own: &Summary| {
+                let Standing { finished, holes, .. } = &own.standing;
+                let is_good = finished.as_ref().is_some_and(|finished| finished.broke.is_empty());
+                !own.accepted.is_empty()
+                    || !own.migrated.is_empty()
+                    || !is_good
+                    || !holes.is_empty()
+            };
             found.as_ref().is_ok_and(is_odd)
         });
         all
@@ -173,24 +186,30 @@ impl Store {
             receipts: body.receipts,
             accepted: body.accepted,
             migrated: body.migrated,
+            standing: body.standing,
         })
     }
 
-    /// The snapshot with the most events from which a run that is bound by `needed` can go on.
-    ///
-    /// # Errors
-    /// When there is none: then the error says in what the newest differs. Also when a newer one is
-    /// broken, because then an older one may not be what is wanted.
-    pub fn latest(&self, needed: &Binding) -> Result<Summary, SnapshotError> {
-        let newest = self.newest(needed, |_| Ok::<_, SnapshotError>(true))?;
-        newest.ok_or_else(|| SnapshotError::None(self.files.show("")))
+    /// What the run came to that saved a snapshot; none: nobody knows of its end. A snapshot on the
+    /// way is named by the one at the end.
+    pub fn finished(&self, of: &Summary) -> Result<Option<Finished>, SnapshotError> {
+        if let Some(finished) = &of.standing.finished {
+            return Ok(Some(finished.clone()));
+        }
+        let own = &of.reference.name;
+        let events = |name: &str| name.split('-').next().map(str::to_owned);
+        // What has taken fewer events is no end of its run; what is broken names nothing.
+        let later = self.folders()?.into_iter().filter(|name| events(name) >= events(own));
+        let mut ends = later.filter_map(|name| self.summary(&name).ok()?.standing.finished);
+        Ok(ends.find(|finished| finished.within.contains(own)))
     }
 
     /// The snapshot with the most events from which a run that is bound by `needed` can go on and
     /// that is `wanted`; none: of those that fit the run none is wanted.
     ///
     /// # Errors
-    /// As [`Store::latest`]; and what `wanted` cannot tell.
+    /// When there is none: then the error says in what the newest differs. Also when a newer one is
+    /// broken, because then an older one may not be what is wanted; and what `wanted` cannot tell.
     pub fn newest<'a, E: From<SnapshotError>>(
         &self,
         needed: impl Into<Needed<'a>>,

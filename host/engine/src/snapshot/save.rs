@@ -85,6 +85,7 @@ impl Store {
             receipts: head.receipts.clone(),
             accepted: head.accepted.clone(),
             migrated: head.migrated.clone(),
+            standing: head.standing.clone(),
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
@@ -103,13 +104,13 @@ fn by_place(digests: &[u128]) -> Vec<u32> {
 }
 
 /// The name: events since the history began, then a digest of whose history it is, where it stands,
-/// and of which log.
+/// of which log, and behind which run.
 fn name(head: &Head) -> Result<String, SnapshotError> {
     let unwritable = |_| SnapshotError::Rows("its head cannot be written");
     let mut canonical = Canonical::new("retally snapshot name v1");
     let binding = head.binding.clone().up_to(&head.partitions);
     canonical.bytes(&serde_json::to_vec(&binding).map_err(unwritable)?);
-    let told = (&head.receipts, &head.accepted, &head.migrated);
+    let told = (&head.receipts, &head.accepted, &head.migrated, &head.standing);
     canonical.bytes(&serde_json::to_vec(&told).map_err(unwritable)?);
     canonical.hash(&Hash(head.seed.0)).flag(head.empty_state);
     canonical.number(head.partitions.len() as u64);

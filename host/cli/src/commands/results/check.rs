@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::report::text::harmless_lines;
 use anyhow::anyhow;
 use retally_core::digest::Hash;
-use retally_engine::rundir::{CheckReport, RunReader, check};
+use retally_engine::rundir::{CheckReport, RunReader, Vouched, check};
 use serde_json::{Value, json};
 use ssh_key::HashAlg;
 use std::fmt::Write as _;
@@ -40,10 +40,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Ok(run) = RunReader::open(&args.run) {
         tell_marks(run.manifest());
     }
-    if let Some(expected) = seal
-        && report.seal != expected
-    {
-        let found = report.seal;
+    let found = report.seal;
+    if let Some(expected) = seal.filter(|expected| *expected != found) {
         report.findings.push(format!("the seal is {found}, not {expected} as was asked for"));
     }
     let signature = key.as_ref().map(|key| {
@@ -52,12 +50,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         why.is_none().then(|| key.fingerprint(HashAlg::Sha256).to_string())
     });
     let signed_by = signature.flatten();
+    let vouched = Vouched { seal: seal == Some(found), signature: signed_by.is_some() };
+    let told = Told { report: &report, vouched, signed_by: signed_by.as_deref() };
     let mut out = std::io::stdout().lock();
     match args.json {
-        true => writeln!(out, "{}", to_json(&report, signed_by.as_deref()))?,
-        false => {
-            out.write_all(harmless_lines(&to_text(&report, signed_by.as_deref())).as_bytes())?
-        }
+        true => writeln!(out, "{}", to_json(told))?,
+        false => out.write_all(harmless_lines(&to_text(told)).as_bytes())?,
     }
     Ok(if report.holds() { Exit::Ok } else { Exit::CheckFailed })
 }
@@ -70,7 +68,15 @@ fn parsed(text: &str) -> Result<Hash, Failure> {
     })
 }
 
-fn to_text(report: &CheckReport, signed_by: Option<&str>) -> String {
+/// What a check found, and who spoke for the run.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    report: &'a CheckReport,
+    vouched: Vouched,
+    signed_by: Option<&'a str>,
+}
+
+fn to_text(Told { report, vouched, signed_by }: Told<'_>) -> String {
     let mut t = String::new();
     for digest in &report.digests {
         let (what, recorded) = (digest.what, digest.recorded);
@@ -91,12 +97,12 @@ fn to_text(report: &CheckReport, signed_by: Option<&str>) -> String {
     }
     if report.holds() {
         t += "\nall digests and control totals follow from the files; this proves\n";
-        sentences(&mut t, &report.proves);
+        sentences(&mut t, &report.proves(vouched));
     } else {
         t += "\ncheck failed: the files are not what the manifest says\n";
     }
     t += "this does not prove\n";
-    sentences(&mut t, &report.leaves_open);
+    sentences(&mut t, &report.leaves_open(vouched));
     t
 }
 
@@ -106,7 +112,7 @@ fn sentences(t: &mut String, sentences: &[&str]) {
     }
 }
 
-fn to_json(report: &CheckReport, signed_by: Option<&str>) -> Value {
+fn to_json(Told { report, vouched, signed_by }: Told<'_>) -> Value {
     let digests = report.digests.iter().map(|digest| {
         json!({
             "what": digest.what,
@@ -121,8 +127,8 @@ fn to_json(report: &CheckReport, signed_by: Option<&str>) -> Value {
         "digests": digests.collect::<Vec<_>>(),
         "findings": report.findings,
         "signed_by": signed_by,
-        "proves": report.proves,
-        "leaves_open": report.leaves_open,
+        "proves": if report.holds() { report.proves(vouched) } else { Vec::new() },
+        "leaves_open": report.leaves_open(vouched),
     })
 }
 
@@ -141,17 +147,18 @@ mod tests {
                 checked("outcomes", Err("no such file".to_owned())),
             ],
             findings: Vec::new(),
-            proves: vec!["much"],
-            leaves_open: vec!["more"],
+            history: false,
             seal: Hash([1; 32]),
             manifest: Vec::new(),
             signature: None,
         };
-        let text = to_text(&report, None);
+        let told = Told { report: &report, vouched: Vouched::default(), signed_by: None };
+        let text = to_text(told);
         let begins: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();
         assert_eq!(begins[..5], ["equal", "different", "", "unknown", ""]);
         assert!(text.contains("check failed"));
-        assert!(!text.contains("much"), "a check that failed proves nothing");
-        assert_eq!(to_json(&report, None)["holds"], json!(false));
+        assert!(!text.contains("no emit"), "a check that failed proves nothing");
+        assert_eq!(to_json(told)["holds"], json!(false));
+        assert_eq!(to_json(told)["proves"], json!([]));
     }
 }

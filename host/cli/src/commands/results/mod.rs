@@ -7,7 +7,7 @@ mod sign;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::text::harmless;
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{FromSnapshot, Manifest};
 
 /// Show a run's results, recompute its digests, sign them.
 #[derive(Debug, clap::Subcommand)]
@@ -58,6 +58,12 @@ fn tell_marks(manifest: &Manifest) {
             from.name,
             from.accepted_text()
         );
+        eprintln!("note: {}", harmless(&text));
+    }
+    if let Some(from) = from.filter(|_| marks.hole) {
+        eprintln!("note: {}", harmless(&from.holes_text()));
+    }
+    if let Some(text) = from.and_then(FromSnapshot::broke_text) {
         eprintln!("note: {}", harmless(&text));
     }
 }

@@ -33,6 +33,23 @@ fn equal_digests_are_not_believed_over_files_that_were_changed() {
 }
 
 #[test]
+fn where_rows_are_not_read_it_is_said_that_digests_were_believed() {
+    let mut changed = sample(5);
+    if let Values::Decimal(values) = &mut changed.finals[0].viewed.columns[1].values {
+        values[3] -= 1;
+    }
+    let (two, other) = (Two::new(&sample(5), &sample(5)), Two::new(&changed, &changed));
+    // A forger writes files and manifest anew, and leaves every digest of rows as it was.
+    fs::copy(other.dir("a").join("view.parquet"), two.dir("b").join("view.parquet")).unwrap();
+    relist(&two.dir("b"));
+    let found = two.found();
+    assert!(found.read.by_digest);
+    let open = |said: &String| said.contains("`retally results check` of each run shows that");
+    assert!(found.leaves_open.iter().any(open), "{:?}", found.leaves_open);
+    assert!(!crate::rundir::check(&two.dir("b")).unwrap().holds(), "and the check finds it");
+}
+
+#[test]
 fn files_that_were_changed_are_found_by_their_digests() {
     let (b, _) = changed_log();
     let mut b = b;

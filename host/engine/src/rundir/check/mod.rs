@@ -1,6 +1,7 @@
 //! Every digest and control total of a run, recomputed from its files alone.
 
 mod keys;
+mod statements;
 mod statistics;
 mod story;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 mod times;
 mod totals;
 
+pub use statements::Vouched;
 pub(crate) use story::log_finding;
 
 use super::RunDirError;
@@ -15,6 +17,7 @@ use super::reader::RunReader;
 use super::recompute;
 use retally_core::digest::{Digests, Hash, KeyedDigest, PartitionCount, run_digest};
 use retally_core::manifest::{Counts, Manifest, Totals, shapes_digest};
+use retally_core::times::Times;
 use std::path::Path;
 use story::{Story, story};
 
@@ -43,10 +46,8 @@ pub struct CheckReport {
     pub digests: Vec<Checked>,
     /// Whatever else does not fit together, as sentences.
     pub findings: Vec<String>,
-    /// What this check proves, as sentences.
-    pub proves: Vec<&'static str>,
-    /// What it does not, as sentences.
-    pub leaves_open: Vec<&'static str>,
+    /// Whether the run went on from a snapshot.
+    pub history: bool,
     /// The recorded seal: where the check holds, it follows from the files.
     pub seal: Hash,
     /// The bytes of the manifest that was checked.
@@ -102,10 +103,8 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let [views, states, violations] = [views, states, violations].map(|t| t.map(|t| t.digest));
     let recomputed = Recomputed { story, views, states, violations };
     let digests = recomputed.digests(run.manifest());
-    let (proves, leaves_open) = statements(run.shape.history);
-    let signature = run.signature()?;
-    let seal = run.manifest().seal;
-    Ok(CheckReport { digests, findings, proves, leaves_open, seal, manifest: run.bytes, signature })
+    let (history, signature, seal) = (run.shape.history, run.signature()?, run.manifest().seal);
+    Ok(CheckReport { digests, findings, history, seal, manifest: run.bytes, signature })
 }
 
 fn told<T>(result: Result<T, RunDirError>) -> Result<T, String> {
@@ -228,7 +227,8 @@ fn count_finding(
     let counts = story.regrown.counts;
     let events = counts.events.saturating_add(filtered);
     let (keys, violations) = (states.keys, violations.rows);
-    let times = recorded.times;
+    let timed = |times: Times| Times { events: story.timed.unwrap_or(times.events), ..times };
+    let times = recorded.times.map(timed);
     let found = Counts { events, filtered, keys, violations, times, ..counts };
     (found != *recorded).then(|| format!("the counts are {recorded:?}, the files give {found:?}"))
 }
@@ -245,33 +245,4 @@ fn partition_finding(run: &RunReader, story: &Story<'_>) -> Option<String> {
         format!("the manifest's `partitions` are {stand}, the files give {found}")
     };
     (*stand != found).then(what)
-}
-
-fn statements(history: bool) -> (Vec<&'static str>, Vec<&'static str>) {
-    let proves = vec![
-        "no emit, outcome, view row, state or violation code was changed, moved to another event, \
-         added or lost since the manifest was written",
-        "job, input description, reducer, what it declares and the results belong together: the \
-         seal covers them all, and the snapshot from which a run went on",
-        "counts, marks and control totals are those of the rows and the settings, and every other \
-         byte of the files is the one that the manifest lists",
-    ];
-    let mut open = vec![
-        "that the results are right: only a replay of the log shows that",
-        "that the log was what the input description says: only the log shows that",
-        "that nobody wrote files and manifest anew together: compare the seal with one kept \
-         elsewhere (--seal), or verify a signature (--verify-with)",
-        "that keys, ids and times beside emits, times beside states, the positions of \
-         where.parquet, details and the bytes of refused events are as they were written, if \
-         somebody who changes them writes the manifest anew: no seal covers them, a signature does",
-        "that engine, version of Retally and the job as a person wrote it are as they were, in the \
-         same case: no seal covers them, a signature does",
-    ];
-    if history {
-        open.push(
-            "what happened before the snapshot from which this run went on: history.parquet holds \
-             its trees, taken over as they were; the snapshot that the seal names holds them too",
-        );
-    }
-    (proves, open)
 }

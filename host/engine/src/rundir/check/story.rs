@@ -26,6 +26,8 @@ pub(super) struct Story<'a> {
     pub(super) findings: Vec<String>,
     /// Events that left no record.
     pub(super) filtered: u64,
+    /// Events whose key, id and time could be read; none: the refused events do not fit.
+    pub(super) timed: Option<u64>,
 }
 
 impl Story<'_> {
@@ -45,13 +47,24 @@ pub(super) fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
     let mut emits = EmitRowsOf::all(run, None)?;
     let mut rows = AlikeRows::new(run, Table::Refused, None)?;
     let (mut course, mut heads, mut refused) = (Course::new(run), None, None);
+    let mut timed = 0;
     for alike in AlikeRows::new(run, Table::Outcomes, None)? {
         let alike = alike?;
         let outcome = regrown.what(&alike)?;
         course.add(&alike, outcome);
+        let mut keyed = alike.events;
         if outcome.is_refused() && refused.is_none() {
-            refused = missing(&mut rows, &alike)?;
+            match keys(&mut rows, &alike)? {
+                Ok(keys) => keyed = keys,
+                Err(missing) => refused = Some(missing),
+            }
         }
+        timed += match outcome {
+            Outcome::Ignored | Outcome::Filtered => 0,
+            Outcome::Malformed(_) => keyed,
+            // Whatever comes to this was read.
+            _ => alike.events,
+        };
         let Position { partition, offset } = &alike.at;
         let (number, end) = (regrown.number(partition), offset + alike.events);
         positions.add_run(number, *offset, alike.events);
@@ -74,21 +87,24 @@ pub(super) fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
     }
     emits.iter_mut().try_for_each(EmitRowsOf::end)?;
     let (odd, filtered) = course.end();
+    let timed = refused.is_none().then_some(timed);
     let findings = [odd, refused, heads].into_iter().flatten().collect();
-    Ok(Story { regrown, positions, findings, filtered })
+    Ok(Story { regrown, positions, findings, filtered, timed })
 }
 
-/// The first of some refused events that has no row of its own.
-fn missing(rows: &mut AlikeRows<'_>, alike: &Alike) -> Result<Option<String>, RunDirError> {
-    let mut at = alike.at.clone();
+/// Of some refused events how many have a key; or the first that has no row of its own.
+fn keys(rows: &mut AlikeRows<'_>, alike: &Alike) -> Result<Result<u64, String>, RunDirError> {
+    let (mut at, mut keys) = (alike.at.clone(), 0);
     for _ in 0..alike.events {
-        let fits = |row: &Alike| row.at == at && row.outcome == alike.outcome;
-        if !rows.next().transpose()?.as_ref().is_some_and(fits) {
-            return Ok(Some(format!("refused.parquet has no row for {at}")));
-        }
+        let row = rows.next().transpose()?;
+        let row = row.filter(|row| row.at == at && row.outcome == alike.outcome);
+        let Some(row) = row else {
+            return Ok(Err(format!("refused.parquet has no row for {at}")));
+        };
+        keys += u64::from(row.key.is_some());
         at.offset += 1;
     }
-    Ok(None)
+    Ok(Ok(keys))
 }
 
 /// The first event of a stretch whose emits do not agree on its key or its time.

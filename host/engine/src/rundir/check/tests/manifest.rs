@@ -1,12 +1,15 @@
 //! Manifests that were edited.
 
 use super::{Run, refused, seal_again, whole};
-use crate::rundir::check::Manifest;
+use crate::rundir::check::story::story;
+use crate::rundir::check::{Manifest, check};
 use crate::rundir::sample::sample;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
+use retally_core::manifest::{Checked, Hole};
 use retally_core::reduce::{OnConflict, OnTrap};
+use retally_core::times::{Moment, Times};
 use std::fs;
 
 #[test]
@@ -204,6 +207,98 @@ fn an_edited_history_is_refused() {
             ("seal differs", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset -= 1)),
             ("outside its range", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset += 1)),
             ("only one of `from_snapshot`", &set(|m| m.from_snapshot = None)),
+            (
+                "whose name does not begin with",
+                &set(|m| m.from_snapshot.as_mut().unwrap().name.replace_range(14..15, "x")),
+            ),
+            ("objects `carried`", &set(|m| m.from_snapshot.as_mut().unwrap().carried = 1_000)),
+            (
+                "objects `carried`",
+                &set(|m| {
+                    let from = m.from_snapshot.as_mut().unwrap();
+                    (from.carried, from.checked) = (1, Checked::EveryByte);
+                }),
+            ),
+            (
+                "mark `hole` as false, which",
+                &set(|m| m.from_snapshot.as_mut().unwrap().holes.push(hole())),
+            ),
+            (
+                "seal differs",
+                &set(|m| {
+                    m.from_snapshot.as_mut().unwrap().holes.push(hole());
+                    m.marks.hole = true;
+                }),
+            ),
+            (
+                "seal differs",
+                &set(|m| {
+                    m.from_snapshot.as_mut().unwrap().broke.push("rejected: at most 0".into())
+                }),
+            ),
         ],
     );
 }
+
+fn hole() -> Hole {
+    Hole { partition: "b".into(), from: 0, to: 7 }
+}
+
+#[test]
+fn event_times_that_do_not_follow_are_refused() {
+    // Of a run whose manifest has the right ones: as wide a span as its tables need.
+    let right = |run: &Run| {
+        let events = story(&run.open()).unwrap().timed.unwrap();
+        let latest = Some(Moment(1_800_000_000_000_000));
+        Times { events, earliest: Some(Moment(0)), latest, before_1990: 1, from_2100: 0 }
+    };
+    let set = |change: fn(&mut Times)| {
+        move |run: &Run| {
+            let mut times = right(run);
+            run.edit(|m| m.counts.times = Some(times));
+            assert!(check(&run.dir).unwrap().holds());
+            change(&mut times);
+            run.edit(|m| m.counts.times = Some(times));
+        }
+    };
+    refused(
+        whole,
+        false,
+        &[
+            ("the counts are", &set(|times| times.events -= 1)),
+            ("the counts are", &set(|times| times.events += 1)),
+            ("which is not within the span", &set(|times| times.latest = Some(Moment(NOON)))),
+            ("a span of event times", &set(|times| times.before_1990 = 0)),
+        ],
+    );
+    let since = |change: fn(&mut Times)| {
+        move |run: &Run| {
+            let own = right(run);
+            let mut all = Times { events: own.events + 1, ..own };
+            let set = |all| {
+                run.edit(|m| {
+                    (m.counts.times, m.since_start.as_mut().unwrap().times) =
+                        (Some(own), Some(all));
+                });
+            };
+            set(all);
+            assert!(check(&run.dir).unwrap().holds());
+            change(&mut all);
+            set(all);
+        }
+    };
+    let fewer = "`since_start` that do not hold";
+    refused(
+        || Run::new(&sample(8), 3),
+        false,
+        &[
+            (fewer, &since(|times| times.events -= 2)),
+            (fewer, &since(|times| times.earliest = Some(Moment(1)))),
+            (fewer, &since(|times| times.latest = times.latest.map(|at| Moment(at.0 - 1)))),
+            ("a span of event times", &since(|times| times.events = 1 << 40)),
+        ],
+    );
+}
+
+/// A time that lies before those of the emits.
+const NOON: i64 = 1_600_000_000_000_000;
