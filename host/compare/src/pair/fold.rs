@@ -116,6 +116,6 @@ impl PairFold {
             .flat_map(|((a, b), pair): ((&Shard, &Shard), _)| pair.unsure(&self.shared, [a, b]))
             .collect();
         let lanes = [a.recipe.scouted(slabs[0]), b.recipe.scouted(slabs[1])];
-        first_stop(&lanes, &unsure, before)
+        first_stop(&lanes, &unsure, before, &mut NoProbe)
     }
 }

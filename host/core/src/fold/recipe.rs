@@ -79,7 +79,7 @@ impl Recipe {
             rest.iter_mut().for_each(|shard| shard.begin(slabs, &self.rules));
             let unsure: Vec<Unsure<'_>> = rest.iter().filter_map(|shard| shard.unsure()).collect();
             let before = stop.as_ref().map(|stop| (stop.event, 0));
-            match first_stop(&[self.scouted(slabs)], &unsure, before) {
+            match first_stop(&[self.scouted(slabs)], &unsure, before, &mut NoProbe) {
                 Some((_, first)) => stop = Some(first),
                 None if stop.is_some() => {}
                 None => {

@@ -2,9 +2,9 @@
 //! folded: found event by event in the order of the log, whatever shard has it. Nothing is kept.
 
 use super::fold::numbers;
-use super::isolate::{OneByOne, alone};
+use super::isolate::{OneByOne, alone, grow};
 use super::judge::Taken;
-use super::{Manner, Reducer, Rules, Stop, StopCause, Trace, Undone};
+use super::{Manner, Probe, Reducer, Rules, Stop, StopCause, Trace, Undone};
 use crate::shard::Decoded;
 use crate::state::{KeyTable, Slot};
 use std::cmp::Reverse;
@@ -35,10 +35,12 @@ pub struct Unsure<'a> {
 }
 
 /// The first stop of these shares, and its lane, if it comes before that event of that lane.
+/// `probe` is told what the states take that are tried.
 pub fn first_stop(
     lanes: &[Scouted<'_>],
     shares: &[Unsure<'_>],
     before: Option<(u32, usize)>,
+    probe: &mut impl Probe,
 ) -> Option<(usize, Stop)> {
     let is_before = |at| before.is_none_or(|before| at < before);
     let judged = shares.iter().filter_map(|share| Some((share.lane, share.stop?)));
@@ -59,7 +61,7 @@ pub fn first_stop(
             break;
         }
         let (own, fold) = (&shares[share], &mut folds[lane]);
-        if let Err(cause) = lanes[lane].step(own, place, &mut states[share], fold) {
+        if let Err(cause) = lanes[lane].step(own, place, &mut states[share], fold, probe) {
             return Some((lane, Stop { event, cause }));
         }
         ahead.extend(next(share, place + 1));
@@ -82,6 +84,7 @@ impl Scouted<'_> {
         place: usize,
         states: &mut States,
         fold: &mut OneByOne<'_>,
+        probe: &mut impl Probe,
     ) -> Result<(), StopCause> {
         let event = &share.taken[place];
         let Unsure { keys, looked, .. } = share;
@@ -99,8 +102,12 @@ impl Scouted<'_> {
             answer = fold.fold(&batch);
         }
         match answer {
-            Ok(answer) => {
-                states.extend(answer.map(|answer| (event.slot, answer.states.get(0).to_vec())));
+            Ok(None) => Ok(()),
+            Ok(Some(answer)) => {
+                let tried = answer.states.bytes;
+                let before = states.get(&event.slot).map_or(0, Vec::len);
+                grow(probe, tried.len().saturating_sub(before))?;
+                states.insert(event.slot, tried);
                 Ok(())
             }
             Err(Undone::Stopped(cause)) => Err(cause),

@@ -166,6 +166,7 @@ impl Lanes {
         shards: &[usize],
         slabs: &Slabs,
         before: Option<(u32, usize)>,
+        probe: &mut impl Probe,
     ) -> Option<(usize, Stop)> {
         let hold = |lane: usize| -> Vec<_> {
             shards.iter().map(|&shard| lock(&self[lane].shards[shard])).collect()
@@ -177,7 +178,7 @@ impl Lanes {
                 held.iter_mut().for_each(|shard| shard.begin(slabs.of(0), &lane.recipe.rules));
                 let unsure: Vec<Unsure<'_>> =
                     held.iter().filter_map(|shard| shard.unsure()).collect();
-                first_stop(&[lane.recipe.scouted(slabs.of(0))], &unsure, before)
+                first_stop(&[lane.recipe.scouted(slabs.of(0))], &unsure, before, probe)
             }
             Self::Two(lanes, pair) => {
                 let [a, b] = &**lanes;
@@ -197,7 +198,7 @@ impl Lanes {
                     unsure.extend(own.unsure(&pair.shared, [&held_a[at], &held_b[at]]));
                 }
                 let lanes = [a.recipe.scouted(both[0]), b.recipe.scouted(both[1])];
-                first_stop(&lanes, &unsure, before)
+                first_stop(&lanes, &unsure, before, probe)
             }
         }
     }

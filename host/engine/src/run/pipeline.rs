@@ -20,7 +20,7 @@ use crate::threads::{ThreadError, spawn};
 use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
-use retally_core::reduce::{Block, Originals, Refused, Shares};
+use retally_core::reduce::{Block, Originals, Probe, Refused, Shares, Step};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -162,10 +162,9 @@ impl Pipeline<'_, '_> {
             Task::Fold { batch, shard, manner, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
                 let Worker { instances, stages, .. } = worker;
-                let (memory, lanes) = (self.memory, self.lanes);
-                let events = self.events_read.load(Ordering::Relaxed);
-                let mut probe = Weighed { stages, memory, lanes, events, held: 0, over: None };
-                let result = lanes.fold((shard, manner), &slabs, expected, instances, &mut probe);
+                let mut probe = self.weighed(stages);
+                let of = (shard, manner);
+                let result = self.lanes.fold(of, &slabs, expected, instances, &mut probe);
                 let over = probe.over;
                 drop(slabs);
                 let mut schedule = lock(&shared.schedule);
@@ -176,9 +175,16 @@ impl Pipeline<'_, '_> {
                 self.weigh(&mut schedule);
             }
             Task::Scout { batch, shards, before, slabs } => {
-                let search = || self.lanes.first_stop(&shards, &slabs, before);
-                let found = worker.stages.time(Stage::Sandbox, search);
-                lock(&shared.schedule).scouted(batch, found);
+                let mut probe = self.weighed(&mut worker.stages);
+                probe.enter(Some(Step::Call));
+                let found = self.lanes.first_stop(&shards, &slabs, before, &mut probe);
+                probe.enter(None);
+                let over = probe.over;
+                let mut schedule = lock(&shared.schedule);
+                if let Some(error) = over {
+                    schedule.fail(error);
+                }
+                schedule.scouted(batch, found);
             }
             Task::Merge { batch, lane, slabs, shares } => {
                 let merged = self.merge(lane, slabs, shares, worker);
@@ -193,6 +199,12 @@ impl Pipeline<'_, '_> {
                 shared.done(self.commit.commit(&extents, None), |schedule, ()| schedule.saved());
             }
         }
+    }
+
+    /// For whoever calls reducers.
+    fn weighed<'s>(&'s self, stages: &'s mut Stages) -> Weighed<'s> {
+        let events = self.events_read.load(Ordering::Relaxed);
+        Weighed { stages, memory: self.memory, lanes: self.lanes, events, held: 0, over: None }
     }
 
     /// Ends the run if it holds more than it may.
