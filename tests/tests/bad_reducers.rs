@@ -63,7 +63,11 @@ fn limits_stop_the_run_with_the_line_for_the_ledger() -> Result<()> {
     for (what, limit) in [("loop", "deadline"), ("alloc", "memory"), ("recurse", "stack")] {
         let (_, ran) = at_three(what)?;
         assert_eq!(ran.code, 3, "{what}: {}", ran.stderr);
-        for part in ["a:3", limit, "{\"quarantine\""] {
+        let way = match limit {
+            "stack" => "the reducer calls itself too deeply".to_owned(),
+            _ => format!("raise [limits] {limit} if it is too tight"),
+        };
+        for part in ["a:3", limit, &way, "{\"quarantine\""] {
             assert!(ran.stderr.contains(part), "{what}: {part:?} is not in:\n{}", ran.stderr);
         }
     }

@@ -78,6 +78,19 @@ fn a_manifest_repeats_its_run() -> Result<()> {
     let manifest = project.dir_of(&run).join("manifest.json").display().to_string();
     let again = project.run(&["replay", "--manifest", &manifest])?;
     assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    // One attests, the other does not: they say the same as far as both say anything.
+    let attested = project.run(&["replay", "--manifest", &manifest, "--attest"])?;
+    assert_eq!(attested.code, 0, "{}{}", attested.stdout, attested.stderr);
+    let part = project.run(&["replay", "--manifest", &manifest, "--sample", "50%"])?;
+    assert!(part.stdout.contains("job setting sample: old null, new \"50%\""), "{}", part.stdout);
+    // Beside a manifest without its run there is no place for runs.
+    std::fs::copy(&manifest, project.path("log/../lonely.json"))?;
+    std::fs::create_dir(project.path("elsewhere"))?;
+    std::fs::rename(project.path("lonely.json"), project.path("elsewhere/lonely.json"))?;
+    let lonely = project.run(&["replay", "--manifest", "elsewhere/lonely.json"])?;
+    assert_eq!(lonely.code, 0, "{}{}", lonely.stdout, lonely.stderr);
+    let stray = |name: &str| std::fs::symlink_metadata(project.path(name)).is_ok();
+    assert!(stray("latest") && !stray("elsewhere/latest") && !stray("../latest"));
     project.write("log/b.jsonl", payments(19_999, "b"))?;
     let changed = project.run(&["replay", "--manifest", &manifest])?;
     assert_eq!(changed.code, 1, "{}{}", changed.stdout, changed.stderr);

@@ -196,6 +196,14 @@ fn a_column_that_no_file_has_is_named_with_those_that_are_there() -> Result<()> 
     let some = project.run(&["replay"])?;
     let expected = "1 of 2 files have no column `account_id`, where the key is read";
     assert!(some.stderr.contains(expected), "{}", some.stderr);
+    let no_field = "no file of the log has a column `amount`, where field `amount` is read";
+    assert!(some.stderr.contains(no_field), "{}", some.stderr);
+    assert!(!some.stderr.contains("where whether"), "{}", some.stderr);
+    project.write("log/a.parquet", table(&["account_id", "event_id", "ts", "amount"])?)?;
+    std::fs::remove_file(project.path("log/b.parquet"))?;
+    let untyped = project.run(&["replay"])?;
+    let no_type = "no file of the log has a column `type`, which tells the inputs apart";
+    assert!(untyped.stderr.contains(no_type), "{}", untyped.stderr);
     Ok(())
 }
 

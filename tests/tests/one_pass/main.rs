@@ -203,11 +203,11 @@ fn a_stop_of_either_side_stops_both_and_names_the_side() -> Result<()> {
         // A view at the end fails as well.
         (
             [versions::trapping(a.clone(), "b-4"), b.clone()],
-            "cannot derive the results in a, sums@1: ",
+            "cannot derive the results in a, sums@1: the reducer's `view` or `check` fails: key ",
         ),
         (
             [a.clone(), versions::trapping(b.clone(), "b-4")],
-            "cannot derive the results in b, sums@2: ",
+            "cannot derive the results in b, sums@2: the reducer's `view` or `check` fails: key ",
         ),
     ] {
         let dirs = ["a", "b"].map(|side| Some(dir.path().join(side)));

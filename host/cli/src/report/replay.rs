@@ -10,7 +10,7 @@ use retally_core::manifest::{
 use retally_core::receipt::News;
 use retally_engine::run::{NothingNew, Report};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -68,7 +68,7 @@ impl Repeated {
         causes.extend([
             Pair::of("job", old.job.digest, new.job.digest),
             Pair::of("snapshot", name(old), name(new)),
-            Pair::of("input", old.input_digest, new.input_digest),
+            inputs(&old.input, &new.input),
         ]);
         let effects = [
             Pair::of("outcomes", old.digests.outcomes, new.digests.outcomes),
@@ -88,6 +88,21 @@ impl Repeated {
         let is_altered = self.altered.as_ref().is_some_and(|found| !found.is_empty());
         self.effects.is_empty() && self.causes.is_empty() && !is_altered
     }
+}
+
+/// How the input descriptions differ, as far as both runs tell: only an attested run has a SHA-256
+/// of every object.
+fn inputs(old: &Input, new: &Input) -> Option<Pair> {
+    let is_attested = |input: &Input| input.objects.iter().all(|object| object.sha256.is_some());
+    if is_attested(old) == is_attested(new) {
+        return Pair::of("input", old.digest(), new.digest());
+    }
+    let [old, new] = [old, new].map(|input| {
+        let mut input = input.clone();
+        input.objects.iter_mut().for_each(|object| object.sha256 = None);
+        input.digest()
+    });
+    Pair::of("input", old, new)
 }
 
 /// Which objects of a log are no longer what they were, by their paths.
@@ -122,8 +137,11 @@ fn is_other(old: &Object, new: &Object) -> bool {
 fn settings(old: &Settings, new: &Settings) -> Vec<Option<Pair>> {
     let value = |settings| serde_json::to_value(settings).unwrap_or(Value::Null);
     let (old, new) = (value(old), value(new));
-    let all = old.as_object().into_iter().flatten();
-    all.map(|(name, old)| Pair::of(&format!("job setting {name}"), old, &new[name])).collect()
+    // What a run does not set may be left out.
+    let names: BTreeSet<&String> =
+        [&old, &new].into_iter().filter_map(Value::as_object).flat_map(|all| all.keys()).collect();
+    let pair = |name: &String| Pair::of(&format!("job setting {name}"), &old[name], &new[name]);
+    names.into_iter().map(pair).collect()
 }
 
 pub(crate) fn print_json(report: &Report, repeated: Option<&Repeated>) -> io::Result<()> {

@@ -123,6 +123,26 @@ impl Plan {
         places.filter_map(told).collect()
     }
 
+    /// What else is read of events, and the top-level members or columns in one of which it lies:
+    /// `where field a is read`, `which tells the inputs apart`.
+    pub fn wanted(&self) -> Vec<(String, Vec<&str>)> {
+        let mut all: Vec<(String, Vec<&str>)> = Vec::new();
+        for input in self.readers.iter().flat_map(|reader| &reader.inputs) {
+            let taken = |when: &When| ("which tells the inputs apart".to_owned(), vec![when.node]);
+            let read = |field: &FieldPlan| {
+                (format!("where field `{}` is read", field.name), field.nodes.clone())
+            };
+            let both = input.when.iter().map(taken).chain(input.fields.iter().map(read));
+            for (what, nodes) in both {
+                let wanted = (what, nodes.iter().map(|&node| self.trie.top(node)).collect());
+                if !all.contains(&wanted) {
+                    all.push(wanted);
+                }
+            }
+        }
+        all
+    }
+
     /// The top-level members or columns of which anything is read, in the order of their names.
     pub fn columns(&self) -> Vec<String> {
         self.trie.children(0).map(|(_, name)| name.to_owned()).collect()

@@ -267,10 +267,13 @@ impl<'a> OneByOne<'a> {
                 self.passing_limits = 1;
                 Ok(())
             }
-            // It breaks it only with several events in one call.
-            Some(Fault::Contract { message }) => {
-                Err(StopCause::Contract { message: message.clone() })
-            }
+            // Which event that is depends on what else is in the call, so none is to blame.
+            Some(Fault::Contract { message }) => Err(StopCause::Contract {
+                message: format!(
+                    "{message}; only where it is called with several events, of which this is the \
+                     first: none of them does it alone"
+                ),
+            }),
             _ => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use retally_core::log::Position;
 use retally_core::manifest::{
     Change, Checked, CountsError, Hole, ManifestError, TotalsError, sentence,
 };
-use retally_core::reduce::{KeyFault, MigrateError};
+use retally_core::reduce::{Fault, KeyFault, Limit, MigrateError};
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
 
@@ -128,8 +128,9 @@ pub enum RunError {
     Stopped(Box<Stopped>),
     /// The run stopped at a key's view or check.
     #[error(
-        "cannot derive the results{}: {fault}",
-        .side.as_ref().map_or(String::new(), |side| format!(" in {side}"))
+        "cannot derive the results{}: the reducer's `view` or `check` fails: {fault}{}",
+        .side.as_ref().map_or(String::new(), |side| format!(" in {side}")),
+        key_hint(fault)
     )]
     Key {
         /// Of a comparison: which of the two sides.
@@ -290,6 +291,20 @@ impl RunError {
             _ => false,
         }
     }
+}
+
+/// What to do about a key whose results cannot be derived.
+fn key_hint(fault: &KeyFault) -> String {
+    let key = fault.key.as_ref().map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+    let look = key.map(|key| format!("look at its history with `retally explain {key}`"));
+    let raise = match fault.fault {
+        Fault::Limit { which: which @ (Limit::Deadline | Limit::Memory), .. } => {
+            Some(format!("raise [limits] {which} if it is too tight"))
+        }
+        _ => None,
+    };
+    let hints: Vec<String> = look.into_iter().chain(raise).collect();
+    if hints.is_empty() { String::new() } else { format!("\nhint: {}", hints.join("; ")) }
 }
 
 #[cfg(test)]

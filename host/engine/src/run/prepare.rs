@@ -244,8 +244,8 @@ fn open(
 /// Columns that a message names.
 const COLUMNS_SHOWN: usize = 30;
 
-/// Refuses a table without a column that every event needs; that some of its files lack it may be
-/// meant.
+/// Refuses a table without a column that every event needs; that some of its files lack it, or all
+/// of them a field, may be meant, and is told.
 fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), RunError> {
     let (known, files) = (source.columns(), source.partitions().len());
     if known.is_empty() {
@@ -268,6 +268,16 @@ fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), 
             )),
             _ => {}
         }
+    }
+    for (what, columns) in plan.wanted() {
+        if columns.iter().any(|column| known.contains_key(*column)) {
+            continue;
+        }
+        let columns: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+        observer.note(&format!(
+            "no file of the log has a column {}, {what}: no event has anything there",
+            columns.join(" or ")
+        ));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::schedule::StopAt;
 use crate::ledger::Ledger;
 use crate::snapshot::Store;
 use retally_core::decode::original;
-use retally_core::reduce::StopCause;
+use retally_core::reduce::{Limit, StopCause};
 use retally_core::schema::shown_state;
 use retally_core::shard::Decoded;
 
@@ -96,8 +96,13 @@ fn advice(
             line("it makes the reducer trap")
         ),
         StopCause::Limit { which, .. } => format!(
-            "\nhint: raise [limits] if the {which} limit is too tight, or take the event out with \
-             this line in the ledger ([job] ledger), author and reason filled in{go_on}:\n{}",
+            "\nhint: {}, or take the event out with this line in the ledger ([job] ledger), author \
+             and reason filled in{go_on}:\n{}",
+            match which {
+                Limit::Deadline | Limit::Memory =>
+                    format!("raise [limits] {which} if it is too tight"),
+                Limit::Stack => "the reducer calls itself too deeply: mend it".to_owned(),
+            },
             line(&format!("it meets the {which} limit"))
         ),
         StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write \

@@ -35,11 +35,15 @@ pub(super) fn load(path: &Path) -> Result<Old, Failure> {
 }
 
 impl Old {
-    /// The job that it records; the new run goes beside the old one.
+    /// The job that it records; the new run goes beside the old one, and where there is none but a
+    /// manifest, into the working directory.
     pub(super) fn authored(&self, args: &Args) -> Result<Authored, Failure> {
         let base = self.base(args)?;
         let mut authored = Authored::of_run(&self.manifest, &base).map_err(Failure::usage)?;
-        let beside = self.path.ancestors().nth(2).unwrap_or(Path::new("/"));
+        let beside = match self.path.ancestors().nth(2).filter(|_| self.is_of_run()) {
+            Some(beside) => beside.to_owned(),
+            None => std::env::current_dir().map_err(Failure::usage)?,
+        };
         authored.set_text("output.dir", &beside.to_string_lossy()).map_err(Failure::usage)?;
         Ok(authored)
     }
@@ -105,14 +109,19 @@ impl Old {
             || input.partitions.iter().any(|of| has_partition(&source.join(&of.partition)))
     }
 
+    /// Whether files of the run lie beside its manifest.
+    fn is_of_run(&self) -> bool {
+        let dir = self.path.parent().unwrap_or(Path::new(""));
+        let mut files = self.manifest.files.iter();
+        self.path.ends_with("manifest.json") && files.any(|file| dir.join(&file.path).exists())
+    }
+
     /// What is wrong with the files of the run; none: only its manifest is there.
     pub(super) fn altered(&self) -> Result<Option<Vec<String>>, Failure> {
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        let is_whole = self.path.ends_with("manifest.json");
-        let mut files = self.manifest.files.iter();
-        if !is_whole || !files.any(|file| dir.join(&file.path).exists()) {
+        if !self.is_of_run() {
             return Ok(None);
         }
+        let dir = self.path.parent().unwrap_or(Path::new(""));
         let report = check(dir).map_err(Failure::usage)?;
         let differ = report.digests.iter().filter(|digest| !digest.equal());
         let differ =
