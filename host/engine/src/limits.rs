@@ -73,6 +73,24 @@ pub(crate) const WINDOW_BYTES: u64 = 256 << 10;
 /// Windows kept beyond one per column.
 pub(crate) const SPARE_WINDOWS: usize = 2;
 
+/// Bytes of the header of an Avro file: its schema, and what its writer noted.
+pub(crate) const AVRO_HEADER_MAX_BYTES: u64 = 16 << 20;
+
+/// Bytes of a block of an Avro file, as stored and unpacked: it is held as a whole. Writers make
+/// them of some ten to some thousand kilobytes.
+pub(crate) const AVRO_BLOCK_MAX_BYTES: usize = 256 << 20;
+
+/// What one Avro record may become in columns, beyond its own bytes: one byte may stand for a long
+/// name, or for a record of nulls.
+pub(crate) const AVRO_RECORD_MAX_BYTES: usize = 256 << 20;
+
+/// Columns of an Avro file, those inside of others too: types that name each other may mean far
+/// more of them than the schema has words.
+pub(crate) const AVRO_COLUMNS_MAX: usize = 1 << 16;
+
+/// How deep the types of an Avro file may lie in each other: as deep as a line of JSON may go.
+pub(crate) const AVRO_DEPTH_MAX: usize = 128;
+
 /// Text that was read and waits for its turn, in bytes: enough to keep the threads busy.
 pub(crate) const READ_AHEAD_BYTES: usize = 24 << 20;
 
@@ -177,6 +195,9 @@ const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);
 // A line that may have to be cut lies in a slab of its own.
 const _: () = assert!(LINE_MAX_BYTES > SLAB_BYTES);
 const _: () = assert!(CHUNK_BYTES <= SLAB_BYTES);
+// Ends of texts and items in a slab of Avro records fit `i32`.
+const _: () =
+    assert!(SLAB_BYTES + AVRO_BLOCK_MAX_BYTES + AVRO_RECORD_MAX_BYTES < i32::MAX as usize);
 // Every part that is read ahead may have a slab that waits.
 const _: () = assert!(READ_AHEAD_BYTES >= PARTS_AHEAD * SLAB_BYTES);
 const _: () = assert!(BATCH_EVENTS >= SLAB_EVENTS as u64);

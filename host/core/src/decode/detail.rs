@@ -153,7 +153,7 @@ const OBJECT: &str = "; it looks like an object over many lines: write one on ea
                       `jq -c .` does";
 const SEVERAL: &str = "; several objects stand on the line: write one on each line, as `jq -c .` \
                        does";
-const TABLE: &str = "; it looks like CSV: a log is JSON lines or Parquet";
+const TABLE: &str = "; it looks like CSV: a log is JSON lines, Parquet or Avro";
 
 fn is_separated(text: &[u8]) -> bool {
     !text.contains(&b'{') && text.iter().any(|byte| b",;\t".contains(byte))

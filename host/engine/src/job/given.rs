@@ -19,7 +19,7 @@ pub(super) const ORDERS: Words<Order> =
 pub(super) const FORMATS: Words<Format> = &[
     ("json", Some(Format::Json)),
     ("parquet", Some(Format::Parquet)),
-    ("avro", None),
+    ("avro", Some(Format::Avro)),
     ("raw", None),
 ];
 pub(super) const ON_CONFLICT: Words<OnConflict> =

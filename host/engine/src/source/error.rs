@@ -36,7 +36,7 @@ pub(super) fn wrong_format(path: &str, found: &str, hint: &str) -> LogError {
     LogError::new(format!("`{path}` {found}; {hint}"))
 }
 
-/// A Parquet object whose footer or pages cannot be read.
+/// A Parquet or Avro object whose parts cannot be read.
 pub(super) fn unreadable(path: &str, place: &str, problem: &str) -> LogError {
     LogError::new(format!("`{path}`: {place}: {problem}; fetch or write the file again"))
 }

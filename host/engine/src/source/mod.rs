@@ -5,6 +5,7 @@
 //! how many lines lie before a part is only known once they are read, so whoever takes parts in
 //! order counts.
 
+mod avro;
 mod encrypted;
 mod error;
 mod fingerprint;
@@ -18,6 +19,8 @@ mod receipts;
 mod stored;
 
 #[cfg(test)]
+mod avro_tests;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod parquet_tests;
@@ -29,6 +32,7 @@ mod tests;
 pub use objects::LeftOut;
 pub(crate) use objects::named_partition;
 
+use self::avro::AvroReader;
 use self::parquet::ParquetReader;
 use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
@@ -58,6 +62,8 @@ pub enum Format {
     Json,
     /// Parquet, one event a row.
     Parquet,
+    /// Avro object container files, one event a record.
+    Avro,
 }
 
 /// How a log is to be read. None of it changes which events there are.
@@ -110,7 +116,9 @@ pub struct Source {
 /// What a part is of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Share {
-    /// The lines that begin in this range of a plain object; the whole of a compressed one.
+    /// The lines that begin in this range of a plain object; the whole of a compressed one. Of an
+    /// Avro object its blocks in this range, which begins and ends where they do, or at its
+    /// beginning.
     Bytes { from: u64, to: u64 },
     /// Row groups of a Parquet object, and the rows in them.
     RowGroups { from: usize, to: usize, rows: Range<u64> },
@@ -133,6 +141,7 @@ impl Source {
                     json::pieces(object.meta.bytes, object.compression, options.split_bytes)
                 }
                 Format::Parquet => parquet::pieces(object, &mut columns)?,
+                Format::Avro => avro::pieces(object, &mut columns)?,
             };
             for (bytes, share) in own {
                 parts.push(Part { partition, bytes });
@@ -192,6 +201,9 @@ impl Log for Source {
         let part = &self.parts[number];
         let object = &self.objects[part.partition as usize];
         Ok(match &self.shares[number] {
+            Share::Bytes { from, .. } if self.options.format == Format::Avro => {
+                Box::new(AvroReader::open(object, (number, self.ends.clone()), *from)?)
+            }
             Share::Bytes { from, to } => {
                 Box::new(JsonReader::open(object, (number, self.ends.clone()), *from, *to)?)
             }
@@ -203,8 +215,10 @@ impl Log for Source {
 
     fn originals(&self) -> Originals {
         match self.options.format {
-            Format::Parquet if self.options.columns.is_some() => Originals::Elsewhere,
-            Format::Parquet | Format::Json => Originals::InSlabs,
+            Format::Parquet | Format::Avro if self.options.columns.is_some() => {
+                Originals::Elsewhere
+            }
+            Format::Parquet | Format::Avro | Format::Json => Originals::InSlabs,
         }
     }
 
@@ -215,7 +229,8 @@ impl Log for Source {
         offsets: &[u64],
     ) -> Result<Vec<RecordBatch>, LogError> {
         match self.options.format {
-            Format::Parquet => Ok(parquet::rows(&self.objects[partition as usize], offsets)?),
+            Format::Parquet => parquet::rows(&self.objects[partition as usize], offsets),
+            Format::Avro => avro::rows(&self.objects[partition as usize], offsets),
             // Lines are always whole.
             Format::Json => Ok(Vec::new()),
         }

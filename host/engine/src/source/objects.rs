@@ -71,7 +71,8 @@ impl Object {
     }
 }
 
-/// How an object is compressed as a whole (a Parquet file is not: its pages are).
+/// How an object is compressed as a whole (a Parquet file is not: its pages are; nor an Avro file:
+/// its blocks are).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     /// Not.
@@ -156,6 +157,7 @@ fn suffixes(format: Format) -> &'static str {
     match format {
         Format::Json => "`.json`, `.jsonl` or `.ndjson` (also with `.gz` or `.zst`)",
         Format::Parquet => "`.parquet`",
+        Format::Avro => "`.avro`",
     }
 }
 
@@ -264,7 +266,7 @@ impl Walk<'_> {
     fn take(&mut self, path: String, meta: Meta, stem: usize, compression: Compression) {
         let compression = match self.format {
             Format::Json => compression,
-            Format::Parquet => Compression::None,
+            Format::Parquet | Format::Avro => Compression::None,
         };
         self.found.push(Object {
             options: self.options.clone(),
@@ -290,7 +292,8 @@ fn is_hidden(name: &str) -> bool {
 /// with the suffix of its file.
 pub(crate) fn named_partition<'a>(known: &[&'a str], name: &str) -> Option<&'a str> {
     let is = |name: &str| known.iter().copied().find(|known| *known == name);
-    let stems = [Format::Json, Format::Parquet].map(|format| &name[..suffix(name, format).0]);
+    let formats = [Format::Json, Format::Parquet, Format::Avro];
+    let stems = formats.map(|format| &name[..suffix(name, format).0]);
     is(name).or_else(|| stems.into_iter().find_map(is))
 }
 
@@ -298,7 +301,7 @@ pub(crate) fn named_partition<'a>(known: &[&'a str], name: &str) -> Option<&'a s
 /// whether format and compression are ones that are read.
 fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {
     let (stem, compression) = match format {
-        Format::Parquet => (name, Compression::None),
+        Format::Parquet | Format::Avro => (name, Compression::None),
         Format::Json => match (without(name, &[".gz"]), without(name, &[".zst"])) {
             (Some(stem), _) => (stem, Compression::Gzip),
             (_, Some(stem)) => (stem, Compression::Zstd),
@@ -308,6 +311,7 @@ fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {
     let formats: &[&str] = match format {
         Format::Json => &[".json", ".jsonl", ".ndjson"],
         Format::Parquet => &[".parquet"],
+        Format::Avro => &[".avro"],
     };
     let known = without(stem, formats);
     (known.unwrap_or(stem).len(), compression, known.is_some())

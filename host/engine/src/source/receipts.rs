@@ -211,6 +211,8 @@ impl Source {
 fn growth(object: &Object, end: Option<PartEnd>, last: Option<&u8>) -> Growth {
     match (object.options.format, object.compression, end) {
         (Format::Parquet, ..) => Growth::None,
+        // Whole blocks, behind what was read to its end or to that of a block.
+        (Format::Avro, ..) => Growth::Any,
         (Format::Json, Compression::None, _) if last.is_none_or(|last| *last == b'\n') => {
             Growth::Any
         }

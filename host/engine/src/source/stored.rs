@@ -9,6 +9,7 @@
 use super::Format;
 use super::error::{unreadable, wrong_format};
 use super::objects::{Compression, Object};
+use crate::avro;
 use crate::limits::{SPARE_WINDOWS, WINDOW_BYTES};
 use crate::log::LogError;
 use crate::store::{self, Opened};
@@ -67,8 +68,16 @@ impl Read for Stored {
 /// give as many malformed events.
 fn check_magic(about: &Object, start: &[u8]) -> Result<(), LogError> {
     let wrong = |found: &str, hint| Err(wrong_format(&about.shown, found, hint));
-    if about.options.format != Format::Json || start.len() < 4 {
-        return Ok(());
+    match about.options.format {
+        _ if start.len() < 4 => return Ok(()),
+        Format::Avro if !start.starts_with(avro::MAGIC) => {
+            return wrong(
+                "is no Avro object container file: it does not begin with `Obj`",
+                "name the format that it has in `[source] format`, or fetch or write it again",
+            );
+        }
+        Format::Avro | Format::Parquet => return Ok(()),
+        Format::Json => {}
     }
     let found = Compression::of_magic(start);
     match about.compression {
@@ -78,6 +87,9 @@ fn check_magic(about: &Object, start: &[u8]) -> Result<(), LogError> {
         ),
         Compression::None if start.starts_with(b"PAR1") => {
             wrong("is a Parquet file", "set `[source] format = \"parquet\"`")
+        }
+        Compression::None if start.starts_with(avro::MAGIC) => {
+            wrong("is an Avro object container file", "set `[source] format = \"avro\"`")
         }
         named if named != found => wrong(
             &format!("has the suffix of {} but does not begin like it", named.as_str()),

@@ -1,0 +1,1 @@
+//! Avro files that these tests write byte by byte.
