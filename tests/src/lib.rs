@@ -162,7 +162,7 @@ fn job(reducer: &Path) -> String {
     )
 }
 
-/// A Python with DuckDB and pyarrow: the one that `cargo xtask test` names, or once made.
+/// A Python with DuckDB, pyarrow and fastavro: the one that `cargo xtask test` names, or once made.
 ///
 /// # Errors
 /// When there is none.
@@ -170,7 +170,7 @@ pub fn python() -> Result<PathBuf> {
     let made = root().join("target/python/bin/python");
     let named = std::env::var_os("RETALLY_PYTHON").map(PathBuf::from);
     let python = named.or_else(|| made.exists().then_some(made));
-    python.context("no Python with DuckDB and pyarrow: run `cargo xtask setup`")
+    python.context("no Python with DuckDB, pyarrow and fastavro: run `cargo xtask setup`")
 }
 
 /// A payment as `orders` reads it, one line.

@@ -39,10 +39,11 @@ fn component(name: &str, probe: &[&str]) -> Result<()> {
 }
 
 /// What a Python must have.
-const MODULES: &str = "import pip, pyarrow.parquet, duckdb";
+const MODULES: &str = "import pip, pyarrow.parquet, duckdb, fastavro, cramjam";
 
-/// A Python that has pyarrow and DuckDB, for what is computed a second time by others than us (the
-/// digests; the examples' numbers, in SQL): the system's if it has them, else one in target/python.
+/// A Python that has pyarrow, DuckDB and fastavro, for what is computed or written by others than
+/// us (the digests; the examples' numbers, in SQL; Avro files): the system's if it has them, else
+/// one in target/python.
 pub(crate) fn python() -> Result<PathBuf> {
     let own = steps::root().join("target/python/bin/python");
     for candidate in [Path::new("python3"), &own] {
@@ -59,7 +60,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     steps::run("python", Command::new("python3").args(make).arg(&folder))?;
     let mut pip = Command::new(&own);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    steps::run("pyarrow and DuckDB", pip.args(["pyarrow", "duckdb"]))?;
+    let packages = ["pyarrow", "duckdb", "fastavro[codecs]"];
+    steps::run("pyarrow, DuckDB and fastavro", pip.args(packages))?;
     Ok(own)
 }
 

@@ -6,6 +6,7 @@ use arrow_array::builder::{Decimal128Builder, Decimal256Builder};
 use arrow_array::types::{Float16Type, Int8Type, Int32Type, UInt16Type};
 use arrow_array::*;
 use arrow_buffer::i256;
+use arrow_schema::{Field, UnionFields};
 use retally_core::decode::{Code, DecodeError, Events, Reading, Slab, TimeUnit};
 use retally_core::schema::{Kind, display};
 use retally_kit::decode::{addressing, decode, field, input, lines, reader, rows};
@@ -235,6 +236,30 @@ fn every_row_through_every_decoder() {
     assert!(arrow > 150, "{arrow}");
 }
 
+/// One value of a column of null, an integer or a text: of the type with this number.
+fn several(kind: i8) -> ArrayRef {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(NullArray::new(1)),
+        Arc::new(Int64Array::from(vec![7])),
+        Arc::new(StringArray::from(vec!["x"])),
+    ];
+    let field = |(number, column): (i8, &ArrayRef)| {
+        (number, Arc::new(Field::new("x", column.data_type().clone(), true)))
+    };
+    let fields: UnionFields = (0..).zip(&columns).map(field).collect();
+    Arc::new(UnionArray::try_new(fields, vec![kind].into(), Some(vec![0].into()), columns).unwrap())
+}
+
+#[test]
+fn a_column_of_several_types_is_refused_where_none_of_them_could_be_meant() {
+    let time: ArrayRef = Arc::new(StringArray::from(vec!["2024-01-01T00:00:00Z"]));
+    let error = events(Kind::Boolean, rows(vec![("t", time), ("x", several(1))])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column `/x` is of type Union(Null, Int64, Utf8), which cannot be read as boolean"
+    );
+}
+
 /// What only Arrow can say.
 #[test]
 fn native_types() {
@@ -289,6 +314,14 @@ fn native_types() {
         (DECIMAL, Arc::new(Float64Array::from(vec![f64::NAN])), Ok(Err(RANGE))),
         (DECIMAL, Arc::new(Float64Array::from(vec![0.1 + 0.2])), Ok(Err(SCALE))),
         (Kind::Json, Arc::new(stamp(0)), ok("\"1970-01-01T00:00:00Z\"")),
+        // A value of a column of several types is what it is in the column of its type.
+        (Kind::Text, several(2), ok("x")),
+        (Kind::Text, several(1), Ok(Err(KIND))),
+        (Kind::Integer, several(1), ok("7")),
+        (Kind::Integer, several(0), Ok(Err(MISSING))),
+        (Kind::Json, several(0), Ok(Err(MISSING))),
+        (Kind::Json, several(1), ok("7")),
+        (Kind::Json, several(2), ok("\"x\"")),
     ] {
         let found = column.data_type().clone();
         assert_eq!(of(kind, column), expected, "{kind} from {found}");

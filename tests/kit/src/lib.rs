@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "of tests alone, which may end so")]
 
+pub mod avro;
 pub mod decode;
 pub mod describe;
 pub mod faulty;

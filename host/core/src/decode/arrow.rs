@@ -3,7 +3,7 @@
 
 use super::assemble::BlockPlace;
 use super::fault::Bad;
-use super::leaf::{Leaf, fits};
+use super::leaf::{Leaf, fits, type_name};
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
 use super::simple::Simple;
@@ -25,10 +25,14 @@ pub(super) fn read(
     place: BlockPlace<'_>,
     mut take: impl FnMut(&Block<'_>, BlockPlace<'_>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
-    let mut resolve = Resolve { plan, columns: Vec::new() };
+    let mut resolve = Resolve { plan, columns: Vec::new(), unread: None };
     resolve.columns.resize_with(plan.trie.len(), Column::default);
     for (child, name) in plan.trie.children(0) {
         resolve.member(child, name, rows.schema_ref().fields(), |at| rows.column(at), None);
+    }
+    if let Some((node, found)) = resolve.unread {
+        let column = plan.trie.path(node);
+        return Err(DecodeError { column, found, wanted: Wanted::Parts });
     }
     let columns = resolve.columns;
     let mut first = 0;
@@ -73,6 +77,8 @@ impl Column<'_> {
 struct Resolve<'a> {
     plan: &'a Plan,
     columns: Vec<Column<'a>>,
+    /// A place at which something may lie that is not looked for there.
+    unread: Option<(Node, String)>,
 }
 
 impl<'a> Resolve<'a> {
@@ -129,6 +135,11 @@ impl<'a> Resolve<'a> {
                     let length = list.value_length() as usize;
                     let span = |row| (list.value_offset_at(row), length);
                     self.element(child, name, (array, list.values()), &rows, span);
+                }
+                DataType::Union(types, _)
+                    if types.iter().any(|(_, one)| one.data_type().is_nested()) =>
+                {
+                    self.unread = Some((node, type_name(array.data_type())));
                 }
                 _ => {}
             }
@@ -226,8 +237,11 @@ impl Source for Block<'_> {
         if fits(found, wanted) {
             return None;
         }
-        let column = self.plan.trie.path(node);
-        Some(DecodeError { column, found: found.to_string(), wanted })
+        let found = match found {
+            DataType::Union(..) => type_name(found),
+            plain => plain.to_string(),
+        };
+        Some(DecodeError { column: self.plan.trie.path(node), found, wanted })
     }
 
     fn path(&self, node: Node) -> String {

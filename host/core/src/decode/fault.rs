@@ -29,6 +29,8 @@ pub struct DecodeError {
 /// What a value is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
+    /// What lies inside of it.
+    Parts,
     /// A key or a part of one.
     Key,
     /// An id.
@@ -68,6 +70,7 @@ impl Wanted {
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Parts => f.write_str("an object or array with parts"),
             Self::Key => f.write_str("a key (text or integer)"),
             Self::Id => f.write_str("an id (text or integer)"),
             Self::Time { .. } => f.write_str("a time"),

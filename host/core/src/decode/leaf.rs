@@ -13,7 +13,7 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, BinaryArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Float16Array,
-    LargeBinaryArray, LargeStringArray, PrimitiveArray, StringArray, StringViewArray,
+    LargeBinaryArray, LargeStringArray, PrimitiveArray, StringArray, StringViewArray, UnionArray,
 };
 use arrow_buffer::i256;
 use arrow_schema::{DataType, TimeUnit};
@@ -105,6 +105,16 @@ leaves! {
         array.as_binary_view(), Raw::Bytes(v.value(row));
     FixedSizeBinary(&'a FixedSizeBinaryArray), DataType::FixedSizeBinary(_) =>
         array.as_fixed_size_binary(), Raw::Bytes(v.value(row));
+    Union(&'a UnionArray), DataType::Union(..) => array.as_union(), chosen(v, row);
+}
+
+/// A cell of a column of several types: what it is in the column of its type.
+fn chosen(array: &UnionArray, row: usize) -> Raw<'_> {
+    let (column, row) = (array.child(array.type_id(row)), array.value_offset(row));
+    match column.is_null(row) {
+        true => Raw::Absent,
+        false => Leaf::of(column.as_ref()).raw(row),
+    }
 }
 
 #[inline]
@@ -151,6 +161,9 @@ fn micros(value: i64, unit: TimeUnit) -> Option<i64> {
 /// Whether a value of this type can ever be what is wanted.
 pub(super) fn fits(found: &DataType, wanted: Wanted) -> bool {
     use DataType as T;
+    if let T::Union(types, _) = found {
+        return types.iter().any(|(_, one)| fits(one.data_type(), wanted));
+    }
     let text = matches!(found, T::Utf8 | T::LargeUtf8 | T::Utf8View);
     let integer = found.is_integer()
         || matches!(
@@ -162,6 +175,7 @@ pub(super) fn fits(found: &DataType, wanted: Wanted) -> bool {
         );
     let number = integer || found.is_decimal() || found.is_floating();
     match wanted {
+        Wanted::Parts => found.is_nested(),
         Wanted::Key | Wanted::Id => text || integer,
         Wanted::Time { unit } | Wanted::Field { kind: Kind::Timestamp, unit } => {
             text || matches!(found, T::Timestamp(..)) || unit && number
@@ -176,5 +190,19 @@ pub(super) fn fits(found: &DataType, wanted: Wanted) -> bool {
             Kind::Bytes => text || found.is_binary() || matches!(found, T::FixedSizeBinary(_)),
             Kind::Json | Kind::Timestamp => true,
         },
+    }
+}
+
+/// A type in words.
+pub(super) fn type_name(found: &DataType) -> String {
+    match found {
+        DataType::Union(types, _) => {
+            let names: Vec<_> = types.iter().map(|(_, one)| type_name(one.data_type())).collect();
+            format!("Union({})", names.join(", "))
+        }
+        DataType::Struct(_) => "Struct".into(),
+        DataType::List(_) => "List".into(),
+        DataType::Map(..) => "Map".into(),
+        other => other.to_string(),
     }
 }

@@ -56,6 +56,10 @@ fn is_null(array: &dyn Array, row: usize) -> bool {
     if array.is_null(row) || matches!(array.data_type(), DataType::Null) {
         return true;
     }
+    if let Some(several) = array.as_union_opt() {
+        let (values, row) = (several.child(several.type_id(row)), several.value_offset(row));
+        return is_null(values, row);
+    }
     entry(array, row).is_some_and(|(values, key)| values.is_empty() || is_null(&values, key))
 }
 
@@ -102,6 +106,10 @@ pub(super) fn cell(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
             elements(array.as_fixed_size_list().value(row).as_ref(), out);
         }
         DataType::Map(..) => map(array, row, out),
+        DataType::Union(..) => {
+            let several = array.as_union();
+            cell(several.child(several.type_id(row)), several.value_offset(row), out);
+        }
         DataType::Timestamp(unit, _) => timestamp(array, *unit, row, out),
         DataType::Decimal256(_, scale) => {
             let value = array.as_primitive::<Decimal256Type>().value(row);

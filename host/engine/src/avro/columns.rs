@@ -11,7 +11,7 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray,
+    ArrayRef, BinaryArray, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray,
     StringArray, StructArray, UnionArray,
 };
 use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer, i256};
@@ -143,6 +143,15 @@ impl Column {
         schema: &Schema,
     ) -> Result<(), Fault> {
         match (step, &mut self.values) {
+            (Step::Union(branches), _) => {
+                let branch = cursor.one_of(branches.len(), "branch")?;
+                return self.push(&branches[branch], cursor, schema);
+            }
+            (Step::Null, _) => {
+                cursor.grow(self.width)?;
+                self.push_null();
+                return Ok(());
+            }
             (Step::Boolean, Values::Booleans(values)) => values.append(cursor.boolean()?),
             (Step::Int, Values::Ints(values)) => values.push(cursor.int()?),
             (Step::Long, Values::Longs(values)) => values.push(cursor.long()?),
@@ -180,15 +189,6 @@ impl Column {
             (Step::Record(parts), Values::Record(columns)) => {
                 push_record(parts, columns, cursor, schema)?;
             }
-            (Step::Union(branches), _) => {
-                let branch = cursor.one_of(branches.len(), "branch")?;
-                return self.push(&branches[branch], cursor, schema);
-            }
-            (Step::Null, _) => {
-                cursor.grow(self.width)?;
-                self.push_null();
-                return Ok(());
-            }
             (Step::Among(number, step), Values::Several(kinds, places, columns)) => {
                 let column = &mut columns[*number];
                 let place = column.len() as i32;
@@ -213,9 +213,7 @@ impl Column {
             Values::Longs(values) => longs(data_type, take(values), nulls),
             Values::Floats(values) => primitive::<Float32Type>(data_type, take(values), nulls),
             Values::Doubles(values) => primitive::<Float64Type>(data_type, take(values), nulls),
-            Values::Decimals(values) => {
-                primitive::<Decimal128Type>(data_type, take(values), nulls)
-            }
+            Values::Decimals(values) => primitive::<Decimal128Type>(data_type, take(values), nulls),
             Values::Wide(values) => primitive::<Decimal256Type>(data_type, take(values), nulls),
             Values::Texts(ends, bytes) => {
                 let (ends, bytes) = (ends.finish(), Buffer::from_vec(take(bytes)));

@@ -112,7 +112,8 @@ impl<R: Read> Container<R> {
         }
         if size > AVRO_BLOCK_MAX_BYTES as u64 {
             let most = AVRO_BLOCK_MAX_BYTES >> 20;
-            let problem = format!("it has {size} bytes, more than {most} MiB: write smaller blocks");
+            let problem =
+                format!("it has {size} bytes, more than {most} MiB: write smaller blocks");
             return Err(self.damaged(problem));
         }
         Ok(Some(Block { file: self, records, size }))
@@ -135,9 +136,7 @@ impl<R: Read> Container<R> {
         let found: [u8; 16] = self.input.array().map_err(|error| self.in_block(error))?;
         match found == self.sync {
             true => Ok(()),
-            false => {
-                Err(self.damaged("the sync marker behind it is not that of the file".into()))
-            }
+            false => Err(self.damaged("the sync marker behind it is not that of the file".into())),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Plan {
         let is_read = |name: &String| names.is_none_or(|names| names.contains(name));
         let mut maker = Maker { schema, all: names.is_none(), left: AVRO_COLUMNS_MAX };
         let (mut columns, mut fields) = (Vec::new(), Vec::new());
-        for (name, id) in &schema.root().fields {
+        for (name, id) in &schema.event().fields {
             let (column, step) = match is_read(name) {
                 false => (0, Step::Skip(*id)),
                 true => {
@@ -120,9 +120,10 @@ impl Maker<'_> {
         if around.len() >= AVRO_DEPTH_MAX {
             return Err(format!("whose types lie more than {AVRO_DEPTH_MAX} deep in each other"));
         }
-        self.left = self.left.checked_sub(1).ok_or_else(|| {
-            format!("by which the file has more than {AVRO_COLUMNS_MAX} columns")
-        })?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| format!("by which the file has more than {AVRO_COLUMNS_MAX} columns"))?;
         around.push(id);
         let shape = self.shape_inside(id, around);
         around.pop();

@@ -45,7 +45,7 @@ impl Records {
     /// Passes over a record, likewise.
     pub(crate) fn skip(&self, bytes: &[u8]) -> Result<usize, String> {
         let mut cursor = Cursor::new(bytes);
-        for (name, id) in &self.schema.root().fields {
+        for (name, id) in &self.schema.event().fields {
             let skipped = self.schema.skip(*id, &mut cursor, 0);
             skipped.map_err(|fault| fault.within(name).describe())?;
         }

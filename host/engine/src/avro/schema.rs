@@ -46,7 +46,7 @@ pub(super) enum Type {
 }
 
 /// A record's name, and its fields in the order in which they are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) name: String,
     pub(super) fields: Vec<(String, TypeId)>,
@@ -58,7 +58,8 @@ pub(crate) struct Schema {
     types: Vec<Type>,
     /// Whether values of a type have no bytes.
     empty: Vec<bool>,
-    root: TypeId,
+    /// The type of an event.
+    event: Record,
     by_name: BTreeMap<String, TypeId>,
 }
 
@@ -71,11 +72,13 @@ impl Schema {
         let value: Value = serde_json::from_slice(json)
             .map_err(|error| AvroError::header(format!("its schema is no JSON ({error})")))?;
         let mut schema = Self::default();
-        schema.root = schema
-            .read(&value, "")
-            .map_err(|problem| AvroError::header(format!("its schema {problem}")))?;
-        let found = match schema.get(schema.root) {
-            Type::Record(_) if !schema.empty[schema.root] => return Ok(schema),
+        let root = schema.read(&value, "");
+        let root = root.map_err(|problem| AvroError::header(format!("its schema {problem}")))?;
+        let found = match schema.get(root).clone() {
+            Type::Record(record) if !schema.empty[root] => {
+                schema.event = record;
+                return Ok(schema);
+            }
             Type::Record(_) => "has records in which there can be nothing",
             _ => "holds values that are no records",
         };
@@ -88,17 +91,13 @@ impl Schema {
     }
 
     /// The type of an event.
-    pub(super) fn root(&self) -> &Record {
-        match &self.types[self.root] {
-            Type::Record(record) => record,
-            // Nothing else comes out of `parse`.
-            _ => unreachable!("the root of a schema is a record"),
-        }
+    pub(super) fn event(&self) -> &Record {
+        &self.event
     }
 
     /// The names of an event's fields.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.root().fields.iter().map(|(name, _)| name.as_str())
+        self.event.fields.iter().map(|(name, _)| name.as_str())
     }
 
     fn add(&mut self, new: Type) -> Result<TypeId, String> {
@@ -258,9 +257,9 @@ impl Schema {
                 let branch = cursor.one_of(branches.len(), "branch")?;
                 self.skip(branches[branch], cursor, depth + 1)?;
             }
-            Type::Array(item) => self.skip_items(cursor, |cursor| {
-                self.skip(*item, cursor, depth + 1)
-            })?,
+            Type::Array(item) => {
+                self.skip_items(cursor, |cursor| self.skip(*item, cursor, depth + 1))?
+            }
             Type::Map(value) => self.skip_items(cursor, |cursor| {
                 cursor.sized()?;
                 self.skip(*value, cursor, depth + 1)

@@ -40,6 +40,9 @@ pub(super) fn pieces(
     columns: &mut BTreeMap<String, usize>,
 ) -> Result<Vec<(u64, Share)>, LogError> {
     let file = open(object)?;
+    // What cannot be read is refused before anything is.
+    Records::new(file.schema(), object.options.columns.as_deref())
+        .map_err(|error| explain(object, error))?;
     for name in file.schema().names() {
         *columns.entry(name.to_owned()).or_default() += 1;
     }

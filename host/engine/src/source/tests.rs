@@ -68,7 +68,7 @@ fn told(source: &Source) -> Told {
     let told = conformance::check(source, &Cancel::default()).unwrap();
     let text = |bytes: Vec<u8>| match source.options.format {
         Format::Json => String::from_utf8_lossy(&bytes).into_owned(),
-        Format::Parquet => {
+        Format::Parquet | Format::Avro => {
             let row: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
             row["text"].as_str().unwrap().to_owned()
         }
