@@ -1,20 +1,23 @@
 //! Avro files as logs: those that fastavro writes are read as it wrote them, and the same events
 //! give the same digests as in other formats, whatever the schemas of their files.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use retally_engine::cancel::Cancel;
-use retally_engine::log::conformance;
+use retally_core::decode::Code;
+use retally_engine::Cancel;
+use retally_engine::log::{Log as _, conformance};
 use retally_engine::source::{Format, Options, Source};
 use retally_kit::avro;
+use retally_kit::table::{self, TABLE};
 use retally_tests::{Project, payments};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 #[test]
 fn what_fastavro_writes_is_read_as_it_was_given() -> Result<()> {
@@ -36,6 +39,86 @@ fn what_fastavro_writes_is_read_as_it_was_given() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// Every type of Avro that can say what the JSON value says, with the value as that type has it.
+fn types(json: &str) -> Vec<(Value, Value)> {
+    let value: Value = serde_json::from_str(json).unwrap_or(Value::Null);
+    let optional = |kind: &str| json!(["null", kind]);
+    let mut types = Vec::new();
+    match &value {
+        Value::String(_) => {
+            types.push((json!("string"), value.clone()));
+            types.push((optional("string"), value.clone()));
+            types.push((json!(["int", "string"]), value.clone()));
+        }
+        Value::Bool(_) => types.push((json!("boolean"), value.clone())),
+        Value::Null if json == "null" => {
+            types.push((json!("null"), value.clone()));
+            types.push((optional("long"), value.clone()));
+            types.push((json!(["null", "long", "string"]), value.clone()));
+        }
+        _ => {}
+    }
+    if let Ok(whole) = json.parse::<i64>()
+        && json != "-0"
+    {
+        types.push((json!("long"), value.clone()));
+        types.push((json!(["string", "long"]), value.clone()));
+        if i32::try_from(whole).is_ok() {
+            types.push((json!("int"), value.clone()));
+        }
+    }
+    if let Ok(number) = json.parse::<f64>()
+        && format!("{number:?}") == json
+    {
+        types.push((json!("double"), json!(number)));
+    }
+    let places = json.split_once('.').map_or(0, |(_, places)| places.len());
+    if let Ok(digits) = json.replace('.', "").parse::<i128>()
+        && !json.starts_with("-0")
+    {
+        for precision in [38, 50] {
+            let decimal = json!({"type": "bytes", "logicalType": "decimal",
+                "precision": precision, "scale": places});
+            types.push((decimal, json!(digits.to_be_bytes())));
+        }
+    }
+    types
+}
+
+#[test]
+fn every_row_of_the_table_of_kinds_through_avro() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut tried = 0;
+    for &(kind, json, expected) in TABLE {
+        for (avro_type, value) in types(json) {
+            let schema = json!({"type": "record", "name": "Event", "fields": [
+                {"name": "t", "type": "string"}, {"name": "x", "type": avro_type}]});
+            let event = json!({"t": "2024-01-01T00:00:00Z", "x": value});
+            let bytes = avro::file(&schema, &[event.clone(), event], 2);
+            std::fs::write(folder.path().join("a.avro"), bytes)?;
+            let source = Source::open("a.avro", folder.path(), &Options::new(Format::Avro))?;
+            let mut feed = source.read(0, 0)?;
+            let polled = feed.poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(piece) = polled else { anyhow::bail!("a file that waits") };
+            let slab = piece?.context("two events")?.slab;
+            match table::events(kind, slab) {
+                Ok(events) => {
+                    let got = table::outcome(kind, &events);
+                    let got = got.as_deref().map_err(|code| *code);
+                    ensure!(got == expected, "{kind} from {json} as {avro_type}: {got:?}");
+                }
+                // A type that can never be of the kind stops the slab instead of every event.
+                Err(error) => {
+                    ensure!(expected == Err(Code::FieldKind), "{kind} from {json}: {error}");
+                }
+            }
+            tried += 1;
+        }
+    }
+    ensure!(tried > 150, "{tried}");
     Ok(())
 }
 
@@ -141,8 +224,8 @@ fn refused_records_are_kept_whole_and_damage_stops_the_run() -> Result<()> {
     let checked = project.run(&["results", "check", &dir])?;
     ensure!(checked.code == 0, "{}{}", checked.stdout, checked.stderr);
     let refused = std::fs::File::open(Path::new(&dir).join("refused.parquet"))?;
-    let rows = SerializedFileReader::new(refused)?.get_row_iter(None)?;
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let refused = SerializedFileReader::new(refused)?;
+    let rows = refused.get_row_iter(None)?.collect::<Result<Vec<_>, _>>()?;
     let shown = rows[0].get_column_iter().find(|(name, _)| *name == "bytes").context("bytes")?.1;
     let Field::Bytes(shown) = shown else { anyhow::bail!("{shown}") };
     let shown = String::from_utf8(shown.data().to_vec())?;

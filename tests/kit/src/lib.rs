@@ -8,3 +8,4 @@ pub mod decode;
 pub mod describe;
 pub mod faulty;
 pub mod log;
+pub mod table;

@@ -225,8 +225,8 @@ fn what_is_not_built_yet_is_refused() {
          (\"file:data/\")"
     );
     assert_eq!(
-        with("format = \"json\"", "format = \"avro\""),
-        "retally.toml:9: source.format: \"avro\" is not built yet"
+        with("format = \"json\"", "format = \"raw\""),
+        "retally.toml:9: source.format: \"raw\" is not built yet"
     );
     assert_eq!(
         with("id = \"/event_id\"", "id = \"@header:id\""),

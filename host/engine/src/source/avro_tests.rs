@@ -192,6 +192,13 @@ fn said_of(damage: impl FnOnce(&mut Vec<u8>)) -> Result<usize, String> {
     Ok(rows.iter().map(RecordBatch::num_rows).sum())
 }
 
+/// A file of two records in a block that says that it has so many.
+fn counted(records: i64) -> Vec<u8> {
+    let schema =
+        json!({"type": "record", "name": "E", "fields": [{"name": "a", "type": "string"}]});
+    [header(&schema.to_string(), "null"), block(records, &[2, b'x', 4, b'y', b'z'])].concat()
+}
+
 #[test]
 fn damage_names_the_file_and_the_place() {
     let said = [
@@ -206,6 +213,10 @@ fn damage_names_the_file_and_the_place() {
             let at = bytes.len() - 200;
             bytes[at] ^= 1;
         }),
+        // A block of other records than it says.
+        said_of(|bytes| *bytes = counted(1)),
+        said_of(|bytes| *bytes = counted(3)),
+        said_of(|bytes| *bytes = counted(9)),
     ];
     let said: Vec<_> = said.into_iter().map(Result::unwrap_err).collect();
     insta::assert_snapshot!(said.join("\n"));
