@@ -229,7 +229,7 @@ fn refused_records_are_kept_whole_and_damage_stops_the_run() -> Result<()> {
     let shown = rows[0].get_column_iter().find(|(name, _)| *name == "bytes").context("bytes")?.1;
     let Field::Bytes(shown) = shown else { anyhow::bail!("{shown}") };
     let shown = String::from_utf8(shown.data().to_vec())?;
-    let expected = "{\"tree\":{\"more\":[\"(Tree within itself)\"]},\
+    let expected = "{\"tree\":{\"more\":[\"(shop.Tree within itself)\"]},\
                     \"ts\":\"2026-03-01T12:00:04Z\",\"type\":\"payment\",";
     ensure!(shown.starts_with(expected), "{shown}");
 

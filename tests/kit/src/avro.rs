@@ -89,8 +89,7 @@ fn value<'a>(
             _ => return false,
         },
         ("float", Value::Number(number)) => {
-            let number = number.as_f64().unwrap_or_default() as f32;
-            out.extend(number.to_le_bytes());
+            out.extend((number.as_f64().unwrap_or_default() as f32).to_le_bytes());
         }
         ("double", Value::Number(number)) => {
             out.extend(number.as_f64().unwrap_or_default().to_le_bytes());
@@ -105,25 +104,15 @@ fn value<'a>(
             long(number as i64, out);
         }
         ("array", Value::Array(items)) => {
-            if !items.is_empty() {
-                long(items.len() as i64, out);
-            }
-            if !items.iter().all(|item| value(&schema["items"], item, names, out)) {
-                return false;
-            }
-            long(0, out);
+            return pieces(items.len(), items, out, |item, out| {
+                value(&schema["items"], item, names, out)
+            });
         }
         ("map", Value::Object(entries)) => {
-            if !entries.is_empty() {
-                long(entries.len() as i64, out);
-            }
-            for (key, entry) in entries {
+            return pieces(entries.len(), entries, out, |(key, entry), out| {
                 sized(key.as_bytes(), out);
-                if !value(&schema["values"], entry, names, out) {
-                    return false;
-                }
-            }
-            long(0, out);
+                value(&schema["values"], entry, names, out)
+            });
         }
         ("record", Value::Object(object)) => {
             let Some(fields) = schema["fields"].as_array() else { return false };
@@ -141,6 +130,21 @@ fn value<'a>(
         }
     }
     true
+}
+
+/// The items of an array or map as one piece, and the end.
+fn pieces<T>(
+    count: usize,
+    items: impl IntoIterator<Item = T>,
+    out: &mut Vec<u8>,
+    mut write: impl FnMut(T, &mut Vec<u8>) -> bool,
+) -> bool {
+    if count > 0 {
+        long(count as i64, out);
+    }
+    let all = items.into_iter().all(|item| write(item, out));
+    long(0, out);
+    all
 }
 
 fn raw(bytes: &[Value]) -> Vec<u8> {
