@@ -81,7 +81,7 @@ impl fmt::Display for Sample {
 /// A text that is no share of keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no share of the keys; write per cent, such as \"1%\" or \"0.25%\", of at least 0.0001%"
+    "{0:?} is no share of keys; write per cent, such as \"1%\" or \"0.25%\", at least \"0.0001%\""
 )]
 pub struct NoSample(String);
 

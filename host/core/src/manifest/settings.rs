@@ -8,8 +8,8 @@
 //!   window: text ("all", "off", or a span in its shortest form, such as "1d12h")
 //!   on_conflict: text ("keep-first", "stop") | on_trap: text ("stop", "reject")
 //!   params: shape of the fields that the reducer declares, then the value of each or its absence
-//!   subset: 0: all keys; 1, list of the keys: text, in byte order, each once; 2, the sample's share
-//!           in millionths: number
+//!   subset: 0: all keys; 1, list of the keys: text, in byte order, each once; 2, the share of the
+//!           sample in millionths: number
 //!   from:   list of (partition: text, offset: number), in byte order of the partitions
 //!   to:     the same, offsets being the first that are not taken
 //!   limit:  option (number)

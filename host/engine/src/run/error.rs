@@ -140,8 +140,8 @@ pub enum RunError {
     },
     /// What the run holds no longer fits.
     #[error(
-        "stopped after {events} events: states hold {}{}, ids {}, batches on their way {}, calls at \
-         work {} and partitions {}, together above the limit of {} (host_memory); {advice}",
+        "stopped after {events} events: states hold {}{}, ids {}, batches on their way {}, calls \
+         at work {} and partitions {}, together above the limit of {} (host_memory); {advice}",
         size(.held.states),
         .largest.as_ref().map_or(String::new(), |(key, bytes)| {
             format!(" (the largest is that of key {key:?}, with {})", size(*bytes))
