@@ -121,6 +121,10 @@ impl<W: Write> DifferenceSink for CsvByKey<W> {
     }
 
     fn value(&mut self, d: &Difference<'_>) -> Result<(), SinkError> {
+        // What a tolerance let pass is no difference, and a row that has nothing else has no line.
+        if d.tolerated {
+            return Ok(());
+        }
         let is_at = |(key, row, side): &(Vec<u8>, u32, Presence)| {
             (key.as_slice(), *row, *side) == (d.key, d.position, d.presence)
         };
@@ -133,8 +137,7 @@ impl<W: Write> DifferenceSink for CsvByKey<W> {
                 |(_, has_difference): &(_, bool)| if *has_difference { ",,," } else { ",," };
             self.cells = self.fields.iter().map(|field| empty(field).to_owned()).collect();
         }
-        // What a tolerance let pass is no difference.
-        if let Some(cell) = self.cells.get_mut(d.field).filter(|_| !d.tolerated) {
+        if let Some(cell) = self.cells.get_mut(d.field) {
             cell.clear();
             values(d, cell);
             if self.fields[d.field].1 {
@@ -313,7 +316,10 @@ mod tests {
         csv.value(&Difference { tolerated: true, ..money("b") }).unwrap();
         csv.value(&tier("b")).unwrap();
         csv.key(b"b", Presence::Both).unwrap();
+        csv.value(&Difference { tolerated: true, ..money("near") }).unwrap();
+        csv.key(b"near", Presence::Both).unwrap();
         csv.value(&money("@c")).unwrap();
+        csv.value(&Difference { tolerated: true, position: 1, ..money("@c") }).unwrap();
         let text = String::from_utf8(csv.finish().unwrap()).unwrap();
         insta::assert_snapshot!(text.replace('\r', ""), @"
         key,row_key,row,side,net baseline,net candidate,net difference,tier baseline,tier candidate
