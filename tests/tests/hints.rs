@@ -124,6 +124,42 @@ fn a_comparison_of_some_keys_can_be_repeated_whatever_they_are() -> Result<()> {
     Ok(())
 }
 
+/// A reducer that was named on the command line, as a job has it from there.
+#[test]
+fn two_runs_name_the_files_of_their_reducers_where_they_lie() -> Result<()> {
+    let project = project("acct-1")?;
+    for (name, file) in [("orders", "v1/orders.wasm"), ("orders-v2", "v2/orders.wasm")] {
+        project.write(file, std::fs::read(reducer(name))?)?;
+        let flags = ["--job", "my job.toml", "--out", &file[..2], "--reducer", file];
+        project.replay(&flags)?;
+    }
+    let found = compare(&project, &["v1", "v2"])?;
+    let explain = hints(&found).into_iter().next().context("no command")?;
+    ensure!(explain.contains("--a v1/orders.wasm --b v2/orders.wasm"), "{explain}");
+    let told = paste(&project, &explain)?;
+    ensure!(told.stdout.contains("they part at a b's:1:1"), "{explain}: {told:?}");
+    // Where they lie on a machine is told by no report, and no other file is named in their place.
+    project.replay(&[
+        "--job",
+        "my job.toml",
+        "--out",
+        "far",
+        "--reducer",
+        &version("orders-v2"),
+    ])?;
+    let found = compare(&project, &["v1", "far"])?.stdout;
+    ensure!(found.contains("--b '<file of orders@2.0.0, SHA-256 "), "{found}");
+    let name = reducer("orders-v2");
+    let name = name.file_name().context("no name")?.to_string_lossy().into_owned();
+    std::fs::copy(reducer("orders"), project.path(&name))?;
+    let found = compare(&project, &["v1", "far"])?.stdout;
+    ensure!(found.contains("--b '<file of orders@2.0.0, SHA-256 "), "{found}");
+    std::fs::copy(reducer("orders-v2"), project.path(&name))?;
+    let found = compare(&project, &["v1", "far"])?.stdout;
+    ensure!(found.contains(&format!("--b {name} acct-1")), "{found}");
+    Ok(())
+}
+
 #[test]
 fn the_runs_of_a_comparison_name_their_own_reducers() -> Result<()> {
     let project = project("acct-1")?;

@@ -22,7 +22,7 @@ use retally_compare::{Declared, Options, Plan, Rows, SideOf, Tally, Words, join}
 use retally_core::digest::Leaf;
 use retally_core::schema::ViewShape;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How two results are compared.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ pub struct CompareOptions {
     pub repeat: Vec<Vec<String>>,
     /// The job file, for commands that lead on; empty: not known, and `JOB.toml` stands there.
     pub job: String,
+    /// The folder in which those commands are run, from the root; empty: not known.
+    pub folder: PathBuf,
 }
 
 /// Compares two finished runs; every difference of the views goes past the gate and to `sink`.
@@ -252,7 +254,7 @@ impl<'a> Compared<'a> {
         let head = head(How::Runs, sides, notes, read, options);
         let mut comparison = tally.finish(head, &words, &mut first);
         totals::fill(&mut comparison.totals, &a.totals, &b.totals);
-        comparison.explain = explain([a, b], &options.job, &options.options.tolerances);
+        comparison.explain = explain([a, b], options);
         Ok(comparison)
     }
 }

@@ -2,12 +2,15 @@
 
 use super::error::CompareError;
 use super::runs::CompareOptions;
+use crate::bounded;
 use crate::rundir::{RunDirError, RunReader};
 use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
+use retally_core::digest::Hash;
 use retally_core::manifest::{FromSnapshot, Manifest};
-use std::collections::BTreeMap;
+use retally_sandbox::COMPONENT_MAX_BYTES;
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// An error about a run's files.
@@ -76,30 +79,43 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
 }
 
 /// The words of the command that explains a key under both versions, up to where the key stands.
-/// Paths are those of the jobs, from the folder of the job file.
-pub(super) fn explain(
-    manifests: [&Manifest; 2],
-    job: &str,
-    tolerances: &BTreeMap<String, String>,
-) -> Vec<String> {
-    let path = |manifest: &Manifest| {
-        let written = manifest.job.written.get("job.reducer")?.as_str()?.to_owned();
-        // No report tells where things lie on a machine.
-        let path = Path::new(&written);
-        let name = path.file_name()?.to_string_lossy().into_owned();
-        Some(if path.is_absolute() { name } else { written })
-    };
-    let job = if job.is_empty() { "JOB.toml" } else { job };
+pub(super) fn explain(manifests: [&Manifest; 2], options: &CompareOptions) -> Vec<String> {
+    let job = if options.job.is_empty() { "JOB.toml" } else { &options.job };
     let mut words = ["retally", "explain", "--job", job].map(str::to_owned).to_vec();
-    if let [Some(a), Some(b)] = manifests.map(path)
-        && a != b
-    {
+    let [a, b] = manifests.map(|manifest| reducer_file(manifest, options));
+    if a != b || manifests[0].reducer.sha256 != manifests[1].reducer.sha256 {
         words.extend(["--a".to_owned(), a, "--b".to_owned(), b]);
-        for (field, number) in tolerances {
+        for (field, number) in &options.options.tolerances {
             words.extend(["--tolerance".to_owned(), format!("{field}={number}")]);
         }
     }
     words
+}
+
+/// The file of a run's reducer as a command names it: where the run's job has it, from the folder
+/// of the job file or from the one in which commands are run. No report tells where things lie on a
+/// machine: of what lies elsewhere the name stands here only if this folder has that very file, and
+/// else what to look for.
+fn reducer_file(manifest: &Manifest, options: &CompareOptions) -> String {
+    let of = &manifest.reducer;
+    let shown = |path: &Path| path.display().to_string();
+    let sha256 = of.sha256.to_string();
+    let unknown = format!("<file of {}@{}, SHA-256 {sha256}>", of.name, of.version);
+    let written = manifest.job.written.get("job.reducer").and_then(|path| path.as_str());
+    let Some(path) = written.map(Path::new) else { return unknown };
+    if path.is_relative() {
+        return shown(&Path::new(&options.job).with_file_name("").join(path));
+    }
+    if options.folder.as_os_str().is_empty() {
+        return unknown;
+    }
+    if let Ok(below) = path.strip_prefix(&options.folder) {
+        return shown(below);
+    }
+    let name = path.file_name().map(Path::new).unwrap_or(path);
+    let bytes = bounded::read(&options.folder.join(name), COMPONENT_MAX_BYTES as u64);
+    let is_it = bytes.is_ok_and(|bytes| Hash(Sha256::digest(bytes).into()) == of.sha256);
+    if is_it { shown(name) } else { unknown }
 }
 
 /// Two labels that can be told apart: two runs of one version are called by their directories too,

@@ -226,6 +226,7 @@ fn options(args: &Args) -> Result<CompareOptions, Failure> {
         repeat: vec![repeat(args)],
         // What leads on must be there: of two runs nobody knows where their job's file lies.
         job: if args.job.exists() { args.job.display().to_string() } else { String::new() },
+        folder: std::env::current_dir().unwrap_or_default(),
     })
 }
 
