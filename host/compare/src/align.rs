@@ -216,6 +216,9 @@ impl Plan {
 
     fn grouped_by(&self, by: &str) -> Result<By, CompareError> {
         match by {
+            by if self.pairs().any(|pair| pair.name == by && pair.tolerance.is_some()) => {
+                Err(CompareError::ToleratedGroup(by.to_owned()))
+            }
             by if self.pairs().any(|pair| pair.name == by) => Ok(By::Field(by.to_owned())),
             MONTH => Ok(By::Month),
             by => Err(CompareError::UnknownGroup(by.to_owned(), self.names(|_| true))),
@@ -335,6 +338,20 @@ mod tests {
         assert_eq!(plan.view.alignment.other_kind[0].name, "n");
         assert_eq!(plan.view.alignment.row_key, Some(RowKey::Fields(vec!["currency".into()])));
         assert_eq!(plan.view.row_key, [0]);
+    }
+
+    /// Two values that count as equal would stand in two groups, and move a total from one to the
+    /// other.
+    #[test]
+    fn nothing_is_grouped_by_a_field_that_has_a_tolerance() {
+        let a = shape(&[("net", Kind::Decimal { scale: 2 }), ("x", Kind::Float)], &[]);
+        let ask = |by: &str| {
+            let tolerances = BTreeMap::from([("net".to_owned(), "0.01".to_owned())]);
+            plan(&a, &a, &Options { tolerances, by: Some(by.to_owned()), ..Options::default() })
+        };
+        assert!(ask("x").is_ok());
+        let told = ask("net").unwrap_err().to_string();
+        assert!(told.starts_with("cannot group by `net`, which has a tolerance: two"), "{told}");
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub enum CompareError {
         more = there_are(.1)
     )]
     UnknownGroup(String, Vec<String>),
+    /// Groups by a field of which other values count as equal.
+    #[error(
+        "cannot group by `{0}`, which has a tolerance: two values that count as equal would stand \
+         in two groups; leave out the tolerance of `{0}`, or group by another field"
+    )]
+    ToleratedGroup(String),
     /// Months of what has no time.
     #[error("known results have no events, so nothing of them is by month: group by a field")]
     NoMonths,
