@@ -157,6 +157,24 @@ fn fields_notes(place: &str, fields: &Fields, a: &Side, b: &Side, notes: &mut Ve
     }
 }
 
+/// What the first events of keys are worth that the files of two runs tell: the view is in them at
+/// the end alone.
+pub(super) fn first_in_files(c: &Comparison) -> Option<Note> {
+    if c.how != How::Runs || c.divergences.found == 0 {
+        return None;
+    }
+    let months = match &c.groups {
+        Some(groups) if groups.is_month => ", and so is its month",
+        _ => "",
+    };
+    let text = format!(
+        "the files of runs hold no view after each event: the first event of a key is the first \
+         whose outcome or emits differ{months}; its view may have parted before, which comparing \
+         two reducers in one pass (--a, --b) tells"
+    );
+    Some(Note::new(NoteCode::FirstInFiles, text))
+}
+
 /// What a comparison shows, and what it leaves open.
 pub(super) fn statements(c: &Comparison) -> (Vec<String>, Vec<String>) {
     let (how, read) = (c.how, &c.read);
@@ -177,7 +195,10 @@ pub(super) fn statements(c: &Comparison) -> (Vec<String>, Vec<String>) {
         }
     }
     if c.verdict == Verdict::Same {
-        shows.push("nothing that was compared differs");
+        shows.push(match c.tolerated().next() {
+            Some(_) => "nothing that was compared differs by more than a tolerance allows",
+            None => "nothing that was compared differs",
+        });
     } else if how != How::Known {
         shows.push("every difference comes from the two versions: there is no noise");
     }
@@ -192,6 +213,12 @@ pub(super) fn statements(c: &Comparison) -> (Vec<String>, Vec<String>) {
     }
     if c.divergences.not_in_files > 0 {
         open.push("the first diverging event of keys whose outcomes do not differ in the files");
+    }
+    if how == How::Runs && c.divergences.found > 0 {
+        open.push(
+            "whether the view of a key parted before the first event whose outcome or emits \
+             differ: comparing two reducers in one pass (--a, --b) tells",
+        );
     }
     if c.worst.of > c.worst.keys.len() as u64 {
         open.push("keys beyond those shown: every one is in differences.parquet (--differences)");

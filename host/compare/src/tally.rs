@@ -22,7 +22,7 @@ use super::model::{
     CodeCount, Comparison, ComparisonFormat, FirstDivergence, How, NamedOutcome, OutcomeChange,
     Rejects, Sets, SideOf, Verdict,
 };
-use super::notes::{Head, notes_of, statements};
+use super::notes::{Head, first_in_files, notes_of, statements};
 use super::sink::DifferenceSink;
 use super::totals::{GroupTally, Summed};
 use super::view::ViewTally;
@@ -345,6 +345,7 @@ impl Tally {
             repeat,
             explain: Vec::new(),
         };
+        comparison.notes.extend(first_in_files(&comparison));
         (comparison.shows, comparison.leaves_open) = statements(&comparison);
         comparison
     }

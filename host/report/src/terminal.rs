@@ -32,7 +32,7 @@ pub fn terminal(of: &Outline, beside_page: bool) -> String {
     while let Some(Block::Notes(notes)) = all.next_if(|block| matches!(block, Block::Notes(_))) {
         notes.iter().for_each(|(note, _)| put(&mut t, &format!("note: {}", line(note)), " ", 2));
     }
-    if of.answer != Answer::Same {
+    if !matches!(of.answer, Answer::Same | Answer::Within) {
         t.push('\n');
     }
     all.for_each(|of| block(&mut t, of));
@@ -88,6 +88,8 @@ fn put(t: &mut String, text: &str, gap: &str, indent: usize) {
 
 fn line(said: &Sentence) -> String {
     said.render(|span| match span {
+        // What is empty is there, and to be seen.
+        Span::Name(theirs) | Span::Value(theirs) if theirs.is_empty() => "(empty)".to_owned(),
         Span::Name(theirs) | Span::Value(theirs) => {
             cut(&harmless(theirs), VALUE_CHARS).into_owned()
         }

@@ -231,7 +231,8 @@ pub struct LoneTotal {
 ///
 /// A record counts in the month of its event. A view has no time: of a key that differs the
 /// difference at the end counts in the month of the first event at which it parts, so only the
-/// difference of such a total is told. What is in no file is in the group without a value.
+/// difference of such a total is told. The files of two runs tell only of outcomes and emits when
+/// they part, which may be after the view did. What is in no file is in the group without a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Groups {
@@ -244,6 +245,13 @@ pub struct Groups {
     pub groups: Vec<Group>,
     /// Everything with a value beyond the bound, if there is any.
     pub others: Option<Group>,
+}
+
+impl Groups {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().chain(&self.others)
+    }
 }
 
 /// The rows (or records) in which the field has one value. A row with one value in A and another in

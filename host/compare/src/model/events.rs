@@ -5,7 +5,8 @@ use super::NamedOutcome;
 use serde::{Deserialize, Serialize};
 
 /// The first diverging events of all differing keys. A key diverges with the first of its events
-/// whose outcome (over what both versions declare) or view after it differs.
+/// whose outcome (over what both versions declare) or view after it differs; in the files of two
+/// runs with the first whose outcome or emits differ, because they hold no view after each event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Divergences {

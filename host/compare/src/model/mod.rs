@@ -218,6 +218,19 @@ pub enum ModelError {
 }
 
 impl Comparison {
+    /// The fields of which a tolerance let values pass that are not the same: of the view, then of
+    /// the emits.
+    pub fn tolerated(&self) -> impl Iterator<Item = (Place, &FieldDifference, &Tolerated)> {
+        let view = self.fields.iter().map(|field| (Place::View, field));
+        let emits = self.emits.iter().flat_map(|emit| {
+            emit.fields.iter().map(|field| (Place::Emit(emit.kind.clone()), field))
+        });
+        view.chain(emits).filter_map(|(of, field)| {
+            let tolerated = field.tolerated.as_ref()?;
+            (tolerated.values > 0).then_some((of, field, tolerated))
+        })
+    }
+
     /// The bytes of the comparison as JSON, ending in a newline.
     ///
     /// # Errors

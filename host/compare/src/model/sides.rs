@@ -225,6 +225,9 @@ pub enum NoteCode {
     Bounded,
     /// Both sides are one and the same.
     SameSides,
+    /// The first events of keys are those whose outcome or emits differ: nothing tells of the
+    /// views before them.
+    FirstInFiles,
     /// Signs that a log was read otherwise than its owner thinks.
     Misread,
     /// Anything else.

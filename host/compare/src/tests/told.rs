@@ -222,3 +222,36 @@ fn values_of_two_scales_are_one_group() {
     let groups: Vec<_> = found.groups.unwrap().groups.into_iter().map(|of| of.value).collect();
     assert_eq!(groups, [Some("1.50".to_owned())]);
 }
+
+/// The files of runs hold no view after each event, so that it may have parted before.
+#[test]
+fn of_two_runs_it_is_said_what_their_first_events_are() {
+    let told = |how: How, by: Option<&str>, first: bool| {
+        let by = by.map(str::to_owned);
+        let mut tally = Tally::new(plan(&Options { by, ..Options::default() }));
+        let row = |net| columns(&[("EUR".to_owned(), net, None, None, "gold".to_owned())]);
+        let (a, b) = (row(1), row(2));
+        let first = first.then_some(First { time: Some(month(2026, 3)), ..First::default() });
+        let facts = KeyFacts { first, ..KeyFacts::default() };
+        tally.key(b"k", Rows::all(&a), Rows::all(&b), &facts, &mut NoSink).unwrap();
+        let head = Head { how, ..head() };
+        tally.finish(head, &Words::default(), &mut |_| FirstDivergence::NotInFiles)
+    };
+    let note = |found: &Comparison| {
+        let note = found.notes.iter().find(|note| note.code == NoteCode::FirstInFiles);
+        note.map(|note| note.text.clone())
+    };
+    let open = |found: &Comparison| {
+        let whether = "whether the view of a key parted before the first event";
+        found.leaves_open.iter().any(|text| text.starts_with(whether))
+    };
+    let runs = told(How::Runs, None, true);
+    let said = note(&runs).unwrap();
+    assert!(said.contains("whose outcome or emits differ; its view may have parted"), "{said}");
+    assert!(open(&runs));
+    let months = note(&told(How::Runs, Some("month"), true)).unwrap();
+    assert!(months.contains("outcome or emits differ, and so is its month; its"), "{months}");
+    for found in [told(How::OnePass, Some("month"), true), told(How::Runs, None, false)] {
+        assert!(note(&found).is_none() && !open(&found));
+    }
+}

@@ -309,6 +309,9 @@ fn what_means_nothing_is_refused_and_forced() {
     compared all the same (--force): their jobs differ in param gold_from: 1000.00 and
     2000.00
     the param `label` is declared by A alone
+    the files of runs hold no view after each event: the first event of a key is the
+    first whose outcome or emits differ; its view may have parted before, which
+    comparing two reducers in one pass (--a, --b) tells
     "#);
 }
 

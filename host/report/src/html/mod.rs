@@ -28,7 +28,7 @@ const NOTES_OPEN: usize = 4;
 #[must_use]
 pub fn html(of: &Outline) -> String {
     let is = match of.answer {
-        Answer::Same => "same",
+        Answer::Same | Answer::Within => "same",
         Answer::Expected => "expected",
         Answer::Different => "different",
     };

@@ -63,7 +63,7 @@ pub fn markdown(of: &Outline) -> String {
 fn head(of: &Outline) -> String {
     let mut b = Bounded::new(HEAD_CHARS);
     let mark = match of.answer {
-        Answer::Same | Answer::Expected => "✅",
+        Answer::Same | Answer::Within | Answer::Expected => "✅",
         Answer::Different => "🔶",
     };
     let title = of.title.as_deref().map(|title| format!(": {}", plain(title)));

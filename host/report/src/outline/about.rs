@@ -49,7 +49,8 @@ const WORDS: [(&str, &str); 8] = [
     (
         "begins to differ",
         "with its first diverging event: the first event of a key whose outcome, or \
-         whose result after it, is not the same in both versions",
+         whose result after it, is not the same in both versions; of two runs the first whose \
+         outcome or emits differ: their files hold no result after each event",
     ),
     (
         "refused",

@@ -1,6 +1,7 @@
 //! Totals in sentences: of which money how much more or less, for how many keys it is more and for
 //! how many less; the same money told once; and what one version alone adds up.
 
+use super::first::words;
 use super::money::{is_count, none_moved, place_name, same};
 use super::sentence::sides;
 use super::span::{Sentence, counted, name, number, said};
@@ -8,7 +9,7 @@ use crate::number::{
     compare, compare_size, grouped, is_negative, is_zero, signed, size, thousands,
 };
 use retally_compare::model::{
-    Comparison, Group, Groups, How, Moved, Moves, Place, Presence, RowKey, Total, Verdict,
+    Comparison, Group, Groups, How, Moves, Place, Presence, RowKey, Total, Verdict,
 };
 use std::cmp::Ordering;
 
@@ -38,29 +39,41 @@ pub(super) fn totals(c: &Comparison) -> Vec<Sentence> {
     left.sort_by_key(|total| (is_zero(&total.difference), is_tolerated(total), is_count(total)));
     left.reverse();
     while let Some(first) = left.pop().filter(|_| said.len() < TOTALS_SAID) {
-        let agreeing: Vec<&Total> = c.totals.iter().filter(|of| agrees(c, first, of)).collect();
+        let alike = c.totals.iter().filter(|of| agrees(first, of));
+        let (agreeing, apart): (Vec<&Total>, Vec<&Total>) =
+            alike.partition(|of| agrees_in_groups(c, first, of));
         left.retain(|of| !agreeing.iter().any(|told| std::ptr::eq(*told, *of)));
         said.push(said![total_sentence(first, c), also(c, &agreeing)]);
+        // Of emits that come to the same in other groups these are told; of the view they are left.
+        let apart = apart.into_iter().filter(|of| of.of != Place::View && has_groups(c, of));
+        said.extend(apart.take(AGREEING_SAID).map(|of| total_sentence(of, c)));
     }
     said.extend(lone(c));
     said
 }
 
-/// Whether another total differs by the same amounts: in sum, and in every group by a field.
-fn agrees(c: &Comparison, first: &Total, other: &Total) -> bool {
-    let equal = |a: &Total, b: &Total| compare(&a.difference, &b.difference) == Ordering::Equal;
-    let tolerated = |of: &Total| of.tolerated.clone().filter(|sum| !is_zero(sum));
+/// Whether another total differs by the same in sum.
+fn agrees(first: &Total, other: &Total) -> bool {
     let itself = (&other.of, &other.field) == (&first.of, &first.field);
+    !itself && !is_zero(&first.difference) && equal(first, other)
+}
+
+/// Whether it does so in every group too: of a field or a month.
+fn agrees_in_groups(c: &Comparison, first: &Total, other: &Total) -> bool {
     let in_group = |group: &Group| match (same(group, first), same(group, other)) {
         (Some(a), Some(b)) => equal(a, b),
         _ => false,
     };
-    let mut groups = c.groups.iter().filter(|groups| !groups.is_month);
-    !itself
-        && !is_zero(&first.difference)
-        && equal(first, other)
-        && tolerated(first) == tolerated(other)
-        && groups.all(|of| of.groups.iter().chain(&of.others).all(in_group))
+    c.groups.iter().flat_map(Groups::all).all(in_group)
+}
+
+fn equal(a: &Total, b: &Total) -> bool {
+    let tolerated = |of: &Total| of.tolerated.clone().filter(|sum| !is_zero(sum));
+    compare(&a.difference, &b.difference) == Ordering::Equal && tolerated(a) == tolerated(b)
+}
+
+fn has_groups(c: &Comparison, total: &Total) -> bool {
+    c.groups.iter().flat_map(Groups::all).any(|group| same(group, total).is_some())
 }
 
 fn also(c: &Comparison, agreeing: &[&Total]) -> Sentence {
@@ -70,8 +83,7 @@ fn also(c: &Comparison, agreeing: &[&Total]) -> Sentence {
     let all = agreeing.len();
     let names = agreeing.iter().map(|total| place_name(&total.of, &total.field));
     let said = said![" ", Sentence::listed(names, AGREEING_SAID)];
-    let by = c.groups.as_ref().filter(|groups| !groups.is_month);
-    let each = by.map(|groups| said![" in each ", name(&groups.by)]);
+    let each = c.groups.as_ref().map(|groups| said![" in each ", name(&groups.by)]);
     said![said, if all == 1 { " differs" } else { " differ" }, " by the same", each, "."]
 }
 
@@ -106,12 +118,12 @@ fn differs(c: &Comparison, field: &str) -> bool {
 }
 
 fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
-    if let Some(said) = c.groups.as_ref().and_then(|groups| group_sentence(total, groups)) {
+    if let Some(said) = c.groups.as_ref().and_then(|groups| group_sentence(total, c, groups)) {
         return said;
     }
     let field = name(&total.field);
     if is_zero(&total.difference) {
-        let moved = moved(&total.moved, "").map(|moved| said![": ", moved]);
+        let moved = moved(total, "").map(|moved| said![": ", moved]);
         let within = within(total).map(|within| said![", ", within]);
         return said![field, " differs, and the differences add up to zero", within, moved, "."];
     }
@@ -134,7 +146,7 @@ fn total_sentence(total: &Total, c: &Comparison) -> Sentence {
     };
     let way = direction(&total.difference);
     let within = within(total).map(|within| said![", ", within]);
-    let moved = moved(&total.moved, "for ").map(|moved| said!["; ", moved]);
+    let moved = moved(total, "for ").map(|moved| said!["; ", moved]);
     let by = number(size(&total.difference));
     said![field, known, " is ", way, by, over, sides, within, moved, "."]
 }
@@ -154,17 +166,19 @@ fn within(total: &Total) -> Option<Sentence> {
     })
 }
 
-/// For how many keys it is higher and for how many lower, and by how much; `alone` stands in front
-/// of how many there are where all are of one direction.
-fn moved(of: &Moved, alone: &str) -> Option<Sentence> {
+/// For how many keys, or records, it is higher and for how many lower, and by how much; `alone`
+/// stands in front of how many there are where all are of one direction.
+fn moved(total: &Total, alone: &str) -> Option<Sentence> {
+    let (of, is_view) = (&total.moved, total.of == Place::View);
+    let [one, many] = if is_view { ["key", "keys"] } else { ["record", "records"] };
     let told = |moves: &Moves, word: &str| {
-        let (keys, sum) = (counted(moves.count, "key", "keys"), number(size(&moves.sum)));
+        let (keys, sum) = (counted(moves.count, one, many), number(size(&moves.sum)));
         said![word, " for ", keys, " by ", sum]
     };
     match (of.higher.count, of.lower.count) {
         (0, 0) => None,
         (0, count) | (count, 0) => {
-            (!alone.is_empty()).then(|| said![alone, counted(count, "key", "keys")])
+            (!alone.is_empty()).then(|| said![alone, counted(count, one, many)])
         }
         _ => Some(said![told(&of.lower, "lower"), ", ", told(&of.higher, "higher")]),
     }
@@ -175,7 +189,7 @@ fn direction(difference: &str) -> &'static str {
 }
 
 /// Per group, because a sum over all of them may add what does not belong together.
-fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
+fn group_sentence(total: &Total, c: &Comparison, groups: &Groups) -> Option<Sentence> {
     let all = groups.groups.iter();
     let all = all.filter_map(|group| Some((group.value.as_ref(), same(group, total)?)));
     let mut all: Vec<(Option<&String>, &Total)> = all.collect();
@@ -185,7 +199,7 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
     all.retain(|(_, total)| !is_zero(&total.difference));
     // A stable sort: equals stay in the order of their values.
     all.sort_by(|a, b| compare_size(&b.1.difference, &a.1.difference));
-    let (mut said, by) = (said![name(&total.field)], name(&groups.by));
+    let (mut said, by) = (said![place_name(&total.of, &total.field)], name(&groups.by));
     if all.is_empty() && groups.others.is_none() {
         let zero = " differs, and the differences add up to zero in every ";
         return Some(said![said, zero, by, "."]);
@@ -206,12 +220,13 @@ fn group_sentence(total: &Total, groups: &Groups) -> Option<Sentence> {
         };
         let within = within(total).map(|within| said![" (", within, ")"]);
         let moved =
-            moved(&total.moved, "").map(|moved| said![within.clone(), " (", moved, ")"]).or(within);
+            moved(total, "").map(|moved| said![within.clone(), " (", moved, ")"]).or(within);
         said = said![said, goes_on, number(size(&total.difference)), place, value, moved];
     }
     let more = match all.len().saturating_sub(GROUPS_SAID) {
         0 => String::new(),
         more => format!(", and differs for {} more", grouped(more as u64)),
     };
-    Some(said![said, more, "."])
+    let is_dated = groups.is_month && total.of == Place::View;
+    Some(said![said, more, if is_dated { words(c).by_month } else { "" }, "."])
 }

@@ -2,6 +2,7 @@
 //! with what became of it, what was emitted for it and the result after it, on both sides.
 
 use super::block::{Block, Brief, Table, head, left, right};
+use super::first::words;
 use super::sentence::{names, shown, sides};
 use super::span::{Difference, Sentence, Span, missing, name, optional, said};
 use crate::number::grouped;
@@ -31,7 +32,7 @@ pub(super) fn fold(c: &Comparison, key: &KeyDifference) -> Block {
     let mut blocks = vec![Block::Table(table)];
     match &key.first {
         FirstDivergence::Event(first) => {
-            title = said!["Since ", place(first)];
+            title = said![words(c).title, place(first)];
             blocks.push(Block::Table(event(c, first)));
             let command = (c.how != How::Known).then(|| shell::explain(c, &key.key, Some(first)));
             blocks.push(Block::Commands(command.into_iter().collect()));
@@ -75,7 +76,7 @@ pub(super) fn brief(c: &Comparison, key: &KeyDifference) -> Brief {
         let id = event.event_id.as_ref().map(|id| said![" ", name(id)]);
         let time = event.time.as_ref().map(|time| format!(", {time}"));
         let offset = format!(":{}", event.offset);
-        said!["since event", id, " at ", name(&event.partition), offset, time]
+        said![words(c).since, id, " at ", name(&event.partition), offset, time]
     });
     let entries = key.rows.iter().take(LINE_ROWS_MAX).flat_map(|row| {
         let [a, b] = names(c);
@@ -135,7 +136,7 @@ fn event(c: &Comparison, event: &FirstEvent) -> Table {
         rows.push(vec!["Result after it".into(), view(a, b), view(b, a)]);
     }
     let time = event.time.as_ref().map(|time| format!(", {time}"));
-    let caption = said!["The event with which it begins to differ: ", place(event), time];
+    let caption = said![words(c).caption, place(event), time];
     let [a, b] = sides(c).map(left);
     Table::new(caption, [head(""), a, b], rows, (usize::MAX, "lines"))
 }

@@ -3,6 +3,7 @@
 //! event. Sorted by ranks that are computed here, exactly; the page's script only reorders.
 
 use super::block::{Block, Column, Key, Keys, Sort, Table, head, left, more, right};
+use super::first::words;
 use super::sentence::{sides, with_unit};
 use super::span::{Class, Difference, Sentence, Span, missing, name, optional, said};
 use super::{COMMENT, PAGE, Section, TERMINAL, detail};
@@ -63,15 +64,8 @@ pub(super) fn explain(c: &Comparison) -> Option<String> {
 
 fn in_comment(c: &Comparison, chosen: &[&KeyDifference], to: &mut Section) {
     let [a, b] = sides(c).map(right);
-    let columns = [
-        head("Key"),
-        left("Row"),
-        left("Field"),
-        a,
-        b,
-        right("Difference"),
-        left("First diverging event"),
-    ];
+    let columns =
+        [head("Key"), left("Row"), left("Field"), a, b, right("Difference"), left(words(c).column)];
     let rows = chosen.iter().take(COMMENT_KEYS_MAX).flat_map(|key| {
         let event = match &key.first {
             FirstDivergence::Event(event) => {
@@ -119,14 +113,14 @@ fn on_page(c: &Comparison, chosen: &[&KeyDifference]) -> Keys {
     });
     Keys {
         status: format!("{} keys, {by}", grouped(chosen.len() as u64)),
-        sorts: sorts(&numbers),
+        sorts: sorts(c, &numbers),
         keys: lines.iter().zip(ranks).map(key).collect(),
         all: c.worst.of,
     }
 }
 
 /// The ways to sort, by the ranks that [`ranks`] makes.
-fn sorts(numbers: &[&FieldDifference]) -> Vec<Sort> {
+fn sorts(c: &Comparison, numbers: &[&FieldDifference]) -> Vec<Sort> {
     let sort = |name: &str, column: Column, ranks: &[usize], modes| Sort {
         name: name.to_owned(),
         column,
@@ -140,7 +134,7 @@ fn sorts(numbers: &[&FieldDifference]) -> Vec<Sort> {
         sort(of, right(name(of)), &[size, value, value], "size up down")
     }));
     sorts.push(sort("", left("Other changes"), &[], ""));
-    let begins = left("Begins to differ (UTC)");
+    let begins = left(words(c).time);
     sorts.push(sort("@time", begins, &[1 + 2 * numbers.len()], "up down"));
     sorts
 }

@@ -6,9 +6,11 @@
 //! ```text
 //! span.rs, block.rs      what sentences and what sections are made of
 //! sentence.rs, known.rs  the answer and what goes with it
+//! tolerance.rs           what a tolerance let pass
 //! summary.rs             notes, counts
 //! balance.rs, money.rs   totals: in sentences, in tables, per group or month
 //! why.rs, time.rs        what the changed keys have in common, since when
+//! first.rs               what the event is called with which a key begins to differ
 //! fields.rs, spread.rs   field by field, distributions
 //! events.rs              emits, outcomes, refusals, violations
 //! keys.rs, detail.rs     the keys that differ most; one of them, unfolded
@@ -22,6 +24,7 @@ mod block;
 mod detail;
 mod events;
 mod fields;
+mod first;
 mod keys;
 mod known;
 mod money;
@@ -31,6 +34,7 @@ mod span;
 mod spread;
 mod summary;
 mod time;
+mod tolerance;
 mod why;
 
 pub(crate) use block::{Block, Brief, Column, Keys, List, Plot, Stands, Table, Tables, Tile};
@@ -64,6 +68,8 @@ pub(crate) const SHEETS: Readers = &[Reader::Comment, Reader::Page];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Same,
+    /// Nothing differs by more than a tolerance, and something by less.
+    Within,
     Expected,
     Different,
 }
@@ -71,6 +77,7 @@ pub(crate) enum Answer {
 impl Answer {
     fn of(c: &Comparison) -> Self {
         match (c.verdict, &c.gate) {
+            (Verdict::Same, _) if c.tolerated().next().is_some() => Self::Within,
             (Verdict::Same, _) => Self::Same,
             (_, Some(gate)) if gate.holds && gate.unexpected == 0 => Self::Expected,
             (Verdict::Different, _) => Self::Different,
@@ -81,6 +88,7 @@ impl Answer {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Same => "Same",
+            Self::Within => "Same within the tolerance",
             Self::Expected => "As expected",
             Self::Different => "Different",
         }

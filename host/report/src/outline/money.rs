@@ -3,6 +3,7 @@
 //! group, the largest difference first, so that what changed is never behind what did not.
 
 use super::block::{Block, Column, Table, Tables, head, left, more, right};
+use super::first::words;
 use super::sentence::sides;
 use super::span::{Difference, Sentence, Span, count, missing, name, optional, said};
 use super::{ALL, PAGE, Readers, SHEETS, Section};
@@ -22,7 +23,7 @@ const TOTALS_MAX: usize = 1_000;
 /// What a month means.
 const MONTHS: &str = "Months are those of event time, in UTC. A record counts in the month of its \
                       event. A result has no time of its own: of each key the difference at the \
-                      end counts in the month in which the key begins to differ.";
+                      end counts in the month ";
 
 pub(super) fn totals(c: &Comparison, to: &mut Section) {
     let readers: Readers = if c.verdict == Verdict::Same { PAGE } else { SHEETS };
@@ -41,9 +42,11 @@ pub(super) fn totals(c: &Comparison, to: &mut Section) {
         && let Some(first) = fields.first()
     {
         let each = Sentence::joined(fields.iter().map(|field| name(field).into()), ", ");
-        let further = match c.groups.is_some() {
-            true => said!["each group stands below."],
-            false => said![name(shell_flag("--by", first)), " tells them apart."],
+        let by = c.groups.as_ref().filter(|by| !by.is_month && fields.contains(&by.by));
+        let further = match by {
+            Some(by) if none_moved(by) => said!["by ", name(&by.by), " none differs."],
+            Some(by) => said!["by ", name(&by.by), " those that differ stand below."],
+            None => said![name(shell_flag("--by", first)), " tells them apart."],
         };
         let mean = ", which mean nothing if units differ: ";
         to.put(readers, Block::Lead(said!["Sums over every ", each, mean, further]));
@@ -133,7 +136,7 @@ pub(super) fn groups(c: &Comparison, to: &mut Section) {
         return to.put(SHEETS, Block::Lead(said!["By ", by, " no total differs."]));
     }
     if groups.is_month {
-        to.put(SHEETS, Block::Lead(MONTHS.into()));
+        to.put(SHEETS, Block::Lead(said![MONTHS, words(c).month]));
     }
     let part = |moved: &Moved<'_>| {
         let own = moved.groups.iter().take(GROUPS_MAX);

@@ -1,5 +1,6 @@
 //! What a comparison came to, in sentences: the same for every reader.
 
+use super::first::words;
 use super::span::{Sentence, Span, counted, name, number, said};
 use super::time::{moment, told};
 use crate::number::{grouped, percent, signed, thousands, times, trimmed};
@@ -38,11 +39,12 @@ pub(super) fn verdict(c: &Comparison) -> Sentence {
     if c.verdict == Verdict::Same {
         let agree = match c.how {
             How::Known => said![a, " agrees with ", b],
+            _ if c.tolerated().next().is_some() => said![b, " agrees with ", a],
             _ => said![b, " gives the same results as ", a],
         };
         let all = said![counted(all, "key", "keys")];
         let by = if c.read.by_digest { ", by their digests." } else { "." };
-        return nothing_differs(agree, all.with(by));
+        return nothing_differs(c, agree, all.with(by));
     }
     if differ == 0 {
         let all = said![" for all ", counted(all, "key", "keys")];
@@ -68,15 +70,17 @@ fn of_records(c: &Comparison, a: Sentence, b: Sentence) -> Sentence {
     let all = own().map(|(sets, _)| sets.all()).sum();
     let differ: u64 = own().map(|(sets, doubled)| sets.differing() + doubled).sum();
     if differ == 0 {
-        return nothing_differs(said![a, " agrees with ", b], counted(all, "record.", "records."));
+        let all = counted(all, "record.", "records.");
+        return nothing_differs(c, said![a, " agrees with ", b], all);
     }
     let are = if differ == 1 { " differs or is doubled." } else { " differ or are doubled." };
     let all = counted(all, "record", "records");
     said![a, " does not agree with ", b, ": of ", all, " ", number(grouped(differ)), are]
 }
 
-fn nothing_differs(agree: Sentence, all: Sentence) -> Sentence {
-    said!["Nothing that was compared differs: ", agree, " for all ", all]
+fn nothing_differs(c: &Comparison, agree: Sentence, all: Sentence) -> Sentence {
+    let more = c.tolerated().next().map(|_| said![" by more than a tolerance allows"]);
+    said!["Nothing that was compared differs", more, ": ", agree, " for all ", all]
 }
 
 /// What differs although the results at the end do not.
@@ -133,13 +137,12 @@ fn since(c: &Comparison) -> Option<Sentence> {
     let (first, last, step) = (d.over_time.first()?, d.over_time.last()?, d.step?);
     let [first, last] = [first, last].map(|bucket| number(moment(&bucket.from, step)));
     let (_, on, _) = told(step);
-    Some(match first == last {
-        true => said![format!("By event time all differences begin {on}"), first, "."],
-        false => {
-            let begins = format!("By event time the first difference begins {on}");
-            said![begins, first, format!(", the last {on}"), last, "."]
-        }
-    })
+    let words = words(c);
+    let (begins, last) = match first == last {
+        true => (words.all, said![]),
+        false => (words.first, said![format!(", the last {on}"), last]),
+    };
+    Some(said![format!("By event time {begins} {on}"), first, last, words.before, "."])
 }
 
 /// The findings that explain something: a share of the changed keys that is held against nothing,
@@ -192,6 +195,7 @@ fn condition(c: &Comparison, condition: &Condition) -> Sentence {
         How::OnePass => "had, up to where they parted, an event ",
         How::Runs | How::Known => "had an event ",
     };
+    let begin = words(c).begin;
     match condition {
         Condition::HadInput { input } => said![had, "of type ", name(input)],
         Condition::HadOutcome { outcome } => {
@@ -202,15 +206,15 @@ fn condition(c: &Comparison, condition: &Condition) -> Sentence {
         }
         Condition::FieldIs { field, value: None } => said!["have a row without ", name(field)],
         Condition::FirstInput { input } => {
-            said!["begin to differ with an event of type ", name(input)]
+            said![begin, " with an event of type ", name(input)]
         }
         Condition::FirstChange { a, b } => {
             let [a, b] = [a, b].map(|outcome| name(outcome.to_string()));
-            said!["begin to differ with an event that was ", a, " and is ", b]
+            said![begin, " with an event that was ", a, " and is ", b]
         }
         Condition::FirstFrom { time } => {
             let day = time.strip_suffix("T00:00:00Z").unwrap_or(time);
-            said!["begin to differ on or after ", number(day)]
+            said![begin, " on or after ", number(day)]
         }
     }
 }

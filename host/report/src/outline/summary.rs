@@ -6,6 +6,7 @@ use super::block::{Block, Brief, Tile};
 use super::known::accuracy;
 use super::sentence::{changes, finding, findings, has_view, names, why};
 use super::span::{Class, Sentence, prose, said};
+use super::tolerance::tolerated;
 use super::{ALL, COMMENT, PAGE, Reader, Readers, SHEETS, Section, TERMINAL};
 use crate::number::{grouped, percent};
 use retally_compare::model::{CodeCount, Comparison, How, Note, NoteCode, Sets, Verdict};
@@ -16,7 +17,7 @@ const FINDINGS_MAX: [usize; 2] = [2, 7];
 pub(super) fn summary(c: &Comparison) -> Vec<(Readers, Sentence)> {
     let for_all = |said: Vec<Sentence>| said.into_iter().map(|said| (ALL, said));
     let mut said: Vec<(Readers, Sentence)> =
-        for_all(accuracy(c)).chain(for_all(totals(c))).collect();
+        for_all(accuracy(c)).chain(for_all(totals(c))).chain(for_all(tolerated(c))).collect();
     // On a terminal how values change stands with their fields.
     said.extend(changes(c).into_iter().map(|said| (SHEETS, said)));
     said.extend(for_all(why(c)));

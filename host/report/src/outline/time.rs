@@ -2,6 +2,7 @@
 //! difference at the end is counted when the key begins to differ.
 
 use super::block::{Bar, Plot};
+use super::first::words;
 use super::span::{Class, Difference, Span, name, said};
 use crate::number::{approximate, grouped, is_zero};
 use retally_compare::model::{Comparison, Divergences, TimeBucket, TimeStep};
@@ -29,10 +30,10 @@ pub(super) fn plots(c: &Comparison) -> Vec<Plot> {
         value: bucket.keys as f64,
         title: format!("{}: {} keys", moment(&bucket.from, axis.step), grouped(bucket.keys)).into(),
     };
-    let (each, ..) = told(axis.step);
+    let ((each, ..), keys) = (told(axis.step), words(c).keys);
     let first = Plot {
-        caption: format!("Keys that begin to differ, per {each} of event time").into(),
-        label: "Keys that begin to differ, over event time".to_owned(),
+        caption: format!("{keys}, per {each} of event time").into(),
+        label: format!("{keys}, over event time"),
         bars: d.over_time.iter().zip(&axis.at).map(bar).collect(),
         ticks: axis.ticks(),
         ..Plot::default()

@@ -1,6 +1,7 @@
 //! Where the differences come from: what the changed keys have in common, and since when.
 
 use super::block::{Block, Table, head, right};
+use super::first::words;
 use super::sentence::{counts_on_the_way, finding, is_few_of_all};
 use super::span::{Class, Sentence, Span, count, number, optional, prose, said};
 use super::{PAGE, Section, time};
@@ -19,10 +20,7 @@ pub(super) fn why(c: &Comparison, to: &mut Section) {
     to.put(PAGE, Block::Findings(findings.map(|of| one(c, of)).collect()));
     let plots = time::plots(c);
     if !plots.is_empty() {
-        let lead = " A key begins to differ with the first of its events whose outcome, or whose \
-                    result after it, is not the same. Each key's difference at the end is counted \
-                    there.";
-        to.put(PAGE, Block::Lead(said![number("Since when."), lead]));
+        to.put(PAGE, Block::Lead(said![number("Since when."), words(c).counted]));
         to.put(PAGE, Block::Plots(plots));
     }
     inputs(c, to);

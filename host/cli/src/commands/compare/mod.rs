@@ -44,7 +44,7 @@ pub(crate) struct Args {
     style: StyleArgs,
     /// Totals for each value of this field, or for each `month` of event time, where no field is
     /// called so: of emits that of the event, of a key's result the one in which the key begins to
-    /// differ.
+    /// differ (of two runs: in its outcomes or emits).
     #[arg(long, value_name = "FIELD")]
     by: Option<String>,
     /// How far apart values of a float or decimal field may be and count as equal: `ratio=1e-9`,
