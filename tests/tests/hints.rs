@@ -128,14 +128,14 @@ fn a_comparison_of_some_keys_can_be_repeated_whatever_they_are() -> Result<()> {
 #[test]
 fn two_runs_name_the_files_of_their_reducers_where_they_lie() -> Result<()> {
     let project = project("acct-1")?;
-    for (name, file) in [("orders", "v1/orders.wasm"), ("orders-v2", "v2/orders.wasm")] {
-        project.write(file, std::fs::read(reducer(name))?)?;
-        let flags = ["--job", "my job.toml", "--out", &file[..2], "--reducer", file];
-        project.replay(&flags)?;
+    for (name, out) in [("orders", "v1"), ("orders-v2", "v2")] {
+        let file = format!("bin/{out}/orders.wasm");
+        project.write(&file, std::fs::read(reducer(name))?)?;
+        project.replay(&["--job", "my job.toml", "--out", out, "--reducer", &file])?;
     }
     let found = compare(&project, &["v1", "v2"])?;
     let explain = hints(&found).into_iter().next().context("no command")?;
-    ensure!(explain.contains("--a v1/orders.wasm --b v2/orders.wasm"), "{explain}");
+    ensure!(explain.contains("--a bin/v1/orders.wasm --b bin/v2/orders.wasm"), "{explain}");
     let told = paste(&project, &explain)?;
     ensure!(told.stdout.contains("they part at a b's:1:1"), "{explain}: {told:?}");
     // Where they lie on a machine is told by no report, and no other file is named in their place.
