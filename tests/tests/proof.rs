@@ -114,6 +114,23 @@ fn a_signature_covers_every_byte_of_a_run() -> Result<()> {
     assert_eq!(other.code, 1);
     ensure!(other.stdout.contains("is of another key"), "{}", other.stdout);
 
+    // Nobody's signature is lost without a word; one's own is made again.
+    let kept = std::fs::read(project.path("run/manifest.json.sig"))?;
+    let again = |key: &str, more: &[&str]| {
+        project.run(&[&["results", "sign", "run", "--key", key], more].concat())
+    };
+    let refused = again("bob", &[])?;
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    ensure!(refused.stderr.contains("is of another key: SHA256:"), "{}", refused.stderr);
+    ensure!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(project.path("run/manifest.json.sig"))?, kept);
+    let replaced = again("bob", &["--replace"])?;
+    ensure!(replaced.stdout.contains("which is of another key"), "{}", replaced.stdout);
+    assert_eq!((replaced.code, check("bob.pub")?.code), (0, 0), "{}", replaced.stderr);
+    assert_eq!(again("mia", &["--replace"])?.code, 0);
+    assert_eq!(again("mia", &[])?.code, 0);
+    assert_eq!(std::fs::read(project.path("run/manifest.json.sig"))?, kept);
+
     // OpenSSH verifies it, and makes the same.
     openssh_verifies(&project)?;
     std::fs::remove_file(project.path("run/manifest.json.sig"))?;

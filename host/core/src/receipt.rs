@@ -62,6 +62,9 @@ pub enum Took {
 pub enum Growth {
     /// Nothing: such an object is only ever written anew.
     None,
+    /// Nothing: it is compressed, and its last line has no line end, or nobody read up to there. So
+    /// what is added may go on in the middle of an event that was taken.
+    OpenEnd,
     /// What begins with a line end: the last line that was taken has none.
     LineEnd,
     /// Anything.
@@ -113,6 +116,9 @@ pub struct Fit {
     pub news: News,
     /// The receipts, by their places, of what is as it was, or has grown.
     pub kept: Vec<usize>,
+    /// How many of the changes are none of the log: what a run with a limit left of an object that
+    /// comes before others.
+    pub by_limit: usize,
     /// Of these, objects of which nothing is new.
     pub untouched: u64,
     /// How closely it was looked at.
@@ -153,13 +159,21 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         changes: Vec::new(),
         news: News::default(),
         kept: Vec::new(),
+        by_limit: 0,
         untouched: 0,
         checked: Checked::EveryByte,
     };
     for (place, receipt) in receipts.iter().enumerate() {
         let object = is_there.get(receipt.partition.as_str()).copied();
-        match difference(receipt, object).or_else(|| before(receipt, object?, last)) {
-            Some(what) => fit.changes.push(change(receipt, what)),
+        let differs = difference(receipt, object);
+        // Where partitions come one after another, all of one is read before the next, but for a
+        // limit.
+        let by_limit = differs.is_none() && receipt.took != Took::Whole;
+        match differs.or_else(|| before(receipt, object?, last)) {
+            Some(what) => {
+                fit.by_limit += usize::from(by_limit);
+                fit.changes.push(change(receipt, what));
+            }
             None => {
                 let is_all = object.is_some_and(|object| object.bytes == receipt.bytes);
                 fit.untouched += u64::from(is_all && receipt.took == Took::Whole);
@@ -204,10 +218,20 @@ fn difference(receipt: &Receipt, object: Option<&Present>) -> Option<String> {
              to it counts from offset {next} on, whatever its line"
         ));
     }
-    if object.bytes > taken && receipt.growth == Growth::None {
-        let now = object.bytes;
+    let now = object.bytes;
+    if now > taken && receipt.growth == Growth::None {
         return Some(format!(
             "has {now} bytes, {taken} before, and may not grow: it was rewritten"
+        ));
+    }
+    if now > taken && receipt.growth == Growth::OpenEnd {
+        let why = match receipt.took {
+            Took::Whole => "its last line had no line end",
+            Took::UpTo | Took::Some => "nobody read up to its end",
+        };
+        return Some(format!(
+            "has {now} bytes, {taken} before: it is compressed, and {why}, so that what was added \
+             may belong to an event that was taken"
         ));
     }
     let Seen { edges, xxh3_128, behind } = &object.seen;
@@ -388,6 +412,7 @@ mod tests {
             (Growth::LineEnd, "\r\n", true),
             (Growth::LineEnd, "\r{", false),
             (Growth::None, "\n", false),
+            (Growth::OpenEnd, "\n", false),
         ] {
             let taken = Receipt { growth, ..receipt("a", 100) };
             let mut present = Present { bytes: 120, ..same(&taken) };
@@ -397,6 +422,19 @@ mod tests {
             let fit = fit(Order::Log, &[], from_ref(&taken), from_ref(&present));
             assert_eq!(fit.news, News { objects: 0, grown: 1, bytes: 20 });
             assert_eq!(fit.untouched, 0);
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_and_ends_in_the_middle_of_a_line_was_not_rewritten() {
+        for (took, why) in [
+            (Took::Whole, "and its last line had no line end, so that"),
+            (Took::Some, "and nobody read up to its end, so that"),
+        ] {
+            let taken = Receipt { growth: Growth::OpenEnd, took, ..receipt("a", 100) };
+            let present = Present { bytes: 120, ..same(&taken) };
+            let told = changes(Order::Log, from_ref(&taken), from_ref(&present)).concat();
+            assert!(told.contains(why) && !told.contains("rewritten"), "{told}");
         }
     }
 
@@ -421,6 +459,7 @@ mod tests {
             present[grown].bytes += 1;
             assert!(changes(Order::Log, &receipts, &present).is_empty());
             assert_eq!(changes(Order::Path, &receipts, &present).is_empty(), fits);
+            assert_eq!(fit(Order::Path, &[], &receipts, &present).by_limit, 0);
         }
         // A part of each, as with a limit, is no beginning of the whole.
         for took in [Took::UpTo, Took::Some] {
@@ -430,6 +469,8 @@ mod tests {
             assert_eq!(changes(Order::Path, &part, &standing).len(), 1);
             let news = fit(Order::Log, &[], &part, &standing).news;
             assert_eq!(news.grown, 1);
+            // It is no change of the log.
+            assert_eq!(fit(Order::Path, &[], &part, &standing).by_limit, 1);
         }
     }
 

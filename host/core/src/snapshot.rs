@@ -133,7 +133,9 @@ impl Binding {
     pub fn difference(&self, needed: &Self, reached: &[Position]) -> Option<Difference> {
         let of_reducer = self.reducer.difference(&needed.reducer);
         of_reducer
-            .or_else(|| self.settings.difference(&needed.settings.clone().up_to(reached)))
+            .or_else(|| {
+                settings_difference(&self.settings, &needed.settings.clone().up_to(reached))
+            })
             .or_else(|| self.reads_difference(needed))
     }
 
@@ -145,6 +147,11 @@ impl Binding {
         let show = |own: &Self| own.reads.get(name).map_or("not set", String::as_str).to_owned();
         Some(Difference { what: name.clone(), held: show(self), needed: show(needed) })
     }
+}
+
+/// What decides a result, and what the ledger says of events that nobody looks at again.
+fn settings_difference(held: &Settings, needed: &Settings) -> Option<Difference> {
+    held.difference(needed).or_else(|| held.unchecked_entry(needed))
 }
 
 /// What a run needs of a snapshot to go on from it.
@@ -179,7 +186,8 @@ impl Needed<'_> {
         let settings = |own: &Settings, other: &Settings| own.clone().with_params_of(other);
         let settings_held = settings(&held.settings, &needed.settings);
         let settings_needed = settings(&needed.settings, &held.settings).up_to(reached);
-        settings_held.difference(&settings_needed).or_else(|| held.reads_difference(needed))
+        settings_difference(&settings_held, &settings_needed)
+            .or_else(|| held.reads_difference(needed))
     }
 
     /// Whether states have to be turned into others: another version made them.

@@ -135,6 +135,26 @@ pub(super) fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
     buffer.extend_from_slice(bytes);
 }
 
+/// What stands behind bytes with their length in front; none: it ends in the middle of them.
+pub(super) fn behind_bytes(from: &[u8]) -> Option<&[u8]> {
+    let (length, behind) = from.split_first_chunk()?;
+    behind.get(u32::from_le_bytes(*length) as usize..)
+}
+
+/// What stands behind a value of a kind or its absence; none: it is no such value.
+pub(super) fn behind_value(kind: Kind, from: &[u8]) -> Option<&[u8]> {
+    let (&stands, behind) = from.split_first()?;
+    match kind {
+        _ if stands == 0 => Some(behind),
+        _ if stands != kind_byte(kind) => None,
+        Kind::Boolean => behind.get(1..),
+        Kind::Integer | Kind::Float | Kind::Timestamp => behind.get(8..),
+        Kind::Decimal { scale } => behind.strip_prefix(&[scale])?.get(8..),
+        Kind::Date => behind.get(4..),
+        Kind::Text | Kind::Bytes | Kind::Json => behind_bytes(behind),
+    }
+}
+
 /// Appends a typed value or its absence.
 #[inline]
 pub(super) fn put_value(buffer: &mut Vec<u8>, scale: u8, value: Option<Value<'_>>) {

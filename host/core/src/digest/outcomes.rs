@@ -7,7 +7,7 @@
 //! An event that is filtered leaves no record and counts for nothing, so neither batches nor gaps
 //! nor subsets move a leaf.
 
-use super::records::{BlockError, OutcomeShape, write};
+use super::records::{BlockError, OutcomeShape, count, write};
 use super::tree::{LEAF, Tree};
 use super::{Hash, PartitionCount, outcomes_digest};
 use crate::limits::OUTCOME_LEAF_EVENTS;
@@ -63,6 +63,13 @@ struct Growth {
     tree: Tree,
     /// [`LEAF`], then the records of the open leaf.
     open: Vec<u8>,
+}
+
+impl History {
+    /// Whether its open leaf holds as many records of `shape` as its number of events leaves.
+    pub fn is_counted(&self, shape: &OutcomeShape) -> bool {
+        count(shape, &self.open) == Some(self.events % OUTCOME_LEAF_EVENTS)
+    }
 }
 
 impl Outcomes {

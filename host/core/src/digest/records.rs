@@ -11,7 +11,7 @@
 //!
 //! No key, id, offset or free text is in a record.
 
-use super::canonical::{put_bytes, put_value};
+use super::canonical::{behind_bytes, behind_value, put_bytes, put_value};
 use crate::log::PartitionIndex;
 use crate::reduce::{Block, EmitRows, Outcome};
 use crate::schema::{Description, EmitKind, Spans};
@@ -70,6 +70,26 @@ pub struct Records {
     pub offsets: Vec<u64>,
     /// The records.
     pub records: Spans,
+}
+
+/// How many records stand in `bytes`, one behind the other; none: these are no records of `shape`.
+pub(super) fn count(shape: &OutcomeShape, bytes: &[u8]) -> Option<u64> {
+    let (mut rest, mut records, mut is_applied) = (bytes, 0, false);
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = match first {
+            EMIT if is_applied => {
+                let (&number, values) = behind.split_first()?;
+                let fields = &shape.emits.get(usize::from(number))?.fields;
+                fields.iter().try_fold(values, |values, field| behind_value(field.kind, values))?
+            }
+            REJECTED | TRAPPED | MALFORMED => behind_bytes(behind)?,
+            APPLIED | DUPLICATE | CONFLICT | IGNORED | QUARANTINED => behind,
+            _ => return None,
+        };
+        is_applied = matches!(first, APPLIED | EMIT);
+        records += u64::from(first != EMIT);
+    }
+    Some(records)
 }
 
 /// Hands a record of every event of `block` that is not filtered to `put`: partition, offset,

@@ -370,6 +370,22 @@ fn a_history_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn an_open_leaf_holds_as_many_records_as_its_events_leave() {
+    for history in pinned_outcomes().save() {
+        assert!(history.is_counted(&shape()), "{}", history.partition);
+        let other = |change: &dyn Fn(&mut History)| {
+            let mut other = history.clone();
+            change(&mut other);
+            !other.is_counted(&shape())
+        };
+        assert!(other(&|of| of.events += 1));
+        assert!(other(&|of| of.open.push(1)), "one more was applied");
+        assert!(other(&|of| of.open.push(9)), "no such record");
+        assert!(other(&|of| of.open.insert(0, 16)), "an emit of no event");
+    }
+}
+
+#[test]
 fn a_partition_that_is_not_read_again_keeps_its_events() {
     let histories = pinned_outcomes().save();
     let trees = Outcomes::restore(shape(), &names(&["p9", "p1"]), histories).unwrap();

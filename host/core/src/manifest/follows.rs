@@ -1,10 +1,12 @@
 //! What must hold inside a manifest beside its digests: values that stand there twice, marks that
 //! follow from the settings, settings that forbid what was counted.
 
-use super::{Checked, Counts, FromSnapshot, Input, Manifest, Marks, Settings};
+use super::{Checked, Counts, Entry, FromSnapshot, Hole, Input, Manifest, Marks, Settings};
 use crate::dedup::Window;
+use crate::digest::PartitionCount;
 use crate::log::Position;
 use crate::reduce::OnConflict;
+use std::collections::BTreeSet;
 
 impl Marks {
     /// What follows from the settings and from where the run began. Whoever goes on from a snapshot
@@ -25,9 +27,12 @@ impl Marks {
 pub(super) fn unfit(manifest: &Manifest) -> Option<String> {
     marks(manifest)
         .or_else(|| history(manifest))
+        .or_else(|| holes(manifest.from_snapshot.as_ref()?))
+        .or_else(|| settings(&manifest.job.settings))
         .or_else(|| partitions(manifest))
         .or_else(|| input(&manifest.input))
         .or_else(|| taken(manifest))
+        .or_else(|| beyond_limit(manifest))
         .or_else(|| forbidden(&manifest.counts, &manifest.job.settings))
         .or_else(|| files(manifest))
         .or_else(|| snapshot(manifest))
@@ -64,6 +69,30 @@ fn history(manifest: &Manifest) -> Option<String> {
         return Some("places of the snapshot that are out of order".into());
     }
     None
+}
+
+/// What no finished run has lies before the snapshot, in order and each once.
+fn holes(from: &FromSnapshot) -> Option<String> {
+    let is_held = |hole: &Hole| {
+        let own = from.next.iter().find(|next| next.partition == hole.partition);
+        hole.from < hole.to && own.is_some_and(|next| hole.to <= next.offset)
+    };
+    let apart = |a: &Hole, b: &Hole| {
+        a.partition < b.partition || (a.partition == b.partition && a.to <= b.from)
+    };
+    let fit = from.holes.iter().all(is_held) && from.holes.is_sorted_by(apart);
+    (!fit).then(|| "holes that do not lie before the snapshot, in order and each once".into())
+}
+
+/// What is asked for once stands there once.
+fn settings(settings: &Settings) -> Option<String> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = settings.params.iter().find(|param| !names.insert(&param.name)) {
+        return Some(format!("param {:?} twice", twice.name));
+    }
+    let place = |entry: &Entry| (entry.partition.clone(), entry.offset);
+    let in_order = settings.ledger.is_sorted_by(|a, b| place(a) < place(b));
+    (!in_order).then(|| "entries of the ledger out of order, or one of them twice".into())
 }
 
 /// `partitions` repeats what the counts say.
@@ -136,6 +165,14 @@ fn taken(manifest: &Manifest) -> Option<String> {
         taken.events > 0 && (early(at(next, name)) || early(at(&range.from, name)) || late || many)
     })?;
     Some(format!("events of partition {:?} outside its range", beyond.partition))
+}
+
+/// No partition holds more since the history began than a limit gives.
+fn beyond_limit(manifest: &Manifest) -> Option<String> {
+    let limit = manifest.job.settings.range.limit?;
+    let PartitionCount { partition, events } =
+        manifest.partitions.iter().find(|own| own.events > limit)?;
+    Some(format!("{events} events of partition {partition:?}, and a limit of {limit}"))
 }
 
 fn forbidden(counts: &Counts, settings: &Settings) -> Option<String> {

@@ -338,6 +338,10 @@ impl Manifest {
         if format > ManifestFormat::CURRENT {
             return Err(ManifestError::Newer(format.0));
         }
+        if format.0 == 0 {
+            let why = "it has format 0, and formats are numbered from 1";
+            return Err(ManifestError::NotAManifest(why.to_owned()));
+        }
         map.remove(OWN_DIGEST);
         serde_json::from_value(map.into()).map_err(wrong)
     }

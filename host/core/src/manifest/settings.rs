@@ -126,6 +126,13 @@ impl Difference {
     }
 }
 
+impl Entry {
+    /// Where its event lies.
+    pub fn at(&self) -> Position {
+        Position { partition: self.partition.clone(), offset: self.offset }
+    }
+}
+
 impl Range {
     /// Whether it takes the whole log.
     pub fn is_whole(&self) -> bool {
@@ -318,6 +325,24 @@ impl Settings {
         (held != needed).then(|| Difference::new("range", show(held), show(needed)))
     }
 
+    /// The first entry of the ledger of which `needed` names a key or an id that nobody held
+    /// against the event under these settings.
+    pub(crate) fn unchecked_entry(&self, needed: &Self) -> Option<Difference> {
+        needed.ledger.iter().find_map(|entry| {
+            let own =
+                |held: &&Entry| (&held.partition, held.offset) == (&entry.partition, entry.offset);
+            let held = self.ledger.iter().find(own);
+            let both = |of: fn(&Entry) -> Option<&String>| (held.and_then(of), of(entry));
+            let (keys, ids) = (both(|entry| entry.key.as_ref()), both(|entry| entry.id.as_ref()));
+            [("key", keys), ("id", ids)].into_iter().find_map(|(name, (held, needed))| {
+                let needed = needed.filter(|_| held != needed)?;
+                let what = format!("{name} of the ledger entry for {}", entry.at());
+                let held = held.map_or_else(|| "left out".to_owned(), |held| format!("{held:?}"));
+                Some(Difference::new(what, held, format!("{needed:?}")))
+            })
+        })
+    }
+
     fn ledger_difference(&self, needed: &Self) -> Option<Difference> {
         let same = |a: &Entry, b: &Entry| a.partition == b.partition && a.offset == b.offset;
         let only = |mine: &[Entry], other: &[Entry]| {
@@ -327,7 +352,7 @@ impl Settings {
         let missing = only(&self.ledger, &needed.ledger).map(|e| (e, true));
         let (entry, held) =
             missing.or_else(|| only(&needed.ledger, &self.ledger).map(|e| (e, false)))?;
-        let what = format!("ledger entry for {}:{}", entry.partition, entry.offset);
+        let what = format!("ledger entry for {}", entry.at());
         Some(Difference::new(what, says(held), says(!held)))
     }
 }

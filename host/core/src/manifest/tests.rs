@@ -272,6 +272,10 @@ fn what_is_no_manifest_is_refused_and_what_is_newer_politely() {
         assert!(said.starts_with("was edited since") || said.contains("duplicate field"), "{said}");
     }
     assert_eq!(
+        says(&text.replacen("\"format\": 1", "\"format\": 0", 1)),
+        "is no manifest: it has format 0, and formats are numbered from 1"
+    );
+    assert_eq!(
         says(&text.replacen("\"format\": 1", "\"format\": 2", 1)),
         "has format 2, and this version of retally reads formats up to 1; use the version that \
          wrote it or a later one"

@@ -122,7 +122,7 @@ fn equal_runs_are_answered_from_their_roots() {
     assert!(found.emits[0].records.unwrap().equal > 1000);
     assert!(found.refusals.iter().all(|count| count.a == count.b && count.a > 0));
     assert_eq!(found.violations.len(), 2);
-    assert_eq!(found.states.unwrap().equal, 2000);
+    assert_eq!(found.states.unwrap().equal, 2002);
 }
 
 #[test]

@@ -268,7 +268,41 @@ fn a_part_of_each_partition_is_no_beginning_of_the_whole_where_one_comes_after_a
     place.write("a.jsonl", lines("a", 0..10));
     place.write("b.jsonl", lines("b", 0..10));
     place.run(&ReplayOptions { limit: Some(4), ..ReplayOptions::default() }).unwrap();
-    assert!(place.refused().contains("behind offset 4 that were not taken"));
+    let told = place.refused();
+    assert!(told.contains("behind offset 4 that were not taken"), "{told}");
+    // It is not the log that changed.
+    assert!(told.contains("was saved by a run with --limit, behind which"), "{told}");
+    assert!(!told.contains("the log is no longer") && !told.contains("put it back"), "{told}");
+}
+
+#[test]
+fn a_snapshot_that_holds_more_than_a_limit_gives_is_refused_before_the_run() {
+    let place = Place::new(Order::Log);
+    place.write("a.jsonl", lines("a", 0..8));
+    place.write("b.jsonl", lines("b", 0..2));
+    place.start();
+    place.add("b.jsonl", lines("b", 2..4));
+    let limited = |limit| place.run(&ReplayOptions { limit: Some(limit), ..going_on() });
+    let error = limited(7).unwrap_err();
+    assert!(error.is_usage());
+    let told = error.to_string();
+    let says = "holds more than the first 7 events of partition a, of which it has taken all up to \
+                offset 8: a run with --limit 7 cannot go on from it; name a snapshot that holds";
+    assert!(told.contains(says), "{told}");
+    let on = limited(8).unwrap().manifest;
+    assert_eq!((on.counts.events, on.run_digest), (2, place.digest()));
+    // What a subset leaves out is counted, too.
+    let place = Place::new(Order::Log);
+    place.write("a.jsonl", lines("a", 0..8));
+    let some = |limit, from: Option<String>| {
+        let keys = Some(vec!["a0".to_owned()]);
+        place.run(&ReplayOptions { limit, keys, from_snapshot: from, ..ReplayOptions::default() })
+    };
+    some(None, None).unwrap();
+    place.add("a.jsonl", lines("a", 8..9));
+    let on = |limit| some(Some(limit), Some("file:snapshots".into()));
+    assert!(matches!(on(7).unwrap_err(), RunError::BeyondLimit { limit: 7, .. }));
+    assert_eq!(on(9).unwrap().manifest.counts.events, 1);
 }
 
 #[test]

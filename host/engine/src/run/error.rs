@@ -114,6 +114,21 @@ pub enum RunError {
          name one with --snapshot"
     )]
     NoSnapshots,
+    /// A snapshot that holds more of a partition than a limit gives.
+    #[error(
+        "snapshot {snapshot} holds more than the first {limit} events of partition {}, of which it \
+         has taken all up to offset {}: a run with --limit {limit} cannot go on from it; name a \
+         snapshot that holds less, raise the limit, or begin at the start of the log",
+        .at.partition, .at.offset
+    )]
+    BeyondLimit {
+        /// The snapshot.
+        snapshot: String,
+        /// Events of each partition that are asked for.
+        limit: u64,
+        /// What it has reached of a partition.
+        at: Position,
+    },
     /// The log is no longer what a snapshot took of it.
     #[error(transparent)]
     ChangedLog(Box<ChangedLog>),
@@ -208,17 +223,27 @@ pub struct NothingNew {
 /// A log that is no longer what a snapshot took of it.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the log is no longer what snapshot {snapshot} took of it: {}; put it back as it was, go back \
-     to an older snapshot or the start (late = \"rewind\" in [source]), go on all the same, which \
-     every report will say (--accept-changed-log), or replay from the start into another folder of \
-     snapshots",
-    sentence(.changes)
+    "{}: {}; {}go back to an older snapshot or the start (late = \"rewind\" in [source]), go on \
+     all the same, which every report will say (--accept-changed-log), or replay from the start \
+     into another folder of snapshots",
+    if *.by_limit {
+        format!(
+            "snapshot {snapshot} was saved by a run with --limit, behind which nobody can go on in \
+             this order"
+        )
+    } else {
+        format!("the log is no longer what snapshot {snapshot} took of it")
+    },
+    sentence(.changes),
+    if *.by_limit { "" } else { "put it back as it was, " }
 )]
 pub struct ChangedLog {
     /// The snapshot.
     pub snapshot: String,
     /// In what.
     pub changes: Vec<Change>,
+    /// It is not the log that changed: a limit left a part of it, which is too late now.
+    pub by_limit: bool,
 }
 
 /// The event at which a run stopped.
@@ -287,6 +312,7 @@ impl RunError {
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
             | Self::NoSnapshots
+            | Self::BeyondLimit { .. }
             | Self::Plan(_) => true,
             _ => false,
         }

@@ -12,7 +12,7 @@ use retally_core::log::{PartitionIndex, Position};
 use retally_core::manifest::{Checked, Counts, FromSnapshot, PassedOver, sentence};
 use retally_core::receipt::{Fit, News, Receipt, fit};
 use retally_core::reduce::Reducer;
-use retally_core::snapshot::{Binding, Finished, Needed};
+use retally_core::snapshot::{Binding, Finished, Head, Needed};
 use std::sync::Arc;
 
 /// Where a run begins.
@@ -125,16 +125,17 @@ impl Goes<'_> {
             }
             let fit = self.fit(summary)?;
             let changes = fit.as_ref().map_or(&[][..], |fit| &fit.changes);
+            let by_limit = fit.as_ref().is_some_and(|fit| fit.by_limit == changes.len());
             if changes.is_empty() || accepts {
                 found = Some(fit);
                 return Ok(true);
             }
             if !rewinds {
-                let changed = ChangedLog { snapshot, changes: changes.to_vec() };
+                let changed = ChangedLog { snapshot, changes: changes.to_vec(), by_limit };
                 refused.get_or_insert((summary.counts.events, changed));
                 return Ok(false);
             }
-            let why = format!("the log is no longer what it took: {}", sentence(changes));
+            let why = format!("{}: {}", unlike(by_limit), sentence(changes));
             passed_over.push(PassedOver { snapshot, why });
             Ok(false)
         });
@@ -211,6 +212,7 @@ impl Goes<'_> {
         let names = self.names;
         let mut loaded = summary.reference.load(self.needed())?;
         let head = loaded.head.clone();
+        self.within_limit(&summary.reference.name, &head)?;
         let mut migration = migrates.then(|| Migration::new(&head, self.binding, &recipe));
         let mut beyond = Vec::new();
         let home = |reached: &Position| {
@@ -258,6 +260,33 @@ impl Goes<'_> {
         })
     }
 
+    /// Refuses a snapshot that holds more events of a partition than the limit gives: no run with
+    /// that limit comes to what it holds.
+    fn within_limit(&self, snapshot: &str, head: &Head) -> Result<(), RunError> {
+        let Some(limit) = self.options.limit else { return Ok(()) };
+        let partitions = self.log.partitions();
+        let first = |name: &String| {
+            let own = partitions.iter().find(|partition| partition.name == *name);
+            own.map_or(0, |partition| partition.first)
+        };
+        let recorded = |name: &String| {
+            let own = head.outcomes.iter().find(|history| history.partition == *name);
+            own.map_or(0, |history| history.events)
+        };
+        // What a subset leaves out has no record; then there are at most as many as offsets.
+        let held = |reached: &Position| match head.counts.filtered {
+            0 => recorded(&reached.partition),
+            _ => reached.offset.saturating_sub(first(&reached.partition)),
+        };
+        match head.partitions.iter().find(|reached| held(reached) > limit) {
+            Some(at) => {
+                let (snapshot, at) = (snapshot.to_owned(), at.clone());
+                Err(RunError::BeyondLimit { snapshot, limit, at })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What the manifest says of the snapshot, and of the log under it.
     fn told(
         &self,
@@ -284,6 +313,14 @@ impl Goes<'_> {
             holes: summary.standing.holes(&summary.partitions, finished.is_some()),
             broke: finished.map_or_else(Vec::new, |finished| finished.broke.clone()),
         }
+    }
+}
+
+/// Why a snapshot is passed over whose log does not fit.
+fn unlike(by_limit: bool) -> &'static str {
+    match by_limit {
+        true => "it was saved by a run with --limit",
+        false => "the log is no longer what it took",
     }
 }
 

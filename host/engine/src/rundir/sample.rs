@@ -87,20 +87,21 @@ fn emit(rows: &mut EmitRows, event: u32, stretch: &Stretch, values: &[Option<Val
     }
 }
 
-/// The one key that has records and refused events in a partition. It has no state.
+/// The one key that has records in a partition. It has no row in the view.
 fn key_in(partition: u32) -> &'static [u8] {
     if partition == 0 { b"k1" } else { b"k2" }
 }
 
-/// Events of a partition that have a key.
-fn keyed(blocks: &[Block], partition: u32) -> u64 {
+/// The one key that has refused events in a partition. It has no state.
+fn refused_in(partition: u32) -> &'static [u8] {
+    if partition == 0 { b"r1" } else { b"r2" }
+}
+
+/// Events of a partition that came to one of these.
+fn plain(blocks: &[Block], partition: u32, whats: &[Outcome]) -> u64 {
     let own = blocks.iter().filter(|block| block.stretches[0].partition == partition);
-    own.map(|block| {
-        let plain = |what: &&Outcome| matches!(what, Outcome::Applied | Outcome::Duplicate);
-        let refused = block.refused.iter().filter(|refused| refused.key.is_some());
-        (block.outcomes.iter().filter(plain).count() + refused.count()) as u64
-    })
-    .sum()
+    let outcomes = own.flat_map(|block| &block.outcomes);
+    outcomes.filter(|what| whats.contains(what)).count() as u64
 }
 
 /// A block of one stretch with every outcome in it.
@@ -132,7 +133,7 @@ fn block(dice: &mut Dice, partition: u32, first_offset: u64, events: u32) -> Blo
         } else if what.is_refused() {
             let code = String::new();
             let (detail, bytes) = ("because".into(), vec![0xff, b'{']);
-            let key = (event % 2 == 0).then(|| key_in(partition).to_vec());
+            let key = (event % 2 == 0).then(|| refused_in(partition).to_vec());
             refused.push(Refused { event, partition, offset, what, code, detail, key, bytes });
         }
     }
@@ -204,8 +205,22 @@ pub(crate) fn sample(seed: u64) -> Sample {
         blocks.push(block(&mut dice, at as u32, next[at], events));
         next[at] += u64::from(events) + if turn == 3 { 17 } else { 0 };
     }
-    let finals = [0..1500, 1500..2000].map(|keys| finals(&mut dice, keys)).into();
-    Sample { blocks, finals, partitions: vec!["b".into(), "a/1".into()], order: Order::Log }
+    let mut finals = [0..1500, 1500..2000].map(|keys| finals(&mut dice, keys));
+    // What was applied to no other key, so that every event has a state.
+    let given: u64 = finals.iter().flat_map(|finals| &finals.applied).sum();
+    for (partition, given) in [(0, given), (1, 0)] {
+        let last = &mut finals[1];
+        last.keys.push(key_in(partition));
+        last.states.push(b"many");
+        last.applied.push(plain(&blocks, partition, &[Outcome::Applied]) - given);
+        last.times.push(1);
+    }
+    Sample {
+        blocks,
+        finals: finals.into(),
+        partitions: vec!["b".into(), "a/1".into()],
+        order: Order::Log,
+    }
 }
 
 /// Lists the files of a run anew, as somebody would who changed one and can hash.
@@ -315,33 +330,45 @@ impl Sample {
     /// on have of them.
     fn reaches(&self, from: usize) -> (Vec<Finals>, Vec<(Vec<u8>, Reach)>) {
         let blocks = &self.blocks[from..];
+        let none = Spot { partition: 0, offset: 0 };
         let reach = |partition: u32, events| {
             let taken = blocks.iter().flat_map(|block| &block.stretches);
             let own: Vec<_> = taken.filter(|of| of.partition == partition).collect();
             let spot = |offset| Spot { partition, offset };
-            Some(Reach {
-                first: spot(own.first()?.first_offset),
-                last: own.last().map(|of| spot(of.first_offset + u64::from(of.events) - 1))?,
-                events,
-            })
+            let last = own.last().map(|of| spot(of.first_offset + u64::from(of.events) - 1));
+            let first = own.first().map(|of| spot(of.first_offset));
+            Reach { first: first.unwrap_or(none), last: last.unwrap_or(none), events }
         };
-        // As many events as were applied to a key, until there are no more to spare.
-        let mut spare = 1000.min(keyed(blocks, 0) / 4);
+        let mut left = [0, 1]
+            .map(|partition| plain(blocks, partition, &[Outcome::Applied, Outcome::Duplicate]));
+        // As many events as were applied to a key, until there are no more to spare; the last two
+        // have the rest.
+        let mut spare = 1000.min(left[0] / 4);
         let mut reached = self.finals.clone();
-        let mut given = 0;
         for finals in &mut reached {
-            for &applied in &finals.applied {
-                let events = if applied <= spare { applied } else { 0 };
-                spare -= events;
-                given += events;
-                finals.reaches.extend(reach(0, events));
+            for (key, &applied) in finals.keys.iter().zip(&finals.applied) {
+                let own = (0..2).find(|&partition| key_in(partition) == key);
+                let (partition, events) = match own {
+                    Some(partition) => (partition, left[partition as usize]),
+                    None => (0, if applied <= spare { applied } else { 0 }),
+                };
+                spare -= if own.is_none() { events } else { 0 };
+                left[partition as usize] -= events;
+                finals.reaches.push(reach(partition, events));
             }
         }
-        let left = [keyed(blocks, 0) - given, keyed(blocks, 1)];
-        let own = |(partition, left): (u32, u64)| {
-            Some((key_in(partition).to_vec(), reach(partition, left)?))
-        };
-        (reached, (0..).zip(left).filter_map(own).collect())
+        let rest = (0..2).map(|own| (key_in(own).to_vec(), reach(own, left[own as usize])));
+        let mut stateless: Vec<_> = rest.filter(|(_, reach)| reach.events > 0).collect();
+        for partition in 0..2 {
+            let refused = blocks.iter().flat_map(|block| &block.refused);
+            let own = refused.filter(|of| of.partition == partition && of.key.is_some());
+            let spots: Vec<_> = own.map(|of| Spot { partition, offset: of.offset }).collect();
+            if let (Some(&first), Some(&last)) = (spots.first(), spots.last()) {
+                let reach = Reach { first, last, events: spots.len() as u64 };
+                stateless.push((refused_in(partition).to_vec(), reach));
+            }
+        }
+        (reached, stateless)
     }
 
     /// What the blocks from one on took.
@@ -419,8 +446,10 @@ impl Sample {
         let mut ledger: Vec<_> = quarantined.map(entry).collect();
         ledger.sort();
         let keys = self.finals.iter().flat_map(|finals| finals.keys.iter());
-        let mut keys: Vec<_> = keys.chain([0, 1].map(key_in)).collect();
+        let others = [0, 1].map(key_in).into_iter().chain([0, 1].map(refused_in));
+        let mut keys: Vec<_> = keys.chain(others).collect();
         keys.sort_unstable();
+        keys.dedup();
         let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
         let is_whole = !self.blocks.iter().any(filtered);
         let range = Range {

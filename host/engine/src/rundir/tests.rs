@@ -94,8 +94,8 @@ fn the_bytes_of_a_run_are_what_they_were() {
     assert_eq!(
         [fingerprint(&whole), fingerprint(&rest)],
         [
-            "8b3236b57e59fa497c3b424c24609340a6be1e3095e0f7ffb7700a79c4bbdb82",
-            "c66509014714d63410319c44e8a4ccc6c0f68bcfdf22867295a37597252f44cc",
+            "961f76a97ba2ffc2b0c27cce34584e0eff57b4a375eaaa80243ef85c6885880d",
+            "45dc1450e17672b5783b798c2fcccae8b7a434cf73a688b9b8b50aa28726e023",
         ]
     );
 }

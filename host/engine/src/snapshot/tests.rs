@@ -39,7 +39,7 @@ fn binding() -> Binding {
             keys: None,
             sample: None,
             range: Range::default(),
-            ledger: vec![entry("a", 3), entry("a", 50)],
+            ledger: vec![Entry { key: Some("k1".into()), ..entry("a", 3) }, entry("a", 50)],
         },
         reads: [("source.key".to_owned(), "/account_id".to_owned())].into(),
     }
@@ -370,6 +370,16 @@ fn each_setting_that_differs_is_named() {
     assert_eq!(
         says(&|b| _ = b.settings.ledger.remove(0)),
         "ledger entry for a:3 is quarantined, this run's is not quarantined"
+    );
+    assert_eq!(says(&|b| b.settings.ledger[0].key = None), "fits");
+    assert_eq!(says(&|b| b.settings.ledger[1].id = Some("i".into())), "fits");
+    assert_eq!(
+        says(&|b| b.settings.ledger[0].key = Some("k2".into())),
+        "key of the ledger entry for a:3 is \"k1\", this run's is \"k2\""
+    );
+    assert_eq!(
+        says(&|b| b.settings.ledger[0].id = Some("i".into())),
+        "id of the ledger entry for a:3 is left out, this run's is \"i\""
     );
     assert_eq!(says(&|b| b.settings.order = Order::Path), "order is log, this run's is path");
     assert_eq!(

@@ -219,7 +219,7 @@ fn growth(object: &Object, end: Option<PartEnd>, last: Option<&u8>) -> Growth {
         (Format::Json, Compression::None, _) => Growth::LineEnd,
         (Format::Json, _, Some(PartEnd { is_open: false, .. })) => Growth::Any,
         // What is added is compressed on its own and may go on in the middle of the last line.
-        (Format::Json, _, _) => Growth::None,
+        (Format::Json, _, _) => Growth::OpenEnd,
     }
 }
 

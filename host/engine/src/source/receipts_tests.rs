@@ -57,7 +57,7 @@ fn a_version_that_its_store_knows_is_not_looked_into() {
 fn a_compressed_object_grows_only_behind_a_whole_line() {
     for suffix in ["gz", "zst"] {
         let pack = |text: &[u8]| if suffix == "gz" { gzip(text) } else { zstd(text) };
-        for (text, growth) in [(&b"{}\n{}\n"[..], Growth::Any), (b"{}\n{}", Growth::None)] {
+        for (text, growth) in [(&b"{}\n{}\n"[..], Growth::Any), (b"{}\n{}", Growth::OpenEnd)] {
             let name = format!("a.json.{suffix}");
             let options = Options::new(Format::Json);
             let (source, folder) = place(On::Folder, &vec![(name.clone(), pack(text))], &options);
@@ -68,6 +68,7 @@ fn a_compressed_object_grows_only_behind_a_whole_line() {
             let grown = Source::open("log/", folder.path(), &options).unwrap();
             let told = changes(&grown, &receipts);
             assert_eq!(told.is_empty(), growth == Growth::Any, "{told:?}");
+            assert!(told.iter().all(|told| told.contains("had no line end")), "{told:?}");
             // It is unpacked from its beginning.
             assert_eq!(grown.behind(&receipts).unwrap().partitions()[0].first, 0);
         }

@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// The private key.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Put the signature in place of one by another key.
+    #[arg(long)]
+    replace: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -37,6 +40,18 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     // Nobody signs what is no longer there.
     run.verify().map_err(unreadable)?;
     let key = private_key(&args.key)?;
+    let other = run.signature().map_err(unreadable)?;
+    let other = other.and_then(|found| of_another(&found, key.public_key()));
+    match other {
+        Some(other) if !args.replace => {
+            let path = args.run.join(SIGNATURE);
+            return Err(Failure::usage(anyhow!("{} {other}", path.display())).hint(
+                "--replace puts the new one in its place; to keep both, copy that file first",
+            ));
+        }
+        Some(other) => println!("replaced   {SIGNATURE}, which {other}"),
+        None => {}
+    }
     let signed = key.sign(NAMESPACE, HashAlg::Sha512, run.manifest_bytes());
     let signed = signed.and_then(|signature| signature.to_pem(LineEnding::LF));
     let signed = signed.map_err(|e| Failure::unfinished(anyhow!("cannot sign: {e}")))?;
@@ -71,6 +86,16 @@ fn private_key(path: &Path) -> Result<PrivateKey, Failure> {
         other => Err(Failure::usage(anyhow!("{name} is a key of kind {other}, not ssh-ed25519"))
             .hint("`ssh-keygen -t ed25519 -f FILE` makes one")),
     }
+}
+
+/// Of what else than this key a signature is; none: it is one by this key.
+fn of_another(signature: &[u8], key: &PublicKey) -> Option<String> {
+    let Ok(parsed) = SshSig::from_pem(signature) else {
+        return Some("is no signature of OpenSSH".to_owned());
+    };
+    let signer = PublicKey::from(parsed.public_key().clone());
+    let is_own = signer.key_data() == key.key_data();
+    (!is_own).then(|| format!("is of another key: {}", signer.fingerprint(HashAlg::Sha256)))
 }
 
 /// A public key: the line in a `.pub` file.

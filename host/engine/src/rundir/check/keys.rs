@@ -98,6 +98,7 @@ struct Place {
     most: u64,
     /// The first and last of them.
     known: (Spot, Spot),
+    has_state: bool,
 }
 
 /// Some keys of `where.parquet`, one behind the other: as many as a map may hold.
@@ -108,6 +109,9 @@ struct Places<'a> {
     after: Option<String>,
     upto: Option<String>,
     places: HashMap<String, Place>,
+    /// Events that were applied to all states so far, and that may have been to keys without one.
+    applied: i128,
+    stateless: i128,
 }
 
 impl<'a> Places<'a> {
@@ -115,8 +119,8 @@ impl<'a> Places<'a> {
     fn check(run: &'a RunReader, story: &Story<'_>) -> Result<Option<String>, RunDirError> {
         let names = run.manifest().input.partitions.iter().map(|taken| taken.partition.as_str());
         let partitions = names.enumerate().map(|(number, name)| (name, number)).collect();
-        let places = HashMap::new();
-        let mut own = Self { run, partitions, after: None, upto: None, places };
+        let (places, applied, stateless) = (HashMap::new(), 0, 0);
+        let mut own = Self { run, partitions, after: None, upto: None, places, applied, stateless };
         let mut rows = run.rows(Table::Where, &Keys::All)?;
         let (mut events, mut last) = (0u64, None::<String>);
         for kind in 0..run.emits().len() {
@@ -170,7 +174,8 @@ impl<'a> Places<'a> {
         let can_be = first <= last && events > 0 && events - 1 <= room;
         let may_be = is_one || settings.order == Order::Path;
         let known = ((usize::MAX, u64::MAX), (0, 0));
-        let place = Place { first, last, events, refused: 0, emitted: 0, most: 0, known };
+        let (refused, emitted, most, has_state) = (0, 0, 0, false);
+        let place = Place { first, last, events, refused, emitted, most, known, has_state };
         Ok((can_be && may_be).then_some(place))
     }
 
@@ -201,7 +206,7 @@ impl<'a> Places<'a> {
         if let Some(key) = odd.map(|(key, _)| key).min() {
             return Ok(Some(said(key, "has other events than it says")));
         }
-        if self.run.shape.history { Ok(None) } else { self.states() }
+        self.states()
     }
 
     /// Notes the events of a table with keys at hand. The first that does not lie where its key's
@@ -245,19 +250,33 @@ impl<'a> Places<'a> {
             && self.upto.as_deref().is_none_or(|upto| key <= upto)
     }
 
-    /// The first key to which more events were applied than it has.
-    fn states(&self) -> Result<Option<String>, RunDirError> {
+    /// The first key to which more events were applied than it has, or fewer than have records.
+    fn states(&mut self) -> Result<Option<String>, RunDirError> {
+        let run = self.run;
         let columns = Some(["key", "applied"].map(str::to_owned).into());
-        for batch in self.run.part(Table::States, Part { columns, ..Part::default() })? {
+        for batch in run.part(Table::States, Part { columns, ..Part::default() })? {
             let batch = batch?;
             for (key, applied) in batch.texts("key")?.iter().zip(batch.numbers("applied")?) {
                 let Some(key) = key.filter(|key| self.is_at_hand(key)) else { continue };
-                let events = self.places.get(key).map_or(0, |place| place.events);
-                if i128::from(*applied) > i128::from(events) {
+                let (mut most, mut least) = (0, 0);
+                if let Some(place) = self.places.get_mut(key) {
+                    place.has_state = true;
+                    (most, least) = (place.events - place.refused, place.most);
+                }
+                let applied = i128::from(*applied);
+                self.applied += applied;
+                // What was applied before a snapshot lies elsewhere.
+                if applied > i128::from(most) && !run.shape.history {
                     return Ok(Some(said(key, "has fewer events than were applied to its state")));
+                }
+                if applied < i128::from(least) {
+                    let what = "has more events with records than were applied to its state";
+                    return Ok(Some(said(key, what)));
                 }
             }
         }
+        let rest = self.places.values().filter(|place| !place.has_state);
+        self.stateless += rest.map(|place| i128::from(place.events - place.refused)).sum::<i128>();
         Ok(None)
     }
 
@@ -268,8 +287,22 @@ impl<'a> Places<'a> {
         for batch in self.run.part(Table::Refused, part)? {
             due += batch?.texts("key")?.iter().flatten().count() as u64;
         }
-        let what = || format!("where.parquet has {events} events, and {due} have a key");
-        Ok((events != due).then(what))
+        if events != due {
+            let what = format!("where.parquet has {events} events, and {due} have a key");
+            return Ok(Some(what));
+        }
+        // A reducer may leave a key without a state; nobody knows of those before a snapshot.
+        let manifest = self.run.manifest();
+        let applied = i128::from(manifest.since_start.as_ref().unwrap_or(&manifest.counts).applied);
+        let least = if self.run.shape.history { 0 } else { applied - self.stateless };
+        let to_states = self.applied;
+        let what = || {
+            format!(
+                "states.parquet says that {to_states} events were applied, and the manifest that \
+                 {applied} were since the history began"
+            )
+        };
+        Ok((!(least..=applied).contains(&to_states)).then(what))
     }
 }
 

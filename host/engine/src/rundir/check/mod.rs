@@ -15,7 +15,9 @@ pub(crate) use story::log_finding;
 use super::RunDirError;
 use super::reader::RunReader;
 use super::recompute;
-use retally_core::digest::{Digests, Hash, KeyedDigest, PartitionCount, run_digest};
+use retally_core::digest::{
+    Digests, Hash, History, KeyedDigest, OutcomeShape, PartitionCount, run_digest,
+};
 use retally_core::manifest::{Counts, Manifest, Totals, shapes_digest};
 use retally_core::times::Times;
 use std::path::Path;
@@ -76,6 +78,7 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     findings.extend(stray_findings(&run)?);
     findings.extend(statistics::findings(&run));
     findings.extend(told(times::finding(&run)).unwrap_or_else(Some));
+    findings.extend(told(history_finding(&run)).unwrap_or_else(Some));
     let story = told(story(&run));
     let viewed = told(recompute::views(&run));
     if let (Ok(story), Ok((_, view))) = (&story, &viewed) {
@@ -109,6 +112,22 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
 
 fn told<T>(result: Result<T, RunDirError>) -> Result<T, String> {
     result.map_err(|error| error.to_string())
+}
+
+/// The open leaves of the history hold as many records as its counts leave: what a snapshot has
+/// too, and nobody can look at any other leaf.
+fn history_finding(run: &RunReader) -> Result<Option<String>, RunDirError> {
+    // States that were taken over came with records of what another version declared.
+    let migrated = run.manifest().from_snapshot.as_ref().is_some_and(|f| !f.migrated.is_empty());
+    let shape = OutcomeShape { emits: run.emits().to_vec(), rejects: Vec::new() };
+    let histories = if migrated { Vec::new() } else { recompute::history(run)? };
+    let odd = histories.into_iter().find(|history| !history.is_counted(&shape));
+    Ok(odd.map(|History { partition, events, .. }| {
+        format!(
+            "history.parquet: the open leaf of partition {partition:?} does not hold the records \
+             that {events} events leave"
+        )
+    }))
 }
 
 /// What the files give, or why they give nothing.

@@ -7,7 +7,7 @@ use crate::rundir::reader::RunReader;
 use crate::rundir::shape::Table;
 use retally_core::digest::{Hash, PartitionCount, PartitionDigest, Positions};
 use retally_core::log::{Order, Position, Stretch};
-use retally_core::manifest::PartitionTaken;
+use retally_core::manifest::{Entry, PartitionTaken};
 use retally_core::reduce::{OnTrap, Outcome};
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ pub(super) fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
         course.add(&alike, outcome);
         let mut keyed = alike.events;
         if outcome.is_refused() && refused.is_none() {
-            match keys(&mut rows, &alike)? {
+            match keys(run, &mut rows, &alike)? {
                 Ok(keys) => keyed = keys,
                 Err(missing) => refused = Some(missing),
             }
@@ -92,8 +92,15 @@ pub(super) fn story(run: &RunReader) -> Result<Story<'_>, RunDirError> {
     Ok(Story { regrown, positions, findings, filtered, timed })
 }
 
-/// Of some refused events how many have a key; or the first that has no row of its own.
-fn keys(rows: &mut AlikeRows<'_>, alike: &Alike) -> Result<Result<u64, String>, RunDirError> {
+/// Of some refused events how many have a key; or the first that has no row of its own, or another
+/// key than the ledger says.
+fn keys(
+    run: &RunReader,
+    rows: &mut AlikeRows<'_>,
+    alike: &Alike,
+) -> Result<Result<u64, String>, RunDirError> {
+    let is_quarantined = alike.outcome.what == Outcome::Quarantined.word();
+    let mut entries = entries(run, alike).iter().filter(|_| is_quarantined).peekable();
     let (mut at, mut keys) = (alike.at.clone(), 0);
     for _ in 0..alike.events {
         let row = rows.next().transpose()?;
@@ -101,10 +108,23 @@ fn keys(rows: &mut AlikeRows<'_>, alike: &Alike) -> Result<Result<u64, String>, 
         let Some(row) = row else {
             return Ok(Err(format!("refused.parquet has no row for {at}")));
         };
+        let entry = entries.next_if(|entry| entry.offset == at.offset);
+        let said = entry.and_then(|entry| entry.key.as_ref());
+        if said.is_some_and(|said| row.key.as_ref() != Some(said)) {
+            return Ok(Err(format!("refused.parquet has another key for {at} than the ledger")));
+        }
         keys += u64::from(row.key.is_some());
         at.offset += 1;
     }
     Ok(Ok(keys))
+}
+
+/// The entries of the ledger for some events.
+fn entries<'a>(run: &'a RunReader, of: &Alike) -> &'a [Entry] {
+    let ledger = &run.manifest().job.settings.ledger;
+    let Position { partition, offset } = &of.at;
+    let before = |at: u64| ledger.partition_point(|e| (&e.partition, e.offset) < (partition, at));
+    ledger.get(before(*offset)..before(offset + of.events)).unwrap_or_default()
 }
 
 /// The first event of a stretch whose emits do not agree on its key or its time.
@@ -162,16 +182,19 @@ impl<'a> Course<'a> {
         if outcome == Outcome::Trapped && settings.on_trap != OnTrap::Reject {
             self.find(alike, "trapped, where a trap stops the run");
         }
-        let quarantined = (alike.at.offset..end).filter(|_| outcome == Outcome::Quarantined);
-        let has_entry = |offset: &u64| {
-            let own = |e: &_| {
-                let retally_core::manifest::Entry { partition, offset: at, .. } = e;
-                (partition, at) == (&alike.at.partition, offset)
-            };
-            settings.ledger.iter().any(own)
-        };
-        if quarantined.clone().any(|offset| !has_entry(&offset)) {
-            self.find(alike, "is quarantined, and the ledger has no entry for it");
+        let entries = entries(self.run, alike);
+        match outcome {
+            Outcome::Quarantined if (entries.len() as u64) < alike.events => {
+                self.find(alike, "is quarantined, and the ledger has no entry for it");
+            }
+            // Judged before the ledger is asked; fields are judged behind it.
+            Outcome::Quarantined | Outcome::Ignored | Outcome::Malformed(_) => {}
+            _ => {
+                if let Some(entry) = entries.first() {
+                    let at = Alike { at: entry.at(), ..alike.clone() };
+                    self.find(&at, "is not quarantined, and the ledger takes it out");
+                }
+            }
         }
         self.last = Some(alike.clone());
     }

@@ -3,11 +3,13 @@
 use super::{Run, refused, seal_again, whole};
 use crate::rundir::check::story::story;
 use crate::rundir::check::{Manifest, check};
+use crate::rundir::reader::Keys;
 use crate::rundir::sample::sample;
+use crate::rundir::shape::Table;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::{Checked, Hole};
+use retally_core::manifest::{Checked, Entry, FromSnapshot, Hole};
 use retally_core::reduce::{OnConflict, OnTrap};
 use retally_core::times::{Moment, Times};
 use std::fs;
@@ -36,6 +38,13 @@ fn settings_that_forbid_what_was_counted_are_refused() {
                 }),
             ),
             (
+                "param \"gold_from\" twice",
+                &set(|m| {
+                    let twice = m.job.settings.params[0].clone();
+                    m.job.settings.params.push(twice);
+                }),
+            ),
+            (
                 "outside its range",
                 &set(|m| {
                     (m.job.settings.range.limit, m.marks.partial) = (Some(5), true);
@@ -52,6 +61,70 @@ fn settings_that_forbid_what_was_counted_are_refused() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_ledger_that_the_outcomes_do_not_follow_is_refused() {
+    let set = |change: fn(&mut Manifest)| {
+        move |run: &Run| {
+            run.edit(|manifest| {
+                change(manifest);
+                seal_again(manifest);
+            });
+        }
+    };
+    let came_to = |what: &'static str| {
+        move |run: &Run| {
+            let at = first_that(run, what);
+            run.edit(|manifest| {
+                let ledger = &mut manifest.job.settings.ledger;
+                ledger.push(Entry {
+                    partition: at.partition.clone(),
+                    offset: at.offset,
+                    key: None,
+                    id: None,
+                });
+                ledger.sort();
+                seal_again(manifest);
+            });
+        }
+    };
+    refused(
+        whole,
+        false,
+        &[
+            ("is not quarantined, and the ledger takes it out", &came_to("applied")),
+            ("is not quarantined, and the ledger takes it out", &came_to("rejected")),
+            ("is not quarantined, and the ledger takes it out", &came_to("duplicate")),
+            ("than the ledger", &set(|m| m.job.settings.ledger[0].key = Some("another".into()))),
+            ("entries of the ledger out of order", &set(|m| m.job.settings.ledger.swap(0, 1))),
+            (
+                "entries of the ledger out of order",
+                &set(|m| {
+                    let twice = m.job.settings.ledger[0].clone();
+                    m.job.settings.ledger.insert(0, twice);
+                }),
+            ),
+        ],
+    );
+    // What is judged before the ledger is asked may have an entry that takes nothing out.
+    let run = whole();
+    came_to("ignored")(&run);
+    assert!(check(&run.dir).unwrap().holds());
+}
+
+/// Where the first event lies that came to something.
+fn first_that(run: &Run, what: &str) -> Position {
+    let opened = run.open();
+    for batch in opened.rows(Table::Outcomes, &Keys::All).unwrap() {
+        let batch = batch.unwrap();
+        let mut whats = batch.texts("what").unwrap().iter();
+        if let Some(row) = whats.position(|own| own == Some(what)) {
+            let partition = batch.texts("partition").unwrap().value(row).to_owned();
+            return Position { partition, offset: batch.numbers("offset").unwrap()[row] as u64 };
+        }
+    }
+    panic!("nothing came to {what}")
 }
 
 #[test]
@@ -234,6 +307,55 @@ fn an_edited_history_is_refused() {
                 "seal differs",
                 &set(|m| {
                     m.from_snapshot.as_mut().unwrap().broke.push("rejected: at most 0".into())
+                }),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_limit_that_the_history_is_beyond_is_refused() {
+    let limit = |run: &Run| {
+        run.edit(|m| {
+            // As many as this run took, and the snapshot holds others.
+            let taken = m.input.partitions.iter().map(|taken| taken.events);
+            m.job.settings.range.limit = taken.max();
+            m.marks.partial = true;
+            seal_again(m);
+        });
+    };
+    refused(|| Run::new(&sample(8), 3), false, &[("and a limit of", &limit)]);
+}
+
+#[test]
+fn holes_that_cannot_be_are_refused() {
+    let with = |holes: fn(&FromSnapshot) -> Vec<Hole>| {
+        move |run: &Run| {
+            run.edit(|m| {
+                let from = m.from_snapshot.as_mut().unwrap();
+                from.holes = holes(from);
+                m.marks.hole = true;
+                seal_again(m);
+            });
+        }
+    };
+    let run = Run::new(&sample(8), 3);
+    with(|_| vec![hole(), Hole { from: 7, to: 9, ..hole() }])(&run);
+    assert!(check(&run.dir).unwrap().holds());
+    let says = "holes that do not lie before the snapshot";
+    refused(
+        || Run::new(&sample(8), 3),
+        false,
+        &[
+            (says, &with(|_| vec![Hole { to: 0, ..hole() }])),
+            (says, &with(|_| vec![Hole { partition: "zz".into(), ..hole() }])),
+            (says, &with(|_| vec![hole(), Hole { from: 6, to: 9, ..hole() }])),
+            (says, &with(|_| vec![hole(), Hole { partition: "a/1".into(), ..hole() }])),
+            (
+                says,
+                &with(|from| {
+                    let next = from.next.iter().find(|next| next.partition == "b").unwrap();
+                    vec![Hole { to: next.offset + 1, ..hole() }]
                 }),
             ),
         ],

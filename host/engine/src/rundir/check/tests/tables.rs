@@ -2,7 +2,7 @@
 
 use super::{Run, refused, texts_of, whole, with};
 use crate::rundir::reader::{Keys, Named, RunReader};
-use crate::rundir::sample::relist;
+use crate::rundir::sample::{relist, sample};
 use crate::rundir::shape::Table;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -84,6 +84,32 @@ fn first_key(run: &Run, table: Table) -> String {
 }
 
 #[test]
+fn states_to_which_other_events_were_applied_than_were_counted_are_refused() {
+    let fewer = |run: &Run| {
+        run.numbers(Table::States, "applied", |applied| *applied.last_mut().unwrap() -= 1);
+    };
+    let more = |run: &Run| run.numbers(Table::States, "applied", |applied| applied[0] += 3);
+    let none = |run: &Run| {
+        run.numbers(Table::States, "applied", |applied| *applied.last_mut().unwrap() = 0);
+    };
+    let says = "states.parquet says that ";
+    let none_says = "has more events with records than were applied to its state";
+    refused(whole, true, &[(says, &fewer), (none_says, &none)]);
+    refused(|| Run::new(&sample(8), 3), true, &[(says, &more), (none_says, &none)]);
+}
+
+#[test]
+fn an_open_leaf_of_other_records_than_its_events_leave_is_refused() {
+    refused(
+        || Run::new(&sample(8), 3),
+        true,
+        &[("does not hold the records that", &|run| {
+            run.numbers(Table::History, "events", |events| events[0] += 1);
+        })],
+    );
+}
+
+#[test]
 fn heads_of_emits_that_do_not_agree_are_refused() {
     // Of the first event with two records the second.
     let second = |run: &Run| {
@@ -125,7 +151,7 @@ fn heads_of_emits_that_do_not_agree_are_refused() {
 fn bounds_that_hide_a_key_are_refused() {
     for (file, most, less) in [
         ("view.parquet", "k01999", "k00007"),
-        ("where.parquet", "k2", "k1"),
+        ("where.parquet", "r2", "r1"),
         ("leaves.parquet", "views", "state"),
     ] {
         let run = whole();
