@@ -43,7 +43,7 @@ fn a_broken_gate_gives_exit_code_1_and_leaves_the_run_complete() -> Result<()> {
     assert_eq!(broken.code, 1, "{}{}", broken.stdout, broken.stderr);
     for line in [
         "gates       2 of 2 broken",
-        "  broken  malformed: at most 0.1% of events; 2 of 1,002, 0.19% (1 over)",
+        "  broken  malformed: at most 0.1% of events; 2 of 1,002, 0.20% (1 over)",
         "  broken  net by currency: exactly 9,999.00; EUR 10,000.00 (1.00 over)",
         "check failed: the run broke malformed, net by currency",
     ] {

@@ -80,7 +80,7 @@ impl Plays<'_> {
             on_conflict: OnConflict::KeepFirst,
             on_trap: OnTrap::Stop,
             params: self.params.clone(),
-            keys: None,
+            subset: Arc::default(),
             quarantine: Default::default(),
         }
     }
