@@ -46,7 +46,7 @@ pub use shares::{Shares, Unfolded};
 pub use stop::{Stop, StopCause};
 
 /// The steps of a shard's fold one by one, for whoever drives two shards side by side: judge
-/// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::call`]), keep ([`Shard::keep`]).
+/// ([`Shard::judged`]), group ([`steps::gather`]), call ([`steps::Call`]), keep ([`Shard::keep`]).
 pub mod steps {
     pub use super::fold::numbers;
     pub use super::gather::{Grouped, gather, states};
