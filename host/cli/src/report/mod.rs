@@ -4,6 +4,7 @@ pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod malformed;
 pub(crate) mod reducer;
+pub(crate) mod repeated;
 pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod target;
