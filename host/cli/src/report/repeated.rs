@@ -109,8 +109,8 @@ impl Repeated {
             let _ = writeln!(t, "  of the log {objects}");
         }
         if self.causes.is_empty() && self.reducer.is_none() && !self.effects.is_empty() {
-            t += "  reducer, job and input are the same: either the reducer is not deterministic or \
-                  this machine computes wrongly\n";
+            t += "  reducer, job and input are the same: either the reducer is not deterministic \
+                  or this machine computes wrongly\n";
         }
         match &self.altered {
             None => {
