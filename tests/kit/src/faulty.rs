@@ -9,6 +9,14 @@ use std::sync::Arc;
 
 /// When it fails. What the reducer came to is told, as if it failed at its end.
 pub trait Faults: Send + Sync + 'static {
+    /// Whether a call of `apply` fails before it has begun.
+    ///
+    /// # Errors
+    /// If it does.
+    fn before(&self, _batch: &Batch) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Whether a call of `apply` fails.
     ///
     /// # Errors
@@ -51,6 +59,7 @@ struct FaultyInstance(Box<dyn Instance>, Arc<dyn Faults>);
 
 impl Instance for FaultyInstance {
     fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
+        self.1.before(batch)?;
         let answer = self.0.apply(batch)?;
         self.1.apply(batch, &answer)?;
         Ok(answer)

@@ -5,10 +5,9 @@ use super::*;
 use crate::log::{MemoryLog, MemoryPartition};
 use retally_core::digest::Hash;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::reduce::{
-    Answer, Batch, Engine, Fault, Instance, Keyed, Limit, Reducer, Viewed, Violated,
-};
-use retally_core::schema::{Description, Spans, Value};
+use retally_core::reduce::{Answer, Batch, Fault, Keyed, Limit, Viewed};
+use retally_core::schema::Value;
+use retally_kit::faulty::{Faults, faulty};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,47 +41,23 @@ fn stopped(by: usize, options: &ReplayOptions) -> RunError {
 }
 
 /// Takes one event a call: whatever folds more meets a limit. Counts the calls that succeed.
-struct Single(Arc<dyn Reducer>, Arc<AtomicU64>);
+struct Single(Arc<AtomicU64>);
 
-struct SingleInstance(Box<dyn Instance>, Arc<AtomicU64>);
-
-impl Reducer for Single {
-    fn description(&self) -> &Description {
-        self.0.description()
-    }
-
-    fn digest(&self) -> Hash {
-        self.0.digest()
-    }
-
-    fn engine(&self) -> Engine {
-        self.0.engine()
-    }
-
-    fn open(&self) -> Result<Box<dyn Instance>, Fault> {
-        Ok(Box::new(SingleInstance(self.0.open()?, self.1.clone())))
-    }
-}
-
-impl Instance for SingleInstance {
-    fn apply(&mut self, batch: &Batch) -> Result<Answer, Fault> {
-        if batch.len() > 1 {
-            return Err(Fault::Limit { which: Limit::Memory, message: "too many".into() });
+impl Faults for Single {
+    fn before(&self, batch: &Batch) -> Result<(), Fault> {
+        match batch.len() {
+            0 | 1 => Ok(()),
+            _ => Err(Fault::Limit { which: Limit::Memory, message: "too many".into() }),
         }
-        self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.apply(batch)
     }
 
-    fn view(&mut self, keyed: &Keyed) -> Result<Viewed, Fault> {
-        self.0.view(keyed)
+    fn apply(&self, _: &Batch, _: &Answer) -> Result<(), Fault> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    fn check(&mut self, keyed: &Keyed) -> Result<Vec<Violated>, Fault> {
-        self.0.check(keyed)
-    }
-
-    fn migrate(&mut self, version: u32, keyed: &Keyed) -> Result<Result<Spans, String>, Fault> {
-        self.0.migrate(version, keyed)
+    fn view(&self, _: &Keyed, _: &Viewed) -> Result<(), Fault> {
+        Ok(())
     }
 }
 
@@ -91,7 +66,7 @@ fn events_folded_one_by_one_after_a_limit_stop_within_the_batch_too() {
     let dir = tempfile::tempdir().unwrap();
     let native = Arc::new(Native::new(described(), Hash([8; 32]), Growing(16 << 10)));
     let calls = Arc::new(AtomicU64::new(0));
-    let reducer = Arc::new(Single(native, calls.clone()));
+    let reducer = faulty(native, Single(calls.clone()));
     let error = replay_reducer(&job(&dir, ""), reducer, &limited(12 << 20), &Silent).unwrap_err();
     let RunError::HostMemory { held, .. } = &error else { panic!("{error}") };
     // So many events make 8 MiB of states; kept after each event they would be far more.

@@ -1,9 +1,11 @@
 //! Avro as a source: the suite, projections, single records, files that grow, and damage.
 
-use super::tests::{Objects, On, Told, conforms, next, place};
+use super::tests::{
+    Objects, On, Told, conforms, long, numbered, one, place, read_all, single_rows_are_found,
+    slabs_are_short, texts,
+};
 use super::*;
 use crate::log::Reached;
-use arrow_array::cast::AsArray;
 use retally_kit::avro::{block, file, header};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -19,10 +21,6 @@ fn schema() -> Value {
 fn records(events: &[String]) -> Vec<Value> {
     let record = |(n, text)| json!({"n": n, "text": text, "s": {"a": n}});
     (0_u64..).zip(events).map(record).collect()
-}
-
-fn numbered(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("{{\"n\":{n}}}")).collect()
 }
 
 /// The events as a file of blocks of `of_block` records, packed by `codec`.
@@ -61,27 +59,6 @@ fn packed(bytes: &[u8], codec: &str) -> Vec<u8> {
     }
 }
 
-fn one(bytes: Vec<u8>) -> Objects {
-    vec![("a.avro".to_owned(), bytes)]
-}
-
-fn texts(rows: &RecordBatch) -> Vec<String> {
-    let column = rows.column_by_name("text").unwrap().as_string::<i32>();
-    column.iter().map(|text| text.unwrap().to_owned()).collect()
-}
-
-fn read_all(source: &dyn Log) -> Result<Vec<RecordBatch>, LogError> {
-    let mut all = Vec::new();
-    for part in 0..source.parts().len() {
-        let mut reader = source.read(part, 0)?;
-        while let Some(slab) = next(&mut *reader)? {
-            let Slab::Rows(rows) = slab else { panic!("lines from Avro") };
-            all.push(rows);
-        }
-    }
-    Ok(all)
-}
-
 #[test]
 fn avro_conforms() {
     let (mut log, mut objects) = (Told::new(), Objects::new());
@@ -100,7 +77,7 @@ fn avro_conforms() {
 
 #[test]
 fn only_fields_that_are_asked_for_are_read() {
-    let objects = one(table(&numbered(500), 100, "null"));
+    let objects = one("a.avro", table(&numbered(500), 100, "null"));
     for (columns, expected) in
         [(&["s", "n", "absent"][..], &["n", "s"][..]), (&["text"], &["text"]), (&["absent"], &[])]
     {
@@ -121,34 +98,13 @@ fn only_fields_that_are_asked_for_are_read() {
 #[test]
 fn single_records_are_found_with_all_their_fields() {
     let events = numbered(10_000);
-    let objects = one(table(&events, 700, "snappy"));
-    let columns = Some(vec!["n".into()]);
-    let options = Options { columns, ..Options::new(Format::Avro) };
-    let (source, _folder) = place(On::Folder, &objects, &options);
-    for offsets in [
-        &[][..],
-        &[0],
-        &[9_999],
-        &[0, 1, 2, 699, 700, 701, 1399, 1400, 5000, 9998, 9999],
-        &(0..10_000).collect::<Vec<_>>(),
-    ] {
-        let batches = source.rows(0, offsets).unwrap();
-        assert!(batches.iter().all(|batch| batch.num_columns() == 3));
-        let found: Vec<_> = batches.iter().flat_map(texts).collect();
-        let expected: Vec<_> = offsets.iter().map(|at| events[*at as usize].clone()).collect();
-        assert_eq!(found, expected);
-    }
-    let error = source.rows(0, &[10_000]).unwrap_err().to_string();
-    assert!(error.contains("only 0 of 1 records found"), "{error}");
+    let objects = one("a.avro", table(&events, 700, "snappy"));
+    single_rows_are_found(Format::Avro, &objects, &events, 3, "records");
 }
 
 #[test]
 fn long_records_make_short_slabs() {
-    let events: Vec<String> = (0..200_u32).map(|n| format!("{n}").repeat(60_000)).collect();
-    let objects = one(table(&events, 200, "null"));
-    let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Avro));
-    let most = read_all(&source).unwrap().iter().map(RecordBatch::num_rows).max().unwrap();
-    assert!((5..100).contains(&most), "{most}");
+    slabs_are_short(Format::Avro, &one("a.avro", table(&long(), 200, "null")));
 }
 
 /// What is added stands in blocks of its own, so reading goes on where it ended.
@@ -157,7 +113,7 @@ fn a_file_that_grows_is_read_on_behind_what_was_taken() {
     let (few, all) = (table(&numbered(90), 30, "null"), table(&numbered(150), 30, "null"));
     assert!(all.starts_with(&few));
     let options = Options::new(Format::Avro);
-    let (source, folder) = place(On::Folder, &one(few.clone()), &options);
+    let (source, folder) = place(On::Folder, &one("a.avro", few.clone()), &options);
     assert_eq!(read_all(&source).unwrap().len(), 1);
     let receipts = source.receipts(&[Reached { next: 90, bytes: None }], 1).unwrap();
     let path = folder.path().join("log/a.avro");

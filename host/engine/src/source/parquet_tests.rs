@@ -1,6 +1,9 @@
 //! Parquet as a source: the suite, projections, single rows, and damage.
 
-use super::tests::{Objects, On, Told, conforms, next, place, texts};
+use super::tests::{
+    Objects, On, Told, conforms, long, numbered, one, place, read_all, single_rows_are_found,
+    slabs_are_short,
+};
 use super::*;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression as Codec;
@@ -31,26 +34,6 @@ fn table(events: &[String], group: usize, codec: Codec) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn numbered(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("{{\"n\":{n}}}")).collect()
-}
-
-fn one(bytes: Vec<u8>) -> Objects {
-    vec![("a.parquet".to_owned(), bytes)]
-}
-
-fn read_all(source: &Source) -> Result<Vec<RecordBatch>, LogError> {
-    let mut all = Vec::new();
-    for part in 0..source.parts().len() {
-        let mut reader = source.read(part, 0)?;
-        while let Some(slab) = next(&mut *reader)? {
-            let Slab::Rows(rows) = slab else { panic!("lines from Parquet") };
-            all.push(rows);
-        }
-    }
-    Ok(all)
-}
-
 #[test]
 fn parquet_conforms() {
     let (mut log, mut objects) = (Told::new(), Objects::new());
@@ -68,7 +51,7 @@ fn parquet_conforms() {
 
 #[test]
 fn only_columns_that_are_asked_for_are_read() {
-    let objects = one(table(&numbered(500), 100, Codec::SNAPPY));
+    let objects = one("a.parquet", table(&numbered(500), 100, Codec::SNAPPY));
     for (columns, expected) in
         [(&["s", "n", "absent"][..], &["n", "s"][..]), (&["text"], &["text"]), (&["absent"], &[])]
     {
@@ -89,34 +72,16 @@ fn only_columns_that_are_asked_for_are_read() {
 #[test]
 fn single_rows_are_found_with_all_their_columns() {
     let events = numbered(10_000);
-    let objects = one(table(&events, 700, Codec::SNAPPY));
-    let columns = Some(vec!["n".into()]);
-    let options = Options { columns, ..Options::new(Format::Parquet) };
-    let (source, _folder) = place(On::Folder, &objects, &options);
-    for offsets in [
-        &[][..],
-        &[0],
-        &[9_999],
-        &[0, 1, 2, 699, 700, 701, 1399, 1400, 5000, 9998, 9999],
-        &(0..10_000).collect::<Vec<_>>(),
-    ] {
-        let batches = source.rows(0, offsets).unwrap();
-        assert!(batches.iter().all(|batch| batch.num_columns() == 4));
-        let found: Vec<_> = batches.iter().flat_map(texts).collect();
-        let expected: Vec<_> = offsets.iter().map(|at| events[*at as usize].clone()).collect();
-        assert_eq!(found, expected);
-    }
-    let error = source.rows(0, &[10_000]).unwrap_err().to_string();
-    assert!(error.contains("only 0 of 1 rows found"), "{error}");
+    let objects = one("a.parquet", table(&events, 700, Codec::SNAPPY));
+    single_rows_are_found(Format::Parquet, &objects, &events, 4, "rows");
 }
 
 #[test]
 fn long_rows_make_short_slabs() {
-    let events: Vec<String> = (0..200_u32).map(|n| format!("{n}").repeat(60_000)).collect();
-    let objects = one(table(&events, 1 << 20, Codec::UNCOMPRESSED));
-    let (source, _folder) = place(On::Folder, &objects, &Options::new(Format::Parquet));
-    let most = read_all(&source).unwrap().iter().map(RecordBatch::num_rows).max().unwrap();
-    assert!((5..100).contains(&most), "{most}");
+    slabs_are_short(
+        Format::Parquet,
+        &one("a.parquet", table(&long(), 1 << 20, Codec::UNCOMPRESSED)),
+    );
 }
 
 /// Damage to the bytes of a table, and what is said of it.

@@ -6,6 +6,8 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::log::conformance;
 use crate::store::Folder;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use object_store::ObjectStore;
 use object_store::chunked::ChunkedStore;
 use object_store::memory::InMemory;
@@ -81,10 +83,76 @@ fn told(source: &Source) -> Told {
 }
 
 /// The column `text` of rows.
-pub(super) fn texts(rows: &arrow_array::RecordBatch) -> Vec<String> {
+pub(super) fn texts(rows: &RecordBatch) -> Vec<String> {
     let column = rows.column_by_name("text").unwrap();
-    let column = column.as_any().downcast_ref::<arrow_array::StringViewArray>().unwrap();
-    column.iter().map(|text| text.unwrap().to_owned()).collect()
+    let all: Vec<Option<&str>> = match column.as_string_view_opt() {
+        Some(texts) => texts.iter().collect(),
+        None => column.as_string::<i32>().iter().collect(),
+    };
+    all.into_iter().map(|text| text.unwrap().to_owned()).collect()
+}
+
+/// So many events, each another.
+pub(super) fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{{\"n\":{n}}}")).collect()
+}
+
+/// A log of one object.
+pub(super) fn one(path: &str, bytes: Vec<u8>) -> Objects {
+    vec![(path.to_owned(), bytes)]
+}
+
+/// All slabs of a log of tables.
+pub(super) fn read_all(source: &dyn Log) -> Result<Vec<RecordBatch>, LogError> {
+    let mut all = Vec::new();
+    for part in 0..source.parts().len() {
+        let mut reader = source.read(part, 0)?;
+        while let Some(slab) = next(&mut *reader)? {
+            let Slab::Rows(rows) = slab else { panic!("lines from a table") };
+            all.push(rows);
+        }
+    }
+    Ok(all)
+}
+
+/// Single rows of a table of 10,000 `events` are found with all of their columns, whichever are
+/// read; `rows`: how messages call them.
+pub(super) fn single_rows_are_found(
+    format: Format,
+    objects: &Objects,
+    events: &[String],
+    columns: usize,
+    rows: &str,
+) {
+    let options = Options { columns: Some(vec!["n".into()]), ..Options::new(format) };
+    let (source, _folder) = place(On::Folder, objects, &options);
+    for offsets in [
+        &[][..],
+        &[0],
+        &[9_999],
+        &[0, 1, 2, 699, 700, 701, 1399, 1400, 5000, 9998, 9999],
+        &(0..10_000).collect::<Vec<_>>(),
+    ] {
+        let batches = source.rows(0, offsets).unwrap();
+        assert!(batches.iter().all(|batch| batch.num_columns() == columns));
+        let found: Vec<_> = batches.iter().flat_map(texts).collect();
+        let expected: Vec<_> = offsets.iter().map(|at| events[*at as usize].clone()).collect();
+        assert_eq!(found, expected);
+    }
+    let error = source.rows(0, &[10_000]).unwrap_err().to_string();
+    assert!(error.contains(&format!("only 0 of 1 {rows} found")), "{error}");
+}
+
+/// Some events of 60,000 bytes and more.
+pub(super) fn long() -> Vec<String> {
+    (0..200_u32).map(|n| format!("{n}").repeat(60_000)).collect()
+}
+
+/// Slabs of a table of [`long`] events are short.
+pub(super) fn slabs_are_short(format: Format, objects: &Objects) {
+    let (source, _folder) = place(On::Folder, objects, &Options::new(format));
+    let most = read_all(&source).unwrap().iter().map(RecordBatch::num_rows).max().unwrap();
+    assert!((5..100).contains(&most), "{most}");
 }
 
 /// The suite: `objects` hold `log`.
