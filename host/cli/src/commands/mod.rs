@@ -27,8 +27,19 @@ pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<PathBuf>, Failu
     }
 }
 
+/// The keys that flags name, or a file of them; none: neither does.
+pub(crate) fn keys_asked(
+    keys: &[String],
+    file: Option<&PathBuf>,
+) -> Result<Option<Vec<String>>, Failure> {
+    match file {
+        Some(file) => keys_of(file).map(Some),
+        None => Ok((!keys.is_empty()).then(|| keys.to_vec())),
+    }
+}
+
 /// The keys in a file, one a line.
-pub(crate) fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {
+fn keys_of(file: &Path) -> Result<Vec<String>, Failure> {
     let text = bounded::read_text(file, KEYS_FILE_MAX_BYTES)
         .with_context(|| format!("cannot read the keys in {}", file.display()))
         .map_err(Failure::usage)?;

@@ -1,7 +1,7 @@
 //! What must hold inside a manifest beside its digests: values that stand there twice, marks that
 //! follow from the settings, settings that forbid what was counted.
 
-use super::{Checked, Counts, Entry, FromSnapshot, Hole, Input, Manifest, Marks, Settings};
+use super::{Checked, Counts, FromSnapshot, Hole, Input, Manifest, Marks, Settings};
 use crate::dedup::Window;
 use crate::digest::PartitionCount;
 use crate::log::Position;
@@ -90,8 +90,7 @@ fn settings(settings: &Settings) -> Option<String> {
     if let Some(twice) = settings.params.iter().find(|param| !names.insert(&param.name)) {
         return Some(format!("param {:?} twice", twice.name));
     }
-    let place = |entry: &Entry| (entry.partition.clone(), entry.offset);
-    let in_order = settings.ledger.is_sorted_by(|a, b| place(a) < place(b));
+    let in_order = settings.ledger.is_sorted_by(|a, b| a.place() < b.place());
     (!in_order).then(|| "entries of the ledger out of order, or one of them twice".into())
 }
 

@@ -127,6 +127,17 @@ impl Difference {
 }
 
 impl Entry {
+    /// By what entries are in order, each once.
+    pub fn place(&self) -> (&str, u64) {
+        (&self.partition, self.offset)
+    }
+
+    /// The entry of this place among entries that are in order.
+    fn find<'a>(&self, all: &'a [Self]) -> Option<&'a Self> {
+        let found = all.binary_search_by(|other| other.place().cmp(&self.place()));
+        found.ok().map(|at| &all[at])
+    }
+
     /// Where its event lies.
     pub fn at(&self) -> Position {
         Position { partition: self.partition.clone(), offset: self.offset }
@@ -329,9 +340,7 @@ impl Settings {
     /// against the event under these settings.
     pub(crate) fn unchecked_entry(&self, needed: &Self) -> Option<Difference> {
         needed.ledger.iter().find_map(|entry| {
-            let own =
-                |held: &&Entry| (&held.partition, held.offset) == (&entry.partition, entry.offset);
-            let held = self.ledger.iter().find(own);
+            let held = entry.find(&self.ledger);
             let both = |of: fn(&Entry) -> Option<&String>| (held.and_then(of), of(entry));
             let (keys, ids) = (both(|entry| entry.key.as_ref()), both(|entry| entry.id.as_ref()));
             [("key", keys), ("id", ids)].into_iter().find_map(|(name, (held, needed))| {
@@ -344,9 +353,8 @@ impl Settings {
     }
 
     fn ledger_difference(&self, needed: &Self) -> Option<Difference> {
-        let same = |a: &Entry, b: &Entry| a.partition == b.partition && a.offset == b.offset;
         let only = |mine: &[Entry], other: &[Entry]| {
-            mine.iter().find(|a| !other.iter().any(|b| same(a, b))).cloned()
+            mine.iter().find(|entry| entry.find(other).is_none()).cloned()
         };
         let says = |quarantined: bool| if quarantined { "quarantined" } else { "not quarantined" };
         let missing = only(&self.ledger, &needed.ledger).map(|e| (e, true));

@@ -1,6 +1,7 @@
 //! Why a run could not begin, or could not finish.
 
 use super::memory::Held;
+use super::stopped::way_on;
 use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
@@ -14,7 +15,7 @@ use retally_core::log::Position;
 use retally_core::manifest::{
     Change, Checked, CountsError, Hole, ManifestError, TotalsError, sentence,
 };
-use retally_core::reduce::{Fault, KeyFault, Limit, MigrateError};
+use retally_core::reduce::{Fault, KeyFault, MigrateError};
 use retally_sandbox::{LoadError, SandboxError};
 use std::path::PathBuf;
 
@@ -323,13 +324,11 @@ impl RunError {
 fn key_hint(fault: &KeyFault) -> String {
     let key = fault.key.as_ref().map(|(key, _)| String::from_utf8_lossy(key).into_owned());
     let look = key.map(|key| format!("look at its history with `retally explain {key}`"));
-    let raise = match fault.fault {
-        Fault::Limit { which: which @ (Limit::Deadline | Limit::Memory), .. } => {
-            Some(format!("raise [limits] {which} if it is too tight"))
-        }
+    let on = match fault.fault {
+        Fault::Limit { which, .. } => Some(way_on(which)),
         _ => None,
     };
-    let hints: Vec<String> = look.into_iter().chain(raise).collect();
+    let hints: Vec<String> = look.into_iter().chain(on).collect();
     if hints.is_empty() { String::new() } else { format!("\nhint: {}", hints.join("; ")) }
 }
 

@@ -205,12 +205,8 @@ impl Lanes {
 
     /// Looks at a decoded slab.
     pub(crate) fn see(&self, readers: &[Decoded]) {
-        for (number, lane) in self.iter().enumerate() {
-            // Lanes that read events alike share a reader.
-            if let Some(read) = readers.get(number).or(readers.last()) {
-                lane.see(read);
-            }
-        }
+        // Lanes that read events alike share a reader: what it shows, the first of them has seen.
+        self.iter().zip(readers).for_each(|(lane, read)| lane.see(read));
     }
 }
 

@@ -22,7 +22,7 @@ use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
 use retally_core::reduce::{Block, Originals, Probe, Refused, Shares, Step};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// One pass over a log.
@@ -55,6 +55,15 @@ struct Shared {
 }
 
 impl Shared {
+    /// The schedule, behind calls of reducers: if they held too much, the run is over.
+    fn after_calls(&self, probe: Weighed<'_>) -> MutexGuard<'_, Schedule> {
+        let mut schedule = lock(&self.schedule);
+        if let Some(error) = probe.over {
+            schedule.fail(error);
+        }
+        schedule
+    }
+
     /// Tells the schedule what came of a task.
     fn done<T, E: Into<RunError>>(
         &self,
@@ -165,12 +174,8 @@ impl Pipeline<'_, '_> {
                 let mut probe = self.weighed(stages);
                 let of = (shard, manner);
                 let result = self.lanes.fold(of, &slabs, expected, instances, &mut probe);
-                let over = probe.over;
                 drop(slabs);
-                let mut schedule = lock(&shared.schedule);
-                if let Some(error) = over {
-                    schedule.fail(error);
-                }
+                let mut schedule = shared.after_calls(probe);
                 schedule.folded(batch, shard, result);
                 self.weigh(&mut schedule);
             }
@@ -179,12 +184,7 @@ impl Pipeline<'_, '_> {
                 probe.enter(Some(Step::Call));
                 let found = self.lanes.first_stop(&shards, &slabs, before, &mut probe);
                 probe.enter(None);
-                let over = probe.over;
-                let mut schedule = lock(&shared.schedule);
-                if let Some(error) = over {
-                    schedule.fail(error);
-                }
-                schedule.scouted(batch, found);
+                shared.after_calls(probe).scouted(batch, found);
             }
             Task::Merge { batch, lane, slabs, shares } => {
                 let merged = self.merge(lane, slabs, shares, worker);

@@ -98,11 +98,7 @@ fn advice(
         StopCause::Limit { which, .. } => format!(
             "\nhint: {}, or take the event out with this line in the ledger ([job] ledger), author \
              and reason filled in{go_on}:\n{}",
-            match which {
-                Limit::Deadline | Limit::Memory =>
-                    format!("raise [limits] {which} if it is too tight"),
-                Limit::Stack => "the reducer calls itself too deeply: mend it".to_owned(),
-            },
+            way_on(*which),
             line(&format!("it meets the {which} limit"))
         ),
         StopCause::Conflict => "\nhint: take one of the two out with the ledger, or write \
@@ -126,6 +122,14 @@ fn advice(
                 .into()
         }
         StopCause::Machine { .. } | StopCause::Halted => String::new(),
+    }
+}
+
+/// What to do about a limit of a call.
+pub(super) fn way_on(which: Limit) -> String {
+    match which {
+        Limit::Deadline | Limit::Memory => format!("raise [limits] {which} if it is too tight"),
+        Limit::Stack => "the reducer calls itself too deeply: mend it".to_owned(),
     }
 }
 

@@ -153,10 +153,7 @@ impl PassArgs {
         compare: CompareOptions,
         shown: &Arc<Shown>,
     ) -> Result<PassOptions, Failure> {
-        let keys = match &self.keys_file {
-            Some(file) => Some(crate::commands::keys_of(file)?),
-            None => (!self.keys.is_empty()).then(|| self.keys.clone()),
-        };
+        let keys = crate::commands::keys_asked(&self.keys, self.keys_file.as_ref())?;
         let replay = ReplayOptions {
             batch_events: self.batch,
             keys,

@@ -168,21 +168,20 @@ fn options(
     shown: &Arc<Shown>,
 ) -> Result<ReplayOptions, Failure> {
     let old = repeated.map(|manifest| &manifest.job.settings);
-    let keys = match (&args.keys_file, args.keys.is_empty()) {
-        (Some(file), _) => Some(super::keys_of(file)?),
-        (None, false) => Some(args.keys.clone()),
-        (None, true) if args.sample.is_some() => None,
-        (None, true) => old.and_then(|settings| settings.keys.clone()),
+    let asked = super::keys_asked(&args.keys, args.keys_file.as_ref())?;
+    // Whoever asks for a subset wants that, and not the one of the run that is repeated.
+    let (keys, sample) = match (old, &asked, args.sample) {
+        (Some(old), None, None) => (old.keys.clone(), old.sample),
+        _ => (asked, args.sample),
     };
-    let sample = || if keys.is_none() { old?.sample } else { None };
     let limit = || old?.range.limit;
     let is_attested =
         |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
     let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
     Ok(ReplayOptions {
         batch_events: args.batch,
-        sample: args.sample.or_else(sample),
         keys,
+        sample,
         limit: args.limit.or_else(limit),
         from_snapshot: absolute(&args.from_snapshot)?,
         resume: args.resume,

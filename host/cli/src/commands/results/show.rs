@@ -1,7 +1,7 @@
 //! `retally results show`: the view rows of one key, some keys or all.
 
 use super::{tell_marks, unreadable};
-use crate::commands::keys_of;
+use crate::commands::keys_asked;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::rows::{Format, Printer, Style, cells};
@@ -37,11 +37,8 @@ const MISSING_NAMED: usize = 10;
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = RunReader::open(&args.run).map_err(unreadable)?;
-    let wanted: Option<BTreeSet<String>> = match &args.keys_file {
-        Some(file) => Some(keys_of(file)?.into_iter().collect()),
-        None if args.key.is_empty() => None,
-        None => Some(args.key.iter().cloned().collect()),
-    };
+    let wanted = keys_asked(&args.key, args.keys_file.as_ref())?;
+    let wanted: Option<BTreeSet<String>> = wanted.map(|keys| keys.into_iter().collect());
     tell_marks(run.manifest());
     tell_strays(&run)?;
     let mut missing = wanted.clone().unwrap_or_default();

@@ -123,7 +123,7 @@ fn keys(
 fn entries<'a>(run: &'a RunReader, of: &Alike) -> &'a [Entry] {
     let ledger = &run.manifest().job.settings.ledger;
     let Position { partition, offset } = &of.at;
-    let before = |at: u64| ledger.partition_point(|e| (&e.partition, e.offset) < (partition, at));
+    let before = |at: u64| ledger.partition_point(|entry| entry.place() < (partition, at));
     ledger.get(before(*offset)..before(offset + of.events)).unwrap_or_default()
 }
 
