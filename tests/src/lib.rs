@@ -4,7 +4,9 @@
 
 pub mod browser;
 pub mod comparison;
+pub mod proxy;
 pub mod sources;
+pub mod stores;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

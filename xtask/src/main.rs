@@ -1,4 +1,4 @@
-//! What a developer types: `cargo xtask setup|demo|data|test|bench|picture|ci`.
+//! What a developer types: `cargo xtask setup|demo|data|test|bench|picture|services|ci`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod check;
@@ -17,13 +17,14 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "cargo xtask COMMAND
 
   setup   install what is missing: the wasm target, rustfmt, clippy, pyarrow, DuckDB,
-          chromium; says what it does
+          chromium, the servers of the tests; says what it does
   demo    build everything, write a log of 1,000,000 order events, replay it, say where to look
   data    fetch real data: `data flights`, all flights that left New York in 2013
   test    everything: format, clippy, tests of host and plugins, docs, digests and results computed
           a second time in Python and SQL; `test --quick`: format, house rules, laws and unit
           tests alone, a minute once all is compiled
   bench   the benchmark against the native baseline
+  services start the servers that tests use, here an S3, and say how `retally` reaches them
   picture docs/compare.png: the page of a comparison over real data, as README shows it
   ci      what .ci/run does: `test`, with snapshots frozen";
 
@@ -48,6 +49,7 @@ fn run() -> Result<()> {
         "test" => check::run(rest),
         "ci" => check::run(&[]),
         "bench" => bench(rest),
+        "services" => xtask::services::run(&mut std::io::stdout()),
         "picture" => picture::run(),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -12,6 +12,9 @@ pub(crate) fn run() -> Result<()> {
     component("clippy", &["clippy", "--version"])?;
     println!("python   {}", python()?.display());
     println!("browser  {}", chromium()?.display());
+    for server in xtask::services::install()? {
+        println!("server   {}", server.display());
+    }
     fetch()
 }
 

@@ -10,6 +10,7 @@ mod progress;
 #[cfg(test)]
 mod reference;
 mod report;
+mod stores;
 mod toolchain;
 
 fn main() -> std::process::ExitCode {

@@ -114,6 +114,19 @@ pub const THREADS_MAX: usize = 256;
 /// What is written to a file is handed to the operating system in pieces of this size.
 pub(crate) const WRITE_BUFFER_BYTES: usize = 256 << 10;
 
+/// Pieces of an object of a store that are read ahead of whoever takes them,
+pub(crate) const AHEAD_PIECES: usize = 16;
+
+/// each of so many bytes at the most: together what one object holds of memory while it waits.
+pub(crate) const AHEAD_PIECE_BYTES: usize = 64 << 10;
+
+/// Objects of a store that are asked for before their turn: what they say on the way costs a run no
+/// time then. So many of them hold 32 MiB at the most.
+pub(crate) const AHEAD_OBJECTS: usize = 32;
+
+/// Parquet objects of a store whose footers are asked for at the same time.
+pub(crate) const FOOTERS_AT_ONCE: usize = 16;
+
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 

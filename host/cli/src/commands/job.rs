@@ -5,6 +5,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::machine;
 use crate::progress::Shown;
+use crate::stores;
 use anyhow::{Context as _, anyhow};
 use retally_engine::Cancel;
 use retally_engine::job::{Authored, Resolved};
@@ -28,7 +29,8 @@ pub(crate) fn resolve(mut authored: Authored, set: &[String]) -> Result<Resolved
     for pair in set {
         authored.set_pair(pair).map_err(Failure::usage)?;
     }
-    Resolved::new(&authored).map_err(Failure::usage)
+    let job = Resolved::new(&authored).map_err(Failure::usage)?;
+    Ok(Resolved { stores: stores::reached(), ..job })
 }
 
 /// How every pass is run: told on stderr, ended by Ctrl-C, with this user's compiled reducers.

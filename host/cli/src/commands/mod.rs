@@ -9,13 +9,15 @@ pub(crate) mod results;
 
 use crate::error::Failure;
 use crate::report::target::is_stdout;
+use crate::stores;
 use anyhow::{Context as _, anyhow};
 use retally_engine::bounded;
 use retally_engine::limits::KEYS_FILE_MAX_BYTES;
+use retally_engine::store::{Base, Folder, Scheme};
 use std::path::{Path, PathBuf};
 
 /// The folder that `--out` names for a run: what `-` means for a file cannot hold one.
-pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<Folder>, Failure> {
     match out {
         Some(out) if is_stdout(out) => {
             Err(Failure::usage(anyhow!("--out -: a run is a folder, which stdout cannot hold"))
@@ -23,7 +25,20 @@ pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<PathBuf>, Failu
                     "--json prints what it came to on stdout; `--out ./-` is a folder of that name",
                 ))
         }
-        out => Ok(out.clone()),
+        Some(out) => folder(out).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The folder that a path or URL of the command line names.
+pub(crate) fn folder(given: &Path) -> Result<Folder, Failure> {
+    let is_url = |text: &&str| matches!(Scheme::of(text), Scheme::Store(_) | Scheme::NotBuilt(_));
+    match given.to_str().filter(is_url) {
+        Some(url) => {
+            let base = Base { stores: stores::reached(), ..Base::default() };
+            Folder::open(url, base).map_err(Failure::usage)
+        }
+        None => Ok(Folder::files(given)),
     }
 }
 

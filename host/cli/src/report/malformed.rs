@@ -4,9 +4,9 @@
 use super::text::harmless;
 use retally_core::listed::listed;
 use retally_engine::rundir::{Keys, RunReader, Table};
+use retally_engine::store::Folder;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// How many pieces of the refused events are looked at: it is a look, not a count.
 const LOOKS_MAX: usize = 16;
@@ -25,7 +25,7 @@ pub(crate) struct Example {
 
 impl Example {
     /// Of a run; none: it has no malformed event among the first refused, or cannot be read.
-    pub(crate) fn of(run: &Path) -> Option<Self> {
+    pub(crate) fn of(run: &Folder) -> Option<Self> {
         let run = RunReader::open(run).ok()?;
         Self::look(&run).ok()?
     }

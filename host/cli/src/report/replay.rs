@@ -166,7 +166,8 @@ fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String 
 }
 
 fn example(report: &Report) -> Option<Example> {
-    (report.manifest.counts.malformed > 0).then(|| Example::of(&report.dir)).flatten()
+    let run = report.folder.as_ref().filter(|_| report.manifest.counts.malformed > 0);
+    run.and_then(Example::of)
 }
 
 /// What must be known before anything else is read.

@@ -13,6 +13,7 @@ use super::totals;
 use crate::rundir::keys::KeyRows;
 use crate::rundir::log::{Alike, AlikeRows};
 use crate::rundir::{self, Part, RunDirError, RunReader, Table};
+use crate::store::Folder;
 use retally_compare::gate::Gate;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, Note, NoteCode, Presence, Read, Rejects, Sets,
@@ -22,7 +23,7 @@ use retally_compare::{Declared, Options, Plan, Rows, SideOf, Tally, Words, join}
 use retally_core::digest::Leaf;
 use retally_core::schema::ViewShape;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How two results are compared.
 #[derive(Debug, Clone, Default)]
@@ -46,16 +47,17 @@ pub struct CompareOptions {
 /// # Errors
 /// Runs that cannot be read, that were changed since, or of which a comparison would mean nothing.
 pub fn runs(
-    dir_a: &Path,
-    dir_b: &Path,
+    a: impl Into<Folder>,
+    b: impl Into<Folder>,
     options: &CompareOptions,
     sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
-    let (a, b) = (open(dir_a)?, open(dir_b)?);
+    let (dir_a, dir_b) = (a.into(), b.into());
+    let (a, b) = (open(&dir_a)?, open(&dir_b)?);
     let mut notes = Vec::new();
     refuse(&refusals(a.manifest(), b.manifest()), options.force, &mut notes)?;
     notes.extend(lone_params(a.manifest(), b.manifest()));
-    notes.extend(same_dir(dir_a, dir_b));
+    notes.extend(same_dir(&dir_a, &dir_b));
     notes.extend(misread(&[a.manifest(), b.manifest()]));
     let mut compared = Compared::new([&a, &b], options, notes)?;
     let plan = compared.plan.clone();
@@ -72,10 +74,9 @@ pub fn runs(
 }
 
 /// A run that is held against itself, which nobody means to do.
-fn same_dir(a: &Path, b: &Path) -> Option<Note> {
-    let is_one = a.canonicalize().ok()? == b.canonicalize().ok()?;
+fn same_dir(a: &Folder, b: &Folder) -> Option<Note> {
     let text = "both sides are one and the same run directory: name the one to compare it with";
-    is_one.then(|| Note::new(NoteCode::SameSides, text))
+    a.is_same(b).then(|| Note::new(NoteCode::SameSides, text))
 }
 
 /// Why results of other keys are not compared.

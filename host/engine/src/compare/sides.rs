@@ -4,6 +4,7 @@ use super::error::CompareError;
 use super::runs::CompareOptions;
 use crate::bounded;
 use crate::rundir::{RunDirError, RunReader};
+use crate::store::Folder;
 use crate::table::TableError;
 use retally_compare::Head;
 use retally_compare::model::{How, Note, Read, ReducerSide, RunSide, Side};
@@ -20,8 +21,8 @@ pub(super) fn changed(path: PathBuf, what: String) -> CompareError {
 
 /// Opens a run of which every file is what its manifest says: equal digests stand for rows that
 /// nobody reads.
-pub(super) fn open(dir: &Path) -> Result<RunReader, CompareError> {
-    let run = RunReader::open(dir)?;
+pub(super) fn open(folder: &Folder) -> Result<RunReader, CompareError> {
+    let run = RunReader::open(folder)?;
     run.verify()?;
     Ok(run)
 }

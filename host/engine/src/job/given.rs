@@ -5,7 +5,7 @@ use super::authored::{Raw, Written};
 use super::error::{JobError, near};
 use super::resolved::{Late, Source};
 use crate::source::Format;
-use crate::store::Scheme;
+use crate::store::{Named, Scheme, StoreError};
 use retally_core::decode::{Address, TimeUnit};
 use retally_core::log::Order;
 use retally_core::reduce::{OnConflict, OnTrap};
@@ -146,6 +146,12 @@ impl Given<'_> {
         }
         match Scheme::of(text) {
             Scheme::File => Ok(()),
+            Scheme::Store(_) => match Named::by(text) {
+                Err(StoreError::BadUrl { url, why }) => {
+                    Err(self.wrong(format!("`{url}` cannot be read as a URL: {why}")))
+                }
+                named => named.map(|_| ()).map_err(|error| self.wrong(error.to_string())),
+            },
             Scheme::NotBuilt(scheme) => Err(self.not_built(&format!("{scheme}:"), built)),
             Scheme::Unknown(scheme) => {
                 let meant = meant(&scheme, Scheme::ALL.into_iter());

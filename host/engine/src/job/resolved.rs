@@ -7,6 +7,7 @@ use super::given::Given;
 use super::params::Params;
 use super::settings::SETTINGS;
 use crate::source::Format;
+use crate::store::{Base, Folder, StoreError, Stores};
 use retally_core::decode::Addressing;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
@@ -23,6 +24,9 @@ pub struct Resolved {
     pub origin: String,
     /// Folder at which relative paths and URLs start.
     pub base: PathBuf,
+    /// The stores that its URLs may name; none, until whoever runs the job says how they are
+    /// reached.
+    pub stores: Stores,
     /// Name of the job in reports.
     pub name: String,
     /// The reducer.
@@ -43,8 +47,8 @@ pub struct Resolved {
     pub params: Params,
     /// Bounds of the machine; they decide no result.
     pub limits: Limits,
-    /// Folder in which runs get their folders, as written.
-    pub output: PathBuf,
+    /// Folder in which runs get their folders, URL or bare path, as written.
+    pub output: String,
     /// Where and when snapshots are saved; none: never.
     pub snapshots: Option<Snapshots>,
     /// What a replay may come to.
@@ -63,7 +67,7 @@ pub struct ReducerFile {
 /// Where the log lies and how it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
-    /// `file:` URL or bare path, as written.
+    /// URL or bare path, as written.
     pub url: String,
     /// What its objects hold.
     pub format: Format,
@@ -168,6 +172,19 @@ impl Resolved {
 
     fn missing(&self, key: &str, hint: String) -> JobError {
         JobError::Missing { origin: self.origin.clone(), key: key.to_owned(), hint }
+    }
+
+    /// Where URLs of this job start.
+    pub fn urls(&self) -> Base {
+        Base { folder: self.base.clone(), stores: self.stores.clone() }
+    }
+
+    /// The folder in which runs of this job get their folders.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn runs(&self) -> Result<Folder, StoreError> {
+        Folder::open(&self.output, self.urls())
     }
 
     /// Where a path of this job lies: below [`Resolved::base`] unless it is absolute.

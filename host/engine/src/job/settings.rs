@@ -93,7 +93,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     })
     .expected(SIZE),
     text("limits.on_trap", |job, given| given.word(&mut job.on_trap, ON_TRAP)).digested(),
-    text("output.dir", |job, given| given.put(&mut job.output, owned)),
+    text("output.dir", |job, given| {
+        given.url("; a folder is")?;
+        given.put(&mut job.output, owned)
+    }),
     text("snapshots.url", |job, given| {
         given.url("; a folder is (\"file:snapshots/\")")?;
         given.put(&mut job.snapshots, |url| Ok(Snapshots::new(url)))

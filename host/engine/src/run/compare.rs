@@ -26,6 +26,7 @@ use crate::compare::{
 };
 use crate::job::Resolved;
 use crate::sink::{End, RunDir, Sink};
+use crate::store::Folder;
 use retally_compare::model::{Comparison, FirstDivergence, How, Note, NoteCode, Read};
 use retally_compare::pair::Shared;
 use retally_compare::sink::DifferenceSink;
@@ -48,7 +49,7 @@ pub struct PassOptions {
     /// What is compared and how much of it is shown.
     pub compare: CompareOptions,
     /// Where the run directory of each side shall lie; none: it is not written.
-    pub dirs: [Option<PathBuf>; 2],
+    pub dirs: [Option<Folder>; 2],
     /// The file of each reducer, to repeat its run by; none: the one that the job names.
     pub files: [Option<PathBuf>; 2],
     /// The words of the command that explains a key under both reducers, up to where the key

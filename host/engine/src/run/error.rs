@@ -8,6 +8,7 @@ use crate::ledger::LedgerError;
 use crate::log::LogError;
 use crate::sink::SinkError;
 use crate::snapshot::SnapshotError;
+use crate::store::StoreError;
 use crate::threads::ThreadError;
 use retally_core::decode::{DecodeError, PlanError};
 use retally_core::digest::{BlockError, HistoryError, KeyTreeError};
@@ -26,6 +27,9 @@ pub enum RunError {
     /// The job makes no sense.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// A place cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The ledger makes no sense.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -307,6 +311,7 @@ impl RunError {
             Self::Log(error) => error.is_usage(),
             Self::Compare(error) => error.is_usage(),
             Self::Sink(error) => error.is_usage(),
+            Self::Store(error) => error.is_usage(),
             Self::Reducer { error, .. } => error.is_of_reducer(),
             Self::Job(_)
             | Self::Ledger(_)

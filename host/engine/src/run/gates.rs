@@ -3,16 +3,16 @@
 
 use crate::job::BoundGates;
 use crate::rundir::{Keys, RunDirError, RunReader, Table};
+use crate::store::Folder;
 use retally_compare::gate::{self, Expectation, Limit, Sums};
 use retally_compare::model::gate::Judged;
 use retally_core::manifest::{Counts, FieldTotal, Manifest};
-use std::path::Path;
 
 /// Why a total is not judged.
 const SOME_KEYS: &str = "the run took some keys only, and a total is one of all keys";
 
 /// Judges a run, gate by gate. Of a run of some keys no total is judged.
-pub(crate) fn judge(dir: &Path, manifest: &Manifest, gates: &BoundGates) -> Vec<Judged> {
+pub(crate) fn judge(dir: &Folder, manifest: &Manifest, gates: &BoundGates) -> Vec<Judged> {
     let limits =
         gates.limits.iter().map(|(counted, limit)| count(dir, &manifest.counts, counted, *limit));
     let expect = gates.expect.iter().map(|expect| match sums(dir, manifest, expect) {
@@ -38,7 +38,7 @@ pub(crate) fn broke(manifest: &Manifest, judged: &[Judged]) -> Vec<String> {
 }
 
 /// `counted`: one of those that a job can limit.
-fn count(dir: &Path, counts: &Counts, counted: &str, limit: Limit) -> Judged {
+fn count(dir: &Folder, counts: &Counts, counted: &str, limit: Limit) -> Judged {
     let count = match counted {
         "malformed" => counts.malformed,
         "ignored" => counts.ignored,
@@ -62,7 +62,7 @@ fn count(dir: &Path, counts: &Counts, counted: &str, limit: Limit) -> Judged {
 }
 
 /// Keys that have a violation. The rows stand by key.
-fn violating_keys(dir: &Path) -> Result<u64, RunDirError> {
+fn violating_keys(dir: &Folder) -> Result<u64, RunDirError> {
     let run = RunReader::open(dir)?;
     let (mut keys, mut last) = (0, None::<String>);
     for batch in run.rows(Table::Violations, &Keys::All)? {
@@ -78,7 +78,7 @@ fn violating_keys(dir: &Path) -> Result<u64, RunDirError> {
 }
 
 /// Without a field to go by the manifest knows the total; else two columns of the table tell it.
-fn sums(dir: &Path, manifest: &Manifest, expect: &Expectation) -> Result<Sums, RunDirError> {
+fn sums(dir: &Folder, manifest: &Manifest, expect: &Expectation) -> Result<Sums, RunDirError> {
     let (table, totals) = match &expect.table {
         gate::Table::View => (Table::Views, Some(&manifest.totals.view)),
         gate::Table::Emit(kind, name) => (Table::Emits(*kind), manifest.totals.emits.get(name)),

@@ -233,7 +233,7 @@ fn open(
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
     how.attest = options.attest;
-    let source = Source::open(&job.source.url, &job.base, &how)?;
+    let source = Source::open(&job.source.url, job.urls(), &how)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }

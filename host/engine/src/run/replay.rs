@@ -25,7 +25,7 @@ use crate::job::{BoundGates, Resolved};
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::sink::{End, RunDir, Sink, Snapshots};
-use crate::store::point;
+use crate::store::{Folder, point};
 use retally_compare::model::gate::Judged;
 use retally_core::digest::Tables;
 use retally_core::log::Position;
@@ -35,7 +35,7 @@ use retally_core::reduce::{Finals, Reducer, Shard};
 use retally_core::subset::Sample;
 use retally_sandbox::LogSink;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -92,7 +92,7 @@ pub struct ReplayOptions {
     /// The command as it was given, for the audit.
     pub command: Vec<String>,
     /// The run directory; none: a new one in the job's output folder.
-    pub dir: Option<PathBuf>,
+    pub dir: Option<Folder>,
     /// Whether the run directory may take the place of one that was never finished.
     pub replace: bool,
 }
@@ -165,6 +165,8 @@ impl Observer for Silent {}
 pub struct Report {
     /// The run directory; empty: there is none.
     pub dir: PathBuf,
+    /// The same, to read it.
+    pub folder: Option<Folder>,
     /// Its manifest.
     pub manifest: Manifest,
     /// What the job's gates found. They judge the run and change nothing of it.
@@ -206,10 +208,10 @@ pub fn replay_reducer(
     let of_job = job.snapshots.as_ref().filter(|_| options.limit.is_none()).map(|s| &s.url);
     let url = options.snapshot.as_ref().or(of_job);
     let unsaved = url.is_none() && job.snapshots.is_some();
-    let snapshots = url.map(|url| Snapshots::new(url, &job.base)).transpose()?;
+    let snapshots = url.map(|url| Snapshots::new(url, job.urls())).transpose()?;
     let mut dir = match &options.dir {
         Some(dir) => RunDir::new(dir).replacing(options.replace),
-        None => RunDir::fresh(&job.path(&job.output), &job.name),
+        None => RunDir::fresh(job.runs()?, &job.name)?,
     };
     let mut snapshots: Vec<Snapshots> = snapshots.into_iter().collect();
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut dir];
@@ -220,7 +222,7 @@ pub fn replay_reducer(
         report.notes.push(UNSAVED.to_owned());
     }
     if options.dir.is_none() {
-        point_latest(&report.dir, observer);
+        point_latest(dir.folder(), observer);
     }
     Ok(report)
 }
@@ -232,7 +234,9 @@ const UNSAVED: &str = "a run with --limit saves no snapshot unless --snapshot na
 const LATEST: &str = "latest";
 
 /// Makes `latest` lead to a run that is complete. A convenience, so a run never fails for it.
-fn point_latest(dir: &Path, observer: &dyn Observer) {
+fn point_latest(run: &Folder, observer: &dyn Observer) {
+    // Stores know no links.
+    let Some(dir) = run.file("") else { return };
     let (Some(output), Some(name)) = (dir.parent(), dir.file_name().and_then(OsStr::to_str)) else {
         return;
     };
@@ -289,14 +293,15 @@ fn run(
     let notes = told.notes();
     let audit = audit::text(prepared, 0, &manifest, (&results.saved, &notes), &stages);
     results.sink.end(&End { trees: &trees, manifest: &manifest, audit: &audit })?;
-    let dir = results.sink.run_dir().unwrap_or_default();
-    let gates = judge(&dir, &manifest, gates);
+    let folder = results.sink.run_dir();
+    let gates = folder.as_ref().map_or_else(Vec::new, |dir| judge(dir, &manifest, gates));
     let broke = broke(&manifest, &gates);
     // Whoever goes on from it finds the run that led there finished, and what it came to.
     committer.commit(&extents, Some(&broke))?;
     let results = committer.one(0);
     Ok(Report {
-        dir,
+        dir: folder.as_ref().map(Folder::place).unwrap_or_default(),
+        folder,
         manifest,
         gates,
         broke,

@@ -104,7 +104,7 @@ impl Goes<'_> {
         let (mut passed_over, mut found) = (Vec::new(), None);
         // Of the newest, which may be several that took as many events.
         let mut refused: Option<(u64, ChangedLog)> = None;
-        let store = Store::open(url, &self.job.base)?;
+        let store = Store::open(url, self.job.urls())?;
         let newest = store.newest(self.needed(), |summary| {
             if let Some((_, changed)) = refused.take_if(|(of, _)| *of > summary.counts.events) {
                 return Err(RunError::ChangedLog(Box::new(changed)));

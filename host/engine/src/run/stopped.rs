@@ -56,7 +56,7 @@ fn go_on(prepared: &Prepared<'_>) -> Option<String> {
     let job = prepared.job;
     let of_job = job.snapshots.as_ref().map(|snapshots| &snapshots.url);
     let url = prepared.options.snapshot.as_ref().or(of_job)?;
-    let saved = Store::open(url, &job.base).ok()?.list().ok()?;
+    let saved = Store::open(url, job.urls()).ok()?.list().ok()?;
     let newest = saved.into_iter().rev().find_map(|(_, summary)| summary.ok())?;
     let lacks = match newest.standing.finished {
         Some(_) => "",

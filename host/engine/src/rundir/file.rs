@@ -76,7 +76,7 @@ impl RunFile {
         let columns = shape.columns(table, digits);
         let options = plain(properties(&columns, table));
         let shown = folder.show(&name);
-        let out = folder.write(&name)?;
+        let out = folder.write(&name)?.only_new();
         let out = sums.of(name, out);
         let writer = TableWriter::new(out, Path::new(&shown), columns, options)?;
         // The tables by key are written behind those of the log: three of them have much.

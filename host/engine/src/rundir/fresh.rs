@@ -2,13 +2,13 @@
 
 use crate::clock::wall_micros;
 use retally_core::schema::{Kind, Value, display};
-use std::path::{Path, PathBuf};
 
-/// A run directory that does not exist yet: the job's name, the time, and a number if need be.
-pub(crate) fn fresh_dir(output: &Path, name: &str) -> PathBuf {
+/// The name of a run directory that does not exist yet: the job's name, the time, and a number if
+/// need be. `is_there`: whether something has a name.
+pub(crate) fn fresh_name(name: &str, is_there: impl Fn(&str) -> bool) -> String {
     let now = display(Value::Timestamp(wall_micros() / 1_000_000 * 1_000_000), Kind::Timestamp);
     let stamp: String = now.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    let first = output.join(format!("{name}-{stamp}"));
-    let others = (2..).map(|number| output.join(format!("{name}-{stamp}-{number}")));
-    std::iter::once(first.clone()).chain(others).find(|dir| !dir.exists()).unwrap_or(first)
+    let first = format!("{name}-{stamp}");
+    let others = (2..).map(|number| format!("{name}-{stamp}-{number}"));
+    std::iter::once(first.clone()).chain(others).find(|name| !is_there(name)).unwrap_or(first)
 }

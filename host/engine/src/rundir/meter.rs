@@ -2,12 +2,13 @@
 //! once, however often it is read: a file's footer tells where its columns lie each time that it is
 //! opened.
 
-use bytes::Bytes;
-use parquet::errors::Result;
+use crate::limits::WINDOW_BYTES;
+use crate::store::{Meta, Opened};
+use bytes::{Buf, Bytes};
+use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,64 +55,119 @@ impl Meter {
     }
 }
 
-/// A file whose reads are counted.
-pub(super) struct Metered {
-    file: File,
+/// Bytes that are read of a file where nobody says how many are wanted: the header of a page.
+const FORWARD_BYTES: u64 = 8 << 10;
+
+/// Windows that are kept of an object of a store: one for each column that a table is likely to
+/// have.
+const WINDOWS: usize = 32;
+
+/// A file whose reads are counted. One of this machine is read as is asked; of an object of a store
+/// no less than a window at a time, and the windows used last are kept: a request costs more than
+/// its bytes.
+#[derive(Clone)]
+pub(super) struct Metered(Arc<Inner>);
+
+struct Inner {
     path: Arc<Path>,
-    place: u64,
     meter: Meter,
+    meta: Meta,
+    is_file: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    opened: Opened,
+    /// Where they begin, and their bytes; the one used last in front.
+    windows: Vec<(u64, Bytes)>,
 }
 
 impl Metered {
-    pub(super) fn new(file: File, path: &Arc<Path>, meter: &Meter) -> Self {
-        Self { file, path: path.clone(), place: 0, meter: meter.clone() }
+    pub(super) fn new(opened: Opened, path: &Arc<Path>, meter: &Meter) -> Self {
+        let (meta, is_file) = (opened.meta().clone(), opened.is_file());
+        let state = Mutex::new(State { opened, windows: Vec::new() });
+        let (path, meter) = (path.clone(), meter.clone());
+        Self(Arc::new(Inner { path, meter, meta, is_file, state }))
     }
 
-    /// The file itself, for who reads it without being counted.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    /// What the store said of it when it was opened.
+    pub(super) fn about(&self) -> &Meta {
+        &self.0.meta
     }
 
-    fn at(&self, start: u64) -> Result<Self> {
-        let mut file = self.file.try_clone()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(Self { place: start, ..Self::new(file, &self.path, &self.meter) })
-    }
-}
-
-impl Read for Metered {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        let end = self.place + read as u64;
-        self.meter.add(&self.path, self.place..end);
-        self.place = end;
-        Ok(read)
+    /// The bytes of `range`, which lies in the file, and what more is at hand behind them if
+    /// `and_more`.
+    fn range(&self, range: Range<u64>, and_more: bool) -> Result<Bytes> {
+        let (inner, length) = (&self.0, range.end - range.start);
+        let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds =
+            |(at, bytes): &(u64, Bytes)| *at <= range.start && range.end <= at + bytes.len() as u64;
+        let least = match (inner.is_file, and_more) {
+            (true, true) => FORWARD_BYTES,
+            (true, false) => 0,
+            (false, _) => WINDOW_BYTES,
+        };
+        if let Some(place) = state.windows.iter().position(holds) {
+            state.windows[..=place].rotate_right(1);
+        } else {
+            let end = (range.start + length.max(least)).min(inner.meta.bytes);
+            let bytes = state.opened.range(range.start..end);
+            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
+            inner.meter.add(&inner.path, range.start..end);
+            if inner.is_file {
+                return Ok(bytes);
+            }
+            state.windows.truncate(WINDOWS - 1);
+            state.windows.insert(0, (range.start, bytes));
+        }
+        let (at, bytes) = &state.windows[0];
+        let from = (range.start - at) as usize;
+        let to = if and_more { bytes.len() } else { from + length as usize };
+        Ok(bytes.slice(from..to))
     }
 }
 
 impl Length for Metered {
     fn len(&self) -> u64 {
-        Length::len(&self.file)
+        self.0.meta.bytes
     }
 }
 
 impl ChunkReader for Metered {
-    type T = BufReader<Self>;
+    type T = Forward;
 
-    fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(BufReader::new(self.at(start)?))
+    fn get_read(&self, start: u64) -> Result<Forward> {
+        Ok(Forward { file: self.clone(), at: start, rest: Bytes::new() })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         // A damaged file may name any length: no more is reserved than the file can have.
-        let left = Length::len(&self.file).saturating_sub(start);
-        let mut buffer = Vec::with_capacity(length.min(left as usize));
-        self.at(start)?.take(length as u64).read_to_end(&mut buffer)?;
-        if buffer.len() != length {
-            let message = format!("{length} bytes expected, {} are there", buffer.len());
-            return Err(parquet::errors::ParquetError::EOF(message));
+        let left = self.len().saturating_sub(start);
+        if length as u64 > left {
+            let message = format!("{length} bytes expected, {left} are there");
+            return Err(ParquetError::EOF(message));
         }
-        Ok(buffer.into())
+        self.range(start..start + length as u64, false)
+    }
+}
+
+/// Reads forward from some byte.
+pub(super) struct Forward {
+    file: Metered,
+    at: u64,
+    rest: Bytes,
+}
+
+impl Read for Forward {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.rest.is_empty() && self.at < self.file.len() && !buffer.is_empty() {
+            let more = self.file.range(self.at..self.at + 1, true);
+            self.rest = more.map_err(std::io::Error::other)?;
+        }
+        let count = self.rest.len().min(buffer.len());
+        self.rest.copy_to_slice(&mut buffer[..count]);
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

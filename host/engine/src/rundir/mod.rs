@@ -39,7 +39,7 @@ mod writer;
 
 pub(crate) use check::log_finding;
 pub use check::{CheckReport, Checked, Vouched, check};
-pub(crate) use fresh::fresh_dir;
+pub(crate) use fresh::fresh_name;
 pub use keys::Results;
 pub use reader::{Keys, Named, Part, Rows, RunReader};
 pub(crate) use recompute::violations;
@@ -96,6 +96,18 @@ pub enum RunDirError {
         .0.display()
     )]
     BeingWritten(PathBuf),
+    /// A new run directory in a store where another one was begun.
+    #[error(
+        "{} holds a run that was begun and is not finished: wait for its end if it is still being \
+         written; if it was interrupted, add --replace to write this one in its place", .0.display()
+    )]
+    Begun(PathBuf),
+    /// A run directory that another run took over while this one wrote it.
+    #[error(
+        "{} was taken over by another run (--replace) while this one wrote it: this one is not \
+         finished there; run it again into another folder", .0.display()
+    )]
+    TakenOver(PathBuf),
     /// No manifest.
     #[error(
         "{} is half-written: it has no manifest.json, which is written last; if the run was \
@@ -124,15 +136,21 @@ pub enum RunDirError {
 impl RunDirError {
     /// Whether a new run directory was to lie where something lies already.
     pub fn is_taken(&self) -> bool {
-        use RunDirError::{BeingWritten, Finished, Interrupted, NoFolder, NotEmpty};
+        use RunDirError::{
+            Begun, BeingWritten, Finished, Interrupted, NoFolder, NotEmpty, TakenOver,
+        };
+        if matches!(self, Self::Store(StoreError::TakenOver { .. })) {
+            return true;
+        }
         let is_taken = matches!(self, Finished(_) | Interrupted(_) | BeingWritten(_));
-        is_taken || matches!(self, NotEmpty { .. } | NoFolder(_))
+        is_taken || matches!(self, NotEmpty { .. } | NoFolder(_) | Begun(_) | TakenOver(_))
     }
 
     /// Whether files of a finished run are not as they were written.
     pub fn is_altered(&self) -> bool {
         use ManifestError::{Newer, NotAManifest};
         match self {
+            Self::Table(TableError::Store(StoreError::Failed { .. })) => false,
             Self::Table(_) | Self::Keys(_) => true,
             Self::Manifest { error, .. } => !matches!(error, Newer(_) | NotAManifest(_)),
             _ => false,

@@ -8,11 +8,13 @@ use super::verify::Verified;
 use crate::bounded;
 use crate::limits::MANIFEST_MAX_BYTES;
 use crate::limits::RUN_READ_ROWS;
+use crate::store::{self, Folder, Meta};
 use crate::table::{self, Batch, Digits, TableError, byte_spans, from_arrow, guarded, next_rows};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::{DataType, Field, Fields};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, RowSelectionPolicy,
@@ -33,6 +35,8 @@ use std::sync::Arc;
 /// file against its SHA-256 in the manifest, once.
 #[derive(Debug)]
 pub struct RunReader {
+    pub(super) folder: Folder,
+    /// Where that is, for messages.
     pub(super) dir: PathBuf,
     manifest: Manifest,
     pub(super) shape: Shape,
@@ -40,7 +44,7 @@ pub struct RunReader {
     /// Files that are what the manifest says; none: nobody asks, because everything is checked.
     pub(super) verified: Option<Verified>,
     /// The manifest as it lies there.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 /// A column of a table under its name there.
@@ -89,9 +93,9 @@ impl RunReader {
     ///
     /// # Errors
     /// When it is half-written, of a newer format, edited, or no run directory at all.
-    pub fn open(dir: &Path) -> Result<Self, RunDirError> {
-        let run = Self::as_it_stands(dir)?;
-        let path = dir.join(MANIFEST);
+    pub fn open(folder: impl Into<Folder>) -> Result<Self, RunDirError> {
+        let run = Self::as_it_stands(folder.into())?;
+        let path = run.dir.join(MANIFEST);
         let strict = Manifest::from_bytes(&run.bytes).and_then(|manifest| manifest.check());
         strict.map_err(|error| RunDirError::Manifest { path, error })?;
         Ok(Self { verified: Some(Verified::default()), ..run })
@@ -99,19 +103,23 @@ impl RunReader {
 
     /// Opens a run directory that may have been altered, for whoever says what is wrong with it:
     /// nothing of what it gives was checked.
-    pub(super) fn as_it_stands(dir: &Path) -> Result<Self, RunDirError> {
-        if !dir.is_dir() {
-            return Err(RunDirError::NoRun(dir.to_path_buf()));
+    pub(super) fn as_it_stands(folder: Folder) -> Result<Self, RunDirError> {
+        let dir = folder.place();
+        if folder.file("").is_some_and(|path| !path.is_dir()) {
+            return Err(RunDirError::NoRun(dir));
         }
         let path = dir.join(MANIFEST);
-        let found = regular(&path).and_then(|file| bounded::read_open(file, MANIFEST_MAX_BYTES));
-        let bytes = match found {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let is_begun = is_begun(dir).map_err(|error| failed("read", dir, error))?;
-                let none = if is_begun { RunDirError::HalfWritten } else { RunDirError::NoRun };
-                return Err(none(dir.to_path_buf()));
-            }
-            read => read.map_err(|error| failed("read", &path, error))?,
+        let found = match folder.file(MANIFEST) {
+            Some(path) => found(regular(&path), |file| {
+                bounded::read_open(file, MANIFEST_MAX_BYTES).map(Bytes::from)
+            })
+            .map_err(|error| failed("read", &path, error))?,
+            None => folder.get(MANIFEST)?,
+        };
+        let Some(bytes) = found else {
+            let none =
+                if is_begun(&folder)? { RunDirError::HalfWritten } else { RunDirError::NoRun };
+            return Err(none(dir));
         };
         let broken = |error| RunDirError::Manifest { path: path.clone(), error };
         let manifest = Manifest::as_it_stands(&bytes).map_err(broken)?;
@@ -120,7 +128,7 @@ impl RunReader {
         let shape = control.and_then(Shape::read).ok_or_else(|| broken(unusable()))?;
         let meter = Meter::default();
         meter.add(&Arc::from(path), 0..bytes.len() as u64);
-        Ok(Self { dir: dir.to_path_buf(), manifest, shape, meter, verified: None, bytes })
+        Ok(Self { folder, dir, manifest, shape, meter, verified: None, bytes })
     }
 
     /// Where it lies.
@@ -135,7 +143,7 @@ impl RunReader {
 
     /// Bytes of all its files.
     pub fn bytes_total(&self) -> Result<u64, RunDirError> {
-        size(&self.dir)
+        Ok(self.folder.walk()?.into_iter().map(|(_, bytes)| bytes).sum())
     }
 
     /// What ran, on what, with what result.
@@ -224,17 +232,29 @@ impl RunReader {
     /// How many rows a table says that it has.
     pub(crate) fn count(&self, table: Table) -> Result<u64, RunDirError> {
         let rows = |name: String| {
-            let path: Arc<Path> = self.dir.join(name).into();
+            let path: Arc<Path> = self.dir.join(&name).into();
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            let builder = table::open(self.metered(&path)?, options, &path)?;
+            let builder = table::open(self.metered(&name, &path)?, options, &path)?;
             Ok(builder.metadata().file_metadata().num_rows() as u64)
         };
         self.files(table).into_iter().map(rows).sum()
     }
 
-    fn metered(&self, path: &Arc<Path>) -> Result<Metered, RunDirError> {
-        let file = regular(path).map_err(|error| failed("open", path, error))?;
-        Ok(Metered::new(file, path, &self.meter))
+    pub(super) fn metered(&self, name: &str, path: &Arc<Path>) -> Result<Metered, RunDirError> {
+        let meta = self.about(name)?;
+        let opened = self.folder.opened(name, &meta)?;
+        Ok(Metered::new(opened, path, &self.meter))
+    }
+
+    /// What the store says of a file of the run, which must be there.
+    pub(super) fn about(&self, name: &str) -> Result<Meta, RunDirError> {
+        let path = self.dir.join(name);
+        let failed = |error| failed("open", &path, error);
+        if let Some(file) = self.folder.file(name) {
+            return Ok(store::about(&regular(&file).and_then(|f| f.metadata()).map_err(failed)?));
+        }
+        let none = || failed(ErrorKind::NotFound.into());
+        self.folder.head(name)?.ok_or_else(none)
     }
 
     /// Opens a file of a table, whose rows follow `before` others, and says how many it has.
@@ -246,7 +266,7 @@ impl RunReader {
         before: u64,
     ) -> Result<(ParquetRecordBatchReader, u64), RunDirError> {
         let fail = |error| TableError::of("read", path, error);
-        let file = self.metered(path)?;
+        let file = self.metered(name, path)?;
         // What is read by leaf is held against the leaf's hash, and leaves against their digest.
         let by_leaf = match table {
             Table::Views | Table::States => part.rows.is_some(),
@@ -254,7 +274,7 @@ impl RunReader {
             _ => false,
         };
         if let Some(verified) = self.verified.as_ref().filter(|_| !by_leaf) {
-            verified.file(self, name, file.file())?;
+            verified.file(self, name, file.about())?;
         }
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         if part.rows.is_some() {
@@ -390,27 +410,21 @@ pub(super) fn regular(path: &Path) -> std::io::Result<File> {
     File::open(path)
 }
 
-/// Whether a folder holds files that a run begins or ends with.
-fn is_begun(dir: &Path) -> io::Result<bool> {
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if name == "outcomes.parquet" || name.to_string_lossy().ends_with(".unfinished") {
-            return Ok(true);
-        }
+/// What comes of a file that need not be there.
+fn found<T>(
+    file: io::Result<File>,
+    read: impl FnOnce(File) -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    match file {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        file => file.and_then(read).map(Some),
     }
-    Ok(false)
 }
 
-/// Bytes of the files in a folder and below it.
-fn size(folder: &Path) -> Result<u64, RunDirError> {
-    let fail = |error| failed("read", folder, error);
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let meta = entry.metadata().map_err(fail)?;
-        bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
-    }
-    Ok(bytes)
+/// Whether a folder holds files that a run begins or ends with.
+fn is_begun(folder: &Folder) -> Result<bool, RunDirError> {
+    let is_sign = |name: &str| name == "outcomes.parquet" || name.ends_with(".unfinished");
+    Ok(folder.list("")?.iter().any(|entry| is_sign(&entry.name)))
 }
 
 /// A column as it is read: the dictionary of a column is not in its file.

@@ -260,14 +260,9 @@ impl Sample {
         let (history, folder) = (outcomes.save(), Folder::files(dir));
         let Description { emits, view, .. } = description();
         let names = &self.partitions;
-        let mut writer = RunWriter::create(
-            &folder,
-            false,
-            &description(),
-            names,
-            (from > 0).then_some(&history[..]),
-        )
-        .unwrap();
+        let claim = RunWriter::claim(&folder, false).unwrap();
+        let history = (from > 0).then_some(&history[..]);
+        let mut writer = RunWriter::create(&folder, &description(), names, history).unwrap();
         let (mut tables, mut positions) = (Tables::new(&description()), Positions::default());
         let (mut counts, mut before) = (Counts::default(), Counts::default());
         let mut totals = Totals::new(&emits, &view.fields);
@@ -289,7 +284,7 @@ impl Sample {
             writer.finals(finals).unwrap();
         }
         let (trees, control) = (tables.finish(), writer.control());
-        let (files, claim) = writer.close(&trees).unwrap();
+        let files = writer.close(&trees).unwrap();
         let partitions = outcomes.digests();
         let digests = trees.digests(outcomes_digest(&emits, &partitions));
         let partitions: Vec<_> = partitions.iter().map(PartitionDigest::count).collect();
@@ -321,7 +316,7 @@ impl Sample {
             files,
         };
         manifest.seal = manifest.seal_of(&run, &job, &input_digest);
-        complete(&folder, &manifest, "").unwrap();
+        complete(&folder, &claim, &manifest, "").unwrap();
         claim.done();
         manifest
     }

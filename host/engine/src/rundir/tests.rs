@@ -185,7 +185,10 @@ fn what_is_no_finished_run_is_told_apart() {
     let names = vec!["a".to_owned()];
     let folder = Folder::files(&path);
     let taken = |replace| RunWriter::check(&folder, replace).unwrap_err().to_string();
-    let create = || RunWriter::create(&folder, true, &description(), &names, None);
+    let create = || {
+        let claim = RunWriter::claim(&folder, true)?;
+        RunWriter::create(&folder, &description(), &names, None).map(|writer| (writer, claim))
+    };
     let writer = create().unwrap();
     for replace in [false, true] {
         assert!(taken(replace).contains("is where another run writes right now"));
@@ -212,8 +215,7 @@ fn a_folder_that_cannot_be_made_says_so() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
     let path = dir.path().join("file/run");
-    let error =
-        RunWriter::create(&Folder::files(&path), false, &description(), &[], None).err().unwrap();
+    let error = RunWriter::claim(&Folder::files(&path), false).err().unwrap();
     assert!(error.to_string().starts_with("cannot make "), "{error}");
 }
 

@@ -14,7 +14,7 @@ use retally_core::log::Reach;
 use retally_core::manifest::{Manifest, RunFile as FileHash};
 use retally_core::reduce::{Block, EmitRows, Finals, Outcome, Refused};
 use retally_core::schema::{Description, Spans};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -22,7 +22,6 @@ use std::path::PathBuf;
 /// folder that says so.
 pub(crate) struct RunWriter {
     folder: Folder,
-    claim: Claim,
     maker: RowMaker,
     sums: Sums,
     /// Each kind's, with the digits of its decimals.
@@ -61,9 +60,10 @@ impl RunWriter {
         let own = Self::own(folder)?;
         match folder.filling()? {
             _ if own.is_empty() => Ok(()),
-            Filling::Somebody => Err(RunDirError::BeingWritten(place(folder))),
-            Filling::Nobody | Filling::Abandoned if replace => Ok(()),
-            Filling::Nobody | Filling::Abandoned => Err(RunDirError::Interrupted(place(folder))),
+            Filling::Somebody => Err(RunDirError::BeingWritten(folder.place())),
+            Filling::Nobody | Filling::Abandoned | Filling::Begun if replace => Ok(()),
+            Filling::Nobody | Filling::Abandoned => Err(RunDirError::Interrupted(folder.place())),
+            Filling::Begun => Err(RunDirError::Begun(folder.place())),
         }
     }
 
@@ -71,11 +71,11 @@ impl RunWriter {
     fn own(folder: &Folder) -> Result<Vec<Entry>, RunDirError> {
         let all = folder.list("")?;
         if folder.head(MANIFEST)?.is_some() {
-            return Err(RunDirError::Finished(place(folder)));
+            return Err(RunDirError::Finished(folder.place()));
         }
         match all.iter().find(|entry| !is_own(&entry.name)) {
             Some(Entry { name, .. }) => {
-                Err(RunDirError::NotEmpty { path: place(folder), name: name.clone() })
+                Err(RunDirError::NotEmpty { path: folder.place(), name: name.clone() })
             }
             None => Ok(all),
         }
@@ -83,16 +83,16 @@ impl RunWriter {
 
     /// Makes the folder this run's, and of several that want it at once one's: what was never
     /// finished in it is removed, if it may be.
-    fn claim(folder: &Folder, replace: bool) -> Result<Claim, RunDirError> {
+    pub(crate) fn claim(folder: &Folder, replace: bool) -> Result<Claim, RunDirError> {
         Self::check(folder, replace)?;
-        let Some(claim) = folder.claim()? else {
-            return Err(RunDirError::BeingWritten(place(folder)));
+        let Some(claim) = folder.claim(replace)? else {
+            return Err(RunDirError::BeingWritten(folder.place()));
         };
         // Another run may have come and gone since it was looked at.
         let left = Self::own(folder).and_then(|mut left| {
             left.retain(|entry| entry.name != MARK);
             let may_go = left.is_empty() || replace;
-            may_go.then_some(left).ok_or_else(|| RunDirError::Interrupted(place(folder)))
+            may_go.then_some(left).ok_or_else(|| RunDirError::Interrupted(folder.place()))
         });
         let left = match left {
             Ok(left) => left,
@@ -110,17 +110,15 @@ impl RunWriter {
         Ok(claim)
     }
 
-    /// Begins every file but the manifest. `partitions`: the names, in the
-    /// order of the run's numbers. `history`: the outcome trees of the snapshot from which the run
-    /// goes on. `replace`: what was never finished in the folder is removed.
+    /// Begins every file but the manifest, in a folder that was claimed. `partitions`: the names,
+    /// in the order of the run's numbers. `history`: the outcome trees of the snapshot from which
+    /// the run goes on.
     pub(crate) fn create(
         folder: &Folder,
-        replace: bool,
         description: &Description,
         partitions: &[String],
         history: Option<&[History]>,
     ) -> Result<Self, RunDirError> {
-        let claim = Self::claim(folder, replace)?;
         let mut maker = RowMaker::new(description, partitions);
         maker.shape.history = history.is_some();
         let mut sums = Sums::begin()?;
@@ -147,7 +145,6 @@ impl RunWriter {
             refused_rows: Vec::new(),
             refused_bytes: 0,
             folder: folder.clone(),
-            claim,
             sums,
             maker,
         })
@@ -207,8 +204,8 @@ impl RunWriter {
     }
 
     /// Ends every file and makes it durable. Gives them, for the manifest, which makes the
-    /// directory a run, and what marks the folder as not complete until then.
-    pub(crate) fn close(mut self, trees: &Trees) -> Result<(Vec<FileHash>, Claim), RunDirError> {
+    /// directory a run.
+    pub(crate) fn close(mut self, trees: &Trees) -> Result<Vec<FileHash>, RunDirError> {
         self.write_outcomes()?;
         self.write_refused()?;
         self.write_leaves(trees)?;
@@ -224,7 +221,7 @@ impl RunWriter {
             let ended: Result<Vec<_>, _> = tables.into_iter().map(end).collect();
             ended?.into_iter().try_for_each(|end| join(end)?)
         })?;
-        Ok((self.sums.end(), self.claim))
+        Ok(self.sums.end())
     }
 
     /// Joins events of one outcome that follow one another.
@@ -319,18 +316,26 @@ impl RunWriter {
 /// is the text; empty: there is none.
 pub(crate) fn complete(
     folder: &Folder,
+    claim: &Claim,
     manifest: &Manifest,
     audit: &str,
 ) -> Result<(), RunDirError> {
+    // Whoever took the folder over writes files of the same names.
+    let is_whole = || -> Result<bool, RunDirError> {
+        let there: BTreeMap<String, u64> = folder.walk()?.into_iter().collect();
+        let has = |file: &FileHash| there.get(&file.path) == Some(&file.bytes);
+        Ok(manifest.files.iter().all(has))
+    };
+    if !claim.holds()? || !is_whole()? {
+        return Err(RunDirError::TakenOver(folder.place()));
+    }
     if !audit.is_empty() {
         folder.put(AUDIT, audit.as_bytes())?;
     }
     let path = || PathBuf::from(folder.show(MANIFEST));
     let unwritable = |error| RunDirError::Manifest { path: path(), error };
-    Ok(folder.put(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?)
-}
-
-/// A folder as messages name it.
-fn place(folder: &Folder) -> PathBuf {
-    folder.file("").unwrap_or_else(|| folder.show("").into())
+    match folder.put_new(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)? {
+        true => Ok(()),
+        false => Err(RunDirError::Finished(folder.place())),
+    }
 }

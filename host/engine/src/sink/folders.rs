@@ -1,64 +1,78 @@
 //! Folders as sinks: a run directory, and snapshots, of which every commit is one.
 
 use super::{Beginning, Commit, End, Sink, SinkError, Takes};
-use crate::rundir::{self, RunDirError, RunWriter, fresh_dir};
+use crate::rundir::{self, RunDirError, RunWriter, fresh_name};
 use crate::snapshot::{SnapshotError, SnapshotRef, Store};
-use crate::store::{Claim, Folder};
+use crate::store::{Base, Claim, Folder, StoreError};
 use crate::table::TableError;
 use retally_core::digest::Trees;
 use retally_core::log::Reach;
 use retally_core::manifest::RunFile;
 use retally_core::reduce::{Block, Finals};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes a run directory: complete, or not at all.
 pub struct RunDir {
     folder: Folder,
     replace: bool,
     /// The job's output folder and name, where the folder is to be a new one.
-    fresh: Option<(PathBuf, String)>,
+    fresh: Option<(Folder, String)>,
     /// Between the beginning and the closing.
     writer: Option<RunWriter>,
     /// What the manifest is to hold, from the beginning to the end.
     control: Option<serde_json::Value>,
-    /// From the closing to the end.
+    /// From the beginning to the end.
     claim: Option<Claim>,
 }
 
 impl RunDir {
-    /// A run directory at `dir`, where nothing may lie yet.
-    pub fn new(dir: impl AsRef<Path>) -> Self {
-        Self::within(Folder::files(dir.as_ref()))
-    }
-
-    /// A run directory that is a folder of any store. It is read once it lies on this machine.
-    pub fn within(folder: Folder) -> Self {
+    /// A run directory at a path of this machine, or a folder of any store, where nothing may lie
+    /// yet.
+    pub fn new(folder: impl Into<Folder>) -> Self {
+        let folder = folder.into();
         Self { folder, replace: false, fresh: None, writer: None, control: None, claim: None }
     }
 
     /// A new run directory in `output`, named by the job and the time. It has its name from the
     /// beginning on.
-    pub fn fresh(output: &Path, name: &str) -> Self {
-        let fresh = Some((output.to_owned(), name.to_owned()));
-        Self { fresh, ..Self::new(fresh_dir(output, name)) }
+    ///
+    /// # Errors
+    /// When the output folder cannot be read.
+    pub fn fresh(output: impl Into<Folder>, name: &str) -> Result<Self, StoreError> {
+        let output = output.into();
+        let folder = fresh(&output, name)?;
+        Ok(Self { fresh: Some((output, name.to_owned())), ..Self::new(folder) })
     }
 
     /// Makes the folder of a new run, which no other run then takes.
     fn reserve(&mut self) -> Result<(), RunDirError> {
         let Some((output, name)) = &self.fresh else { return Ok(()) };
         let failed = |path: &Path, error| TableError::Io { verb: "make", path: path.into(), error };
-        std::fs::create_dir_all(output).map_err(|error| failed(output, error))?;
+        // In a store no folder is made: who comes first puts its mark.
+        let Some(path) = output.file("") else {
+            self.folder = fresh(output, name)?;
+            return Ok(());
+        };
+        std::fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
         loop {
-            let dir = fresh_dir(output, name);
+            let folder = fresh(output, name)?;
+            let dir = folder.place();
             match std::fs::create_dir(&dir) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 made => {
                     made.map_err(|error| failed(&dir, error))?;
-                    self.folder = Folder::files(&dir);
+                    self.folder = folder;
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Removes the folder of a new run again, in which nothing lies.
+    fn unreserve(&self) {
+        if let Some(path) = self.folder.file("").filter(|_| self.fresh.is_some()) {
+            let _ = std::fs::remove_dir(path);
         }
     }
 
@@ -67,9 +81,10 @@ impl RunDir {
     pub fn replacing(self, replace: bool) -> Self {
         Self { replace, ..self }
     }
-    /// Where it lies on this machine; empty: elsewhere.
-    pub fn dir(&self) -> PathBuf {
-        self.folder.file("").unwrap_or_default()
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
     }
 }
 
@@ -91,13 +106,11 @@ impl Sink for RunDir {
         self.check()?;
         self.reserve()?;
         let history = snapshot.map(|_| history);
-        let begun = RunWriter::create(&self.folder, self.replace, description, partitions, history);
-        let writer = begun.inspect_err(|error| {
-            // What another run has is not this one's to remove.
-            if !error.is_taken() {
-                discard(&self.folder);
-            }
-        })?;
+        let claim =
+            RunWriter::claim(&self.folder, self.replace).inspect_err(|_| self.unreserve())?;
+        let begun = RunWriter::create(&self.folder, description, partitions, history);
+        let writer = begun.inspect_err(|_| discard(&self.folder, &claim))?;
+        self.claim = Some(claim);
         self.control = Some(writer.control());
         self.writer = Some(writer);
         Ok(())
@@ -124,31 +137,32 @@ impl Sink for RunDir {
 
     fn close(&mut self, trees: &Trees) -> Result<Vec<RunFile>, SinkError> {
         let Some(writer) = self.writer.take() else { return Ok(Vec::new()) };
-        let (files, claim) = writer.close(trees)?;
-        self.claim = Some(claim);
-        Ok(files)
+        Ok(writer.close(trees)?)
     }
 
     fn end(&mut self, end: &End<'_>) -> Result<(), SinkError> {
         if self.control.take().is_none() {
             return Ok(());
         }
-        let ended = rundir::complete(&self.folder, end.manifest, end.audit);
-        ended.inspect_err(|_| discard(&self.folder))?;
-        if let Some(claim) = self.claim.take() {
-            claim.done();
+        let Some(claim) = self.claim.take() else { return Ok(()) };
+        let ended = rundir::complete(&self.folder, &claim, end.manifest, end.audit);
+        if let Err(error) = ended {
+            discard(&self.folder, &claim);
+            return Err(error.into());
         }
+        claim.done();
         Ok(())
     }
 
-    fn run_dir(&self) -> Option<PathBuf> {
-        self.folder.file("")
+    fn run_dir(&self) -> Option<Folder> {
+        Some(self.folder.clone())
     }
 
     fn abandon(&mut self) {
-        (self.writer, self.claim) = (None, None);
-        if self.control.take().is_some() {
-            discard(&self.folder);
+        self.control = None;
+        self.writer = None;
+        if let Some(claim) = self.claim.take() {
+            discard(&self.folder, &claim);
         }
     }
 }
@@ -162,9 +176,19 @@ impl RunDir {
     }
 }
 
-/// Removes what has no manifest: nobody can have use for it.
-fn discard(folder: &Folder) {
-    let _ = folder.delete_all();
+/// A folder in `output` that is not there yet.
+fn fresh(output: &Folder, name: &str) -> Result<Folder, StoreError> {
+    let there = output.list("")?;
+    let is_there = |name: &str| there.iter().any(|entry| entry.name == name);
+    Ok(output.below(&fresh_name(name, is_there)))
+}
+
+/// Removes what has no manifest: nobody can have use for it. What another run has by now is not this
+/// one's to remove.
+fn discard(folder: &Folder, claim: &Claim) {
+    if matches!(claim.holds(), Ok(true)) {
+        let _ = folder.delete_all();
+    }
 }
 
 /// Saves every commit as a snapshot.
@@ -176,7 +200,7 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Saves them in the folder at `url`; a relative path starts at `base`.
-    pub fn new(url: &str, base: &Path) -> Result<Self, SnapshotError> {
+    pub fn new(url: &str, base: impl Into<Base>) -> Result<Self, SnapshotError> {
         Ok(Self { store: Store::open(url, base)?, parent: None })
     }
 

@@ -20,6 +20,7 @@ pub use memory::{Memory, Tables};
 
 use crate::rundir::RunDirError;
 use crate::snapshot::{SnapshotError, SnapshotRef};
+use crate::store::Folder;
 use retally_core::digest::{History, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::{Manifest, RunFile};
@@ -27,7 +28,6 @@ use retally_core::reduce::{Block, Finals};
 use retally_core::schema::Description;
 use retally_core::snapshot::{Head, Piece};
 use std::error::Error;
-use std::path::PathBuf;
 
 /// Takes what a pass gives, in the order that the module shows. What it cannot do is an error: then
 /// the pass is over, and the sink is told to [`abandon`](Sink::abandon).
@@ -76,8 +76,8 @@ pub trait Sink: Send {
         serde_json::Value::Null
     }
 
-    /// The folder on this machine in which it keeps a finished run; none: there is no such.
-    fn run_dir(&self) -> Option<PathBuf> {
+    /// The folder in which it keeps a finished run; none: there is no such.
+    fn run_dir(&self) -> Option<Folder> {
         None
     }
 
@@ -235,7 +235,7 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
         self.iter_mut().try_for_each(|sink| sink.end(end))
     }
 
-    fn run_dir(&self) -> Option<PathBuf> {
+    fn run_dir(&self) -> Option<Folder> {
         self.iter().find_map(|sink| sink.run_dir())
     }
 

@@ -11,7 +11,10 @@ use crate::table::Batch;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use object_store::memory::InMemory;
 use retally_core::digest::Hash;
+use retally_core::log::Order;
+use retally_core::reduce::OnConflict;
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::{Event, Native, Rules};
 use retally_core::schema::{
@@ -160,8 +163,8 @@ fn memory_holds_what_a_run_directory_holds() {
     let (mut run_dir, mut memory) = (RunDir::new(dir.path().join("run")), Memory::default());
     let mut both: Vec<&mut dyn Sink> = vec![&mut memory, &mut run_dir];
     let report = into(&mut both, &job).unwrap();
-    assert!(check(&run_dir.dir()).unwrap().holds());
-    let run = RunReader::open(&run_dir.dir()).unwrap();
+    assert!(check(&run_dir.folder().place()).unwrap().holds());
+    let run = RunReader::open(&run_dir.folder().place()).unwrap();
     let (manifest, tables) = memory.into_results().unwrap();
     assert_eq!(&manifest, run.manifest());
     assert_eq!(manifest, report.manifest);
@@ -257,9 +260,9 @@ fn where_any_sink_fails_none_looks_finished() {
             return;
         }
         // The run directory ended before the other failed, so it is complete; else it is gone.
-        if run_dir.dir().exists() {
-            assert!(check(&run_dir.dir()).unwrap().holds());
-            std::fs::remove_dir_all(run_dir.dir()).unwrap();
+        if run_dir.folder().place().exists() {
+            assert!(check(&run_dir.folder().place()).unwrap().holds());
+            std::fs::remove_dir_all(run_dir.folder().place()).unwrap();
         }
     }
 }
@@ -275,8 +278,12 @@ fn what_is_refused_leaves_nothing_on_disk() {
         (snapshots, "no complete snapshot", |options| {
             options.from_snapshot = Some("file:elsewhere/".into());
         }),
-        (snapshots, "holds `a.jsonl` already", |options| options.dir = Some("LOG".into())),
-        (snapshots, "cannot", |options| options.dir = Some("LOG/a.jsonl/run".into())),
+        (snapshots, "holds `a.jsonl` already", |options| {
+            options.dir = Some(Folder::files(Path::new("LOG")))
+        }),
+        (snapshots, "cannot", |options| {
+            options.dir = Some(Folder::files(Path::new("LOG/a.jsonl/run")))
+        }),
         ("LEDGER", "ledger", |_| {}),
         ("SOURCE", "nowhere", |_| {}),
     ];
@@ -295,8 +302,8 @@ fn what_is_refused_leaves_nothing_on_disk() {
         change(&mut options);
         if let Some(own) = &options.dir {
             let log = dir.path().join("log");
-            options.dir =
-                Some(PathBuf::from(own.to_string_lossy().replace("LOG", &log.to_string_lossy())));
+            let own = own.place().to_string_lossy().replace("LOG", &log.to_string_lossy());
+            options.dir = Some(Folder::files(Path::new(&own)));
         }
         let before = files(dir.path());
         let error = replay_reducer(&job, reducer(), &options, &Silent).unwrap_err().to_string();
@@ -309,32 +316,38 @@ fn what_is_refused_leaves_nothing_on_disk() {
 }
 
 /// A folder in which so many steps are done and then none.
-fn stopping(dir: &Path, steps: u32) -> Folder {
-    let mut folder = Folder::files(dir);
+fn stopping(folder: &Folder, steps: u32) -> Folder {
+    let mut folder = folder.clone();
     folder.steps = Some(Arc::new(steps.into()));
     folder
+}
+
+/// A folder of this machine, and one in a store of objects.
+fn folders(dir: &Path) -> [Folder; 2] {
+    [Folder::files(dir), Folder::over(Arc::new(InMemory::new()), "bucket/x", "mem:x").unwrap()]
 }
 
 #[test]
 fn wherever_the_machine_stops_a_run_directory_is_complete_or_none() {
     let (dir, job) = project("");
-    let path = dir.path().join("run");
-    for steps in 0.. {
-        let result = into(&mut RunDir::within(stopping(&path, steps)), &job);
-        let opened = RunReader::open(&path);
-        assert_eq!(result.is_ok(), opened.is_ok(), "after {steps} steps");
-        if result.is_ok() {
-            assert!(check(&path).unwrap().holds());
-            assert!(steps >= 20, "only {steps} steps");
-            return;
+    for folder in folders(&dir.path().join("run")) {
+        for steps in 0.. {
+            let result = into(&mut RunDir::new(stopping(&folder, steps)), &job);
+            let opened = RunReader::open(&folder);
+            assert_eq!(result.is_ok(), opened.is_ok(), "after {steps} steps");
+            if result.is_ok() {
+                assert!(check(&folder).unwrap().holds());
+                assert!(steps >= 20, "only {steps} steps");
+                break;
+            }
+            // Another run takes its place when it may; else it works or says what lies there.
+            if let Err(error) = into(&mut RunDir::new(&folder), &job) {
+                assert!(error.to_string().contains("add --replace"), "{error}");
+                into(&mut RunDir::new(&folder).replacing(true), &job).unwrap();
+            }
+            assert!(check(&folder).unwrap().holds());
+            folder.delete_all().unwrap();
         }
-        // Another run takes its place when it may; else it works or says what lies there.
-        if let Err(error) = into(&mut RunDir::new(&path), &job) {
-            assert!(error.to_string().contains("add --replace"), "{error}");
-            into(&mut RunDir::new(&path).replacing(true), &job).unwrap();
-        }
-        assert!(check(&path).unwrap().holds());
-        let _ = std::fs::remove_dir_all(&path);
     }
 }
 
@@ -343,7 +356,7 @@ fn wherever_the_machine_stops_snapshots_are_complete_or_none() {
     let (dir, job) = project("[snapshots]\nurl = \"file:unused/\"\nevery = \"1000 events\"\n");
     let path = dir.path().join("snapshots");
     for steps in 0.. {
-        let result = into(&mut Snapshots::within(stopping(&path, steps)), &job);
+        let result = into(&mut Snapshots::within(stopping(&Folder::files(&path), steps)), &job);
         let store = Store::within(Folder::files(&path));
         for (name, summary) in store.list().unwrap() {
             let checked = summary.unwrap().reference.check();
@@ -369,9 +382,9 @@ fn runs_that_begin_at_once_get_folders_of_their_own() {
     let output = dir.path().join("runs");
     let dirs: std::collections::BTreeSet<PathBuf> = std::thread::scope(|scope| {
         let run = || {
-            let mut sink = RunDir::fresh(&output, "sums");
+            let mut sink = RunDir::fresh(&output, "sums").unwrap();
             into(&mut sink, &job).unwrap();
-            sink.dir()
+            sink.folder().place()
         };
         let all: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
@@ -383,10 +396,12 @@ fn runs_that_begin_at_once_get_folders_of_their_own() {
 #[test]
 fn of_runs_that_want_one_folder_one_has_it_and_the_others_leave_it_alone() {
     let (dir, job) = project("");
-    for round in 0..5 {
-        let path = dir.path().join(format!("run-{round}"));
+    let all = folders(dir.path());
+    for (round, folder) in (0..10).map(|round| (round, all[round % 2].below(&round.to_string()))) {
+        // Of a store nobody can tell whether the first still writes: no other is to replace it.
+        let replace = folder.file("").is_some();
         let done: usize = std::thread::scope(|scope| {
-            let run = || match into(&mut RunDir::new(&path).replacing(true), &job) {
+            let run = || match into(&mut RunDir::new(&folder).replacing(replace), &job) {
                 Ok(_) => 1,
                 Err(error) => {
                     assert!(error.is_usage(), "{error}");
@@ -396,8 +411,51 @@ fn of_runs_that_want_one_folder_one_has_it_and_the_others_leave_it_alone() {
             let all: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
             all.into_iter().map(|one| one.join().unwrap()).sum()
         });
-        assert_eq!(done, 1);
-        assert!(check(&path).unwrap().holds());
+        assert_eq!(done, 1, "round {round}");
+        assert!(check(&folder).unwrap().holds());
+    }
+}
+
+/// Does something at the first block.
+struct Taking<'a>(Option<&'a (dyn Fn() + Sync)>);
+
+impl Sink for Taking<'_> {
+    fn takes(&self) -> Takes {
+        Takes { results: true, places: false, commits: false }
+    }
+
+    fn begin(&mut self, _: &Beginning<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn block(&mut self, _: Block) -> Result<(), SinkError> {
+        if let Some(take) = self.0.take() {
+            take();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: &End<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_whose_folder_another_one_took_over_is_not_finished_there() {
+    let (dir, job) = project("");
+    let [_, folder] = folders(dir.path());
+    for is_alike in [true, false] {
+        let mut other = job.clone();
+        other.on_conflict = if is_alike { job.on_conflict } else { OnConflict::Stop };
+        other.order = if is_alike { job.order } else { Order::Path };
+        let take = || into(&mut RunDir::new(&folder).replacing(true), &other).map(|_| ()).unwrap();
+        let (mut run_dir, mut taking) = (RunDir::new(&folder), Taking(Some(&take)));
+        let mut both: Vec<&mut dyn Sink> = vec![&mut taking, &mut run_dir];
+        let error = into(&mut both, &job).unwrap_err();
+        assert!(error.to_string().contains("was taken over by another run"), "{error}");
+        assert!(error.is_usage());
+        assert!(check(&folder).unwrap().holds(), "the other's run is left alone");
+        folder.delete_all().unwrap();
     }
 }
 

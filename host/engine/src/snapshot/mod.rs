@@ -29,14 +29,13 @@ pub use error::SnapshotError;
 pub use format::SnapshotFormat;
 pub use load::{IdSegments, Loaded, LoadedGroup};
 
-use crate::store::{EntryKind, Folder};
+use crate::store::{Base, EntryKind, Folder};
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
 use retally_core::log::Position;
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::snapshot::{Binding, Finished, Needed, Standing};
-use std::path::Path;
 
 /// A folder of snapshots.
 #[derive(Debug, Clone)]
@@ -92,7 +91,7 @@ pub struct Summary {
 impl Store {
     /// The store at `url` (a folder, or one snapshot in it); a relative path starts at `base`.
     /// Nothing is made before something is saved.
-    pub fn open(url: &str, base: &Path) -> Result<Self, SnapshotError> {
+    pub fn open(url: &str, base: impl Into<Base>) -> Result<Self, SnapshotError> {
         let files = Folder::open(url, base)?;
         if files.head(MANIFEST)?.is_some()
             && let Some((parent, name)) = files.split()

@@ -37,7 +37,7 @@ impl Store {
         if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
             return Body::read(&self.files, &name).map(|(_, reference)| reference);
         }
-        let claim = self.files.below(&name).claim()?;
+        let claim = self.files.below(&name).claim(false)?;
         let saved = self.write(name, head, pieces, parent);
         match (&saved, claim) {
             // Another process saves the same, and so the same bytes.
@@ -89,7 +89,8 @@ impl Store {
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
-        self.files.put(&path, text.as_bytes())?;
+        // Whoever else saves it saves the same bytes: the name has all that they depend on.
+        self.files.put_new(&path, text.as_bytes())?;
         let sha256 = Hash::of(text.as_bytes());
         Ok(SnapshotRef { name: saving.name, sha256, files: self.files.clone() })
     }

@@ -1,4 +1,5 @@
-//! Clearing away what a run that was killed left of a snapshot: the next run does it.
+//! Clearing away what a run that was killed left of a snapshot: the next run does it. In a store,
+//! where nobody can tell whether its writer lives, it stays; a run that comes so far completes it.
 
 use super::format::MANIFEST;
 use super::{SnapshotError, Store};
@@ -52,7 +53,7 @@ mod tests {
         };
         let marked = |name: &str| {
             let path = left(name);
-            (Folder::files(&path).claim().unwrap().unwrap(), path)
+            (Folder::files(&path).claim(false).unwrap().unwrap(), path)
         };
         let (abandoned, gone) = marked("000000000000020-0123456789abcdef");
         let (_held, written) = marked("000000000000030-0123456789abcdef");

@@ -13,6 +13,7 @@ use retally_core::schema::Kind;
 use retally_core::seed::Seed;
 use retally_core::snapshot::{Head, IdRows, KeyRows, Piece};
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 fn binding() -> Binding {
@@ -487,7 +488,8 @@ fn urls() {
     assert_eq!(open("file:snapshots/").unwrap(), "/base/snapshots/");
     assert_eq!(open("snapshots").unwrap(), "/base/snapshots/");
     assert_eq!(open("file:///abs/x").unwrap(), "/abs/x/");
-    assert!(open("s3://bucket/x").unwrap_err().to_string().contains("not built yet"));
+    assert!(open("gs://bucket/x").unwrap_err().to_string().contains("not built yet"));
+    assert!(open("s3://bucket/x").unwrap_err().to_string().contains("nobody has said how"));
     assert!(open("ftp://bucket/x").unwrap_err().to_string().contains("unknown scheme"));
     assert!(open("").is_err());
 }

@@ -11,7 +11,6 @@ use crate::log::{Feed, LogError, Piece};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use retally_core::decode::Slab;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -34,20 +33,15 @@ pub(super) struct AvroReader {
     ends: (usize, Arc<Ends>),
 }
 
-/// The one part of an Avro object. Its top-level fields are added to `columns`.
-pub(super) fn pieces(
-    object: &Arc<Object>,
-    columns: &mut BTreeMap<String, usize>,
-) -> Result<Vec<(u64, Share)>, LogError> {
+/// The one part of an Avro object, and its top-level fields.
+pub(super) fn pieces(object: &Arc<Object>) -> Result<(Vec<(u64, Share)>, Vec<String>), LogError> {
     let file = open(object)?;
     // What cannot be read is refused before anything is.
     Records::new(file.schema(), object.options.columns.as_deref())
         .map_err(|error| explain(object, error))?;
-    for name in file.schema().names() {
-        *columns.entry(name.to_owned()).or_default() += 1;
-    }
+    let columns = file.schema().names().map(str::to_owned).collect();
     let bytes = object.meta.bytes;
-    Ok(vec![(bytes, Share::Bytes { from: 0, to: bytes })])
+    Ok((vec![(bytes, Share::Bytes { from: 0, to: bytes })], columns))
 }
 
 /// Reads the header.

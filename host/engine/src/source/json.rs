@@ -50,6 +50,12 @@ pub(super) fn pieces(bytes: u64, compression: Compression, split: u64) -> Vec<(u
     (0..count).map(range).collect()
 }
 
+/// Where the reader of a range begins. A line begins behind a line end: so the byte before the
+/// range is looked at too.
+pub(super) fn begins(from: u64) -> u64 {
+    from.saturating_sub(1)
+}
+
 impl JsonReader {
     pub(super) fn open(
         object: &Arc<Object>,
@@ -60,8 +66,7 @@ impl JsonReader {
         if object.meta.bytes == 0 {
             return Err(corrupt(object, "has no bytes at all", 0, 0, 0));
         }
-        // A line begins behind a line end: so the byte before the range is looked at too.
-        let start = from.saturating_sub(1);
+        let start = begins(from);
         let stored = Stored::open(object, start)?;
         let seen = stored.seen();
         let (input, own): (Box<dyn Read + Send>, u64) = match object.compression {

@@ -6,7 +6,7 @@
 use super::error::{bad_url, wrong_format};
 use super::glob::{Pattern, first_wildcard};
 use crate::log::LogError;
-use crate::store::{Folder, StoreError, local_path};
+use crate::store::{Base, Folder, InBucket, Named, StoreError, Stores};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -33,9 +33,49 @@ pub(super) enum Pick {
 }
 
 /// Finds the place that `url` names; a relative path starts at `base`.
-pub(super) fn locate(url: &str, base: &Path) -> Result<Place, LogError> {
-    let text = local_path(url)?;
-    let text = text.as_str();
+pub(super) fn locate(url: &str, base: &Base) -> Result<Place, LogError> {
+    match Named::by(url)? {
+        Named::Path(text) => of_files(url, &text, &base.folder),
+        Named::Object(place) => in_store(url, &place, &base.stores),
+    }
+}
+
+/// What a path in a bucket means: an object of this name, else the folder, else a pattern.
+fn in_store(url: &str, place: &InBucket, stores: &Stores) -> Result<Place, LogError> {
+    let within = |path: &str| {
+        let place = InBucket { path: path.to_owned(), ..place.clone() };
+        Folder::within(stores, &place)
+    };
+    let found = |folder, pick| Ok(Place { folder, url: url.to_owned(), pick });
+    let is_there = |folder: &Folder| folder.list("").map(|entries| !entries.is_empty());
+    let path = place.path.as_str();
+    let (above, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    if !name.is_empty() {
+        let above = within(above)?;
+        if above.head(name)?.is_some() {
+            return found(above, Pick::One(name.to_owned()));
+        }
+    }
+    let folder = within(path)?;
+    if is_there(&folder)? {
+        return found(folder, Pick::All);
+    }
+    if let Some(at) = first_wildcard(path) {
+        let (above, below) = path.split_at(path[..at].rfind('/').map_or(0, |slash| slash + 1));
+        let pattern = Pattern::parse(below).map_err(|why| bad_url(url, &why))?;
+        let folder = within(above)?;
+        if is_there(&folder)? {
+            return found(folder, Pick::Matching(pattern));
+        }
+    }
+    Err(LogError::usage(format!(
+        "`{url}` does not exist: the store has no object there, nor any below it; correct \
+         `[source] url`"
+    )))
+}
+
+/// What a path of this machine means.
+fn of_files(url: &str, text: &str, base: &Path) -> Result<Place, LogError> {
     if text.is_empty() {
         return Err(bad_url(url, "it is empty; name a file, a folder or a pattern"));
     }
@@ -100,10 +140,11 @@ mod tests {
 
     #[test]
     fn refusals_say_what_to_write_instead() {
-        let error = |url: &str| locate(url, Path::new("/nonexistent")).unwrap_err().to_string();
+        let base = Base::from(Path::new("/nonexistent"));
+        let error = |url: &str| locate(url, &base).unwrap_err().to_string();
         assert_eq!(
-            error("s3://bucket/orders/"),
-            "`s3://bucket/orders/`: sources of the scheme `s3:` are not built yet; copy the log to \
+            error("gs://bucket/orders/"),
+            "`gs://bucket/orders/`: sources of the scheme `gs:` are not built yet; copy the log to \
              a folder and name it by its path or as `file:`"
         );
         assert_eq!(

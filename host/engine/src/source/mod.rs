@@ -34,8 +34,9 @@ pub(crate) use objects::named_partition;
 
 use self::avro::AvroReader;
 use self::parquet::ParquetReader;
-use crate::limits::{CHUNK_BYTES, SPLIT_BYTES};
+use crate::limits::{AHEAD_OBJECTS, CHUNK_BYTES, FOOTERS_AT_ONCE, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
+use crate::store::Base;
 use crate::threads::each;
 use arrow_array::RecordBatch;
 use json::JsonReader;
@@ -49,8 +50,8 @@ use retally_core::receipt::{Present, Receipt, Took};
 use retally_core::reduce::Originals;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 /// The format of a log.
@@ -109,6 +110,8 @@ pub struct Source {
     shares: Arc<[Share]>,
     /// Which parts were read to their ends.
     ends: Arc<Ends>,
+    /// Up to which part a store was asked before its turn.
+    asked: Arc<AtomicUsize>,
     /// What was taken before of each object, if it is still there.
     kept: Arc<[Option<Receipt>]>,
 }
@@ -125,9 +128,10 @@ enum Share {
 }
 
 impl Source {
-    /// Finds the log at `url`; a relative path starts at `base`, the job file's folder.
-    pub fn open(url: &str, base: &Path, options: &Options) -> Result<Self, LogError> {
-        Self::over(locate::locate(url, base)?, options)
+    /// Finds the log at `url`; a relative path starts at `base`, the job file's folder,
+    /// which also knows the stores.
+    pub fn open(url: &str, base: impl Into<Base>, options: &Options) -> Result<Self, LogError> {
+        Self::over(locate::locate(url, &base.into())?, options)
     }
 
     fn over(place: Place, options: &Options) -> Result<Self, LogError> {
@@ -135,14 +139,23 @@ impl Source {
         let (objects, left_out) = objects::list(&place, &options)?;
         let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
         let (mut parts, mut shares, mut columns) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for (partition, object) in (0..).zip(objects.iter()) {
-            let own = match options.format {
+        // A footer is one answer or two of a store: most of the time is waiting.
+        let threads = if objects.iter().any(|o| o.is_remote()) { FOOTERS_AT_ONCE } else { 1 };
+        let pieces = each(threads, objects.len(), |number| -> Result<_, LogError> {
+            let object = &objects[number];
+            Ok(match options.format {
                 Format::Json => {
-                    json::pieces(object.meta.bytes, object.compression, options.split_bytes)
+                    let (bytes, split) = (object.meta.bytes, options.split_bytes);
+                    (json::pieces(bytes, object.compression, split), Vec::new())
                 }
-                Format::Parquet => parquet::pieces(object, &mut columns)?,
-                Format::Avro => avro::pieces(object, &mut columns)?,
-            };
+                Format::Parquet => parquet::pieces(object)?,
+                Format::Avro => avro::pieces(object)?,
+            })
+        })?;
+        for (partition, (own, names)) in (0..).zip(pieces) {
+            for name in names {
+                *columns.entry(name).or_default() += 1;
+            }
             for (bytes, share) in own {
                 parts.push(Part { partition, bytes });
                 shares.push(share);
@@ -153,8 +166,19 @@ impl Source {
         let partitions = objects.iter().map(partition).collect();
         let kept = objects.iter().map(|_| None).collect();
         let (parts, shares, left_out) = (parts.into(), shares.into(), left_out.into());
-        let (ends, columns) = (Arc::default(), Arc::new(columns));
-        Ok(Self { options, objects, left_out, columns, partitions, parts, shares, ends, kept })
+        let (ends, asked, columns) = (Arc::default(), Arc::default(), Arc::new(columns));
+        Ok(Self {
+            options,
+            objects,
+            left_out,
+            columns,
+            partitions,
+            parts,
+            shares,
+            ends,
+            asked,
+            kept,
+        })
     }
 
     /// What lies below the URL and is not read.
@@ -198,6 +222,7 @@ impl Log for Source {
     }
 
     fn read(&self, number: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
+        self.ask_ahead(number)?;
         let part = &self.parts[number];
         let object = &self.objects[part.partition as usize];
         Ok(match &self.shares[number] {
@@ -269,6 +294,24 @@ impl Log for Source {
 
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
         Some(Arc::new(self.without(kept)))
+    }
+}
+
+impl Source {
+    /// Asks the store for what comes behind a part, as far as nobody did.
+    fn ask_ahead(&self, number: usize) -> Result<(), LogError> {
+        let end = (number + 1 + AHEAD_OBJECTS).min(self.parts.len());
+        let begin = self.asked.fetch_max(end, Ordering::Relaxed).max(number + 1);
+        for number in begin..end {
+            let object = &self.objects[self.parts[number].partition as usize];
+            if let Share::Bytes { from, .. } = self.shares[number]
+                && object.is_remote()
+                && object.meta.bytes > 0
+            {
+                object.ask_ahead(json::begins(from))?;
+            }
+        }
+        Ok(())
     }
 }
 

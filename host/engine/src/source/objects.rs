@@ -8,13 +8,13 @@ use super::fingerprint::Hashing;
 use super::locate::{Pick, Place};
 use super::{Format, Options};
 use crate::log::LogError;
-use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError};
+use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError, Stored};
 use retally_core::listed::listed;
 use retally_core::manifest;
 use retally_core::receipt::Receipt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// One object of a log: one partition.
 pub(super) struct Object {
@@ -39,6 +39,8 @@ pub(super) struct Object {
     pub(super) marked: AtomicBool,
     /// What was taken of it, once that is all.
     pub(super) taken: OnceLock<Receipt>,
+    /// What comes of it from some bytes on, asked for before its turn.
+    asked: Mutex<Vec<Stored>>,
 }
 
 impl Object {
@@ -48,7 +50,7 @@ impl Object {
         manifest::Object {
             path: self.path.clone(),
             size_bytes: self.meta.bytes,
-            etag: self.meta.etag.clone().filter(|_| self.folder.file("").is_none()),
+            etag: self.meta.etag.clone().filter(|_| self.is_remote()),
             xxh3_128: None,
             sha256: None,
             byte_order_mark: self.marked.load(Ordering::Relaxed),
@@ -64,6 +66,25 @@ impl Object {
     pub(super) fn failed(&self, error: std::io::Error) -> LogError {
         let of_store = |e| StoreError::io("read", &self.shown, &e).into();
         error.downcast().unwrap_or_else(of_store)
+    }
+
+    /// Whether it lies in a store, where asking takes longer than reading.
+    pub(super) fn is_remote(&self) -> bool {
+        self.folder.file("").is_none()
+    }
+
+    /// Asks the store for its bytes from `from` on; whoever reads there soon finds them on the way.
+    pub(super) fn ask_ahead(&self, from: u64) -> Result<(), LogError> {
+        let stored = self.opened()?.stream(from)?;
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(stored);
+        Ok(())
+    }
+
+    /// What was asked for ahead, for the first who wants it.
+    pub(super) fn ahead(&self, from: u64) -> Option<Stored> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = asked.iter().position(|stored| stored.at() == from)?;
+        Some(asked.swap_remove(place))
     }
 
     pub(super) fn opened(&self) -> Result<Opened, LogError> {
@@ -275,6 +296,7 @@ impl Walk<'_> {
             marked: AtomicBool::new(false),
             prefix: OnceLock::new(),
             taken: OnceLock::new(),
+            asked: Mutex::default(),
             partition: path[..stem].to_owned(),
             shown: self.place.folder.show(&path),
             path,

@@ -24,7 +24,6 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use retally_core::decode::Slab;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,17 +49,13 @@ struct Groups {
     first_row: u64,
 }
 
-/// The parts of a Parquet object; what is no row group (footer, indexes) counts for the last. Its
-/// top-level columns are added to `columns`.
-pub(super) fn pieces(
-    object: &Arc<Object>,
-    columns: &mut BTreeMap<String, usize>,
-) -> Result<Vec<(u64, Share)>, LogError> {
+/// The parts of a Parquet object, and its top-level columns; what is no row group (footer, indexes)
+/// counts for the last.
+pub(super) fn pieces(object: &Arc<Object>) -> Result<(Vec<(u64, Share)>, Vec<String>), LogError> {
     let ranges = Ranges::open(object, 0)?;
     let metadata = load(object, &ranges)?;
-    for root in metadata.parquet_schema().root_schema().get_fields() {
-        *columns.entry(root.name().to_owned()).or_default() += 1;
-    }
+    let roots = metadata.parquet_schema().root_schema().get_fields().iter();
+    let columns = roots.map(|root| root.name().to_owned()).collect();
     let sizes = metadata.metadata().row_groups().iter();
     let sizes = sizes.map(|group| {
         let size = u64::try_from(group.compressed_size()).unwrap_or(0);
@@ -85,7 +80,7 @@ pub(super) fn pieces(
     if pieces.is_empty() {
         pieces.push((left, Share::RowGroups { from: 0, to: 0, rows: 0..0 }));
     }
-    Ok(pieces)
+    Ok((pieces, columns))
 }
 
 /// Reads the footer.

@@ -194,6 +194,7 @@ impl Source {
             shares: shares.into(),
             kept: self.objects.iter().map(of).collect(),
             ends: Arc::default(),
+            asked: Arc::default(),
             ..self.clone()
         }
     }

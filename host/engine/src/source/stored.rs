@@ -33,7 +33,10 @@ pub(super) struct Stored {
 impl Stored {
     /// Opens an object at byte `from`, which must lie before its end.
     pub(super) fn open(object: &Arc<Object>, from: u64) -> Result<Self, LogError> {
-        let bytes = object.opened()?.stream(from)?;
+        let bytes = match object.ahead(from) {
+            Some(bytes) => bytes,
+            None => object.opened()?.stream(from)?,
+        };
         Ok(Self { object: object.clone(), bytes, seen: Arc::new(AtomicU64::new(from)) })
     }
 

@@ -1,5 +1,6 @@
 //! Why a store would not do what it was asked: each error names the place and the next step.
 
+use super::told::told;
 use std::io::{self, ErrorKind};
 
 /// Why a place could not be found, read or written.
@@ -8,13 +9,32 @@ pub enum StoreError {
     /// A scheme that Retally will know, but not yet.
     #[error(
         "`{url}`: places of the scheme `{scheme}:` are not built yet; use a folder, named by its \
-         path or as `file:`"
+         path or as `file:`, or `s3:`"
     )]
     NotBuilt {
         /// The URL as given.
         url: String,
         /// Its scheme.
         scheme: String,
+    },
+    /// A store that whoever runs this has not said how to reach.
+    #[error(
+        "`{url}`: nobody has said how a store of the scheme `{scheme}:` is reached from here; give \
+         the engine the access to it"
+    )]
+    NoAccess {
+        /// The bucket's URL.
+        url: String,
+        /// Its scheme.
+        scheme: &'static str,
+    },
+    /// A store that cannot be asked with what was given to reach it.
+    #[error("`{url}` cannot be reached: {why}")]
+    Unusable {
+        /// The bucket's URL.
+        url: String,
+        /// What is wrong.
+        why: String,
     },
     /// A scheme that nobody knows.
     #[error(
@@ -48,6 +68,15 @@ pub enum StoreError {
         /// What differs.
         what: String,
     },
+    /// Somebody else put an object where a new one was to be.
+    #[error(
+        "`{path}` is there already: the folder was taken over by another run (--replace) while this \
+         one wrote it; run it again into another folder"
+    )]
+    TakenOver {
+        /// The object.
+        path: String,
+    },
     /// Fewer bytes came than the store had promised.
     #[error(
         "`{path}` ended at byte {got} of {expected}: the store gave less than it had promised; \
@@ -79,7 +108,9 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the URL is to blame, so that nothing was looked at.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NotBuilt { .. } | Self::UnknownScheme { .. } | Self::BadUrl { .. })
+        use StoreError::{BadUrl, NoAccess, NotBuilt, UnknownScheme, Unusable};
+        let is_url = matches!(self, NotBuilt { .. } | UnknownScheme { .. } | BadUrl { .. });
+        is_url || matches!(self, NoAccess { .. } | Unusable { .. })
     }
 
     /// What the operating system said about a file.
@@ -95,8 +126,10 @@ impl StoreError {
             E::Precondition { .. } => {
                 Self::Changed { path, what: "its ETag or time differs".into() }
             }
-            E::NotFound { .. } => Self::Changed { path, what: "it is gone".into() },
-            other => Self::Failed { verb, path, cause: cause(other) },
+            E::NotFound { .. } if !told(error).contains("NoSuchBucket") => {
+                Self::Changed { path, what: "it is gone".into() }
+            }
+            other => Self::Failed { verb, path, cause: told(other) },
         }
     }
 }

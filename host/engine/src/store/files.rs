@@ -177,6 +177,23 @@ pub(super) fn temporary(path: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
+/// The files in a folder and below it, by their paths, with their sizes; links are not followed.
+pub(super) fn walk(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let (mut found, mut folders) = (Vec::new(), vec![String::new()]);
+    while let Some(below) = folders.pop() {
+        for entry in some(fs::read_dir(folder.join(&below)))?.into_iter().flatten() {
+            let entry = entry?;
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            let meta = entry.metadata()?;
+            match meta.is_dir() {
+                true => folders.push(format!("{name}/")),
+                false => found.push((name, meta.len())),
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Removes what lies in a folder, and the folder where that can be: a link to one stays.
 pub(super) fn delete_all(folder: &Path) -> io::Result<()> {
     for entry in some(fs::read_dir(folder))?.into_iter().flatten() {

@@ -7,11 +7,12 @@
 //!
 //! Files are read and written as files: an open file is read in place, and what is written gets a
 //! temporary name that begins with `.`, is synced, renamed, and its folder synced. All other stores
-//! are asked through [`object_store`], by whoever has one ([`Folder::over`]). A folder that takes
-//! several objects to fill is marked meanwhile ([`Claim`]).
+//! are asked through [`object_store`]: those that URLs name as whoever embeds the engine says
+//! ([`Stores`]), any other by whoever has one ([`Folder::over`]). A folder that takes several
+//! objects to fill is marked meanwhile ([`Claim`]).
 //!
-//! What a store must give, and so what S3 will need beside a line in `url.rs`: one object put
-//! at a time whole ([`Folder::put`]); multipart uploads that appear when completed and can be
+//! What a store must give, and so what a new one needs beside a line in `url.rs` and a file like
+//! `s3.rs`: one object put at a time whole ([`Folder::put`]); multipart uploads that appear when completed and can be
 //! aborted ([`Folder::write`]); an ETag that differs when bytes do, and `If-Match` on reads
 //! ([`Opened`]); listing by delimiter ([`Folder::list`]). Nothing is renamed and no folder is made,
 //! for no store has either.
@@ -21,10 +22,15 @@
 mod claim;
 mod error;
 mod files;
+mod http;
 mod opened;
+mod pump;
 mod remote;
+pub mod s3;
+mod stores;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unfinished;
 mod url;
 
@@ -34,14 +40,15 @@ pub use error::StoreError;
 pub(crate) use error::advice;
 pub(crate) use files::{about, is_unfinished, point};
 pub use opened::{Opened, Stored};
+pub use stores::{Access, Base, Stores};
 pub use unfinished::Unfinished;
-pub use url::{Scheme, local_path};
+pub use url::{InBucket, Kind, Named, Scheme, is_local, local_path};
 
 use crate::bounded;
 use crate::limits::MANIFEST_MAX_BYTES;
 use bytes::Bytes;
 use object_store::ObjectStore;
-use remote::Remote;
+use remote::{New, Remote};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,17 +118,29 @@ pub enum EntryKind {
 }
 
 impl Folder {
-    /// The folder at `url`; a relative path starts at `base`.
+    /// The folder at `url`; a relative path starts at `base`, which also knows the stores.
     ///
     /// # Errors
-    /// A scheme that is unknown or not built yet, and a URL that names no place.
-    pub fn open(url: &str, base: &Path) -> Result<Self, StoreError> {
-        let text = local_path(url)?;
+    /// A scheme that is unknown or not built yet, a URL that names no place, and a store that
+    /// cannot be asked.
+    pub fn open(url: &str, base: impl Into<Base>) -> Result<Self, StoreError> {
+        let base = base.into();
+        let text = match Named::by(url)? {
+            Named::Path(text) => text,
+            Named::Object(place) => return Self::within(&base.stores, &place),
+        };
         if text.is_empty() {
             let why = "it is empty; name a folder (\"file:folder/\")".to_owned();
             return Err(StoreError::BadUrl { url: url.to_owned(), why });
         }
-        Ok(Self::files(&base.join(text)))
+        Ok(Self::files(&base.folder.join(text)))
+    }
+
+    /// The folder that a path in a bucket is.
+    pub(crate) fn within(stores: &Stores, place: &InBucket) -> Result<Self, StoreError> {
+        let root = Self::at(At::Remote(stores.bucket(place)?), place.root());
+        let path = place.path.trim_matches('/');
+        Ok(if path.is_empty() { root } else { root.below(path) })
     }
 
     /// A folder of this machine.
@@ -216,6 +235,12 @@ impl Folder {
         format!("{}{name}", self.shown)
     }
 
+    /// Where it lies, for people and for messages: without a slash behind it.
+    pub fn place(&self) -> PathBuf {
+        let shown = || self.shown.strip_suffix('/').unwrap_or(&self.shown).into();
+        self.file("").unwrap_or_else(shown)
+    }
+
     /// Where `name` lies on this machine, if the folder does.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         matches!(self.at, At::Files(_)).then(|| self.path(name))
@@ -227,6 +252,13 @@ impl Folder {
         let mut entries = self.ask("read", name, files::list, |remote| remote.list(name))?;
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    /// The objects in the folder and below it, by their paths, sorted, with their sizes.
+    pub fn walk(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut found = self.ask("read", "", files::walk, Remote::walk)?;
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// What the store says of an object; none: there is no such object.
@@ -271,6 +303,23 @@ impl Folder {
         let mut unfinished = self.write(name)?;
         unfinished.add(bytes)?;
         unfinished.finish()
+    }
+
+    /// Stores an object where none is; tells whether this one lies there then. Of several who do at
+    /// once one does, wherever a store keeps what it promises; files are guarded by a [`Claim`].
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub fn put_new(&self, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+        match &self.at {
+            At::Files(_) if self.head(name)?.is_some() => Ok(false),
+            At::Files(_) => self.put(name, bytes).map(|()| true),
+            At::Remote(remote) => {
+                self.step(name)?;
+                let put = remote.put_if(name, bytes, New::Absent);
+                Ok(put.map_err(|error| self.refused("write", name, error))?.is_some())
+            }
+        }
     }
 
     /// Begins an object that grows; it appears under its name when it is finished.

@@ -2,15 +2,15 @@
 //! one version: bytes of two would give a result that nobody could repeat. Whatever reads fails
 //! when the object changed, and when the store does not give it.
 
+use super::pump::{self, Came};
 use super::remote::{self, Remote};
 use super::{At, Folder, Meta, StoreError, files};
 use bytes::{Buf, Bytes};
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use object_store::{GetRange, ObjectStore};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use tokio::sync::mpsc::Receiver;
 
 /// An object as it was when it was looked at.
 pub struct Opened {
@@ -23,7 +23,7 @@ pub struct Opened {
 enum Body {
     File(File),
     /// With what comes of it in order, once that is asked for, and what of it was not taken yet.
-    Remote(Remote, BoxStream<'static, object_store::Result<Bytes>>, Bytes),
+    Remote(Remote, Option<Receiver<Came>>, Bytes),
 }
 
 impl Opened {
@@ -33,8 +33,7 @@ impl Opened {
         let path = match &folder.at {
             At::Files(_) => folder.path(name),
             At::Remote(remote) => {
-                let nothing = futures::stream::empty().boxed();
-                return Ok(own(Body::Remote(remote.clone(), nothing, Bytes::new())));
+                return Ok(own(Body::Remote(remote.clone(), None, Bytes::new())));
             }
         };
         let failed = |e| folder.failed("read", name, e);
@@ -43,6 +42,16 @@ impl Opened {
         let about = files::about(&file.metadata().map_err(failed)?);
         let own = own(Body::File(file));
         own.same(&about).map(|()| own)
+    }
+
+    /// What the store said of it.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Whether it is a file of this machine.
+    pub fn is_file(&self) -> bool {
+        matches!(self.body, Body::File(_))
     }
 
     /// The bytes of `range`, which must lie in the object.
@@ -75,21 +84,16 @@ impl Opened {
         }
     }
 
-    /// All bytes from byte `from` on, in order.
+    /// All bytes from byte `from` on, in order. A store is asked at once, and nobody waits for its
+    /// answer before the first bytes are wanted.
     pub fn stream(mut self, from: u64) -> Result<Stored, StoreError> {
         match &mut self.body {
             Body::File(file) => {
                 let sought = file.seek(SeekFrom::Start(from));
                 sought.map_err(|e| self.folder.failed("read", &self.name, e))?;
             }
-            Body::Remote(remote, stream, _) => {
-                let how = Remote::same(&self.meta, GetRange::Offset(from));
-                let got = remote
-                    .wait(async { remote.store.get_opts(&remote.at(&self.name)?, how).await });
-                let got = got.map_err(|e| self.folder.refused("read", &self.name, e))?;
-                let meta = remote::about(&got.meta);
-                *stream = got.into_stream();
-                self.same(&meta)?;
+            Body::Remote(remote, coming, _) => {
+                *coming = Some(pump::start(remote, &self.name, &self.meta, from));
             }
         }
         Ok(Stored { opened: self, at: from })
@@ -140,10 +144,17 @@ impl Stored {
                     other => break other.map_err(|e| folder.failed("read", name, e))?,
                 }
             },
-            Body::Remote(remote, stream, chunk) => {
-                while chunk.is_empty() {
-                    match remote.wait(stream.next()) {
-                        Some(next) => *chunk = next.map_err(|e| folder.refused("read", name, e))?,
+            Body::Remote(remote, coming, chunk) => {
+                while let Some(coming) = coming.as_mut().filter(|_| chunk.is_empty()) {
+                    match remote.wait(coming.recv()) {
+                        Some(Came::Bytes(bytes)) => *chunk = bytes,
+                        Some(Came::Other(now)) => {
+                            let what = meta.difference(&now).unwrap_or_default();
+                            return Err(StoreError::Changed { path: folder.show(name), what });
+                        }
+                        Some(Came::Refused(error)) => {
+                            return Err(folder.refused("read", name, error));
+                        }
                         None => break,
                     }
                 }

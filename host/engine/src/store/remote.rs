@@ -1,12 +1,24 @@
 //! Stores behind [`object_store`], which are async, asked by threads that wait.
 
 use super::{Entry, EntryKind, Meta, StoreError};
+use crate::limits::MANIFEST_MAX_BYTES;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as StorePath;
-use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, Result};
+use object_store::{
+    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    Result, UpdateVersion,
+};
 use std::future::Future;
 use std::sync::Arc;
+
+/// Where an object is put.
+pub(super) enum New {
+    /// Where none is.
+    Absent,
+    /// In place of this one.
+    InPlaceOf(Meta),
+}
 
 /// A prefix in a store.
 #[derive(Debug, Clone)]
@@ -45,6 +57,11 @@ impl Remote {
         Arc::ptr_eq(&self.store, &other.store) && self.prefix == other.prefix
     }
 
+    /// Begins something that nobody waits for.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.io.handle.spawn(future);
+    }
+
     pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
         self.io.handle.block_on(future)
     }
@@ -70,13 +87,69 @@ impl Remote {
         Ok(objects.chain(folders).flatten().collect())
     }
 
+    /// The objects below the folder, by their paths, with their sizes.
+    pub(super) fn walk(&self) -> Result<Vec<(String, u64)>> {
+        let front = self.at("")?;
+        let objects = self.wait(self.store.list(Some(&front)).try_collect::<Vec<_>>())?;
+        let path = |object: ObjectMeta| {
+            let parts = object.location.prefix_match(&front)?;
+            let parts: Vec<_> = parts.map(|part| part.as_ref().to_owned()).collect();
+            Some((parts.join("/"), object.size))
+        };
+        Ok(objects.into_iter().filter_map(path).collect())
+    }
+
     pub(super) fn head(&self, name: &str) -> Result<Option<Meta>> {
         Ok(some(self.wait(self.store.head(&self.at(name)?)))?.map(|meta| about(&meta)))
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Bytes>> {
         let path = self.at(name)?;
-        some(self.wait(async { self.store.get(&path).await?.bytes().await }))
+        let read = async {
+            let got = self.store.get(&path).await?;
+            let bytes = got.meta.size;
+            if bytes > MANIFEST_MAX_BYTES {
+                let text = format!("it has {bytes} bytes, more than such an object may have");
+                return Err(Error::Generic { store: "Retally", source: text.into() });
+            }
+            got.bytes().await
+        };
+        some(self.wait(read))
+    }
+
+    /// Puts an object where none is, or in place of the one that was looked at, and gives its ETag;
+    /// none: somebody else did.
+    pub(super) fn put_if(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        how: New,
+    ) -> Result<Option<Option<String>>> {
+        let mode = match how {
+            New::Absent => PutMode::Create,
+            New::InPlaceOf(Meta { etag: e_tag, version, .. }) => {
+                PutMode::Update(UpdateVersion { e_tag, version })
+            }
+        };
+        let path = self.at(name)?;
+        let payload = PutPayload::from(bytes.to_vec());
+        let put = self.wait(self.store.put_opts(&path, payload, mode.into()));
+        match put {
+            Ok(put) => Ok(Some(put.e_tag)),
+            Err(
+                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
+            ) => {
+                // The first answer may have been lost: then what is there is what was put.
+                let read = async {
+                    let got = self.store.get(&path).await?;
+                    let etag = got.meta.e_tag.clone();
+                    Ok((got.meta.size == bytes.len() as u64).then_some((got.bytes().await?, etag)))
+                };
+                let there = some(self.wait(read))?.flatten();
+                Ok(there.filter(|(there, _)| there == bytes).map(|(_, etag)| etag))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn delete(&self, name: &str) -> Result<()> {
@@ -124,7 +197,7 @@ struct Io {
 impl Io {
     fn start() -> std::result::Result<Self, StoreError> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).thread_name("retally-io").build();
+        let runtime = builder.worker_threads(1).thread_name("retally-io").enable_all().build();
         let runtime = runtime.map_err(StoreError::Runtime)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }

@@ -107,7 +107,9 @@ fn ranges_and_streams_give_the_object_that_was_looked_at_or_say_that_it_changed(
         changed(folder.unchanged("a", &meta).unwrap_err());
         let read = folder.opened("a", &meta).and_then(|mut opened| opened.range(0..5));
         changed(read.unwrap_err());
-        changed(folder.opened("a", &meta).and_then(|opened| opened.stream(0)).err().unwrap());
+        let stream = folder.opened("a", &meta).and_then(|opened| opened.stream(0));
+        // A store is asked ahead, and heard when its first bytes are wanted.
+        changed(stream.and_then(|mut stream| stream.read_some(&mut [0])).unwrap_err());
         folder.delete("a").unwrap();
         let gone = folder.unchanged("a", &meta).unwrap_err().to_string();
         assert!(gone.contains("(it is gone)"), "{gone}");
@@ -144,7 +146,8 @@ fn a_url_says_where_and_what_it_cannot_say_is_refused() {
         assert_eq!(Folder::open(url, base).unwrap().show("x"), shown);
     }
     for (url, expected) in [
-        ("s3://b/x", "`s3://b/x`: places of the scheme `s3:` are not built yet; use a folder"),
+        ("gs://b/x", "`gs://b/x`: places of the scheme `gs:` are not built yet; use a folder"),
+        ("s3://b/x", "`s3://b/`: nobody has said how a store of the scheme `s3:` is reached"),
         ("ftp://b", "`ftp://b`: unknown scheme `ftp:`; known are `file:`"),
         ("", "`` cannot be read as a URL: it is empty"),
         ("file:", "`file:` cannot be read as a URL: it is empty"),
@@ -215,28 +218,38 @@ fn a_folder_tells_whether_somebody_fills_it() {
     for folder in folders {
         assert_eq!(folder.filling().unwrap(), Filling::Nobody);
         let is_local = folder.file("").is_some();
-        let only = |filling| if is_local { filling } else { Filling::Nobody };
-        let claim = folder.claim().unwrap().unwrap();
+        // Of a store nobody can tell whether the writer of a mark lives.
+        let only = |filling| if is_local { filling } else { Filling::Begun };
+        let claim = folder.claim(false).unwrap().unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
-        assert!(!is_local || folder.claim().unwrap().is_none(), "of two who want it one has it");
+        assert!(folder.claim(false).unwrap().is_none(), "of two who want it one has it");
+        assert!(claim.holds().unwrap());
         claim.done();
         assert_eq!(folder.filling().unwrap(), Filling::Nobody);
-        drop(folder.claim().unwrap().unwrap());
+        drop(folder.claim(false).unwrap().unwrap());
         assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
         let unfinished = folder.write("a").unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Somebody));
         unfinished.finish().unwrap();
         assert_eq!(folder.filling().unwrap(), only(Filling::Abandoned));
+        let first = folder.claim(true).unwrap().unwrap();
+        if !is_local {
+            let second = folder.claim(true).unwrap().unwrap();
+            assert!(second.holds().unwrap() && !first.holds().unwrap());
+            first.done();
+            assert!(second.holds().unwrap(), "what another one has is left alone");
+        }
     }
 }
 
 #[test]
 fn of_many_who_want_a_folder_one_has_it() {
     let (folders, _dir) = folders();
-    for round in 0..20 {
-        let folder = folders[0].below(&round.to_string());
+    for round in 0..40 {
+        let folder = folders[round % 2].below(&round.to_string());
         let have: Vec<_> = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| folder.claim().unwrap())).collect();
+            let all: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| folder.claim(false).unwrap())).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert_eq!(have.iter().flatten().count(), 1);

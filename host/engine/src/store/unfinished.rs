@@ -1,6 +1,6 @@
 //! An object that grows: it has its name once it is finished, and leaves nothing before.
 
-use super::remote::Remote;
+use super::remote::{New, Remote};
 use super::{At, Folder, StoreError, files};
 use crate::limits::{PART_UPLOADED_BYTES, WRITE_BUFFER_BYTES};
 use object_store::{MultipartUpload, ObjectStoreExt};
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub struct Unfinished {
     folder: Folder,
     name: String,
+    /// Whether nothing may have the name before.
+    is_new: bool,
     /// Gone once it is finished.
     to: Option<To>,
 }
@@ -44,7 +46,14 @@ impl Unfinished {
                 To::Upload { remote, name, upload: None, part: Vec::new() }
             }
         };
-        Ok(Self { folder: folder.clone(), name: name.to_owned(), to: Some(to) })
+        Ok(Self { folder: folder.clone(), name: name.to_owned(), is_new: false, to: Some(to) })
+    }
+
+    /// Of an object in a store: it does not take the place of another that has the name by then.
+    /// Files are guarded by a [`super::Claim`].
+    pub(crate) fn only_new(mut self) -> Self {
+        self.is_new = true;
+        self
     }
 
     /// Adds bytes; the same as [`Write::write_all`] with an error that names the object.
@@ -66,17 +75,7 @@ impl Unfinished {
                 fs::rename(&temporary, &path)?;
                 files::sync(path.parent().unwrap_or(std::path::Path::new("")))
             })(),
-            Some(To::Upload { remote, name, upload, part }) => {
-                let last = std::mem::take(part).into();
-                let done = match upload {
-                    Some(upload) => remote.wait(async {
-                        upload.put_part(last).await?;
-                        upload.complete().await
-                    }),
-                    None => remote.wait(async { remote.store.put(&remote.at(name)?, last).await }),
-                };
-                done.map(|_| ()).map_err(io::Error::other)
-            }
+            Some(To::Upload { .. }) => return self.finish_upload(),
             None => Ok(()),
         };
         ended.map_err(|e| self.failed(e))?;
@@ -84,8 +83,37 @@ impl Unfinished {
         Ok(())
     }
 
+    fn finish_upload(mut self) -> Result<(), StoreError> {
+        let Some(To::Upload { remote, name, upload, part }) = self.to.as_mut() else {
+            return Ok(());
+        };
+        let last = std::mem::take(part);
+        let is_put = match upload {
+            // No store is asked to complete an upload only where nothing has its name.
+            Some(_) if self.is_new && self.folder.head(name)?.is_some() => Ok(false),
+            Some(upload) => remote
+                .wait(async {
+                    upload.put_part(last.into()).await?;
+                    upload.complete().await
+                })
+                .map(|_| true),
+            None if self.is_new => remote.put_if(name, &last, New::Absent).map(|put| put.is_some()),
+            None => {
+                let put = async { remote.store.put(&remote.at(name)?, last.into()).await };
+                remote.wait(put).map(|_| true)
+            }
+        };
+        let is_put = is_put.map_err(|error| self.folder.refused("write", &self.name, error))?;
+        if !is_put {
+            return Err(StoreError::TakenOver { path: self.folder.show(&self.name) });
+        }
+        self.to = None;
+        Ok(())
+    }
+
     fn failed(&self, error: io::Error) -> StoreError {
-        self.folder.failed("write", &self.name, error)
+        // What a store said names the object already.
+        error.downcast().unwrap_or_else(|error| self.folder.failed("write", &self.name, error))
     }
 }
 
@@ -107,7 +135,8 @@ impl Write for Unfinished {
                         };
                         upload.put_part(full).await
                     });
-                    sent.map_err(io::Error::other)?;
+                    let refused = |error| self.folder.refused("write", &self.name, error);
+                    sent.map_err(refused).map_err(io::Error::other)?;
                 }
                 Ok(count)
             }

@@ -1,6 +1,6 @@
 //! What can go wrong with a table's file.
 
-use crate::store::advice;
+use crate::store::{StoreError, advice};
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 use std::io;
@@ -19,6 +19,9 @@ pub enum TableError {
         /// What the system said.
         error: io::Error,
     },
+    /// The store refused.
+    #[error(transparent)]
+    Store(StoreError),
     /// A table that Parquet cannot write or read.
     #[error("cannot {verb} {}: {message}", .path.display())]
     Parquet {
@@ -53,8 +56,15 @@ impl TableError {
             ParquetError::External(outer) => outer,
             other => return Self::Parquet { verb, path, message: other.to_string() },
         };
+        let outer = match outer.downcast::<StoreError>() {
+            Ok(error) => return Self::Store(*error),
+            Err(other) => other,
+        };
         match outer.downcast::<io::Error>() {
-            Ok(error) => Self::Io { verb, path, error: *error },
+            Ok(error) => match error.downcast::<StoreError>() {
+                Ok(error) => Self::Store(error),
+                Err(error) => Self::Io { verb, path, error },
+            },
             Err(other) => match other.downcast::<ArrowError>().map(|arrow| *arrow) {
                 Ok(ArrowError::IoError(_, error)) => Self::Io { verb, path, error },
                 Ok(other) => Self::Parquet { verb, path, message: other.to_string() },

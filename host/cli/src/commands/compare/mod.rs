@@ -3,6 +3,7 @@
 
 mod pass;
 
+use crate::commands::folder;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::files::Reports;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 /// differs. Differences are B minus A; known results stand in the place of B.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run directories: the baseline A, then B. With known results A alone.
+    /// The run directories, or their URLs: the baseline A, then B. With known results A alone.
     #[arg(value_name = "RUN", num_args = 0..=2)]
     runs: Vec<PathBuf>,
     /// Compare the run's view with this file (CSV, JSON lines or Parquet, or a folder of Parquet
@@ -186,8 +187,8 @@ fn compare(args: &Args, sink: &mut dyn DifferenceSink) -> Result<Comparison, Fai
         return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));
     }
     let compared = match (args.runs.as_slice(), is_known) {
-        ([a, b], false) => runs(a, b, &options, sink),
-        ([run], true) => known(run, &files, &options, sink),
+        ([a, b], false) => runs(folder(a)?, folder(b)?, &options, sink),
+        ([run], true) => known(folder(run)?, &files, &options, sink),
         (given, true) => {
             let text = format!("known results are compared with one run, not with {}", given.len());
             return Err(Failure::usage(anyhow!(text)).hint("retally compare RUN --known FILE"));

@@ -163,7 +163,7 @@ impl PassArgs {
             ..job::options(self.threads, shown)?
         };
         let out = crate::commands::run_folder(&self.out)?;
-        let dirs = ["a", "b"].map(|side| out.as_ref().map(|out| out.join(side)));
+        let dirs = ["a", "b"].map(|side| out.as_ref().map(|out| out.below(side)));
         // The reducers' files as a job names them: from its folder, or else wherever they lie.
         let is_here = job.parent().is_some_and(|folder| folder.as_os_str().is_empty());
         let file = |file: &Option<PathBuf>| match file {

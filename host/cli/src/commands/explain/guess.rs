@@ -6,15 +6,15 @@ use anyhow::anyhow;
 use retally_engine::job::Resolved;
 use retally_engine::run::{History, newest_run};
 use retally_engine::rundir::{Keys, RunReader, Table};
+use retally_engine::store::Folder;
 use retally_report::shell::shell_word;
-use std::path::Path;
 
 const GUESSES: usize = 3;
 
 /// Letters in which a guess may differ.
 const DISTANCE_MAX: usize = 2;
 
-pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Path>) -> Failure {
+pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Folder>) -> Failure {
     let key = &history.key;
     let read = &history.read;
     let text = format!(
@@ -24,7 +24,7 @@ pub(super) fn not_found(job: &Resolved, history: &History, run: Option<&Path>) -
     );
     let failure = Failure::usage(anyhow!(text));
     let newest = newest_run(job);
-    let near = run.or(newest.as_deref()).map(|run| near(run, key)).unwrap_or_default();
+    let near = run.or(newest.as_ref()).map(|run| near(run, key)).unwrap_or_default();
     if !near.is_empty() {
         return failure.hint(format!("did you mean {}?", near.join(" or ")));
     }
@@ -48,7 +48,7 @@ fn compact(key: &str) -> Option<String> {
 }
 
 /// The keys of a run that are nearest, quoted; a run that cannot be read offers none.
-fn near(run: &Path, key: &str) -> Vec<String> {
+fn near(run: &Folder, key: &str) -> Vec<String> {
     let Ok(run) = RunReader::open(run) else { return Vec::new() };
     let Ok(rows) = run.rows(Table::States, &Keys::All) else { return Vec::new() };
     let mut best: Vec<(usize, String)> = Vec::new();

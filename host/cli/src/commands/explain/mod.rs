@@ -3,7 +3,7 @@
 mod guess;
 
 use crate::commands::compare::{named, tolerances};
-use crate::commands::job;
+use crate::commands::{folder, job};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
@@ -12,6 +12,7 @@ use retally_compare::Options;
 use retally_core::log::Position;
 use retally_engine::job::Resolved;
 use retally_engine::run::{AROUND, ExplainOptions, History, explain, load, load_file};
+use retally_engine::store::Folder;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,8 +76,9 @@ fn position(text: &str) -> Result<Position, String> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let job = job::resolve(job::load(&args.job)?, &args.set)?;
+    let asked = args.run.as_deref().map(folder).transpose()?;
     let shown = Arc::new(Shown::new(args.quiet));
-    let history = history(args, &job, &shown);
+    let history = history(args, &job, asked.as_ref(), &shown);
     shown.finish();
     let history = history?;
     // A run may stop at the very first event.
@@ -90,12 +92,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if is_told {
         return Ok(Exit::Ok);
     }
-    let failure = guess::not_found(&job, &history, args.run.as_deref());
+    let failure = guess::not_found(&job, &history, asked.as_ref());
     eprint!("{}", failure.render());
     Ok(Exit::CheckFailed)
 }
 
-fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, Failure> {
+fn history(
+    args: &Args,
+    job: &Resolved,
+    run: Option<&Folder>,
+    shown: &Arc<Shown>,
+) -> Result<History, Failure> {
     let replay = job::options(args.threads, shown)?;
     let mut reducers = vec![match &args.a {
         Some(path) => load_file(job, path, &replay)?,
@@ -107,6 +114,6 @@ fn history(args: &Args, job: &Resolved, shown: &Arc<Shown>) -> Result<History, F
     let around = args.around.clone();
     let last = args.last.map(|last| last as usize).or(around.as_ref().map(|_| AROUND));
     let compare = Options { tolerances: tolerances(&args.tolerance)?, ..Options::default() };
-    let options = ExplainOptions { replay, last, around, compare, run: args.run.clone() };
+    let options = ExplainOptions { replay, last, around, compare, run: run.cloned() };
     Ok(explain(job, &args.key, reducers, &options, shown.as_ref())?)
 }

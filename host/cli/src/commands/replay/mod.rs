@@ -30,10 +30,12 @@ pub(crate) struct Args {
     /// Take this reducer instead of the job's.
     #[arg(long, value_name = "FILE")]
     reducer: Option<PathBuf>,
-    /// Take this log instead of the job's: a file, a folder, a glob.
+    /// Take this log instead of the job's: a file, a folder, a glob, or a URL such as
+    /// s3://bucket/orders/.
     #[arg(long, value_name = "URL")]
     source: Option<String>,
-    /// Write the run directory here instead of into a new folder in the job's output folder.
+    /// Write the run directory here, a path or a URL, instead of into a new folder in the job's
+    /// output folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Let the run directory take the place of one that was begun there and never finished.

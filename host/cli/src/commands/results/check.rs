@@ -2,6 +2,7 @@
 //! alone.
 
 use super::{sign, tell_marks, unreadable};
+use crate::commands::folder;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::text::harmless_lines;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 /// proves and what not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run directory.
+    /// The run directory, or its URL.
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// The seal that the run must have: from a ticket, a report, or the replay that made it.
@@ -35,9 +36,10 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let seal = args.seal.as_deref().map(parsed).transpose()?;
     let key = args.verify_with.as_deref().map(sign::public_key).transpose()?;
-    let mut report = check(&args.run).map_err(unreadable)?;
+    let folder = folder(&args.run)?;
+    let mut report = check(&folder).map_err(unreadable)?;
     // What cannot be opened is among the findings.
-    if let Ok(run) = RunReader::open(&args.run) {
+    if let Ok(run) = RunReader::open(&folder) {
         tell_marks(run.manifest());
     }
     let found = report.seal;

@@ -1,7 +1,7 @@
 //! `retally results show`: the view rows of one key, some keys or all.
 
 use super::{tell_marks, unreadable};
-use crate::commands::keys_asked;
+use crate::commands::{folder, keys_asked};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::rows::{Format, Printer, Style, cells};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Show the results of a run: the view rows of one key, some keys or all.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run directory.
+    /// The run directory, or its URL.
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// Only these keys.
@@ -36,7 +36,7 @@ const MISSING_NAMED: usize = 10;
 
 /// Runs the verb.
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let run = RunReader::open(&args.run).map_err(unreadable)?;
+    let run = RunReader::open(folder(&args.run)?).map_err(unreadable)?;
     let wanted = keys_asked(&args.key, args.keys_file.as_ref())?;
     let wanted: Option<BTreeSet<String>> = wanted.map(|keys| keys.into_iter().collect());
     tell_marks(run.manifest());

@@ -5,6 +5,7 @@
 //! every other file of the run. `ssh-keygen -Y sign -n retally` and `-Y verify` do the same.
 
 use super::unreadable;
+use crate::commands::folder;
 use crate::error::Failure;
 use crate::exit::Exit;
 use anyhow::{Context as _, anyhow};
@@ -24,7 +25,7 @@ const NAMESPACE: &str = "retally";
 /// signature, and so does `ssh-keygen -Y verify -n retally`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run directory.
+    /// The run directory, or its URL.
     #[arg(value_name = "RUN")]
     run: PathBuf,
     /// The private key.
@@ -36,7 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let run = RunReader::open(&args.run).map_err(unreadable)?;
+    let run = RunReader::open(folder(&args.run)?).map_err(unreadable)?;
     // Nobody signs what is no longer there.
     run.verify().map_err(unreadable)?;
     let key = private_key(&args.key)?;

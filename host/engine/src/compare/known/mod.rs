@@ -20,6 +20,7 @@ use super::runs::{CompareOptions, NO_COMMON_KEY};
 use super::sides::{changed, head, open, side};
 use crate::rundir::keys::KeyRows;
 use crate::rundir::{RunReader, Table, log_finding};
+use crate::store::Folder;
 use emits::KnownEmits;
 use retally_compare::model::{
     Comparison, FirstDivergence, How, KnownFile, Note, NoteCode, Read, Side,
@@ -27,7 +28,7 @@ use retally_compare::model::{
 use retally_compare::sink::DifferenceSink;
 use retally_compare::{By, Declared, KeyFacts, Plan, Rows, Tally, Words, join};
 use retally_core::schema::{EmitKind, ViewShape};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use style::ReadAs;
 pub use style::{KnownStyle, NumberStyle};
 use typed::Tolerances;
@@ -51,12 +52,12 @@ pub struct KnownFiles {
 /// A run or a file that cannot be read, a field that the run does not have, a key that stands
 /// twice, or sides of which a comparison would mean nothing.
 pub fn known(
-    dir: &Path,
+    folder: impl Into<Folder>,
     files: &KnownFiles,
     options: &CompareOptions,
     sink: &mut dyn DifferenceSink,
 ) -> Result<Comparison, CompareError> {
-    let run = open(dir)?;
+    let run = open(&folder.into())?;
     let tolerances = &options.options.tolerances;
     let load = |file: &PathBuf| KnownView::load(&run, file, &files.style, tolerances);
     let view = files.view.as_ref().map(load).transpose()?;
@@ -69,7 +70,7 @@ pub fn known(
     if !emits.is_empty()
         && let Some(what) = log_finding(&run)?
     {
-        return Err(changed(dir.to_path_buf(), what));
+        return Err(changed(run.dir().to_path_buf(), what));
     }
     let none = ViewShape::default();
     let kinds: Vec<EmitKind> = emits.iter().map(|known| known.kind.clone()).collect();
@@ -112,7 +113,7 @@ pub fn known(
     read.bytes_read = run.bytes_read() + bytes;
     read.bytes_total = run.bytes_total()? + bytes;
     let known = known_side(files.into_iter().map(|(file, _)| file).collect());
-    let sides = [side(run.manifest(), Some(dir)), known];
+    let sides = [side(run.manifest(), Some(run.dir())), known];
     let head = head(How::Known, sides, notes, read, options);
     let mut comparison = tally.finish(head, &Words::default(), &mut |_| FirstDivergence::NoEvents);
     gated.conclude(&mut comparison, &plan);

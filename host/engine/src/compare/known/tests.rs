@@ -7,6 +7,7 @@ use retally_compare::model::{FieldDifference, Verdict};
 use retally_compare::sink::NoSink;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A run of 100 keys, `k00000000` with net 0.00, and so on, and files beside it.

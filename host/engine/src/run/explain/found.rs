@@ -7,9 +7,9 @@
 use crate::job::{READS, Resolved};
 use crate::run::prepare::Prepared;
 use crate::rundir::RunReader;
+use crate::store::{Entry, Folder};
 use retally_core::log::{Position, Reach};
 use retally_core::manifest::{Manifest, Object};
-use std::path::{Path, PathBuf};
 
 /// What a run knows of the key.
 pub(super) struct Found {
@@ -24,13 +24,14 @@ pub(super) struct Found {
 pub(super) fn find(
     prepared: &Prepared<'_>,
     key: &str,
-    named: Option<&Path>,
+    named: Option<&Folder>,
 ) -> (Option<Found>, Vec<String>) {
-    let asked: Option<PathBuf> = named.map(Path::to_path_buf).or_else(|| newest_run(prepared.job));
+    let asked = named.cloned().or_else(|| newest_run(prepared.job));
     let Some(dir) = asked else { return (None, Vec::new()) };
+    let place = dir.place();
     let name = match named {
-        Some(named) => named.display().to_string(),
-        None => dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        Some(_) => place.display().to_string(),
+        None => place.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let mut notes = Vec::new();
     let mut ask = || -> Result<Option<Reach<Position>>, String> {
@@ -109,19 +110,19 @@ fn is_whole(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> 
 }
 
 /// The newest finished run in the job's output folder: of the names that the job gives, the last.
-pub fn newest_run(job: &Resolved) -> Option<PathBuf> {
+pub fn newest_run(job: &Resolved) -> Option<Folder> {
     let front = format!("{}-", job.name);
-    let entries = std::fs::read_dir(job.path(&job.output)).ok()?;
-    let own = |entry: std::io::Result<std::fs::DirEntry>| {
-        let entry = entry.ok()?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let stamp = name.strip_prefix(&front)?;
+    let output = job.runs().ok()?;
+    let own = |entry: Entry| {
+        let stamp = entry.name.strip_prefix(&front)?;
         // A time, and a number where two runs began in one second.
         let (time, number) = stamp.split_once('-').unwrap_or((stamp, "1"));
         let number: u32 = number.parse().ok()?;
         let is_time = time.starts_with(|c: char| c.is_ascii_digit()) && time.ends_with('Z');
-        let is_run = is_time && entry.path().join("manifest.json").is_file();
-        is_run.then(|| ((time.to_owned(), number), entry.path()))
+        is_time.then(|| ((time.to_owned(), number), output.below(&entry.name)))
     };
-    entries.filter_map(own).max().map(|(_, path)| path)
+    let mut runs: Vec<_> = output.list("").ok()?.into_iter().filter_map(own).collect();
+    runs.sort_by(|(a, _), (b, _)| b.cmp(a));
+    let is_run = |run: &Folder| matches!(run.head("manifest.json"), Ok(Some(_)));
+    runs.into_iter().map(|(_, run)| run).find(is_run)
 }

@@ -30,6 +30,7 @@ use super::stopped::named;
 use crate::job::Resolved;
 use crate::sink::Sink;
 use crate::source::named_partition;
+use crate::store::Folder;
 use found::Found;
 use needle::Needle;
 use retally_compare::Options;
@@ -40,7 +41,6 @@ use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
 use search::{Go, Search};
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tell::{Teller, row_key};
 
@@ -63,7 +63,7 @@ pub struct ExplainOptions {
     /// Only events around this position.
     pub around: Option<Position>,
     /// A finished run that tells where the key's events lie; none: the job's newest.
-    pub run: Option<PathBuf>,
+    pub run: Option<Folder>,
     /// Tolerances, where two sides are compared.
     pub compare: Options,
 }
@@ -120,7 +120,7 @@ struct Searched<'a> {
 
 impl Explaining<'_> {
     fn run(&self) -> Result<History, RunError> {
-        let (found, mut notes) = found::find(self.prepared, self.key, self.options.run.as_deref());
+        let (found, mut notes) = found::find(self.prepared, self.key, self.options.run.as_ref());
         if let Some(Found { place, name }) = &found {
             let searched = self.search(Some(place))?;
             if searched.teller.events == place.events || searched.stopped.is_some() {

@@ -15,12 +15,12 @@ pub(crate) use story::log_finding;
 use super::RunDirError;
 use super::reader::RunReader;
 use super::recompute;
+use crate::store::Folder;
 use retally_core::digest::{
     Digests, Hash, History, KeyedDigest, OutcomeShape, PartitionCount, run_digest,
 };
 use retally_core::manifest::{Counts, Manifest, Totals, shapes_digest};
 use retally_core::times::Times;
-use std::path::Path;
 use story::{Story, story};
 
 /// A digest as the manifest records it and as the files give it.
@@ -65,14 +65,14 @@ impl CheckReport {
     }
 }
 
-/// Recomputes every digest of the run in `dir` from its files, and holds everything else in them
+/// Recomputes every digest of the run in a folder from its files, and holds everything else in them
 /// against each other.
 ///
 /// # Errors
-/// When `dir` is no finished run. A file that is broken is not an error but makes its digests
+/// When it is no finished run. A file that is broken is not an error but makes its digests
 /// differ.
-pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
-    let run = RunReader::as_it_stands(dir)?;
+pub fn check(folder: impl Into<Folder>) -> Result<CheckReport, RunDirError> {
+    let run = RunReader::as_it_stands(folder.into())?;
     let mut findings = of_manifest(&run);
     findings.extend(run.changed_files()?);
     findings.extend(stray_findings(&run)?);
@@ -107,7 +107,8 @@ pub fn check(dir: &Path) -> Result<CheckReport, RunDirError> {
     let recomputed = Recomputed { story, views, states, violations };
     let digests = recomputed.digests(run.manifest());
     let (history, signature, seal) = (run.shape.history, run.signature()?, run.manifest().seal);
-    Ok(CheckReport { digests, findings, history, seal, manifest: run.bytes, signature })
+    let manifest = run.bytes.into();
+    Ok(CheckReport { digests, findings, history, seal, manifest, signature })
 }
 
 fn told<T>(result: Result<T, RunDirError>) -> Result<T, String> {

@@ -4,15 +4,14 @@
 use crate::limits::RUN_READ_ROWS;
 use crate::rundir::RunDirError;
 use crate::rundir::file::bounded;
-use crate::rundir::reader::{RunReader, failed, regular};
+use crate::rundir::reader::RunReader;
 use crate::rundir::shape::Table;
 use crate::table::{self, TableError, guarded, next_rows};
 use arrow_array::cast::AsArray;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
-use std::fs::File;
 
 /// The first thing of each file that is not so.
 pub(super) fn findings(run: &RunReader) -> Vec<String> {
@@ -31,10 +30,10 @@ pub(super) fn findings(run: &RunReader) -> Vec<String> {
 
 fn finding(run: &RunReader, table: Table, name: &str) -> Result<Option<String>, RunDirError> {
     let path = run.dir().join(name);
-    let open = || -> Result<ParquetRecordBatchReaderBuilder<File>, RunDirError> {
-        let file = regular(&path).map_err(|error| failed("open", &path, error))?;
+    let shared = path.as_path().into();
+    let open = || -> Result<_, RunDirError> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        Ok(table::open(file, options, &path)?)
+        Ok(table::open(run.metered(name, &shared)?, options, &path)?)
     };
     let builder = open()?;
     let metadata = builder.metadata().clone();

@@ -21,6 +21,7 @@ use parquet::arrow::ArrowWriter;
 use retally_core::log::Order;
 use retally_core::manifest::Counts;
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -45,7 +46,7 @@ impl Run {
     }
 
     fn open(&self) -> RunReader {
-        RunReader::as_it_stands(&self.dir).unwrap()
+        RunReader::as_it_stands((&self.dir).into()).unwrap()
     }
 
     /// Writes the first file of a table anew, exactly as a run is written.

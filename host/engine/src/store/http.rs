@@ -1,0 +1,168 @@
+//! How stores are spoken to: one client with its TLS and its times, and how often is tried.
+//!
+//! A request has no time in all, for an object is read as fast as a run can take it; but whoever
+//! says nothing for [`SILENCE`] is given up. What failed on the way is tried again by
+//! [`object_store`], within the bounds of [`retries`]: a body that breaks off goes on where it
+//! broke, of the same version. A store that says when to come again is asked no earlier.
+
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
+use object_store::{BackoffConfig, ClientOptions, Error, Result, RetryConfig};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store that sends nothing for so long is given up.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A store with which no connection comes about in this time is not there.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The service that tells a machine who it is answers at once, or is not there.
+const METADATA: Duration = Duration::from_secs(2);
+
+/// Where that service is, in every cloud.
+const METADATA_HOST: &str = "169.254.169.254";
+
+/// A store that wants to be left alone for longer is waited for no longer than this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+
+/// How often is tried, and for how long: a store that is being restarted is waited for, one that is
+/// gone is not.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            base: 2.0,
+        },
+        max_retries: 10,
+        retry_timeout: Duration::from_secs(120),
+    }
+}
+
+/// Makes the client of a store.
+#[derive(Debug)]
+pub(super) struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> Result<HttpClient> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Generic {
+            store: "HTTP client",
+            source,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_platform_verifier())
+            .map_err(|error| failed(error.into()))?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.with_no_client_auth())
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            // A store names no other place: what does would get requests meant for the store.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("retally/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| failed(error.into()))?;
+        Ok(HttpClient::new(Service(client)))
+    }
+}
+
+#[derive(Debug)]
+struct Service(reqwest::Client);
+
+#[async_trait::async_trait]
+impl HttpService for Service {
+    async fn call(&self, request: HttpRequest) -> std::result::Result<HttpResponse, HttpError> {
+        if request.uri().host() == Some(METADATA_HOST) {
+            let none = |_| {
+                let text = "there are no credentials, and this machine has no role of its own";
+                HttpError::new(HttpErrorKind::Unknown, io::Error::other(text))
+            };
+            let asked = tokio::time::timeout(METADATA, self.0.call(request)).await;
+            return asked.map_err(|_| ()).and_then(|answer| answer.map_err(|_| ())).map_err(none);
+        }
+        let lists = request.method().as_str() == "GET"
+            && request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+        let answer = self.0.call(request).await?;
+        if let Some(wait) = later(&answer) {
+            tokio::time::sleep(wait).await;
+        }
+        if lists && answer.status().is_success() { whole_listing(answer).await } else { Ok(answer) }
+    }
+}
+
+/// A listing, unless it is not all that the store says that it is: then it is asked for again.
+async fn whole_listing(answer: HttpResponse) -> std::result::Result<HttpResponse, HttpError> {
+    let broken = |why: String| {
+        let text = format!("a listing came incomplete: {why}");
+        HttpError::new(HttpErrorKind::Interrupted, io::Error::other(text))
+    };
+    let (head, body) = answer.into_parts();
+    let body = body.bytes().await.map_err(|error| broken(error.to_string()))?;
+    match lack(&String::from_utf8_lossy(&body)) {
+        Some(why) => Err(broken(why.to_owned())),
+        None => Ok(HttpResponse::from_parts(head, body.into())),
+    }
+}
+
+/// What a page of a listing lacks of what it says of itself; none: nothing. A shorter listing would
+/// be a shorter log, and nobody would know.
+fn lack(page: &str) -> Option<&'static str> {
+    let value = |name: &str| {
+        let (_, rest) = page.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once('<')?.0.trim())
+    };
+    if !page.trim_end().ends_with("</ListBucketResult>") {
+        return Some("it has no end");
+    }
+    if value("IsTruncated") == Some("true")
+        && value("NextContinuationToken").is_none_or(str::is_empty)
+    {
+        return Some("it says that more follows and not where");
+    }
+    let count = page.matches("<Contents>").count() + page.matches("<CommonPrefixes>").count();
+    let said: Option<usize> = value("KeyCount").and_then(|count| count.parse().ok());
+    said.is_some_and(|said| said > count).then_some("it has fewer names than it says")
+}
+
+/// How long a store that cannot answer now wants to be left alone, if it says so in seconds.
+fn later(answer: &HttpResponse) -> Option<Duration> {
+    let is_busy = matches!(answer.status().as_u16(), 429 | 503);
+    let seconds = answer.headers().get("retry-after").filter(|_| is_busy)?;
+    let seconds = seconds.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_a_listing_that_lacks_something_is_told_from_a_whole_one() {
+        let page = |inside: &str| format!("<ListBucketResult>{inside}</ListBucketResult>\n");
+        let one = "<Contents><Key>a</Key></Contents>";
+        let more = "<IsTruncated>true</IsTruncated>";
+        let token = "<NextContinuationToken>x</NextContinuationToken>";
+        for whole in [
+            page(one),
+            page(&format!("{one}<KeyCount>1</KeyCount>")),
+            // Some count no prefixes.
+            page("<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes><KeyCount>0</KeyCount>"),
+            page(&format!("{one}{more}{token}")),
+        ] {
+            assert_eq!(lack(&whole), None, "{whole}");
+        }
+        for (broken, says) in [
+            (page(one)[..30].to_owned(), "no end"),
+            (page(&format!("{one}<KeyCount>2</KeyCount>")), "fewer names"),
+            (page(&format!("{one}{more}")), "not where"),
+        ] {
+            assert!(lack(&broken).unwrap().contains(says), "{broken}");
+        }
+    }
+}

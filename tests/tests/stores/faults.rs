@@ -1,0 +1,267 @@
+//! What goes wrong on the way to a store is got over or named, and never taken for the end of the
+//! data.
+
+use anyhow::Result;
+use retally_tests::proxy::Fault;
+use retally_tests::stores::Store;
+use retally_tests::{Project, payment, payments};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const LOG: &str = "s3://bucket/log/";
+
+/// A log of three objects, one of them in gzip's place: large enough for several pieces.
+fn begun() -> Result<(Project, Store, Value)> {
+    let (project, store) = (Project::new("orders")?, Store::s3()?);
+    for (name, events) in [("a", 20_000), ("b", 300), ("c", 300)] {
+        project.write(&format!("log/{name}.jsonl"), payments(events, name))?;
+    }
+    store.put_log(&project, LOG)?;
+    let whole = project.replay(&[])?;
+    Ok((project, store, whole))
+}
+
+/// The answer with an object's bytes.
+const BODY_OF_A: &[&str] = &["GET ", "/bucket/log/a.jsonl"];
+
+const LISTING: &[&str] = &["GET ", "list-type=2"];
+
+#[test]
+fn what_breaks_on_the_way_and_heals_changes_nothing() -> Result<()> {
+    let (project, store, whole) = begun()?;
+    let page = |replace: (&str, &str)| Fault::Replace(replace.0.into(), replace.1.into());
+    let busy =
+        |status, after| Fault::Status(status, after, "<Error><Code>SlowDown</Code></Error>".into());
+    for (what, holds, fault, times) in [
+        ("a body that breaks off", BODY_OF_A, Fault::Cut(1_000_000), 1),
+        ("a body that breaks off again and again", BODY_OF_A, Fault::Cut(700_000), 5),
+        ("a body that never begins", BODY_OF_A, Fault::Cut(0), 2),
+        ("a listing that breaks off", LISTING, Fault::Cut(200), 2),
+        ("a listing that lacks its end", LISTING, Fault::Short(300), 1),
+        ("a listing that lacks a name", LISTING, page(("<KeyCount>3<", "<KeyCount>4<")), 1),
+        (
+            "a page that is not the last and does not say where it goes on",
+            LISTING,
+            page(("<IsTruncated>false<", "<IsTruncated>true<")),
+            1,
+        ),
+        ("500", &["GET "], busy(500, None), 3),
+        ("503 with a time to wait", &["GET "], busy(503, Some(1)), 1),
+        ("a slow link", BODY_OF_A, Fault::Slow(200_000, Duration::from_millis(50)), 1),
+        ("500 for what is written", &["PUT "], busy(500, None), 3),
+    ] {
+        store.proxy.heal();
+        store.proxy.befall(holds, fault, 0, times);
+        let out = format!("s3://bucket/runs/{}", what.replace(' ', "-"));
+        let begin = Instant::now();
+        let run = store.replay(&project, &["--source", LOG, "--out", &out])?;
+        assert_eq!(run["digest"], whole["digest"], "{what}");
+        assert_eq!(run["counts"], whole["counts"], "{what}");
+        assert!(!what.starts_with("503") || begin.elapsed() > Duration::from_secs(1), "{what}");
+        let checked = store.run(&project, &["results", "check", &out])?;
+        assert_eq!(checked.code, 0, "{what}: {}{}", checked.stdout, checked.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_does_not_heal_is_named_and_ends_the_run() -> Result<()> {
+    let (project, store, _) = begun()?;
+    let denied = |code: &str| {
+        let text = format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>");
+        Fault::Status(403, None, text)
+    };
+    let always = usize::MAX;
+    for (what, holds, fault, skip, says) in [
+        (
+            "a body that ends early",
+            BODY_OF_A,
+            Fault::Short(1_000),
+            0,
+            &["a.jsonl", "ended at byte"][..],
+        ),
+        (
+            "another version",
+            BODY_OF_A,
+            Fault::Etag("\"other\"".into()),
+            0,
+            &["a.jsonl", "changed while it was read"],
+        ),
+        (
+            "credentials that expire",
+            BODY_OF_A,
+            denied("ExpiredToken"),
+            0,
+            &["a.jsonl", "credentials have expired: renew them"],
+        ),
+        (
+            "credentials that expire while a run is written",
+            &["PUT ", "view.parquet"],
+            denied("ExpiredToken"),
+            0,
+            &["view.parquet", "credentials have expired"],
+        ),
+        (
+            "no right to list",
+            LISTING,
+            denied("AccessDenied"),
+            0,
+            &["AccessDenied", "ask for the right"],
+        ),
+        (
+            "no right to write",
+            &["PUT "],
+            denied("AccessDenied"),
+            0,
+            &[".filling.unfinished", "ask for the right"],
+        ),
+        (
+            "an object that goes",
+            BODY_OF_A,
+            Fault::Status(404, None, "<Error><Code>NoSuchKey</Code></Error>".into()),
+            0,
+            &["a.jsonl", "it is gone"],
+        ),
+        (
+            "a body that breaks off at once, for ever",
+            BODY_OF_A,
+            Fault::Cut(0),
+            0,
+            &["a.jsonl", "cannot read"],
+        ),
+    ] {
+        store.proxy.heal();
+        store.proxy.befall(holds, fault, skip, always);
+        let out = format!("s3://bucket/runs/{}", what.replace([' ', ','], "-"));
+        let said = store.fails(&project, &["replay", "--source", LOG, "--out", &out])?;
+        for says in says {
+            assert!(said.contains(says), "{what}: {said}");
+        }
+        store.proxy.heal();
+        let none = store.fails(&project, &["results", "check", &out])?;
+        assert!(none.contains("is no run directory"), "{what} left something: {none}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_log_that_changes_during_a_run_is_no_run() -> Result<()> {
+    let (project, store, _) = begun()?;
+    // What is read last comes slowly, so that there is time to change it.
+    let changes: [(&str, &dyn Fn() -> Result<()>); 2] = [
+        ("changed while it was read", &|| {
+            Ok(store.folder(LOG)?.put("c.jsonl", payment(1, "other", "1.00").as_bytes())?)
+        }),
+        ("it is gone", &|| Ok(store.folder(LOG)?.delete("c.jsonl")?)),
+    ];
+    for (says, change) in changes {
+        store.proxy.heal();
+        store.proxy.befall(BODY_OF_A, Fault::Slow(50_000, Duration::from_millis(20)), 0, 1);
+        store.proxy.seen();
+        let mut child =
+            store.command(&project, &["replay", "--source", LOG, "--out", "s3://bucket/runs/c"]);
+        child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let child = child.spawn()?;
+        let mut seen = Vec::new();
+        while !seen.iter().any(|line: &String| BODY_OF_A.iter().all(|text| line.contains(text))) {
+            std::thread::sleep(Duration::from_millis(5));
+            seen.extend(store.proxy.seen());
+        }
+        change()?;
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(says), "{says}: {said}");
+        store.put_log(&project, LOG)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn of_two_processes_that_want_one_folder_one_has_it() -> Result<()> {
+    let (project, store, whole) = begun()?;
+    for round in 0..4 {
+        let out = format!("s3://bucket/runs/{round}");
+        let args = ["replay", "--json", "--source", LOG, "--out", &out];
+        let all: Vec<_> = (0..2)
+            .map(|_| {
+                let mut command = store.command(&project, &args);
+                command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+                command.spawn()
+            })
+            .collect();
+        let mut done = 0;
+        for child in all {
+            let output = child?.wait_with_output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            match output.status.code() {
+                Some(0) => done += 1,
+                code => assert!(
+                    code == Some(2)
+                        && ["another run writes", "holds a"].iter().any(|t| said.contains(t)),
+                    "{code:?}: {said}"
+                ),
+            }
+        }
+        assert_eq!(done, 1, "round {round}");
+        let checked = store.run(&project, &["results", "check", &out])?;
+        assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+        let shown = store.run(&project, &["results", "check", "--json", &out])?.json()?;
+        let run = shown["digests"]
+            .as_array()
+            .and_then(|all| all.iter().find(|d| d["what"] == "run digest"));
+        assert_eq!(run.map(|digest| digest["recorded"].clone()), Some(whole["digest"].clone()));
+    }
+    Ok(())
+}
+
+#[test]
+fn killed_after_any_object_a_run_is_complete_or_says_that_it_is_not() -> Result<()> {
+    let (project, store, whole) = begun()?;
+    let out = "s3://bucket/runs/killed";
+    for puts in 0.. {
+        store.proxy.heal();
+        // The next object is not answered for so long that there is time to kill who puts it.
+        let hold = Fault::Slow(1, Duration::from_secs(60));
+        store.proxy.befall(&["PUT ", "/bucket/runs/killed/"], hold, puts, usize::MAX);
+        store.proxy.seen();
+        let mut command =
+            store.command(&project, &["replay", "--source", LOG, "--out", out, "--replace"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut child = command.spawn()?;
+        let (mut begun, mut ended) = (0, None);
+        while begun <= puts && ended.is_none() {
+            std::thread::sleep(Duration::from_millis(3));
+            begun += store.proxy.seen().iter().filter(|line| line.starts_with("PUT ")).count();
+            ended = child.try_wait()?;
+        }
+        child.kill()?;
+        child.wait()?;
+        store.proxy.heal();
+        if ended.is_some_and(|status| status.success()) {
+            assert!(puts > 8, "only {puts} objects");
+            return Ok(());
+        }
+        let checked = store.run(&project, &["results", "check", out])?;
+        if checked.code == 0 {
+            // The manifest was put, and the answer did not come any more.
+            store.folder(out)?.delete_all()?;
+            continue;
+        }
+        assert!(
+            ["half-written", "is no run directory"]
+                .iter()
+                .any(|says| checked.stderr.contains(says)),
+            "after {puts}: {}{}",
+            checked.stdout,
+            checked.stderr
+        );
+        if puts > 0 {
+            let said = store.fails(&project, &["replay", "--source", LOG, "--out", out])?;
+            assert!(said.contains("add --replace"), "after {puts}: {said}");
+        }
+        let run = store.replay(&project, &["--source", LOG, "--out", out, "--replace"])?;
+        assert_eq!(run["digest"], whole["digest"]);
+        store.folder(out)?.delete_all()?;
+    }
+    Ok(())
+}

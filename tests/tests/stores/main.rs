@@ -1,0 +1,5 @@
+//! Logs, runs and snapshots in stores: real servers, which the tests start themselves.
+
+mod faults;
+mod runs;
+mod secrets;

@@ -1,0 +1,176 @@
+//! Real servers, for the tests and for a person: installed once into `target/services`, started on
+//! a port of this machine that is free, and gone with whoever started them.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The key that the S3 server knows, and its secret: of a server that nobody else reaches.
+pub const S3_KEYS: [&str; 2] = ["testkey", "testsecret"];
+
+/// A server that keeps what S3 promises (conditional puts and gets too) and is small.
+const VERSITYGW: Go = Go {
+    name: "versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    version: "v1.8.0",
+};
+
+/// A server that is written in Go.
+struct Go {
+    name: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+impl Go {
+    /// Its program, which has its version in its name.
+    fn program(&self) -> PathBuf {
+        folder().join(format!("{}-{}", self.name, self.version))
+    }
+
+    /// Its program, installed if need be. Several may come at once: a rename makes it whole.
+    fn installed(&self) -> Result<PathBuf> {
+        let program = self.program();
+        if program.exists() {
+            return Ok(program);
+        }
+        let bin = folder().join(format!("bin-{}", std::process::id()));
+        std::fs::create_dir_all(&bin)?;
+        let package = format!("{}@{}", self.package, self.version);
+        let output = Command::new("go")
+            .args(["install", &package])
+            .env("GOBIN", &bin)
+            .stdin(Stdio::null())
+            .output()
+            .context("no Go here, in which the servers of the tests are written: install Go")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "go install {package} failed: {said}");
+        std::fs::rename(bin.join(self.name), &program)?;
+        let _ = std::fs::remove_dir(&bin);
+        Ok(program)
+    }
+}
+
+fn folder() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).join("target/services")
+}
+
+/// Installs what is missing; says what is there.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn install() -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder())?;
+    Ok(vec![VERSITYGW.installed()?])
+}
+
+/// A server that runs as long as this is held.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts a command with a port that was free, and waits until somebody listens there.
+    fn start(name: &str, command: impl Fn(u16) -> Command) -> Result<Self> {
+        /// Somebody else may take a port between looking and listening.
+        const TRIES: usize = 5;
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let mut said = String::new();
+        for _ in 0..TRIES {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            let mut child = command(port)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .with_context(|| format!("cannot start {name}"))?;
+            let errors = child.stderr.take();
+            let mut server = Self { child, port };
+            let since = Instant::now();
+            while since.elapsed() < PATIENCE && server.child.try_wait()?.is_none() {
+                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                    // Read on, or the server stands still once the pipe is full.
+                    std::thread::spawn(move || {
+                        let lines = errors.map(|errors| BufReader::new(errors).lines());
+                        lines.into_iter().flatten().for_each(drop);
+                    });
+                    return Ok(server);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = server.child.kill();
+            said.clear();
+            if let Some(mut errors) = errors {
+                let _ = errors.read_to_string(&mut said);
+            }
+        }
+        bail!("{name} does not start: {said}")
+    }
+}
+
+/// An S3 whose objects lie in `data`; it knows [`S3_KEYS`].
+///
+/// # Errors
+/// When it cannot be installed or started.
+pub fn s3(data: &Path) -> Result<Server> {
+    let program = install()?.remove(0);
+    let [key, secret] = S3_KEYS;
+    Server::start("versitygw", |port| {
+        let mut command = Command::new(&program);
+        command.env("ROOT_ACCESS_KEY", key).env("ROOT_SECRET_KEY", secret);
+        command.args(["--quiet", "--port", &format!("127.0.0.1:{port}"), "posix"]).arg(data);
+        command
+    })
+}
+
+/// What a shell must hold for `retally` to reach the server.
+pub fn s3_environment(server: &Server) -> Vec<(String, String)> {
+    let [key, secret] = S3_KEYS;
+    let url = server.url();
+    [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", secret),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// `cargo xtask services`: starts the servers and waits for a line, or the end, of standard input.
+///
+/// # Errors
+/// When one cannot be started.
+pub fn run(out: &mut dyn std::io::Write) -> Result<()> {
+    let data = folder().join("s3");
+    std::fs::create_dir_all(data.join("bucket"))?;
+    let server = s3(&data)?;
+    writeln!(out, "# S3, its objects in {}; there is s3://bucket/", data.display())?;
+    for (name, value) in s3_environment(&server) {
+        writeln!(out, "export {name}={value}")?;
+    }
+    writeln!(out, "# Return ends it")?;
+    out.flush()?;
+    std::io::stdin().read_line(&mut String::new())?;
+    Ok(())
+}
