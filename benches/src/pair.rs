@@ -30,7 +30,7 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
         _ => (REDUCER, OTHER),
     };
     let (seconds, stages, results) = if work.starts_with("replay") {
-        let options = ReplayOptions { dir: Some(dir), ..options };
+        let options = ReplayOptions { dir: Some(dir.into()), ..options };
         let report = replay(&job(logs, first, false, writes)?, &options, &Silent)?;
         (report.seconds, report.stages, vec![report.manifest.run_digest.to_string()])
     } else {

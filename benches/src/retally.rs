@@ -15,7 +15,7 @@ pub(crate) fn replay(logs: &Logs, parquet: bool, writes: bool, threads: usize) -
         std::fs::remove_dir_all(&dir)?;
     }
     let job = job(logs, REDUCER, parquet, writes)?;
-    let options = ReplayOptions { threads, dir: Some(dir), ..options(logs) };
+    let options = ReplayOptions { threads, dir: Some(dir.into()), ..options(logs) };
     replay_job(&job, &options, &Silent).context("Retally stopped")
 }
 

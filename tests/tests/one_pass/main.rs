@@ -95,14 +95,14 @@ fn check(
 ) -> Result<Compared> {
     let alone = [0, 1].map(|side: usize| {
         let to = dir.join(format!("alone-{side}"));
-        let options = ReplayOptions { dir: Some(to), ..with(2, 2_000) };
+        let options = ReplayOptions { dir: Some(to.into()), ..with(2, 2_000) };
         replay_reducer(jobs_alone[side], reducers[side].clone(), &options, &Silent)
     });
     let [alone_a, alone_b] = alone;
     let (alone_a, alone_b) = (alone_a?, alone_b?);
     let mut compared = Vec::new();
     for (threads, batch, written) in [(2, 3_000, true), (1, 131_072, false), (3, 1, false)] {
-        let dirs = ["a", "b"].map(|side| written.then(|| dir.join(format!("side-{side}"))));
+        let dirs = ["a", "b"].map(|side| written.then(|| dir.join(format!("side-{side}")).into()));
         let options = PassOptions { replay: with(threads, batch), dirs, ..PassOptions::default() };
         let both = compare(job, reducers.clone(), &options, &Silent, &mut NoSink)?;
         for (alone, side) in [&alone_a, &alone_b].into_iter().zip(&both.manifests) {
@@ -178,7 +178,7 @@ fn records_are_of_a_month_without_files_too() -> Result<()> {
     let (dir, job_a) = project("[params]\nsilver_from = \"100.00\"\ngold_orders = 2\n")?;
     let reducers = [wasm("orders")?, wasm("orders-v2")?];
     let by_month = |written: bool| -> Result<_> {
-        let dirs = ["a", "b"].map(|side| written.then(|| dir.path().join(side)));
+        let dirs = ["a", "b"].map(|side| written.then(|| dir.path().join(side).into()));
         let by = retally_compare::Options { by: Some("month".into()), ..Default::default() };
         let how = CompareOptions { options: by, ..CompareOptions::default() };
         let options =
@@ -210,7 +210,7 @@ fn a_stop_of_either_side_stops_both_and_names_the_side() -> Result<()> {
             "cannot derive the results in b, sums@2: the reducer's `view` or `check` fails: key ",
         ),
     ] {
-        let dirs = ["a", "b"].map(|side| Some(dir.path().join(side)));
+        let dirs = ["a", "b"].map(|side| Some(dir.path().join(side).into()));
         let options = PassOptions { replay: with(2, 100), dirs, ..PassOptions::default() };
         let error = compare(&job, reducers, &options, &Silent, &mut NoSink).err();
         let error = error.context("it stops")?;

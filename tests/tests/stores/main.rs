@@ -1,5 +1,6 @@
 //! Logs, runs and snapshots in stores: real servers, which the tests start themselves.
 
 mod faults;
+mod listing;
 mod runs;
 mod secrets;

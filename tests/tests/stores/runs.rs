@@ -147,6 +147,19 @@ fn a_log_in_a_store_keeps_what_every_log_promises() -> Result<()> {
         assert_eq!(told, conformance::check(&on_disk, &Cancel::default())?);
         assert_eq!(told.len(), 3);
     }
+    // Tables too: those of a run are as good as any.
+    project.replay(&["--out", "run"])?;
+    let to = store.folder("s3://bucket/tables/")?;
+    for (name, bytes) in files(&project.path("run"))? {
+        to.put(&name, &bytes)?;
+    }
+    let tables = Options::new(Format::Parquet);
+    let on_disk = Source::open("run/", project.path("").as_path(), &tables)?;
+    let in_store = Source::open("s3://bucket/tables/", store.base(), &tables)?;
+    assert_eq!(on_disk.columns(), in_store.columns());
+    let told = conformance::check(&in_store, &Cancel::default())?;
+    assert_eq!(told, conformance::check(&on_disk, &Cancel::default())?);
+    assert!(told.len() > 5);
     let names = |url: &str| -> Result<Vec<String>> {
         let source = Source::open(url, store.base(), &Options::new(Format::Json))?;
         Ok(source.partitions().iter().map(|partition| partition.name.clone()).collect())

@@ -32,8 +32,12 @@ pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<Folder>, Failur
 
 /// The folder that a path or URL of the command line names.
 pub(crate) fn folder(given: &Path) -> Result<Folder, Failure> {
-    let is_url = |text: &&str| matches!(Scheme::of(text), Scheme::Store(_) | Scheme::NotBuilt(_));
-    match given.to_str().filter(is_url) {
+    // A path may have a colon in it; what goes on like a URL is none.
+    let is_path = |text: &str| match Scheme::of(text) {
+        Scheme::Unknown(_) => !text.contains("://"),
+        _ => text.is_empty(),
+    };
+    match given.to_str().filter(|text| !is_path(text)) {
         Some(url) => {
             let base = Base { stores: stores::reached(), ..Base::default() };
             Folder::open(url, base).map_err(Failure::usage)

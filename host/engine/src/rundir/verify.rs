@@ -4,7 +4,7 @@ use super::RunDirError;
 use super::reader::RunReader;
 use super::shape::{AUDIT, MANIFEST, SIGNATURE};
 use crate::limits::{VERIFY_THREADS, WRITE_BUFFER_BYTES};
-use crate::store::Meta;
+use crate::store::{MARK, Meta};
 use crate::table::TableError;
 use crate::threads::each;
 use retally_core::digest::Hash;
@@ -125,7 +125,9 @@ impl RunReader {
     /// What lies in the directory and does not belong to the run, by path.
     pub fn strays(&self) -> Result<Vec<String>, RunDirError> {
         let is_stray = |name: &String| {
-            self.listed(name).is_none() && ![MANIFEST, AUDIT, SIGNATURE].contains(&name.as_str())
+            // A mark that its writer had no time to remove takes nothing from a complete run.
+            self.listed(name).is_none()
+                && ![MANIFEST, AUDIT, SIGNATURE, MARK].contains(&name.as_str())
         };
         // A link to a folder is followed by nobody, and is no file of a run.
         let names = self.folder.walk()?.into_iter().map(|(name, _)| name);

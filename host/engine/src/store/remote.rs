@@ -171,12 +171,11 @@ impl Remote {
 }
 
 pub(super) fn about(meta: &ObjectMeta) -> Meta {
-    Meta {
-        bytes: meta.size,
-        etag: meta.e_tag.clone(),
-        version: meta.version.clone(),
-        modified_micros: meta.last_modified.timestamp_micros(),
-    }
+    // An ETag without a character in it tells no versions apart.
+    let etag = meta.e_tag.clone().filter(|etag| !etag.trim_matches('"').is_empty());
+    // Listings tell times more exactly than answers with an object do.
+    let modified_micros = meta.last_modified.timestamp() * 1_000_000;
+    Meta { bytes: meta.size, etag, version: meta.version.clone(), modified_micros }
 }
 
 fn some<T>(result: Result<T>) -> Result<Option<T>> {
