@@ -3,24 +3,28 @@
 use crate::proxy::Proxy;
 use crate::{Project, Ran};
 use anyhow::{Context as _, Result, ensure};
+use retally_engine::store::az::{self, Az};
 use retally_engine::store::s3::{Credentials, Keys, S3};
 use retally_engine::store::{Access, Base, Folder, Stores};
 use serde_json::Value;
 use std::process::Command;
 use tempfile::TempDir;
-use xtask::services::{self, S3_KEYS, Server};
+use xtask::services::{self, AZ_KEYS, S3_KEYS, Server};
 
-/// An S3 with one bucket, called `bucket`, and a proxy in front of it.
+/// A store with one bucket, called `bucket`, and of an S3 a proxy in front of it.
 pub struct Store {
+    /// Its scheme.
+    pub scheme: &'static str,
     /// Where things go wrong, if a test asks for it.
     pub proxy: Proxy,
     stores: Stores,
-    server: Server,
+    environment: Vec<(String, String)>,
+    _server: Server,
     _data: TempDir,
 }
 
 impl Store {
-    /// Starts it.
+    /// Starts an S3.
     ///
     /// # Errors
     /// When it cannot be installed or started.
@@ -28,7 +32,6 @@ impl Store {
         let data = tempfile::tempdir()?;
         std::fs::create_dir(data.path().join("bucket"))?;
         let server = services::s3(data.path())?;
-        let proxy = Proxy::new(server.port)?;
         let [key, secret] = S3_KEYS.map(str::to_owned);
         let keys = Keys { access_key_id: key, secret_access_key: secret, session_token: None };
         let s3 = S3 {
@@ -37,8 +40,50 @@ impl Store {
             credentials: Credentials::keys(keys),
             ..S3::default()
         };
-        let stores = Stores::new(Access { s3: Some(s3) });
-        Ok(Self { proxy, stores, server, _data: data })
+        let access = Access { s3: Some(s3), ..Access::default() };
+        let environment = services::s3_environment(&server);
+        let mut store = Self::new("s3", access, environment, server, data)?;
+        let own =
+            [("AWS_ENDPOINT_URL", store.proxy.url()), ("AWS_EC2_METADATA_DISABLED", "true".into())];
+        store.environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Ok(store)
+    }
+
+    /// Starts an Azure Blob Storage.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn az() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let server = services::az(data.path())?;
+        let [account, key] = AZ_KEYS;
+        let endpoint = format!("{}/{account}", server.url());
+        let string = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint};");
+        let az = Az {
+            account: Some(account.to_owned()),
+            endpoint: Some(endpoint),
+            allow_http: true,
+            credentials: az::Credentials::Key(key.to_owned()),
+        };
+        let environment = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), string)];
+        let access = Access { az: Some(az), ..Access::default() };
+        Self::new("az", access, environment, server, data)
+    }
+
+    fn new(
+        scheme: &'static str,
+        access: Access,
+        environment: Vec<(String, String)>,
+        server: Server,
+        data: TempDir,
+    ) -> Result<Self> {
+        let (proxy, stores) = (Proxy::new(server.port)?, Stores::new(access));
+        Ok(Self { scheme, proxy, stores, environment, _server: server, _data: data })
+    }
+
+    /// The URL of a path in its bucket.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://bucket/{path}", self.scheme)
     }
 
     /// Where URLs start for a program that reaches it.
@@ -52,14 +97,6 @@ impl Store {
     /// When the URL is no such folder.
     pub fn folder(&self, url: &str) -> Result<Folder> {
         Ok(Folder::open(url, self.base())?)
-    }
-
-    /// What a shell must hold to reach it, through the proxy.
-    pub fn environment(&self) -> Vec<(String, String)> {
-        let mut all = services::s3_environment(&self.server);
-        all.push(("AWS_ENDPOINT_URL".into(), self.proxy.url()));
-        all.push(("AWS_EC2_METADATA_DISABLED".into(), "true".into()));
-        all
     }
 
     /// Copies the project's folder `log` to `url`.
@@ -77,10 +114,12 @@ impl Store {
     /// The command `retally` in a project, which reaches this store and knows of no other.
     pub fn command(&self, project: &Project, args: &[&str]) -> Command {
         let mut command = project.command(args);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+        let is_theirs =
+            |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|f| name.starts_with(f));
+        for (name, _) in std::env::vars().filter(|(name, _)| is_theirs(name)) {
             command.env_remove(name);
         }
-        command.env("HOME", project.path("home")).envs(self.environment());
+        command.env("HOME", project.path("home")).envs(self.environment.iter().cloned());
         command
     }
 

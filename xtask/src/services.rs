@@ -18,6 +18,15 @@ const VERSITYGW: Go = Go {
     version: "v1.8.0",
 };
 
+/// The version of Azurite, Azure's own emulator.
+const AZURITE: &str = "3.35.0";
+
+/// The account that Azurite has, and its key, which is the same everywhere and no secret.
+pub const AZ_KEYS: [&str; 2] = [
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+];
+
 /// A server that is written in Go.
 struct Go {
     name: &'static str,
@@ -65,7 +74,28 @@ fn folder() -> PathBuf {
 /// When something cannot be installed.
 pub fn install() -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder())?;
-    Ok(vec![VERSITYGW.installed()?])
+    Ok(vec![VERSITYGW.installed()?, azurite()?])
+}
+
+/// Azurite's program, installed if need be.
+fn azurite() -> Result<PathBuf> {
+    let home = folder().join(format!("azurite-{AZURITE}"));
+    let program = home.join("node_modules/.bin/azurite-blob");
+    if program.exists() {
+        return Ok(program);
+    }
+    let made = folder().join(format!("azurite-{}", std::process::id()));
+    std::fs::create_dir_all(&made)?;
+    let output = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", &format!("azurite@{AZURITE}")])
+        .current_dir(&made)
+        .stdin(Stdio::null())
+        .output()
+        .context("no npm here, with which a server of the tests is installed: install Node.js")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "npm install azurite failed: {said}");
+    std::fs::rename(&made, &home)?;
+    Ok(program)
 }
 
 /// A server that runs as long as this is held.
@@ -132,7 +162,8 @@ impl Server {
 /// # Errors
 /// When it cannot be installed or started.
 pub fn s3(data: &Path) -> Result<Server> {
-    let program = install()?.remove(0);
+    std::fs::create_dir_all(folder())?;
+    let program = VERSITYGW.installed()?;
     let [key, secret] = S3_KEYS;
     Server::start("versitygw", |port| {
         let mut command = Command::new(&program);
@@ -140,6 +171,42 @@ pub fn s3(data: &Path) -> Result<Server> {
         command.args(["--quiet", "--port", &format!("127.0.0.1:{port}"), "posix"]).arg(data);
         command
     })
+}
+
+/// Makes the container `bucket`: a request that is signed as Azure has it.
+const CONTAINER: &str = r#"
+import base64, email.utils, hashlib, hmac, sys, urllib.request
+port, account, key = sys.argv[1:]
+date = email.utils.formatdate(usegmt=True)
+named = f"x-ms-date:{date}\nx-ms-version:2021-08-06\n/{account}/{account}/bucket\nrestype:container"
+text = "PUT" + "\n" * 12 + named
+signed = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+request = urllib.request.Request(
+    f"http://127.0.0.1:{port}/{account}/bucket?restype=container", method="PUT",
+    headers={"x-ms-date": date, "x-ms-version": "2021-08-06", "Content-Length": "0",
+        "Authorization": f"SharedKey {account}:{base64.b64encode(signed).decode()}"})
+urllib.request.urlopen(request)
+"#;
+
+/// An Azure Blob Storage that keeps its one container, `bucket`, in `data`; it knows [`AZ_KEYS`].
+///
+/// # Errors
+/// When it cannot be installed or started.
+pub fn az(data: &Path) -> Result<Server> {
+    std::fs::create_dir_all(folder())?;
+    let program = azurite()?;
+    let server = Server::start("azurite", |port| {
+        let mut command = Command::new(&program);
+        command.args(["--blobHost", "127.0.0.1", "--skipApiVersionCheck", "--silent"]);
+        command.args(["--blobPort", &port.to_string(), "--location"]).arg(data);
+        command
+    })?;
+    let mut python = Command::new("python3");
+    python.args(["-c", CONTAINER, &server.port.to_string()]).args(AZ_KEYS);
+    let output = python.output().context("no python3 here: run `cargo xtask setup`")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "no container: {said}");
+    Ok(server)
 }
 
 /// What a shell must hold for `retally` to reach the server.

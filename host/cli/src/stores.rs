@@ -6,6 +6,7 @@
 //! machine. The profile is `AWS_PROFILE`, else `default`; files are read again now and then, so
 //! that a long run goes on with keys that somebody renewed.
 
+mod az;
 mod profile;
 
 use profile::Profile;
@@ -22,7 +23,11 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The stores that this process reaches: one set, so that a bucket has one client.
 pub(crate) fn reached() -> Stores {
     static STORES: OnceLock<Stores> = OnceLock::new();
-    let access = || Access { s3: Some(s3(&|name| std::env::var(name).ok())) };
+    let access = || {
+        let env = |name: &str| std::env::var(name).ok();
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        Access { s3: Some(s3(&env)), az: Some(az::az(&set)) }
+    };
     STORES.get_or_init(|| Stores::new(access())).clone()
 }
 

@@ -124,8 +124,9 @@ pub(crate) const AHEAD_PIECE_BYTES: usize = 64 << 10;
 /// time then. So many of them hold 32 MiB at the most.
 pub(crate) const AHEAD_OBJECTS: usize = 32;
 
-/// Parquet objects of a store whose footers are asked for at the same time.
-pub(crate) const FOOTERS_AT_ONCE: usize = 16;
+/// Objects of a store of which something is asked at the same time: a footer, whether it is as it
+/// was.
+pub(crate) const ASKED_AT_ONCE: usize = 16;
 
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;

@@ -65,7 +65,7 @@ fn a_hundred_thousand_objects_are_listed() -> Result<()> {
         credentials: Credentials::Anonymous,
         ..S3::default()
     };
-    let stores = Stores::new(Access { s3: Some(s3) });
+    let stores = Stores::new(Access { s3: Some(s3), ..Access::default() });
     let folder = Folder::open("s3://bucket/log/", Base { stores, ..Base::default() })?;
     let entries = folder.list("")?;
     assert_eq!(entries.len(), OBJECTS);

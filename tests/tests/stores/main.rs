@@ -2,5 +2,6 @@
 
 mod faults;
 mod listing;
+mod others;
 mod runs;
 mod secrets;

@@ -220,8 +220,8 @@ fn what_is_no_toml_is_said_with_its_line() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     assert_eq!(
-        with("file:data/orders/", "gs://bucket/orders/"),
-        "retally.toml:8: source.url: gs: is not built yet; a file, a folder or a glob is \
+        with("file:data/orders/", "kafka://bucket/orders/"),
+        "retally.toml:8: source.url: kafka: is not built yet; a file, a folder or a glob is \
          (\"file:data/\")"
     );
     assert_eq!(

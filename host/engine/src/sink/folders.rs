@@ -183,8 +183,8 @@ fn fresh(output: &Folder, name: &str) -> Result<Folder, StoreError> {
     Ok(output.below(&fresh_name(name, is_there)))
 }
 
-/// Removes what has no manifest: nobody can have use for it. What another run has by now is not this
-/// one's to remove.
+/// Removes what has no manifest: nobody can have use for it. What another run has by now is not
+/// this one's to remove.
 fn discard(folder: &Folder, claim: &Claim) {
     if matches!(claim.holds(), Ok(true)) {
         let _ = folder.delete_all();

@@ -34,7 +34,7 @@ pub(crate) use objects::named_partition;
 
 use self::avro::AvroReader;
 use self::parquet::ParquetReader;
-use crate::limits::{AHEAD_OBJECTS, CHUNK_BYTES, FOOTERS_AT_ONCE, SPLIT_BYTES};
+use crate::limits::{AHEAD_OBJECTS, ASKED_AT_ONCE, CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
 use crate::store::Base;
 use crate::threads::each;
@@ -140,7 +140,7 @@ impl Source {
         let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
         let (mut parts, mut shares, mut columns) = (Vec::new(), Vec::new(), BTreeMap::new());
         // A footer is one answer or two of a store: most of the time is waiting.
-        let threads = if objects.iter().any(|o| o.is_remote()) { FOOTERS_AT_ONCE } else { 1 };
+        let threads = if objects.iter().any(|o| o.is_remote()) { ASKED_AT_ONCE } else { 1 };
         let pieces = each(threads, objects.len(), |number| -> Result<_, LogError> {
             let object = &objects[number];
             Ok(match options.format {
@@ -312,6 +312,18 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Asks something of every object, on so many threads.
+    fn each<T: Send>(
+        &self,
+        threads: usize,
+        ask: impl Fn(usize) -> Result<T, LogError> + Sync,
+    ) -> Result<Vec<T>, LogError> {
+        // Asking a store is mostly waiting for it.
+        let is_remote = self.objects.iter().any(|object| object.is_remote());
+        let threads = if is_remote { threads.max(ASKED_AT_ONCE) } else { threads };
+        each(threads, self.objects.len(), ask)
     }
 }
 

@@ -107,7 +107,9 @@ impl Claim {
         match &self.0 {
             Mark::File { .. } => Ok(true),
             Mark::Object(folder, _, own) => {
-                Ok(folder.head(MARK)?.is_some_and(|mark| mark.etag == *own))
+                let bare =
+                    |etag: &Option<String>| Some(etag.as_ref()?.trim_matches('"').to_owned());
+                Ok(folder.head(MARK)?.is_some_and(|mark| bare(&mark.etag) == bare(own)))
             }
         }
     }

@@ -9,7 +9,7 @@ pub enum StoreError {
     /// A scheme that Retally will know, but not yet.
     #[error(
         "`{url}`: places of the scheme `{scheme}:` are not built yet; use a folder, named by its \
-         path or as `file:`, or `s3:`"
+         path or as `file:`, or a store"
     )]
     NotBuilt {
         /// The URL as given.
@@ -70,8 +70,8 @@ pub enum StoreError {
     },
     /// Somebody else put an object where a new one was to be.
     #[error(
-        "`{path}` is there already: the folder was taken over by another run (--replace) while this \
-         one wrote it; run it again into another folder"
+        "`{path}` is there already: the folder was taken over by another run (--replace) while \
+         this one wrote it; run it again into another folder"
     )]
     TakenOver {
         /// The object.

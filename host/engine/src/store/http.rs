@@ -23,8 +23,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The service that tells a machine who it is answers at once, or is not there.
 const METADATA: Duration = Duration::from_secs(2);
 
-/// Where that service is, in every cloud.
-const METADATA_HOST: &str = "169.254.169.254";
+/// Where that service is, in every cloud, and what Google calls it.
+const METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
 /// A store that wants to be left alone for longer is waited for no longer than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
@@ -40,6 +40,27 @@ pub(super) fn retries() -> RetryConfig {
         },
         max_retries: 10,
         retry_timeout: Duration::from_secs(120),
+    }
+}
+
+/// Whether an endpoint can be asked: keys in it would be told to whoever reads a message.
+pub(super) fn check_endpoint(endpoint: &str, allow_http: bool) -> std::result::Result<(), String> {
+    let url = url::Url::parse(endpoint).ok().filter(url::Url::has_host);
+    let Some(url) = url else {
+        return Err("its endpoint is no URL; write `https://HOST:PORT`".into());
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("its endpoint cannot be used: a user stands in it".into());
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if allow_http => Ok(()),
+        "http" => Err(format!(
+            "its endpoint {}:// is reached without encryption: write `https:`, or allow `http:` \
+             where nobody listens on the way (docs/stores.md)",
+            url.scheme()
+        )),
+        other => Err(format!("its endpoint begins with `{other}:`, not with `https:`")),
     }
 }
 
@@ -78,7 +99,7 @@ struct Service(reqwest::Client);
 #[async_trait::async_trait]
 impl HttpService for Service {
     async fn call(&self, request: HttpRequest) -> std::result::Result<HttpResponse, HttpError> {
-        if request.uri().host() == Some(METADATA_HOST) {
+        if request.uri().host().is_some_and(|host| METADATA_HOSTS.contains(&host)) {
             let none = |_| {
                 let text = "there are no credentials, and this machine has no role of its own";
                 HttpError::new(HttpErrorKind::Unknown, io::Error::other(text))

@@ -12,13 +12,15 @@
 //! objects to fill is marked meanwhile ([`Claim`]).
 //!
 //! What a store must give, and so what a new one needs beside a line in `url.rs` and a file like
-//! `s3.rs`: one object put at a time whole ([`Folder::put`]); multipart uploads that appear when completed and can be
-//! aborted ([`Folder::write`]); an ETag that differs when bytes do, and `If-Match` on reads
+//! `s3.rs`: one object put at a time whole ([`Folder::put`]), also only where none is
+//! ([`Folder::put_new`]); multipart uploads that appear when completed and can be aborted
+//! ([`Folder::write`]); an ETag that differs when bytes do, and `If-Match` on reads
 //! ([`Opened`]); listing by delimiter ([`Folder::list`]). Nothing is renamed and no folder is made,
 //! for no store has either.
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
+pub mod az;
 mod claim;
 mod error;
 mod files;
@@ -42,7 +44,7 @@ pub(crate) use files::{about, is_unfinished, point};
 pub use opened::{Opened, Stored};
 pub use stores::{Access, Base, Stores};
 pub use unfinished::Unfinished;
-pub use url::{InBucket, Kind, Named, Scheme, is_local, local_path};
+pub use url::{InBucket, Kind, Named, Scheme, local_path};
 
 use crate::bounded;
 use crate::limits::MANIFEST_MAX_BYTES;
@@ -83,11 +85,16 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Its ETag without the quotes, which Azure writes around it in some answers alone.
+    fn bare_etag(&self) -> Option<&str> {
+        self.etag.as_deref().map(|etag| etag.trim_matches('"'))
+    }
+
     /// How an object differs from what it was; none: it is the same.
     pub fn difference(&self, now: &Self) -> Option<String> {
         if self.bytes != now.bytes {
             Some(format!("{} bytes, now {}", self.bytes, now.bytes))
-        } else if self.etag.is_some() && self.etag != now.etag {
+        } else if self.etag.is_some() && self.bare_etag() != now.bare_etag() {
             Some("its ETag or time differs".into())
         } else if self.etag.is_none() && self.modified_micros != now.modified_micros {
             Some("its time differs".into())

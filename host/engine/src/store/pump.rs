@@ -1,7 +1,9 @@
 //! The bytes of an object of a store from some byte on, read ahead of whoever takes them.
 //!
-//! A body that breaks off goes on where it broke, of the same version, as often as each time some
-//! of it came; where nothing comes any more, it ends with what the store said.
+//! A body that breaks off goes on where it broke, of the same version. How often a store is asked
+//! again is bounded for each answer, and a log is read for hours: so whenever some of an object
+//! came, it may be asked for again as often; where nothing more comes, it ends with what the store
+//! said.
 
 use super::remote::{self, Remote};
 use super::{Meta, told};
@@ -9,14 +11,7 @@ use crate::limits::{AHEAD_PIECE_BYTES, AHEAD_PIECES};
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::{Error, GetRange, Result};
-use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-
-/// How often an object is asked for again of which nothing more came.
-const TRIES: u32 = 3;
-
-/// Before it is asked for again.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What comes of an object.
 pub(super) enum Came {
@@ -47,20 +42,13 @@ struct Pump {
 
 impl Pump {
     async fn run(mut self) {
-        let mut tries = 0;
         while self.at < self.meta.bytes {
             let before = self.at;
             let came = match self.go_on().await {
                 Ok(None) => return,
                 Ok(Some(other)) => Came::Other(other),
-                Err(error) => {
-                    tries = if self.at > before { 1 } else { tries + 1 };
-                    if tries <= TRIES && told::is_of_the_way(&error) {
-                        tokio::time::sleep(PAUSE * tries).await;
-                        continue;
-                    }
-                    Came::Refused(error)
-                }
+                Err(error) if self.at > before && told::is_of_the_way(&error) => continue,
+                Err(error) => Came::Refused(error),
             };
             // Nobody takes it any more.
             let _ = self.to.send(came).await;

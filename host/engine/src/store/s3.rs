@@ -1,6 +1,6 @@
 //! How an S3 is reached: its endpoint, its region, and who asks.
 
-use super::http::{Connector, retries};
+use super::http::{Connector, check_endpoint, retries};
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
 use object_store::{CredentialProvider, Error};
@@ -103,7 +103,7 @@ impl S3 {
             .with_retry(retries())
             .with_http_connector(Connector);
         if let Some(endpoint) = &self.endpoint {
-            self.check(endpoint)?;
+            check_endpoint(endpoint, self.allow_http)?;
             builder = builder.with_endpoint(match self.virtual_hosted {
                 // The host's name must have the bucket in front.
                 true => endpoint.replacen("://", &format!("://{bucket}."), 1),
@@ -118,25 +118,6 @@ impl S3 {
         };
         let store = builder.build().map_err(|error| error.to_string())?;
         Ok(Arc::new(store))
-    }
-
-    fn check(&self, endpoint: &str) -> Result<(), String> {
-        let url = url::Url::parse(endpoint).ok().filter(url::Url::has_host);
-        let Some(url) = url else {
-            return Err("its endpoint is no URL; write `https://HOST:PORT`".into());
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("its endpoint cannot be used: a user stands in it".into());
-        }
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if self.allow_http => Ok(()),
-            "http" => Err(format!(
-                "its endpoint {endpoint} is reached without encryption: write `https:`, or allow \
-                 `http:` (AWS_ALLOW_HTTP=true) where nobody listens on the way"
-            )),
-            other => Err(format!("its endpoint begins with `{other}:`, not with `https:`")),
-        }
     }
 }
 

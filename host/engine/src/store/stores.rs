@@ -2,6 +2,7 @@
 //! profile or a home folder: whoever embeds the engine says where stores are and with which
 //! credentials they are asked.
 
+use super::az::Az;
 use super::remote::Remote;
 use super::s3::S3;
 use super::url::{InBucket, Kind};
@@ -16,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Access {
     /// `s3:`
     pub s3: Option<S3>,
+    /// `az:`
+    pub az: Option<Az>,
 }
 
 /// The stores that URLs may name. Copies share what they opened: a bucket has one client, whoever
@@ -51,6 +54,7 @@ impl Stores {
         }
         let store = match place.kind {
             Kind::S3 => self.0.access.s3.as_ref().map(|s3| s3.open(&place.bucket)),
+            Kind::Az => self.0.access.az.as_ref().map(|az| az.open(&place.bucket)),
         };
         let unset = || StoreError::NoAccess { url: root.clone(), scheme: place.kind.scheme() };
         let unusable = |why| StoreError::Unusable { url: root.clone(), why };
@@ -133,7 +137,7 @@ mod tests {
             session_token: Some("SECRET".into()),
         });
         let s3 = S3 { credentials, ..S3::default() };
-        let stores = Stores::new(Access { s3: Some(s3) });
+        let stores = Stores::new(Access { s3: Some(s3), ..Access::default() });
         assert!(!format!("{stores:?}").contains("SECRET"));
         let a = open(&stores, "s3://bucket/x/").unwrap();
         assert!(a.is_same(&open(&stores.clone(), "s3://bucket/x").unwrap()));
@@ -151,7 +155,9 @@ mod tests {
             (s3("https://user:SECRET@host", true), "a user stands in it"),
             (s3("nonsense", true), "is no URL"),
         ] {
-            let error = open(&Stores::new(Access { s3: Some(s3) }), "s3://bucket/x").unwrap_err();
+            let error =
+                open(&Stores::new(Access { s3: Some(s3), ..Access::default() }), "s3://bucket/x")
+                    .unwrap_err();
             let error = error.to_string();
             assert!(error.contains(says) && !error.contains("SECRET"), "{error}");
         }

@@ -25,6 +25,8 @@ pub enum Scheme {
 pub enum Kind {
     /// `s3:`, of Amazon and of all who speak its language.
     S3,
+    /// `az:`, of Azure; a bucket is a container there.
+    Az,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
+            Self::Az => "az",
         }
     }
 }
@@ -41,7 +44,7 @@ impl Scheme {
     pub const ALL: [&str; 6] = ["file", "s3", "gs", "az", "hdfs", "kafka"];
 
     /// Those of stores.
-    const STORES: [Kind; 1] = [Kind::S3];
+    const STORES: [Kind; 2] = [Kind::S3, Kind::Az];
 
     /// The scheme of `url` (RFC 3986); one letter is a drive, not a scheme.
     pub fn of(url: &str) -> Self {
@@ -104,11 +107,6 @@ impl Named {
             }
         }
     }
-}
-
-/// Whether a URL, or what is no URL, names a path of this machine.
-pub fn is_local(url: &str) -> bool {
-    Scheme::of(url) == Scheme::File
 }
 
 /// The path of this machine that `url` names, as it is written.
@@ -209,6 +207,7 @@ mod tests {
         for (url, expected) in [
             ("s3://bucket/x", Scheme::Store(Kind::S3)),
             ("S3://bucket/x", Scheme::Store(Kind::S3)),
+            ("az://container/x", Scheme::Store(Kind::Az)),
             ("HDFS://x", Scheme::NotBuilt("hdfs".into())),
             ("htp:x", Scheme::Unknown("htp".into())),
             ("file:data/", Scheme::File),
