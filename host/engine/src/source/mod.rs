@@ -266,11 +266,11 @@ impl Log for Source {
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
-        each(threads, self.objects.len(), |number| self.fingerprint(number))
+        self.each(threads, |number| self.fingerprint(number))
     }
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
-        let all = each(threads, self.objects.len(), |number| {
+        let all = self.each(threads, |number| {
             let own = &reached[number];
             self.receipt(number, own)
         })?;
@@ -289,7 +289,7 @@ impl Log for Source {
             let receipt = by_name.get(self.partitions[number].name.as_str()).copied();
             self.standing(number, receipt, every_byte)
         };
-        each(threads, self.objects.len(), standing).map(Some)
+        self.each(threads, standing).map(Some)
     }
 
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
