@@ -17,6 +17,7 @@ pub mod limits;
 pub mod listed;
 pub mod log;
 pub mod manifest;
+pub mod portion;
 pub mod receipt;
 pub mod reduce;
 pub mod schema;

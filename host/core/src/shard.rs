@@ -7,11 +7,13 @@
 use crate::decode::{Events, Placed, Reading};
 use crate::dedup::{Prints, prints};
 use crate::log::{Micros, Position, Spot};
+use crate::portion::Portion;
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
 use crate::subset::Subset;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The shard of a key, from its hash. Only the upper 16 bits choose: tables use the others, and an
 /// id carries them ([`Seed::id`]), so that ids of a snapshot find back to the shard of their key.
@@ -20,10 +22,17 @@ pub fn shard_of(key_hash: u64, shards: usize) -> usize {
     (((key_hash >> 48) as usize) * shards) >> 16
 }
 
-/// The shard of an id's key.
-#[inline]
-pub fn shard_of_id(id: u128, shards: usize) -> usize {
-    shard_of((id as u64) << 48, shards)
+/// Which events are sorted, and into which shards.
+#[derive(Debug, Clone)]
+pub struct Sorting {
+    /// By what keys are hashed.
+    pub seed: Seed,
+    /// Which keys the run takes.
+    pub subset: Arc<Subset>,
+    /// How many shards there are.
+    pub shards: usize,
+    /// Of which keys.
+    pub portion: Portion,
 }
 
 /// One slab, decoded for one reducer, with all that the shards need of it.
@@ -64,20 +73,14 @@ pub struct Candidate {
 }
 
 impl Decoded {
-    /// Hashes the events and sorts those with a key that `subset` takes into `shards` shards.
-    /// `scratch` is memory to use again.
-    pub fn new(
-        placed: Placed,
-        events: Events,
-        seed: &Seed,
-        subset: &Subset,
-        shards: usize,
-        scratch: &mut Prints,
-    ) -> Self {
+    /// Hashes the events and sorts those that have a key and are taken into shards. `scratch` is
+    /// memory to use again.
+    pub fn new(placed: Placed, events: Events, how: &Sorting, scratch: &mut Prints) -> Self {
         let mut events = events;
-        leave_out(&mut events, subset);
-        prints(&events, seed, scratch);
-        let (shard_ends, candidates) = sort(&events, scratch, shards);
+        leave_out(&mut events, &how.subset);
+        prints(&events, &how.seed, scratch);
+        leave_to_others(&mut events, how, scratch);
+        let (shard_ends, candidates) = sort(&events, scratch, how);
         reorder(&mut events, &candidates);
         let mask = |c: &Column| Mask::new(c);
         let masks = events.columns.iter().map(|input| input.iter().map(mask).collect()).collect();
@@ -195,20 +198,42 @@ fn leave_out(events: &mut Events, subset: &Subset) {
     }
 }
 
+/// Marks events of other portions.
+fn leave_to_others(events: &mut Events, how: &Sorting, prints: &Prints) {
+    let Sorting { portion, shards, .. } = how;
+    if portion.is_all() {
+        return;
+    }
+    for (reading, &hash) in events.readings.iter_mut().zip(&prints.key) {
+        let is_own = match reading.has_key() {
+            true => portion.shard_of(hash, *shards).is_some(),
+            false => portion.has_keyless(),
+        };
+        if !is_own {
+            *reading = Reading::Filtered;
+        }
+    }
+}
+
 /// Counting sort by shard: stable, so that rows ascend within a shard.
-fn sort(events: &Events, prints: &Prints, shards: usize) -> (Vec<u32>, Vec<Candidate>) {
-    let mut counts = vec![0u32; shards];
+fn sort(events: &Events, prints: &Prints, how: &Sorting) -> (Vec<u32>, Vec<Candidate>) {
+    let mut counts = vec![0u32; how.shards];
+    let shard = |hash: u64| how.portion.shard_of(hash, how.shards);
     for (reading, &hash) in events.readings.iter().zip(&prints.key) {
-        if reading.has_key() {
-            counts[shard_of(hash, shards)] += 1;
+        if reading.has_key()
+            && let Some(shard) = shard(hash)
+        {
+            counts[shard] += 1;
         }
     }
     let mut candidates = vec![Candidate::default(); counts.iter().sum::<u32>() as usize];
     let mut starts = begins(counts.into_iter());
     for (row, &reading) in events.readings.iter().enumerate() {
-        if reading.has_key() {
-            let key = prints.key[row];
-            let start = &mut starts[shard_of(key, shards)];
+        let key = prints.key[row];
+        if reading.has_key()
+            && let Some(shard) = shard(key)
+        {
+            let start = &mut starts[shard];
             candidates[*start as usize] = Candidate {
                 id: prints.id[row],
                 key,

@@ -6,6 +6,7 @@ use retally_compare::pair::{Detail, PairFold, Parted, Seen, Shared};
 use retally_core::decode::{Plan, Reading};
 use retally_core::digest::Digests;
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
+use retally_core::portion::Portion;
 use retally_core::reduce::{EmitRows, Outcome, Reducer, Rules};
 use retally_core::schema::{Column, Description, EmitKind, Field};
 use retally_core::seed::Seed;
@@ -28,7 +29,7 @@ fn names(log: &[Partition]) -> Vec<String> {
 
 fn fresh(reducer: &Arc<dyn Reducer>, log: &[Partition], rules: &Rules, how: &How) -> Fold {
     let (reducer, rules, seed) = (reducer.clone(), rules.clone(), Seed([how.seed; 32]));
-    let recipe = Recipe { reducer, rules, seed, shards: how.shards };
+    let recipe = Recipe { reducer, rules, seed, shards: how.shards, portion: Portion::default() };
     Fold::new(recipe, &names(log)).with_fresh_instances()
 }
 

@@ -5,27 +5,24 @@ use super::Recipe;
 use crate::decode::{DecodeError, Decoder, Placed, Plan};
 use crate::dedup::Prints;
 use crate::reduce::{NoProbe, Probe, Step};
-use crate::seed::Seed;
-use crate::shard::Decoded;
-use crate::subset::Subset;
+use crate::shard::{Decoded, Sorting};
 use std::sync::Arc;
 
 /// What one thread needs to decode.
 pub struct Decoding {
     decoder: Decoder,
     prints: Prints,
-    seed: Seed,
-    subset: Arc<Subset>,
-    shards: usize,
+    sorting: Sorting,
 }
 
 impl Decoding {
     /// Reads by `plan`, for shards of `recipe`: of one of the plan's readers, which all have the
-    /// same seed, subset and number of shards.
+    /// same seed, subset and shards.
     pub fn new(plan: Arc<Plan>, recipe: &Recipe) -> Self {
-        let (seed, shards) = (recipe.seed, recipe.shards);
-        let (decoder, prints) = (Decoder::new(plan), Prints::default());
-        Self { decoder, prints, seed, subset: recipe.rules.subset.clone(), shards }
+        let Recipe { seed, shards, portion, rules, .. } = recipe;
+        let subset = rules.subset.clone();
+        let sorting = Sorting { seed: *seed, subset, shards: *shards, portion: *portion };
+        Self { decoder: Decoder::new(plan), prints: Prints::default(), sorting }
     }
 
     /// Decodes a slab, once for each reader of the plan.
@@ -41,9 +38,8 @@ impl Decoding {
         let mut readers = Vec::new();
         let decoded = self.decoder.decode(placed, &mut readers).map(|()| {
             probe.enter(Some(Step::Hash));
-            let Self { seed, subset, shards, prints, .. } = self;
-            let sorted =
-                |events| Decoded::new(placed.clone(), events, seed, subset, *shards, prints);
+            let Self { sorting, prints, .. } = self;
+            let sorted = |events| Decoded::new(placed.clone(), events, sorting, prints);
             readers.into_iter().map(sorted).collect()
         });
         probe.enter(None);

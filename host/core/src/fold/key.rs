@@ -9,6 +9,7 @@
 use super::{FoldError, Recipe, SpareInstance};
 use crate::dedup::Window;
 use crate::log::{Micros, PartitionIndex};
+use crate::portion::Portion;
 use crate::reduce::{Block, Finals, Instance, KeyFault, Originals, Shard, Shares, sorted_keys};
 use crate::shard::{Decoded, shard_of};
 use crate::snapshot::{IdRows, KeyRows, Piece};
@@ -123,8 +124,9 @@ impl Recipe {
         let number = shard_of(self.seed.key(&memory.key), self.shards);
         let mut shard = Shard::new(number, &self.rules);
         let alone = std::slice::from_mut(&mut shard);
-        let slots = Shard::import_keys(alone, &memory.rows(), &[memory.home], &self.seed);
-        Shard::import_ids(alone, &memory.ids, &slots);
+        let how = (&self.seed, Portion::default());
+        let slots = Shard::import_keys(alone, &memory.rows(), &[memory.home], how);
+        Shard::import_ids(alone, &memory.ids, &slots, how.1);
         (shard, number)
     }
 }

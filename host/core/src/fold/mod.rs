@@ -26,7 +26,7 @@ use crate::reduce::{
     Block, Fault, Finals, Instance, KeyFault, KeyRef, Originals, Shard, Shares, Stop, Unfolded,
     Viewed, calls, sorted_keys, view_of,
 };
-use crate::shard::{Decoded, event_at, shard_of};
+use crate::shard::{Decoded, event_at};
 use crate::snapshot::{IdRows, KeyRows, Piece};
 use crate::state::Slot;
 
@@ -106,14 +106,15 @@ impl Fold {
         self.import_ids(&piece.ids, &slots);
     }
 
-    /// Takes in keys of a snapshot, and gives their slots.
-    pub fn import_keys(&mut self, keys: &KeyRows, homes: &[PartitionIndex]) -> Vec<Slot> {
-        Shard::import_keys(&mut self.shards, keys, homes, &self.recipe.seed)
+    /// Takes in those keys of a snapshot that are of the recipe's portion, and gives their slots.
+    pub fn import_keys(&mut self, keys: &KeyRows, homes: &[PartitionIndex]) -> Vec<Option<Slot>> {
+        let Recipe { seed, portion, .. } = &self.recipe;
+        Shard::import_keys(&mut self.shards, keys, homes, (seed, *portion))
     }
 
     /// Takes in ids of a snapshot, the oldest first. `slots`: of the keys that they name.
-    pub fn import_ids(&mut self, ids: &IdRows, slots: &[Slot]) {
-        Shard::import_ids(&mut self.shards, ids, slots);
+    pub fn import_ids(&mut self, ids: &IdRows, slots: &[Option<Slot>]) {
+        Shard::import_ids(&mut self.shards, ids, slots, self.recipe.portion);
     }
 
     /// All keys, the ids that came since the last time, and the outcomes.
@@ -150,7 +151,7 @@ impl Fold {
     /// Where a key lies, if it was seen.
     pub fn find(&self, key: &[u8]) -> Option<KeyRef> {
         let hash = self.recipe.seed.key(key);
-        let number = shard_of(hash, self.shards.len());
+        let number = self.recipe.portion.shard_of(hash, self.shards.len())?;
         Some((number as u32, self.shards[number].keys.find(hash, key)?))
     }
 

@@ -2,6 +2,7 @@
 //! it changes.
 
 use super::SpareInstance;
+use crate::portion::Portion;
 use crate::reduce::{
     Block, Finals, Folded, Instance, KeyFault, KeyRef, Manner, NoProbe, Originals, Probe, Reducer,
     Rules, Scouted, Shard, Shares, Stop, Undone, Unfolded, Unsure, finals, first_stop, merge,
@@ -22,6 +23,8 @@ pub struct Recipe {
     pub seed: Seed,
     /// Number of shards; no result depends on it.
     pub shards: usize,
+    /// Of which keys these are the shards.
+    pub portion: Portion,
 }
 
 impl Recipe {

@@ -7,8 +7,8 @@
 use super::{IdRows, KeyRows, Piece, Rules, Shard};
 use crate::dedup::{Remembered, Window};
 use crate::log::{Order, PartitionIndex};
+use crate::portion::Portion;
 use crate::seed::Seed;
-use crate::shard::{shard_of, shard_of_id};
 use crate::state::Slot;
 use std::collections::BTreeMap;
 
@@ -40,39 +40,41 @@ impl Shard {
         pieces.into_iter().map(named).collect()
     }
 
-    /// Takes keys of a snapshot into the shards to which they belong, and gives their slots.
-    /// `homes` gives this run's number for each partition of the snapshot.
+    /// Takes keys of a snapshot into the shards to which they belong, and gives their slots; keys
+    /// of other portions than that of these shards have none. `homes` gives this run's number for
+    /// each partition of the snapshot.
     pub fn import_keys(
         shards: &mut [Self],
         rows: &KeyRows,
         homes: &[PartitionIndex],
-        seed: &Seed,
-    ) -> Vec<Slot> {
+        (seed, portion): (&Seed, Portion),
+    ) -> Vec<Option<Slot>> {
         let count = shards.len();
         let one = |row: usize| {
             let bytes = rows.keys.get(row);
             let hash = seed.key(bytes);
-            let keys = &mut shards[shard_of(hash, count)].keys;
+            let keys = &mut shards[portion.shard_of(hash, count)?].keys;
             let slot = keys.slot(hash, bytes, homes[rows.home[row] as usize]);
             keys.set_state(slot, rows.states.get(row));
             let key = keys.get_mut(slot);
             (key.applied, key.highest, key.last) =
                 (rows.applied[row], rows.highest[row], rows.last[row]);
-            slot
+            Some(slot)
         };
         (0..rows.len()).map(one).collect()
     }
 
     /// Takes ids of a snapshot into the shards of their keys, the oldest first. `slots` are those
     /// of the keys that the ids name.
-    pub fn import_ids(shards: &mut [Self], ids: &IdRows, slots: &[Slot]) {
+    pub fn import_ids(shards: &mut [Self], ids: &IdRows, slots: &[Option<Slot>], portion: Portion) {
         let mut split: Vec<Remembered> = shards.iter().map(|_| Remembered::default()).collect();
         for (row, &digest) in ids.digests.iter().enumerate() {
-            let into = &mut split[shard_of_id(digest, shards.len())];
+            let Some(shard) = portion.shard_of_id(digest, shards.len()) else { continue };
+            let into = &mut split[shard];
             into.digests.push(digest);
             into.content.push(ids.content[row]);
             into.highest.extend(ids.highest.get(row));
-            into.slots.extend(ids.keys.get(row).map(|&key| slots[key as usize]));
+            into.slots.extend(ids.keys.get(row).and_then(|&key| slots[key as usize]));
         }
         for (shard, ids) in shards.iter_mut().zip(&split) {
             shard.ids.import(ids);

@@ -6,8 +6,8 @@
 use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Unfolded};
 use crate::decode::{Reading, original};
 use crate::log::Stretch;
-use crate::schema::pick::{Pick, pick};
-use crate::schema::{Column, Description, Values};
+use crate::schema::pick::{Pick, pick_column};
+use crate::schema::{Column, Description, Field};
 use crate::shard::{Decoded, bases};
 use crate::times::Times;
 
@@ -123,7 +123,7 @@ fn emits_of(
     }
     let total = runs.iter().map(|run| run.records as usize).sum();
     let mut rows = EmitRows { ..EmitRows::default() };
-    let mut sources: Vec<(u32, u32)> = Vec::with_capacity(total);
+    let mut sources: Vec<Pick> = Vec::with_capacity(total);
     for (slab, &base) in slabs.iter().zip(bases) {
         for row in 0..slab.len() {
             let event = base + row as u32;
@@ -145,9 +145,13 @@ fn emits_of(
             }
         }
     }
-    let fields = fields.iter().enumerate();
-    rows.columns =
-        fields.map(|(field, shape)| gather(shape.kind, kind, field, folded, &sources)).collect();
+    let column = |(field, shape): (usize, &Field)| {
+        let empty = Column::new(shape.kind);
+        let own = folded.iter().map(|f| f.emits.get(kind).map_or(&empty, |e| &e.columns[field]));
+        let columns: Vec<&Column> = own.collect();
+        pick_column(shape.kind, &columns, &sources)
+    };
+    rows.columns = fields.iter().enumerate().map(column).collect();
     rows
 }
 
@@ -159,29 +163,6 @@ fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, seq: u32) {
     rows.times.push(slab.events.times[row]);
     rows.keys.push(slab.events.keys.get(row));
     rows.ids.push(slab.events.ids.get(row));
-}
-
-fn gather(
-    kind: crate::schema::Kind,
-    emit: usize,
-    field: usize,
-    folded: &[Folded],
-    sources: &[Pick],
-) -> Column {
-    let empty = Column::new(kind);
-    let columns: Vec<&Column> =
-        folded.iter().map(|f| f.emits.get(emit).map_or(&empty, |e| &e.columns[field])).collect();
-    let lists: Vec<&Values> = columns.iter().map(|column| &column.values).collect();
-    let values = pick(Values::new(kind), &lists, sources);
-    let mut missing = Vec::new();
-    if columns.iter().any(|column| !column.missing.is_empty()) {
-        let is_missing = |&(shard, row): &(u32, u32)| {
-            columns[shard as usize].missing.binary_search(&row).is_ok()
-        };
-        let rows = sources.iter().enumerate().filter(|(_, source)| is_missing(source));
-        missing = rows.map(|(row, _)| row as u32).collect();
-    }
-    Column { values, missing }
 }
 
 fn refused(

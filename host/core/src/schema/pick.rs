@@ -1,7 +1,7 @@
 //! One column out of several: the values at given places, in a given order. Events reach the
 //! reducer in another order than they were decoded in, and records return to log order.
 
-use super::{Spans, Values};
+use super::{Column, Kind, Spans, Values};
 
 /// Where a value lies: number of its source, and row in it.
 pub(crate) type Pick = (u32, u32);
@@ -41,6 +41,20 @@ pub(crate) fn pick(mut values: Values, sources: &[&Values], picks: &[Pick]) -> V
         }
     }
     values
+}
+
+/// The column of a kind that has what lies at `picks`, in their order. All sources are of the kind.
+pub(crate) fn pick_column(kind: Kind, sources: &[&Column], picks: &[Pick]) -> Column {
+    let lists: Vec<&Values> = sources.iter().map(|column| &column.values).collect();
+    let values = pick(Values::new(kind), &lists, picks);
+    let mut missing = Vec::new();
+    if sources.iter().any(|column| !column.missing.is_empty()) {
+        let is_missing =
+            |&(source, row): &Pick| sources[source as usize].missing.binary_search(&row).is_ok();
+        let rows = (0..).zip(picks).filter(|(_, pick)| is_missing(pick));
+        missing = rows.map(|(row, _)| row).collect();
+    }
+    Column { values, missing }
 }
 
 /// Strings up to this long are copied whole, with whatever lies behind: two moves of a fixed length

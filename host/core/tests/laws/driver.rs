@@ -4,6 +4,7 @@
 use retally_core::decode::Plan;
 use retally_core::digest::{Digests, Hash};
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
+use retally_core::portion::Portion;
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
 use retally_core::reduce::{Answer, Batch, Block, Fault, Finals, Keyed, Limit, Rules, Viewed};
 use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, ViewShape};
@@ -29,6 +30,8 @@ pub(crate) struct How {
     pub(crate) fresh: bool,
     /// What calls cannot do.
     pub(crate) limits: Limits,
+    /// Which keys are folded.
+    pub(crate) portion: Portion,
 }
 
 /// When a call meets a limit.
@@ -138,6 +141,7 @@ pub(crate) fn fold(
         rules: rules.clone(),
         seed: Seed([how.seed; 32]),
         shards,
+        portion: how.portion,
     };
     let begin = |fold: Fold| if how.fresh { fold.with_fresh_instances() } else { fold };
     let plan = Arc::new(Plan::new(&[&description()], &addressing()).expect("a plan"));

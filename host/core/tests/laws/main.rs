@@ -2,6 +2,7 @@
 
 mod driver;
 mod parts;
+mod portions;
 
 use driver::{How, Limits, fold};
 use proptest::prelude::*;

@@ -7,6 +7,7 @@ use retally_core::digest::{
     Digests, OutcomeShape, Outcomes, RowDigest, Tables, state_rows, view_rows, violation_rows,
 };
 use retally_core::fold::{Decoding, KeyMemory, Recipe};
+use retally_core::portion::Portion;
 use retally_core::reduce::{Block, Finals, Rules};
 use retally_core::seed::Seed;
 use retally_kit::log::{Partition, addressing, slabs};
@@ -111,7 +112,13 @@ fn empty(column: &retally_core::schema::Column) -> retally_core::schema::Column 
 /// Folds a log key by key: every event is a step of its own.
 pub(crate) fn by_keys(log: &[Partition], rules: &Rules, how: &How) -> Parts {
     let (rules, seed) = (rules.clone(), Seed([how.seed; 32]));
-    let recipe = Recipe { reducer: Arc::new(reducer()), rules, seed, shards: how.shards };
+    let recipe = Recipe {
+        reducer: Arc::new(reducer()),
+        rules,
+        seed,
+        shards: how.shards,
+        portion: Portion::default(),
+    };
     let plan = Plan::new(&[&description()], &addressing()).expect("a plan");
     let mut decoding = Decoding::new(Arc::new(plan), &recipe);
     let mut keys: BTreeMap<Vec<u8>, KeyMemory> = BTreeMap::new();

@@ -114,7 +114,8 @@ pub fn compare(
         .each_mut()
         .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn Sink { dir }).collect::<Vec<_>>());
     let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
-    let sides = given.map(|((reducer, sink), file)| Side { reducer, sink, file }).collect();
+    let sides =
+        given.map(|((reducer, sink), file)| Side { reducer, sink, file, part: None }).collect();
     let told = Kept::new(observer);
     let (prepared, results) = prepare(job, sides, Some(shared), &replay, &told)?;
     notes.extend(told.notes().into_iter().map(|text| Note::new(NoteCode::Other, text)));
@@ -154,7 +155,7 @@ impl Pass<'_> {
         let (extents, mut stages) = pass(prepared, committer)?;
         let read = misread::notes(&prepared.lanes, &prepared.names, prepared.job);
         notes.extend(read.into_iter().map(|text| Note::new(NoteCode::Misread, text)));
-        let absent = misread::absent(&prepared.lanes, prepared.options.keys.as_ref());
+        let absent = misread::absent(&prepared.lanes, prepared.options.keys.as_ref(), None);
         let tally = committer.tally();
         let (Some(mut tally), Some([a, b])) = (tally, committer.both()) else {
             return Err(RunError::Internal("a comparison without two sides".into()));

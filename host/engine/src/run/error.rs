@@ -1,6 +1,7 @@
 //! Why a run could not begin, or could not finish.
 
 use super::memory::Held;
+use super::passes::SpillError;
 use super::stopped::way_on;
 use crate::compare::CompareError;
 use crate::job::JobError;
@@ -178,9 +179,34 @@ pub enum RunError {
         limit: usize,
         /// The key with the largest state, and the bytes of that.
         largest: Option<(String, usize)>,
+        /// In how many passes it would; none: passes do not help.
+        passes: Option<usize>,
         /// What to do.
         advice: String,
     },
+    /// More passes than there can be.
+    #[error("{passes} passes are more than {most}, which is as many as there can be")]
+    Passes {
+        /// How many were asked for.
+        passes: usize,
+        /// How many there can be.
+        most: usize,
+    },
+    /// A snapshot of a run of which no pass has all keys.
+    #[error(
+        "a run in several passes saves no snapshot, because none of them has all keys: leave \
+         --snapshot out, or give one pass more memory ([limits] host_memory)"
+    )]
+    PassesSnapshot,
+    /// Nobody says where it is to be kept what passes came to.
+    #[error(
+        "several passes over the log need a folder of this machine to keep what they came to: name \
+         one with --spill"
+    )]
+    NoSpill,
+    /// What a pass came to cannot be kept.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     /// A thread that was not given, or that panicked.
     #[error(transparent)]
     Thread(#[from] ThreadError),
@@ -318,6 +344,9 @@ impl RunError {
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
             | Self::NoSnapshots
+            | Self::Passes { .. }
+            | Self::PassesSnapshot
+            | Self::NoSpill
             | Self::BeyondLimit { .. }
             | Self::Plan(_) => true,
             _ => false,
@@ -346,7 +375,14 @@ mod tests {
         let held = Held { states: 300 << 10, ids: 3 << 20, partitions: 1, ..Held::default() };
         let largest = Some(("k".to_owned(), 200 << 10));
         let advice = "more".to_owned();
-        let error = RunError::HostMemory { events: 7, held, limit: 512 << 10, largest, advice };
+        let error = RunError::HostMemory {
+            events: 7,
+            held,
+            limit: 512 << 10,
+            largest,
+            passes: None,
+            advice,
+        };
         assert_eq!(
             error.to_string(),
             "stopped after 7 events: states hold 300 KiB (the largest is that of key \"k\", with \

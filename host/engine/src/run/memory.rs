@@ -12,6 +12,7 @@ use super::stages::Stages;
 use crate::limits::PARTITION_BYTES;
 use retally_core::dedup::Window;
 use retally_core::log::Micros;
+use retally_core::portion::Portion;
 use retally_core::reduce::{Probe, Step};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +47,18 @@ impl Held {
     /// All of it.
     pub fn all(&self) -> usize {
         self.states + self.ids + self.batches + self.calls + self.partitions
+    }
+
+    /// How many passes, each over a portion of the keys, would hold at most `limit`, where one of
+    /// `now` passes held this after a `share` of the log; none: nobody can tell, or what would not
+    /// become less is all of it.
+    pub(crate) fn passes(&self, limit: usize, share: f64, now: usize) -> Option<usize> {
+        let [of_keys, rest] = [self.states + self.ids, self.batches + self.calls + self.partitions];
+        // A tenth stays free for growth, and for what shards differ.
+        let room = limit as f64 * 0.9 - rest as f64;
+        let passes = (now as f64 * of_keys as f64 / share / room).ceil();
+        let fits = room > 0.0 && passes <= Portion::MAX as f64;
+        fits.then_some((passes as usize).max(now + 1)).filter(|&passes| passes <= Portion::MAX)
     }
 }
 
@@ -92,7 +105,8 @@ impl Memory {
         }
         let advice = self.advice(held, lanes[0].times());
         let limit = self.limit;
-        Err(RunError::HostMemory { events, held, limit, largest: None, advice })
+        let (largest, passes) = (None, None);
+        Err(RunError::HostMemory { events, held, limit, largest, passes, advice })
     }
 
     /// What would help against what has grown most.
@@ -198,6 +212,19 @@ mod tests {
 
     fn advice(held: Held) -> String {
         Memory::new(GIB, Window::All, 0).advice(held, (0, 40 * DAY))
+    }
+
+    #[test]
+    fn passes_are_as_many_as_make_room() {
+        let held = Held { states: GIB / 2, ids: GIB / 2, batches: GIB / 10, ..Held::default() };
+        // A fourth of the log: 4 GiB in all, into 0.8 GiB; of two passes, half of the keys.
+        assert_eq!(held.passes(GIB, 0.25, 1), Some(6));
+        assert_eq!(held.passes(GIB, 0.25, 2), Some(11));
+        // More than there were, whatever the log says of its size.
+        assert_eq!(Held { states: 1, ..Held::default() }.passes(GIB, 1.0, 3), Some(4));
+        assert_eq!(held.passes(GIB, 0.0, 1), None);
+        assert_eq!(Held { batches: GIB, ..held }.passes(GIB, 0.5, 1), None);
+        assert_eq!(held.passes(GIB, 1e-9, 1), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! somebody asks for. That a history was taken over stands in every manifest that follows.
 
 use super::error::RunError;
+use super::passes::Passes;
 use super::replay::{Observer, ReplayOptions, replay_into};
 use super::resume::Goes;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};
@@ -89,6 +90,7 @@ pub(super) fn check(
         from_snapshot: None,
         resume: false,
         check_migrated: 0,
+        passes: Passes::default(),
         limit: None,
         ..goes.options.clone()
     };

@@ -8,7 +8,7 @@ use retally_core::decode::{Reading, Slab, TimeUnit};
 use retally_core::listed::listed;
 use retally_core::log::Spot;
 use retally_core::schema::{Column, Description, Kind, Values};
-use retally_core::shard::{Decoded, shard_of};
+use retally_core::shard::Decoded;
 use retally_core::times::Times;
 use std::sync::Mutex;
 
@@ -24,6 +24,13 @@ struct Bare {
     lines: u64,
     /// The first of them in the order of partitions.
     first: Option<Spot>,
+}
+
+impl Bare {
+    fn add(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.first = self.first.into_iter().chain(other.first).min();
+    }
 }
 
 /// Times of a field of an input, by their numbers.
@@ -51,11 +58,8 @@ impl Signs {
             let ignored = readings.filter(|(_, reading)| **reading == Reading::Ignored);
             let mut bare = ignored.filter(|(row, _)| is_bare(lines.get(*row))).peekable();
             if let Some(&(row, _)) = bare.peek() {
-                let (spot, lines) = (slab.spot(row as u32), bare.count() as u64);
-                let mut all = lock(&self.bare);
-                all.lines += lines;
-                let at = |spot: &Spot| (spot.partition, spot.offset);
-                all.first = all.first.into_iter().chain([spot]).min_by_key(at);
+                let (first, lines) = (Some(slab.spot(row as u32)), bare.count() as u64);
+                lock(&self.bare).add(&Bare { lines, first });
             }
         }
         for FieldTimes { input, field, times } in &self.fields {
@@ -63,6 +67,15 @@ impl Signs {
             if !column.values.is_empty() {
                 add(&mut lock(times), column);
             }
+        }
+    }
+
+    /// Adds what another pass over the same log showed, which read other events.
+    pub(crate) fn take_in(&self, other: &Self) {
+        lock(&self.bare).add(&lock(&other.bare));
+        for (own, other) in self.fields.iter().zip(&other.fields) {
+            let mut own = lock(&own.times);
+            *own = own.and(&lock(&other.times));
         }
     }
 
@@ -123,17 +136,13 @@ const KEYS_NAMED: usize = 5;
 
 /// Of the keys that were asked for those that have no event, whichever reducer reads it; none: all
 /// have one.
-pub(crate) fn absent(lanes: &[Lane], asked: Option<&Vec<String>>) -> Option<Absent> {
+pub(crate) fn absent(
+    lanes: &[Lane],
+    asked: Option<&Vec<String>>,
+    among: Option<&Vec<String>>,
+) -> Option<Absent> {
     let asked = asked?;
-    let mut absent: Vec<&String> = asked.iter().collect();
-    for lane in lanes {
-        let (recipe, shards) = (&lane.recipe, lane.lock_shards());
-        absent.retain(|key| {
-            let hash = recipe.seed.key(key.as_bytes());
-            let shard = &shards[shard_of(hash, recipe.shards)];
-            shard.keys.find(hash, key.as_bytes()).is_none()
-        });
-    }
+    let absent = absent_keys(lanes, among.unwrap_or(asked));
     let (all, none) = (asked.len(), absent.len());
     let named = listed(absent.iter().map(|key| format!("{key:?}")), KEYS_NAMED, ", ");
     let which = match none {
@@ -153,6 +162,20 @@ pub(crate) struct Absent {
     pub(crate) note: String,
     /// Whether all of them were.
     pub(crate) is_all: bool,
+}
+
+/// Those of some keys that have no event in what these lanes folded.
+pub(crate) fn absent_keys(lanes: &[Lane], asked: &[String]) -> Vec<String> {
+    let mut absent = asked.to_vec();
+    for lane in lanes {
+        let (recipe, shards) = (&lane.recipe, lane.lock_shards());
+        absent.retain(|key| {
+            let hash = recipe.seed.key(key.as_bytes());
+            let shard = recipe.portion.shard_of(hash, recipe.shards);
+            shard.is_none_or(|shard| shards[shard].keys.find(hash, key.as_bytes()).is_none())
+        });
+    }
+    absent
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod memory_tests;
 mod migration;
 mod misread;
 mod notes;
+mod passes;
 mod pipeline;
 mod prepare;
 mod replay;
@@ -47,6 +48,7 @@ pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
+pub use passes::{Passes, SpillError};
 pub use prepare::{load, load_file};
 pub use replay::{
     Observer, Progress, ReplayOptions, Report, Silent, replay, replay_into, replay_reducer,

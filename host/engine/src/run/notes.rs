@@ -27,7 +27,11 @@ impl Observer for Kept<'_> {
     }
 
     fn note(&self, text: &str) {
-        self.to.note(text);
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is begun anew is told once.
+        if !notes.iter().any(|told| told == text) {
+            self.to.note(text);
+            notes.push(text.to_owned());
+        }
     }
 }

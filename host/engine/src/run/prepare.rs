@@ -25,6 +25,7 @@ use retally_core::limits::SHARDS;
 use retally_core::listed::listed;
 use retally_core::log::{Order, PartitionIndex, Position, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
+use retally_core::portion::Portion;
 use retally_core::receipt::News;
 use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
 use retally_core::schema::{Column, Description};
@@ -44,6 +45,8 @@ pub(crate) struct Prepared<'a> {
     pub observer: &'a dyn Observer,
     pub watch: Stopwatch,
     pub source: Arc<dyn Log>,
+    /// The log with what the run does not read of it.
+    pub whole: Arc<dyn Log>,
     pub names: Vec<String>,
     /// What of the log the snapshot did not take, from which the run goes on.
     pub news: Option<News>,
@@ -65,6 +68,17 @@ pub(crate) struct Side<'a> {
     pub sink: &'a mut dyn Sink,
     /// The reducer's file; none: the one that the job names.
     pub file: Option<PathBuf>,
+    /// Which keys; none: all.
+    pub part: Option<Part>,
+}
+
+/// Which keys one of several passes folds.
+pub(crate) struct Part {
+    pub portion: Portion,
+    /// By which keys are hashed, unless a snapshot says; none: by one that is drawn.
+    pub seed: Option<Seed>,
+    /// What is held beside this pass, in bytes.
+    pub beside: usize,
 }
 
 /// Prepares one side, or two side by side: then `shared` says what they have in common. Everything
@@ -97,17 +111,23 @@ pub(crate) fn prepare<'a, 's>(
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
     let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
-    let (mut lanes, mut all) = (Vec::new(), Vec::new());
-    for (Side { reducer, sink, file }, params) in sides.into_iter().zip(params) {
+    let (mut lanes, mut all, mut beside) = (Vec::new(), Vec::new(), 0);
+    for (Side { reducer, sink, file, part }, params) in sides.into_iter().zip(params) {
         let settings = settings(job, options, &reducer, &params, &ledger);
         let rules = rules(&settings, params, &names)?;
         let (described, sha256) = (reducer.description(), reducer.digest());
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
-        let recipe = Recipe { reducer: halt.over(reducer.clone()), rules, seed, shards: SHARDS };
+        let portion = part.as_ref().map_or_else(Portion::default, |part| part.portion);
+        let seed = part.as_ref().and_then(|part| part.seed).unwrap_or(seed);
+        beside += part.map_or(0, |part| part.beside);
+        let folded = halt.over(reducer.clone());
+        let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
         let (log, names, binds) = (source.as_ref(), names.as_slice(), &binding);
         let goes = Goes { job, options, reducer: &reducer, binding: binds, log, names };
         let mut resumed = goes.begin(recipe, observer)?;
-        let results = Results::new(sink, reducer, file, binding, &resumed);
+        let mut results = Results::new(sink, reducer, file, binding, &resumed);
+        // A snapshot has all keys.
+        results.takes.commits &= portion.is_all();
         results.sink.check()?;
         if results.takes.places {
             resumed.fold.shards.iter_mut().for_each(Shard::note_reaches);
@@ -119,14 +139,16 @@ pub(crate) fn prepare<'a, 's>(
     // To count up to a limit all events are wanted; two sides may begin at two places.
     let behind = lanes.len() == 1 && options.limit.is_none() && !kept.is_empty();
     let behind = if behind { source.behind(&kept) } else { None };
-    let memory = Memory::new(host_memory(job, options), job.window, names.len());
+    let memory = host_memory(job, options).saturating_sub(beside);
+    let memory = Memory::new(memory, job.window, names.len());
     let cuts = cuts(job, options, &names, from, all.iter().any(|results| results.takes.commits));
     let prepared = Prepared {
         job,
         options,
         observer,
         watch,
-        source: behind.unwrap_or(source),
+        source: behind.unwrap_or_else(|| source.clone()),
+        whole: source,
         names,
         news,
         plan: Arc::new(plan),

@@ -10,11 +10,12 @@ use super::commit::Committer;
 use super::error::RunError;
 use super::finals;
 use super::gates::{broke, judge};
-use super::memory::largest;
+use super::memory::{Held, largest};
 use super::misread;
 use super::notes::Kept;
+use super::passes::{self, Passes, Passing, Shown};
 use super::pipeline::Pipeline;
-use super::prepare::{Prepared, Side, load, prepare};
+use super::prepare::{Part, Prepared, Side, load, prepare};
 use super::results::Results;
 use super::schedule::Ended;
 use super::sequence::Extent;
@@ -31,13 +32,13 @@ use retally_core::digest::Tables;
 use retally_core::log::Position;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
 use retally_core::receipt::News;
-use retally_core::reduce::{Finals, Reducer, Shard};
+use retally_core::reduce::{Finals, Reducer, Shard, stateless};
 use retally_core::subset::Sample;
 use retally_sandbox::LogSink;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What of a replay is not the job's: how it is done, and which part of the log it takes.
 #[derive(Clone)]
@@ -73,6 +74,12 @@ pub struct ReplayOptions {
     /// Of so many keys the views of states that were taken over must be those of a replay from the
     /// start of the log.
     pub check_migrated: u64,
+    /// How often the log is read: each time a part of the keys is held. Changes no result. A run
+    /// that reads it more than once saves no snapshot; a comparison reads it once.
+    pub passes: Passes,
+    /// The folder of this machine in which it is kept what passes came to until the last one is
+    /// done; none: the one around the run directory.
+    pub spill: Option<PathBuf>,
     /// Only events before these positions; none: to the end of the log.
     pub to: Option<Vec<Position>>,
     /// Save a snapshot at the end to this URL, whatever the job says.
@@ -112,6 +119,8 @@ impl Default for ReplayOptions {
             accept_changed_log: false,
             migrate: false,
             check_migrated: 0,
+            passes: Passes::default(),
+            spill: None,
             to: None,
             snapshot: None,
             attest: false,
@@ -267,26 +276,72 @@ fn judged(
     options: &ReplayOptions,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
-    let side = Side { reducer, sink, file: None };
     let told = Kept::new(observer);
-    let (prepared, results) = prepare(job, vec![side], None, options, &told)?;
-    let mut committer = Committer::begin(&prepared, results, None)?;
-    run(&prepared, &mut committer, &told, gates).inspect_err(|_| committer.abandon())
+    let mut passes = match options.passes {
+        Passes::Number(number) => number,
+        Passes::Auto => 1,
+    };
+    loop {
+        let to: &mut dyn Sink = &mut *sink;
+        match in_passes(job, reducer.clone(), (to, gates), (passes, options), &told) {
+            Err(RunError::HostMemory { passes: Some(more), held, .. })
+                if options.passes == Passes::Auto =>
+            {
+                told.note(&format!(
+                    "host_memory does not hold {} MiB: begins anew, in {more} passes",
+                    held.all() >> 20
+                ));
+                passes = more;
+            }
+            done => return done,
+        }
+    }
 }
+
+/// Replays a job in so many passes.
+fn in_passes(
+    job: &Resolved,
+    reducer: Arc<dyn Reducer>,
+    (sink, gates): (&mut dyn Sink, &BoundGates),
+    (passes, options): (usize, &ReplayOptions),
+    told: &Kept<'_>,
+) -> Result<Report, RunError> {
+    let portions = passes::portions(passes)?;
+    if sink.takes().commits && passes > 1 {
+        if options.snapshot.is_some() {
+            return Err(RunError::PassesSnapshot);
+        }
+        told.note(UNSAVED_IN_PASSES);
+    }
+    let last = Passing::last(told, &portions);
+    let part = portions.last().map(|&portion| Part { portion, seed: None, beside: 0 });
+    let side = Side { reducer, sink, file: None, part };
+    let (prepared, results) = prepare(job, vec![side], None, options, &last)?;
+    let mut committer = Committer::begin(&prepared, results, None)?;
+    let before = passes::before(&prepared, committer.one(0), &portions);
+    let done = before.and_then(|before| run(&prepared, &mut committer, (told, before), gates));
+    done.inspect_err(|_| committer.abandon())
+}
+
+/// Told where a job saves snapshots and a run of it does not.
+const UNSAVED_IN_PASSES: &str =
+    "a run in several passes saves no snapshot: none of them has all keys";
 
 fn run(
     prepared: &Prepared<'_>,
     committer: &mut Committer<'_>,
-    told: &Kept<'_>,
+    (told, before): (&Kept<'_>, Shown),
     gates: &BoundGates,
 ) -> Result<Report, RunError> {
     let (extents, mut stages) = pass(prepared, committer)?;
+    stages.add(&before.stages);
     misread::notes(&prepared.lanes, &prepared.names, prepared.job)
         .iter()
         .for_each(|note| told.note(note));
-    let absent = misread::absent(&prepared.lanes, prepared.options.keys.as_ref());
+    let asked = prepared.options.keys.as_ref();
+    let absent = misread::absent(&prepared.lanes, asked, before.absent.as_ref());
     absent.iter().for_each(|absent| told.note(&absent.note));
-    let trees = keys(prepared, committer.one(0), &mut stages)?.finish();
+    let trees = keys_of(prepared, committer.one(0), &mut stages)?.finish();
     let input = stages.time(Stage::Read, || prepared.input(&extents))?;
     let results = committer.one(0);
     let manifest = results.manifest(&trees, prepared.job, &input)?;
@@ -337,8 +392,12 @@ pub(crate) fn pass(
     let (extents, stages, outcome) = pipeline.run(prepared.cuts.clone());
     outcome.map_err(|ended| match ended {
         Ended::Failed(RunError::HostMemory { events, held, limit, advice, .. }) => {
-            let largest = largest(&prepared.lanes);
-            RunError::HostMemory { events, held, limit, largest, advice }
+            let (largest, passes) = (largest(&prepared.lanes), prepared.passes(&held, limit));
+            let advice = match passes {
+                Some(passes) => format!("{advice}; --passes {passes} would do"),
+                None => advice,
+            };
+            RunError::HostMemory { events, held, limit, largest, passes, advice }
         }
         Ended::Failed(error) => error,
         Ended::Stopped(at) => describe(&at, prepared),
@@ -347,11 +406,14 @@ pub(crate) fn pass(
 }
 
 /// Goes through all keys of a lane that is alone. Gives the trees over them.
-fn keys(
+fn keys_of(
     prepared: &Prepared<'_>,
     results: &mut Results<'_>,
     stages: &mut Stages,
 ) -> Result<Tables, RunError> {
+    if let Some(others) = results.others.take() {
+        return others.keys(prepared, results, stages);
+    }
     let lane = &prepared.lanes[0];
     let mut tables = Tables::new(lane.recipe.description());
     let guards = lane.lock_shards();
@@ -365,7 +427,38 @@ fn keys(
     Ok(tables)
 }
 
+/// Goes through the keys of one of several passes, for its sink alone.
+pub(super) fn derive(
+    prepared: &Prepared<'_>,
+    sink: &mut dyn Sink,
+    stages: &mut Stages,
+) -> Result<(), RunError> {
+    let lane = &prepared.lanes[0];
+    let guards = lane.lock_shards();
+    let shards: Vec<&Shard> = guards.iter().map(|shard| &**shard).collect();
+    let keys = if sink.takes().places { stateless(&shards) } else { Vec::new() };
+    sink.stateless(&keys)?;
+    let how = (prepared.options.threads(), &prepared.halt);
+    finals::all(
+        lane,
+        &shards,
+        how,
+        stages,
+        |_| Ok(()),
+        |finals, stages| stages.time(Stage::Write, || Ok(sink.keys(finals)?)),
+    )
+}
+
 impl Prepared<'_> {
+    /// How many passes would not hold more than `limit`, judged by what of the log was read; none:
+    /// passes do not help.
+    fn passes(&self, held: &Held, limit: usize) -> Option<usize> {
+        let [lane] = &*self.lanes else { return None };
+        let read = self.bytes_read.load(Ordering::Relaxed) as f64;
+        let share = (read / self.source.bytes() as f64).min(1.0);
+        held.passes(limit, share, lane.recipe.portion.of())
+    }
+
     /// What was read: of each partition how much, of each object what tells it from any other.
     pub(crate) fn input(&self, extents: &[Extent]) -> Result<Input, RunError> {
         let taken = |(name, extent): (&String, &Extent)| PartitionTaken {

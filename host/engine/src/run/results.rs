@@ -3,6 +3,7 @@
 
 use super::error::RunError;
 use super::lane::Lane;
+use super::passes::Others;
 use super::resume::{From, Resumed, sort};
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) struct Results<'a> {
-    reducer: Arc<dyn Reducer>,
+    pub reducer: Arc<dyn Reducer>,
     /// The reducer's file, if it is not the one that the job names.
     file: Option<PathBuf>,
     binding: Binding,
@@ -38,6 +39,8 @@ pub(crate) struct Results<'a> {
     pub saved: Vec<String>,
     pub takes: Takes,
     pub sink: &'a mut dyn Sink,
+    /// What passes over other keys came to, if this is the last of several.
+    pub others: Option<Others>,
 }
 
 impl<'a> Results<'a> {
@@ -64,6 +67,7 @@ impl<'a> Results<'a> {
             saved: Vec::new(),
             takes: sink.takes(),
             sink,
+            others: None,
         }
     }
 
@@ -79,6 +83,12 @@ impl<'a> Results<'a> {
 
     /// Takes what became of the next events. Gives how many there were so far.
     pub(crate) fn block(&mut self, block: Block, stages: &mut Stages) -> Result<u64, RunError> {
+        let block = match &mut self.others {
+            Some(others) => {
+                stages.time(Stage::Merge, || others.block(self.reducer.description(), block))?
+            }
+            None => block,
+        };
         stages.time(Stage::Digest, || -> Result<(), RunError> {
             let filtered = self.counts.filtered;
             self.counts.add(&block);

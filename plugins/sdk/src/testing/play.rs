@@ -5,6 +5,7 @@ use retally_core::decode::{Address, Addressing, Lines, Placed, Plan, Slab, TimeU
 use retally_core::dedup::Window;
 use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
 use retally_core::log::{Offsets, Order};
+use retally_core::portion::Portion;
 use retally_core::reduce::{Block, Finals, OnConflict, OnTrap, Reducer, Rules, Stop, StopCause};
 use retally_core::schema::{Column, Description, Field, Kind, display};
 use retally_core::seed::Seed;
@@ -52,7 +53,7 @@ impl Plays<'_> {
         let plan = Plan::new(&[description], &addressing())
             .unwrap_or_else(|error| panic!("the reducer's inputs make no sense: {error}"));
         let (reducer, rules) = (self.artifact.clone(), self.rules());
-        let recipe = Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1 };
+        let recipe = Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1, portion: Portion::default() };
         let mut decoding = Decoding::new(Arc::new(plan), &recipe);
         let mut fold = Fold::new(recipe, &[PARTITION.to_owned()]);
         fold.import_keys(&self.given(), &[0]);

@@ -11,7 +11,7 @@ use crate::report::replay::{nothing_new, print_json, print_text};
 use anyhow::anyhow;
 use retally_core::manifest::Manifest;
 use retally_core::subset::Sample;
-use retally_engine::run::{self, ReplayOptions, Report, RunError};
+use retally_engine::run::{self, Passes, ReplayOptions, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,6 +61,15 @@ pub(crate) struct Args {
     /// Only the first N events of each partition.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// Read the log N times and hold an N-th of the keys each time, where memory does not hold all
+    /// of them: changes no result. `auto`: once, and if that holds more than `[limits] host_memory`
+    /// allows, anew and as often as it takes. No snapshot is saved then.
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    passes: Passes,
+    /// The folder of this machine that keeps what passes came to until the last one is done, which
+    /// takes about as much room as the run; the one around the run unless it is named.
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
     /// Save a snapshot at the end here.
     #[arg(long, value_name = "URL")]
     snapshot: Option<String>,
@@ -191,6 +200,8 @@ fn options(
         accept_changed_log: args.accept_changed_log,
         migrate: args.migrate,
         check_migrated: args.check_migrated,
+        passes: args.passes,
+        spill: args.spill.clone(),
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),
         dir: super::run_folder(&args.out)?,

@@ -90,7 +90,8 @@ pub fn explain(
     let (mut nowhere_a, mut nowhere_b) = (Vec::new(), Vec::new());
     let nowhere: [&mut dyn Sink; 2] = [&mut nowhere_a, &mut nowhere_b];
     let sides = reducers.into_iter().zip(nowhere);
-    let sides = sides.map(|(reducer, sink)| Side { reducer, sink, file: None }).collect();
+    let sides =
+        sides.map(|(reducer, sink)| Side { reducer, sink, file: None, part: None }).collect();
     let (prepared, _) = prepare(job, sides, shared, &replay, observer)?;
     let mut options = options.clone();
     if let Some(at) = &mut options.around {

@@ -1,0 +1,249 @@
+//! More keys or ids than memory holds: the log is read several times, and each pass folds a portion
+//! of all keys. What the passes before the last one came to lies in files until the last one comes
+//! to the same events; joined, batch by batch and key by key, it is what one pass would give, and
+//! goes on to digests and sink from there.
+
+mod packed;
+mod spill;
+#[cfg(test)]
+mod tests;
+
+pub use spill::SpillError;
+
+use super::commit::Committer;
+use super::error::RunError;
+use super::misread::absent_keys;
+use super::prepare::{Part, Prepared, Side, prepare};
+use super::replay::{Observer, Progress, ReplayOptions, derive, pass};
+use super::results::Results;
+use super::stages::{Stage, Stages};
+use crate::log::LogError;
+use packed::Packed;
+use retally_core::digest::Tables;
+use retally_core::log::Reach;
+use retally_core::portion::Portion;
+use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
+use retally_core::schema::Description;
+use spill::{Spill, Spilled};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::atomic::Ordering;
+
+/// How often a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passes {
+    /// So often.
+    Number(usize),
+    /// Once, and where that holds more than it may, anew and as often as it takes.
+    Auto,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self::Number(1)
+    }
+}
+
+impl FromStr for Passes {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+        match text {
+            "auto" => Ok(Self::Auto),
+            text => number(text).map(Self::Number).ok_or("it is \"auto\" or a number from 1 on"),
+        }
+    }
+}
+
+/// The portions of as many passes.
+///
+/// # Errors
+/// When there cannot be as many.
+pub(super) fn portions(passes: usize) -> Result<Vec<Portion>, RunError> {
+    let all = Portion::all(passes).map(Iterator::collect);
+    all.ok_or(RunError::Passes { passes, most: Portion::MAX })
+}
+
+/// What the passes before the last one came to.
+pub(crate) struct Others {
+    dir: PathBuf,
+    parts: Vec<Spilled>,
+}
+
+/// What the passes before the last one showed beside that.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub stages: Stages,
+    /// The keys that were asked for and of which none of them found an event.
+    pub absent: Option<Vec<String>>,
+}
+
+/// All passes but the last, which `last` and `results` are of: it then takes up what they came to.
+pub(super) fn before(
+    last: &Prepared<'_>,
+    results: &mut Results<'_>,
+    portions: &[Portion],
+) -> Result<Shown, RunError> {
+    let mut shown = Shown::default();
+    let Some((_, earlier)) = portions.split_last().filter(|(_, earlier)| !earlier.is_empty())
+    else {
+        return Ok(shown);
+    };
+    let dir = spill_dir(last.options, results)?;
+    let mut parts = Vec::new();
+    for (number, &portion) in earlier.iter().enumerate() {
+        let told = Passing { to: last.observer, number, of: portions.len(), is_last: false };
+        parts.push(one(last, results, portion, &dir, &told, &mut shown)?);
+    }
+    results.others = Some(Others { dir, parts });
+    Ok(shown)
+}
+
+/// Where passes are kept: the folder that was named, else the one around the run.
+fn spill_dir(options: &ReplayOptions, results: &Results<'_>) -> Result<PathBuf, RunError> {
+    let around = || Some(results.sink.run_dir()?.file("")?.parent()?.to_owned());
+    options.spill.clone().or_else(around).ok_or(RunError::NoSpill)
+}
+
+/// One pass. Where it begins it begins like the last one, with other keys.
+fn one(
+    last: &Prepared<'_>,
+    results: &Results<'_>,
+    portion: Portion,
+    dir: &Path,
+    told: &Passing<'_>,
+    shown: &mut Shown,
+) -> Result<Spilled, RunError> {
+    let of_last = &last.lanes[0];
+    let options = ReplayOptions {
+        input: Some(last.whole.clone()),
+        check_migrated: 0,
+        ..last.options.clone()
+    };
+    let mut spill = Spill::new(dir, results.takes)?;
+    let (states, ids) = of_last.bytes();
+    let part = Part { portion, seed: Some(of_last.recipe.seed), beside: states + ids };
+    let reducer = results.reducer.clone();
+    let side = Side { reducer, sink: &mut spill, file: None, part: Some(part) };
+    let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
+    let mut committer = Committer::begin(&prepared, own, None)?;
+    let (_, mut stages) = pass(&prepared, &committer)?;
+    derive(&prepared, committer.one(0).sink, &mut stages)?;
+    let lane = &prepared.lanes[0];
+    of_last.signs.take_in(&lane.signs);
+    let limits = lane.passing_limits.load(Ordering::Relaxed);
+    of_last.passing_limits.fetch_add(limits, Ordering::Relaxed);
+    if let Some(asked) = shown.absent.as_ref().or(last.options.keys.as_ref()) {
+        shown.absent = Some(absent_keys(&prepared.lanes, asked));
+    }
+    shown.stages.add(&stages);
+    drop(committer);
+    Ok(spill.spilled()?)
+}
+
+impl Others {
+    /// What all passes made of a batch, of which the last one made `last`.
+    pub(super) fn block(&mut self, of: &Description, last: Block) -> Result<Block, RunError> {
+        let mut blocks = self.next()?;
+        blocks.push(last);
+        join_blocks(of, blocks).map_err(changed)
+    }
+
+    /// The next piece of each.
+    fn next<T: Packed>(&mut self) -> Result<Vec<T>, RunError> {
+        let next = |part: &mut Spilled| part.next()?.ok_or_else(|| changed("one found more"));
+        self.parts.iter_mut().map(next).collect()
+    }
+
+    /// The keys of all passes in byte order, of which the lane of `prepared` has the last one's.
+    pub(super) fn keys(
+        mut self,
+        prepared: &Prepared<'_>,
+        results: &mut Results<'_>,
+        stages: &mut Stages,
+    ) -> Result<Tables, RunError> {
+        if self.parts.iter_mut().map(Spilled::next::<Block>).any(|next| !matches!(next, Ok(None))) {
+            return Err(changed("one found more"));
+        }
+        let mut own = Spill::new(&self.dir, results.takes)?;
+        derive(prepared, &mut own, stages)?;
+        let mut own = own.spilled()?;
+        own.next::<Block>()?;
+        self.parts.push(own);
+        let stateless: Vec<Vec<(Vec<u8>, Reach)>> = self.next()?;
+        let mut stateless = stateless.concat();
+        stateless.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        results.sink.stateless(&stateless)?;
+        self.joined(results, stages)
+    }
+
+    fn joined(
+        mut self,
+        results: &mut Results<'_>,
+        stages: &mut Stages,
+    ) -> Result<Tables, RunError> {
+        let description = results.reducer.description().clone();
+        let mut tables = Tables::new(&description);
+        let mut ahead: Vec<Ahead> = self.parts.iter().map(|_| Ahead::default()).collect();
+        let mut is_open = vec![true; ahead.len()];
+        loop {
+            stages.time(Stage::Read, || -> Result<(), RunError> {
+                let parts = self.parts.iter_mut().zip(&mut ahead).zip(&mut is_open);
+                for ((part, ahead), is_open) in parts.filter(|((_, a), open)| **open && a.is_over())
+                {
+                    let next: Option<Finals> = part.next()?;
+                    *is_open = next.is_some();
+                    *ahead = Ahead::new(next.unwrap_or_default());
+                }
+                Ok(())
+            })?;
+            let finals = stages.time(Stage::Merge, || join_keys(&description, &mut ahead));
+            if finals.keys.is_empty() {
+                return Ok(tables);
+            }
+            stages.time(Stage::Digest, || tables.add(&finals))?;
+            stages.time(Stage::Write, || results.keys(finals))?;
+        }
+    }
+}
+
+/// Why what passes came to does not fit together.
+fn changed(why: impl std::fmt::Display) -> RunError {
+    RunError::Log(LogError::new(format!(
+        "the log was read several times, and is no longer what it was: {why}; run it once more"
+    )))
+}
+
+/// Tells of one pass as a part of all.
+pub(super) struct Passing<'a> {
+    to: &'a dyn Observer,
+    number: usize,
+    of: usize,
+    is_last: bool,
+}
+
+impl<'a> Passing<'a> {
+    /// Tells of the last pass.
+    pub(super) fn last(to: &'a dyn Observer, portions: &[Portion]) -> Self {
+        let of = portions.len();
+        Self { to, number: of - 1, of, is_last: true }
+    }
+}
+
+impl Observer for Passing<'_> {
+    fn progress(&self, progress: &Progress) {
+        let Progress { events, bytes, bytes_total, memory } = *progress;
+        let (number, of) = (self.number as u64, self.of as u64);
+        let bytes = bytes.saturating_add(bytes_total.saturating_mul(number));
+        let bytes_total = bytes_total.saturating_mul(of);
+        self.to.progress(&Progress { events, bytes, bytes_total, memory });
+    }
+
+    fn note(&self, text: &str) {
+        // What the others tell it tells too.
+        if self.is_last {
+            self.to.note(text);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Runs in several passes are those of one pass, file by file; and what they are told apart by.
+
+use super::super::log_tests::{counting, job, memory, options};
+use super::super::*;
+use crate::log::{Feed, Log, LogError, MemoryLog, MemoryPartition, Part, Partition};
+use crate::sink::Sink;
+use crate::store::Folder;
+use retally_core::log::Order;
+use retally_core::reduce::Originals;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The files of a run, but for the audit, which no two runs have alike.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let folder = Folder::files(dir);
+    let named = folder.walk().unwrap().into_iter().map(|(name, _)| name);
+    let named = named.filter(|name| name != "audit.jsonl");
+    named.map(|name| (name.clone(), std::fs::read(dir.join(&name)).unwrap())).collect()
+}
+
+fn passes(number: usize, options: ReplayOptions) -> ReplayOptions {
+    ReplayOptions { passes: Passes::Number(number), ..options }
+}
+
+#[test]
+fn several_passes_write_what_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    for order in [Order::Log, Order::Path] {
+        let mut job = job(&dir, "");
+        job.order = order;
+        let run = |number, threads| {
+            let options = passes(number, options(memory(true), threads));
+            let report = replay_reducer(&job, counting(), &options, &Silent).unwrap();
+            (files(&report.dir), report.manifest.counts)
+        };
+        let (whole, counts) = run(1, 2);
+        assert!(whole.len() > 5 && counts.malformed > 0 && counts.emits > 0);
+        for (number, threads) in [(2, 1), (3, 3), (16, 2)] {
+            let (parts, of_parts) = run(number, threads);
+            assert_eq!(of_parts, counts);
+            assert_eq!(parts.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+            parts.iter().for_each(|(name, bytes)| assert!(whole[name] == *bytes, "{name}"));
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_asked_for_and_are_not_there_are_told_as_in_one_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "");
+    let run = |number| {
+        let keys = ["a1", "b2", "c3", "nobody"].map(str::to_owned).to_vec();
+        let options = ReplayOptions { keys: Some(keys), ..options(memory(false), 2) };
+        let report = replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap();
+        (report.notes, report.manifest.run_digest)
+    };
+    let whole = run(1);
+    assert!(whole.0.iter().any(|note| note.contains("2 of the 4 keys")), "{whole:?}");
+    assert_eq!(run(5), whole);
+}
+
+#[test]
+fn a_run_in_passes_goes_on_from_a_snapshot_and_saves_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "[snapshots]\nurl = \"file:snapshots/\"\n");
+    let first = ReplayOptions { limit: Some(9_000), ..options(memory(false), 2) };
+    let snapshot = Some("file:first/".to_owned());
+    replay_reducer(&job, counting(), &ReplayOptions { snapshot, ..first }, &Silent).unwrap();
+    let on = |number| {
+        let from_snapshot = Some("file:first/".to_owned());
+        let options = ReplayOptions { from_snapshot, ..options(memory(false), 2) };
+        replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
+    };
+    let (whole, parts) = (on(1), on(3));
+    assert_eq!(whole.manifest.run_digest, parts.manifest.run_digest);
+    assert_eq!(whole.manifest.since_start, parts.manifest.since_start);
+    assert!(whole.snapshots.len() == 1 && parts.snapshots.is_empty());
+    assert!(parts.notes.iter().any(|note| note.contains("saves no snapshot")), "{:?}", parts.notes);
+    let asked = ReplayOptions { snapshot: Some("file:x/".into()), ..options(memory(false), 1) };
+    let error = replay_reducer(&job, counting(), &passes(2, asked), &Silent).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("leave --snapshot out"), "{error}");
+}
+
+#[test]
+fn passes_need_a_folder_and_there_are_not_more_than_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "");
+    let into = |options: &ReplayOptions| {
+        let mut nothing: Vec<&mut dyn Sink> = Vec::new();
+        replay_into(&job, counting(), &mut nothing, options, &Silent)
+    };
+    let error = into(&passes(2, options(memory(false), 1))).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("--spill"), "{error}");
+    let spill = Some(dir.path().to_owned());
+    let options = ReplayOptions { spill, ..options(memory(false), 1) };
+    into(&passes(2, options.clone())).unwrap();
+    let error = into(&passes(5_000, options.clone())).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("more than 2048"), "{error}");
+    let spill = Some(dir.path().join("not-there"));
+    let error = into(&passes(2, ReplayOptions { spill, ..options })).unwrap_err().to_string();
+    assert!(error.contains("not-there") && error.contains("--spill"), "{error}");
+}
+
+/// A thousand keys in each of as many partitions, whose ids are what fills the memory.
+fn many() -> MemoryLog {
+    let line = |p: usize, n: usize| {
+        let key = n % 1_000;
+        format!("{{\"k\":\"{p}-{key}\",\"i\":\"{n}\",\"t\":\"2026-01-01T00:00:00Z\"}}\n")
+    };
+    let lines = |p: usize| (0..60_000).map(|n| line(p, n)).collect::<String>();
+    let partition = |p: usize| MemoryPartition::lines(&format!("p{p}"), lines(p));
+    MemoryLog::new((0..4).map(partition).collect()).unwrap()
+}
+
+#[test]
+fn memory_that_is_too_small_names_the_passes_that_would_do_and_auto_does_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "");
+    let limited = || {
+        let options = options(many(), 2);
+        ReplayOptions { host_memory_bytes: Some(9 << 20), batch_events: 3_000, ..options }
+    };
+    let whole = replay_reducer(&job, counting(), &options(many(), 2), &Silent).unwrap();
+    let error = replay_reducer(&job, counting(), &limited(), &Silent).unwrap_err();
+    let RunError::HostMemory { passes: Some(enough), .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains(&format!("--passes {enough} would do")), "{error}");
+    let number = passes(*enough, limited());
+    let parts = replay_reducer(&job, counting(), &number, &Silent).unwrap();
+    assert_eq!(parts.manifest.run_digest, whole.manifest.run_digest);
+    let auto = ReplayOptions { passes: Passes::Auto, ..limited() };
+    let parts = replay_reducer(&job, counting(), &auto, &Silent).unwrap();
+    assert_eq!(files(&parts.dir), files(&whole.dir));
+    assert!(parts.notes.iter().any(|note| note.contains("begins anew, in")), "{:?}", parts.notes);
+    let easy = ReplayOptions { passes: Passes::Auto, ..options(many(), 2) };
+    let once = replay_reducer(&job, counting(), &easy, &Silent).unwrap();
+    assert!(once.notes.is_empty());
+}
+
+/// A log that is another one each time that it is read from its beginning.
+struct Growing {
+    logs: Vec<MemoryLog>,
+    read: AtomicUsize,
+}
+
+impl Log for Growing {
+    fn partitions(&self) -> &[Partition] {
+        self.logs[0].partitions()
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.logs[0].parts()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.logs[0].bytes()
+    }
+
+    fn originals(&self) -> Originals {
+        self.logs[0].originals()
+    }
+
+    fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
+        let read = self.read.fetch_add(1, Ordering::Relaxed);
+        self.logs[read.min(self.logs.len() - 1)].read(part, from)
+    }
+}
+
+#[test]
+fn a_log_that_changes_between_passes_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "");
+    let log = |events: usize| {
+        let line =
+            |n| format!("{{\"k\":\"{}\",\"i\":\"{n}\",\"t\":\"2026-01-01T00:00:00Z\"}}\n", n % 9);
+        let lines: String = (0..events).map(line).collect();
+        MemoryLog::new(vec![MemoryPartition::lines("a", lines)]).unwrap()
+    };
+    for (first, second) in [(100, 101), (101, 100), (100, 3_100), (3_100, 100)] {
+        let logs = vec![log(first), log(second)];
+        let growing = Growing { logs, read: AtomicUsize::new(0) };
+        let options = passes(2, options(growing, 1));
+        let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();
+        assert!(error.contains("no longer what it was"), "{first} {second}: {error}");
+    }
+}
+
+#[test]
+fn a_pass_that_stops_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "[limits]\nhost_memory = \"1MiB\"\n");
+    let options = passes(2, options(many(), 1));
+    replay_reducer(&job, counting(), &options, &Silent).unwrap_err();
+    assert_eq!(std::fs::read_dir(dir.path().join("runs")).unwrap().count(), 0);
+}
