@@ -59,8 +59,8 @@ fn emits(fields: &[Field], kind: usize, blocks: &[Block], owners: &[u32]) -> Emi
         }
     }
     // A block for digests alone has no more than its columns.
-    let has_heads = rows.iter().any(|rows| !rows.offsets.is_empty());
-    let has_times = rows.iter().any(|rows| !rows.times.is_empty());
+    let has_heads = rows.iter().all(|rows| rows.offsets.len() == rows.events.len());
+    let has_times = rows.iter().all(|rows| rows.times.len() == rows.events.len());
     let (heads, of_times) =
         (if has_heads { &*picks } else { &[] }, if has_times { &*picks } else { &[] });
     let column = |(field, shape): (usize, &Field)| {

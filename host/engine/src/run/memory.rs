@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn passes_are_as_many_as_make_room() {
         let held = Held { states: GIB / 2, ids: GIB / 2, batches: GIB / 10, ..Held::default() };
-        // A fourth of the log: 4 GiB in all, into 0.8 GiB; of two passes, half of the keys.
-        assert_eq!(held.passes(GIB, 0.25, 1), Some(6));
-        assert_eq!(held.passes(GIB, 0.25, 2), Some(11));
+        // A fifth of the log: 5 GiB in all, into 0.8 GiB; of two passes, half of the keys.
+        assert_eq!(held.passes(GIB, 0.2, 1), Some(7));
+        assert_eq!(held.passes(GIB, 0.2, 2), Some(13));
         // More than there were, whatever the log says of its size.
         assert_eq!(Held { states: 1, ..Held::default() }.passes(GIB, 1.0, 3), Some(4));
         assert_eq!(held.passes(GIB, 0.0, 1), None);

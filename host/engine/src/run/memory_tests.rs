@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every event makes its key's state longer by so many bytes.
-struct Growing(usize);
+pub(super) struct Growing(pub(super) usize);
 
 impl Rules for Growing {
     fn apply(

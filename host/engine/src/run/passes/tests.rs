@@ -1,12 +1,15 @@
 //! Runs in several passes are those of one pass, file by file; and what they are told apart by.
 
-use super::super::log_tests::{counting, job, memory, options};
+use super::super::log_tests::{counting, described, job, memory, options};
+use super::super::memory_tests::Growing;
 use super::super::*;
 use crate::log::{Feed, Log, LogError, MemoryLog, MemoryPartition, Part, Partition};
 use crate::sink::Sink;
 use crate::store::Folder;
+use retally_core::digest::Hash;
 use retally_core::log::Order;
 use retally_core::reduce::Originals;
+use retally_core::reduce::native::Native;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,7 +106,7 @@ fn passes_need_a_folder_and_there_are_not_more_than_can_be() {
     assert!(error.contains("not-there") && error.contains("--spill"), "{error}");
 }
 
-/// A thousand keys in each of as many partitions, whose ids are what fills the memory.
+/// A thousand keys in each partition.
 fn many() -> MemoryLog {
     let line = |p: usize, n: usize| {
         let key = n % 1_000;
@@ -120,31 +123,33 @@ fn memory_that_is_too_small_names_the_passes_that_would_do_and_auto_does_them() 
     let job = job(&dir, "");
     let limited = || {
         let options = options(many(), 2);
-        ReplayOptions { host_memory_bytes: Some(9 << 20), batch_events: 3_000, ..options }
+        ReplayOptions { host_memory_bytes: Some(40 << 20), batch_events: 3_000, ..options }
     };
-    let whole = replay_reducer(&job, counting(), &options(many(), 2), &Silent).unwrap();
-    let error = replay_reducer(&job, counting(), &limited(), &Silent).unwrap_err();
+    // 46 MiB of states.
+    let growing = || Arc::new(Native::new(described(), Hash([8; 32]), Growing(200)));
+    let whole = replay_reducer(&job, growing(), &options(many(), 2), &Silent).unwrap();
+    let error = replay_reducer(&job, growing(), &limited(), &Silent).unwrap_err();
     let RunError::HostMemory { passes: Some(enough), .. } = &error else { panic!("{error}") };
     assert!(error.to_string().contains(&format!("--passes {enough} would do")), "{error}");
     let number = passes(*enough, limited());
-    let parts = replay_reducer(&job, counting(), &number, &Silent).unwrap();
+    let parts = replay_reducer(&job, growing(), &number, &Silent).unwrap();
     assert_eq!(parts.manifest.run_digest, whole.manifest.run_digest);
     let auto = ReplayOptions { passes: Passes::Auto, ..limited() };
-    let parts = replay_reducer(&job, counting(), &auto, &Silent).unwrap();
+    let parts = replay_reducer(&job, growing(), &auto, &Silent).unwrap();
     assert_eq!(files(&parts.dir), files(&whole.dir));
     assert!(parts.notes.iter().any(|note| note.contains("begins anew, in")), "{:?}", parts.notes);
     let easy = ReplayOptions { passes: Passes::Auto, ..options(many(), 2) };
-    let once = replay_reducer(&job, counting(), &easy, &Silent).unwrap();
+    let once = replay_reducer(&job, growing(), &easy, &Silent).unwrap();
     assert!(once.notes.is_empty());
 }
 
 /// A log that is another one each time that it is read from its beginning.
-struct Growing {
+struct Changing {
     logs: Vec<MemoryLog>,
     read: AtomicUsize,
 }
 
-impl Log for Growing {
+impl Log for Changing {
     fn partitions(&self) -> &[Partition] {
         self.logs[0].partitions()
     }
@@ -179,8 +184,8 @@ fn a_log_that_changes_between_passes_is_noticed() {
     };
     for (first, second) in [(100, 101), (101, 100), (100, 3_100), (3_100, 100)] {
         let logs = vec![log(first), log(second)];
-        let growing = Growing { logs, read: AtomicUsize::new(0) };
-        let options = passes(2, options(growing, 1));
+        let changing = Changing { logs, read: AtomicUsize::new(0) };
+        let options = passes(2, options(changing, 1));
         let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();
         assert!(error.contains("no longer what it was"), "{first} {second}: {error}");
     }
