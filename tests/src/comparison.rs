@@ -261,6 +261,7 @@ fn first(key: &[u8], made: &Made) -> FirstDivergence {
     FirstDivergence::Event(Box::new(FirstEvent {
         partition: (number % 4).to_string(),
         offset: 1_000 + number * 17,
+        before_range: false,
         time: Some(display(Value::Timestamp(time(number)), Kind::Timestamp)),
         event_id: Some(format!("evt-{:08}", number * 17)),
         input: Some("refund".to_owned()),
@@ -301,6 +302,7 @@ fn head(made: &Made) -> Head {
                 ..Counts::default()
             },
             marks: Marks::default(),
+            range: None,
             from_snapshot: None,
             changed_log: None,
             holes: None,

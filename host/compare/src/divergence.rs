@@ -23,6 +23,8 @@ pub struct First<'a> {
     pub input: Option<&'a str>,
     /// What became of it in A and in B; none: the side has no record of it.
     pub outcomes: [Option<Outcome>; 2],
+    /// Whether it lies before the range that is compared.
+    pub before_range: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,11 @@ impl DivergenceTally {
             self.told.not_in_files += u64::from(differs);
             return;
         };
+        // What parted and came together again before the range is no difference of the range.
+        if first.before_range && !differs {
+            return;
+        }
+        self.told.before_range += u64::from(first.before_range);
         self.told.found += 1;
         self.told.healed += u64::from(!differs);
         *self.by_input.entry(first.input.map(str::to_owned)).or_default() += 1;

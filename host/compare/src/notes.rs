@@ -104,7 +104,7 @@ fn one_and_the_same(how: How, a: &Side, b: &Side) -> Option<Note> {
 
 /// What must be known of a run, behind its name.
 fn of_run(run: &RunSide) -> Vec<String> {
-    let RunSide { from_snapshot, migrated, changed_log, holes, broke, .. } = run;
+    let RunSide { range, from_snapshot, migrated, changed_log, holes, broke, .. } = run;
     let snapshot = from_snapshot.iter().map(|snapshot| {
         format!("went on from snapshot {snapshot}: its emits and outcomes are those behind it")
     });
@@ -115,7 +115,8 @@ fn of_run(run: &RunSide) -> Vec<String> {
     });
     let lacks = holes.iter().chain(broke).map(|what| format!("went on although {what}"));
     let marks = marks(&run.marks).into_iter().map(str::to_owned);
-    marks.chain(snapshot).chain(version).chain(log).chain(lacks).collect()
+    let range = range.iter().map(|range| format!("took a range of the log: {range}"));
+    marks.chain(range).chain(snapshot).chain(version).chain(log).chain(lacks).collect()
 }
 
 fn marks(marks: &Marks) -> Vec<&'static str> {

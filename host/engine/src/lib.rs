@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! job::Resolved   what is to be calculated, from a job file or made by a program
+//! range           where outputs begin and end: a time or positions
 //! log::Log        events: objects of a store (source), memory, or a log of your own
 //! run             replay_into, compare, explain: one pass over the log
 //! sink::Sink      what comes out: a run directory, snapshots, memory, or a sink of your own
@@ -23,6 +24,7 @@ pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod log;
+pub mod range;
 pub mod run;
 pub mod rundir;
 pub mod sink;

@@ -18,12 +18,19 @@ pub struct Divergences {
     pub not_in_files: u64,
     /// Of those that are known: the views at the end are equal all the same.
     pub healed: u64,
+    /// Of those that are known: it lies before the range that was compared.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub before_range: u64,
     /// By the input that took the event; most frequent first.
     pub by_input: Vec<InputCount>,
     /// First divergences over event time, earliest first, without empty buckets.
     pub over_time: Vec<TimeBucket>,
     /// How long each bucket is; none without buckets.
     pub step: Option<TimeStep>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// First divergences of one input.

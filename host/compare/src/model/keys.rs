@@ -102,6 +102,9 @@ pub struct FirstEvent {
     pub partition: String,
     /// Its offset.
     pub offset: u64,
+    /// Whether it lies before the range that was compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before_range: bool,
     /// Its time, as RFC 3339; none where it was not decoded, or the files do not tell.
     pub time: Option<String>,
     /// Its id; none likewise.

@@ -60,6 +60,9 @@ pub struct RunSide {
     pub counts: Counts,
     /// What the run's manifest marks.
     pub marks: Marks,
+    /// Which range of the log it took, and where its state came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
     /// The snapshot from which it went on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_snapshot: Option<String>,

@@ -15,7 +15,7 @@ impl Marks {
         Self {
             partial: !settings.range.is_whole(),
             subset: settings.is_subset(),
-            empty_state: false,
+            empty_state: settings.range.empty_state || from.is_some_and(|from| from.empty_state),
             changed_log: from.is_some_and(|from| !from.accepted.is_empty()),
             migrated: from.is_some_and(|from| !from.migrated.is_empty()),
             hole: from.is_some_and(|from| !from.holes.is_empty()),
@@ -27,6 +27,7 @@ impl Marks {
 pub(super) fn unfit(manifest: &Manifest) -> Option<String> {
     marks(manifest)
         .or_else(|| history(manifest))
+        .or_else(|| range(manifest))
         .or_else(|| holes(manifest.from_snapshot.as_ref()?))
         .or_else(|| settings(&manifest.job.settings))
         .or_else(|| partitions(manifest))
@@ -54,10 +55,11 @@ fn marks(manifest: &Manifest) -> Option<String> {
 /// Counts since the history began hold at least those of this run, and what is no sum is the same.
 fn history(manifest: &Manifest) -> Option<String> {
     let Manifest { from_snapshot, since_start, counts, .. } = manifest;
-    let (from, since) = match (from_snapshot, since_start) {
-        (None, None) => return None,
-        (Some(from), Some(since)) => (from, since),
-        _ => return Some("only one of `from_snapshot` and `since_start`".into()),
+    let has_history = from_snapshot.is_some() || manifest.replayed().is_some();
+    let since = match since_start {
+        None if !has_history => return None,
+        Some(since) if has_history => since,
+        _ => return Some("only one of `since_start` and what comes before the run".into()),
     };
     let same = (since.keys, since.violations) == (counts.keys, counts.violations);
     let holds = since.all().into_iter().zip(counts.all()).all(|(since, own)| since >= own);
@@ -65,10 +67,32 @@ fn history(manifest: &Manifest) -> Option<String> {
     if !same || !holds || !holds_times {
         return Some("counts `since_start` that do not hold those of the run".into());
     }
-    if !from.next.is_sorted_by(|a, b| a.partition < b.partition) {
+    let next = from_snapshot.as_ref().map_or(&[][..], |from| &from.next);
+    if !next.is_sorted_by(|a, b| a.partition < b.partition) {
         return Some("places of the snapshot that are out of order".into());
     }
     None
+}
+
+/// Who begins in the middle of the log replays what lies before, or begins with no state.
+fn range(manifest: &Manifest) -> Option<String> {
+    let (range, replayed) = (&manifest.job.settings.range, manifest.replayed());
+    let next = manifest.from_snapshot.as_ref().map_or(&[][..], |from| &from.next);
+    if range.empty_state && (range.from.is_empty() || !next.is_empty()) {
+        return Some("a range that begins with no state where it cannot".into());
+    }
+    if replayed.is_some() != (!range.from.is_empty() && !range.empty_state) {
+        return Some(
+            "events replayed in front of its range, or none, which it does not say".into(),
+        );
+    }
+    let begins = |name: &str| {
+        range.from.iter().find(|from| from.partition == name).map_or(0, |from| from.offset)
+    };
+    let is_read = |name: &str| manifest.input.partitions.iter().any(|of| of.partition == name);
+    let behind = next.iter().filter(|next| replayed.is_some() && is_read(&next.partition));
+    let behind = behind.into_iter().find(|next| next.offset > begins(&next.partition));
+    behind.map(|next| format!("a snapshot that reaches {next}, behind where its range begins"))
 }
 
 /// What no finished run has lies before the snapshot, in order and each once.
@@ -125,8 +149,14 @@ fn input(input: &Input) -> Option<String> {
 
 /// What is told of the snapshot can be: its name begins with the events that it holds.
 fn snapshot(manifest: &Manifest) -> Option<String> {
-    let from = manifest.from_snapshot.as_ref()?;
-    let events = manifest.since_start.as_ref()?.events.checked_sub(manifest.counts.events)?;
+    let before = manifest.since_start.as_ref()?.events.checked_sub(manifest.counts.events)?;
+    let Some(events) = before.checked_sub(manifest.replayed().unwrap_or(0)) else {
+        return Some(format!("more events replayed than the {before} before its own"));
+    };
+    let Some(from) = &manifest.from_snapshot else {
+        let what = format!("{events} events before its own that nobody replayed");
+        return (events > 0).then_some(what);
+    };
     let (name, front) = (&from.name, format!("{events:015}-"));
     if !name.starts_with(&front) {
         return Some(format!("a snapshot {name:?}, whose name does not begin with {front}"));

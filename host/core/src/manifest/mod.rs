@@ -8,6 +8,7 @@ mod changed;
 mod counts;
 mod follows;
 mod input;
+mod ranged;
 mod seal;
 mod settings;
 mod span;
@@ -18,6 +19,7 @@ pub use crate::reduce::Engine;
 pub use changed::{Change, Checked, Hole, PassedOver, sentence};
 pub use counts::{Counts, CountsError};
 pub use input::{Input, Object, PartitionTaken, Xxh3};
+pub use ranged::Ranged;
 pub use seal::{Sealed, shapes_digest};
 pub use settings::{Difference, Entry, Param, Range, Settings};
 pub use span::{parse_span, span_text};
@@ -60,7 +62,8 @@ pub struct Manifest {
     pub digests: Digests,
     /// What became of this run's events.
     pub counts: Counts,
-    /// The same since the history began; only after a snapshot.
+    /// The same since the history began; only after a snapshot, or after events that were replayed
+    /// for the state that they leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_start: Option<Counts>,
     /// Rows and exact sums, to compare with another system.
@@ -73,6 +76,9 @@ pub struct Manifest {
     /// Where this run went on from; none: from the start of the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_snapshot: Option<FromSnapshot>,
+    /// How its range was asked for; none: it took none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Ranged>,
     /// Newer snapshots from which it did not go on, the newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
@@ -164,6 +170,9 @@ pub struct FromSnapshot {
     /// What was wrong with the run that saved it: gates that it broke, or that it applied nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broke: Vec<String>,
+    /// Whether the history had begun without the state that belonged to its first position.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_state: bool,
 }
 
 /// A version of a reducer whose states another one took over.
@@ -350,7 +359,8 @@ impl Manifest {
     pub fn seal_of(&self, run: &Hash, job: &Hash, input: &Hash) -> Hash {
         let Self { positions, reducer, shapes, .. } = self;
         let history = self.from_snapshot.as_ref().zip(self.since_start.as_ref());
-        Sealed { run, positions, reducer, shapes, job, input, history }.seal()
+        let replayed = self.replayed().zip(self.since_start.as_ref());
+        Sealed { run, positions, reducer, shapes, job, input, history, replayed }.seal()
     }
 
     /// Recomputes all that follows from the manifest alone: the sum of the counts, the number of

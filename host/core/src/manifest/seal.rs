@@ -16,6 +16,9 @@
 //!     where either has any:
 //!       holes: list of (partition: text, from, to: number each)
 //!       broke: list of text
+//!     where the history began with no state: "empty state": text
+//!   where events in front of a range were replayed:
+//!     "replayed": text | events: number | counts since the history began, as above
 //!
 //! shapes  SHA-256 over:
 //!   "retally shapes v1": text
@@ -49,12 +52,14 @@ pub struct Sealed<'a> {
     pub input: &'a Hash,
     /// Where the run went on from, and the counts since the history began.
     pub history: Option<(&'a FromSnapshot, &'a Counts)>,
+    /// Events in front of a range that were replayed, and the counts since the history began.
+    pub replayed: Option<(u64, &'a Counts)>,
 }
 
 impl Sealed<'_> {
     /// The seal.
     pub fn seal(&self) -> Hash {
-        let Self { run, positions, reducer, shapes, job, input, history } = self;
+        let Self { run, positions, reducer, shapes, job, input, history, replayed } = self;
         let mut canonical = Canonical::new("retally seal v2");
         canonical.hash(run).hash(positions).hash(&reducer.sha256);
         canonical.text(&reducer.name).text(&reducer.version).text(&reducer.contract);
@@ -85,6 +90,13 @@ impl Sealed<'_> {
                 canonical.number(from.broke.len() as u64);
                 from.broke.iter().for_each(|what| _ = canonical.text(what));
             }
+            if from.empty_state {
+                canonical.text("empty state");
+            }
+        }
+        if let Some((events, counts)) = replayed {
+            canonical.text("replayed").number(*events);
+            counts.all().into_iter().for_each(|count| _ = canonical.number(count));
         }
         canonical.finish()
     }

@@ -14,6 +14,7 @@
 //!   to:     the same, offsets being the first that are not taken
 //!   limit:  option (number)
 //!   ledger: list of (partition: text, offset: number), in that order, each once
+//!   where the range begins with no state: "empty state": text
 //! ```
 //!
 //! Of a ledger's entry the position alone can decide a result: key and id are checked against the
@@ -87,6 +88,9 @@ pub struct Range {
     /// Only so many events of each partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Whether it begins without the state that what lies before `from` leaves (`--empty-state`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_state: bool,
 }
 
 /// An entry of the ledger that takes an event out.
@@ -206,6 +210,9 @@ impl Settings {
         }
         canonical.number(self.ledger.len() as u64);
         self.ledger.iter().for_each(|e| _ = canonical.text(&e.partition).number(e.offset));
+        if self.range.empty_state {
+            canonical.text("empty state");
+        }
         Some(canonical.finish())
     }
 
@@ -330,6 +337,7 @@ impl Settings {
                 }
             }
             parts.extend(range.limit.map(|limit| format!("the first {limit} of each partition")));
+            parts.extend(range.empty_state.then(|| "with no state".to_owned()));
             if parts.is_empty() { "all events".to_owned() } else { parts.join(" ") }
         };
         let (held, needed) = (&self.range, &needed.range);

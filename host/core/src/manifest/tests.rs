@@ -30,6 +30,7 @@ fn settings() -> Settings {
             from: vec![Position { partition: "eu/0".into(), offset: 7 }],
             to: Vec::new(),
             limit: Some(100),
+            empty_state: false,
         },
         ledger: vec![Entry {
             partition: "eu/0".into(),
@@ -79,7 +80,9 @@ fn manifest() -> Manifest {
         state_version: 1,
         layout: "Account { orders: u64 }".into(),
     };
-    let (settings, input) = (settings(), input());
+    let (mut settings, input) = (settings(), input());
+    // Who begins in the middle has a history.
+    settings.range.from.clear();
     let (run, job) = (run_digest(&digests, &partitions), settings.digest().unwrap());
     let mut manifest = Manifest {
         format: ManifestFormat::CURRENT,
@@ -94,6 +97,7 @@ fn manifest() -> Manifest {
         partitions,
         positions: Hash([8; 32]),
         from_snapshot: None,
+        range: None,
         passed_over: Vec::new(),
         reducer,
         shapes: Hash([7; 32]),
@@ -151,12 +155,14 @@ fn the_digests_are_what_they_have_always_been() {
         migrated: Vec::new(),
         holes: Vec::new(),
         broke: Vec::new(),
+        empty_state: false,
     };
     manifest.from_snapshot = Some(from.clone());
     manifest.since_start = Some(manifest.counts);
     assert_eq!(seal(&manifest), PINNED[3]);
     let holes = vec![Hole { partition: "eu/0".into(), from: 0, to: 7 }];
     for from in [
+        FromSnapshot { empty_state: true, ..from.clone() },
         FromSnapshot { holes, ..from.clone() },
         FromSnapshot { broke: vec!["malformed: at most 0".into()], ..from },
     ] {
@@ -186,7 +192,7 @@ const PINNED: [&str; 5] = [
 #[test]
 fn whatever_could_decide_a_result_is_in_the_job_digest() {
     let digest = settings().digest();
-    let changes: [&dyn Fn(&mut Settings); 12] = [
+    let changes: [&dyn Fn(&mut Settings); 13] = [
         &|s| s.order = Order::Path,
         &|s| s.window = Window::Span(45_000_000_001),
         &|s| s.on_conflict = OnConflict::Stop,
@@ -198,6 +204,7 @@ fn whatever_could_decide_a_result_is_in_the_job_digest() {
         &|s| s.keys.as_mut().unwrap().truncate(1),
         &|s| std::mem::swap(&mut s.range.from, &mut s.range.to),
         &|s| s.range.limit = None,
+        &|s| s.range.empty_state = true,
         &|s| s.ledger[0].offset = 10,
     ];
     let mut seen = vec![digest];

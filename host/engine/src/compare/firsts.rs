@@ -112,5 +112,5 @@ impl Firsts {
 }
 
 fn told(first: &FirstRecord) -> First<'_> {
-    First { time: first.time, input: None, outcomes: first.outcomes }
+    First { time: first.time, outcomes: first.outcomes, ..First::default() }
 }

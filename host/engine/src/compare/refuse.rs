@@ -17,7 +17,9 @@ pub(crate) fn refusals(a: &Manifest, b: &Manifest) -> Vec<String> {
     }
     found.extend(input(&a.input, &b.input));
     found.extend(settings(&a.job.settings, &b.job.settings));
-    if a.from_snapshot.is_some() != b.from_snapshot.is_some() {
+    // A range begins where it begins, wherever its state came from.
+    let begin_alike = a.replayed().is_some() && b.replayed().is_some();
+    if !begin_alike && a.from_snapshot.is_some() != b.from_snapshot.is_some() {
         let (one, other) = if a.from_snapshot.is_some() { ("A", "B") } else { ("B", "A") };
         found.push(format!(
             "{one} went on from a snapshot and {other} did not, so their outcomes begin elsewhere"

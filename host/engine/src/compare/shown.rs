@@ -49,6 +49,7 @@ pub(super) fn shown(
         let event = FirstEvent {
             partition: firsts.partitions[first.at.partition as usize].clone(),
             offset: first.at.offset,
+            before_range: false,
             time: first.time.map(time),
             event_id,
             input: None,

@@ -69,6 +69,7 @@ pub fn side(manifest: &Manifest, dir: Option<&Path>) -> Side {
             input_digest: manifest.input_digest,
             counts: manifest.counts,
             marks: manifest.marks.clone(),
+            range: manifest.range_text(),
             from_snapshot: from.map(|from| from.name.clone()),
             changed_log: from.filter(|_| manifest.marks.changed_log).map(accepted),
             migrated: from.filter(|_| manifest.marks.migrated).map(FromSnapshot::migrated_text),

@@ -107,6 +107,7 @@ mod tests {
             partitions: Vec::new(),
             positions: zero,
             from_snapshot: None,
+            range: None,
             passed_over: Vec::new(),
             reducer: ReducerId {
                 name: "orders".into(),

@@ -213,6 +213,11 @@ impl Follow {
         Self { next: first }
     }
 
+    /// Behind what came so far.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Where the events of the next piece lie, given what it says of them.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::compare::CompareError;
 use crate::log::Reached;
 use retally_compare::{By, SideStretch, Tally};
 use retally_core::reduce::{Block, Originals};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub(crate) struct Committer<'a> {
@@ -22,25 +22,41 @@ pub(crate) struct Committer<'a> {
     tally: Option<Mutex<Tally>>,
     /// What blocks hold of events where nothing is written.
     unwritten: Originals,
+    /// Whether what comes is given: not yet where it lies before a range.
+    begun: AtomicBool,
 }
 
 impl<'a> Committer<'a> {
-    /// Everything that can be refused is refused: from here on sinks may write.
-    pub(crate) fn begin(
+    pub(crate) fn new(
         prepared: &'a Prepared<'a>,
-        mut results: Vec<Results<'a>>,
+        results: Vec<Results<'a>>,
         tally: Option<Tally>,
-    ) -> Result<Self, RunError> {
-        let begun = results.iter_mut().try_for_each(|results| results.begin(&prepared.names));
-        begun.inspect_err(|_| results.iter_mut().for_each(|results| results.sink.abandon()))?;
+    ) -> Self {
         // Only who groups by it pays for the time of every record.
         let by_month = tally.as_ref().is_some_and(|tally| tally.plan().by == Some(By::Month));
-        Ok(Self {
+        Self {
             unwritten: if by_month { Originals::OnlyTimes } else { Originals::Unwanted },
             prepared,
             results: results.into_iter().map(Mutex::new).collect(),
             tally: tally.map(Mutex::new),
-        })
+            begun: AtomicBool::new(false),
+        }
+    }
+
+    /// Everything that can be refused was refused, and what lies before the range was replayed:
+    /// from here on sinks may write.
+    pub(crate) fn begin(&self) -> Result<(), RunError> {
+        let Prepared { names, lanes, before, observer, .. } = self.prepared;
+        for (number, (results, lane)) in self.results.iter().zip(lanes.iter()).enumerate() {
+            let mut results = lock(results);
+            let told = results.begin(names, before.is_some())?;
+            told.iter().filter(|_| number == 0).for_each(|told| observer.note(told));
+            if results.takes.places {
+                lane.lock_shards().iter_mut().for_each(|shard| shard.note_reaches());
+            }
+        }
+        self.begun.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The results of a lane, once no thread folds.
@@ -56,7 +72,8 @@ impl<'a> Committer<'a> {
 
     /// Whether a sink takes blocks and keys.
     pub(crate) fn takes_results(&self) -> bool {
-        self.results.iter().any(|results| lock(results).takes.results)
+        let begun = self.begun.load(Ordering::Relaxed);
+        begun && self.results.iter().any(|results| lock(results).takes.results)
     }
 
     /// What blocks hold of events where no sink takes them.
@@ -87,7 +104,8 @@ impl<'a> Committer<'a> {
 
     /// Takes the outcomes of the next batch, one block for each lane.
     pub(crate) fn blocks(&self, blocks: Vec<Block>, stages: &mut Stages) -> Result<(), RunError> {
-        if let (Some(tally), [a, b]) = (&self.tally, blocks.as_slice()) {
+        let begun = self.begun.load(Ordering::Relaxed);
+        if let (Some(tally), [a, b], true) = (&self.tally, blocks.as_slice(), begun) {
             let sides = [&SideStretch::of(a), &SideStretch::of(b)];
             let tallied = stages.time(Stage::Compare, || lock(tally).stretch(sides, &mut |_| {}));
             tallied.map_err(CompareError::from)?;

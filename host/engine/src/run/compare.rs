@@ -122,7 +122,7 @@ pub fn compare(
     let gated = Gated::begin(options.compare.gate.as_ref(), &plan).map_err(CompareError::from)?;
     let mut tally = Tally::new(plan.clone());
     tally.look_at_outcomes(rejects(&prepared));
-    let mut committer = Committer::begin(&prepared, results, Some(tally))?;
+    let mut committer = Committer::new(&prepared, results, Some(tally));
     let pass = Pass { prepared: &prepared, how: &options.compare, plan };
     let compared = pass.run(notes, &mut committer, gated, sink);
     let mut compared = compared.inspect_err(|_| committer.abandon())?;

@@ -7,6 +7,7 @@ use crate::compare::CompareError;
 use crate::job::JobError;
 use crate::ledger::LedgerError;
 use crate::log::LogError;
+use crate::range::RangeError;
 use crate::sink::SinkError;
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -135,6 +136,23 @@ pub enum RunError {
         /// What it has reached of a partition.
         at: Position,
     },
+    /// A snapshot that holds what a range shall give, or what lies behind its end.
+    #[error(
+        "snapshot {snapshot} has taken partition {} up to offset {}, behind offset {bound} where \
+         the range has to have its state; name a snapshot that holds less, or leave \
+         --from-snapshot out", .at.partition, .at.offset
+    )]
+    BeyondRange {
+        /// The snapshot.
+        snapshot: String,
+        /// What it has reached of a partition.
+        at: Position,
+        /// What it may have reached at most.
+        bound: u64,
+    },
+    /// A range that cannot be taken.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// The log is no longer what a snapshot took of it.
     #[error(transparent)]
     ChangedLog(Box<ChangedLog>),
@@ -338,6 +356,7 @@ impl RunError {
             Self::Compare(error) => error.is_usage(),
             Self::Sink(error) => error.is_usage(),
             Self::Store(error) => error.is_usage(),
+            Self::Range(error) => error.is_usage(),
             Self::Reducer { error, .. } => error.is_of_reducer(),
             Self::Job(_)
             | Self::Ledger(_)
@@ -348,6 +367,7 @@ impl RunError {
             | Self::PassesSnapshot
             | Self::NoSpill
             | Self::BeyondLimit { .. }
+            | Self::BeyondRange { .. }
             | Self::Plan(_) => true,
             _ => false,
         }

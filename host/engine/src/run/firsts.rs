@@ -13,6 +13,7 @@ use retally_core::reduce::{Outcome, Shard};
 use retally_core::schema::{Column, Kind, Value, display};
 use retally_core::shard::shard_of;
 use retally_core::state::Slot;
+use std::cmp::Ordering;
 
 /// What an event with a key can come to but for being applied; the code stands beside none, for one
 /// bit stands for all codes.
@@ -108,7 +109,18 @@ impl<'a> Firsts<'a> {
 
     /// What the tally is told of the event at which a key parted.
     pub(crate) fn first(&self, parted: &Parted) -> First<'a> {
-        First { time: Some(parted.time), input: self.input(parted), outcomes: parted.outcomes }
+        First {
+            time: Some(parted.time),
+            input: self.input(parted),
+            outcomes: parted.outcomes,
+            before_range: self.is_before_range(parted),
+        }
+    }
+
+    /// Whether it lies in what was replayed in front of the range.
+    fn is_before_range(&self, parted: &Parted) -> bool {
+        let place = self.prepared.bounds.place(parted.partition as usize, parted.offset);
+        place == Ordering::Less
     }
 
     /// The input of the event, in A or else in B.
@@ -135,6 +147,7 @@ impl<'a> Firsts<'a> {
         let mut event = FirstEvent {
             partition: self.prepared.names[parted.partition as usize].clone(),
             offset: parted.offset,
+            before_range: self.is_before_range(parted),
             time: Some(display(Value::Timestamp(parted.time), Kind::Timestamp)),
             event_id: None,
             input: self.input(parted).map(str::to_owned),

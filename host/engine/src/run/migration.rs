@@ -5,7 +5,8 @@
 use super::error::RunError;
 use super::passes::Passes;
 use super::replay::{Observer, ReplayOptions, replay_into};
-use super::resume::Goes;
+use super::resume::{Goes, offset_of};
+use crate::range::Bound;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};
 use retally_core::digest::Hash;
 use retally_core::fold::{Fold, Recipe};
@@ -84,9 +85,15 @@ pub(super) fn check(
     for keys in calls(&shards, &with_state) {
         own.add(description, &fold.recipe.finals_of(&shards, keys, &mut instance)?);
     }
+    // What the snapshot does not name it has nothing of.
+    let end =
+        |name: &String| Position { partition: name.clone(), offset: offset_of(reached, name) };
+    let to = goes.names.iter().map(end).collect();
     let options = ReplayOptions {
         keys: Some(names.clone()),
-        to: Some(reached.to_vec()),
+        from: None,
+        to: Some(Bound::Repeated(to, None)),
+        empty_state: false,
         from_snapshot: None,
         resume: false,
         check_migrated: 0,

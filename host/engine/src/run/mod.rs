@@ -30,6 +30,8 @@ mod notes;
 mod passes;
 mod pipeline;
 mod prepare;
+#[cfg(test)]
+mod range_tests;
 mod replay;
 mod results;
 mod resume;

@@ -9,13 +9,14 @@ use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::memory::Memory;
 use super::replay::{Observer, ReplayOptions};
 use super::results::Results;
-use super::resume::{Goes, offset_of};
+use super::resume::Goes;
 use super::sequence::Cuts;
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::log::{End, Log, LogError};
+use crate::range::{Asked, Bound, Bounds, Of};
 use crate::sink::Sink;
 use crate::source::{self, Source};
 use retally_compare::pair::Shared;
@@ -23,11 +24,11 @@ use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
 use retally_core::listed::listed;
-use retally_core::log::{Order, PartitionIndex, Position, Spot};
-use retally_core::manifest::{Entry, Param, Range, Settings};
+use retally_core::log::{Order, PartitionIndex, Spot};
+use retally_core::manifest::{Entry, Param, Settings};
 use retally_core::portion::Portion;
-use retally_core::receipt::News;
-use retally_core::reduce::{Quarantine, Reducer, Rules, Shard};
+use retally_core::receipt::{News, Receipt};
+use retally_core::reduce::{Quarantine, Reducer, Rules};
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
@@ -53,6 +54,10 @@ pub(crate) struct Prepared<'a> {
     pub plan: Arc<Plan>,
     /// A replay has one, a comparison two.
     pub lanes: Lanes,
+    /// Where it begins and ends.
+    pub bounds: Bounds,
+    /// What is replayed in front of it for the state that it leaves.
+    pub before: Option<Cuts>,
     pub cuts: Cuts,
     pub memory: Memory,
     /// Ends what still runs when the run is over.
@@ -106,14 +111,17 @@ pub(crate) fn prepare<'a, 's>(
     };
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
+    let bounds = bounds(job, (source.as_ref(), &names), readers, options, observer)?;
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
     let ledger = ledger.transpose()?.unwrap_or_default().of_log(&names)?;
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
     let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
+    // Whoever repeats a run says from which snapshot it went on.
+    let seeks = sides.len() == 1 && !matches!(options.from, Some(Bound::Repeated(..)));
     let (mut lanes, mut all, mut beside) = (Vec::new(), Vec::new(), 0);
     for (Side { reducer, sink, file, part }, params) in sides.into_iter().zip(params) {
-        let settings = settings(job, options, &reducer, &params, &ledger);
+        let settings = settings(job, (options, &bounds), &reducer, &params, &ledger);
         let rules = rules(&settings, params, &names)?;
         let (described, sha256) = (reducer.description(), reducer.digest());
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
@@ -122,37 +130,35 @@ pub(crate) fn prepare<'a, 's>(
         beside += part.map_or(0, |part| part.beside);
         let folded = halt.over(reducer.clone());
         let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
-        let (log, names, binds) = (source.as_ref(), names.as_slice(), &binding);
-        let goes = Goes { job, options, reducer: &reducer, binding: binds, log, names };
-        let mut resumed = goes.begin(recipe, observer)?;
-        let mut results = Results::new(sink, reducer, file, binding, &resumed);
+        let (log, names, binding, bounds) = (source.as_ref(), &*names, &binding, &bounds);
+        let goes = Goes { job, options, reducer: &reducer, binding, log, names, bounds, seeks };
+        let resumed = goes.begin(recipe, observer)?;
+        let of = (sink, file);
+        let mut results = Results::new(of, reducer, binding.clone(), (bounds, &resumed));
         // A snapshot has all keys.
         results.takes.commits &= portion.is_all();
         results.sink.check()?;
-        if results.takes.places {
-            resumed.fold.shards.iter_mut().for_each(Shard::note_reaches);
-        }
         (from, news, kept) = (resumed.next, resumed.from.news, resumed.kept);
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
-    // To count up to a limit all events are wanted; two sides may begin at two places.
-    let behind = lanes.len() == 1 && options.limit.is_none() && !kept.is_empty();
-    let behind = if behind { source.behind(&kept) } else { None };
     let memory = host_memory(job, options).saturating_sub(beside);
     let memory = Memory::new(memory, job.window, names.len());
-    let cuts = cuts(job, options, &names, from, all.iter().any(|results| results.takes.commits));
+    let (before, cuts) =
+        cuts(job, options, &bounds, from, all.iter().any(|results| results.takes.commits));
     let prepared = Prepared {
         job,
         options,
         observer,
         watch,
-        source: behind.unwrap_or_else(|| source.clone()),
+        source: behind(source.clone(), lanes.len(), options, &kept),
         whole: source,
         names,
         news,
         plan: Arc::new(plan),
         lanes: Lanes::new(lanes, pair)?,
+        bounds,
+        before,
         cuts,
         memory,
         halt,
@@ -173,22 +179,74 @@ fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<R
     })
 }
 
+/// Where outputs begin and end.
+pub(super) fn bounds(
+    job: &Resolved,
+    (log, names): (&dyn Log, &[String]),
+    readers: &[&Description],
+    options: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Bounds, RunError> {
+    let of = Of {
+        log,
+        names,
+        order: job.order,
+        readers,
+        addressing: &job.source.addressing,
+        threads: options.threads(),
+        cancel: &options.cancel,
+    };
+    let (from, to) = (options.from.as_ref(), options.to.as_ref());
+    for bound in [from, to].into_iter().flatten().filter(|bound| bound.is_time()) {
+        observer.note(&format!("reads the times of the log to turn {bound} into positions"));
+    }
+    let bounds = of.bounds(&Asked {
+        from,
+        to,
+        limit: options.limit,
+        empty_state: options.empty_state,
+        goes_on: options.resume || options.from_snapshot.is_some(),
+    })?;
+    bounds.notes.iter().for_each(|note| observer.note(note));
+    Ok(bounds)
+}
+
+/// The log without what is in a snapshot and was found to be there still.
+fn behind(
+    log: Arc<dyn Log>,
+    lanes: usize,
+    options: &ReplayOptions,
+    kept: &[Receipt],
+) -> Arc<dyn Log> {
+    // To count up to a limit all events are wanted; two sides may begin at two places.
+    let behind = lanes == 1 && options.limit.is_none() && !kept.is_empty();
+    let behind = if behind { log.behind(kept) } else { None };
+    behind.unwrap_or(log)
+}
+
+/// How the log is cut: what is replayed in front of a range, and the range, or the whole.
 fn cuts(
     job: &Resolved,
     options: &ReplayOptions,
-    names: &[String],
-    from: Vec<u64>,
+    bounds: &Bounds,
+    begins: Vec<u64>,
     commits: bool,
-) -> Cuts {
+) -> (Option<Cuts>, Cuts) {
     let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
     let snapshot_every = match every {
         Some(Every::Events(events)) if commits => Some(events),
         Some(Every::Events(_) | Every::End) | None => None,
     };
     let batch_events = options.batch_events.max(1);
-    let end = |to: &Vec<Position>| names.iter().map(|name| offset_of(to, name)).collect();
-    let to = options.to.as_ref().map(end);
-    Cuts { batch_events, limit: options.limit, to, snapshot_every, from }
+    let from = bounds.from.clone().unwrap_or_else(|| begins.clone());
+    let before = bounds.replays().then(|| Cuts {
+        batch_events,
+        to: bounds.from.clone(),
+        from: begins,
+        ..Cuts::default()
+    });
+    let (limit, to) = (options.limit, bounds.to.clone());
+    (before, Cuts { batch_events, limit, to, snapshot_every, from })
 }
 
 /// The reducer of the job, checked and compiled.
@@ -319,7 +377,7 @@ fn ends(job: &Resolved, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, RunError> {
 
 fn settings(
     job: &Resolved,
-    options: &ReplayOptions,
+    (options, bounds): (&ReplayOptions, &Bounds),
     reducer: &Arc<dyn Reducer>,
     params: &[Column],
     ledger: &Ledger,
@@ -340,11 +398,7 @@ fn settings(
         }),
         keys,
         sample: options.sample,
-        range: Range {
-            limit: options.limit,
-            to: options.to.clone().unwrap_or_default(),
-            ..Range::default()
-        },
+        range: bounds.range.clone(),
         ledger: ledger.entries(),
     }
 }

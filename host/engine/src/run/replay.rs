@@ -18,18 +18,18 @@ use super::pipeline::Pipeline;
 use super::prepare::{Part, Prepared, Side, load, prepare};
 use super::results::Results;
 use super::schedule::Ended;
-use super::sequence::Extent;
+use super::sequence::{Cuts, Extent};
 use super::stages::{Stage, Stages};
 use super::stopped::describe;
 use crate::cancel::Cancel;
 use crate::job::{BoundGates, Resolved};
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
 use crate::log::Log;
+use crate::range::Bound;
 use crate::sink::{End, RunDir, Sink, Snapshots};
 use crate::store::{Folder, point};
 use retally_compare::model::gate::Judged;
 use retally_core::digest::Tables;
-use retally_core::log::Position;
 use retally_core::manifest::{Input, Manifest, PartitionTaken};
 use retally_core::receipt::News;
 use retally_core::reduce::{Finals, Reducer, Shard, stateless};
@@ -58,6 +58,13 @@ pub struct ReplayOptions {
     pub sample: Option<Sample>,
     /// Only the first so many events of each partition.
     pub limit: Option<u64>,
+    /// Where outputs begin; state never does: what lies before is replayed for the state that it
+    /// leaves, from a snapshot if there is one.
+    pub from: Option<Bound>,
+    /// The first event that is not taken; none: to the end of the log.
+    pub to: Option<Bound>,
+    /// Begin at `from` with no state, whatever lies before.
+    pub empty_state: bool,
     /// Go on from a snapshot: a folder of snapshots (its newest) or one snapshot in it.
     pub from_snapshot: Option<String>,
     /// Go on from the newest snapshot that fits in the folder in which this run saves its own; from
@@ -80,8 +87,6 @@ pub struct ReplayOptions {
     /// The folder of this machine in which it is kept what passes came to until the last one is
     /// done; none: the one around the run directory.
     pub spill: Option<PathBuf>,
-    /// Only events before these positions; none: to the end of the log.
-    pub to: Option<Vec<Position>>,
     /// Save a snapshot at the end to this URL, whatever the job says.
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
@@ -113,6 +118,9 @@ impl Default for ReplayOptions {
             keys: None,
             sample: None,
             limit: None,
+            from: None,
+            to: None,
+            empty_state: false,
             from_snapshot: None,
             resume: false,
             recheck: false,
@@ -121,7 +129,6 @@ impl Default for ReplayOptions {
             check_migrated: 0,
             passes: Passes::default(),
             spill: None,
-            to: None,
             snapshot: None,
             attest: false,
             cancel: Cancel::default(),
@@ -138,6 +145,11 @@ impl Default for ReplayOptions {
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
         self.threads.clamp(1, THREADS_MAX)
+    }
+
+    /// Whether a part of the log was asked for.
+    fn is_part(&self) -> bool {
+        self.limit.is_some() || self.from.is_some() || self.to.is_some()
     }
 }
 
@@ -214,7 +226,7 @@ pub fn replay_reducer(
 ) -> Result<Report, RunError> {
     let gates = job.gates.bind(reducer.description())?;
     // A trial of the first events must not stand in the way of whoever goes on day by day.
-    let of_job = job.snapshots.as_ref().filter(|_| options.limit.is_none()).map(|s| &s.url);
+    let of_job = job.snapshots.as_ref().filter(|_| !options.is_part()).map(|s| &s.url);
     let url = options.snapshot.as_ref().or(of_job);
     let unsaved = url.is_none() && job.snapshots.is_some();
     let snapshots = url.map(|url| Snapshots::new(url, job.urls())).transpose()?;
@@ -237,7 +249,8 @@ pub fn replay_reducer(
 }
 
 /// Told where a job saves snapshots and a run of it does not.
-const UNSAVED: &str = "a run with --limit saves no snapshot unless --snapshot names where";
+const UNSAVED: &str =
+    "a run with --limit, --from or --to saves no snapshot unless --snapshot names where";
 
 /// The link in a job's output folder that leads to the run that was finished last.
 const LATEST: &str = "latest";
@@ -317,7 +330,7 @@ fn in_passes(
     let part = portions.last().map(|&portion| Part { portion, seed: None, beside: 0 });
     let side = Side { reducer, sink, file: None, part };
     let (prepared, results) = prepare(job, vec![side], None, options, &last)?;
-    let mut committer = Committer::begin(&prepared, results, None)?;
+    let mut committer = Committer::new(&prepared, results, None);
     let before = passes::before(&prepared, committer.one(0), &portions);
     let done = before.and_then(|before| run(&prepared, &mut committer, (told, before), gates));
     done.inspect_err(|_| committer.abandon())
@@ -369,10 +382,46 @@ fn run(
     })
 }
 
-/// The pass over the log, in all lanes. Gives what was taken of each partition.
+/// The pass over the log, in all lanes: first over what lies before its range, of which nothing is
+/// given. Gives what was taken of each partition.
 pub(crate) fn pass(
     prepared: &Prepared<'_>,
     commit: &Committer<'_>,
+) -> Result<(Vec<Extent>, Stages), RunError> {
+    let Prepared { bounds, names, observer, bytes_read, .. } = prepared;
+    let ends = |extents: &[Extent]| extents.iter().map(|extent| extent.end).collect::<Vec<_>>();
+    let before = match &prepared.before {
+        Some(cuts) => {
+            let (extents, stages) = stretch(prepared, commit, cuts)?;
+            bounds.begins_within(&ends(&extents), names)?;
+            // From here on what is read is what is given.
+            bytes_read.store(0, Ordering::Relaxed);
+            Some((extents, stages))
+        }
+        None => None,
+    };
+    commit.begin()?;
+    let (mut extents, mut stages) = stretch(prepared, commit, &prepared.cuts)?;
+    for note in bounds.ends_within(&ends(&extents), names) {
+        observer.note(&note);
+    }
+    if let Some((before, own)) = before {
+        stages.add(&own);
+        for (extent, before) in extents.iter_mut().zip(before) {
+            // What was not opened again was read before.
+            extent.bytes = extent.bytes.or(before.bytes.filter(|_| before.next == extent.next));
+        }
+    } else if prepared.cuts.limit.is_none() {
+        bounds.begins_within(&ends(&extents), names)?;
+    }
+    Ok((extents, stages))
+}
+
+/// Folds one stretch of the log.
+fn stretch(
+    prepared: &Prepared<'_>,
+    commit: &Committer<'_>,
+    cuts: &Cuts,
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
         log: prepared.source.as_ref(),
@@ -389,7 +438,7 @@ pub(crate) fn pass(
         // Room for ids that may never come must not be what fills the memory.
         ids_max_bytes: (prepared.memory.limit() / 2).min(FORETOLD_IDS_BYTES),
     };
-    let (extents, stages, outcome) = pipeline.run(prepared.cuts.clone());
+    let (extents, stages, outcome) = pipeline.run(cuts.clone());
     outcome.map_err(|ended| match ended {
         Ended::Failed(RunError::HostMemory { events, held, limit, advice, .. }) => {
             let (largest, passes) = (largest(&prepared.lanes), prepared.passes(&held, limit));

@@ -8,11 +8,13 @@ use super::resume::{From, Resumed, sort};
 use super::sequence::Extent;
 use super::stages::{Stage, Stages};
 use crate::job::Resolved;
+use crate::range::Bounds;
 use crate::sink::{Beginning, Commit, Sink, Takes};
 use retally_core::digest::{Outcomes, PartitionDigest, Positions, Trees, run_digest};
 use retally_core::log::Position;
 use retally_core::manifest::{
-    Counts, Input, Job, Manifest, ManifestFormat, Marks, Totals, shapes_digest,
+    Counts, FromSnapshot, Hole, Input, Job, Manifest, ManifestFormat, Marks, Ranged, Totals,
+    shapes_digest,
 };
 use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Finals, Reducer, Shard, stateless};
@@ -33,26 +35,38 @@ pub(crate) struct Results<'a> {
     positions: Positions,
     counts: Counts,
     totals: Totals,
-    /// Counts before the snapshot from which this run went on.
+    /// Counts before this run gives anything: before the snapshot from which it went on, then
+    /// before its range.
     before: Counts,
+    /// How its range was asked for.
+    asked: Option<Ranged>,
+    /// Where what it gives begins.
+    began: Vec<Position>,
+    is_begun: bool,
     /// Names of what was saved at points to go on from.
     pub saved: Vec<String>,
     pub takes: Takes,
     pub sink: &'a mut dyn Sink,
     /// What passes over other keys came to, if this is the last of several.
     pub others: Option<Others>,
+    /// Whether it is given on before what comes out begins, too, because another pass joins it.
+    pub spills: bool,
 }
 
 impl<'a> Results<'a> {
     /// Nothing came out yet. Of what was `resumed` the lane has the rest.
     pub(crate) fn new(
-        sink: &'a mut dyn Sink,
+        (sink, file): (&'a mut dyn Sink, Option<PathBuf>),
         reducer: Arc<dyn Reducer>,
-        file: Option<PathBuf>,
         binding: Binding,
-        resumed: &Resumed,
+        (bounds, resumed): (&Bounds, &Resumed),
     ) -> Self {
         let described = reducer.description();
+        let from = resumed.from.snapshot.as_ref();
+        let mut began = from.map_or_else(Vec::new, |(from, _)| from.next.clone());
+        began.retain(|of| bounds.range.from.iter().all(|own| own.partition != of.partition));
+        began.extend(bounds.range.from.iter().cloned());
+        began.sort();
         Self {
             totals: Totals::new(&described.emits, &described.view.fields),
             reducer,
@@ -64,21 +78,40 @@ impl<'a> Results<'a> {
             positions: Positions::default(),
             counts: Counts::begin(),
             before: resumed.counts,
+            asked: bounds.asked.clone(),
+            began,
+            is_begun: false,
             saved: Vec::new(),
             takes: sink.takes(),
             sink,
             others: None,
+            spills: false,
         }
     }
 
-    /// Begins. `partitions`: their names.
-    pub(crate) fn begin(&mut self, partitions: &[String]) -> Result<(), RunError> {
+    /// Begins: what came so far lies before the range, if any was replayed (`replays`). Gives what
+    /// is to be told of it. `partitions`: their names.
+    pub(crate) fn begin(
+        &mut self,
+        partitions: &[String],
+        replays: bool,
+    ) -> Result<Option<String>, RunError> {
         self.names = partitions.to_vec();
+        if let Some(asked) = self.asked.as_mut().filter(|_| replays) {
+            asked.replayed = Some(self.counts.events);
+            self.before = self.before.then(&self.counts);
+            self.counts = Counts::begin();
+        }
+        self.is_begun = true;
         let snapshot = self.from.snapshot.as_ref().map(|(_, reference)| reference);
-        let history = if snapshot.is_some() { self.outcomes.save() } else { Vec::new() };
+        let history = (replays || snapshot.is_some()).then(|| self.outcomes.save());
         let description = self.reducer.description();
-        let beginning = Beginning { description, partitions, history: &history, snapshot };
-        Ok(self.sink.begin(&beginning)?)
+        let history = history.as_deref();
+        let beginning = Beginning { description, partitions, history, snapshot };
+        self.sink.begin(&beginning)?;
+        let of = self.from.snapshot.as_ref().map(|(from, _)| from);
+        let asked = self.asked.as_ref().and_then(|asked| asked.replayed);
+        Ok(asked.map(|events| replayed(events, of)))
     }
 
     /// Takes what became of the next events. Gives how many there were so far.
@@ -92,11 +125,14 @@ impl<'a> Results<'a> {
         stages.time(Stage::Digest, || -> Result<(), RunError> {
             let filtered = self.counts.filtered;
             self.counts.add(&block);
+            if !self.is_begun {
+                return Ok(self.outcomes.add(&block)?);
+            }
             self.positions.add(&block, self.counts.filtered > filtered);
             self.totals.add_emits(&self.reducer.description().emits, &block.emits)?;
             Ok(self.outcomes.add(&block)?)
         })?;
-        if self.takes.results {
+        if self.takes.results && (self.is_begun || self.spills) {
             stages.time(Stage::Write, || self.sink.block(block))?;
         }
         Ok(self.counts.events)
@@ -154,7 +190,7 @@ impl<'a> Results<'a> {
             partitions,
             outcomes: self.outcomes.save(),
             counts: self.before.then(&self.counts),
-            empty_state: false,
+            empty_state: self.is_empty_state(),
             receipts: receipts.to_vec(),
             accepted: from.map_or_else(Vec::new, |from| from.accepted.clone()),
             migrated: from.map_or_else(Vec::new, |from| from.migrated.clone()),
@@ -163,12 +199,36 @@ impl<'a> Results<'a> {
                     let (broke, within) = (broke.to_vec(), self.saved.clone());
                     Finished { broke, within }
                 }),
-                began: from.map_or_else(Vec::new, |from| from.next.clone()),
-                holes: from.map_or_else(Vec::new, |from| from.holes.clone()),
+                began: self.began.clone(),
+                holes: self.holes(),
             },
         };
         self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
         Ok(())
+    }
+
+    /// Events that were replayed in front of the range.
+    fn replayed(&self) -> Option<u64> {
+        self.asked.as_ref()?.replayed
+    }
+
+    /// Whether the history began without the state that belonged to its first position.
+    fn is_empty_state(&self) -> bool {
+        let from = self.from.snapshot.as_ref();
+        self.binding.settings.range.empty_state || from.is_some_and(|(from, _)| from.empty_state)
+    }
+
+    /// What no finished run has of the events before this one's: also what it replayed, for it
+    /// gives nothing of that, and nobody knows whether another run does.
+    fn holes(&self) -> Vec<Hole> {
+        let of = self.from.snapshot.as_ref();
+        let holes = of.map_or_else(Vec::new, |(from, _)| from.holes.clone());
+        if self.replayed().is_none() {
+            return holes;
+        }
+        let began = of.map_or_else(Vec::new, |(from, _)| from.next.clone());
+        let standing = Standing { holes, began, ..Standing::default() };
+        standing.holes(&self.binding.settings.range.from, false)
     }
 
     /// What ran, on what (`input`), with what result: what came out ends here.
@@ -194,6 +254,7 @@ impl<'a> Results<'a> {
         }
         let input_digest = input.digest();
         let from = self.from.snapshot.as_ref().map(|(from, _)| from.clone());
+        let has_history = from.is_some() || self.replayed().is_some();
         let description = self.reducer.description();
         let mut manifest = Manifest {
             format: ManifestFormat::CURRENT,
@@ -204,10 +265,11 @@ impl<'a> Results<'a> {
             digests,
             counts: self.counts,
             totals: self.totals.clone(),
-            since_start: from.as_ref().map(|_| self.before.then(&self.counts)),
+            since_start: has_history.then(|| self.before.then(&self.counts)),
             partitions: counted,
             positions: self.positions.digest(&self.names),
             from_snapshot: from,
+            range: self.asked.clone(),
             passed_over: self.from.passed_over.clone(),
             reducer,
             shapes: shapes_digest(&description.emits, &description.view),
@@ -220,5 +282,18 @@ impl<'a> Results<'a> {
         };
         manifest.seal = manifest.seal_of(&run, &job_digest, &input_digest);
         Ok(manifest)
+    }
+}
+
+/// What a person is told where a range begins behind `events` of the log.
+fn replayed(events: u64, from: Option<&FromSnapshot>) -> String {
+    let of = match from {
+        Some(from) => format!("snapshot {}", from.name),
+        None => "the start of the log".to_owned(),
+    };
+    match events {
+        0 => format!("the range begins with the state of {of}"),
+        1 => format!("1 event before the range was replayed for its state, from {of}"),
+        _ => format!("{events} events before the range were replayed for their state, from {of}"),
     }
 }

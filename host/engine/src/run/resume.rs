@@ -6,10 +6,11 @@ use super::migration::{Migration, check};
 use super::replay::{Observer, ReplayOptions};
 use crate::job::{Late, Resolved};
 use crate::log::{Log, LogError};
+use crate::range::Bounds;
 use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
 use retally_core::fold::{Fold, Recipe};
 use retally_core::log::{PartitionIndex, Position};
-use retally_core::manifest::{Checked, Counts, FromSnapshot, PassedOver, sentence};
+use retally_core::manifest::{Checked, Counts, Difference, FromSnapshot, PassedOver, sentence};
 use retally_core::receipt::{Fit, News, Receipt, fit};
 use retally_core::reduce::Reducer;
 use retally_core::snapshot::{Binding, Finished, Head, Needed};
@@ -47,6 +48,10 @@ pub(crate) struct Goes<'a> {
     pub binding: &'a Binding,
     pub log: &'a dyn Log,
     pub names: &'a [String],
+    /// Where it begins and ends.
+    pub bounds: &'a Bounds,
+    /// Whether a range may begin with the state of a snapshot that nobody named.
+    pub seeks: bool,
 }
 
 /// A snapshot to go on from, and how the log stands to it.
@@ -70,17 +75,35 @@ impl Goes<'_> {
         let url = match (&options.from_snapshot, options.resume) {
             (Some(url), _) => url,
             (None, true) => folder().ok_or(RunError::NoSnapshots)?,
-            (None, false) => return Ok(self.beginning(recipe, Vec::new())),
+            (None, false) => match folder().filter(|_| self.is_sought()) {
+                Some(url) => url,
+                None => return Ok(self.beginning(recipe, Vec::new())),
+            },
         };
         let (chosen, passed_over) = self.choose(url)?;
         for PassedOver { snapshot, why } in &passed_over {
             observer.note(&format!("passed over snapshot {snapshot}: {why}"));
         }
         let Some(chosen) = chosen else {
-            observer.note("there is no snapshot to go on from: begins at the start of the log");
+            let which = if self.bounds.replays() { " at --from or before it" } else { "" };
+            observer.note(&format!(
+                "there is no snapshot to go on from{which}: begins at the start of the log"
+            ));
             return Ok(self.beginning(recipe, passed_over));
         };
         self.load(chosen, recipe, passed_over, observer)
+    }
+
+    /// Whether a person named the snapshot, or its folder.
+    fn is_named(&self) -> bool {
+        self.options.from_snapshot.is_some()
+    }
+
+    /// Whether the newest snapshot is looked for because a range begins behind it, and nobody asked
+    /// for one: then a run from the start does as well.
+    fn is_sought(&self) -> bool {
+        let is_asked = self.options.resume || self.is_named();
+        self.seeks && self.bounds.replays() && !is_asked
     }
 
     /// What a snapshot must fit.
@@ -104,13 +127,19 @@ impl Goes<'_> {
         let (mut passed_over, mut found) = (Vec::new(), None);
         // Of the newest, which may be several that took as many events.
         let mut refused: Option<(u64, ChangedLog)> = None;
+        let mut beyond = None;
         let store = Store::open(url, self.job.urls())?;
         let newest = store.newest(self.needed(), |summary| {
             if let Some((_, changed)) = refused.take_if(|(of, _)| *of > summary.counts.events) {
                 return Err(RunError::ChangedLog(Box::new(changed)));
             }
+            if let Some((at, bound)) = self.bounds.exceeded(&summary.partitions, self.names) {
+                let snapshot = summary.reference.name.clone();
+                beyond.get_or_insert(RunError::BeyondRange { snapshot, at, bound });
+                return Ok(false);
+            }
             reaches(self.log, &summary.partitions)?;
-            let rewinds = self.job.source.late == Late::Rewind;
+            let rewinds = self.job.source.late == Late::Rewind || self.is_sought();
             let (snapshot, accepts) =
                 (summary.reference.name.clone(), self.options.accept_changed_log);
             if rewinds && !accepts && !summary.accepted.is_empty() {
@@ -146,19 +175,21 @@ impl Goes<'_> {
         match newest {
             Ok(summary) => {
                 let Some((summary, fit)) = summary.zip(found) else {
-                    return Ok((None, passed_over));
+                    // Whoever named one did not ask for a run from the start.
+                    let beyond = beyond.filter(|_| self.is_named());
+                    return beyond.map_or(Ok((None, passed_over)), Err);
                 };
                 let finished = store.finished(&summary)?;
                 Ok((Some(Chosen { summary, finished, fit }), passed_over))
             }
             // Whoever asks for the newest that fits begins where there is none.
-            Err(RunError::Snapshot(SnapshotError::None(_))) if self.options.resume => {
+            Err(RunError::Snapshot(SnapshotError::None(_))) if !self.is_named() => {
                 Ok((None, passed_over))
             }
             Err(RunError::Snapshot(SnapshotError::Differs { name, difference }))
-                if self.options.resume =>
+                if !self.is_named() =>
             {
-                let (what, held, needed) = (difference.what, difference.held, difference.needed);
+                let Difference { what, held, needed } = difference;
                 let why = format!("its {what} is {held}, this run's is {needed}");
                 passed_over.push(PassedOver { snapshot: name, why });
                 Ok((None, passed_over))
@@ -169,10 +200,11 @@ impl Goes<'_> {
 
     /// Why a snapshot is not gone on from unless a person names it; none: it may be.
     fn unsettled(&self, store: &Store, of: &Summary) -> Result<Option<String>, SnapshotError> {
-        if !self.options.resume {
+        if self.is_named() {
             return Ok(None);
         }
         let why = match store.finished(of)? {
+            _ if of.empty_state => "its history began with no state (--empty-state)".to_owned(),
             Some(finished) if finished.broke.is_empty() => return Ok(None),
             Some(finished) => format!("its run did not hold: {}", finished.broke.join("; ")),
             None => {
@@ -205,7 +237,10 @@ impl Goes<'_> {
     ) -> Result<Resumed, RunError> {
         let migrates = self.needed().has_to_migrate(&summary.binding);
         // Whoever went back has a newer run that tells of what is no more.
-        let is_old = migrates || !passed_over.is_empty() || self.options.check_migrated > 0;
+        let is_old = migrates
+            || !passed_over.is_empty()
+            || self.options.check_migrated > 0
+            || self.bounds.asked.is_some();
         if let Some(fit) = fit.as_ref().filter(|_| self.options.resume && !is_old) {
             nothing_new(&summary, fit)?;
         }
@@ -301,7 +336,9 @@ impl Goes<'_> {
             }
         }
         let reads_all = self.every_byte() || self.options.limit.is_some();
-        let carried = fit.filter(|_| !reads_all).map_or(0, |fit| fit.untouched);
+        // A log of no objects has partitions that are untouched, and nothing to carry over.
+        let carries = !reads_all && !self.log.objects().is_empty();
+        let carried = fit.filter(|_| carries).map_or(0, |fit| fit.untouched);
         FromSnapshot {
             name: summary.reference.name.clone(),
             sha256: summary.reference.sha256,
@@ -312,6 +349,7 @@ impl Goes<'_> {
             migrated: summary.migrated.clone(),
             holes: summary.standing.holes(&summary.partitions, finished.is_some()),
             broke: finished.map_or_else(Vec::new, |finished| finished.broke.clone()),
+            empty_state: summary.empty_state,
         }
     }
 }

@@ -21,7 +21,8 @@ pub(crate) struct Cuts {
     pub batch_events: u64,
     /// `--limit`: only the first so many events of each partition.
     pub limit: Option<u64>,
-    /// For each partition the offset at which to end; none: where the log ends.
+    /// For each partition the offset at which to end, [`u64::MAX`] where it ends itself; none: all
+    /// are taken to their ends.
     pub to: Option<Vec<u64>>,
     /// `[snapshots] every`: a batch ends with the slab that reaches so many events since the last.
     pub snapshot_every: Option<u64>,
@@ -50,6 +51,8 @@ pub(crate) struct Extent {
     pub bytes: Option<u64>,
     /// Events taken.
     pub events: u64,
+    /// Where the partition ends; none: it was not read so far.
+    pub end: Option<u64>,
 }
 
 pub(crate) struct Sequence {
@@ -59,6 +62,8 @@ pub(crate) struct Sequence {
     follow: Vec<Follow>,
     /// Events read of each partition, taken or not.
     read: Vec<u64>,
+    /// Partitions of which not all was read.
+    closed: Vec<bool>,
     /// What was taken of each partition.
     pub extents: Vec<Extent>,
     batch: u64,
@@ -78,9 +83,18 @@ impl Sequence {
             *from = partition.first.max(*from);
         }
         let extent = |&next: &u64| Extent { next, ..Extent::default() };
+        let mut turns = Turns::new(policy, log.parts());
+        let mut closed = vec![false; partitions.len()];
+        for (number, (from, to)) in cuts.from.iter().zip(cuts.to.iter().flatten()).enumerate() {
+            if to <= from {
+                closed[number] = true;
+                turns.close(number as PartitionIndex);
+            }
+        }
         Self {
             names: partitions.iter().map(|partition| Arc::from(&*partition.name)).collect(),
-            turns: Turns::new(policy, log.parts()),
+            turns,
+            closed,
             follow: partitions.iter().map(|partition| Follow::new(partition.first)).collect(),
             read: vec![0; partitions.len()],
             extents: cuts.from.iter().map(extent).collect(),
@@ -115,6 +129,7 @@ impl Sequence {
                 Turn::Nothing => return Taken::Nothing,
                 Turn::Over => {
                     self.over = true;
+                    self.end();
                     Ok(None)
                 }
                 Turn::Failed(error) => Err(error),
@@ -144,13 +159,13 @@ impl Sequence {
             to =
                 usize::try_from(limit.saturating_sub(read)).map_or(events, |left| left.min(events));
             if self.read[number] >= limit {
-                self.turns.close(partition);
+                self.close(partition);
             }
         }
         if let Some(end) = self.cuts.to.as_ref().map(|to| to[number]) {
             let before = offsets.before(end, events);
             if before < events {
-                self.turns.close(partition);
+                self.close(partition);
             }
             to = to.min(before);
         }
@@ -170,6 +185,21 @@ impl Sequence {
             offsets: if (from, to) == (0, events) { offsets } else { offsets.slice(from, to) },
             slab: Arc::new(slice(piece.slab, from, to - from)),
         }))
+    }
+
+    fn close(&mut self, partition: PartitionIndex) {
+        self.closed[partition as usize] = true;
+        self.turns.close(partition);
+    }
+
+    /// Nothing comes any more: what was not closed has ended by itself.
+    fn end(&mut self) {
+        for (number, extent) in self.extents.iter_mut().enumerate() {
+            let (follow, from) = (&self.follow[number], self.cuts.from[number]);
+            // A log may leave out what is not wanted, and so all that there is.
+            let is_read = self.read[number] > 0 || from <= follow.next();
+            extent.end = (is_read && !self.closed[number]).then_some(follow.next());
+        }
     }
 
     fn count(&mut self, placed: Placed) -> Taken {

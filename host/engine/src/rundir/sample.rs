@@ -305,6 +305,7 @@ impl Sample {
             partitions,
             positions: positions.digest(names),
             from_snapshot: went_on,
+            range: None,
             passed_over: Vec::new(),
             reducer: reducer(),
             shapes: shapes_digest(&emits, &view),
@@ -417,6 +418,7 @@ impl Sample {
             migrated: Vec::new(),
             holes: Vec::new(),
             broke: Vec::new(),
+            empty_state: false,
         }
     }
 
@@ -448,9 +450,9 @@ impl Sample {
         let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
         let is_whole = !self.blocks.iter().any(filtered);
         let range = Range {
-            from: vec![Position { partition: "b".into(), offset: 100 }],
-            to: Vec::new(),
+            to: vec![Position { partition: "b".into(), offset: 1_000_000 }],
             limit: Some(1_000_000),
+            ..Range::default()
         };
         Settings {
             order: self.order,

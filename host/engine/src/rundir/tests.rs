@@ -94,8 +94,8 @@ fn the_bytes_of_a_run_are_what_they_were() {
     assert_eq!(
         [fingerprint(&whole), fingerprint(&rest)],
         [
-            "961f76a97ba2ffc2b0c27cce34584e0eff57b4a375eaaa80243ef85c6885880d",
-            "45dc1450e17672b5783b798c2fcccae8b7a434cf73a688b9b8b50aa28726e023",
+            "07dae21aef8e30b0e5191ea326f1c8428aad6e0e090ac502a6c2c50bb4ae0374",
+            "3317d31d77c4da84ec5f79bbb1885cf337aae26ecbe75406ebc479bcab24169e",
         ]
     );
 }

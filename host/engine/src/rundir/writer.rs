@@ -111,8 +111,8 @@ impl RunWriter {
     }
 
     /// Begins every file but the manifest, in a folder that was claimed. `partitions`: the names,
-    /// in the order of the run's numbers. `history`: the outcome trees of the snapshot from which
-    /// the run goes on.
+    /// in the order of the run's numbers. `history`: the outcome trees of what lies before it in
+    /// the history.
     pub(crate) fn create(
         folder: &Folder,
         description: &Description,

@@ -102,10 +102,9 @@ impl Sink for RunDir {
     }
 
     fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
-        let Beginning { description, partitions, history, snapshot } = *beginning;
+        let Beginning { description, partitions, history, .. } = *beginning;
         self.check()?;
         self.reserve()?;
-        let history = snapshot.map(|_| history);
         let claim =
             RunWriter::claim(&self.folder, self.replace).inspect_err(|_| self.unreserve())?;
         let begun = RunWriter::create(&self.folder, description, partitions, history);

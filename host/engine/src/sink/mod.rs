@@ -108,9 +108,10 @@ pub struct Beginning<'a> {
     pub description: &'a Description,
     /// The partitions' names, in the order of the pass's numbers.
     pub partitions: &'a [String],
-    /// The outcome trees of the snapshot from which the pass goes on; empty: it begins a history.
-    pub history: &'a [History],
-    /// That snapshot.
+    /// The outcome trees of what lies before: in a snapshot, or replayed in front of a range; none:
+    /// the pass begins a history.
+    pub history: Option<&'a [History]>,
+    /// The snapshot from which the pass goes on.
     pub snapshot: Option<&'a SnapshotRef>,
 }
 

@@ -76,7 +76,7 @@ pub(super) fn brief(c: &Comparison, key: &KeyDifference) -> Brief {
         let id = event.event_id.as_ref().map(|id| said![" ", name(id)]);
         let time = event.time.as_ref().map(|time| format!(", {time}"));
         let offset = format!(":{}", event.offset);
-        said![words(c).since, id, " at ", name(&event.partition), offset, time]
+        said![words(c).since, id, " at ", name(&event.partition), offset, time, before(event)]
     });
     let entries = key.rows.iter().take(LINE_ROWS_MAX).flat_map(|row| {
         let [a, b] = names(c);
@@ -117,7 +117,12 @@ fn place(event: &FirstEvent) -> Sentence {
     let input = event.input.as_ref().map(|input| said![name(input), " "]);
     let id = event.event_id.as_ref().map(|id| said![" ", name(id)]);
     let place = name(format!("{}:{}", event.partition, event.offset));
-    said![input, "event", id, " at ", place]
+    said![input, "event", id, " at ", place, before(event)]
+}
+
+/// Whether nobody would look for it in the range.
+fn before(event: &FirstEvent) -> Option<&'static str> {
+    event.before_range.then_some(", before the range")
 }
 
 fn event(c: &Comparison, event: &FirstEvent) -> Table {

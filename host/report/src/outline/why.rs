@@ -70,6 +70,13 @@ fn known(c: &Comparison, to: &mut Section) {
         );
         to.put(PAGE, Block::Lead(said.into()));
     }
+    if d.before_range > 0 {
+        let said = format!(
+            "{} of the {keys} keys that differ began to differ before the range.",
+            grouped(d.before_range)
+        );
+        to.put(PAGE, Block::Lead(said.into()));
+    }
     if d.not_in_files > 0 {
         let said = format!(
             "For {not_in_files} of {keys} keys the files do not hold the event with which they \

@@ -24,10 +24,11 @@ pub use model::{
 
 use super::compare::plan;
 use super::error::RunError;
-use super::prepare::{Prepared, Side, prepare};
+use super::prepare::{Prepared, Side, bounds, prepare};
 use super::replay::{Observer, ReplayOptions};
 use super::stopped::named;
 use crate::job::Resolved;
+use crate::range::Bounds;
 use crate::sink::Sink;
 use crate::source::named_partition;
 use crate::store::Folder;
@@ -37,12 +38,14 @@ use retally_compare::Options;
 use retally_compare::pair::Shared;
 use retally_core::decode::Placed;
 use retally_core::log::{Order, Position, Reach};
+use retally_core::manifest::Ranged;
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
 use search::{Go, Search};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tell::{Teller, row_key};
+use tell::{Teller, View, row_key};
 
 /// Events that are told unless asked otherwise: what memory allows, for no person reads them all.
 pub const TOLD_MAX: usize = 100_000;
@@ -56,7 +59,8 @@ const NAMES_SHOWN: usize = 5;
 /// How a key is explained.
 #[derive(Clone, Default)]
 pub struct ExplainOptions {
-    /// How the log is gone through: threads, cancel, cache, log; the rest has no meaning here.
+    /// How the log is gone through: threads, cancel, cache, log, and the range that is told; the
+    /// rest has no meaning here.
     pub replay: ReplayOptions,
     /// Only the last so many events; with `around` so many on each side.
     pub last: Option<usize>,
@@ -79,6 +83,8 @@ pub fn explain(
     let mut replay = options.replay.clone();
     replay.resume = false;
     (replay.from_snapshot, replay.snapshot, replay.limit) = (None, None, None);
+    let ranged = replay.clone();
+    (replay.from, replay.to, replay.empty_state) = (None, None, false);
     replay.keys = Some(vec![key.to_owned()]);
     let shared = match reducers.as_slice() {
         [a, b] => {
@@ -101,13 +107,27 @@ pub fn explain(
             at.partition = name.to_owned();
         }
     }
-    Explaining { key, options: &options, prepared: &prepared }.run()
+    let bounds = range(&prepared, &ranged, observer)?;
+    Explaining { key, options: &options, prepared: &prepared, bounds }.run()
+}
+
+/// The range that is told.
+fn range(
+    prepared: &Prepared<'_>,
+    asked: &ReplayOptions,
+    observer: &dyn Observer,
+) -> Result<Bounds, RunError> {
+    let readers: Vec<&Description> =
+        prepared.lanes.iter().map(|lane| lane.recipe.description()).collect();
+    let log = (prepared.source.as_ref(), prepared.names.as_slice());
+    bounds(prepared.job, log, &readers, asked, observer)
 }
 
 struct Explaining<'a> {
     key: &'a str,
     options: &'a ExplainOptions,
     prepared: &'a Prepared<'a>,
+    bounds: Bounds,
 }
 
 /// What came of a search.
@@ -117,6 +137,18 @@ struct Searched<'a> {
     stopped: Option<String>,
     first_difference: Option<Position>,
     read: ReadFor,
+    /// Events before the range that were not folded, because it begins with no state.
+    skipped: u64,
+    /// The views with which the range begins, once it has.
+    view_before: Option<Vec<View>>,
+    /// Whether the search broke off at the end of the range.
+    ended: bool,
+}
+
+impl Searched<'_> {
+    fn events(&self) -> u64 {
+        self.teller.events + self.skipped
+    }
 }
 
 impl Explaining<'_> {
@@ -124,7 +156,8 @@ impl Explaining<'_> {
         let (found, mut notes) = found::find(self.prepared, self.key, self.options.run.as_ref());
         if let Some(Found { place, name }) = &found {
             let searched = self.search(Some(place))?;
-            if searched.teller.events == place.events || searched.stopped.is_some() {
+            let is_all = searched.events() == place.events || searched.ended;
+            if is_all || searched.stopped.is_some() {
                 return Ok(self.history(searched, notes));
             }
             notes.push(format!(
@@ -151,6 +184,7 @@ impl Explaining<'_> {
         let search = Search { prepared, key, needle: &needle, only: only.as_deref() };
         let mut teller = Teller::new(prepared, key);
         let mut shown = Shown::new(self.options);
+        let (mut skipped, mut view_before, mut ended) = (0, None, false);
         let (mut stopped, mut first_difference) = (None, None);
         let mut read = ReadFor {
             partitions_total: prepared.names.len() as u64,
@@ -164,13 +198,29 @@ impl Explaining<'_> {
             &mut read,
             &mut |placed: Placed| {
                 found.set(true);
+                let at = self.bounds.place(placed.partition as usize, placed.offsets.at(0));
+                match at {
+                    Ordering::Greater => {
+                        ended = true;
+                        return Ok(Go::Break(()));
+                    }
+                    Ordering::Less if self.bounds.range.empty_state => {
+                        skipped += 1;
+                        return Ok(Go::Continue(()));
+                    }
+                    Ordering::Less => {}
+                    Ordering::Equal => _ = view_before.get_or_insert_with(|| teller.views.clone()),
+                }
                 match teller.tell(&placed)? {
-                    Ok(told) => {
+                    Ok(mut told) => {
+                        told.number += skipped;
                         if teller.has_parted && first_difference.is_none() {
                             first_difference = Some(told.place.clone());
                         }
-                        shown.push(told);
-                        let is_last = all.is_some_and(|all| teller.events >= all);
+                        if at == Ordering::Equal {
+                            shown.push(told);
+                        }
+                        let is_last = all.is_some_and(|all| teller.events + skipped >= all);
                         Ok(if is_last { Go::Break(()) } else { Go::Continue(()) })
                     }
                     Err((lane, stop)) => {
@@ -187,11 +237,12 @@ impl Explaining<'_> {
                 if one_partition && found.get() { Go::Break(()) } else { Go::Continue(()) }
             },
         )?;
-        Ok(Searched { teller, shown, stopped, first_difference, read })
+        Ok(Searched { teller, shown, stopped, first_difference, read, skipped, view_before, ended })
     }
 
     fn history(&self, searched: Searched<'_>, mut notes: Vec<String>) -> History {
-        let Searched { teller, shown, stopped, first_difference, read } = searched;
+        let events = searched.events();
+        let Searched { teller, shown, stopped, first_difference, read, .. } = searched;
         let prepared = self.prepared;
         let reducer = |lane: &super::lane::Lane| {
             let description = lane.recipe.description();
@@ -210,8 +261,13 @@ impl Explaining<'_> {
             ));
         }
         notes.extend(teller.notes());
-        let events = teller.events;
         let told = Vec::from(shown.told);
+        notes.extend(self.of_range(events, &told, searched.ended));
+        let view_before = match searched.view_before {
+            _ if self.bounds.from.is_none() || events == 0 => Vec::new(),
+            Some(views) => views,
+            None => teller.views.clone(),
+        };
         if let Some(at) = self.options.around.as_ref().filter(|_| events > 0) {
             notes.extend(self.not_at(at, &told));
         }
@@ -227,10 +283,22 @@ impl Explaining<'_> {
             left_out_behind,
             told,
             first_difference,
+            range: self.bounds.asked.as_ref().map(Ranged::words),
+            view_before,
             view: teller.views,
             stopped,
             read,
         }
+    }
+
+    /// What is to be said of the range.
+    fn of_range(&self, events: u64, told: &[Told], ended: bool) -> Vec<String> {
+        let none = events > 0 && told.is_empty() && self.bounds.asked.is_some();
+        let none = none.then(|| "no event of the key lies in the range".to_owned());
+        let end = "the history ends with the range: what the key has behind it was not looked for";
+        let empty = "the range began with no state: the key's events before it count for nothing";
+        let empty = self.bounds.range.empty_state.then(|| empty.to_owned());
+        empty.into_iter().chain(none).chain(ended.then(|| end.to_owned())).collect()
     }
 
     /// Says that the key has no event at the position that was asked about.

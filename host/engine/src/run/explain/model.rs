@@ -38,6 +38,12 @@ pub struct History {
     pub told: Vec<Told>,
     /// Of two reducers: the first event at which they part, if they do.
     pub first_difference: Option<Position>,
+    /// The range that is told; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// Of a range that begins in the middle: the view with which it begins, for each reducer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub view_before: Vec<Option<Vec<ShownRow>>>,
     /// The view at the end, for each reducer; none: it fails.
     pub view: Vec<Option<Vec<ShownRow>>>,
     /// Why the history ends early: an event with which a run cannot go on.

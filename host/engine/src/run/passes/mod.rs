@@ -102,8 +102,15 @@ pub(super) fn before(
 
 /// Where passes are kept: the folder that was named, else the one around the run.
 fn spill_dir(options: &ReplayOptions, results: &Results<'_>) -> Result<PathBuf, RunError> {
+    if let Some(dir) = &options.spill {
+        return Ok(dir.clone());
+    }
     let around = || Some(results.sink.run_dir()?.file("")?.parent()?.to_owned());
-    options.spill.clone().or_else(around).ok_or(RunError::NoSpill)
+    let dir = around().ok_or(RunError::NoSpill)?;
+    // The run begins in it once the last pass does.
+    let made = std::fs::create_dir_all(&dir);
+    made.map_err(|error| SpillError { dir: dir.clone(), error })?;
+    Ok(dir)
 }
 
 /// One pass. Where it begins it begins like the last one, with other keys.
@@ -127,7 +134,8 @@ fn one(
     let reducer = results.reducer.clone();
     let side = Side { reducer, sink: &mut spill, file: None, part: Some(part) };
     let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
-    let mut committer = Committer::begin(&prepared, own, None)?;
+    let mut committer = Committer::new(&prepared, own, None);
+    committer.one(0).spills = true;
     let (_, mut stages) = pass(&prepared, &committer)?;
     derive(&prepared, committer.one(0).sink, &mut stages)?;
     let lane = &prepared.lanes[0];

@@ -187,10 +187,10 @@ fn of_manifest(run: &RunReader) -> Vec<String> {
     found.extend(Manifest::from_bytes(&run.bytes).err().map(named));
     // What is a digest is told with the digests.
     found.extend(manifest.fits().err().map(named));
-    if run.shape.history != manifest.from_snapshot.is_some() {
+    if run.shape.history != manifest.since_start.is_some() {
         found.push(
-            "manifest.json says in `control` and in `from_snapshot` otherwise whether the \
-                    run went on from a snapshot"
+            "manifest.json says in `control` and in `since_start` otherwise whether the run has a \
+             history before it"
                 .into(),
         );
     }

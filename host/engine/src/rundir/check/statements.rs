@@ -40,8 +40,8 @@ const UNSEALED: [&str; 3] = [
     "that keys, ids and times beside emits, times beside states, the positions of where.parquet, \
      details and the bytes of refused events are as they were written, if somebody who changes \
      them writes the manifest anew: no seal covers them, a signature does",
-    "that engine, version of Retally and the job as a person wrote it are as they were, in the \
-     same case: no seal covers them, a signature does",
+    "that engine, version of Retally, the job as a person wrote it and the words of a range are as \
+     they were, in the same case: no seal covers them, a signature does",
     "that the earliest and the latest event time, how many lie before 1990 or from 2100 on, and of \
      objects ETags and byte order marks are as they were, in the same case: they do not follow \
      from the files, and no seal covers them, a signature does",
@@ -52,9 +52,9 @@ const UNSEALED_HISTORY: &str = "that the snapshot's name, how closely the log wa
                                 passed over, and the event times since the history began are as \
                                 they were, in the same case: no seal covers them, a signature does";
 
-const HISTORY: &str = "what happened before the snapshot from which this run went on: \
-                       history.parquet holds its trees, taken over as they were; the snapshot that \
-                       the seal names holds them too";
+const HISTORY: &str = "what happened before the snapshot from which this run went on, or in front \
+                       of its range: history.parquet holds its trees, taken over as they were; a \
+                       snapshot that the seal names holds them too";
 
 impl CheckReport {
     /// What the check proves if it holds, as sentences.

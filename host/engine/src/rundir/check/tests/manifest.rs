@@ -9,7 +9,7 @@ use crate::rundir::shape::Table;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
 use retally_core::log::Position;
-use retally_core::manifest::{Checked, Entry, FromSnapshot, Hole};
+use retally_core::manifest::{Checked, Entry, FromSnapshot, Hole, Ranged};
 use retally_core::reduce::{OnConflict, OnTrap};
 use retally_core::times::{Moment, Times};
 use std::fs;
@@ -56,7 +56,8 @@ fn settings_that_forbid_what_was_counted_are_refused() {
                     let from = m.input.partitions[1].first.unwrap() + 1;
                     let partition = m.input.partitions[1].partition.clone();
                     m.job.settings.range.from.push(Position { partition, offset: from });
-                    m.marks.partial = true;
+                    m.job.settings.range.empty_state = true;
+                    (m.marks.partial, m.marks.empty_state) = (true, true);
                 }),
             ),
         ],
@@ -206,7 +207,7 @@ fn values_of_the_manifest_that_do_not_fit_the_files_are_refused() {
                     m.control["emits"][2]["name"] = "ever".into();
                 }),
             ),
-            ("whether the run went on", &set(|m| m.control["history"] = true.into())),
+            ("whether the run has a history", &set(|m| m.control["history"] = true.into())),
             (
                 "control total `net` of the view",
                 &set(|m| {
@@ -234,7 +235,7 @@ fn values_of_the_manifest_that_do_not_fit_the_files_are_refused() {
             ("no path within the run", &set(|m| m.files[0].path = "../run/emits/x".into())),
             ("lists no file view.parquet", &set(|m| m.files.retain(|f| f.path != "view.parquet"))),
             (
-                "only one of `from_snapshot` and `since_start`",
+                "only one of `since_start` and what comes before",
                 &set(|m| {
                     m.since_start = Some(m.counts);
                 }),
@@ -279,7 +280,7 @@ fn an_edited_history_is_refused() {
             ),
             ("seal differs", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset -= 1)),
             ("outside its range", &set(|m| m.from_snapshot.as_mut().unwrap().next[0].offset += 1)),
-            ("only one of `from_snapshot`", &set(|m| m.from_snapshot = None)),
+            ("only one of `since_start`", &set(|m| m.from_snapshot = None)),
             (
                 "whose name does not begin with",
                 &set(|m| m.from_snapshot.as_mut().unwrap().name.replace_range(14..15, "x")),
@@ -311,6 +312,25 @@ fn an_edited_history_is_refused() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_range_that_does_not_fit_its_history_is_refused() {
+    let set = |change: fn(&mut Manifest)| move |run: &Run| run.edit(change);
+    let replayed = |m: &mut Manifest| {
+        m.range = Some(Ranged { replayed: Some(1), ..Ranged::default() });
+    };
+    let empty = |m: &mut Manifest| m.from_snapshot.as_mut().unwrap().empty_state = true;
+    let sealed = |m: &mut Manifest| {
+        m.from_snapshot.as_mut().unwrap().empty_state = true;
+        m.marks.empty_state = true;
+    };
+    let cases: [(&str, &dyn Fn(&Run)); 3] = [
+        ("events replayed in front of its range, or none", &set(replayed)),
+        ("mark `empty_state` as false, which", &set(empty)),
+        ("seal differs", &set(sealed)),
+    ];
+    refused(|| Run::new(&sample(8), 3), false, &cases);
 }
 
 #[test]

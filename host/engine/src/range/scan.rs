@@ -1,0 +1,178 @@
+//! Where times lie: one look at every event of the log, at its input and its time alone, parts
+//! beside one another.
+
+use super::RangeError;
+use crate::cancel::Cancel;
+use crate::log::{Log, Part, Piece};
+use crate::threads::each;
+use retally_core::decode::{Decoder, Events, Placed, Plan, Slab};
+use retally_core::log::{Micros, Offsets};
+use std::sync::Arc;
+
+/// What is looked for.
+pub(super) struct Scan<'a> {
+    pub log: &'a dyn Log,
+    pub names: &'a [String],
+    /// Reads inputs and times; none: nothing is looked at but where partitions end.
+    pub plan: Option<Arc<Plan>>,
+    /// For each of these the first event at or after it.
+    pub times: &'a [Micros],
+    /// How many partitions are looked at, from the first on.
+    pub partitions: usize,
+    pub threads: usize,
+    pub cancel: &'a Cancel,
+}
+
+/// What a partition, or a part of one, holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found<P = u64> {
+    /// Behind its last event.
+    pub end: P,
+    /// Of each time.
+    pub hits: Vec<Hit<P>>,
+    /// First and last time of events.
+    pub span: Option<(Micros, Micros)>,
+}
+
+/// How events lie around a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hit<P = u64> {
+    /// The first event at or after it.
+    pub first: Option<P>,
+    /// Events before it in time.
+    pub earlier: u64,
+    /// Those of them that lie behind the first.
+    pub late: u64,
+}
+
+/// A place in a part: readers in the middle of a file know no offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// So many events behind the first of the part.
+    Behind(u64),
+    Offset(u64),
+}
+
+impl At {
+    fn plus(self, events: u64) -> Self {
+        match self {
+            Self::Behind(count) => Self::Behind(count + events),
+            Self::Offset(offset) => Self::Offset(offset + events),
+        }
+    }
+
+    /// The offset, in a part whose first event lies at `start`.
+    fn offset(self, start: u64) -> u64 {
+        match self {
+            Self::Behind(count) => start + count,
+            Self::Offset(offset) => offset,
+        }
+    }
+}
+
+/// The first and the last of both.
+pub(super) fn both(
+    a: Option<(Micros, Micros)>,
+    b: Option<(Micros, Micros)>,
+) -> Option<(Micros, Micros)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (one, other) => one.or(other),
+    }
+}
+
+impl<P> Hit<P> {
+    pub(super) fn none() -> Self {
+        Self { first: None, earlier: 0, late: 0 }
+    }
+
+    /// With what lies behind it.
+    pub(super) fn then(&mut self, next: Self) {
+        self.earlier += next.earlier;
+        self.late += if self.first.is_some() { next.earlier } else { next.late };
+        self.first = self.first.take().or(next.first);
+    }
+}
+
+impl Scan<'_> {
+    /// What each partition holds.
+    pub(super) fn run(&self) -> Result<Vec<Found>, RangeError> {
+        let wanted = |part: &&Part| (part.partition as usize) < self.partitions;
+        let parts: Vec<&Part> = self.log.parts().iter().filter(wanted).collect();
+        // Parts stand in the order of their partitions, so the first are the wanted ones.
+        let found = each(self.threads, parts.len(), |number| self.part(number))?;
+        let first = |partition: &crate::log::Partition| Found {
+            end: partition.first,
+            hits: self.times.iter().map(|_| Hit::none()).collect(),
+            span: None,
+        };
+        let mut all: Vec<Found> =
+            self.log.partitions().iter().take(self.partitions).map(first).collect();
+        for (part, found) in parts.into_iter().zip(found) {
+            let own = &mut all[part.partition as usize];
+            let start = own.end;
+            for (hit, next) in own.hits.iter_mut().zip(found.hits) {
+                let first = next.first.map(|at: At| at.offset(start));
+                hit.then(Hit { first, earlier: next.earlier, late: next.late });
+            }
+            own.end = found.end.offset(start);
+            own.span = both(own.span, found.span);
+        }
+        Ok(all)
+    }
+
+    fn part(&self, number: usize) -> Result<Found<At>, RangeError> {
+        let mut decoder = self.plan.clone().map(Decoder::new);
+        let mut readers = Vec::new();
+        let mut feed = self.log.read(number, 0)?;
+        let hits = self.times.iter().map(|_| Hit::none()).collect();
+        let mut found = Found { end: At::Behind(0), hits, span: None };
+        loop {
+            let piece = self.cancel.wait(|cx| feed.poll(cx)).ok_or(RangeError::Cancelled)??;
+            let Some(Piece { slab, offsets, .. }) = piece else { return Ok(found) };
+            let events = slab.len();
+            if let Some(decoder) = &mut decoder {
+                let placed = self.placed(number, slab);
+                decoder.decode(&placed, &mut readers)?;
+                see(&mut found, &readers, (events, offsets.as_ref()), self.times);
+            }
+            found.end = match &offsets {
+                Some(offsets) if events > 0 => At::Offset(offsets.at(events - 1) + 1),
+                _ => found.end.plus(events as u64),
+            };
+        }
+    }
+
+    /// Where it lies decides no time.
+    fn placed(&self, part: usize, slab: Slab) -> Placed {
+        let partition = self.log.parts()[part].partition;
+        let name = Arc::from(self.names[partition as usize].as_str());
+        Placed { partition, name, offsets: Offsets::From(0), slab: Arc::new(slab) }
+    }
+}
+
+/// Looks at the times of a piece, behind what was found before it.
+fn see(
+    found: &mut Found<At>,
+    readers: &[Events],
+    (events, offsets): (usize, Option<&Offsets>),
+    times: &[Micros],
+) {
+    let time = |row: usize| {
+        let own = readers.iter().find(|events| events.readings[row].has_key());
+        own.map(|events| events.times[row])
+    };
+    for row in 0..events {
+        let Some(time) = time(row) else { continue };
+        found.span = both(found.span, Some((time, time)));
+        for (hit, wanted) in found.hits.iter_mut().zip(times) {
+            if time < *wanted {
+                hit.earlier += 1;
+                hit.late += u64::from(hit.first.is_some());
+            } else if hit.first.is_none() {
+                let at = offsets.map(|offsets| At::Offset(offsets.at(row)));
+                hit.first = Some(at.unwrap_or_else(|| found.end.plus(row as u64)));
+            }
+        }
+    }
+}
