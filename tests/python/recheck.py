@@ -454,6 +454,7 @@ def job_digest(settings):
         + positions(settings["range"].get("to", []))
         + option(None if limit is None else number(limit))
         + positions(settings["ledger"])
+        + (text("empty state") if settings["range"].get("empty_state") else b"")
     )
 
 
@@ -521,6 +522,13 @@ def seal(manifest, whole, positions, shapes, job, described):
         broke = [text(what) for what in came_from.get("broke", [])]
         if holes or broke:
             history += listed(holes) + listed(broke)
+        if came_from.get("empty_state"):
+            history += text("empty state")
+    replayed = manifest.get("range", {}).get("replayed")
+    before = b""
+    if replayed is not None:
+        counts = [number(manifest["since_start"][name]) for name in COUNTS]
+        before = text("replayed") + number(replayed) + b"".join(counts)
     return sha(
         text("retally seal v2")
         + whole
@@ -533,6 +541,7 @@ def seal(manifest, whole, positions, shapes, job, described):
         + job
         + described
         + option(history)
+        + before
     )
 
 

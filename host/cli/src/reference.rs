@@ -21,7 +21,7 @@ stderr: a bar on a terminal, a line every few seconds when piped. `--json` print
 stdout.
 
 Verbs to come, refused with exit code 2 until they are built: `run`, `verify`, `log`, `snapshot`,
-`audit`, `correct`; and of `replay` the flags `--from`, `--to`, `--empty-state`.
+`audit`, `correct`.
 ";
 
 fn reference() -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod job;
+pub(crate) mod range;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod results;
@@ -15,6 +16,15 @@ use retally_engine::bounded;
 use retally_engine::limits::KEYS_FILE_MAX_BYTES;
 use retally_engine::store::{Base, Folder, Scheme};
 use std::path::{Path, PathBuf};
+
+/// The words of a flag with its value.
+pub(crate) fn flag(name: &str, value: &str) -> Vec<String> {
+    match value.starts_with('-') {
+        // What looks like a flag itself must hang on to its own.
+        true => vec![format!("{name}={value}")],
+        false => vec![name.to_owned(), value.to_owned()],
+    }
+}
 
 /// The folder that `--out` names for a run: what `-` means for a file cannot hold one.
 pub(crate) fn run_folder(out: &Option<PathBuf>) -> Result<Option<Folder>, Failure> {

@@ -28,6 +28,7 @@ pub(crate) fn to_text(history: &History) -> String {
     if history.left_out_before > 0 {
         let _ = writeln!(t, "      ({} before)", counted(history.left_out_before, "event"));
     }
+    views("at the start of the range", &history.view_before, &mut t);
     for (told, cells) in history.told.iter().zip(&cells) {
         let first = history.first_difference.as_ref() == Some(&told.place);
         event(told, cells, &widths, first, &mut t);
@@ -49,6 +50,9 @@ fn head(history: &History, t: &mut String) {
     let events = counted(history.events, "event");
     let (key, named) = (harmless(&history.key), harmless(&named.join(", ")).into_owned());
     let _ = writeln!(t, "key {key}: {events}, under {named}");
+    if let Some(range) = &history.range {
+        let _ = writeln!(t, "range {}", harmless(range));
+    }
     for note in &history.notes {
         let _ = writeln!(t, "note: {}", harmless(note));
     }
@@ -172,23 +176,31 @@ fn change(change: &RowChange) -> String {
     format!("{mark} {key}{}", fields.join(", "))
 }
 
-fn tail(history: &History, t: &mut String) {
-    t.push('\n');
-    if let Some(stopped) = &history.stopped {
-        let _ = writeln!(t, "stopped  {}", harmless(stopped));
-    }
-    for (side, view) in history.view.iter().enumerate() {
-        let side =
-            if history.view.len() > 1 { format!(", {}", SIDES[side]) } else { String::new() };
+/// The views of a moment, one for each reducer.
+fn views(when: &str, of: &[Option<Vec<ShownRow>>], t: &mut String) {
+    for (side, view) in of.iter().enumerate() {
+        let side = if of.len() > 1 { format!(", {}", SIDES[side]) } else { String::new() };
         let rows = |rows: &Vec<ShownRow>| match rows.is_empty() {
             true => vec!["no rows".to_owned()],
             false => rows.iter().map(|row| values(&row.values)).collect(),
         };
         let lines = view.as_ref().map_or_else(|| vec!["fails".to_owned()], rows);
         for line in lines {
-            let _ = writeln!(t, "at the end{side}: {}", harmless(&line));
+            let _ = writeln!(t, "{when}{side}: {}", harmless(&line));
         }
     }
+}
+
+fn tail(history: &History, t: &mut String) {
+    t.push('\n');
+    if let Some(stopped) = &history.stopped {
+        let _ = writeln!(t, "stopped  {}", harmless(stopped));
+    }
+    let when = match history.range {
+        Some(_) => "at the end of the range",
+        None => "at the end",
+    };
+    views(when, &history.view, t);
     if history.reducers.len() > 1 {
         let line = match &history.first_difference {
             Some(place) => format!("they part at {}:{}", place.partition, place.offset),

@@ -81,6 +81,10 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         "snapshots": report.snapshots,
         "stages": stages,
     });
+    if let Some(range) = &m.range {
+        object["range"] = json!(range);
+        object["range"]["positions"] = json!(m.job.settings.range);
+    }
     if let Some(counts) = &m.since_start {
         object["since_start"] = json!(counts);
     }
@@ -179,6 +183,9 @@ fn marks(report: &Report) -> String {
     }
     if m.marks.partial {
         t += "PARTIAL: a part of the log only\n";
+    }
+    if let Some(range) = m.range_text() {
+        let _ = writeln!(t, "range {range}");
     }
     if m.marks.subset {
         let _ = writeln!(t, "SUBSET: {}", m.job.settings.keys_text());
@@ -288,7 +295,9 @@ fn speed(report: &Report) -> String {
 fn vain(report: &Report, run: &Path, example: Option<&Example>) -> String {
     let (m, c) = (&report.manifest, &report.manifest.counts);
     let of = |count: u64| format!("{} of {} events", grouped(count), grouped(c.events));
-    let cause = if c.events == 0 {
+    let cause = if c.events == 0 && m.range.is_some() {
+        "no event lies in the range: look at --from and --to".to_owned()
+    } else if c.events == 0 {
         "the log holds no event: look at [source] url".to_owned()
     } else if report.keys_in_vain {
         "none of the keys asked for is in the log: keys are compared byte by byte".to_owned()

@@ -3,7 +3,7 @@
 
 mod pass;
 
-use crate::commands::folder;
+use crate::commands::{flag, folder};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::report::files::Reports;
@@ -290,15 +290,6 @@ fn tolerance_words(args: &Args) -> Vec<String> {
 
 fn pairs(of: &str, pairs: &[(String, String)]) -> Vec<String> {
     pairs.iter().flat_map(|(name, value)| flag(of, &format!("{name}={value}"))).collect()
-}
-
-/// The words of a flag with its value.
-fn flag(name: &str, value: &str) -> Vec<String> {
-    match value.starts_with('-') {
-        // What looks like a flag itself must hang on to its own.
-        true => vec![format!("{name}={value}")],
-        false => vec![name.to_owned(), value.to_owned()],
-    }
 }
 
 pub(crate) fn named(text: &str) -> Result<(String, String), String> {

@@ -1,7 +1,7 @@
 //! Two reducers over the log of a job, in one pass.
 
-use super::flag;
-use crate::commands::job;
+use crate::commands::range::RangeArgs;
+use crate::commands::{flag, job};
 use crate::error::Failure;
 use crate::progress::Shown;
 use retally_compare::model::Comparison;
@@ -44,6 +44,8 @@ pub(super) struct PassArgs {
     #[arg(long, value_name = "N", requires = "b", help_heading = "Two reducers")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    #[command(flatten, next_help_heading = "Two reducers")]
+    range: RangeArgs,
     /// Write the run directories of both here, as `a` and `b`.
     #[arg(long, value_name = "DIR", requires = "b", help_heading = "Two reducers")]
     out: Option<PathBuf>,
@@ -84,7 +86,8 @@ impl PassArgs {
             ("--out", self.out.is_some()),
             ("--replace", self.replace),
         ];
-        all.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+        let given = all.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
+        given.or(self.range.given())
     }
 
     /// The words that ask for the same pass again.
@@ -95,6 +98,7 @@ impl PassArgs {
         words.extend(self.keys_file.iter().flat_map(|file| path_flag("--keys-file", file)));
         words.extend(self.sample.iter().flat_map(|share| flag("--sample", &share.to_string())));
         words.extend(self.limit.iter().flat_map(|limit| flag("--limit", &limit.to_string())));
+        words.extend(self.range.words());
         words
     }
 
@@ -159,6 +163,9 @@ impl PassArgs {
             keys,
             sample: self.sample,
             limit: self.limit,
+            from: self.range.from()?,
+            to: self.range.to()?,
+            empty_state: self.range.empty_state,
             replace: self.replace,
             ..job::options(self.threads, shown)?
         };

@@ -3,6 +3,7 @@
 mod guess;
 
 use crate::commands::compare::{named, tolerances};
+use crate::commands::range::RangeArgs;
 use crate::commands::{folder, job};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -11,7 +12,9 @@ use crate::report::explain::{to_json, to_text};
 use retally_compare::Options;
 use retally_core::log::Position;
 use retally_engine::job::Resolved;
-use retally_engine::run::{AROUND, ExplainOptions, History, explain, load, load_file};
+use retally_engine::run::{
+    AROUND, ExplainOptions, History, ReplayOptions, explain, load, load_file,
+};
 use retally_engine::store::Folder;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -45,6 +48,8 @@ pub(crate) struct Args {
     /// Only the last N events; with --around so many on each side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     last: Option<u32>,
+    #[command(flatten)]
+    range: RangeArgs,
     /// A finished run of the job, which tells where the key's events lie; without it the newest in
     /// the job's output folder that fits.
     #[arg(long, value_name = "RUN")]
@@ -103,7 +108,12 @@ fn history(
     run: Option<&Folder>,
     shown: &Arc<Shown>,
 ) -> Result<History, Failure> {
-    let replay = job::options(args.threads, shown)?;
+    let replay = ReplayOptions {
+        from: args.range.from()?,
+        to: args.range.to()?,
+        empty_state: args.range.empty_state,
+        ..job::options(args.threads, shown)?
+    };
     let mut reducers = vec![match &args.a {
         Some(path) => load_file(job, path, &replay)?,
         None => load(job, &replay)?,

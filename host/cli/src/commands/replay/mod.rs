@@ -3,6 +3,7 @@
 mod job;
 mod repeat;
 
+use crate::commands::range::RangeArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::progress::Shown;
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     /// Only the first N events of each partition.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    #[command(flatten)]
+    range: RangeArgs,
     /// Read the log N times and hold an N-th of the keys each time, where memory does not hold all
     /// of them: changes no result. `auto`: once, and if that holds more than `[limits] host_memory`
     /// allows, anew and as often as it takes. No snapshot is saved then.
@@ -111,19 +114,12 @@ pub(crate) struct Args {
     /// Say nothing on stderr but what is wrong.
     #[arg(long)]
     quiet: bool,
-    #[arg(long, hide = true, value_name = "POSITION")]
-    from: Option<String>,
-    #[arg(long, hide = true, value_name = "POSITION")]
-    to: Option<String>,
-    #[arg(long, hide = true)]
-    empty_state: bool,
 }
 
 /// What goes on from a snapshot.
 const GOES_ON: &str = "goes_on";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    refuse_what_is_to_come(args)?;
     let old = args.manifest.as_deref().map(repeat::load).transpose()?;
     let repeated = old.as_ref().map(|old| &old.manifest);
     if let Some(from) = repeated.and_then(|manifest| manifest.from_snapshot.as_ref())
@@ -158,21 +154,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit(&report, repeated.as_ref()))
 }
 
-/// Flags that the design names: to ignore one would give another result than was asked for.
-fn refuse_what_is_to_come(args: &Args) -> Result<(), Failure> {
-    let to_come = [
-        ("--from", args.from.is_some()),
-        ("--to", args.to.is_some()),
-        ("--empty-state", args.empty_state),
-    ];
-    match to_come.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::usage(anyhow!("{flag} is not built yet")).hint(
-            "--limit, --keys and --sample take a part of the log, --from-snapshot goes on from one",
-        )),
-        None => Ok(()),
-    }
-}
-
 fn options(
     args: &Args,
     repeated: Option<&Manifest>,
@@ -185,7 +166,11 @@ fn options(
         (Some(old), None, None) => (old.keys.clone(), old.sample),
         _ => (asked, args.sample),
     };
-    let limit = || old?.range.limit;
+    // Whoever asks for a range wants that.
+    let old_range = repeated.filter(|_| !args.range.is_given() && args.limit.is_none());
+    let limit = || old_range?.job.settings.range.limit;
+    let [old_from, old_to] = old_range.map_or([None, None], repeat::bounds);
+    let is_empty = old_range.is_some_and(|old| old.job.settings.range.empty_state);
     let is_attested =
         |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
     let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
@@ -194,6 +179,9 @@ fn options(
         keys,
         sample,
         limit: args.limit.or_else(limit),
+        from: args.range.from()?.or(old_from),
+        to: args.range.to()?.or(old_to),
+        empty_state: args.range.empty_state || is_empty,
         from_snapshot: absolute(&args.from_snapshot)?,
         resume: args.resume,
         recheck: args.recheck,

@@ -8,6 +8,7 @@ use retally_core::manifest::Manifest;
 use retally_engine::bounded;
 use retally_engine::job::Authored;
 use retally_engine::limits::MANIFEST_MAX_BYTES;
+use retally_engine::range::Bound;
 use retally_engine::rundir::{Checked, check};
 use retally_engine::store::local_path;
 use std::path::{Path, PathBuf};
@@ -26,12 +27,16 @@ pub(super) fn load(path: &Path) -> Result<Old, Failure> {
         .map_err(|e| Failure::usage(e).hint("name RUN/manifest.json of a finished run"))?;
     let read = Manifest::from_bytes(&bytes).and_then(|m| m.check().map(|()| m));
     let manifest = read.map_err(|e| Failure::usage(anyhow!("{} {e}", path.display())))?;
-    let range = &manifest.job.settings.range;
-    if !range.from.is_empty() || !range.to.is_empty() {
-        let text = format!("{}: repeating a run of a range is not built yet", path.display());
-        return Err(Failure::usage(anyhow!(text)));
-    }
     Ok(Old { path: std::path::absolute(path).map_err(Failure::usage)?, manifest })
+}
+
+/// Where the range of a run begins and ends: its positions, whatever times they stood for.
+pub(super) fn bounds(manifest: &Manifest) -> [Option<Bound>; 2] {
+    let range = &manifest.job.settings.range;
+    let asked = manifest.range.clone().unwrap_or_default();
+    [(&range.from, asked.from), (&range.to, asked.to)].map(|(positions, words)| {
+        (!positions.is_empty()).then(|| Bound::Repeated(positions.clone(), words))
+    })
 }
 
 impl Old {

@@ -45,6 +45,9 @@ fn tell_marks(manifest: &Manifest) {
     for (_, text) in told.iter().filter(|(is_so, _)| *is_so) {
         eprintln!("note: {text}");
     }
+    if let Some(range) = manifest.range_text() {
+        eprintln!("note: its range: {}", harmless(&range));
+    }
     if marks.subset {
         eprintln!("note: this run took {}", manifest.job.settings.keys_text());
     }
