@@ -82,6 +82,13 @@ impl Lane {
         (self.times[0].load(Ordering::Relaxed), self.times[1].load(Ordering::Relaxed))
     }
 
+    /// Forgets all keys, once nobody asks for them any more.
+    pub(crate) fn forget(&self) {
+        for mut shard in self.lock_shards() {
+            *shard = Shard::new(shard.number, &self.recipe.rules);
+        }
+    }
+
     /// All shards, once no thread folds.
     pub(crate) fn lock_shards(&self) -> Vec<MutexGuard<'_, Shard>> {
         self.shards.iter().map(lock).collect()

@@ -176,6 +176,8 @@ impl Others {
         }
         let mut own = Spill::new(&self.dir, results.takes)?;
         derive(prepared, &mut own, stages)?;
+        // Room for the keys of all passes on their way.
+        prepared.lanes[0].forget();
         let mut own = own.spilled()?;
         own.next::<Block>()?;
         self.parts.push(own);
