@@ -8,6 +8,7 @@ mod logs;
 mod micro;
 mod native;
 mod pair;
+mod reach;
 mod retally;
 mod sitting;
 
@@ -22,6 +23,7 @@ cargo xtask bench [--events N] [--rounds R] [--dir DIR] [--only PART]
                      everything, or the variants whose name has that part, such as `-a-2`
 cargo xtask bench --record RELEASE   everything, and its ratios as a row of benches/history.md
 cargo xtask bench pair [...]   a comparison of two reducers beside a replay of each
+cargo xtask bench reach [...]  stores, small objects, passes, samples, going on: what each costs
 cargo xtask bench ids      the table of ids alone
 cargo xtask bench prints   the hashes of events alone";
 
@@ -51,6 +53,15 @@ fn main() -> Result<()> {
         ["one-pair", work, writes, threads, rest @ ..] => {
             let args = parse(rest)?;
             pair::one(&[work, writes, threads], &Logs::below(&args.dir, args.shape))?;
+        }
+        ["one-reach", work, endpoint, rest @ ..] => {
+            let args = parse(rest)?;
+            reach::one(&[work, endpoint], &Logs::below(&args.dir, args.shape))?;
+        }
+        ["reach", rest @ ..] => {
+            let args = parse(rest)?;
+            let logs = Logs::write(&args.dir, args.shape)?;
+            reach::all(&args, &logs)?;
         }
         ["pair", rest @ ..] => {
             let args = parse(rest)?;

@@ -77,7 +77,7 @@ impl Variant {
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
     /// Peak of resident memory.
-    megabytes: f64,
+    pub(crate) megabytes: f64,
     /// What stands for its results; nothing for the limit.
     pub(crate) results: Vec<String>,
     /// Seconds of each stage, summed over threads.

@@ -1,0 +1,184 @@
+//! What it costs to read a log from elsewhere, or a part of it, or several times: each as a ratio
+//! to the plain run of the same sitting, a process each, beside what is wanted of it.
+
+use crate::Args;
+use crate::logs::Logs;
+use crate::retally::{REDUCER, job, options};
+use crate::sitting::{Measured, child, median};
+use anyhow::{Context as _, Result, bail};
+use retally_core::dedup::Window;
+use retally_core::log::Order;
+use retally_engine::job::Resolved;
+use retally_engine::run::{Passes, ReplayOptions, Silent, replay};
+use retally_engine::store::s3::{Credentials, Keys, S3};
+use retally_engine::store::{Access, Stores};
+use std::fs;
+use std::path::Path;
+use xtask::services::{self, S3_KEYS};
+
+/// Objects of the log of small ones.
+const SMALL: usize = 20_000;
+/// Objects of the log of which all but the last were taken.
+const ROLLED: usize = 100;
+
+/// A measurement: what is run, what it is held against, of what (seconds, or else megabytes), and
+/// what is wanted of the ratio.
+struct Ratio {
+    work: &'static str,
+    base: &'static str,
+    is_time: bool,
+    wanted: &'static str,
+}
+
+const fn time(work: &'static str, base: &'static str, wanted: &'static str) -> Ratio {
+    Ratio { work, base, is_time: true, wanted }
+}
+
+const RATIOS: [Ratio; 7] = [
+    time("passes-2", "whole", "at most 2.1"),
+    time("small", "large", "at most 2"),
+    time("s3", "whole", "at most 1.25"),
+    time("s3-small", "s3-large", "at most 2"),
+    time("sample", "parquet", "at most 0.2"),
+    time("resume", "rolled", "at most 0.05"),
+    Ratio { work: "off", base: "off-tenth", is_time: false, wanted: "at most 1.2" },
+];
+
+/// In a child: does one work and tells the parent.
+pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
+    let [work, endpoint] = words else { bail!("work, endpoint of an S3") };
+    let (from, work_of) =
+        work.split_once('-').filter(|(from, _)| *from == "s3").unwrap_or(("", work));
+    let work_of = if *work == "s3" { "whole" } else { work_of };
+    let mut job = job(logs, REDUCER, matches!(work_of, "parquet" | "sample"), false)?;
+    let folder = match work_of {
+        "small" | "large" => Some(work_of),
+        "rolled" | "resume" => Some("rolled"),
+        _ => None,
+    };
+    if let Some(folder) = folder {
+        job.order = Order::Path;
+        job.source.url = format!("{}/", logs.dir.join(folder).display());
+    }
+    if from == "s3" || *work == "s3" {
+        job.source.url = format!("s3://{}/", folder.unwrap_or("json"));
+        job.stores = stores(endpoint);
+    }
+    if work_of.starts_with("off") {
+        job.window = Window::Off;
+    }
+    let how = how(work_of, logs, &job)?;
+    let report = replay(&job, &how, &Silent).context("Retally stopped")?;
+    Measured::new(report.seconds, &report.stages, vec![report.manifest.run_digest.to_string()])
+        .tell()
+}
+
+fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
+    let dir = logs.dir.join("run");
+    remove(&dir)?;
+    let plain = ReplayOptions { threads: 2, dir: Some(dir.clone().into()), ..options(logs) };
+    Ok(match work {
+        "passes-2" => ReplayOptions { passes: Passes::Number(2), ..plain },
+        "sample" => ReplayOptions { sample: Some("1%".parse()?), ..plain },
+        "off-tenth" => {
+            let limit = logs.shape.events / logs.shape.files / 10;
+            ReplayOptions { limit: Some(limit), ..plain }
+        }
+        "resume" => {
+            let snapshots = logs.dir.join("snapshots");
+            remove(&snapshots)?;
+            let snapshot = Some(snapshots.display().to_string());
+            let last = logs.dir.join("rolled").join(format!("{:05}.jsonl", ROLLED - 1));
+            let aside = logs.dir.join("aside");
+            fs::rename(&last, &aside)?;
+            let options = ReplayOptions { snapshot, resume: true, ..plain };
+            let before = replay(job, &options, &Silent).context("Retally stopped");
+            fs::rename(&aside, &last)?;
+            before?;
+            remove(&dir)?;
+            options
+        }
+        _ => plain,
+    })
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    Ok(if dir.exists() {
+        fs::remove_dir_all(dir)?
+    })
+}
+
+fn stores(endpoint: &str) -> Stores {
+    let [key, secret] = S3_KEYS.map(str::to_owned);
+    let keys = Keys { access_key_id: key, secret_access_key: secret, session_token: None };
+    let s3 = S3 {
+        endpoint: Some(endpoint.to_owned()),
+        allow_http: true,
+        credentials: Credentials::keys(keys),
+        ..S3::default()
+    };
+    Stores::new(Access { s3: Some(s3), ..Access::default() })
+}
+
+/// Writes the lines of the log's first half as one object, as many small ones and as some.
+fn write(logs: &Logs) -> Result<()> {
+    let done = logs.dir.join("reach-complete");
+    if done.exists() {
+        return Ok(());
+    }
+    eprintln!("writing the log as one object, as {SMALL} and as {ROLLED} ...");
+    let files = logs.json_files();
+    let mut text = Vec::new();
+    for file in &files[..files.len().div_ceil(2)] {
+        text.extend(fs::read(file)?);
+    }
+    let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    for (folder, objects) in [("large", 1), ("small", SMALL), ("rolled", ROLLED)] {
+        let dir = logs.dir.join(folder);
+        remove(&dir)?;
+        fs::create_dir_all(&dir)?;
+        for (number, lines) in lines.chunks(lines.len().div_ceil(objects)).enumerate() {
+            fs::write(dir.join(format!("{number:05}.jsonl")), lines.concat())?;
+        }
+    }
+    Ok(fs::write(done, "")?)
+}
+
+pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
+    write(logs)?;
+    let server = services::s3(&logs.dir)?;
+    let url = server.url();
+    let wanted = RATIOS.iter().filter(|ratio| ratio.work.contains(&args.only));
+    let mut works: Vec<&str> = wanted.clone().flat_map(|ratio| [ratio.base, ratio.work]).collect();
+    works.sort_unstable();
+    works.dedup();
+    let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); works.len()];
+    for _ in 0..args.rounds {
+        for (work, runs) in works.iter().zip(&mut measured) {
+            runs.push(child(args, &["one-reach", work, &url])?);
+        }
+    }
+    let medians: Vec<Measured> = measured.into_iter().map(median).collect();
+    let of = |work: &str| works.iter().position(|known| *known == work).map(|at| &medians[at]);
+    for same in
+        [["passes-2", "whole"], ["s3", "whole"], ["s3-large", "large"], ["resume", "rolled"]]
+    {
+        if let [Some(one), Some(other)] = same.map(of)
+            && one.results != other.results
+        {
+            bail!("{} came to another digest than {}", same[0], same[1]);
+        }
+    }
+    println!("\n{} events, 2 threads", logs.shape.events);
+    println!("{:10} {:10} {:>8} {:>8} {:>7}  wanted", "", "held to", "", "", "ratio");
+    for Ratio { work, base, is_time, wanted } in wanted {
+        let [Some(own), Some(base_of)] = [of(work), of(base)] else { continue };
+        let [own, base_of] = [own, base_of].map(|m| if *is_time { m.seconds } else { m.megabytes });
+        let unit = if *is_time { "s" } else { "MB" };
+        let ratio = own / base_of;
+        println!(
+            "{work:10} {base:10} {own:>7.2}{unit} {base_of:>7.2}{unit} {ratio:>7.2}  {wanted}"
+        );
+    }
+    Ok(())
+}
