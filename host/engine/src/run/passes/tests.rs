@@ -4,10 +4,12 @@ use super::super::log_tests::{counting, described, job, memory, options};
 use super::super::memory_tests::Growing;
 use super::super::*;
 use crate::log::{Feed, Log, LogError, MemoryLog, MemoryPartition, Part, Partition};
+use crate::range::Bound;
+use crate::rundir::check;
 use crate::sink::Sink;
 use crate::store::Folder;
 use retally_core::digest::Hash;
-use retally_core::log::Order;
+use retally_core::log::{Order, Position};
 use retally_core::reduce::Originals;
 use retally_core::reduce::native::Native;
 use std::collections::BTreeMap;
@@ -198,4 +200,27 @@ fn a_pass_that_stops_leaves_nothing() {
     let options = passes(2, options(many(), 1));
     replay_reducer(&job, counting(), &options, &Silent).unwrap_err();
     assert_eq!(std::fs::read_dir(dir.path().join("runs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_range_in_several_passes_is_that_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for order in [Order::Log, Order::Path] {
+        let mut job = job(&dir, "");
+        job.order = order;
+        let at = |partition: &str, offset| Position { partition: partition.into(), offset };
+        let run = |number| {
+            let from = match order {
+                Order::Path => vec![at("a", 9_000)],
+                _ => vec![at("a", 9_000), at("b", 12_345)],
+            };
+            let (from, to) = (Some(Bound::At(from)), Some(Bound::At(vec![at("b", 15_000)])));
+            let options = ReplayOptions { from, to, ..options(memory(false), 2) };
+            replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
+        };
+        let (whole, parts) = (run(1), run(3));
+        assert_eq!(parts.notes, whole.notes);
+        assert!(files(&parts.dir) == files(&whole.dir));
+        assert!(check(&parts.dir).unwrap().holds());
+    }
 }
