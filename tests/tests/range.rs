@@ -105,23 +105,29 @@ fn a_comparison_of_a_range_counts_its_events_and_names_what_parted_before() -> R
     let (a, b) = (reducer("orders"), reducer("orders-v2"));
     let (a, b) = (a.display().to_string(), b.display().to_string());
     let words = ["compare", "--a", &a, "--b", &b, "--json", "--report-only"];
-    let set = ["--set", "params.gold_from=20.00"];
+    // Gold with the second payment, where B wants a thousand.
+    let set = "--set params.silver_from=10.00 --set params.gold_from=20.00 \
+               --set params.gold_orders=1000";
+    let set: Vec<&str> = set.split_whitespace().collect();
     let compare = |more: &[&str]| project.run(&[&words[..], &set, more].concat())?.ok();
-    let (whole, range) = (compare(&[])?, compare(&["--from", "x:200,y:200"])?);
+    let (whole, range) = (compare(&[])?, compare(&["--from", "x:20,y:20"])?);
     let counts = |of: &Value| of["a"]["run"]["counts"]["events"].clone();
-    assert_eq!((counts(&whole), counts(&range)), (600.into(), 200.into()));
+    assert_eq!((counts(&whole), counts(&range)), (600.into(), 560.into()));
     for side in ["a", "b"] {
         let digests = |of: &Value| of[side]["run"]["digests"].clone();
         assert_eq!(digests(&whole), digests(&range), "{side}");
         let told = range[side]["run"]["range"].as_str().unwrap_or_default().to_owned();
-        assert!(told.contains("400 earlier events were replayed for its state"), "{told}");
+        assert!(told.contains("40 earlier events were replayed for its state"), "{told}");
     }
-    let (of_whole, of_range) = (&whole["divergences"], &range["divergences"]);
-    assert_eq!(of_whole["before_range"], Value::Null);
-    // Whatever differs at the end parted with its first payments.
-    assert_eq!(of_range["before_range"], of_range["keys"], "{of_range}");
-    let text = project.run(&[&words[..5], &set, &["--from", "x:200,y:200"]].concat())?;
-    assert!(text.stdout.contains("before the range"), "{}", text.stdout);
+    let known = |of: &Value| {
+        let of = &of["divergences"];
+        (of["keys"].clone(), of["before_range"].clone())
+    };
+    // Of 17 keys in each partition three have their second payment among the first 20.
+    assert_eq!(known(&whole), (34.into(), Value::Null));
+    assert_eq!(known(&range), (34.into(), 6.into()));
+    let text = project.run(&[&words[..5], &set, &["--from", "x:20,y:20"]].concat())?;
+    assert!(text.stdout.contains(", before the range"), "{}", text.stdout);
     Ok(())
 }
 

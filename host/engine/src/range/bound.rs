@@ -1,9 +1,7 @@
 //! What people ask for: a time, or positions.
 
 use super::RangeError;
-use retally_core::decode::convert::column_from_text;
 use retally_core::log::{Micros, Position};
-use retally_core::schema::{Kind, Values};
 use retally_core::times::Moment;
 use std::fmt;
 
@@ -18,9 +16,6 @@ pub enum Bound {
     /// The positions that a manifest holds, and the words by which they were asked for there.
     Repeated(Vec<Position>, Option<String>),
 }
-
-/// Microseconds of a day.
-const DAY: Micros = 86_400_000_000;
 
 impl Bound {
     /// Whether the log must be read to know where it lies.
@@ -88,14 +83,9 @@ fn begins_with_date(word: &str) -> bool {
 }
 
 fn time(word: &str) -> Result<Micros, RangeError> {
-    let wrong = || RangeError::NoTime(word.to_owned());
-    if !is_date(word) {
-        return word.parse().map(|Moment(time)| time).map_err(|_| wrong());
-    }
-    match column_from_text(Kind::Date, word).map(|column| column.values) {
-        Ok(Values::Date(days)) if days.len() == 1 => Ok(Micros::from(days[0]) * DAY),
-        _ => Err(wrong()),
-    }
+    let midnight = if is_date(word) { "T00:00:00Z" } else { "" };
+    let time = format!("{word}{midnight}").parse();
+    time.map(|Moment(time)| time).map_err(|_| RangeError::NoTime(word.to_owned()))
 }
 
 fn position(word: &str) -> Result<Position, RangeError> {

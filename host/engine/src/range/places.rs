@@ -108,13 +108,10 @@ impl Of<'_> {
             };
             at[end] = Some(places);
         }
-        if let (Bound::At(_), Order::Log) = (asked.from.unwrap_or(&Bound::Time(0)), self.order) {
-            let rest = self.names.len() - given[0].len();
-            bounds.notes.extend((rest > 0).then(|| {
-                format!(
-                    "--from names no position of {rest} partitions: they are given from their start"
-                )
-            }));
+        for (end, bound) in [asked.from, asked.to].into_iter().enumerate() {
+            if let (Some(Bound::At(_)), Order::Log) = (bound, self.order) {
+                bounds.notes.extend(self.unnamed(end, &given[end]));
+            }
         }
         let [from, to] = at;
         bounds.from = from.filter(|from| from.iter().any(|&offset| offset > 0));
@@ -172,6 +169,18 @@ impl Of<'_> {
             given = vec![given[place]];
         }
         Ok(given)
+    }
+
+    /// What becomes of partitions that a bound does not name.
+    fn unnamed(&self, end: usize, given: &[(usize, u64)]) -> Option<String> {
+        let is_named = |number: usize| given.iter().any(|&(named, _)| named == number);
+        let rest = self.names.iter().enumerate().filter(|&(number, _)| !is_named(number));
+        let rest: Vec<&String> = rest.map(|(_, name)| name).collect();
+        let are = if end == 0 { "given from their start" } else { "taken to their end" };
+        let named = listed(rest.iter(), NAMES_SHOWN, ", ");
+        let flag = FLAGS[end];
+        (!rest.is_empty())
+            .then(|| format!("partitions that {flag} does not name are {are}: {named}"))
     }
 
     /// Reads the log as far as its times, or the ends of its partitions, must be known.

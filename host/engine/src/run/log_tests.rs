@@ -4,6 +4,7 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::job::{Authored, Resolved};
 use crate::log::{End, Feed, Log, LogError, MemoryLog, MemoryPartition, Part, Partition, Piece};
+use crate::range::Bound;
 use crate::rundir::{Keys, RunReader, Table, check};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
@@ -337,6 +338,16 @@ fn partitions_without_an_end_take_turns_up_to_a_limit() {
     let endless = ReplayOptions { limit, ..options(Slow::new(true, End::Open), 2) };
     let manifest = run(&dir, &endless).manifest;
     assert_eq!((manifest.run_digest, manifest.seal), (expected.run_digest, expected.seal));
+    // Also where a range ends with what there is.
+    let at = |offset: usize| Bound::parse(&["a", "b"].map(|name| format!("{name}:{offset}"))).ok();
+    let ranged = |own| ReplayOptions { from: at(5_000), to: at(EVENTS), ..own };
+    let expected = run(&dir, &ranged(options(memory(false), 2))).manifest;
+    let manifest = run(&dir, &ranged(options(Slow::new(true, End::Open), 2))).manifest;
+    assert_eq!((manifest.run_digest, manifest.seal), (expected.run_digest, expected.seal));
+    let from = Bound::parse(&["2026-01-01"]).ok();
+    let timed = ReplayOptions { from, ..options(Slow::new(true, End::Open), 2) };
+    let error = replay_reducer(&job(&dir, ""), counting(), &timed, &Silent).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("has no end"), "{error}");
     let endless = options(Slow::new(true, End::Open), 2);
     let job = job(&dir, "order = \"path\"\n");
     let error = replay_reducer(&job, counting(), &endless, &Silent).unwrap_err();

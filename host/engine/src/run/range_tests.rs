@@ -333,6 +333,37 @@ fn a_snapshot_behind_replayed_events_says_that_nobody_gave_them() {
 }
 
 #[test]
+fn whoever_goes_on_behind_a_range_comes_to_what_the_whole_gives() {
+    for order in [Order::Log, Order::Path] {
+        let mut place = place();
+        place.job.order = order;
+        let own = |of: &str| lines(if order == Order::Path { "k" } else { of }, 0..50);
+        ["a", "b", "c"].iter().for_each(|of| place.write(&format!("{of}.jsonl"), own(of)));
+        let run = |from: &[&str], to: &[&str]| {
+            let snapshot = Some("file:snapshots".to_owned());
+            let options = ReplayOptions { snapshot, ..ranged(from, to) };
+            let report = replayed(&place, &options).unwrap();
+            (report.manifest.from_snapshot.is_some(), report.manifest.replayed())
+        };
+        let is_path = order == Order::Path;
+        let at =
+            |places: [&'static str; 3]| if is_path { vec![places[1]] } else { places.to_vec() };
+        // Whole partitions lie before, some lie behind, and some are cut.
+        let (begin, middle) = (at(["a:50", "b:10", "c:0"]), at(["a:50", "b:20", "c:0"]));
+        let end = if is_path { vec!["c:5"] } else { vec!["a:50", "b:30", "c:5"] };
+        assert_eq!(run(&[], &begin), (false, None));
+        assert_eq!(run(&middle, &end), (true, Some(10)), "{order:?}");
+        let resumed = ReplayOptions { resume: true, ..ReplayOptions::default() };
+        let next = replayed(&place, &resumed).unwrap().manifest;
+        assert_eq!(next.run_digest, place.digest());
+        let from = next.from_snapshot.as_ref().unwrap();
+        let hole = retally_core::manifest::Hole { partition: "b".into(), from: 10, to: 20 };
+        assert_eq!((&from.holes, &from.accepted), (&vec![hole], &vec![]));
+        assert_eq!(next.check(), Ok(()));
+    }
+}
+
+#[test]
 fn an_empty_state_is_marked_in_all_that_goes_on_from_it_and_is_not_gone_on_from_unasked() {
     let place = place();
     let snapshot = Some("file:snapshots".to_owned());

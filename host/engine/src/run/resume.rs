@@ -182,16 +182,9 @@ impl Goes<'_> {
                 let finished = store.finished(&summary)?;
                 Ok((Some(Chosen { summary, finished, fit }), passed_over))
             }
-            // Whoever asks for the newest that fits begins where there is none.
-            Err(RunError::Snapshot(SnapshotError::None(_))) if !self.is_named() => {
-                Ok((None, passed_over))
-            }
-            Err(RunError::Snapshot(SnapshotError::Differs { name, difference }))
-                if !self.is_named() =>
-            {
-                let Difference { what, held, needed } = difference;
-                let why = format!("its {what} is {held}, this run's is {needed}");
-                passed_over.push(PassedOver { snapshot: name, why });
+            // Whoever asks for the newest that fits begins at the start where there is none.
+            Err(RunError::Snapshot(error)) if !self.is_named() => {
+                passed_over.extend(unfit(error)?);
                 Ok((None, passed_over))
             }
             Err(error) => Err(error),
@@ -351,6 +344,19 @@ impl Goes<'_> {
             broke: finished.map_or_else(Vec::new, |finished| finished.broke.clone()),
             empty_state: summary.empty_state,
         }
+    }
+}
+
+/// The newest of snapshots that all are of another run; none: there is no snapshot.
+fn unfit(error: SnapshotError) -> Result<Option<PassedOver>, SnapshotError> {
+    match error {
+        SnapshotError::None(_) => Ok(None),
+        SnapshotError::Differs { name: snapshot, difference } => {
+            let Difference { what, held, needed } = difference;
+            let why = format!("its {what} is {held}, this run's is {needed}");
+            Ok(Some(PassedOver { snapshot, why }))
+        }
+        other => Err(other),
     }
 }
 

@@ -163,11 +163,11 @@ impl Sequence {
             }
         }
         if let Some(end) = self.cuts.to.as_ref().map(|to| to[number]) {
-            let before = offsets.before(end, events);
-            if before < events {
+            to = to.min(offsets.before(end, events));
+            // Where nothing more may ever come, nobody waits for it.
+            if offsets.at(events - 1) + 1 >= end {
                 self.close(partition);
             }
-            to = to.min(before);
         }
         let extent = &mut self.extents[number];
         if from.max(to) > 0 {
