@@ -6,6 +6,8 @@
 //!   every object of which something was taken is there under its name, in its partition,
 //!   the bytes that were taken are the same,
 //!   what was added to it changes no event that was taken,
+//!   of a partition made of several objects a new one begins behind what was taken of it, or at an
+//!   offset that was taken (then its events are held against those when they are read),
 //!   and under order "path" nothing that is new lies before what was taken.
 //! ```
 
@@ -23,6 +25,9 @@ pub struct Receipt {
     pub partition: String,
     /// Its name in the log.
     pub object: String,
+    /// Offset of its first event, where a partition is made of several objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<u64>,
     /// First offset that was not taken.
     pub next: u64,
     /// How much of it was taken.
@@ -42,6 +47,23 @@ pub struct Receipt {
     /// Whether it begins with a byte order mark, which was passed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub byte_order_mark: bool,
+}
+
+/// What an object is known by: its partition, and where that is made of several, its name.
+pub type Known<'a> = (&'a str, Option<&'a str>);
+
+impl Receipt {
+    /// What its object is known by.
+    pub fn known(&self) -> Known<'_> {
+        (&self.partition, self.starts.map(|_| self.object.as_str()))
+    }
+}
+
+impl Present {
+    /// What it is known by.
+    pub fn known(&self) -> Known<'_> {
+        (&self.partition, self.starts.map(|_| self.object.as_str()))
+    }
 }
 
 /// How much of an object was taken.
@@ -88,6 +110,8 @@ pub struct Present {
     pub partition: String,
     /// Its name in the log.
     pub object: String,
+    /// Offset of its first event, where a partition is made of several objects.
+    pub starts: Option<u64>,
     /// Stored bytes.
     pub bytes: u64,
     /// The store's own word for this version.
@@ -145,11 +169,11 @@ impl News {
 
 /// Compares what was taken with what is there. `reached`: the snapshot's position.
 pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[Present]) -> Fit {
-    let is_there: BTreeMap<&str, &Present> =
-        present.iter().map(|object| (object.partition.as_str(), object)).collect();
-    let of: BTreeMap<&str, &Receipt> = receipts.iter().map(|r| (r.partition.as_str(), r)).collect();
+    let is_there: BTreeMap<Known<'_>, &Present> =
+        present.iter().map(|object| (object.known(), object)).collect();
+    let of: BTreeMap<Known<'_>, &Receipt> = receipts.iter().map(|r| (r.known(), r)).collect();
     // Where nothing was taken, nothing can come too late.
-    let taken = receipts.iter().filter(|receipt| receipt.next > 0);
+    let taken = receipts.iter().filter(|receipt| receipt.next > receipt.starts.unwrap_or(0));
     // Also where an object is gone, which somebody has accepted: what was taken of it was taken.
     let gone = reached.iter().filter(|reached| reached.offset > 0);
     let taken = taken.map(|receipt| receipt.partition.as_str());
@@ -164,7 +188,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         checked: Checked::EveryByte,
     };
     for (place, receipt) in receipts.iter().enumerate() {
-        let object = is_there.get(receipt.partition.as_str()).copied();
+        let object = is_there.get(&receipt.known()).copied();
         let differs = difference(receipt, object);
         // Where partitions come one after another, all of one is read before the next, but for a
         // limit.
@@ -184,7 +208,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         fit.checked = if all { fit.checked } else { Checked::Edges };
     }
     for object in present {
-        let bytes = match of.get(object.partition.as_str()) {
+        let bytes = match of.get(&object.known()) {
             Some(receipt) => {
                 let more = object.bytes.saturating_sub(receipt.bytes);
                 fit.news.grown += u64::from(more > 0 || receipt.took != Took::Whole);
@@ -192,7 +216,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
             }
             None => {
                 fit.news.objects += u64::from(object.bytes > 0);
-                fit.changes.extend(new(object, reached, last));
+                fit.changes.extend(new(object, reached, receipts, last));
                 object.bytes
             }
         };
@@ -284,14 +308,30 @@ fn before(receipt: &Receipt, object: &Present, last: Option<&str>) -> Option<Str
 }
 
 /// What is wrong with an object of which there is no receipt.
-fn new(object: &Present, reached: &[Position], last: Option<&str>) -> Option<Change> {
+fn new(
+    object: &Present,
+    reached: &[Position],
+    receipts: &[Receipt],
+    last: Option<&str>,
+) -> Option<Change> {
     let next = reached.iter().find(|reached| reached.partition == object.partition);
     let next = next.map_or(0, |reached| reached.offset);
     let change = |what| {
         let (object, partition) = (object.object.clone(), object.partition.clone());
         Some(Change { object, partition, next, what })
     };
-    if next > 0 {
+    if let Some(starts) = object.starts {
+        let has = |receipt: &Receipt| {
+            let is_of = receipt.partition == object.partition;
+            is_of && receipt.starts.is_some_and(|first| first <= starts) && starts < receipt.next
+        };
+        if starts < next && object.bytes > 0 && !receipts.iter().any(has) {
+            return change(format!(
+                "is new, and its events from offset {starts} on were in no file when the \
+                 partition was taken"
+            ));
+        }
+    } else if next > 0 {
         return change("was taken by a run that kept nothing to tell it by".into());
     }
     let last = last.filter(|last| object.partition.as_str() < *last && object.bytes > 0)?;
@@ -306,180 +346,5 @@ fn change(receipt: &Receipt, what: String) -> Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::slice::from_ref;
-
-    fn receipt(partition: &str, bytes: u64) -> Receipt {
-        let hash = Xxh3(u128::from(bytes));
-        Receipt {
-            partition: partition.into(),
-            object: format!("{partition}.jsonl"),
-            next: 10,
-            took: Took::Whole,
-            bytes,
-            growth: Growth::Any,
-            etag: None,
-            edges: Some(Edges { head: hash, tail: hash }),
-            xxh3_128: hash,
-            byte_order_mark: false,
-        }
-    }
-
-    /// What stands there if nothing changed.
-    fn same(receipt: &Receipt) -> Present {
-        Present {
-            partition: receipt.partition.clone(),
-            object: receipt.object.clone(),
-            bytes: receipt.bytes,
-            etag: receipt.etag.clone(),
-            seen: Seen { edges: receipt.edges, ..Seen::default() },
-        }
-    }
-
-    fn changes(order: Order, receipts: &[Receipt], present: &[Present]) -> Vec<String> {
-        let fit = fit(order, &[], receipts, present);
-        fit.changes.iter().map(Change::to_string).collect()
-    }
-
-    const BOTH: [Order; 2] = [Order::Log, Order::Path];
-
-    #[test]
-    fn what_is_as_it_was_fits_and_nothing_of_it_is_new() {
-        let receipts = [receipt("a", 100), receipt("b", 50)];
-        let present: Vec<Present> = receipts.iter().map(same).collect();
-        for order in BOTH {
-            let fit = fit(order, &[], &receipts, &present);
-            assert_eq!((fit.changes, fit.kept, fit.untouched), (vec![], vec![0, 1], 2));
-            assert!(fit.news.is_none());
-            assert_eq!(fit.checked, Checked::Edges);
-        }
-        let mut every = present;
-        for (object, receipt) in every.iter_mut().zip(&receipts) {
-            object.seen.xxh3_128 = Some(receipt.xxh3_128);
-        }
-        assert_eq!(fit(Order::Log, &[], &receipts, &every).checked, Checked::EveryByte);
-    }
-
-    #[test]
-    fn what_was_taken_and_differs_is_named_with_its_place() {
-        let taken = receipt("a", 100);
-        let says = |change: &dyn Fn(&mut Present)| {
-            let mut present = same(&taken);
-            change(&mut present);
-            let told = BOTH.map(|order| changes(order, from_ref(&taken), from_ref(&present)));
-            assert_eq!(told[0], told[1]);
-            told[0].concat()
-        };
-        let at = "`a.jsonl` (partition a, taken up to offset 10) ";
-        let shorter = says(&|p| p.bytes = 99);
-        assert!(shorter.starts_with(&format!("{at}has 99 bytes, and 100 were taken of it; if")));
-        assert!(shorter.ends_with("counts from offset 10 on, whatever its line"), "{shorter}");
-        let edges = |head, tail| Some(Edges { head: Xxh3(head), tail: Xxh3(tail) });
-        assert!(says(&|p| p.seen.edges = edges(1, 100)).contains("at its beginning"));
-        assert!(says(&|p| p.seen.edges = edges(100, 1)).contains("in front of byte 100"));
-        assert!(says(&|p| p.seen.xxh3_128 = Some(Xxh3(1))).contains("in the middle of the 100"));
-        assert!(says(&|p| p.object = "a.jsonl.gz".into()).contains("is now `a.jsonl.gz`"));
-        // What was not looked at is never equal.
-        assert!(says(&|p| p.seen.edges = None).contains("among the 100 that were taken"));
-        assert_eq!(changes(Order::Log, from_ref(&taken), &[]), [format!("{at}is gone")]);
-        assert_eq!(says(&|p| p.bytes = 101), "");
-    }
-
-    #[test]
-    fn an_etag_that_is_the_same_needs_no_look_and_one_that_is_not_says_nothing() {
-        let taken = Receipt { etag: Some("v1".into()), ..receipt("a", 100) };
-        let mut present = same(&taken);
-        present.seen = Seen::default();
-        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
-        present.etag = Some("v2".into());
-        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
-        present.seen.edges = taken.edges;
-        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
-        // Every byte counts more than what a store says.
-        present.etag = taken.etag.clone();
-        present.seen.xxh3_128 = Some(Xxh3(1));
-        assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
-    }
-
-    #[test]
-    fn what_grows_may_not_change_what_was_taken() {
-        for (growth, behind, fits) in [
-            (Growth::Any, "{", true),
-            (Growth::LineEnd, "{", false),
-            (Growth::LineEnd, "", false),
-            (Growth::LineEnd, "\n", true),
-            (Growth::LineEnd, "\r\n", true),
-            (Growth::LineEnd, "\r{", false),
-            (Growth::None, "\n", false),
-            (Growth::OpenEnd, "\n", false),
-        ] {
-            let taken = Receipt { growth, ..receipt("a", 100) };
-            let mut present = Present { bytes: 120, ..same(&taken) };
-            present.seen.behind = behind.into();
-            let told = changes(Order::Path, from_ref(&taken), from_ref(&present));
-            assert_eq!(told.is_empty(), fits, "{growth:?} {behind:?}: {told:?}");
-            let fit = fit(Order::Log, &[], from_ref(&taken), from_ref(&present));
-            assert_eq!(fit.news, News { objects: 0, grown: 1, bytes: 20 });
-            assert_eq!(fit.untouched, 0);
-        }
-    }
-
-    #[test]
-    fn what_is_compressed_and_ends_in_the_middle_of_a_line_was_not_rewritten() {
-        for (took, why) in [
-            (Took::Whole, "and its last line had no line end, so that"),
-            (Took::Some, "and nobody read up to its end, so that"),
-        ] {
-            let taken = Receipt { growth: Growth::OpenEnd, took, ..receipt("a", 100) };
-            let present = Present { bytes: 120, ..same(&taken) };
-            let told = changes(Order::Log, from_ref(&taken), from_ref(&present)).concat();
-            assert!(told.contains(why) && !told.contains("rewritten"), "{told}");
-        }
-    }
-
-    #[test]
-    fn under_path_nothing_new_may_lie_before_what_was_taken() {
-        let receipts = [receipt("b", 100), receipt("d", 100)];
-        let standing: Vec<Present> = receipts.iter().map(same).collect();
-        let with = |name: &str, bytes| {
-            let mut all = standing.clone();
-            all.push(Present { seen: Seen::default(), ..same(&receipt(name, bytes)) });
-            all
-        };
-        for (name, fits) in [("a", false), ("c", false), ("e", true)] {
-            assert!(changes(Order::Log, &receipts, &with(name, 7)).is_empty());
-            let told = changes(Order::Path, &receipts, &with(name, 7));
-            assert_eq!(told.is_empty(), fits, "{name}: {told:?}");
-            assert!(told.iter().all(|told| told.contains("before those of d")));
-            assert!(changes(Order::Path, &receipts, &with(name, 0)).is_empty());
-        }
-        for (grown, fits) in [(0, false), (1, true)] {
-            let mut present = standing.clone();
-            present[grown].bytes += 1;
-            assert!(changes(Order::Log, &receipts, &present).is_empty());
-            assert_eq!(changes(Order::Path, &receipts, &present).is_empty(), fits);
-            assert_eq!(fit(Order::Path, &[], &receipts, &present).by_limit, 0);
-        }
-        // A part of each, as with a limit, is no beginning of the whole.
-        for took in [Took::UpTo, Took::Some] {
-            let mut part = receipts.clone();
-            (part[0].took, part[0].bytes) = (took, if took == Took::UpTo { 40 } else { 100 });
-            assert!(changes(Order::Log, &part, &standing).is_empty());
-            assert_eq!(changes(Order::Path, &part, &standing).len(), 1);
-            let news = fit(Order::Log, &[], &part, &standing).news;
-            assert_eq!(news.grown, 1);
-            // It is no change of the log.
-            assert_eq!(fit(Order::Path, &[], &part, &standing).by_limit, 1);
-        }
-    }
-
-    #[test]
-    fn what_was_taken_without_a_receipt_is_not_gone_on_from() {
-        let reached = [Position { partition: "a".into(), offset: 4 }];
-        let present = [same(&receipt("a", 10))];
-        let fit = fit(Order::Log, &reached, &[], &present);
-        assert_eq!(fit.changes.len(), 1);
-        assert!(fit.changes[0].to_string().contains("taken up to offset 4"));
-    }
-}
+#[path = "receipt_tests.rs"]
+mod tests;

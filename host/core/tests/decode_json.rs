@@ -27,7 +27,13 @@ fn readings(lines: &[&[u8]], joined: bool) -> Vec<Reading> {
         slab.ends.push(slab.bytes.len() as u32);
     }
     let slab = Arc::new(Slab::Lines(slab));
-    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(0),
+        folders: Default::default(),
+        slab,
+    };
     let mut out: Vec<Events> = Vec::new();
     let mut decoder = Decoder::new(plan());
     // Twice, so that what the first pass learned is used by the second.
@@ -257,7 +263,13 @@ fn a_line_that_was_cut_is_too_long() {
     let lines =
         Lines { bytes: b"{}\n{\"a\n{}\n".to_vec(), ends: vec![3, 7, 10], cut: vec![(1, 99)] };
     let slab = Arc::new(Slab::Lines(lines));
-    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(0),
+        folders: Default::default(),
+        slab,
+    };
     let mut out = Vec::new();
     Decoder::new(plan()).decode(&placed, &mut out).unwrap();
     assert_eq!(out[0].readings[1], Reading::Unreadable(Code::LineTooLong));

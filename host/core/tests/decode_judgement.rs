@@ -235,6 +235,7 @@ fn a_name_twice_matters_where_it_is_read() {
         partition: 0,
         name: "p".into(),
         offsets: Offsets::From(0),
+        folders: Default::default(),
         slab: Arc::new(lines(&texts)),
     };
     let mut out = Vec::new();

@@ -34,7 +34,13 @@ fn outcomes(decoder: &mut Decoder, lines: &[Vec<u8>], joined: bool) -> Vec<Strin
         slab.ends.push(slab.bytes.len() as u32);
     }
     let slab = Arc::new(Slab::Lines(slab));
-    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(0),
+        folders: Default::default(),
+        slab,
+    };
     let mut out: Vec<Events> = Vec::new();
     decoder.decode(&placed, &mut out).unwrap();
     let events = &out[0];

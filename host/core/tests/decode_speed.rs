@@ -90,7 +90,13 @@ fn json() {
             std::hint::black_box(simdutf8::basic::from_utf8(&lines.bytes).is_ok());
         });
         let slab = Arc::new(Slab::Lines(lines));
-        let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+        let placed = Placed {
+            partition: 0,
+            name: "p".into(),
+            offsets: Offsets::From(0),
+            folders: Default::default(),
+            slab,
+        };
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -145,7 +151,13 @@ fn rows(lines: &Lines) -> RecordBatch {
 fn arrow() {
     for types in [1, 5] {
         let slab = Arc::new(Slab::Rows(rows(&lines(types))));
-        let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+        let placed = Placed {
+            partition: 0,
+            name: "p".into(),
+            offsets: Offsets::From(0),
+            folders: Default::default(),
+            slab,
+        };
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -159,7 +171,13 @@ fn arrow() {
 #[ignore = "for a profiler"]
 fn json_alone() {
     let slab = Arc::new(Slab::Lines(lines(5)));
-    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(0), slab };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(0),
+        folders: Default::default(),
+        slab,
+    };
     let mut decoder = Decoder::new(plan());
     let mut out: Vec<Events> = Vec::new();
     for _ in 0..20 {

@@ -82,7 +82,13 @@ pub fn decode(
 ) -> Result<Events, DecodeError> {
     let plan = Arc::new(Plan::new(&[reader], addressing).unwrap());
     let slab = Arc::new(slab);
-    let placed = Placed { partition: 0, name: "p".into(), offsets: Offsets::From(40), slab };
+    let placed = Placed {
+        partition: 0,
+        name: "p".into(),
+        offsets: Offsets::From(40),
+        folders: Default::default(),
+        slab,
+    };
     let mut decoder = Decoder::new(plan);
     let mut once = Vec::new();
     decoder.decode(&placed, &mut once)?;

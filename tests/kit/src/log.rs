@@ -43,6 +43,7 @@ pub fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
                 partition: number as u32,
                 name: Arc::from(name.as_str()),
                 offsets: Offsets::From((piece * events) as u64),
+                folders: Default::default(),
                 slab: Arc::new(lines(some)),
             });
         }

@@ -1,8 +1,10 @@
 //! The decoder: what one thread needs to turn slabs into events.
 
 use super::assemble::{self, BlockPlace, assemble};
+use super::folders::InFolders;
 use super::plan::Plan;
-use super::{DecodeError, Events, Placed, Slab, arrow, json};
+use super::raw::Source;
+use super::{DecodeError, Events, Folders, Placed, Slab, arrow, json};
 use crate::schema::{Column, Kind};
 use std::sync::Arc;
 
@@ -39,14 +41,30 @@ impl Decoder {
         let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
         let scratch = &mut self.scratch;
         scratch.begin(plan);
+        let folders = Some(&placed.folders).filter(|_| plan.trie.has_folders());
         match &*placed.slab {
             Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
-                assemble(plan, block, place, out, scratch)
+                beside(plan, block, folders, place, out, scratch)
             }),
             Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
-                assemble(plan, block, place, out, scratch)
+                beside(plan, block, folders, place, out, scratch)
             }),
         }
+    }
+}
+
+/// Appends a block's events, with what the path of their object says where that is read.
+fn beside<S: Source>(
+    plan: &Plan,
+    block: &S,
+    folders: Option<&Folders>,
+    place: BlockPlace<'_>,
+    out: &mut [Events],
+    scratch: &mut assemble::Scratch,
+) -> Result<(), DecodeError> {
+    match folders {
+        None => assemble(plan, block, place, out, scratch),
+        Some(folders) => assemble(plan, &InFolders { block, plan, folders }, place, out, scratch),
     }
 }
 

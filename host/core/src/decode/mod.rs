@@ -14,6 +14,7 @@ mod decoder;
 mod detail;
 mod fault;
 mod field;
+mod folders;
 mod json;
 mod leaf;
 mod number;
@@ -30,7 +31,7 @@ pub use code::Code;
 pub use decoder::Decoder;
 pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
-pub use plan::{Plan, PlanError};
+pub use plan::{Plan, PlanError, is_of_path};
 pub use render::original;
 pub(crate) use scan::JsonCheck;
 
@@ -54,7 +55,8 @@ pub struct Addressing {
 /// Where one value lies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Address {
-    /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`).
+    /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`); or `@path:NAME`, a value in
+    /// the path of the object.
     Path(String),
     /// `@position`: the event's position as text, `partition:offset`.
     #[default]
@@ -94,6 +96,29 @@ impl Slab {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The events `from..from + events` of it.
+    #[must_use]
+    pub fn slice(self, from: usize, events: usize) -> Self {
+        if from == 0 && events == self.len() {
+            return self;
+        }
+        match self {
+            Self::Rows(rows) => Self::Rows(rows.slice(from, events)),
+            Self::Lines(mut lines) => {
+                let start = if from == 0 { 0 } else { lines.ends[from - 1] };
+                let end = lines.ends[from + events - 1];
+                lines.bytes.truncate(end as usize);
+                lines.bytes.drain(..start as usize);
+                lines.ends.truncate(from + events);
+                lines.ends.drain(..from);
+                lines.ends.iter_mut().for_each(|end| *end -= start);
+                lines.cut.retain(|&(row, _)| (from..from + events).contains(&(row as usize)));
+                lines.cut.iter_mut().for_each(|(row, _)| *row -= from as u32);
+                Self::Lines(lines)
+            }
+        }
+    }
 }
 
 /// Lines of text, not looked into yet.
@@ -129,9 +154,15 @@ pub struct Placed {
     pub name: Arc<str>,
     /// Where the events lie.
     pub offsets: Offsets,
+    /// What the path of their object says, by the numbers of [`Plan::folders`]; where there are
+    /// fewer, nothing.
+    pub folders: Folders,
     /// The events.
     pub slab: Arc<Slab>,
 }
+
+/// Values in the path of an object, such as `2024-01-31` in a folder `dt=2024-01-31`.
+pub type Folders = Arc<[Option<Box<str>>]>;
 
 /// How far an event came before anything that needs memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -32,6 +32,17 @@ pub enum PlanError {
          `~1` means `/`"
     )]
     Escape(String, String),
+    /// Nothing stands behind `@path:`, or what is in front of a name in a path: whose path it is.
+    #[error(
+        "{0} is read from \"@path:\" without a name: \"@path:dt\" is the value of a folder `dt=`"
+    )]
+    NoName(String),
+    /// A folder is no time.
+    #[error(
+        "the time cannot be \"{0}\", the value of a folder: name the path of a time, such as \
+         \"/ts\""
+    )]
+    TimeIsFolder(String),
     /// A position is no time.
     #[error("the time cannot be `@position`: name the path of a time, such as \"/ts\"")]
     TimeIsPosition,
@@ -88,6 +99,11 @@ impl Plan {
         let job_key: Vec<NamePart> =
             addressing.key.iter().map(|a| part("the key", a)).collect::<Result<_, _>>()?;
         let id = part("the id", &addressing.id)?;
+        if let Address::Path(path) = &addressing.time
+            && is_of_path(path)
+        {
+            return Err(PlanError::TimeIsFolder(path.clone()));
+        }
         let NamePart::Node(time) = part("the time", &addressing.time)? else {
             return Err(PlanError::TimeIsPosition);
         };
@@ -108,6 +124,27 @@ impl Plan {
     /// Where every event must have something, whatever its input: what is read there (`the key`),
     /// its path, and the top-level member or column in which it lies.
     pub fn needed(&self) -> Vec<(&'static str, String, &str)> {
+        let told = |(what, node): (&'static str, Node)| {
+            let is_column = self.trie.folder(node).is_none();
+            is_column.then(|| (what, self.trie.path(node), self.trie.top(node)))
+        };
+        self.everywhere().into_iter().filter_map(told).collect()
+    }
+
+    /// Values of an object's path that are read ([`Placed::folders`](super::Placed::folders), in
+    /// this order): the name of each, and what every event has there, if it is such (`the key`).
+    pub fn folders(&self) -> Vec<(&str, Option<&'static str>)> {
+        let everywhere = self.everywhere();
+        let folders = self.trie.folders.iter();
+        let told = folders.map(|(node, name)| {
+            let needed = everywhere.iter().find(|(_, own)| own == node);
+            (&**name, needed.map(|(what, _)| *what))
+        });
+        told.collect()
+    }
+
+    /// Where every event must have something.
+    fn everywhere(&self) -> Vec<(&'static str, Node)> {
         let mut inputs = self.readers.iter().flat_map(|reader| &reader.inputs);
         let first = inputs.next().map(|input| input.key.as_slice()).unwrap_or_default();
         let everywhere = inputs.fold(first.to_vec(), |mut key, input| {
@@ -116,11 +153,11 @@ impl Plan {
         });
         let places = everywhere.iter().map(|part| ("the key", *part));
         let places = places.chain([("the id", self.id), ("the time", NamePart::Node(self.time))]);
-        let told = |(what, part)| match part {
-            NamePart::Node(node) => Some((what, self.trie.path(node), self.trie.top(node))),
+        let node = |(what, part)| match part {
+            NamePart::Node(node) => Some((what, node)),
             NamePart::Position => None,
         };
-        places.filter_map(told).collect()
+        places.filter_map(node).collect()
     }
 
     /// What else is read of events, and the top-level members or columns in one of which it lies:
@@ -134,6 +171,10 @@ impl Plan {
             };
             let both = input.when.iter().map(taken).chain(input.fields.iter().map(read));
             for (what, nodes) in both {
+                // What may stand in the object's path needs no column.
+                if nodes.iter().any(|node| self.trie.folder(*node).is_some()) {
+                    continue;
+                }
                 let wanted = (what, nodes.iter().map(|&node| self.trie.top(node)).collect());
                 if !all.contains(&wanted) {
                     all.push(wanted);
@@ -177,10 +218,20 @@ impl InputPlan {
     }
 }
 
+/// What an address begins with that is a value in the path of the object, not in the event.
+const OF_PATH: &str = "@path:";
+
+/// Whether an address is that of a value in the path of the object.
+pub fn is_of_path(address: &str) -> bool {
+    address.starts_with(OF_PATH)
+}
+
 /// All declared pointers.
 #[derive(Debug)]
 pub(super) struct Trie {
     nodes: Vec<TrieNode>,
+    /// Nodes that no event has: values of the object's path, by their names.
+    folders: Vec<(Node, Box<str>)>,
 }
 
 #[derive(Debug)]
@@ -197,7 +248,18 @@ struct TrieNode {
 impl Trie {
     pub(super) fn new() -> Self {
         let root = TrieNode { name: "".into(), parent: NOWHERE, children: Vec::new(), read: false };
-        Self { nodes: vec![root] }
+        Self { nodes: vec![root], folders: Vec::new() }
+    }
+
+    /// The number of the value of the object's path that a node stands for, if it is such.
+    #[inline]
+    pub(super) fn folder(&self, node: Node) -> Option<usize> {
+        self.folders.iter().position(|(own, _)| *own == node)
+    }
+
+    /// Whether anything is read from the object's path.
+    pub(super) fn has_folders(&self) -> bool {
+        !self.folders.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -252,6 +314,9 @@ impl Trie {
     }
 
     pub(super) fn path(&self, node: Node) -> String {
+        if let Some(number) = self.folder(node) {
+            return format!("{OF_PATH}{}", self.folders[number].1);
+        }
         let mut names = Vec::new();
         let mut at = node;
         while at != 0 {
@@ -270,6 +335,9 @@ impl Trie {
     }
 
     fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
+        if let Some(name) = path.strip_prefix(OF_PATH) {
+            return self.declare_folder(place, name);
+        }
         let wrong = |error: fn(String, String) -> PlanError| error(place.into(), path.into());
         // A name without any slash is the member (or column) of that name.
         let names = match path.strip_prefix('/') {
@@ -287,6 +355,21 @@ impl Trie {
             node = self.enter(node, &name.replace("~1", "/").replace("~0", "~"));
         }
         self.nodes[node as usize].read = true;
+        Ok(node)
+    }
+
+    fn declare_folder(&mut self, place: &str, name: &str) -> Result<Node, PlanError> {
+        if name.is_empty() {
+            return Err(PlanError::NoName(place.into()));
+        }
+        if let Some((node, _)) = self.folders.iter().find(|(_, own)| **own == *name) {
+            return Ok(*node);
+        }
+        // No child of any other, so that nothing of an event comes here.
+        let node = self.nodes.len() as Node;
+        let (name, children): (Box<str>, _) = (name.into(), Vec::new());
+        self.nodes.push(TrieNode { name: name.clone(), parent: 0, children, read: true });
+        self.folders.push((node, name));
         Ok(node)
     }
 

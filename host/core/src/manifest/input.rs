@@ -13,7 +13,8 @@
 //! An ETag is recorded for whoever wants to fetch the same object again, and is not in the digest:
 //! two copies of the same bytes have two of them. XXH3-128 finds accidents; only a run with
 //! `--attest`, which adds SHA-256, says that nobody exchanged the bytes. So the seals of an
-//! attested run and of one that is not differ.
+//! attested run and of one that is not differ. What was found of the log's completeness follows from
+//! objects and partitions, and is not in it either.
 
 use crate::digest::{Canonical, Hash};
 use crate::hash::hex;
@@ -29,6 +30,62 @@ pub struct Input {
     pub partitions: Vec<PartitionTaken>,
     /// In byte order of their paths.
     pub objects: Vec<Object>,
+    /// What was found of the log's completeness, where partitions are made of several objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// Offsets of a partition that no object of it has, or more than one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// The partition.
+    pub partition: String,
+    /// The first of the offsets.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
+    /// What is the matter with them.
+    pub what: Found,
+    /// The objects in front of them and behind them, or both that have them.
+    pub objects: Vec<String>,
+}
+
+/// What was found of offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// No object has them.
+    Missing,
+    /// Two objects have them, with the same events, which count once.
+    Twice,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { partition, first, last, what, objects } = self;
+        match first == last {
+            true => write!(f, "offset {first} of partition {partition} ")?,
+            false => write!(f, "offsets {first} to {last} of partition {partition} ")?,
+        }
+        let is = if first == last { "is" } else { "are" };
+        match (what, objects.as_slice()) {
+            (Found::Missing, [behind]) => write!(f, "{is} in no file: `{behind}` is its first")?,
+            (Found::Missing, objects) => {
+                let names: Vec<_> = objects.iter().map(|name| format!("`{name}`")).collect();
+                write!(f, "{is} in no file, between {}", names.join(" and "))?;
+            }
+            (Found::Twice, objects) => {
+                let names: Vec<_> = objects.iter().map(|name| format!("`{name}`")).collect();
+                let them = if first == last { "it counts" } else { "they count" };
+                return write!(f, "{is} in {}, the same in both; {them} once", names.join(" and "));
+            }
+        }
+        f.write_str(
+            "; a file is missing, or the topic has no record there (marks of transactions, what \
+             was compacted or deleted), which names of files do not tell apart",
+        )
+    }
 }
 
 /// What a run took of a partition.
@@ -88,12 +145,39 @@ serde_as_text!(Xxh3, |text: &str| hex(text)
     .map(|bytes| Self(u128::from_be_bytes(bytes)))
     .ok_or("an XXH3-128 is 32 hexadecimal digits"));
 
+/// Findings of one kind that are told one by one.
+const TOLD: usize = 5;
+
 impl Input {
+    /// What was found, as sentences: the first of each kind, and how many more there are.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for what in [Found::Missing, Found::Twice] {
+            let own: Vec<_> = self.findings.iter().filter(|one| one.what == what).collect();
+            notes.extend(own.iter().take(TOLD).map(|one| one.to_string()));
+            if own.len() > TOLD {
+                let (more, kind) = (
+                    own.len() - TOLD,
+                    match what {
+                        Found::Missing => "in no file",
+                        Found::Twice => "in two files",
+                    },
+                );
+                notes.push(format!(
+                    "{more} more stretches of offsets are {kind}: the manifest has all of them \
+                     (`input`, `findings`)"
+                ));
+            }
+        }
+        notes
+    }
+
     /// Puts partitions and objects into their order, in which they are digested.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.partitions.sort_by(|a, b| a.partition.cmp(&b.partition));
         self.objects.sort_by(|a, b| a.path.cmp(&b.path));
+        self.findings.sort();
         self
     }
 

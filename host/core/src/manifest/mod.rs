@@ -18,7 +18,7 @@ mod words;
 pub use crate::reduce::Engine;
 pub use changed::{Change, Checked, Hole, PassedOver, sentence};
 pub use counts::{Counts, CountsError};
-pub use input::{Input, Object, PartitionTaken, Xxh3};
+pub use input::{Finding, Found, Input, Object, PartitionTaken, Xxh3};
 pub use ranged::Ranged;
 pub use seal::{Sealed, shapes_digest};
 pub use settings::{Difference, Entry, Param, Range, Settings};
@@ -425,7 +425,8 @@ impl Manifest {
     pub fn notes(&self) -> Vec<String> {
         let unit = self.job.written.get("source.time_unit").and_then(|unit| unit.as_str());
         let times = self.counts.times.and_then(|times| times.note(unit));
-        times.into_iter().chain(self.counts.note()).chain(self.ledger_note()).collect()
+        let of_counts = times.into_iter().chain(self.counts.note()).chain(self.ledger_note());
+        self.input.notes().into_iter().chain(of_counts).collect()
     }
 
     /// Whether entries of the ledger took nothing out, as far as the run can tell.

@@ -59,6 +59,7 @@ fn input() -> Input {
     let input = Input {
         partitions: vec![taken("us", None), taken("eu/0", Some((7, 106)))],
         objects: vec![object("us.jsonl", Some(Hash([3; 32]))), object("eu/0.jsonl.gz", None)],
+        findings: Vec::new(),
     };
     input.sorted()
 }

@@ -6,7 +6,7 @@ use super::error::{JobError, near};
 use super::resolved::{Late, Source};
 use crate::source::Format;
 use crate::store::{Named, Scheme, StoreError};
-use retally_core::decode::{Address, TimeUnit};
+use retally_core::decode::{Address, TimeUnit, is_of_path};
 use retally_core::log::Order;
 use retally_core::reduce::{OnConflict, OnTrap};
 use serde_json::Value;
@@ -33,6 +33,9 @@ pub(super) const TIME_UNITS: Words<TimeUnit> = &[
     ("ms", Some(TimeUnit::Millis)),
     ("us", Some(TimeUnit::Micros)),
 ];
+
+/// What `@path:` takes without a name.
+const OF_PATH_MIN: usize = "@path:".len();
 
 /// The word for a meaning.
 pub(super) fn word<T: PartialEq>(meaning: T, words: Words<T>) -> Option<Value> {
@@ -102,8 +105,11 @@ impl Given<'_> {
     /// Where an event's time lies.
     pub(super) fn time(&self, source: &mut Source) -> Result<(), JobError> {
         self.address(&mut source.addressing.time, source.format)?;
-        match source.addressing.time {
+        match &source.addressing.time {
             Address::Position => Err(self.wrong("a position is no time")),
+            Address::Path(path) if is_of_path(path) => {
+                Err(self.wrong("the value of a folder is no time: events have times of their own"))
+            }
             Address::Path(_) => Ok(()),
         }
     }
@@ -123,8 +129,12 @@ impl Given<'_> {
             let what = format!("{text:?} (of Kafka records)");
             return Err(self.not_built(&what, "; a JSON pointer or a column is"));
         }
+        if is_of_path(text) && text.len() > OF_PATH_MIN {
+            return Ok(Address::Path(text.to_owned()));
+        }
         if text.starts_with('@') {
-            let meant = meant(text, ["@position", "@key", "@timestamp", "@header:"].into_iter());
+            let known = ["@position", "@path:dt", "@key", "@timestamp", "@header:"];
+            let meant = meant(text, known.into_iter());
             return Err(self.wrong(format!("{text:?} is no address{meant}")));
         }
         if text.starts_with('/') {

@@ -6,7 +6,7 @@ use super::gates::Gates;
 use super::given::Given;
 use super::params::Params;
 use super::settings::SETTINGS;
-use crate::source::Format;
+use crate::source::{Format, Layout};
 use crate::store::{Base, Folder, StoreError, Stores};
 use retally_core::decode::Addressing;
 use retally_core::dedup::Window;
@@ -71,6 +71,8 @@ pub struct Source {
     pub url: String,
     /// What its objects hold.
     pub format: Format,
+    /// How its folders and files are named, if that says more than which is which.
+    pub layout: Option<Layout>,
     /// Where key, id and time lie. No part of a key: every input must name its own.
     pub addressing: Addressing,
     /// What happens when it is no longer what a snapshot took of it.

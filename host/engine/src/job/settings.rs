@@ -8,6 +8,7 @@ use super::error::{JobError, near};
 use super::given::{FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
 use super::resolved::{Resolved, Snapshots};
 use super::units;
+use crate::source::Layout;
 use retally_core::decode::Address;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,8 @@ pub(super) static SETTINGS: &[Setting] = &[
     .written(|job| Some(job.source.url.as_str().into())),
     text("source.format", |job, given| given.word(&mut job.source.format, FORMATS))
         .written(|job| word(job.source.format, FORMATS)),
+    text("source.layout", |job, given| given.put(&mut job.source.layout, Layout::parse))
+        .written(|job| job.source.layout.as_ref().map(|layout| layout.as_written().into())),
     text("source.key", |job, given| given.keys(&mut job.source))
         .list("a string or a list of strings")
         .written(|job| match job.source.addressing.key.as_slice() {

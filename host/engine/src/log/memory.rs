@@ -121,6 +121,7 @@ impl Log for MemoryLog {
                 Ok(Receipt {
                     partition: partition.name.clone(),
                     object: partition.name.clone(),
+                    starts: None,
                     next: reached.next,
                     took: if content.is_all { Took::Whole } else { Took::UpTo },
                     bytes: content.taken_bytes,
@@ -146,6 +147,7 @@ impl Log for MemoryLog {
             Ok(Present {
                 partition: partition.name.clone(),
                 object: partition.name.clone(),
+                starts: None,
                 bytes: content.bytes,
                 etag: None,
                 seen: Seen { xxh3_128: receipt.map(|_| content.xxh3), ..Seen::default() },
@@ -245,7 +247,8 @@ impl Feed for MemoryFeed {
             // Too few of them are told of by whoever follows.
             Some(all) => Offsets::These(all.get(from..to.min(all.len())).unwrap_or(&[]).into()),
         };
-        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(offsets), end: None })))
+        let folders = Arc::default();
+        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(offsets), folders, end: None })))
     }
 
     fn bytes_read(&self) -> u64 {

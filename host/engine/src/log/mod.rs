@@ -25,9 +25,9 @@ pub(crate) use lines::LineReader;
 pub use memory::{MemoryLog, MemoryPartition};
 
 use arrow_array::RecordBatch;
-use retally_core::decode::Slab;
+use retally_core::decode::{Folders, Slab};
 use retally_core::log::{Offsets, PartitionIndex};
-use retally_core::manifest::Object;
+use retally_core::manifest::{Finding, Object};
 use retally_core::receipt::{Present, Receipt};
 use retally_core::reduce::Originals;
 use std::error::Error;
@@ -108,6 +108,20 @@ pub trait Log: Send + Sync {
         None
     }
 
+    /// What was found of the log's completeness while it was read, in what was taken of it; for
+    /// whoever took all of it `reached` is none.
+    fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {
+        let _ = reached;
+        Vec::new()
+    }
+
+    /// Where an event that was read is stored, for a person, where its partition's name does not say
+    /// that: the file, and its line there.
+    fn place(&self, partition: PartitionIndex, offset: u64) -> Option<String> {
+        let _ = (partition, offset);
+        None
+    }
+
     /// Stored bytes of all parts, for showing progress; 0: nobody knows.
     fn bytes(&self) -> u64 {
         self.parts().iter().map(|part| part.bytes).sum()
@@ -181,6 +195,9 @@ pub struct Piece {
     /// Where they lie. None: they follow, without a gap, what came before them in the partition,
     /// which is all that a reader in the middle of a file can say.
     pub offsets: Option<Offsets>,
+    /// What the path of their object says of what the reader was asked for, in that order; nothing
+    /// where there is no such path.
+    pub folders: Folders,
     /// Stored bytes of the partition up to and with this piece, where a reader could begin behind
     /// it. None: nobody knows, or nobody could.
     pub end: Option<u64>,

@@ -132,7 +132,12 @@ impl Feed for BrokenFeed {
             Wrong::BehindEnd => 11 - self.left,
             _ => 10 - self.left,
         };
-        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(Offsets::From(offset)), end: None })))
+        Poll::Ready(Ok(Some(Piece {
+            slab,
+            offsets: Some(Offsets::From(offset)),
+            folders: Arc::default(),
+            end: None,
+        })))
     }
 
     fn bytes_read(&self) -> u64 {

@@ -313,10 +313,13 @@ fn open(
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
     how.attest = options.attest;
+    how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
+    how.layout = job.source.layout.clone().map(Arc::new);
     let source = Source::open(&job.source.url, job.urls(), &how)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }
+    folders(plan, &source, observer)?;
     columns(plan, &source, observer)?;
     Ok(Arc::new(source))
 }
@@ -324,10 +327,34 @@ fn open(
 /// Columns that a message names.
 const COLUMNS_SHOWN: usize = 30;
 
+/// Refuses a log in whose paths a value is nowhere that every event needs; that some files lack it,
+/// or all of them one that a field reads, may be meant, and is told.
+fn folders(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), RunError> {
+    let files = source.objects().len();
+    for ((name, needed), count) in plan.folders().into_iter().zip(source.folders()) {
+        match (count, needed) {
+            (0, Some(what)) => {
+                return Err(RunError::Log(LogError::usage(format!(
+                    "no file of the log lies in a folder `{name}=`, where {what} is read \
+                     (@path:{name}), and no `{{{name}}}` of a layout gives it: say in [source] \
+                     where {what} lies, or in `layout` where its value stands"
+                ))));
+            }
+            (count, _) if count < files => observer.note(&format!(
+                "{} of {files} files lie in no folder `{name}=`: none of their events has anything \
+                 at @path:{name}",
+                files - count
+            )),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a table without a column that every event needs; that some of its files lack it, or all
 /// of them a field, may be meant, and is told.
 fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), RunError> {
-    let (known, files) = (source.columns(), source.partitions().len());
+    let (known, files) = (source.columns(), source.objects().len());
     if known.is_empty() {
         return Ok(());
     }

@@ -24,7 +24,7 @@ use super::stopped::describe;
 use crate::cancel::Cancel;
 use crate::job::{BoundGates, Resolved};
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
-use crate::log::Log;
+use crate::log::{Log, Reached};
 use crate::range::Bound;
 use crate::sink::{End, RunDir, Sink, Snapshots};
 use crate::store::{Folder, point};
@@ -518,6 +518,10 @@ impl Prepared<'_> {
         };
         let objects = self.source.taken(self.options.threads())?;
         let partitions = self.names.iter().zip(extents).map(taken).collect();
-        Ok(Input { partitions, objects }.sorted())
+        let reached = |extent: &Extent| Reached { next: extent.next, bytes: extent.bytes };
+        let reached: Vec<Reached> = extents.iter().map(reached).collect();
+        let is_part = self.cuts.limit.is_some() || self.cuts.to.is_some();
+        let findings = self.source.findings(is_part.then_some(&reached));
+        Ok(Input { partitions, objects, findings }.sorted())
     }
 }

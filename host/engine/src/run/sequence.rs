@@ -183,7 +183,8 @@ impl Sequence {
             partition,
             name: self.names[number].clone(),
             offsets: if (from, to) == (0, events) { offsets } else { offsets.slice(from, to) },
-            slab: Arc::new(slice(piece.slab, from, to - from)),
+            folders: piece.folders,
+            slab: Arc::new(piece.slab.slice(from, to - from)),
         }))
     }
 
@@ -224,27 +225,5 @@ impl Sequence {
             self.since_snapshot = 0;
         }
         Taken::Slab { placed, batch, seal, snapshot }
-    }
-}
-
-/// Events `from..from + events` of a slab.
-fn slice(slab: Slab, from: usize, events: usize) -> Slab {
-    if from == 0 && events == slab.len() {
-        return slab;
-    }
-    match slab {
-        Slab::Rows(rows) => Slab::Rows(rows.slice(from, events)),
-        Slab::Lines(mut lines) => {
-            let start = if from == 0 { 0 } else { lines.ends[from - 1] };
-            let end = lines.ends[from + events - 1];
-            lines.bytes.truncate(end as usize);
-            lines.bytes.drain(..start as usize);
-            lines.ends.truncate(from + events);
-            lines.ends.drain(..from);
-            lines.ends.iter_mut().for_each(|end| *end -= start);
-            lines.cut.retain(|&(row, _)| (from..from + events).contains(&(row as usize)));
-            lines.cut.iter_mut().for_each(|(row, _)| *row -= from as u32);
-            Slab::Lines(lines)
-        }
     }
 }

@@ -37,7 +37,9 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
     let row = row as usize;
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
-    let mut help = format!("\n  event  {}", shown(&original(&slab.placed.slab, row)));
+    let place = prepared.source.place(slab.placed.partition, position.offset);
+    let mut help = place.map_or_else(String::new, |place| format!("\n  file   {place}"));
+    help += &format!("\n  event  {}", shown(&original(&slab.placed.slab, row)));
     let cause = &at.stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
         let layout = &prepared.lanes[at.lane].recipe.description().state.layout;

@@ -391,7 +391,7 @@ impl Sample {
             });
         }
         let objects = vec![object("a/1.json", None), object("b.json.gz", Some(Hash::of(b"x")))];
-        Input { partitions, objects }.sorted()
+        Input { partitions, objects, ..Input::default() }.sorted()
     }
 
     /// The snapshot that holds the blocks before one.

@@ -29,7 +29,7 @@ pub(super) struct AvroReader {
     from: u64,
     /// Records that were read.
     given: u64,
-    /// Where it is noted that the part, of this number, was read to its end.
+    /// Where it is noted that the slice, of this number, was read to its end.
     ends: (usize, Arc<Ends>),
 }
 
@@ -55,14 +55,14 @@ fn open(object: &Arc<Object>) -> Result<Container<Stored>, LogError> {
 }
 
 impl AvroReader {
-    /// Reads an object from byte `from` on: 0, or where a block ends.
+    /// Reads these columns of an object (none: all) from byte `from` on: 0, or where a block ends.
     pub(super) fn open(
         object: &Arc<Object>,
+        columns: Option<&[String]>,
         ends: (usize, Arc<Ends>),
         from: u64,
     ) -> Result<Self, LogError> {
         let mut file = open(object)?;
-        let columns = object.options.columns.as_deref();
         let records = Records::new(file.schema(), columns);
         let records = records.map_err(|error| explain(object, error))?;
         if from > 0 {
@@ -129,7 +129,8 @@ fn at_end(file: &Container<Stored>, records: u64, bytes: usize) -> Result<(), Av
 
 impl Feed for AvroReader {
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        let mut polled = piece(self.next().map(|rows| rows.map(Slab::Rows)));
+        let next = self.next().map(|rows| rows.map(Slab::Rows));
+        let mut polled = piece(&self.object, next);
         if let Poll::Ready(Ok(Some(piece))) = &mut polled {
             piece.end = Some(self.file.at()).filter(|_| self.left == 0);
         }

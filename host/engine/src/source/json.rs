@@ -32,7 +32,7 @@ pub(super) struct JsonReader {
     /// How far the object's stored bytes have been read.
     seen: Arc<AtomicU64>,
     range: Range<u64>,
-    /// Where it is noted that the part, of this number, was read to its end.
+    /// Where it is noted that the slice, of this number, was read to its end.
     ends: (usize, Arc<Ends>),
 }
 
@@ -146,7 +146,8 @@ impl JsonReader {
 
 impl Feed for JsonReader {
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        let mut polled = piece(self.next().map(|lines| lines.map(Slab::Lines)));
+        let next = self.next().map(|lines| lines.map(Slab::Lines));
+        let mut polled = piece(&self.object, next);
         if let Poll::Ready(Ok(Some(piece))) = &mut polled
             && self.object.compression == Compression::None
         {

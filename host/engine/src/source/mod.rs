@@ -1,16 +1,19 @@
 //! The log made of objects: from a URL to partitions, their parts, and slabs of events.
 //!
-//! [`Source::open`] finds the objects, one a partition, and cuts them into parts; reading one is
-//! done on the thread that asks, and never pending: stores block. Readers know nothing of offsets:
-//! how many lines lie before a part is only known once they are read, so whoever takes parts in
-//! order counts.
+//! [`Source::open`] finds the objects and cuts them into slices. Mostly an object is a partition and
+//! a slice a part; where a [`Layout`] says that the objects are files of a topic, a partition is all
+//! of its files, read one behind the other ([`joined`]). Reading is done on the thread that asks,
+//! and never pending: stores block. Readers know nothing of offsets: how many lines lie before a
+//! slice is only known once they are read, so whoever takes parts in order counts.
 
 mod avro;
 mod encrypted;
 mod error;
 mod fingerprint;
 mod glob;
+mod joined;
 mod json;
+mod layout;
 mod locate;
 mod objects;
 mod packed;
@@ -23,12 +26,15 @@ mod avro_tests;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod joined_tests;
+#[cfg(test)]
 mod parquet_tests;
 #[cfg(test)]
 mod receipts_tests;
 #[cfg(test)]
 mod tests;
 
+pub use layout::Layout;
 pub use objects::LeftOut;
 pub(crate) use objects::named_partition;
 
@@ -39,13 +45,14 @@ use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
 use crate::store::Base;
 use crate::threads::each;
 use arrow_array::RecordBatch;
+use joined::{JoinedReader, Joins};
 use json::JsonReader;
 use locate::Place;
 use objects::Object;
 use receipts::Ends;
 use retally_core::decode::Slab;
-use retally_core::log::PartitionIndex;
-use retally_core::manifest;
+use retally_core::log::{Micros, PartitionIndex};
+use retally_core::manifest::{self, Finding};
 use retally_core::receipt::{Present, Receipt, Took};
 use retally_core::reduce::Originals;
 use std::collections::BTreeMap;
@@ -76,6 +83,11 @@ pub struct Options {
     /// that an object does not have are absent from its rows, which is the decoder's to judge.
     /// Lines are always read whole.
     pub columns: Option<Vec<String>>,
+    /// Values that are wanted of the paths of objects, by name: what a folder `name=value` says, or
+    /// the layout's `{name}`.
+    pub folders: Vec<String>,
+    /// How folders and files are named, if that says more than which is which.
+    pub layout: Option<Arc<Layout>>,
     /// Whether fingerprints have a SHA-256.
     pub attest: bool,
     /// See [`SPLIT_BYTES`].
@@ -90,6 +102,8 @@ impl Options {
         Self {
             format,
             columns: None,
+            folders: Vec::new(),
+            layout: None,
             attest: false,
             split_bytes: SPLIT_BYTES,
             chunk_bytes: CHUNK_BYTES,
@@ -106,17 +120,34 @@ pub struct Source {
     columns: Arc<BTreeMap<String, usize>>,
     partitions: Arc<[Partition]>,
     parts: Arc<[Part]>,
-    /// What each part is of the object of its partition.
-    shares: Arc<[Share]>,
-    /// Which parts were read to their ends.
+    /// Of each object the number of its partition.
+    homes: Arc<[PartitionIndex]>,
+    /// Of each object the offset of the first event that its slices give.
+    begins: Arc<[u64]>,
+    /// What is read of objects, one after another.
+    slices: Arc<[Slice]>,
+    /// Of each part its slices: one, but where partitions are joined.
+    bundles: Arc<[Range<usize>]>,
+    /// Which slices were read to their ends.
     ends: Arc<Ends>,
+    /// What was seen of partitions that are joined.
+    seen: Arc<Joins>,
     /// Up to which part a store was asked before its turn.
     asked: Arc<AtomicUsize>,
     /// What was taken before of each object, if it is still there.
     kept: Arc<[Option<Receipt>]>,
 }
 
-/// What a part is of its object.
+/// A piece of an object that is read by one reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Slice {
+    object: usize,
+    /// Stored bytes that it stands for.
+    bytes: u64,
+    share: Share,
+}
+
+/// What a slice is of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Share {
     /// The lines that begin in this range of a plain object; the whole of a compressed one. Of an
@@ -138,52 +169,102 @@ impl Source {
         let options = Arc::new(options.clone());
         let (objects, left_out) = objects::list(&place, &options)?;
         let objects: Arc<[Arc<Object>]> = objects.into_iter().map(Arc::new).collect();
-        let (mut parts, mut shares, mut columns) = (Vec::new(), Vec::new(), BTreeMap::new());
         // A footer is one answer or two of a store: most of the time is waiting.
         let threads = if objects.iter().any(|o| o.is_remote()) { ASKED_AT_ONCE } else { 1 };
+        let is_joined = options.layout.as_ref().is_some_and(|layout| layout.joins());
+        let split_bytes = if is_joined { u64::MAX } else { options.split_bytes };
         let pieces = each(threads, objects.len(), |number| -> Result<_, LogError> {
             let object = &objects[number];
             Ok(match options.format {
                 Format::Json => {
-                    let (bytes, split) = (object.meta.bytes, options.split_bytes);
-                    (json::pieces(bytes, object.compression, split), Vec::new())
+                    let bytes = object.meta.bytes;
+                    (json::pieces(bytes, object.compression, split_bytes), Vec::new())
                 }
                 Format::Parquet => parquet::pieces(object)?,
                 Format::Avro => avro::pieces(object)?,
             })
         })?;
-        for (partition, (own, names)) in (0..).zip(pieces) {
+        let (mut slices, mut columns) = (Vec::new(), BTreeMap::new());
+        for (object, (own, names)) in pieces.into_iter().enumerate() {
             for name in names {
                 *columns.entry(name).or_default() += 1;
             }
-            for (bytes, share) in own {
-                parts.push(Part { partition, bytes });
-                shares.push(share);
-            }
+            slices.extend(own.into_iter().map(|(bytes, share)| Slice { object, bytes, share }));
         }
-        let name = |object: &Arc<Object>| object.partition.clone();
-        let partition = |object| Partition { name: name(object), first: 0, end: End::OfParts };
-        let partitions = objects.iter().map(partition).collect();
         let kept = objects.iter().map(|_| None).collect();
-        let (parts, shares, left_out) = (parts.into(), shares.into(), left_out.into());
-        let (ends, asked, columns) = (Arc::default(), Arc::default(), Arc::new(columns));
-        Ok(Self {
+        let begins: Vec<u64> = objects.iter().map(|o| o.starts.unwrap_or(0)).collect();
+        let source = Self {
             options,
             objects,
-            left_out,
-            columns,
-            partitions,
-            parts,
-            shares,
-            ends,
-            asked,
+            left_out: left_out.into(),
+            columns: Arc::new(columns),
+            partitions: Arc::default(),
+            parts: Arc::default(),
+            homes: Arc::default(),
+            begins: Arc::default(),
+            slices: Arc::default(),
+            bundles: Arc::default(),
+            ends: Arc::default(),
+            seen: Arc::default(),
+            asked: Arc::default(),
             kept,
-        })
+        };
+        Ok(source.laid(begins, slices))
+    }
+
+    /// The same objects, of which these slices are read, each object from this offset on.
+    fn laid(self, begins: Vec<u64>, slices: Vec<Slice>) -> Self {
+        let (mut partitions, mut homes) = (Vec::<Partition>::new(), Vec::new());
+        for (object, begin) in self.objects.iter().zip(&begins) {
+            match partitions.last_mut() {
+                // Behind all that was taken of any of them.
+                Some(last) if last.name == object.partition => {
+                    let is_taken = object.starts.is_some_and(|starts| *begin > starts);
+                    last.first = if is_taken { last.first.max(*begin) } else { last.first };
+                }
+                _ => {
+                    let name = object.partition.clone();
+                    partitions.push(Partition { name, first: *begin, end: End::OfParts });
+                }
+            }
+            homes.push((partitions.len() - 1) as PartitionIndex);
+        }
+        let (mut parts, mut bundles) = (Vec::<Part>::new(), Vec::<Range<usize>>::new());
+        for (number, slice) in slices.iter().enumerate() {
+            let partition = homes[slice.object];
+            let is_joined = self.objects[slice.object].starts.is_some();
+            match (parts.last_mut(), bundles.last_mut()) {
+                (Some(part), Some(bundle)) if is_joined && part.partition == partition => {
+                    part.bytes += slice.bytes;
+                    bundle.end = number + 1;
+                }
+                _ => {
+                    parts.push(Part { partition, bytes: slice.bytes });
+                    bundles.push(number..number + 1);
+                }
+            }
+        }
+        Self {
+            partitions: partitions.into(),
+            parts: parts.into(),
+            homes: homes.into(),
+            begins: begins.into(),
+            slices: slices.into(),
+            bundles: bundles.into(),
+            ..self
+        }
     }
 
     /// What lies below the URL and is not read.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
+    }
+
+    /// How many objects have each of the [`folders`](Options::folders) in their paths.
+    pub fn folders(&self) -> Vec<usize> {
+        let has =
+            |number: &usize| self.objects.iter().filter(|own| own.has_folder(*number)).count();
+        (0..self.options.folders.len()).map(|number| has(&number)).collect()
     }
 
     /// Of tables their top-level columns, and how many objects have each; lines have none.
@@ -222,20 +303,13 @@ impl Log for Source {
     }
 
     fn read(&self, number: usize, _from: u64) -> Result<Box<dyn Feed>, LogError> {
+        let partition = self.parts[number].partition;
+        if self.partition_is_joined(partition) {
+            let bundle = self.bundles[number].clone();
+            return Ok(Box::new(JoinedReader::new(self.clone(), partition, bundle)));
+        }
         self.ask_ahead(number)?;
-        let part = &self.parts[number];
-        let object = &self.objects[part.partition as usize];
-        Ok(match &self.shares[number] {
-            Share::Bytes { from, .. } if self.options.format == Format::Avro => {
-                Box::new(AvroReader::open(object, (number, self.ends.clone()), *from)?)
-            }
-            Share::Bytes { from, to } => {
-                Box::new(JsonReader::open(object, (number, self.ends.clone()), *from, *to)?)
-            }
-            Share::RowGroups { from, to, .. } => {
-                Box::new(ParquetReader::open(object, part, *from..*to)?)
-            }
-        })
+        self.open_slice(self.bundles[number].start)
     }
 
     fn originals(&self) -> Originals {
@@ -253,11 +327,15 @@ impl Log for Source {
         partition: PartitionIndex,
         offsets: &[u64],
     ) -> Result<Vec<RecordBatch>, LogError> {
-        match self.options.format {
-            Format::Parquet => parquet::rows(&self.objects[partition as usize], offsets),
-            Format::Avro => avro::rows(&self.objects[partition as usize], offsets),
+        let of_object = |object: &Arc<Object>, offsets: &[u64]| match self.options.format {
+            Format::Parquet => parquet::rows(object, offsets),
+            Format::Avro => avro::rows(object, offsets),
             // Lines are always whole.
             Format::Json => Ok(Vec::new()),
+        };
+        match self.partition_is_joined(partition) {
+            true => self.joined_rows(partition, offsets, of_object),
+            false => of_object(&self.objects[partition as usize], offsets),
         }
     }
 
@@ -271,7 +349,7 @@ impl Log for Source {
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
         let all = self.each(threads, |number| {
-            let own = &reached[number];
+            let own = &reached[self.homes[number] as usize];
             self.receipt(number, own)
         })?;
         Ok(all.into_iter().flatten().collect())
@@ -283,10 +361,9 @@ impl Log for Source {
         every_byte: bool,
         threads: usize,
     ) -> Result<Option<Vec<Present>>, LogError> {
-        let by_name: BTreeMap<&str, &Receipt> =
-            receipts.iter().map(|receipt| (receipt.partition.as_str(), receipt)).collect();
+        let known: BTreeMap<_, &Receipt> = receipts.iter().map(|r| (r.known(), r)).collect();
         let standing = |number: usize| {
-            let receipt = by_name.get(self.partitions[number].name.as_str()).copied();
+            let receipt = known.get(&self.objects[number].known()).copied();
             self.standing(number, receipt, every_byte)
         };
         self.each(threads, standing).map(Some)
@@ -295,21 +372,70 @@ impl Log for Source {
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
         Some(Arc::new(self.without(kept)))
     }
+
+    fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {
+        self.found(reached)
+    }
+
+    fn place(&self, partition: PartitionIndex, offset: u64) -> Option<String> {
+        self.place_of(partition, offset)
+    }
 }
 
 impl Source {
+    /// Opens a reader of a slice, for the columns that are wanted.
+    fn open_slice(&self, number: usize) -> Result<Box<dyn Feed>, LogError> {
+        let Slice { object, bytes, share } = &self.slices[number];
+        let (object, ends) = (&self.objects[*object], (number, self.ends.clone()));
+        let columns = self.options.columns.as_deref();
+        Ok(match share {
+            Share::Bytes { from, .. } if self.options.format == Format::Avro => {
+                Box::new(AvroReader::open(object, columns, ends, *from)?)
+            }
+            Share::Bytes { from, to } => Box::new(JsonReader::open(object, ends, *from, *to)?),
+            Share::RowGroups { from, to, .. } => {
+                Box::new(ParquetReader::open(object, columns, *bytes, Some(*from..*to))?)
+            }
+        })
+    }
+
+    /// Opens a reader of all of an object, whatever is wanted of it, and notes nothing.
+    fn open_whole(&self, object: &Arc<Object>) -> Result<Box<dyn Feed>, LogError> {
+        let (bytes, ends) = (object.meta.bytes, (0, Arc::default()));
+        Ok(match self.options.format {
+            Format::Json => Box::new(JsonReader::open(object, ends, 0, bytes)?),
+            Format::Avro => Box::new(AvroReader::open(object, None, ends, 0)?),
+            Format::Parquet => Box::new(ParquetReader::open(object, None, bytes, None)?),
+        })
+    }
+
+    /// Which objects can hold events of a span of time, as their folders say, in the order of the
+    /// log. Events may come late or early: the folder in front of the first of them and the one
+    /// behind the last count too. An object whose folders say no time always can.
+    pub fn within(&self, span: &Range<Micros>) -> Vec<bool> {
+        let times: Vec<_> = self.objects.iter().map(|object| object.time.clone()).collect();
+        layout::within(&times, span)
+    }
+
     /// Asks the store for what comes behind a part, as far as nobody did.
     fn ask_ahead(&self, number: usize) -> Result<(), LogError> {
         let end = (number + 1 + AHEAD_OBJECTS).min(self.parts.len());
         let begin = self.asked.fetch_max(end, Ordering::Relaxed).max(number + 1);
         for number in begin..end {
-            let object = &self.objects[self.parts[number].partition as usize];
-            if let Share::Bytes { from, .. } = self.shares[number]
-                && object.is_remote()
-                && object.meta.bytes > 0
-            {
-                object.ask_ahead(json::begins(from))?;
-            }
+            self.ask_slice(self.bundles[number].start)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the store for a slice.
+    fn ask_slice(&self, number: usize) -> Result<(), LogError> {
+        let slice = &self.slices[number];
+        let object = &self.objects[slice.object];
+        if let Share::Bytes { from, .. } = slice.share
+            && object.is_remote()
+            && object.meta.bytes > 0
+        {
+            object.ask_ahead(json::begins(from))?;
         }
         Ok(())
     }
@@ -327,8 +453,12 @@ impl Source {
     }
 }
 
-/// What a feed gives that never waits.
-fn piece(next: Result<Option<Slab>, LogError>) -> Poll<Result<Option<Piece>, LogError>> {
-    let piece = |slab| Piece { slab, offsets: None, end: None };
+/// What a feed of an object gives that never waits.
+fn piece(
+    object: &Object,
+    next: Result<Option<Slab>, LogError>,
+) -> Poll<Result<Option<Piece>, LogError>> {
+    let folders = &object.folders;
+    let piece = |slab| Piece { slab, offsets: None, folders: folders.clone(), end: None };
     Poll::Ready(next.map(|slab| slab.map(piece)))
 }

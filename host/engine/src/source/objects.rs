@@ -1,28 +1,42 @@
 //! Which objects of a place are the log, and what their partitions are called.
 //!
 //! A partition's name is the object's path below the URL's folder without format and compression
-//! suffix, so that recompressing a file or adding a late one renames nothing. What is left out is
+//! suffix, so that recompressing a file or adding a late one renames nothing; or the number of a
+//! topic's partition, where a [`Layout`] says that files are those of one. What is left out is
 //! remembered with its reason: a log must not shrink unseen.
 
 use super::fingerprint::Hashing;
+use super::layout::{Fit, Layout};
 use super::locate::{Pick, Place};
 use super::{Format, Options};
 use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError, Stored};
+use retally_core::decode::Folders;
 use retally_core::listed::listed;
+use retally_core::log::Micros;
 use retally_core::manifest;
-use retally_core::receipt::Receipt;
+use retally_core::receipt::{Known, Receipt};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// One object of a log: one partition.
+/// One object of a log: one partition, or where these are joined a stretch of one.
 pub(super) struct Object {
     pub(super) options: Arc<Options>,
     /// The URL's folder.
     folder: Folder,
     /// The partition's name.
     pub(super) partition: String,
+    /// Offset of its first event, where several objects make one partition.
+    pub(super) starts: Option<u64>,
+    /// What its path says of what is wanted of paths.
+    pub(super) folders: Folders,
+    /// Which of them its path has, with or without a value.
+    has_folders: Vec<bool>,
+    /// The span of time of its folders, if they say one.
+    pub(super) time: Option<Range<Micros>>,
     /// Path below the URL's folder.
     pub(super) path: String,
     /// Path as the person wrote the URL, for messages.
@@ -44,6 +58,16 @@ pub(super) struct Object {
 }
 
 impl Object {
+    /// What its receipts are known by.
+    pub(super) fn known(&self) -> Known<'_> {
+        (&self.partition, self.starts.map(|_| self.path.as_str()))
+    }
+
+    /// Whether its path has this one of what is wanted of paths.
+    pub(super) fn has_folder(&self, number: usize) -> bool {
+        self.has_folders[number]
+    }
+
     /// What an input description says of it, but for its hashes. Files have no ETag: what stands
     /// for it there changes with every copy.
     pub(super) fn about(&self) -> manifest::Object {
@@ -125,15 +149,20 @@ impl Compression {
     }
 }
 
+/// Topics that a message names.
+const TOPICS_SHOWN: usize = 10;
+
 const HIDDEN: &str = "begins with `_` or `.`";
+const SUFFIX: &str = "another suffix";
+const OTHERWISE: &str = "not named as the layout says";
 
 /// An object or folder that lies below the URL but is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Path below the URL's folder; a folder ends in a slash.
     pub path: String,
-    /// Why: its name is hidden, its suffix is not one of the format's, or it is a link that leads
-    /// nowhere, a pipe, a device, or like an unfinished upload.
+    /// Why: its name is hidden or not as the layout says, its suffix is not one of the format's, or
+    /// it is a link that leads nowhere, a pipe, a device, or like an unfinished upload.
     pub why: &'static str,
 }
 
@@ -144,15 +173,26 @@ pub(super) fn list(
 ) -> Result<(Vec<Object>, Vec<LeftOut>), LogError> {
     let format = options.format;
     let (found, left_out, above) = (Vec::new(), Vec::new(), Vec::new());
-    let mut walk = Walk { place, options, format, found, left_out, above };
+    let topics = BTreeSet::new();
+    let mut walk = Walk { place, options, format, found, left_out, topics, above };
     match &place.pick {
         Pick::One(name) => walk.one(name)?,
         Pick::All | Pick::Matching(_) => walk.folder(&place.folder, "")?,
     }
-    let Walk { mut found, mut left_out, .. } = walk;
+    let Walk { mut found, mut left_out, topics, .. } = walk;
     left_out.sort_by(|a, b| a.path.cmp(&b.path));
-    found.sort_by(|a, b| (&a.partition, &a.path).cmp(&(&b.partition, &b.path)));
-    if let Some(pair) = found.windows(2).find(|pair| pair[0].partition == pair[1].partition) {
+    if topics.len() > 1 {
+        let (url, topics) = (&place.url, listed(topics.iter(), TOPICS_SHOWN, ", "));
+        return Err(LogError::usage(format!(
+            "`{url}` holds several topics: {topics}; a log is one of them: name its folder, or a \
+             pattern that fits its files alone, in `[source] url`"
+        )));
+    }
+    let place_of = |object: &Object| (object.partition.clone(), object.starts, object.path.clone());
+    found.sort_by_cached_key(place_of);
+    let is_same =
+        |pair: &&[Object]| pair[0].partition == pair[1].partition && pair[0].starts.is_none();
+    if let Some(pair) = found.windows(2).find(is_same) {
         let (partition, first, second) = (&pair[0].partition, &pair[0].shown, &pair[1].shown);
         return Err(LogError::usage(format!(
             "`{first}` and `{second}` would both be partition `{partition}` (a partition is named \
@@ -160,7 +200,14 @@ pub(super) fn list(
         )));
     }
     if found.is_empty() {
-        let (url, names, left_out) = (&place.url, looked_for(place, format), describe(&left_out));
+        let (url, left_out) = (&place.url, describe(&left_out));
+        let names = match &options.layout {
+            Some(layout) => {
+                let layout = layout.as_written();
+                format!("{}, laid out as \"{layout}\"", looked_for(place, format))
+            }
+            None => looked_for(place, format),
+        };
         return Err(LogError::usage(format!("no log in `{url}`: looked for {names}; {left_out}")));
     }
     Ok((found, left_out))
@@ -198,6 +245,8 @@ struct Walk<'a> {
     format: Format,
     found: Vec<Object>,
     left_out: Vec<LeftOut>,
+    /// The topics whose files were found, where names say them.
+    topics: BTreeSet<String>,
     /// Where the folder at hand and those around it really lie, on this machine.
     above: Vec<PathBuf>,
 }
@@ -217,7 +266,10 @@ impl Walk<'_> {
             }
             (_, compression) => compression,
         };
-        self.take(name.to_owned(), meta, stem, compression);
+        match fit(self.options.layout.as_deref(), name) {
+            Some(fit) => self.take(name.to_owned(), meta, (stem, compression), fit),
+            None => self.leave_out(name.to_owned(), OTHERWISE),
+        }
         Ok(())
     }
 
@@ -274,22 +326,42 @@ impl Walk<'_> {
             return self.leave_out(path, HIDDEN);
         }
         let (stem, compression, is_known) = suffix(&path, self.format);
-        if !is_known && !any_suffix {
-            return self.leave_out(path, "another suffix");
+        let Some(fit) = fit(self.options.layout.as_deref(), &path) else {
+            return self.leave_out(path, if is_known { OTHERWISE } else { SUFFIX });
+        };
+        // Some sinks write no suffix but that of the compression.
+        let is_bare = fit.place.is_some() && matches!(&*fit.suffix, "" | ".gz" | ".zst");
+        if !is_known && !any_suffix && !is_bare {
+            return self.leave_out(path, SUFFIX);
         }
-        self.take(path, meta, stem, compression);
+        self.take(path, meta, (stem, compression), fit);
     }
 
     fn leave_out(&mut self, path: String, why: &'static str) {
         self.left_out.push(LeftOut { path, why });
     }
 
-    fn take(&mut self, path: String, meta: Meta, stem: usize, compression: Compression) {
+    fn take(
+        &mut self,
+        path: String,
+        meta: Meta,
+        (stem, compression): (usize, Compression),
+        fit: Fit,
+    ) {
+        self.topics.extend(fit.topic.clone().filter(|_| fit.place.is_some()));
+        let partition = match fit.place {
+            Some((partition, _)) => partition.to_string(),
+            None => path[..stem].to_owned(),
+        };
         let compression = match self.format {
             Format::Json => compression,
             Format::Parquet | Format::Avro => Compression::None,
         };
+        let folders = &self.options.folders;
+        let folders: Vec<_> = folders.iter().map(|name| fit.value(&path, name)).collect();
         self.found.push(Object {
+            has_folders: folders.iter().map(Option::is_some).collect(),
+            folders: folders.into_iter().map(|own| own.flatten().map(Into::into)).collect(),
             options: self.options.clone(),
             folder: self.place.folder.clone(),
             hashing: Hashing::new(self.options.attest),
@@ -297,13 +369,20 @@ impl Walk<'_> {
             prefix: OnceLock::new(),
             taken: OnceLock::new(),
             asked: Mutex::default(),
-            partition: path[..stem].to_owned(),
+            partition,
+            starts: fit.place.map(|(_, offset)| offset),
+            time: fit.time,
             shown: self.place.folder.show(&path),
             path,
             compression,
             meta,
         });
     }
+}
+
+/// What a layout makes of a path; without one it says nothing.
+fn fit(layout: Option<&Layout>, path: &str) -> Option<Fit> {
+    layout.map_or(Some(Fit::default()), |layout| layout.fit(path))
 }
 
 fn is_hidden(name: &str) -> bool {

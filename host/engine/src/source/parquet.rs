@@ -9,7 +9,7 @@ use super::objects::Object;
 use super::stored::Ranges;
 use super::{Share, piece};
 use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
-use crate::log::{Feed, LogError, Part, Piece};
+use crate::log::{Feed, LogError, Piece};
 use crate::store::StoreError;
 use crate::table;
 use arrow_array::RecordBatch;
@@ -204,13 +204,17 @@ fn check(metadata: &ParquetMetaData) -> Result<(), String> {
 }
 
 impl ParquetReader {
+    /// Reads these columns of an object (none: all) and these of its row groups (none: all), which
+    /// stand for so many bytes.
     pub(super) fn open(
         object: &Arc<Object>,
-        part: &Part,
-        groups: Range<usize>,
+        columns: Option<&[String]>,
+        bytes: u64,
+        groups: Option<Range<usize>>,
     ) -> Result<Self, LogError> {
-        let (metadata, mask, ranges) = prepare(object, object.options.columns.as_deref())?;
+        let (metadata, mask, ranges) = prepare(object, columns)?;
         let all = metadata.metadata().row_groups();
+        let groups = groups.unwrap_or(0..all.len());
         // The footer was read before, when the parts were made; it may have been replaced since.
         let Some(own) = all.get(groups.clone()) else {
             object.unchanged()?;
@@ -234,7 +238,7 @@ impl ParquetReader {
         });
         match rows {
             Ok(rows) => {
-                let (object, bytes) = (object.clone(), part.bytes);
+                let object = object.clone();
                 Ok(Self { object, rows, groups: groups_, given: 0, bytes })
             }
             Err(failure) => Err(explain(object, failure, groups_.place(0))),
@@ -261,7 +265,8 @@ impl ParquetReader {
 
 impl Feed for ParquetReader {
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        piece(self.next().map(|rows| rows.map(Slab::Rows)))
+        let next = self.next().map(|rows| rows.map(Slab::Rows));
+        piece(&self.object, next)
     }
 
     fn bytes_read(&self) -> u64 {

@@ -7,13 +7,13 @@
 //! ```
 
 use super::fingerprint::{Hashing, State};
+use super::joined::Joins;
 use super::objects::{Compression, Object};
 use super::stored::Stored;
-use super::{Format, Share, Source};
+use super::{Format, Share, Slice, Source};
 use crate::limits::EDGE_BYTES;
-use crate::log::{LogError, Part, Reached};
+use crate::log::{LogError, Reached};
 use crate::store::Opened;
-use retally_core::log::PartitionIndex;
 use retally_core::manifest::Xxh3;
 use retally_core::receipt::{Edges, Growth, Present, Receipt, Seen, Took};
 use std::collections::BTreeMap;
@@ -22,32 +22,33 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Which parts were read to their ends, and what stood there.
+/// Which slices were read to their ends, and what stood there.
 #[derive(Default)]
 pub(super) struct Ends(Mutex<BTreeMap<usize, PartEnd>>);
 
-/// The end of a part of lines.
+/// The end of a slice of lines.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PartEnd {
-    /// Lines of the part.
+    /// Lines of the slice.
     pub(super) lines: u64,
     /// Its last line has no line end.
     pub(super) is_open: bool,
 }
 
 impl Ends {
-    /// A part was read to its end.
-    pub(super) fn note(&self, part: usize, end: PartEnd) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part, end);
+    /// A slice was read to its end.
+    pub(super) fn note(&self, slice: usize, end: PartEnd) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(slice, end);
     }
 
-    fn get(&self, part: usize) -> Option<PartEnd> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&part).copied()
+    fn get(&self, slice: usize) -> Option<PartEnd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&slice).copied()
     }
 }
 
 impl Source {
-    /// What was taken of an object; none: nothing, and it was not read to its end.
+    /// What was taken of an object; none: nothing, and it was not read to its end. `reached`: how
+    /// far its partition was taken.
     pub(super) fn receipt(
         &self,
         number: usize,
@@ -55,9 +56,20 @@ impl Source {
     ) -> Result<Option<Receipt>, LogError> {
         let object = &self.objects[number];
         let size = object.meta.bytes;
-        let last = self.is_whole(number, reached.next);
-        if reached.next == 0 && last.is_none() {
-            return Ok(None);
+        let (next, last) = match self.end_of(number) {
+            Some((end, last)) if end == reached.next => (end, Some(last)),
+            // Others of its partition lie behind it, or have what it ends with too.
+            Some((end, last)) if object.starts.is_some() && end < reached.next => (end, Some(last)),
+            _ => (reached.next, None),
+        };
+        let is_begun = match object.starts {
+            Some(_) => self.seen.gave(number).is_some_and(|own| own.start < next),
+            None => next > 0,
+        };
+        if !is_begun && last.is_none() {
+            // It was taken before, and nobody came so far this time.
+            let kept = self.kept[number].as_ref().filter(|_| object.starts.is_some());
+            return Ok(kept.filter(|kept| kept.next <= next).cloned());
         }
         let (took, bytes) = match (last, reached.bytes) {
             (Some(_), _) => (Took::Whole, size),
@@ -67,7 +79,7 @@ impl Source {
         };
         let is_given = |before: &&Receipt| {
             let same = (before.took, before.bytes) == (took, bytes);
-            before.next == reached.next && (same || took == Took::Some)
+            before.next == next && (same || took == Took::Some)
         };
         let given = self.kept[number].as_ref().filter(is_given);
         if let Some(given) = given.or(object.taken.get().filter(is_given)) {
@@ -81,7 +93,8 @@ impl Source {
         let receipt = Receipt {
             partition: object.partition.clone(),
             object: object.path.clone(),
-            next: reached.next,
+            starts: object.starts,
+            next,
             took,
             bytes,
             growth: growth(object, last.flatten(), tail.last()),
@@ -97,27 +110,29 @@ impl Source {
         Ok(Some(receipt))
     }
 
-    /// Whether all events of an object lie before `next`, and what stood at its end where lines
-    /// are read by one reader.
-    fn is_whole(&self, number: usize, next: u64) -> Option<Option<PartEnd>> {
-        let (mut events, mut end) = (self.partitions[number].first, None);
-        for (part, share) in self.parts_of(number) {
+    /// The offset behind the last event of an object, and what stood at its end where lines are read
+    /// by one reader; none: nobody read so far.
+    fn end_of(&self, number: usize) -> Option<(u64, Option<PartEnd>)> {
+        let (mut events, mut end) = (self.begins[number], None);
+        for (slice, Slice { share, .. }) in self.slices_of(number) {
             match share {
-                Share::RowGroups { rows, .. } => events = rows.end,
+                Share::RowGroups { rows, .. } => {
+                    events = self.objects[number].starts.unwrap_or(0).saturating_add(rows.end);
+                }
                 Share::Bytes { .. } => {
-                    let own = self.ends.get(part)?;
-                    events += own.lines;
+                    let own = self.ends.get(slice)?;
+                    events = events.saturating_add(own.lines);
                     end = Some(own);
                 }
             }
         }
-        (events == next).then_some(end)
+        Some((events, end))
     }
 
-    fn parts_of(&self, number: usize) -> impl Iterator<Item = (usize, &Share)> {
-        let begin = self.parts.partition_point(|part| (part.partition as usize) < number);
-        let own = self.parts[begin..].iter().take_while(move |p| p.partition as usize == number);
-        (begin..).zip(own).map(|(part, _)| (part, &self.shares[part]))
+    fn slices_of(&self, number: usize) -> impl Iterator<Item = (usize, &Slice)> {
+        let begin = self.slices.partition_point(|slice| slice.object < number);
+        let own = self.slices[begin..].iter().take_while(move |slice| slice.object == number);
+        (begin..).zip(own)
     }
 
     /// An object as it stands, held against what was taken of it.
@@ -145,58 +160,53 @@ impl Source {
                 seen.behind = object.opened()?.range(next)?.to_vec();
             }
         }
-        let (partition, object) = (object.partition.clone(), object.path.clone());
-        Ok(Present { partition, object, bytes: size, etag, seen })
+        let (partition, starts) = (object.partition.clone(), object.starts);
+        let object = object.path.clone();
+        Ok(Present { partition, object, starts, bytes: size, etag, seen })
     }
 
     /// The same log without what was taken, as far as reading can begin behind it.
     pub(super) fn without(&self, kept: &[Receipt]) -> Self {
-        let kept: BTreeMap<&str, &Receipt> =
-            kept.iter().map(|receipt| (receipt.partition.as_str(), receipt)).collect();
-        let mut partitions = self.partitions.to_vec();
-        let (mut parts, mut shares) = (Vec::new(), Vec::new());
+        let kept: BTreeMap<_, &Receipt> = kept.iter().map(|r| (r.known(), r)).collect();
+        let (mut begins, mut slices) = (self.begins.to_vec(), Vec::new());
+        let joins = Joins::default();
         for (number, object) in self.objects.iter().enumerate() {
-            let receipt = kept.get(object.partition.as_str());
-            let begins = receipt.and_then(|receipt| self.begins(object, receipt));
+            let receipt = kept.get(&object.known());
+            let own = receipt.and_then(|receipt| self.begins(object, receipt));
             if receipt.is_some_and(|receipt| receipt.byte_order_mark) {
                 // Nobody may come to its head any more, where it stands.
                 object.marked.store(true, Ordering::Relaxed);
             }
-            let partition = &mut partitions[number];
-            partition.first = begins.map_or(partition.first, |(offset, _)| offset);
-            for (part, share) in self.parts_of(number) {
-                let bytes = self.parts[part].bytes;
-                let (bytes, share) = match (share, begins) {
+            let begin = &mut begins[number];
+            *begin = own.map_or(*begin, |(offset, _)| offset);
+            for (_, Slice { bytes, share, .. }) in self.slices_of(number) {
+                let (bytes, share) = match (share, own) {
                     (Share::Bytes { to, .. }, Some((_, byte))) if *to <= byte => continue,
                     (Share::Bytes { from, to }, Some((_, byte))) => {
                         let from = byte.max(*from);
                         (to - from, Share::Bytes { from, to: *to })
                     }
-                    (Share::RowGroups { rows, .. }, Some((offset, _))) if rows.end <= offset => {
-                        continue;
+                    (Share::RowGroups { rows, .. }, Some((offset, _))) => {
+                        let starts = object.starts.unwrap_or(0);
+                        if starts + rows.end <= offset {
+                            continue;
+                        }
+                        *begin = (*begin).min(starts + rows.start);
+                        (*bytes, share.clone())
                     }
-                    (Share::RowGroups { rows, .. }, Some(_)) => {
-                        partition.first = partition.first.min(rows.start);
-                        (bytes, share.clone())
-                    }
-                    (share, None) => (bytes, share.clone()),
+                    (share, None) => (*bytes, share.clone()),
                 };
-                parts.push(Part { partition: number as PartitionIndex, bytes });
-                shares.push(share);
+                slices.push(Slice { object: number, bytes, share });
+            }
+            if let Some(starts) = object.starts.filter(|starts| starts < begin) {
+                joins.give(number, starts..*begin);
             }
         }
-        let of = |object: &Arc<Object>| {
-            kept.get(object.partition.as_str()).map(|receipt| (*receipt).clone())
-        };
-        Self {
-            partitions: partitions.into(),
-            parts: parts.into(),
-            shares: shares.into(),
-            kept: self.objects.iter().map(of).collect(),
-            ends: Arc::default(),
-            asked: Arc::default(),
-            ..self.clone()
-        }
+        let of = |object: &Arc<Object>| kept.get(&object.known()).map(|own| (*own).clone());
+        let kept = self.objects.iter().map(of).collect();
+        let ends = Arc::default();
+        let fresh = Self { kept, ends, seen: joins.into(), asked: Arc::default(), ..self.clone() };
+        fresh.laid(begins, slices)
     }
 
     /// The offset and the byte at which reading an object can begin.

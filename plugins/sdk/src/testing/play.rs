@@ -137,6 +137,7 @@ fn placed(first: usize, lines: &[String]) -> Placed {
         partition: 0,
         name: Arc::from(PARTITION),
         offsets: Offsets::From(first as u64),
+        folders: Default::default(),
         slab: Arc::new(Slab::Lines(text)),
     }
 }

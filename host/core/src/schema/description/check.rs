@@ -4,6 +4,7 @@
 
 use super::super::Value;
 use super::{Condition, Description, EMIT_COLUMNS, Field, Input, Reason, VIEW_COLUMNS};
+use crate::decode::is_of_path;
 use crate::limits;
 use std::collections::BTreeSet;
 
@@ -169,7 +170,7 @@ fn reasons(what: &str, list: &[Reason]) -> Result<(), DescriptionError> {
 
 fn pointer(place: &str, path: &str) -> Result<(), DescriptionError> {
     at_most(&format!("bytes of a path of {place}"), path.len(), limits::PATH_MAX_BYTES)?;
-    if !path.starts_with('/') {
+    if !path.starts_with('/') && !is_of_path(path) {
         return refuse(format!(
             "{place} reads {path:?}, which is no JSON pointer (like \"/account/id\")"
         ));

@@ -7,7 +7,7 @@
 
 use memchr::memchr_iter;
 use memchr::memmem::Finder;
-use retally_core::decode::{Address, Addressing, Lines};
+use retally_core::decode::{Address, Addressing, Lines, is_of_path};
 use retally_core::schema::Description;
 
 #[derive(Debug)]
@@ -20,12 +20,16 @@ pub(super) enum Needle {
 
 impl Needle {
     pub(super) fn new(addressing: &Addressing, readers: &[&Description], key: &str) -> Self {
-        if addressing.key.contains(&Address::Position) {
+        let inputs = || readers.iter().flat_map(|reader| &reader.inputs);
+        let is_beside = |address: &Address| match address {
+            Address::Position => true,
+            Address::Path(path) => is_of_path(path),
+        };
+        let own = |path: &String| is_of_path(path);
+        if addressing.key.iter().any(is_beside) || inputs().any(|i| i.key.iter().any(own)) {
             return Self::None;
         }
-        let parts = readers
-            .iter()
-            .flat_map(|reader| &reader.inputs)
+        let parts = inputs()
             .map(|input| if input.key.is_empty() { addressing.key.len() } else { input.key.len() });
         let parts: Vec<usize> = parts.collect();
         let mut texts = Vec::new();

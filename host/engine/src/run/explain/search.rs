@@ -8,7 +8,7 @@ use crate::log::{Feed, Follow, Log, Part, Piece};
 use crate::run::RunError;
 use crate::run::prepare::Prepared;
 use crate::threads::{Numbers, share_out};
-use retally_core::decode::{Decoder, Events, Lines, Placed, Reading, Slab};
+use retally_core::decode::{Decoder, Events, Folders, Lines, Placed, Reading, Slab};
 use retally_core::log::Offsets;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ struct Searched {
     events: usize,
     /// Where they lie, if the feed says.
     offsets: Option<Offsets>,
+    /// What the path of their object says.
+    folders: Folders,
     unreadable: u64,
     /// Events of the key: row of the slab, and each a slab of its own.
     found: Vec<(u32, Slab)>,
@@ -109,7 +111,7 @@ impl<'a> Search<'a> {
             let first = self.log().partitions()[part.partition as usize].first;
             let follow_part = follow.get_or_insert(Follow::new(first));
             while let Ok(searched) = from.recv() {
-                let Searched { events, offsets, unreadable, mut found, whole } = searched?;
+                let Searched { events, offsets, folders, unreadable, mut found, whole } = searched?;
                 if events == 0 {
                     break;
                 }
@@ -117,12 +119,12 @@ impl<'a> Search<'a> {
                 passed.events += events as u64;
                 passed.unreadable += unreadable;
                 if let Some(slab) = whole {
-                    let placed = self.placed(part, offsets.clone(), slab);
+                    let placed = self.placed(part, offsets.clone(), &folders, slab);
                     found = of_key(&mut decoder, &placed, self.key)?.0;
                 }
                 for (row, slab) in found {
                     let at = Offsets::From(offsets.at(row as usize));
-                    let placed = self.placed(part, at, slab);
+                    let placed = self.placed(part, at, &folders, slab);
                     if take(placed)?.is_break() {
                         return Ok(());
                     }
@@ -141,10 +143,10 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn placed(&self, part: Part, offsets: Offsets, slab: Slab) -> Placed {
+    fn placed(&self, part: Part, offsets: Offsets, folders: &Folders, slab: Slab) -> Placed {
         let name = self.prepared.names[part.partition as usize].as_str();
         let (partition, slab) = (part.partition, Arc::new(slab));
-        Placed { partition, name: Arc::from(name), offsets, slab }
+        Placed { partition, name: Arc::from(name), offsets, folders: folders.clone(), slab }
     }
 
     /// Searches a part, until nobody listens any more.
@@ -174,9 +176,9 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Searched>> {
         let polled =
             self.prepared.options.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
-        let Some(Piece { slab, offsets, .. }) = polled? else { return Ok(None) };
+        let Some(Piece { slab, offsets, folders, .. }) = polled? else { return Ok(None) };
         let events = slab.len();
-        let mut searched = Searched { events, offsets, ..Searched::default() };
+        let mut searched = Searched { events, offsets, folders, ..Searched::default() };
         if matches!(self.needle, Needle::None) {
             searched.whole = Some(slab);
             return Ok(Some(searched));
@@ -192,7 +194,7 @@ impl<'a> Search<'a> {
             return Ok(Some(searched));
         }
         // Where the events lie does not matter yet: only their keys are looked at.
-        let placed = self.placed(part, Offsets::From(0), slab);
+        let placed = self.placed(part, Offsets::From(0), &searched.folders, slab);
         let (mut found, unreadable) = of_key(decoder, &placed, self.key)?;
         if let Slab::Lines(lines) = &*placed.slab {
             let holds = |row: &u32| self.needle.holds(lines.get(*row as usize));

@@ -1,0 +1,179 @@
+//! Whether a log is still what was taken of it, change by change.
+
+use super::*;
+use std::slice::from_ref;
+
+fn receipt(partition: &str, bytes: u64) -> Receipt {
+    let hash = Xxh3(u128::from(bytes));
+    Receipt {
+        partition: partition.into(),
+        object: format!("{partition}.jsonl"),
+        starts: None,
+        next: 10,
+        took: Took::Whole,
+        bytes,
+        growth: Growth::Any,
+        etag: None,
+        edges: Some(Edges { head: hash, tail: hash }),
+        xxh3_128: hash,
+        byte_order_mark: false,
+    }
+}
+
+/// What stands there if nothing changed.
+fn same(receipt: &Receipt) -> Present {
+    Present {
+        partition: receipt.partition.clone(),
+        object: receipt.object.clone(),
+        starts: receipt.starts,
+        bytes: receipt.bytes,
+        etag: receipt.etag.clone(),
+        seen: Seen { edges: receipt.edges, ..Seen::default() },
+    }
+}
+
+fn changes(order: Order, receipts: &[Receipt], present: &[Present]) -> Vec<String> {
+    let fit = fit(order, &[], receipts, present);
+    fit.changes.iter().map(Change::to_string).collect()
+}
+
+const BOTH: [Order; 2] = [Order::Log, Order::Path];
+
+#[test]
+fn what_is_as_it_was_fits_and_nothing_of_it_is_new() {
+    let receipts = [receipt("a", 100), receipt("b", 50)];
+    let present: Vec<Present> = receipts.iter().map(same).collect();
+    for order in BOTH {
+        let fit = fit(order, &[], &receipts, &present);
+        assert_eq!((fit.changes, fit.kept, fit.untouched), (vec![], vec![0, 1], 2));
+        assert!(fit.news.is_none());
+        assert_eq!(fit.checked, Checked::Edges);
+    }
+    let mut every = present;
+    for (object, receipt) in every.iter_mut().zip(&receipts) {
+        object.seen.xxh3_128 = Some(receipt.xxh3_128);
+    }
+    assert_eq!(fit(Order::Log, &[], &receipts, &every).checked, Checked::EveryByte);
+}
+
+#[test]
+fn what_was_taken_and_differs_is_named_with_its_place() {
+    let taken = receipt("a", 100);
+    let says = |change: &dyn Fn(&mut Present)| {
+        let mut present = same(&taken);
+        change(&mut present);
+        let told = BOTH.map(|order| changes(order, from_ref(&taken), from_ref(&present)));
+        assert_eq!(told[0], told[1]);
+        told[0].concat()
+    };
+    let at = "`a.jsonl` (partition a, taken up to offset 10) ";
+    let shorter = says(&|p| p.bytes = 99);
+    assert!(shorter.starts_with(&format!("{at}has 99 bytes, and 100 were taken of it; if")));
+    assert!(shorter.ends_with("counts from offset 10 on, whatever its line"), "{shorter}");
+    let edges = |head, tail| Some(Edges { head: Xxh3(head), tail: Xxh3(tail) });
+    assert!(says(&|p| p.seen.edges = edges(1, 100)).contains("at its beginning"));
+    assert!(says(&|p| p.seen.edges = edges(100, 1)).contains("in front of byte 100"));
+    assert!(says(&|p| p.seen.xxh3_128 = Some(Xxh3(1))).contains("in the middle of the 100"));
+    assert!(says(&|p| p.object = "a.jsonl.gz".into()).contains("is now `a.jsonl.gz`"));
+    // What was not looked at is never equal.
+    assert!(says(&|p| p.seen.edges = None).contains("among the 100 that were taken"));
+    assert_eq!(changes(Order::Log, from_ref(&taken), &[]), [format!("{at}is gone")]);
+    assert_eq!(says(&|p| p.bytes = 101), "");
+}
+
+#[test]
+fn an_etag_that_is_the_same_needs_no_look_and_one_that_is_not_says_nothing() {
+    let taken = Receipt { etag: Some("v1".into()), ..receipt("a", 100) };
+    let mut present = same(&taken);
+    present.seen = Seen::default();
+    assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
+    present.etag = Some("v2".into());
+    assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
+    present.seen.edges = taken.edges;
+    assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)), [""; 0]);
+    // Every byte counts more than what a store says.
+    present.etag = taken.etag.clone();
+    present.seen.xxh3_128 = Some(Xxh3(1));
+    assert_eq!(changes(Order::Log, from_ref(&taken), from_ref(&present)).len(), 1);
+}
+
+#[test]
+fn what_grows_may_not_change_what_was_taken() {
+    for (growth, behind, fits) in [
+        (Growth::Any, "{", true),
+        (Growth::LineEnd, "{", false),
+        (Growth::LineEnd, "", false),
+        (Growth::LineEnd, "\n", true),
+        (Growth::LineEnd, "\r\n", true),
+        (Growth::LineEnd, "\r{", false),
+        (Growth::None, "\n", false),
+        (Growth::OpenEnd, "\n", false),
+    ] {
+        let taken = Receipt { growth, ..receipt("a", 100) };
+        let mut present = Present { bytes: 120, ..same(&taken) };
+        present.seen.behind = behind.into();
+        let told = changes(Order::Path, from_ref(&taken), from_ref(&present));
+        assert_eq!(told.is_empty(), fits, "{growth:?} {behind:?}: {told:?}");
+        let fit = fit(Order::Log, &[], from_ref(&taken), from_ref(&present));
+        assert_eq!(fit.news, News { objects: 0, grown: 1, bytes: 20 });
+        assert_eq!(fit.untouched, 0);
+    }
+}
+
+#[test]
+fn what_is_compressed_and_ends_in_the_middle_of_a_line_was_not_rewritten() {
+    for (took, why) in [
+        (Took::Whole, "and its last line had no line end, so that"),
+        (Took::Some, "and nobody read up to its end, so that"),
+    ] {
+        let taken = Receipt { growth: Growth::OpenEnd, took, ..receipt("a", 100) };
+        let present = Present { bytes: 120, ..same(&taken) };
+        let told = changes(Order::Log, from_ref(&taken), from_ref(&present)).concat();
+        assert!(told.contains(why) && !told.contains("rewritten"), "{told}");
+    }
+}
+
+#[test]
+fn under_path_nothing_new_may_lie_before_what_was_taken() {
+    let receipts = [receipt("b", 100), receipt("d", 100)];
+    let standing: Vec<Present> = receipts.iter().map(same).collect();
+    let with = |name: &str, bytes| {
+        let mut all = standing.clone();
+        all.push(Present { seen: Seen::default(), ..same(&receipt(name, bytes)) });
+        all
+    };
+    for (name, fits) in [("a", false), ("c", false), ("e", true)] {
+        assert!(changes(Order::Log, &receipts, &with(name, 7)).is_empty());
+        let told = changes(Order::Path, &receipts, &with(name, 7));
+        assert_eq!(told.is_empty(), fits, "{name}: {told:?}");
+        assert!(told.iter().all(|told| told.contains("before those of d")));
+        assert!(changes(Order::Path, &receipts, &with(name, 0)).is_empty());
+    }
+    for (grown, fits) in [(0, false), (1, true)] {
+        let mut present = standing.clone();
+        present[grown].bytes += 1;
+        assert!(changes(Order::Log, &receipts, &present).is_empty());
+        assert_eq!(changes(Order::Path, &receipts, &present).is_empty(), fits);
+        assert_eq!(fit(Order::Path, &[], &receipts, &present).by_limit, 0);
+    }
+    // A part of each, as with a limit, is no beginning of the whole.
+    for took in [Took::UpTo, Took::Some] {
+        let mut part = receipts.clone();
+        (part[0].took, part[0].bytes) = (took, if took == Took::UpTo { 40 } else { 100 });
+        assert!(changes(Order::Log, &part, &standing).is_empty());
+        assert_eq!(changes(Order::Path, &part, &standing).len(), 1);
+        let news = fit(Order::Log, &[], &part, &standing).news;
+        assert_eq!(news.grown, 1);
+        // It is no change of the log.
+        assert_eq!(fit(Order::Path, &[], &part, &standing).by_limit, 1);
+    }
+}
+
+#[test]
+fn what_was_taken_without_a_receipt_is_not_gone_on_from() {
+    let reached = [Position { partition: "a".into(), offset: 4 }];
+    let present = [same(&receipt("a", 10))];
+    let fit = fit(Order::Log, &reached, &[], &present);
+    assert_eq!(fit.changes.len(), 1);
+    assert!(fit.changes[0].to_string().contains("taken up to offset 4"));
+}
