@@ -226,3 +226,41 @@ fn a_message_names_the_file_and_the_line() -> Result<()> {
     ensure!(ran.stderr.contains(says), "{}", ran.stderr);
     Ok(())
 }
+
+#[test]
+fn values_of_folders_are_keys() -> Result<()> {
+    let project = Project::new("orders")?;
+    let names = ["eu%2Fa", "us"];
+    for (number, name) in (1..).zip(names) {
+        let account = name.replace("%2F", "/");
+        let text: String =
+            (0..100).map(|n| payment(n, &account, &format!("{number}.00"))).collect();
+        project.write(&format!("log/account={name}/dt=2026-03-01/x.json"), text)?;
+    }
+    let by_line = project.replay(&[])?;
+    let by_folder = project.replay(&["--set", "source.key=@path:account"])?;
+    assert_eq!(by_folder["digest"], by_line["digest"]);
+    assert_eq!(by_folder["counts"]["keys"], 2);
+    let explain = ["explain", "eu/a", "--set", "source.key=@path:account"];
+    let told = project.run(&explain)?;
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    ensure!(told.stdout.contains("100 events"), "{}", told.stdout);
+    // Some files without a folder are told, and have no key; all of them are refused.
+    project.write("log/y.json", payment(1, "us", "1.00"))?;
+    let ran = project.run(&["replay", "--set", "source.key=@path:account"])?;
+    let says = "1 of 3 files lie in no folder `account=`: none of their events has anything at \
+                @path:account";
+    ensure!(ran.code == 0 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
+    ensure!(ran.stdout.contains("no key at @path:account"), "{}", ran.stdout);
+    let ran = project.run(&["replay", "--set", "source.key=@path:acount"])?;
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let says =
+        "no file of the log lies in a folder `acount=`, where the key is read (@path:acount)";
+    ensure!(ran.stderr.contains(says), "{}", ran.stderr);
+    // A layout gives names to what has none.
+    let layout = ["--set", "source.key=@path:zone", "--set", "source.layout=account={zone}/"];
+    let ran = project.run(&[&["replay"][..], &layout].concat())?;
+    ensure!(ran.code == 0, "{}", ran.stderr);
+    ensure!(ran.stderr.contains("left out y.json: not named as the layout says"), "{}", ran.stderr);
+    Ok(())
+}

@@ -177,3 +177,51 @@ fn what_was_taken_without_a_receipt_is_not_gone_on_from() {
     assert_eq!(fit.changes.len(), 1);
     assert!(fit.changes[0].to_string().contains("taken up to offset 4"));
 }
+
+/// A receipt of one of several objects of partition 0: the events `starts..next`.
+fn of_joined(starts: u64, next: u64) -> Receipt {
+    let object = format!("t+0+{starts}.json");
+    Receipt { object, starts: Some(starts), next, ..receipt("0", 100) }
+}
+
+#[test]
+fn of_a_partition_of_several_objects_each_is_known_by_its_name() {
+    let taken = [of_joined(0, 4), of_joined(4, 8), of_joined(10, 12)];
+    let reached = [Position { partition: "0".into(), offset: 12 }];
+    let fits = |order, present: &[Present]| fit(order, &reached, &taken, present);
+    let told = |fit: &Fit| fit.changes.iter().map(Change::to_string).collect::<Vec<_>>();
+    let mut present: Vec<Present> = taken.iter().map(same).collect();
+    for order in BOTH {
+        let same = fits(order, &present);
+        assert_eq!((told(&same), same.kept, same.untouched), (vec![], vec![0, 1, 2], 3));
+        assert!(same.news.is_none());
+    }
+    // Behind what was taken, or at an offset that was: what is read tells whether it is the same.
+    for starts in [12, 20, 11, 5] {
+        present.push(same(&of_joined(starts, starts + 1)));
+    }
+    let more = fits(Order::Log, &present);
+    assert_eq!(told(&more), [""; 0]);
+    assert_eq!(more.news, News { objects: 4, grown: 0, bytes: 400 });
+    // In front of it, where nothing was.
+    present.push(same(&of_joined(8, 10)));
+    let at = "`t+0+8.json` (partition 0, taken up to offset 12) ";
+    let late = format!(
+        "{at}is new, and its events from offset 8 on were in no file when the partition was taken"
+    );
+    assert_eq!(told(&fits(Order::Log, &present)), [late]);
+    // Each one that is gone is missed.
+    let gone = fits(Order::Log, &present[..2]);
+    assert_eq!(told(&gone), ["`t+0+10.json` (partition 0, taken up to offset 12) is gone"]);
+    // Under "path" nothing comes before a partition that was taken.
+    let later = Receipt { partition: "1".into(), ..of_joined(0, 4) };
+    let both = [&taken[..], &[later.clone()]].concat();
+    let mut present: Vec<Present> = both.iter().map(same).collect();
+    present.push(same(&of_joined(12, 14)));
+    let told = |order| {
+        let fit = fit(order, &reached, &both, &present);
+        fit.changes.iter().map(Change::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(Order::Log), [""; 0]);
+    assert!(told(Order::Path)[0].contains("its events come before those of 1, which were taken"));
+}

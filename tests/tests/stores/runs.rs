@@ -1,9 +1,9 @@
 //! What lies in a store is what lies on disk: the same digests, the same files, the same answers.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use retally_engine::Cancel;
 use retally_engine::log::{Log as _, conformance};
-use retally_engine::source::{Format, Options, Source};
+use retally_engine::source::{Format, Layout, Options, Source};
 use retally_engine::store::Folder;
 use retally_tests::stores::Store;
 use retally_tests::{Project, files, payments};
@@ -129,6 +129,48 @@ fn snapshots_and_fresh_runs_lie_in_a_store_too() -> Result<()> {
         let from = ["--from-snapshot", "s3://bucket/snapshots/"];
         store.replay(&project, &from)?["digest"].clone()
     });
+    Ok(())
+}
+
+#[test]
+fn an_archive_in_a_store_is_the_archive_on_disk() -> Result<()> {
+    let (project, store) = (Project::new("orders")?, Store::s3()?);
+    let text = payments(3_000, "a");
+    let lines = |from: usize, to: usize| -> String {
+        text.lines().skip(from).take(to - from).map(|line| format!("{line}\n")).collect()
+    };
+    for (folder, from, to) in [("02", 0, 900), ("01", 850, 2_000), ("03", 2_100, 2_500)] {
+        let name = format!("log/month={folder}/t+0+{from:010}.json");
+        project.write(&name, lines(from, to))?;
+    }
+    store.put_log(&project, "s3://bucket/log/")?;
+    let layout = ["--set", "source.layout=connect"];
+    let save = [&layout[..], &["--resume", "--snapshot"]].concat();
+    let local = project.replay(&[&save[..], &["snapshots", "--out", "run"]].concat())?;
+    let remote = ["s3://bucket/snapshots", "--source", "s3://bucket/log/", "--out", "run-s3"];
+    let remote = store.replay(&project, &[&save[..], &remote].concat())?;
+    for what in ["digest", "digests", "counts", "totals"] {
+        assert_eq!(local[what], remote[what], "{what}");
+    }
+    let of = |run: &str| input(&std::fs::read(project.path(run).join("manifest.json"))?);
+    assert_eq!(of("run")?, of("run-s3")?);
+    assert_eq!(of("run")?["findings"].as_array().context("findings")?.len(), 2);
+    // And the rest of it, when it has come.
+    project.write("log/month=04/t+0+0000002500.json", lines(2_500, 3_000))?;
+    store.put_log(&project, "s3://bucket/log/")?;
+    let source = ["s3://bucket/snapshots", "--source", "s3://bucket/log/"];
+    let rest = store.replay(&project, &[&save[..], &source].concat())?;
+    assert_eq!(rest["counts"]["events"], 500);
+    assert_eq!(rest["digest"], project.replay(&layout)?["digest"]);
+    let options = Options {
+        layout: Some(Layout::parse("connect").map_err(Error::msg)?.into()),
+        ..Options::new(Format::Json)
+    };
+    let on_disk = Source::open("log/", project.path("").as_path(), &options)?;
+    let in_store = Source::open("s3://bucket/log/", store.base(), &options)?;
+    let told = conformance::check(&in_store, &Cancel::default())?;
+    assert_eq!(told, conformance::check(&on_disk, &Cancel::default())?);
+    assert_eq!(told["0"].len(), 2_900);
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The settings that say where in an event key, id and time lie.
-pub(crate) const READS: [&str; 4] = ["source.key", "source.id", "source.time", "source.time_unit"];
+/// The settings that say where in an event, or in names beside it, key, id and time lie.
+pub(crate) const READS: [&str; 5] =
+    ["source.key", "source.id", "source.time", "source.time_unit", "source.layout"];
 
 impl Resolved {
     /// What of this job decides no result but is needed to ask for the run again, by key.
@@ -24,7 +25,7 @@ impl Resolved {
         of_table.chain(gates).collect()
     }
 
-    /// Where in an event it looks, by key: what a snapshot is bound to beside its settings.
+    /// Where it looks for what tells events apart, by key: what a snapshot is bound to beside its settings.
     pub fn reads(&self) -> BTreeMap<String, String> {
         let written = self.written();
         let text = |value: &Value| match value {

@@ -110,7 +110,9 @@ fn files_of_a_topic_make_its_partitions_again() {
     ];
     for written in ALL {
         for on in [On::Folder, On::Stream(3), On::Stream(1 << 20)] {
-            let options = Options { split_bytes: 10, chunk_bytes: 7, ..options(written.0) };
+            let columns = Some(vec!["text".to_owned()]);
+            let options =
+                Options { columns, split_bytes: 10, chunk_bytes: 7, ..options(written.0) };
             let (source, _folder) = place(on, &objects(&files, written), &options);
             let expected = [
                 ("0".to_owned(), same(0..20)),

@@ -76,7 +76,7 @@ fn is_of(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
         return Err("the two reducers read other events".into());
     }
     let (written, own) = (&manifest.job.written, job.written());
-    let mut decides = READS.iter().chain(&["source.format", "source.layout"]);
+    let mut decides = READS.iter().chain(&["source.format"]);
     if decides.any(|name| written.get(*name) != own.get(*name))
         || manifest.job.settings.order != job.order
     {

@@ -38,7 +38,7 @@ use retally_compare::Options;
 use retally_compare::pair::Shared;
 use retally_core::decode::Placed;
 use retally_core::log::{Order, Position, Reach};
-use retally_core::manifest::Ranged;
+use retally_core::manifest::{Input, Ranged};
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
 use search::{Go, Search};
@@ -260,6 +260,8 @@ impl Explaining<'_> {
                 read.unreadable
             ));
         }
+        let findings = prepared.source.findings(None);
+        notes.extend(Input { findings, ..Input::default() }.notes());
         notes.extend(teller.notes());
         let told = Vec::from(shown.told);
         notes.extend(self.of_range(events, &told, searched.ended));
