@@ -1,5 +1,6 @@
 //! Archives as they are: files of a Kafka topic give its partitions and offsets, whatever their
-//! folders and format; what is missing or there twice is told, and a run goes on behind what it took.
+//! folders and format; what is missing or there twice is told, and a run goes on behind what it
+//! took.
 
 use anyhow::{Result, ensure};
 use flate2::Compression;

@@ -215,7 +215,7 @@ fn of_a_partition_of_several_objects_each_is_known_by_its_name() {
     assert_eq!(told(&gone), ["`t+0+10.json` (partition 0, taken up to offset 12) is gone"]);
     // Under "path" nothing comes before a partition that was taken.
     let later = Receipt { partition: "1".into(), ..of_joined(0, 4) };
-    let both = [&taken[..], &[later.clone()]].concat();
+    let both = [&taken[..], from_ref(&later)].concat();
     let mut present: Vec<Present> = both.iter().map(same).collect();
     present.push(same(&of_joined(12, 14)));
     let told = |order| {

@@ -1,5 +1,5 @@
-//! Values in the path of an object (`@path:dt`) are read as texts that stand in every event: as key,
-//! id, condition and field, in lines and in tables alike.
+//! Values in the path of an object (`@path:dt`) are read as texts that stand in every event: as
+//! key, id, condition and field, in lines and in tables alike.
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use arrow_array::{ArrayRef, StringArray};

@@ -1,5 +1,5 @@
-//! Values in the path of an object beside those of its events, so that a folder's value is read as a
-//! text that stands in every event would be.
+//! Values in the path of an object beside those of its events: a folder's value is read as a text
+//! that stands in every event would be.
 
 use super::fault::Bad;
 use super::plan::{Node, Plan};

@@ -55,8 +55,8 @@ pub struct Addressing {
 /// Where one value lies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Address {
-    /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`); or `@path:NAME`, a value in
-    /// the path of the object.
+    /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`); or `@path:NAME`, a value
+    /// in the path of the object.
     Path(String),
     /// `@position`: the event's position as text, `partition:offset`.
     #[default]

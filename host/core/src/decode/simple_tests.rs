@@ -220,7 +220,8 @@ proptest! {
         let rows = table.rows();
         let long = general(&plan(table.unit), &rows);
         let (name, slab) = (Arc::from("p"), Arc::new(Slab::Rows(rows)));
-        let placed = Placed { partition: 0, name, offsets: Offsets::From(0), folders: Default::default(), slab };
+        let (offsets, folders) = (Offsets::From(0), Default::default());
+        let placed = Placed { partition: 0, name, offsets, folders, slab };
         let mut out = Vec::new();
         let mut decoder = Decoder::new(Arc::new(plan(table.unit)));
         let short = decoder.decode(&placed, &mut out).map(|()| out.remove(0));

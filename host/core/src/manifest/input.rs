@@ -13,8 +13,8 @@
 //! An ETag is recorded for whoever wants to fetch the same object again, and is not in the digest:
 //! two copies of the same bytes have two of them. XXH3-128 finds accidents; only a run with
 //! `--attest`, which adds SHA-256, says that nobody exchanged the bytes. So the seals of an
-//! attested run and of one that is not differ. What was found of the log's completeness follows from
-//! objects and partitions, and is not in it either.
+//! attested run and of one that is not differ. What was found of the log's completeness follows
+//! from objects and partitions, and is not in it either.
 
 use crate::digest::{Canonical, Hash};
 use crate::hash::hex;

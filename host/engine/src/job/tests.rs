@@ -289,21 +289,6 @@ fn values_that_make_no_sense_say_what_would() {
         ),
         ("time = \"/ts\"", "time = \"@position\"", "12: source.time: a position is no time"),
         (
-            "time = \"/ts\"",
-            "time = \"@path:dt\"",
-            "12: source.time: the value of a folder is no time: events have times of their own",
-        ),
-        (
-            "id = \"/event_id\"",
-            "id = \"@path:\"",
-            "11: source.id: \"@path:\" is no address; did you mean \"@path:dt\"?",
-        ),
-        (
-            "time = \"/ts\"",
-            "time = \"/ts\"\nlayout = \"{offset}\"",
-            "13: source.layout: {partition} and {offset} go together",
-        ),
-        (
             "time_unit = \"ms\"",
             "time_unit = \"min\"",
             "13: source.time_unit: \"min\" is none of \"s\", \"ms\", \"us\"",
@@ -327,6 +312,31 @@ fn values_that_make_no_sense_say_what_would() {
     ] {
         assert_eq!(with(line, instead), format!("retally.toml:{expected}"));
     }
+}
+
+#[test]
+fn names_of_folders_that_make_no_sense_say_what_would() {
+    for (line, instead, expected) in [
+        (
+            "time = \"/ts\"",
+            "time = \"@path:dt\"",
+            "12: source.time: the value of a folder is no time: events have times of their own",
+        ),
+        (
+            "id = \"/event_id\"",
+            "id = \"@path:\"",
+            "11: source.id: \"@path:\" is no address; did you mean \"@path:dt\"?",
+        ),
+        (
+            "time = \"/ts\"",
+            "time = \"/ts\"\nlayout = \"{offset}\"",
+            "13: source.layout: {partition} and {offset} go together",
+        ),
+    ] {
+        assert_eq!(with(line, instead), format!("retally.toml:{expected}"));
+    }
+    let job = resolve(&whole().replace("\"/account_id\"", "\"@path:dt\"")).unwrap();
+    assert_eq!(job.source.addressing.key[0], Address::Path("@path:dt".into()));
 }
 
 #[test]

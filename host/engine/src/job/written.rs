@@ -25,7 +25,8 @@ impl Resolved {
         of_table.chain(gates).collect()
     }
 
-    /// Where it looks for what tells events apart, by key: what a snapshot is bound to beside its settings.
+    /// Where it looks for key, id and time, by key: what a snapshot is bound to beside its
+    /// settings.
     pub fn reads(&self) -> BTreeMap<String, String> {
         let written = self.written();
         let text = |value: &Value| match value {

@@ -115,8 +115,8 @@ pub trait Log: Send + Sync {
         Vec::new()
     }
 
-    /// Where an event that was read is stored, for a person, where its partition's name does not say
-    /// that: the file, and its line there.
+    /// Where an event that was read is stored, for a person, where its partition's name does not
+    /// say that: the file, and its line there.
     fn place(&self, partition: PartitionIndex, offset: u64) -> Option<String> {
         let _ = (partition, offset);
         None

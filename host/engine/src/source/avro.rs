@@ -5,7 +5,7 @@ use super::error::{unreadable, wrong_format};
 use super::objects::Object;
 use super::receipts::{Ends, PartEnd};
 use super::stored::Stored;
-use super::{Share, piece};
+use super::{Pieces, Share, piece};
 use crate::avro::{AvroError, Container, Records};
 use crate::log::{Feed, LogError, Piece};
 use arrow_array::RecordBatch;
@@ -34,7 +34,7 @@ pub(super) struct AvroReader {
 }
 
 /// The one part of an Avro object, and its top-level fields.
-pub(super) fn pieces(object: &Arc<Object>) -> Result<(Vec<(u64, Share)>, Vec<String>), LogError> {
+pub(super) fn pieces(object: &Arc<Object>) -> Result<Pieces, LogError> {
     let file = open(object)?;
     // What cannot be read is refused before anything is.
     Records::new(file.schema(), object.options.columns.as_deref())

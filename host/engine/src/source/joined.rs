@@ -193,8 +193,8 @@ impl JoinedReader {
     }
 
     /// An event lies in front of what was taken before, and was in no file then: it comes too late.
-    /// But if its file does too, or is another one now, then going on without it was agreed to; then
-    /// gives the offset behind it.
+    /// Where that shows by the offset that its file begins with, it was asked before, and somebody
+    /// has agreed to go on without it: then gives the offset behind it.
     fn too_late(&self, object: usize, at: u64) -> Result<u64, LogError> {
         let starts = self.source.objects[object].starts.unwrap_or(0);
         let is_known =

@@ -1,10 +1,10 @@
 //! The log made of objects: from a URL to partitions, their parts, and slabs of events.
 //!
-//! [`Source::open`] finds the objects and cuts them into slices. Mostly an object is a partition and
-//! a slice a part; where a [`Layout`] says that the objects are files of a topic, a partition is all
-//! of its files, read one behind the other ([`joined`]). Reading is done on the thread that asks,
-//! and never pending: stores block. Readers know nothing of offsets: how many lines lie before a
-//! slice is only known once they are read, so whoever takes parts in order counts.
+//! [`Source::open`] finds the objects and cuts them into slices. Mostly an object is a partition
+//! and a slice a part; where a [`Layout`] says that the objects are files of a topic, a partition
+//! is all of its files, read one behind the other ([`joined`]). Reading is done on the thread that
+//! asks, and never pending: stores block. Readers know nothing of offsets: how many lines lie
+//! before a slice is only known once they are read, so whoever takes parts in order counts.
 
 mod avro;
 mod encrypted;
@@ -157,6 +157,10 @@ enum Share {
     /// Row groups of a Parquet object, and the rows in them.
     RowGroups { from: usize, to: usize, rows: Range<u64> },
 }
+
+/// What is read of an object, piece by piece with its stored bytes, and of a table its top-level
+/// columns.
+type Pieces = (Vec<(u64, Share)>, Vec<String>);
 
 impl Source {
     /// Finds the log at `url`; a relative path starts at `base`, the job file's folder,

@@ -7,7 +7,7 @@ use super::encrypted::is_encrypted;
 use super::error::{unreadable, wrong_format};
 use super::objects::Object;
 use super::stored::Ranges;
-use super::{Share, piece};
+use super::{Pieces, Share, piece};
 use crate::limits::{PART_BYTES, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Piece};
 use crate::store::StoreError;
@@ -51,7 +51,7 @@ struct Groups {
 
 /// The parts of a Parquet object, and its top-level columns; what is no row group (footer, indexes)
 /// counts for the last.
-pub(super) fn pieces(object: &Arc<Object>) -> Result<(Vec<(u64, Share)>, Vec<String>), LogError> {
+pub(super) fn pieces(object: &Arc<Object>) -> Result<Pieces, LogError> {
     let ranges = Ranges::open(object, 0)?;
     let metadata = load(object, &ranges)?;
     let roots = metadata.parquet_schema().root_schema().get_fields().iter();

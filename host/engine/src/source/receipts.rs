@@ -110,8 +110,8 @@ impl Source {
         Ok(Some(receipt))
     }
 
-    /// The offset behind the last event of an object, and what stood at its end where lines are read
-    /// by one reader; none: nobody read so far.
+    /// The offset behind the last event of an object, and what stood at its end where lines are
+    /// read by one reader; none: nobody read so far.
     fn end_of(&self, number: usize) -> Option<(u64, Option<PartEnd>)> {
         let (mut events, mut end) = (self.begins[number], None);
         for (slice, Slice { share, .. }) in self.slices_of(number) {
