@@ -5,7 +5,7 @@ use super::RangeError;
 use crate::cancel::Cancel;
 use crate::log::{Log, Part, Piece};
 use crate::threads::each;
-use retally_core::decode::{Decoder, Events, Placed, Plan, Slab};
+use retally_core::decode::{Decoder, Events, Folders, Placed, Plan, Slab};
 use retally_core::log::{Micros, Offsets};
 use std::sync::Arc;
 
@@ -129,10 +129,10 @@ impl Scan<'_> {
         let mut found = Found { end: At::Behind(0), hits, span: None };
         loop {
             let piece = self.cancel.wait(|cx| feed.poll(cx)).ok_or(RangeError::Cancelled)??;
-            let Some(Piece { slab, offsets, .. }) = piece else { return Ok(found) };
+            let Some(Piece { slab, offsets, folders, .. }) = piece else { return Ok(found) };
             let events = slab.len();
             if let Some(decoder) = &mut decoder {
-                let placed = self.placed(number, slab);
+                let placed = self.placed(number, slab, folders);
                 decoder.decode(&placed, &mut readers)?;
                 see(&mut found, &readers, (events, offsets.as_ref()), self.times);
             }
@@ -144,10 +144,11 @@ impl Scan<'_> {
     }
 
     /// Where it lies decides no time.
-    fn placed(&self, part: usize, slab: Slab) -> Placed {
+    fn placed(&self, part: usize, slab: Slab, folders: Folders) -> Placed {
         let partition = self.log.parts()[part].partition;
         let name = Arc::from(self.names[partition as usize].as_str());
-        Placed { partition, name, offsets: Offsets::From(0), slab: Arc::new(slab) }
+        let (offsets, slab) = (Offsets::From(0), Arc::new(slab));
+        Placed { partition, name, offsets, folders, slab }
     }
 }
 
