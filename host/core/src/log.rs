@@ -134,6 +134,22 @@ pub enum Order {
     Log,
     /// Partitions one after another by the bytes of their names; a key may be in many.
     Path,
+    /// Partitions merged by the times of their events; a key may be in many.
+    Time,
+}
+
+/// No time at all: before every event.
+pub const NEVER: Micros = Micros::MIN;
+
+/// Where an event stands under order "time": by the highest time in its partition up to and with
+/// it, the partition, the offset. Within a partition places only rise, so that to merge partitions
+/// is to sort their events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The highest time so far; [`NEVER`]: no event had one.
+    pub highest: Micros,
+    /// Where the event lies.
+    pub spot: Spot,
 }
 
 #[cfg(test)]

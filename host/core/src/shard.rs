@@ -49,6 +49,9 @@ pub struct Decoded {
     keys: Spans,
     /// The candidates' ids.
     pub ids: Spans,
+    /// The number of each event in the batch, where slabs do not follow one another in it; they
+    /// ascend.
+    numbers: Option<Arc<[u32]>>,
 }
 
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
@@ -88,7 +91,13 @@ impl Decoded {
         let picks: Vec<Pick> = candidates.iter().map(|event| (0, event.row)).collect();
         pick_spans(&mut keys, &[&events.keys], &picks);
         pick_spans(&mut ids, &[&events.ids], &picks);
-        Self { placed, events, masks, shard_ends, candidates, keys, ids }
+        Self { placed, events, masks, shard_ends, candidates, keys, ids, numbers: None }
+    }
+
+    /// With the number of each event in the batch: order "time".
+    #[must_use]
+    pub fn with_numbers(self, numbers: Arc<[u32]>) -> Self {
+        Self { numbers: Some(numbers), ..self }
     }
 
     /// Number of events.
@@ -104,6 +113,7 @@ impl Decoded {
         let fixed = self.len() * (size_of::<Reading>() + 1 + 4 + 8);
         let columns = columns.iter().flatten().map(Column::bytes).sum::<usize>();
         let candidates = size_of_val(&self.candidates[..]);
+        let fixed = fixed + self.numbers.as_ref().map_or(0, |numbers| size_of_val(&numbers[..]));
         size_of::<Self>() + fixed + columns + candidates + spans.iter().sum::<usize>()
     }
 
@@ -158,8 +168,8 @@ impl Decoded {
     }
 }
 
-/// Number of each slab's first event in the batch.
-pub fn bases(slabs: &[Decoded]) -> Vec<u32> {
+/// Number of each slab's first event in the batch, where slabs follow one another.
+fn bases(slabs: &[Decoded]) -> Vec<u32> {
     begins(slabs.iter().map(|slab| slab.len() as u32))
 }
 
@@ -173,16 +183,65 @@ fn begins(lengths: impl Iterator<Item = u32>) -> Vec<u32> {
     lengths.map(begin).collect()
 }
 
-/// The slab and the row of the event with this number in the batch.
-pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
-    let mut row = event;
-    for slab in slabs {
-        match row.checked_sub(slab.len() as u32) {
-            Some(behind) => row = behind,
-            None => return Some((slab, row)),
+/// The numbers of the events of a batch, from 0 in the order of the log.
+#[derive(Debug, Clone)]
+pub struct Numbering<'a> {
+    slabs: &'a [Decoded],
+    bases: Vec<u32>,
+}
+
+impl<'a> Numbering<'a> {
+    /// Of a batch.
+    pub fn new(slabs: &'a [Decoded]) -> Self {
+        Self { slabs, bases: bases(slabs) }
+    }
+
+    /// The number of the event in a row of a slab.
+    #[inline]
+    pub fn of(&self, slab: usize, row: u32) -> u32 {
+        match &self.slabs[slab].numbers {
+            Some(numbers) => numbers[row as usize],
+            None => self.bases[slab] + row,
         }
     }
-    None
+
+    /// The slab and the row of the event with this number.
+    pub fn find(&self, event: u32) -> Option<(usize, u32)> {
+        if is_merged(self.slabs) {
+            let row = |slab: &Decoded| slab.numbers.as_ref()?.binary_search(&event).ok();
+            let mut all = self.slabs.iter().enumerate();
+            return all.find_map(|(number, slab)| Some((number, row(slab)? as u32)));
+        }
+        let slab = self.bases.partition_point(|&base| base <= event).checked_sub(1)?;
+        let row = event - self.bases[slab];
+        ((row as usize) < self.slabs[slab].len()).then_some((slab, row))
+    }
+
+    /// Slab and row of every event in the order of their numbers; none: slabs follow one another,
+    /// and so do their rows.
+    pub fn merged(&self) -> Option<Vec<(u32, u32)>> {
+        if !is_merged(self.slabs) {
+            return None;
+        }
+        let mut order = vec![(0, 0); self.slabs.iter().map(Decoded::len).sum()];
+        for (number, slab) in (0..).zip(self.slabs) {
+            for (row, &event) in (0..).zip(slab.numbers.iter().flat_map(|all| all.iter())) {
+                order[event as usize] = (number, row);
+            }
+        }
+        Some(order)
+    }
+}
+
+/// Whether the slabs of a batch do not follow one another in it: order "time".
+pub fn is_merged(slabs: &[Decoded]) -> bool {
+    slabs.first().is_some_and(|slab| slab.numbers.is_some())
+}
+
+/// The slab and the row of the event with this number in the batch.
+pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
+    let (slab, row) = Numbering::new(slabs).find(event)?;
+    Some((&slabs[slab], row))
 }
 
 /// Marks events whose keys `subset` does not take.

@@ -10,11 +10,12 @@ use super::steps::{At, Step as Event, Steps};
 use super::walk::{Walk, Walked};
 use super::{PairShard, Side};
 use retally_core::decode::Reading;
+use retally_core::log::Spot;
 use retally_core::reduce::steps::Taken;
 use retally_core::reduce::steps::numbers;
 use retally_core::reduce::{Outcome, Probe, Shard, Step, Stop};
 use retally_core::schema::Column;
-use retally_core::shard::{Decoded, bases};
+use retally_core::shard::{Decoded, Numbering, is_merged};
 use retally_core::state::{KeyTable, Slot};
 
 /// What a shard's share of a batch is.
@@ -29,27 +30,48 @@ pub(super) struct Call<'a> {
 /// Finds an event by its number in the batch of the log.
 pub(super) struct Places<'a> {
     slabs: [&'a [Decoded]; 2],
-    bases: Vec<u32>,
+    /// Of both sides: they take the same events of the same slabs.
+    numbering: Numbering<'a>,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn new(slabs: [&'a [Decoded]; 2]) -> Self {
-        Self { slabs, bases: bases(slabs[0]) }
+        Self { slabs, numbering: Numbering::new(slabs[0]) }
     }
 
     /// The number of a taken event.
     pub(super) fn number(&self, taken: &Taken) -> u32 {
-        self.bases[taken.slab as usize] + taken.row
+        self.numbering.of(taken.slab as usize, taken.row)
     }
 
     /// The slab and row of an event, on a side.
     pub(super) fn find(&self, side: usize, event: u32) -> (&'a Decoded, usize) {
-        let slab = self.bases.partition_point(|&base| base <= event) - 1;
-        (&self.slabs[side][slab], (event - self.bases[slab]) as usize)
+        // Whoever asks has the number from this batch.
+        let (slab, row) = self.numbering.find(event).unwrap_or_default();
+        (&self.slabs[side][slab], row as usize)
     }
 }
 
 impl Places<'_> {
+    /// Whether an event of this batch lies behind the one at which its key parted, in this batch or
+    /// an earlier one.
+    fn is_behind(&self, event: u32, at: Spot, parted: &Parted) -> bool {
+        let first = Spot { partition: parted.partition, offset: parted.offset };
+        if !is_merged(self.slabs[0]) {
+            return at > first;
+        }
+        let number = |(number, slab): (usize, &Decoded)| {
+            let offsets = &slab.placed.offsets;
+            let row = offsets.before(first.offset, slab.len());
+            let is_there = slab.placed.partition == first.partition
+                && row < slab.len()
+                && offsets.at(row) == first.offset;
+            is_there.then(|| self.numbering.of(number, row as u32))
+        };
+        let first = self.slabs[0].iter().enumerate().find_map(number);
+        first.is_none_or(|first| event > first)
+    }
+
     /// The slot of the key of an event that a shard judged.
     pub(super) fn slot(&self, side: usize, event: u32, shard: &Shard) -> Option<Slot> {
         let (slab, row) = self.find(side, event);
@@ -231,9 +253,10 @@ impl PairShard {
                 let slot = places.slot(side, event, sides[side].shard);
                 let Some(slot) = slot else { continue };
                 let record = self.records.of(shared.twins, side, slot);
-                let at = (slab.placed.partition, slab.placed.offsets.at(row));
-                let parted = self.records.parted(record).map(|(_, p)| (p.partition, p.offset));
-                if parted.is_none_or(|parted| at <= parted) {
+                let at =
+                    Spot { partition: slab.placed.partition, offset: slab.placed.offsets.at(row) };
+                let parted = self.records.parted(record);
+                if !parted.is_some_and(|(_, parted)| places.is_behind(event, at, parted)) {
                     self.records.outcome(record, what);
                 }
             }

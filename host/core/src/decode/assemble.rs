@@ -11,7 +11,7 @@ use super::raw::{Raw, Source};
 use super::simple::{self, Appender, Selectors, Simple, Texts};
 use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Reading, Wanted, convert, detail, number};
-use crate::log::Offsets;
+use crate::log::{NEVER, Offsets};
 use crate::schema::Column;
 
 /// No input takes it.
@@ -75,6 +75,9 @@ pub(super) fn assemble<S: Source>(
         match Names::of(plan, inputs, source) {
             Some(names) => judge.table(&names, base, events, scratch)?,
             None => judge.each(base, events, scratch)?,
+        }
+        if plan.clocked && reader == 0 {
+            judge.clock(base, events);
         }
         for (number, input) in inputs.iter().enumerate() {
             judge.fields(number, input, base, events, scratch)?;
@@ -312,6 +315,19 @@ impl<S: Source> Judge<'_, S> {
                 NoTime::Range => self.stop(Code::TimeRange, node, row, None),
             }),
         }
+    }
+
+    /// The time of each event that has one, also where no input takes it.
+    fn clock(&self, base: usize, events: &mut Events) {
+        let unit = self.plan.time_unit;
+        events.clock.extend((0..self.source.len()).map(|row| match events.readings[base + row] {
+            Reading::Ready => events.times[base + row],
+            _ if self.source.bad(row).is_some() => NEVER,
+            _ => match self.source.raw(self.plan.time, row) {
+                Raw::Absent | Raw::Twice => NEVER,
+                raw => convert::time(raw, unit).unwrap_or(NEVER),
+            },
+        }));
     }
 
     #[cold]

@@ -78,6 +78,7 @@ impl Events {
         self.keys.clear();
         self.ids.clear();
         self.times.clear();
+        self.clock.clear();
         self.details.clear();
         self.readings.reserve(events);
         self.inputs.reserve(events);

@@ -24,6 +24,7 @@ mod render;
 mod scan;
 mod shape;
 mod simple;
+mod slice;
 mod table;
 mod time;
 
@@ -203,6 +204,10 @@ pub struct Events {
     pub ids: Spans,
     /// Each event's time; 0 where it was not read.
     pub times: Vec<Micros>,
+    /// Under order "time", of the first reader: each event's time whether or not an input takes
+    /// it, so that the order depends on the log alone; [`NEVER`](crate::log::NEVER) where it has
+    /// none.
+    pub clock: Vec<Micros>,
     /// For each input one column per declared field, over its ready events.
     pub columns: Vec<Vec<Column>>,
     /// What a person should know of a malformed event (which field, which value), by number of

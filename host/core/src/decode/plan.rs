@@ -18,6 +18,7 @@ pub struct Plan {
     pub(super) id: NamePart,
     pub(super) time: Node,
     pub(super) time_unit: Option<TimeUnit>,
+    pub(super) clocked: bool,
 }
 
 /// Why no plan can be made; a fragment that names what to change.
@@ -118,7 +119,15 @@ impl Plan {
             });
             plans.push(Reader { inputs: inputs.collect::<Result<_, _>>()? });
         }
-        Ok(Self { trie, readers: plans, id, time, time_unit: addressing.time_unit })
+        let (time_unit, clocked) = (addressing.time_unit, false);
+        Ok(Self { trie, readers: plans, id, time, time_unit, clocked })
+    }
+
+    /// From now on the time of every event is read that has one, whatever takes the event
+    /// ([`Events::clock`](super::Events::clock)), if `wanted`.
+    #[must_use]
+    pub fn with_clock(self, wanted: bool) -> Self {
+        Self { clocked: wanted, ..self }
     }
 
     /// Where every event must have something, whatever its input: what is read there (`the key`),

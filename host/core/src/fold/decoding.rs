@@ -1,8 +1,8 @@
 //! From placed slabs to what shards fold: read once, and hashed and sorted into shards for every
 //! reader.
 
-use super::Recipe;
-use crate::decode::{DecodeError, Decoder, Placed, Plan};
+use super::{Recipe, Strand, Timed};
+use crate::decode::{DecodeError, Decoder, Events, Placed, Plan};
 use crate::dedup::Prints;
 use crate::reduce::{NoProbe, Probe, Step};
 use crate::shard::{Decoded, Sorting};
@@ -44,6 +44,40 @@ impl Decoding {
         });
         probe.enter(None);
         decoded
+    }
+
+    /// Decodes a slab whose events are merged with those of other partitions by time. `end`: stored
+    /// bytes of the partition up to and with it. The plan must read the [clock](Plan::with_clock).
+    ///
+    /// # Errors
+    /// What concerns the whole slab.
+    pub fn timed(
+        &mut self,
+        placed: Placed,
+        end: Option<u64>,
+        probe: &mut impl Probe,
+    ) -> Result<Timed, DecodeError> {
+        probe.enter(Some(Step::Decode));
+        let mut readers = Vec::new();
+        let decoded = self.decoder.decode(&placed, &mut readers);
+        probe.enter(None);
+        decoded.map(|()| Timed { placed, readers, end })
+    }
+
+    /// What a batch takes of such a slab, once for each reader of the plan.
+    pub fn strand(&mut self, strand: &Strand, probe: &mut impl Probe) -> Vec<Decoded> {
+        probe.enter(Some(Step::Hash));
+        let Self { seed, subset, shards, prints, .. } = self;
+        let Strand { slab, rows, numbers } = strand;
+        let placed = slab.placed.slice(rows.clone());
+        let sorted = |events: &Events| {
+            let events = events.slice(rows.clone());
+            Decoded::new(placed.clone(), events, seed, subset, *shards, prints)
+                .with_numbers(numbers.clone())
+        };
+        let readers = slab.readers.iter().map(sorted).collect();
+        probe.enter(None);
+        readers
     }
 
     /// Decodes a batch.

@@ -11,10 +11,12 @@
 //! [`Recipe::step`].
 
 mod decoding;
+mod interleave;
 mod key;
 mod recipe;
 
 pub use decoding::{Decoding, Slabs};
+pub use interleave::{Bounds, Interleave, Strand, Timed};
 pub use key::KeyMemory;
 pub use recipe::Recipe;
 

@@ -43,7 +43,8 @@ pub(crate) fn deserialize<'de, W: Words, D: Deserializer<'de>>(d: D) -> Result<W
 
 impl Words for Order {
     const WHAT: &'static str = "order";
-    const ALL: &'static [(&'static str, Self)] = &[("log", Self::Log), ("path", Self::Path)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("log", Self::Log), ("path", Self::Path), ("time", Self::Time)];
 }
 
 impl Words for OnConflict {

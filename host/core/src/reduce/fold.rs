@@ -11,7 +11,7 @@ use super::{
 use crate::decode::cut;
 use crate::dedup::IdTable;
 use crate::log::Reach;
-use crate::shard::{Decoded, bases};
+use crate::shard::{Decoded, Numbering};
 use crate::state::{KeyTable, Slot};
 
 /// Keys, states and ids of one shard.
@@ -207,10 +207,9 @@ impl Shard {
         if !self.reaches.is_wanted() {
             return;
         }
-        let bases = bases(slabs);
-        for &(event, _) in outcomes {
-            let number = bases.partition_point(|&base| base <= event) - 1;
-            let (slab, row) = (&slabs[number], event - bases[number]);
+        let numbering = Numbering::new(slabs);
+        let found = outcomes.iter().filter_map(|&(event, _)| numbering.find(event));
+        for (slab, row) in found.map(|(slab, row)| (&slabs[slab], row)) {
             if let Some(slot) = self.slot_of(slab, row) {
                 self.reaches.note(slot, slab.spot(row));
             }
@@ -247,9 +246,9 @@ impl Shard {
 }
 
 /// The number in the batch of a taken event.
-pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<> {
-    let bases = bases(slabs);
-    move |taken| bases[taken.slab as usize] + taken.row
+pub fn numbers(slabs: &[Decoded]) -> impl Fn(&Taken) -> u32 + use<'_> {
+    let numbering = Numbering::new(slabs);
+    move |taken| numbering.of(taken.slab as usize, taken.row)
 }
 
 impl Folded {

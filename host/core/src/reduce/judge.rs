@@ -5,7 +5,7 @@ use super::{OnConflict, Outcome, Quarantine, Rules, Stop, StopCause};
 use crate::decode::Reading;
 use crate::dedup::{IdTable, Seen};
 use crate::log::Order;
-use crate::shard::{Candidate, Decoded};
+use crate::shard::{Candidate, Decoded, Numbering, is_merged};
 use crate::state::{KeyTable, Slot};
 
 /// An event that reaches the reducer.
@@ -35,6 +35,9 @@ pub(crate) fn judge(
     taken: &mut Vec<Taken>,
     outcomes: &mut Vec<(u32, Outcome)>,
 ) -> Result<(), Stop> {
+    if is_merged(slabs) {
+        return judge_merged(slabs, shard, rules, keys, ids, taken, outcomes);
+    }
     let mut base = 0;
     taken.reserve(slabs.iter().map(|slab| slab.range(shard).len()).sum());
     for (number, slab) in slabs.iter().enumerate() {
@@ -54,6 +57,49 @@ pub(crate) fn judge(
             }
         }
         base += slab.len() as u32;
+    }
+    Ok(())
+}
+
+/// Events that are looked at ahead of their turn.
+const AHEAD: usize = 1024;
+
+/// The same where slabs do not follow one another: the shard's events of all of them are sorted by
+/// their numbers first.
+fn judge_merged(
+    slabs: &[Decoded],
+    shard: usize,
+    rules: &Rules,
+    keys: &mut KeyTable,
+    ids: &mut IdTable,
+    taken: &mut Vec<Taken>,
+    outcomes: &mut Vec<(u32, Outcome)>,
+) -> Result<(), Stop> {
+    let numbering = Numbering::new(slabs);
+    let mut own: Vec<(u32, u32, u32)> = Vec::new();
+    for (number, slab) in slabs.iter().enumerate() {
+        let range = slab.range(shard);
+        let events = slab.candidates()[range.clone()].iter().zip(range);
+        own.extend(events.map(|(event, candidate)| {
+            (numbering.of(number, event.row), number as u32, candidate as u32)
+        }));
+    }
+    own.sort_unstable();
+    taken.reserve(own.len());
+    let at = |slab: u32, candidate: u32| &slabs[slab as usize].candidates()[candidate as usize];
+    for some in own.chunks(AHEAD) {
+        keys.touch(some.iter().map(|&(_, slab, candidate)| at(slab, candidate).key));
+        ids.touch(some.iter().map(|&(_, slab, candidate)| at(slab, candidate).id));
+        for &(number, slab, candidate) in some {
+            let (event, own) = (at(slab, candidate), &slabs[slab as usize]);
+            let stop = |cause| Stop { event: number, cause };
+            let key = own.key(candidate as usize);
+            let (slot, what) = judge_one(own, event, key, rules, keys, ids).map_err(stop)?;
+            match what {
+                None => taken.push(Taken { slot, slab, candidate, row: event.row }),
+                Some(what) => outcomes.push((number, what)),
+            }
+        }
     }
     Ok(())
 }

@@ -5,10 +5,10 @@
 
 use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Unfolded};
 use crate::decode::{Reading, original};
-use crate::log::Stretch;
+use crate::log::{Spot, Stretch};
 use crate::schema::pick::{Pick, pick_column};
 use crate::schema::{Column, Description, Field};
-use crate::shard::{Decoded, bases};
+use crate::shard::{Decoded, Numbering};
 use crate::times::Times;
 
 /// Where the original bytes of events are.
@@ -37,25 +37,65 @@ pub fn merge(
     originals: Originals,
 ) -> Result<Block, Unfolded> {
     let folded = &shares.whole(slabs.first().map_or(0, Decoded::shards))?;
-    let bases = bases(slabs);
-    let outcomes = outcomes(slabs, folded);
+    let events = Walk::new(slabs);
+    let outcomes = outcomes(&events, folded);
     let emits = (0..description.emits.len())
-        .map(|kind| emits_of(description, kind, slabs, (&bases, &outcomes), folded, originals))
+        .map(|kind| emits_of(description, kind, (&events, &outcomes), folded, originals))
         .collect();
-    let refused = refused(description, slabs, &bases, &outcomes, folded, originals);
-    let stretches = slabs.iter().flat_map(stretches).collect();
-    let times = times(slabs, &bases, &outcomes);
+    let refused = refused(description, (&events, &outcomes), folded, originals);
+    let stretches = match &events.merged {
+        None => slabs.iter().flat_map(stretches).collect(),
+        Some(order) => merged_stretches(slabs, order),
+    };
+    let times = times(&events, &outcomes);
     Ok(Block { stretches, outcomes, emits, refused, times })
 }
 
+/// The events of a batch in the order of the log.
+struct Walk<'a> {
+    slabs: &'a [Decoded],
+    numbering: Numbering<'a>,
+    /// As [`Numbering::merged`].
+    merged: Option<Vec<(u32, u32)>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(slabs: &'a [Decoded]) -> Self {
+        let numbering = Numbering::new(slabs);
+        let merged = numbering.merged();
+        Self { slabs, numbering, merged }
+    }
+
+    /// Hands each event to `each`: its number, its slab, its row.
+    #[inline]
+    fn each(&self, mut each: impl FnMut(u32, &'a Decoded, usize)) {
+        match &self.merged {
+            None => {
+                let mut event = 0;
+                for slab in self.slabs {
+                    for row in 0..slab.len() {
+                        each(event, slab, row);
+                        event += 1;
+                    }
+                }
+            }
+            Some(order) => {
+                for (event, &(slab, row)) in (0..).zip(order) {
+                    each(event, &self.slabs[slab as usize], row as usize);
+                }
+            }
+        }
+    }
+}
+
 /// Times of the events that have one and were not filtered.
-fn times(slabs: &[Decoded], bases: &[u32], outcomes: &[Outcome]) -> Times {
+fn times(events: &Walk<'_>, outcomes: &[Outcome]) -> Times {
     let mut times = Times::default();
-    for (slab, &base) in slabs.iter().zip(bases) {
-        let rows = slab.events.times.iter().zip(&slab.events.readings);
-        let rows = rows.zip(&outcomes[base as usize..]);
-        times.add(rows.filter_map(|((&time, reading), outcome)| {
-            (reading.has_key() && *outcome != Outcome::Filtered).then_some(time)
+    for (number, slab) in events.slabs.iter().enumerate() {
+        let rows = slab.events.times.iter().zip(&slab.events.readings).zip(0..);
+        times.add(rows.filter_map(|((&time, reading), row)| {
+            let outcome = outcomes[events.numbering.of(number, row) as usize];
+            (reading.has_key() && outcome != Outcome::Filtered).then_some(time)
         }));
     }
     times
@@ -67,16 +107,34 @@ fn stretches(slab: &Decoded) -> impl Iterator<Item = Stretch> {
     stretches.map(move |(first_offset, events)| Stretch { partition, first_offset, events })
 }
 
-fn outcomes(slabs: &[Decoded], folded: &[Folded]) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(slabs.iter().map(Decoded::len).sum());
-    for slab in slabs {
-        outcomes.extend(slab.events.readings.iter().map(|reading| match reading {
+/// The events of a batch as stretches, where slabs do not follow one another.
+fn merged_stretches(slabs: &[Decoded], order: &[(u32, u32)]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for &(slab, row) in order {
+        let Spot { partition, offset } = slabs[slab as usize].spot(row);
+        match stretches.last_mut() {
+            Some(last)
+                if last.partition == partition
+                    && last.first_offset + u64::from(last.events) == offset =>
+            {
+                last.events += 1;
+            }
+            _ => stretches.push(Stretch { partition, first_offset: offset, events: 1 }),
+        }
+    }
+    stretches
+}
+
+fn outcomes(events: &Walk<'_>, folded: &[Folded]) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(events.slabs.iter().map(Decoded::len).sum());
+    events.each(|_, slab, row| {
+        outcomes.push(match slab.events.readings[row] {
             Reading::Ready => Outcome::Applied,
             Reading::Ignored => Outcome::Ignored,
             Reading::Filtered => Outcome::Filtered,
-            Reading::Unreadable(code) | Reading::BadField(code) => Outcome::Malformed(*code),
-        }));
-    }
+            Reading::Unreadable(code) | Reading::BadField(code) => Outcome::Malformed(code),
+        });
+    });
     for &(event, what) in folded.iter().flat_map(|shard| &shard.outcomes) {
         outcomes[event as usize] = what;
     }
@@ -94,8 +152,7 @@ struct Run {
 fn emits_of(
     description: &Description,
     kind: usize,
-    slabs: &[Decoded],
-    (bases, outcomes): (&[u32], &[Outcome]),
+    (events, outcomes): (&Walk<'_>, &[Outcome]),
     folded: &[Folded],
     originals: Originals,
 ) -> EmitRows {
@@ -124,27 +181,21 @@ fn emits_of(
     let total = runs.iter().map(|run| run.records as usize).sum();
     let mut rows = EmitRows { ..EmitRows::default() };
     let mut sources: Vec<Pick> = Vec::with_capacity(total);
-    for (slab, &base) in slabs.iter().zip(bases) {
-        for row in 0..slab.len() {
-            let event = base + row as u32;
-            let run = run_of[event as usize];
-            if run == 0 {
-                continue;
-            }
-            let run = runs[run as usize - 1];
-            for seq in 0..run.records {
-                sources.push((run.shard, run.first + seq));
-                rows.events.push(event);
-                match originals {
-                    Originals::InSlabs | Originals::Elsewhere => {
-                        push_head(&mut rows, slab, row, seq);
-                    }
-                    Originals::OnlyTimes => rows.times.push(slab.events.times[row]),
-                    Originals::Unwanted => {}
+    events.each(|event, slab, row| {
+        let Some(run) = run_of[event as usize].checked_sub(1) else { return };
+        let run = runs[run as usize];
+        for seq in 0..run.records {
+            sources.push((run.shard, run.first + seq));
+            rows.events.push(event);
+            match originals {
+                Originals::InSlabs | Originals::Elsewhere => {
+                    push_head(&mut rows, slab, row, seq);
                 }
+                Originals::OnlyTimes => rows.times.push(slab.events.times[row]),
+                Originals::Unwanted => {}
             }
         }
-    }
+    });
     let column = |(field, shape): (usize, &Field)| {
         let empty = Column::new(shape.kind);
         let own = folded.iter().map(|f| f.emits.get(kind).map_or(&empty, |e| &e.columns[field]));
@@ -167,41 +218,37 @@ fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, seq: u32) {
 
 fn refused(
     description: &Description,
-    slabs: &[Decoded],
-    bases: &[u32],
-    outcomes: &[Outcome],
+    (events, outcomes): (&Walk<'_>, &[Outcome]),
     folded: &[Folded],
     originals: Originals,
 ) -> Vec<Refused> {
     let mut details: Vec<(u32, &String)> =
         folded.iter().flat_map(|f| f.details.iter().map(|(event, text)| (*event, text))).collect();
-    for (slab, &base) in slabs.iter().zip(bases) {
-        details.extend(slab.events.details.iter().map(|(row, text)| (base + row, text)));
+    for (number, slab) in events.slabs.iter().enumerate() {
+        let event = |row| events.numbering.of(number, row);
+        details.extend(slab.events.details.iter().map(|(row, text)| (event(*row), text)));
     }
     details.sort_unstable_by_key(|&(event, _)| event);
     let mut refused = Vec::new();
-    for (slab, &base) in slabs.iter().zip(bases) {
-        for row in 0..slab.len() {
-            let event = base + row as u32;
-            let what = outcomes[event as usize];
-            let Some(code) = code(description, what) else { continue };
-            let detail = details.binary_search_by_key(&event, |&(event, _)| event);
-            let unread = matches!(slab.events.readings[row], Reading::Unreadable(_));
-            refused.push(Refused {
-                event,
-                partition: slab.placed.partition,
-                offset: slab.placed.offsets.at(row),
-                what,
-                code: code.to_owned(),
-                detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
-                key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
-                bytes: match originals {
-                    Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
-                    Originals::Elsewhere | Originals::Unwanted | Originals::OnlyTimes => Vec::new(),
-                },
-            });
-        }
-    }
+    events.each(|event, slab, row| {
+        let what = outcomes[event as usize];
+        let Some(code) = code(description, what) else { return };
+        let detail = details.binary_search_by_key(&event, |&(event, _)| event);
+        let unread = matches!(slab.events.readings[row], Reading::Unreadable(_));
+        refused.push(Refused {
+            event,
+            partition: slab.placed.partition,
+            offset: slab.placed.offsets.at(row),
+            what,
+            code: code.to_owned(),
+            detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
+            key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
+            bytes: match originals {
+                Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
+                Originals::Elsewhere | Originals::Unwanted | Originals::OnlyTimes => Vec::new(),
+            },
+        });
+    });
     refused
 }
 

@@ -6,7 +6,7 @@
 use super::gather::Grouped;
 use super::judge::Taken;
 use crate::log::{Reach, Spot};
-use crate::shard::Decoded;
+use crate::shard::{Decoded, is_merged};
 use crate::state::Slot;
 
 /// Of every slot of a shard; none unless asked for. Events outside the subset of the run do not
@@ -57,11 +57,16 @@ impl Reaches {
             let event = &taken[grouped.order[row] as usize];
             slabs[event.slab as usize].spot(event.row)
         };
+        let merged = is_merged(slabs);
         let mut start = 0;
         for (&slot, &end) in grouped.slots.iter().zip(&grouped.batch.key_ends) {
             let end = end as usize;
-            // Within a key events stand in log order.
-            reaches[slot as usize].note(at(start), at(end - 1), (end - start) as u64);
+            let reach = &mut reaches[slot as usize];
+            match merged {
+                // Within a key events stand in log order, that of their partitions' names.
+                false => reach.note(at(start), at(end - 1), (end - start) as u64),
+                true => (start..end).for_each(|row| reach.note(at(row), at(row), 1)),
+            }
             start = end;
         }
     }

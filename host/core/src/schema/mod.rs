@@ -10,6 +10,7 @@ mod description;
 mod exact;
 mod layout;
 pub(crate) mod pick;
+mod slice;
 pub(crate) mod text;
 
 pub(crate) use civil::days_in_month;

@@ -1,12 +1,15 @@
 //! A fold without threads: the shortest way from lines to results, and a small reducer of plain
 //! Rust.
 
-use retally_core::decode::Plan;
+use retally_core::decode::{Placed, Plan};
 use retally_core::digest::{Digests, Hash};
-use retally_core::fold::{Decoding, Fold, FoldError, Recipe};
+use retally_core::fold::{Bounds, Decoding, Fold, FoldError, Interleave, Recipe, Slabs, Strand};
+use retally_core::log::{NEVER, Order};
 use retally_core::portion::Portion;
 use retally_core::reduce::native::{Event, Native, Rules as NativeRules};
-use retally_core::reduce::{Answer, Batch, Block, Fault, Finals, Keyed, Limit, Rules, Viewed};
+use retally_core::reduce::{
+    Answer, Batch, Block, Fault, Finals, Keyed, Limit, NoProbe, Rules, Viewed,
+};
 use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, ViewShape};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Piece;
@@ -129,6 +132,23 @@ pub(crate) fn reducer() -> Native<impl NativeRules> {
     Native::new(description(), Hash([7; 32]), Sums)
 }
 
+/// The batches of a log under order "time".
+fn merged(
+    placed: &[Placed],
+    partitions: usize,
+    how: &How,
+    decoding: &mut Decoding,
+) -> Vec<Vec<Strand>> {
+    let mut all = Interleave::new(&vec![NEVER; partitions]);
+    for one in placed {
+        all.push(decoding.timed(one.clone(), None, &mut NoProbe).expect("lines decode"));
+    }
+    (0..partitions as u32).for_each(|partition| all.end(partition));
+    let events = (how.slab * how.batch) as u64;
+    let bounds = Bounds { events, strands: u64::MAX, text_bytes: usize::MAX };
+    std::iter::from_fn(|| all.batch(&bounds)).collect()
+}
+
 /// Folds a log.
 pub(crate) fn fold(
     log: &[Partition],
@@ -144,14 +164,33 @@ pub(crate) fn fold(
         portion: how.portion,
     };
     let begin = |fold: Fold| if how.fresh { fold.with_fresh_instances() } else { fold };
-    let plan = Arc::new(Plan::new(&[&description()], &addressing()).expect("a plan"));
+    let by_time = rules.order == Order::Time;
+    let plan = Plan::new(&[&description()], &addressing()).expect("a plan").with_clock(by_time);
+    let plan = Arc::new(plan);
     let mut fold = begin(Fold::new(recipe(how.shards), &names));
     let mut blocks = Vec::new();
     // All snapshots so far: each holds all keys, but only the ids that are new in it.
     let mut saved: Vec<Piece> = Vec::new();
-    for (number, batch) in slabs(log, how.slab).chunks(how.batch).enumerate() {
+    let placed = slabs(log, how.slab);
+    let strands = if by_time {
+        merged(&placed, names.len(), how, &mut Decoding::new(plan.clone(), &fold.recipe))
+    } else {
+        Vec::new()
+    };
+    let batches = if by_time { strands.len() } else { placed.len().div_ceil(how.batch) };
+    for number in 0..batches {
         let mut decoding = Decoding::new(plan.clone(), &fold.recipe);
-        let slabs = decoding.batch(batch).expect("lines decode");
+        let slabs = match strands.get(number) {
+            Some(strands) => {
+                let mut slabs = Slabs::default();
+                strands.iter().for_each(|one| slabs.push(decoding.strand(one, &mut NoProbe)));
+                slabs
+            }
+            None => {
+                let batch = placed.chunks(how.batch).nth(number).unwrap_or_default();
+                decoding.batch(batch).expect("lines decode")
+            }
+        };
         blocks.push(fold.fold(slabs.of(0))?);
         if let Some(&shards) = how.restarts.get(&number) {
             // As if a run had ended here and another one gone on.

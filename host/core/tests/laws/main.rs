@@ -3,6 +3,7 @@
 mod driver;
 mod parts;
 mod portions;
+mod time;
 
 use driver::{How, Limits, fold};
 use proptest::prelude::*;
