@@ -6,7 +6,7 @@
 //! has shards; they are put in order when they are saved, so that neither shards nor threads show.
 
 use crate::digest::{Hash, History};
-use crate::log::Position;
+use crate::log::{Micros, NEVER, Position};
 use crate::manifest::{Change, Counts, Difference, Hole, Migrated, ReducerId, Settings};
 use crate::receipt::Receipt;
 use crate::schema::Description;
@@ -24,6 +24,9 @@ pub struct Head {
     pub seed: Seed,
     /// Of each partition the first event that was not read yet, in the order of their names' bytes.
     pub partitions: Vec<Position>,
+    /// Under order "time", of each partition the highest time of what was read; under the others
+    /// nothing. They tell the last place of the order that was taken ([`Taken`]).
+    pub highest: Vec<Micros>,
     /// The outcome trees so far.
     pub outcomes: Vec<History>,
     /// Counts since the history began; violations are not known before the end of a run.
@@ -66,6 +69,31 @@ pub struct Finished {
     /// Names of the snapshots that it saved on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within: Vec<String>,
+}
+
+/// How far the merge by time had come of which a snapshot was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken<'a> {
+    /// As [`Head::partitions`].
+    pub partitions: &'a [Position],
+    /// As [`Head::highest`].
+    pub highest: &'a [Micros],
+}
+
+impl<'a> Taken<'a> {
+    /// The highest time of a partition; [`NEVER`]: none of its events had one.
+    pub fn highest(&self, partition: &str) -> Micros {
+        let place = self.partitions.binary_search_by(|own| own.partition.as_str().cmp(partition));
+        place.ok().and_then(|place| self.highest.get(place)).copied().unwrap_or(NEVER)
+    }
+
+    /// The last place that was taken: highest time, partition, offset. Within a partition places
+    /// only rise, so it is the last of some partition.
+    pub fn last(&self) -> Option<(Micros, &'a str, u64)> {
+        let all = self.partitions.iter().zip(self.highest);
+        let timed = all.filter(|(own, highest)| **highest != NEVER && own.offset > 0);
+        timed.map(|(own, highest)| (*highest, own.partition.as_str(), own.offset - 1)).max()
+    }
 }
 
 impl Standing {

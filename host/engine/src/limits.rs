@@ -94,6 +94,12 @@ pub(crate) const AVRO_DEPTH_MAX: usize = 128;
 /// Text that was read and waits for its turn, in bytes: enough to keep the threads busy.
 pub(crate) const READ_AHEAD_BYTES: usize = 24 << 20;
 
+/// Partitions that order "time" merges: of each a slab is held, decoded.
+pub const MERGED_PARTITIONS_MAX: usize = 512;
+
+/// What is decoded ahead of the merge of partitions by time, beyond a slab of each, in bytes.
+pub(crate) const MERGED_AHEAD_BYTES: usize = 64 << 20;
+
 /// Parts that are read at one time, of those that come one after another.
 pub(crate) const PARTS_AHEAD: usize = 4;
 

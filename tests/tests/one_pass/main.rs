@@ -1,6 +1,7 @@
 //! Two reducers compared in one pass: each side is what a replay of it alone is, to the last byte
 //! of its files; what makes the two part is found; a stop of either stops both.
 
+mod time;
 mod versions;
 
 use anyhow::{Context as _, Result};

@@ -97,29 +97,6 @@ impl Slab {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// The events `from..from + events` of it.
-    #[must_use]
-    pub fn slice(self, from: usize, events: usize) -> Self {
-        if from == 0 && events == self.len() {
-            return self;
-        }
-        match self {
-            Self::Rows(rows) => Self::Rows(rows.slice(from, events)),
-            Self::Lines(mut lines) => {
-                let start = if from == 0 { 0 } else { lines.ends[from - 1] };
-                let end = lines.ends[from + events - 1];
-                lines.bytes.truncate(end as usize);
-                lines.bytes.drain(..start as usize);
-                lines.ends.truncate(from + events);
-                lines.ends.drain(..from);
-                lines.ends.iter_mut().for_each(|end| *end -= start);
-                lines.cut.retain(|&(row, _)| (from..from + events).contains(&(row as usize)));
-                lines.cut.iter_mut().for_each(|(row, _)| *row -= from as u32);
-                Self::Lines(lines)
-            }
-        }
-    }
 }
 
 /// Lines of text, not looked into yet.

@@ -14,6 +14,14 @@ impl Slab {
         }
     }
 
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(batch) => batch.get_array_memory_size(),
+            Self::Lines(lines) => lines.bytes.len() + size_of_val(&lines.ends[..]),
+        }
+    }
+
     /// Bytes of the text of an event; of a row, which has none, 0.
     #[inline]
     pub fn text_bytes(&self, row: usize) -> usize {

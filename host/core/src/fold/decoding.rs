@@ -61,19 +61,18 @@ impl Decoding {
         let mut readers = Vec::new();
         let decoded = self.decoder.decode(&placed, &mut readers);
         probe.enter(None);
-        decoded.map(|()| Timed { placed, readers, end })
+        decoded.map(|()| Timed::new(placed, readers, end))
     }
 
     /// What a batch takes of such a slab, once for each reader of the plan.
     pub fn strand(&mut self, strand: &Strand, probe: &mut impl Probe) -> Vec<Decoded> {
         probe.enter(Some(Step::Hash));
-        let Self { seed, subset, shards, prints, .. } = self;
+        let Self { sorting, prints, .. } = self;
         let Strand { slab, rows, numbers } = strand;
         let placed = slab.placed.slice(rows.clone());
         let sorted = |events: &Events| {
             let events = events.slice(rows.clone());
-            Decoded::new(placed.clone(), events, seed, subset, *shards, prints)
-                .with_numbers(numbers.clone())
+            Decoded::new(placed.clone(), events, sorting, prints).with_numbers(numbers.clone())
         };
         let readers = slab.readers.iter().map(sorted).collect();
         probe.enter(None);

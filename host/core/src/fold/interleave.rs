@@ -30,6 +30,7 @@ pub struct Timed {
     pub readers: Vec<Events>,
     /// Stored bytes of the partition up to and with the slab, if its log says.
     pub end: Option<u64>,
+    bytes: usize,
 }
 
 /// What a batch takes of a slab.
@@ -66,6 +67,8 @@ pub struct Interleave {
     events: u64,
     text_bytes: usize,
     done: Vec<Strand>,
+    /// Memory of the slabs of which events are still to be given.
+    bytes: usize,
 }
 
 /// A partition.
@@ -98,6 +101,12 @@ impl Line {
 }
 
 impl Timed {
+    /// A slab and what was read of it.
+    pub fn new(placed: Placed, readers: Vec<Events>, end: Option<u64>) -> Self {
+        let bytes = placed.slab.bytes() + readers.iter().map(Events::bytes).sum::<usize>();
+        Self { placed, readers, end, bytes }
+    }
+
     /// The time of an event; [`NEVER`](crate::log::NEVER): it has none.
     #[inline]
     fn clock(&self, row: usize) -> Micros {
@@ -113,9 +122,9 @@ impl Timed {
         Some(Place { highest: highest.max(time), spot })
     }
 
-    /// Memory that it takes beside the slab that it was read from, in bytes.
+    /// Memory that it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        self.readers.iter().map(Events::bytes).sum()
+        self.bytes
     }
 }
 
@@ -138,12 +147,19 @@ impl Interleave {
             events: 0,
             text_bytes: 0,
             done: Vec::new(),
+            bytes: 0,
         }
+    }
+
+    /// Memory of the slabs that wait, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Takes the next slab of its partition, which is not empty.
     pub fn push(&mut self, slab: Timed) {
         let partition = slab.placed.partition;
+        self.bytes += slab.bytes();
         let line = &mut self.lines[partition as usize];
         line.slabs.push_back(Arc::new(slab));
         if line.slabs.len() == 1 {
@@ -211,6 +227,7 @@ impl Interleave {
             if line.row == slab_events {
                 self.done.extend(line.strand());
                 line.slabs.pop_front();
+                self.bytes -= slab.bytes();
                 (line.row, line.begun) = (0, 0);
                 match line.next() {
                     Some(time) => self.heads.push(Reverse((time, partition))),
@@ -255,7 +272,7 @@ mod tests {
             slab: Arc::new(Slab::Lines(lines)),
         };
         let readers = vec![Events { clock: times.to_vec(), ..Events::default() }];
-        Timed { placed, readers, end: None }
+        Timed::new(placed, readers, None)
     }
 
     /// The events of a batch in the order of their numbers.

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub(super) type Words<T> = &'static [(&'static str, Option<T>)];
 
 pub(super) const ORDERS: Words<Order> =
-    &[("log", Some(Order::Log)), ("path", Some(Order::Path)), ("time", None)];
+    &[("log", Some(Order::Log)), ("path", Some(Order::Path)), ("time", Some(Order::Time))];
 pub(super) const FORMATS: Words<Format> = &[
     ("json", Some(Format::Json)),
     ("parquet", Some(Format::Parquet)),

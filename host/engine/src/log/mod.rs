@@ -207,14 +207,19 @@ impl Piece {
     /// Stored bytes of the partition up to and with the first `events` events of this piece, as
     /// [`end`](Piece::end).
     pub fn end_at(&self, events: usize) -> Option<u64> {
-        match &self.slab {
-            _ if events == self.slab.len() => self.end,
-            Slab::Lines(lines) if lines.cut.is_empty() => {
-                let begins = events.checked_sub(1).map_or(0, |last| lines.ends[last]);
-                self.end?.checked_sub(lines.bytes.len() as u64 - u64::from(begins))
-            }
-            Slab::Lines(_) | Slab::Rows(_) => None,
+        end_at(&self.slab, self.end, events)
+    }
+}
+
+/// The same of a slab, with `end` behind all of it.
+pub(crate) fn end_at(slab: &Slab, end: Option<u64>, events: usize) -> Option<u64> {
+    match slab {
+        _ if events == slab.len() => end,
+        Slab::Lines(lines) if lines.cut.is_empty() => {
+            let begins = events.checked_sub(1).map_or(0, |last| lines.ends[last]);
+            end?.checked_sub(lines.bytes.len() as u64 - u64::from(begins))
         }
+        Slab::Lines(_) | Slab::Rows(_) => None,
     }
 }
 

@@ -50,6 +50,15 @@ pub enum RangeError {
         /// The partition.
         partition: String,
     },
+    /// Positions where partitions are merged by time.
+    #[error(
+        "{flag} gives positions, and under order = \"time\" partitions are merged, so that a range \
+         begins and ends at a time: give one"
+    )]
+    ByTime {
+        /// Of which end.
+        flag: &'static str,
+    },
     /// Several places in one sequence.
     #[error(
         "{flag} gives {count} positions, and under order = \"path\" partitions follow one another, \

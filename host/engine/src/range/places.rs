@@ -142,6 +142,9 @@ impl Of<'_> {
             Some(Bound::Time(_)) | None => return Ok(Vec::new()),
         };
         let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        if self.order == Order::Time && !is_repeated {
+            return Err(RangeError::ByTime { flag });
+        }
         let mut given = Vec::new();
         for Position { partition, offset } in all {
             let own = named_partition(&known, partition);
@@ -215,7 +218,8 @@ impl Of<'_> {
             input.fields.clear();
         }
         let readers: Vec<&Description> = readers.iter().collect();
-        Ok(Arc::new(Plan::new(&readers, self.addressing)?))
+        let plan = Plan::new(&readers, self.addressing)?;
+        Ok(Arc::new(plan.with_clock(self.order == Order::Time)))
     }
 
     /// The places of a time.
@@ -233,7 +237,9 @@ impl Of<'_> {
         let hits = scanned.found.iter().map(|found| &found.hits[number]);
         let behind = |found: &Found| if end == 0 { found.end } else { u64::MAX };
         let (places, late) = match self.order {
-            Order::Log => {
+            // Where no time before it was as late, the merge by time comes to no later one before
+            // these places, and to no earlier one behind them.
+            Order::Log | Order::Time => {
                 let late = hits.map(|hit| hit.late).sum();
                 let place = |own: &Found| own.hits[number].first.unwrap_or_else(|| behind(own));
                 (scanned.found.iter().map(place).collect(), late)

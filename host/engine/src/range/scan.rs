@@ -6,7 +6,7 @@ use crate::cancel::Cancel;
 use crate::log::{Log, Part, Piece};
 use crate::threads::each;
 use retally_core::decode::{Decoder, Events, Folders, Placed, Plan, Slab};
-use retally_core::log::{Micros, Offsets};
+use retally_core::log::{Micros, NEVER, Offsets};
 use std::sync::Arc;
 
 /// What is looked for.
@@ -159,7 +159,12 @@ fn see(
     (events, offsets): (usize, Option<&Offsets>),
     times: &[Micros],
 ) {
+    let clock = readers.first().map_or(&[][..], |events| &events.clock);
     let time = |row: usize| {
+        // Under order "time" what counts is what the merge goes by.
+        if let Some(&time) = clock.get(row) {
+            return (time > NEVER).then_some(time);
+        }
         let own = readers.iter().find(|events| events.readings[row].has_key());
         own.map(|events| events.times[row])
     };

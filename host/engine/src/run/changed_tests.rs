@@ -46,7 +46,7 @@ impl Place {
         lines(if self.job.order == Order::Path { "k" } else { of }, numbers)
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.dir.path().join("log").join(file)
     }
 
@@ -66,7 +66,7 @@ impl Place {
         replay_into(&self.job, counting(), sink, &options.clone(), &Silent)
     }
 
-    fn start(&self) -> Manifest {
+    pub(super) fn start(&self) -> Manifest {
         self.run(&ReplayOptions::default()).unwrap().manifest
     }
 
@@ -77,11 +77,11 @@ impl Place {
         whole.unwrap().manifest.run_digest
     }
 
-    fn goes_on(&self) -> Result<Report, RunError> {
+    pub(super) fn goes_on(&self) -> Result<Report, RunError> {
         self.run(&going_on())
     }
 
-    fn refused(&self) -> String {
+    pub(super) fn refused(&self) -> String {
         let error = self.goes_on().unwrap_err();
         assert!(matches!(error, RunError::ChangedLog(_)), "{error}");
         assert!(!error.is_usage());

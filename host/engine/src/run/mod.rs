@@ -19,11 +19,13 @@ mod halt;
 mod halt_tests;
 mod join;
 mod lane;
+mod late;
 #[cfg(test)]
 mod log_tests;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
+mod merged;
 mod migration;
 mod misread;
 mod notes;
@@ -41,6 +43,9 @@ mod stages;
 #[cfg(test)]
 mod standing_tests;
 mod stopped;
+mod task;
+#[cfg(test)]
+mod time_tests;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

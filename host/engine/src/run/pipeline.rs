@@ -9,10 +9,12 @@ use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
 use super::memory::{Memory, Weighed};
-use super::schedule::{Ended, Schedule, Size, Task};
+use super::merged::Head;
+use super::schedule::Schedule;
 use super::sequence::{Cuts, Extent, Sequence};
 use super::stages::{Stage, Stages};
-use super::turns::{Policy, Read, ReadOn};
+use super::task::{Ended, Size, Task, Undecoded};
+use super::turns::{Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::limits::FORETOLD_TIMES;
 use crate::log::{Log, Partition};
@@ -82,7 +84,7 @@ impl Pipeline<'_, '_> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
         let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes);
-        let sequence = Sequence::new(self.log, Policy::of(self.log), cuts);
+        let sequence = Sequence::new(self.log, cuts);
         let shards = self.lanes[0].recipe.shards;
         let size = Size { lanes: self.lanes.len(), shards, threads: self.threads };
         let shared = Shared {
@@ -157,9 +159,20 @@ impl Pipeline<'_, '_> {
                 schedule.sequence.turns.read(part, read);
                 self.weigh(&mut schedule);
             }
-            Task::Decode { batch, slab, placed } => {
-                let decoded = worker.decoding.slab(&placed, &mut worker.stages);
-                drop(placed);
+            Task::Time(Head { placed, end, number }) => {
+                let timed = worker.decoding.timed(placed, end, &mut worker.stages);
+                shared.done(timed, |schedule, slab| {
+                    schedule.timed(number, slab);
+                    self.weigh(schedule);
+                });
+            }
+            Task::Decode { batch, slab, part } => {
+                let Worker { decoding, stages, .. } = worker;
+                let decoded = match &part {
+                    Undecoded::Placed(placed) => decoding.slab(placed, stages),
+                    Undecoded::Strand(strand) => Ok(decoding.strand(strand, stages)),
+                };
+                drop(part);
                 if let Ok(readers) = &decoded {
                     self.lanes.see(readers);
                 }
@@ -267,10 +280,12 @@ impl Pipeline<'_, '_> {
     }
 }
 
-/// Reads the bytes of events that are refused, which are in log order, where slabs do not hold
-/// them: of a table only the columns are read that a reducer declares, and nothing of a refused
-/// event may be lost.
+/// Reads the bytes of events that are refused where slabs do not hold them: of a table only the
+/// columns are read that a reducer declares, and nothing of a refused event may be lost.
 fn fetch(log: &dyn Log, refused: &mut [Refused]) -> Result<(), RunError> {
+    let mut refused: Vec<&mut Refused> = refused.iter_mut().collect();
+    // Merged by time, those of a partition stand between those of others.
+    refused.sort_by_key(|refused| (refused.partition, refused.offset));
     for stretch in refused.chunk_by_mut(|a, b| a.partition == b.partition) {
         let partition = stretch[0].partition;
         let offsets: Vec<u64> = stretch.iter().map(|refused| refused.offset).collect();

@@ -15,6 +15,7 @@ use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
+use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
 use crate::range::{Asked, Bound, Bounds, Of};
 use crate::sink::Sink;
@@ -24,7 +25,7 @@ use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
 use retally_core::listed::listed;
-use retally_core::log::{Order, PartitionIndex, Spot};
+use retally_core::log::{Micros, NEVER, Order, PartitionIndex, Spot};
 use retally_core::manifest::{Entry, Param, Settings};
 use retally_core::portion::Portion;
 use retally_core::receipt::{News, Receipt};
@@ -104,19 +105,22 @@ pub(crate) fn prepare<'a, 's>(
         Some(shared) if shared.is_twin() => &descriptions[..1],
         _ => &descriptions[..],
     };
-    let plan = Plan::new(readers, &job.source.addressing)?;
+    let plan = Plan::new(readers, &job.source.addressing)?.with_clock(job.order == Order::Time);
+    let plan = Arc::new(plan);
     let pair = match (shared, descriptions.as_slice()) {
         (Some(shared), [a, b]) => Some(Pair::new(a, b, shared, DETAIL_BYTES)),
         _ => None,
     };
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
+    mergeable(job, &names)?;
     let bounds = bounds(job, (source.as_ref(), &names), readers, options, observer)?;
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
     let ledger = ledger.transpose()?.unwrap_or_default().of_log(&names)?;
     let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
     let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
+    let mut highest = vec![NEVER; names.len()];
     // Whoever repeats a run says from which snapshot it went on.
     let seeks = sides.len() == 1 && !matches!(options.from, Some(Bound::Repeated(..)));
     let (mut lanes, mut all, mut beside) = (Vec::new(), Vec::new(), 0);
@@ -131,7 +135,9 @@ pub(crate) fn prepare<'a, 's>(
         let folded = halt.over(reducer.clone());
         let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
         let (log, names, binding, bounds) = (source.as_ref(), &*names, &binding, &bounds);
-        let goes = Goes { job, options, reducer: &reducer, binding, log, names, bounds, seeks };
+        let (reducer_of, plan) = (&reducer, &plan);
+        let goes =
+            Goes { job, options, reducer: reducer_of, binding, log, plan, names, bounds, seeks };
         let resumed = goes.begin(recipe, observer)?;
         let of = (sink, file);
         let mut results = Results::new(of, reducer, binding.clone(), (bounds, &resumed));
@@ -139,13 +145,14 @@ pub(crate) fn prepare<'a, 's>(
         results.takes.commits &= portion.is_all();
         results.sink.check()?;
         (from, news, kept) = (resumed.next, resumed.from.news, resumed.kept);
+        highest = resumed.highest;
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
     let memory = host_memory(job, options).saturating_sub(beside);
     let memory = Memory::new(memory, job.window, names.len());
-    let (before, cuts) =
-        cuts(job, options, &bounds, from, all.iter().any(|results| results.takes.commits));
+    let commits = all.iter().any(|results| results.takes.commits);
+    let (before, cuts) = cuts(job, options, &bounds, (from, highest), commits);
     let prepared = Prepared {
         job,
         options,
@@ -155,7 +162,7 @@ pub(crate) fn prepare<'a, 's>(
         whole: source,
         names,
         news,
-        plan: Arc::new(plan),
+        plan,
         lanes: Lanes::new(lanes, pair)?,
         bounds,
         before,
@@ -229,7 +236,7 @@ fn cuts(
     job: &Resolved,
     options: &ReplayOptions,
     bounds: &Bounds,
-    begins: Vec<u64>,
+    (begins, highest): (Vec<u64>, Vec<Micros>),
     commits: bool,
 ) -> (Option<Cuts>, Cuts) {
     let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
@@ -239,14 +246,17 @@ fn cuts(
     };
     let batch_events = options.batch_events.max(1);
     let from = bounds.from.clone().unwrap_or_else(|| begins.clone());
+    let order = job.order;
     let before = bounds.replays().then(|| Cuts {
         batch_events,
         to: bounds.from.clone(),
         from: begins,
+        order,
+        highest: highest.clone(),
         ..Cuts::default()
     });
     let (limit, to) = (options.limit, bounds.to.clone());
-    (before, Cuts { batch_events, limit, to, snapshot_every, from })
+    (before, Cuts { batch_events, limit, to, snapshot_every, from, order, highest })
 }
 
 /// The reducer of the job, checked and compiled.
@@ -389,17 +399,35 @@ fn columns(plan: &Plan, source: &Source, observer: &dyn Observer) -> Result<(), 
     Ok(())
 }
 
-/// Refuses partitions without an end where they come one after another.
+/// Refuses partitions without an end where somebody would wait for it.
 fn ends(job: &Resolved, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, RunError> {
-    let open = log.partitions().iter().find(|partition| partition.end == End::Open);
-    match open.filter(|_| job.order == Order::Path) {
+    let why = match job.order {
+        Order::Log => return Ok(log),
+        Order::Path => "order = \"path\" goes through partitions one after another",
+        Order::Time => {
+            "order = \"time\" takes no event before it knows the next one of every partition"
+        }
+    };
+    match log.partitions().iter().find(|partition| partition.end == End::Open) {
         Some(open) => Err(RunError::Log(LogError::usage(format!(
-            "partition {} has no end, and order = \"path\" goes through partitions one after \
-             another; write order = \"log\" in [job]",
+            "partition {} has no end, and {why}; write order = \"log\" in [job]",
             open.name
         )))),
         None => Ok(log),
     }
+}
+
+/// Refuses more partitions than can be merged by time.
+fn mergeable(job: &Resolved, names: &[String]) -> Result<(), RunError> {
+    if job.order != Order::Time || names.len() <= MERGED_PARTITIONS_MAX {
+        return Ok(());
+    }
+    Err(RunError::Log(LogError::usage(format!(
+        "the log has {} partitions, and order = \"time\" merges at most {MERGED_PARTITIONS_MAX}, \
+         because it holds the next events of each; where the names of files follow their times \
+         write order = \"path\" in [job], else put events of several files into one",
+        names.len()
+    ))))
 }
 
 fn settings(

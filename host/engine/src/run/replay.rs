@@ -17,10 +17,10 @@ use super::passes::{self, Passes, Passing, Shown};
 use super::pipeline::Pipeline;
 use super::prepare::{Part, Prepared, Side, load, prepare};
 use super::results::Results;
-use super::schedule::Ended;
 use super::sequence::{Cuts, Extent};
 use super::stages::{Stage, Stages};
 use super::stopped::describe;
+use super::task::Ended;
 use crate::cancel::Cancel;
 use crate::job::{BoundGates, Resolved};
 use crate::limits::{BATCH_EVENTS, FORETOLD_IDS_BYTES, THREADS_MAX};
@@ -401,7 +401,11 @@ pub(crate) fn pass(
         None => None,
     };
     commit.begin()?;
-    let (mut extents, mut stages) = stretch(prepared, commit, &prepared.cuts)?;
+    let mut cuts = prepared.cuts.clone();
+    if let Some((extents, _)) = &before {
+        cuts.highest = extents.iter().map(|extent| extent.highest).collect();
+    }
+    let (mut extents, mut stages) = stretch(prepared, commit, &cuts)?;
     for note in bounds.ends_within(&ends(&extents), names) {
         observer.note(&note);
     }

@@ -11,7 +11,7 @@ use crate::job::Resolved;
 use crate::range::Bounds;
 use crate::sink::{Beginning, Commit, Sink, Takes};
 use retally_core::digest::{Outcomes, PartitionDigest, Positions, Trees, run_digest};
-use retally_core::log::Position;
+use retally_core::log::{Micros, Order, Position};
 use retally_core::manifest::{
     Counts, FromSnapshot, Hole, Input, Job, Manifest, ManifestFormat, Marks, Ranged, Totals,
     shapes_digest,
@@ -174,7 +174,12 @@ impl<'a> Results<'a> {
         };
         let own = names.iter().zip(extents).map(reached);
         let mut partitions: Vec<Position> = own.chain(self.from.beyond.clone()).collect();
-        let places = sort(&mut partitions);
+        let mut highest: Vec<Micros> = Vec::new();
+        if self.binding.settings.order == Order::Time {
+            let own = extents.iter().map(|extent| extent.highest);
+            highest.extend(own.chain(self.from.beyond_highest.iter().copied()));
+        }
+        let places = sort(&mut partitions, &mut highest);
         let mut pieces = Vec::new();
         for mut shard in lane.lock_shards() {
             pieces.extend(shard.export(&lane.recipe.rules));
@@ -188,6 +193,7 @@ impl<'a> Results<'a> {
             binding: self.binding.clone(),
             seed: lane.recipe.seed,
             partitions,
+            highest,
             outcomes: self.outcomes.save(),
             counts: self.before.then(&self.counts),
             empty_state: self.is_empty_state(),

@@ -2,18 +2,20 @@
 //! that it took.
 
 use super::error::{ChangedLog, NothingNew, RunError};
+use super::late::late;
 use super::migration::{Migration, check};
 use super::replay::{Observer, ReplayOptions};
 use crate::job::{Late, Resolved};
 use crate::log::{Log, LogError};
 use crate::range::Bounds;
 use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
+use retally_core::decode::Plan;
 use retally_core::fold::{Fold, Recipe};
-use retally_core::log::{PartitionIndex, Position};
+use retally_core::log::{Micros, NEVER, Order, PartitionIndex, Position};
 use retally_core::manifest::{Checked, Counts, Difference, FromSnapshot, PassedOver, sentence};
-use retally_core::receipt::{Fit, News, Receipt, fit};
+use retally_core::receipt::{Fit, News, Present, Receipt, fit};
 use retally_core::reduce::Reducer;
-use retally_core::snapshot::{Binding, Finished, Head, Needed};
+use retally_core::snapshot::{Binding, Finished, Head, Needed, Taken};
 use std::sync::Arc;
 
 /// Where a run begins.
@@ -23,6 +25,8 @@ pub(crate) struct Resumed {
     pub counts: Counts,
     /// For each partition of the run the first offset to take.
     pub next: Vec<u64>,
+    /// For each partition the highest time before that, under order "time".
+    pub highest: Vec<Micros>,
     pub from: From,
     /// What was taken of the log and is still there.
     pub kept: Vec<Receipt>,
@@ -38,6 +42,8 @@ pub(crate) struct From {
     pub passed_over: Vec<PassedOver>,
     /// Partitions of the history that this log does not have; their numbers follow those it has.
     pub beyond: Vec<Position>,
+    /// The highest time of each of these, under order "time".
+    pub beyond_highest: Vec<Micros>,
 }
 
 /// What a run is that may go on from a snapshot.
@@ -47,6 +53,7 @@ pub(crate) struct Goes<'a> {
     pub reducer: &'a Arc<dyn Reducer>,
     pub binding: &'a Binding,
     pub log: &'a dyn Log,
+    pub plan: &'a Arc<Plan>,
     pub names: &'a [String],
     /// Where it begins and ends.
     pub bounds: &'a Bounds,
@@ -117,6 +124,7 @@ impl Goes<'_> {
             fold: Fold::new(recipe, self.names),
             counts: Counts::begin(),
             next: vec![0; self.names.len()],
+            highest: vec![NEVER; self.names.len()],
             from: From { passed_over, ..From::default() },
             kept: Vec::new(),
         }
@@ -213,7 +221,12 @@ impl Goes<'_> {
     fn fit(&self, summary: &Summary) -> Result<Option<Fit>, RunError> {
         let (receipts, reached) = (&summary.receipts, &summary.partitions);
         let present = self.log.present(receipts, self.every_byte(), self.options.threads())?;
-        Ok(present.map(|present| fit(self.job.order, reached, receipts, &present)))
+        let own = |present: &Vec<Present>| fit(self.job.order, reached, receipts, present);
+        let fit = present.as_ref().map(own);
+        match self.job.order {
+            Order::Time => late(self, summary, present.as_deref(), fit),
+            Order::Log | Order::Path => Ok(fit),
+        }
     }
 
     /// Whoever attests to the log reads every byte of it.
@@ -267,6 +280,9 @@ impl Goes<'_> {
             }
         }
         let next = |name: &String| offset_of(&head.partitions, name);
+        let taken = Taken { partitions: &head.partitions, highest: &head.highest };
+        let highest = |name: &String| taken.highest(name);
+        let beyond_highest = beyond.iter().map(|own| taken.highest(&own.partition)).collect();
         let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
         let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
         let mut snapshot = self.told(&summary, fit.as_ref(), finished.as_ref());
@@ -283,7 +299,14 @@ impl Goes<'_> {
             fold,
             counts: head.counts,
             next: names.iter().map(next).collect(),
-            from: From { snapshot: Some((snapshot, summary.reference)), news, passed_over, beyond },
+            highest: names.iter().map(highest).collect(),
+            from: From {
+                snapshot: Some((snapshot, summary.reference)),
+                news,
+                passed_over,
+                beyond,
+                beyond_highest,
+            },
             kept,
         })
     }
@@ -403,13 +426,20 @@ fn reaches(log: &dyn Log, reached: &[Position]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Sorts partitions by the bytes of their names, and tells where each went.
-pub(super) fn sort(partitions: &mut Vec<Position>) -> Vec<PartitionIndex> {
+/// Sorts partitions by the bytes of their names, with their highest times if there are any, and
+/// tells where each went.
+pub(super) fn sort(
+    partitions: &mut Vec<Position>,
+    highest: &mut Vec<Micros>,
+) -> Vec<PartitionIndex> {
     let mut order: Vec<usize> = (0..partitions.len()).collect();
     order.sort_by(|&a, &b| partitions[a].partition.cmp(&partitions[b].partition));
     let mut places = vec![0; order.len()];
     for (place, &number) in order.iter().enumerate() {
         places[number] = place as PartitionIndex;
+    }
+    if !highest.is_empty() {
+        *highest = order.iter().map(|&number| highest[number]).collect();
     }
     *partitions = order.into_iter().map(|number| partitions[number].clone()).collect();
     places

@@ -20,57 +20,15 @@
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::LaneShares;
-use super::sequence::{Sequence, Taken};
-use super::turns::{ReadOn, slab_bytes};
+use super::merged::{Merged, strand_bytes};
+use super::sequence::{Cut, Sequence, Taken};
+use super::task::{Ended, Size, StopAt, Task, Undecoded};
 use crate::limits::BATCHES_AHEAD;
-use retally_core::decode::Placed;
-use retally_core::fold::Slabs;
+use retally_core::fold::{Slabs, Timed};
 use retally_core::reduce::{Block, Folded, Manner, Shares, Stop, StopCause, Undone};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// A piece of work for one thread.
-pub(crate) enum Task {
-    Read(ReadOn),
-    Decode {
-        batch: u64,
-        slab: usize,
-        placed: Placed,
-    },
-    Fold {
-        batch: u64,
-        shard: usize,
-        manner: Manner,
-        slabs: Arc<Slabs>,
-    },
-    /// Look for the first stop of shards that are not folded, before one that is known.
-    Scout {
-        batch: u64,
-        shards: Vec<usize>,
-        before: Option<(u32, usize)>,
-        slabs: Arc<Slabs>,
-    },
-    Merge {
-        batch: u64,
-        lane: usize,
-        slabs: Arc<Slabs>,
-        shares: Shares,
-    },
-    Commit {
-        batch: u64,
-        blocks: Vec<Block>,
-    },
-    Snapshot,
-}
-
-/// Where a run must stop: the first of all events that cannot be folded.
-pub(crate) struct StopAt {
-    pub batch: u64,
-    pub lane: usize,
-    pub stop: Stop,
-    pub slabs: Arc<Slabs>,
-}
 
 /// One batch on its way.
 struct Batch {
@@ -78,7 +36,7 @@ struct Batch {
     /// No slab will be added.
     sealed: bool,
     /// Slabs that wait for a decoder.
-    waiting: VecDeque<(usize, Placed)>,
+    waiting: VecDeque<(usize, Undecoded)>,
     /// Decoded slabs, for each one entry per reader.
     decoded: Vec<Option<Vec<Decoded>>>,
     assembled: bool,
@@ -132,13 +90,6 @@ struct Slow {
     scouting: bool,
 }
 
-/// How large a run is.
-pub(crate) struct Size {
-    pub lanes: usize,
-    pub shards: usize,
-    pub threads: usize,
-}
-
 impl Schedule {
     pub(crate) fn new(sequence: Sequence, size: &Size, halt: Halt) -> Self {
         let &Size { lanes, shards, threads } = size;
@@ -188,7 +139,8 @@ impl Schedule {
     /// Memory of what is on its way between reading and commit.
     pub(crate) fn bytes(&self) -> usize {
         let batches = self.batches.iter().map(|batch| batch.bytes);
-        self.sequence.turns.queued_bytes() + batches.sum::<usize>()
+        let merged = self.sequence.merged.as_ref().map_or(0, Merged::bytes);
+        self.sequence.turns.queued_bytes() + merged + batches.sum::<usize>()
     }
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
@@ -223,7 +175,8 @@ impl Schedule {
         if task.is_some() || self.stop.is_some() {
             return task;
         }
-        self.sequence.pick_read().map(Task::Read)
+        let head = self.sequence.merged.as_mut().and_then(Merged::pick);
+        head.map(Task::Time).or_else(|| self.sequence.pick_read().map(Task::Read))
     }
 
     fn pick_snapshot(&mut self) -> Option<Task> {
@@ -329,13 +282,16 @@ impl Schedule {
         let last = self.stop.as_ref().map_or(u64::MAX, |stop| stop.batch);
         let mut batches = self.batches.iter_mut().take_while(|batch| batch.number <= last);
         batches.find_map(|batch| {
-            let (slab, placed) = batch.waiting.pop_front()?;
-            Some(Task::Decode { batch: batch.number, slab, placed })
+            let (slab, part) = batch.waiting.pop_front()?;
+            Some(Task::Decode { batch: batch.number, slab, part })
         })
     }
 
     /// Moves slabs that were read into batches, as far as there is room.
     pub(crate) fn advance(&mut self) {
+        if self.sequence.merged.is_some() {
+            return self.advance_merged();
+        }
         loop {
             let open = self.batches.back().is_some_and(|batch| !batch.sealed);
             if !open && (self.batches.len() >= BATCHES_AHEAD || self.barrier.is_some()) {
@@ -343,7 +299,8 @@ impl Schedule {
             }
             match self.sequence.take() {
                 Taken::Slab { placed, batch, seal, snapshot } => {
-                    self.place(batch, placed);
+                    let bytes = placed.slab.bytes();
+                    self.place(batch, Undecoded::Placed(placed), bytes);
                     if seal {
                         self.seal(snapshot);
                     }
@@ -359,7 +316,30 @@ impl Schedule {
         }
     }
 
-    fn place(&mut self, number: u64, placed: Placed) {
+    /// The same under order "time", where batches are cut from what is decoded.
+    fn advance_merged(&mut self) {
+        loop {
+            self.sequence.fill();
+            if self.batches.len() >= BATCHES_AHEAD || self.barrier.is_some() {
+                return;
+            }
+            let Some(Cut { batch, strands, snapshot }) = self.sequence.merge() else { return };
+            for strand in strands {
+                let bytes = strand_bytes(&strand);
+                self.place(batch, Undecoded::Strand(strand), bytes);
+            }
+            self.seal(snapshot);
+        }
+    }
+
+    /// A slab is decoded whose times the merge waits for.
+    pub(crate) fn timed(&mut self, number: u64, slab: Timed) {
+        if let Some(merged) = &mut self.sequence.merged {
+            merged.decoded(number, slab);
+        }
+    }
+
+    fn place(&mut self, number: u64, part: Undecoded, bytes: usize) {
         if self.batches.back().is_none_or(|batch| batch.sealed) {
             let lanes = (0..self.lanes).map(|_| LaneBatch::default()).collect();
             self.batches.push_back(Batch {
@@ -375,8 +355,8 @@ impl Schedule {
             });
         }
         if let Some(batch) = self.batches.back_mut() {
-            batch.bytes += slab_bytes(&placed.slab);
-            batch.waiting.push_back((batch.decoded.len(), placed));
+            batch.bytes += bytes;
+            batch.waiting.push_back((batch.decoded.len(), part));
             batch.decoded.push(None);
         }
     }
@@ -481,10 +461,4 @@ impl Schedule {
         self.snapshotting = false;
         self.barrier = None;
     }
-}
-
-/// Why a run ended early.
-pub(crate) enum Ended {
-    Stopped(StopAt),
-    Failed(RunError),
 }

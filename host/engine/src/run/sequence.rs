@@ -1,16 +1,19 @@
 //! The log as one sequence of batches: where each slab lies, what of it is wanted, where a batch
 //! ends.
 //!
-//! What comes next is decided by the [`Turns`] of the partitions. Where these come one after
-//! another, batches and the places of snapshots depend on the log and the batch size alone.
+//! What comes next is decided by the [`Turns`] of the partitions, under order "time" by their merge
+//! ([`Merged`]). But where partitions come as they please, batches and the places of snapshots
+//! depend on the log and the batch size alone.
 
 use super::bell::Bell;
 use super::error::RunError;
+use super::merged::Merged;
 use super::turns::{Policy, ReadOn, Turn, Turns};
 use crate::limits::{BATCH_BYTES, BATCH_SLABS};
 use crate::log::{Follow, Log, Piece};
 use retally_core::decode::{Placed, Slab};
-use retally_core::log::PartitionIndex;
+use retally_core::fold::{Bounds, Strand};
+use retally_core::log::{Micros, NEVER, Order, PartitionIndex};
 use std::sync::Arc;
 
 /// How the sequence is cut.
@@ -28,6 +31,10 @@ pub(crate) struct Cuts {
     pub snapshot_every: Option<u64>,
     /// For each partition the offset at which to begin: everything before is in a snapshot.
     pub from: Vec<u64>,
+    /// How partitions follow one another.
+    pub order: Order,
+    /// Under order "time": for each partition the highest time before that.
+    pub highest: Vec<Micros>,
 }
 
 /// What the sequence gives next.
@@ -53,11 +60,22 @@ pub(crate) struct Extent {
     pub events: u64,
     /// Where the partition ends; none: it was not read so far.
     pub end: Option<u64>,
+    /// Under order "time": the highest time of what was taken, here or before the snapshot.
+    pub highest: Micros,
+}
+
+/// A batch of the merge by time.
+pub(crate) struct Cut {
+    pub batch: u64,
+    pub strands: Vec<Strand>,
+    pub snapshot: bool,
 }
 
 pub(crate) struct Sequence {
     names: Vec<Arc<str>>,
     pub turns: Turns,
+    /// Under order "time".
+    pub merged: Option<Merged>,
     cuts: Cuts,
     follow: Vec<Follow>,
     /// Events read of each partition, taken or not.
@@ -77,13 +95,15 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    pub(crate) fn new(log: &dyn Log, policy: Policy, mut cuts: Cuts) -> Self {
+    pub(crate) fn new(log: &dyn Log, mut cuts: Cuts) -> Self {
         let partitions = log.partitions();
         for (from, partition) in cuts.from.iter_mut().zip(partitions) {
             *from = partition.first.max(*from);
         }
-        let extent = |&next: &u64| Extent { next, ..Extent::default() };
-        let mut turns = Turns::new(policy, log.parts());
+        cuts.highest.resize(partitions.len(), NEVER);
+        let extent =
+            |(&next, &highest): (&u64, &Micros)| Extent { next, highest, ..Extent::default() };
+        let mut turns = Turns::new(Policy::of(log, cuts.order), log.parts());
         let mut closed = vec![false; partitions.len()];
         for (number, (from, to)) in cuts.from.iter().zip(cuts.to.iter().flatten()).enumerate() {
             if to <= from {
@@ -91,13 +111,20 @@ impl Sequence {
                 turns.close(number as PartitionIndex);
             }
         }
+        let merged = (cuts.order == Order::Time).then(|| {
+            let mut merged = Merged::new(&cuts.highest);
+            let empty = |number: &u32| !turns.partitions().contains(number);
+            (0..partitions.len() as u32).filter(empty).for_each(|number| merged.end(number));
+            merged
+        });
         Self {
             names: partitions.iter().map(|partition| Arc::from(&*partition.name)).collect(),
             turns,
+            merged,
             closed,
             follow: partitions.iter().map(|partition| Follow::new(partition.first)).collect(),
             read: vec![0; partitions.len()],
-            extents: cuts.from.iter().map(extent).collect(),
+            extents: cuts.from.iter().zip(&cuts.highest).map(extent).collect(),
             cuts,
             batch: 0,
             in_batch: 0,
@@ -112,8 +139,12 @@ impl Sequence {
     /// A part to read on.
     pub(crate) fn pick_read(&mut self) -> Option<ReadOn> {
         let Cuts { limit, from, .. } = &self.cuts;
+        let merged = self.merged.as_ref();
         // To count up to a limit all events are wanted.
-        self.turns.pick_read(|partition| limit.map_or(from[partition as usize], |_| 0))
+        self.turns.pick_read(
+            |partition| limit.map_or(from[partition as usize], |_| 0),
+            |partition| merged.is_none_or(|merged| merged.lacks(partition)),
+        )
     }
 
     /// Hears which parts may have something now.
@@ -135,7 +166,10 @@ impl Sequence {
                 Turn::Failed(error) => Err(error),
             };
             match placed {
-                Ok(Some(placed)) => return self.count(placed),
+                Ok(Some((placed, end))) => {
+                    self.note(&placed, end);
+                    return self.count(placed);
+                }
                 Ok(None) => {}
                 Err(error) => {
                     self.error = Some(error);
@@ -146,8 +180,66 @@ impl Sequence {
         Taken::End
     }
 
-    /// The part of a piece behind the snapshot and before the limit.
-    fn cut(&mut self, partition: PartitionIndex, piece: Piece) -> Result<Option<Placed>, RunError> {
+    /// Under order "time": hands on what was read, as far as the merge wants it.
+    pub(crate) fn fill(&mut self) {
+        let Some(mut merged) = self.merged.take() else { return };
+        for group in 0..self.turns.partitions().len() {
+            if let Err(error) = self.fill_of(group, &mut merged) {
+                self.error.get_or_insert(error);
+                self.over = true;
+            }
+        }
+        if merged.is_over() && !self.over {
+            self.over = true;
+            self.end();
+        }
+        self.merged = Some(merged);
+    }
+
+    fn fill_of(&mut self, group: usize, merged: &mut Merged) -> Result<(), RunError> {
+        let partition = self.turns.partitions()[group];
+        while !self.over && merged.wants(partition) {
+            match self.turns.take_of(group) {
+                Turn::Piece(_, piece) => {
+                    if let Some((placed, end)) = self.cut(partition, piece)? {
+                        merged.put(placed, end);
+                    }
+                }
+                Turn::Nothing => break,
+                Turn::Over => merged.end(partition),
+                Turn::Failed(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Under order "time": the next batch, if it is known.
+    pub(crate) fn merge(&mut self) -> Option<Cut> {
+        let merged = self.merged.as_mut().filter(|_| !self.over)?;
+        let every = self.cuts.snapshot_every;
+        let left = every.map_or(u64::MAX, |every| every.saturating_sub(self.since_snapshot));
+        let bounds = Bounds {
+            events: self.cuts.batch_events.min(left).max(1),
+            strands: BATCH_SLABS,
+            text_bytes: BATCH_BYTES,
+        };
+        let strands = merged.batch(&bounds, &mut self.extents)?;
+        self.since_snapshot += strands.iter().map(|strand| strand.rows.len() as u64).sum::<u64>();
+        let snapshot = every.is_some_and(|every| self.since_snapshot >= every);
+        if snapshot {
+            self.since_snapshot = 0;
+        }
+        self.batch += 1;
+        Some(Cut { batch: self.batch - 1, strands, snapshot })
+    }
+
+    /// The part of a piece behind the snapshot and before the limit, and the stored bytes of its
+    /// partition up to its end, if the log says.
+    fn cut(
+        &mut self,
+        partition: PartitionIndex,
+        piece: Piece,
+    ) -> Result<Option<(Placed, Option<u64>)>, RunError> {
         let number = partition as usize;
         let events = piece.slab.len();
         let offsets = self.follow[number].place(piece.offsets.clone(), events)?;
@@ -169,23 +261,31 @@ impl Sequence {
                 self.close(partition);
             }
         }
-        let extent = &mut self.extents[number];
-        if from.max(to) > 0 {
-            extent.bytes = piece.end_at(from.max(to));
-        }
+        let end = piece.end_at(from.max(to));
         if from >= to {
+            if from > 0 {
+                self.extents[number].bytes = end;
+            }
             return Ok(None);
         }
-        extent.first.get_or_insert(offsets.at(from));
-        extent.next = offsets.at(to - 1) + 1;
-        extent.events += (to - from) as u64;
-        Ok(Some(Placed {
+        let placed = Placed {
             partition,
             name: self.names[number].clone(),
-            offsets: if (from, to) == (0, events) { offsets } else { offsets.slice(from, to) },
+            offsets,
             folders: piece.folders,
-            slab: Arc::new(piece.slab.slice(from, to - from)),
-        }))
+            slab: Arc::new(piece.slab),
+        };
+        Ok(Some((placed.slice(from..to), end)))
+    }
+
+    /// Notes what was taken.
+    fn note(&mut self, placed: &Placed, end: Option<u64>) {
+        let (offsets, last) = (&placed.offsets, placed.slab.len() - 1);
+        let extent = &mut self.extents[placed.partition as usize];
+        extent.first.get_or_insert(offsets.at(0));
+        extent.next = offsets.at(last) + 1;
+        extent.events += placed.slab.len() as u64;
+        extent.bytes = end;
     }
 
     fn close(&mut self, partition: PartitionIndex) {

@@ -3,13 +3,13 @@
 
 use super::error::{RunError, Stopped};
 use super::prepare::Prepared;
-use super::schedule::StopAt;
+use super::task::StopAt;
 use crate::ledger::Ledger;
 use crate::snapshot::Store;
 use retally_core::decode::original;
 use retally_core::reduce::{Limit, StopCause};
 use retally_core::schema::shown_state;
-use retally_core::shard::Decoded;
+use retally_core::shard::event_at;
 
 /// How many bytes of an event or a state are shown.
 const SHOWN_BYTES: usize = 2_000;
@@ -20,19 +20,12 @@ const SIDES: [&str; 2] = ["a", "b"];
 /// The error for a stop.
 pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
     let names = &prepared.names;
-    let mut base = 0;
-    let holds = |slab: &&Decoded| {
-        let held = at.stop.event < base + slab.len() as u32;
-        base += if held { 0 } else { slab.len() as u32 };
-        held
-    };
     if let StopCause::Machine { message } = &at.stop.cause {
         return RunError::Machine(message.clone());
     }
-    let Some(slab) = at.slabs.of(at.lane).iter().find(holds) else {
+    let Some((slab, row)) = event_at(at.slabs.of(at.lane), at.stop.event) else {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
-    let row = at.stop.event - base;
     let position = slab.position(row);
     let row = row as usize;
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
@@ -86,9 +79,10 @@ fn advice(
         StopCause::KeyInTwoPartitions { first } => {
             let first = names.get(*first as usize).map_or("another one", String::as_str);
             format!(
-                "\n  first  partition {first}\nhint: if a log is rolled by day or size, write \
-                 order = \"path\" in [job]: partitions one after another by name, and a key \
-                 may be in many"
+                "\n  first  partition {first}\nhint: a key may be in many partitions where a log \
+                 is rolled by day or size, with order = \"path\" in [job] (partitions one after \
+                 another by name), and where partitions were written side by side, with \
+                 order = \"time\" (merged by the times of their events)"
             )
         }
         StopCause::Trap { .. } => format!(

@@ -5,7 +5,7 @@
 //! one after another   [ part part part part part ]      one group: what comes next depends on
 //!                       ^ front                         the log alone
 //! as they come        [ part part ] [ part ] [ part ]   a group for each partition: whichever
-//!                       ^             ^        ^        has something
+//! by time               ^             ^        ^        has something, or is wanted by the merge
 //! ```
 //!
 //! The parts of a group give one after another, so that the events of a partition stay in order.
@@ -13,8 +13,7 @@
 use super::error::RunError;
 use crate::limits::{PARTS_AHEAD, READ_AHEAD_BYTES};
 use crate::log::{End, Feed, Log, Part, Piece};
-use retally_core::decode::Slab;
-use retally_core::log::PartitionIndex;
+use retally_core::log::{Order, PartitionIndex};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -26,11 +25,16 @@ pub(crate) enum Policy {
     OneAfterAnother,
     /// Whichever has something: no partition waits for the end of another.
     AsTheyCome,
+    /// Whichever the merge by time wants ([`super::merged`]).
+    ByTime,
 }
 
 impl Policy {
     /// The policy for a log: who waits for the end of a partition that has none waits for ever.
-    pub(crate) fn of(log: &dyn Log) -> Self {
+    pub(crate) fn of(log: &dyn Log, order: Order) -> Self {
+        if order == Order::Time {
+            return Self::ByTime;
+        }
         match log.partitions().iter().any(|partition| partition.end == End::Open) {
             true => Self::AsTheyCome,
             false => Self::OneAfterAnother,
@@ -94,6 +98,8 @@ pub(crate) struct Turns {
     parts: Vec<PartState>,
     /// Of each group the parts that are not over yet.
     groups: Vec<Range<usize>>,
+    /// The partition of each group's first part.
+    partitions: Vec<PartitionIndex>,
     /// The group whose turn it is to give, and to be read.
     gives: usize,
     reads: usize,
@@ -105,13 +111,14 @@ impl Turns {
         let state = |part: &Part| PartState { partition: part.partition, ..PartState::default() };
         let together =
             |a: &Part, b: &Part| policy == Policy::OneAfterAnother || a.partition == b.partition;
-        let mut groups: Vec<Range<usize>> = Vec::new();
+        let (mut groups, mut partitions): (Vec<Range<usize>>, _) = (Vec::new(), Vec::new());
         for group in parts.chunk_by(together) {
             let first = groups.last().map_or(0, |group| group.end);
             groups.push(first..first + group.len());
+            partitions.push(group[0].partition);
         }
         let parts = parts.iter().map(state).collect();
-        Self { parts, groups, gives: 0, reads: 0, queued_bytes: 0 }
+        Self { parts, groups, partitions, gives: 0, reads: 0, queued_bytes: 0 }
     }
 
     /// Memory of what waits for its turn.
@@ -119,8 +126,13 @@ impl Turns {
         self.queued_bytes
     }
 
-    /// A part to read on; `from` tells where to begin in a partition.
-    pub(crate) fn pick_read(&mut self, from: impl Fn(PartitionIndex) -> u64) -> Option<ReadOn> {
+    /// A part to read on; `from` tells where to begin in a partition, `lacks` whether what was read
+    /// of it and handed on is used up.
+    pub(crate) fn pick_read(
+        &mut self,
+        from: impl Fn(PartitionIndex) -> u64,
+        lacks: impl Fn(PartitionIndex) -> bool,
+    ) -> Option<ReadOn> {
         let full = self.queued_bytes >= READ_AHEAD_BYTES;
         for turn in 0..self.groups.len() {
             let group = (self.reads + turn) % self.groups.len();
@@ -128,7 +140,8 @@ impl Turns {
             for number in front..end.min(front + PARTS_AHEAD) {
                 let part = &mut self.parts[number];
                 // The part at the front may always be read while nothing of it waits: no deadlock.
-                if full && !(number == front && part.queue.is_empty()) {
+                let is_due = || number == front && part.queue.is_empty() && lacks(part.partition);
+                if full && !is_due() {
                     continue;
                 }
                 let feed = match std::mem::replace(&mut part.reading, Reading::Busy) {
@@ -153,7 +166,7 @@ impl Turns {
         part.reading = match result {
             _ if part.closed => Reading::Done,
             Ok(Read::Piece(piece, feed)) => {
-                self.queued_bytes += slab_bytes(&piece.slab);
+                self.queued_bytes += piece.slab.bytes();
                 part.queue.push_back(piece);
                 Reading::Idle(feed)
             }
@@ -181,22 +194,39 @@ impl Turns {
     pub(crate) fn take(&mut self) -> Turn {
         for turn in 0..self.groups.len() {
             let group = (self.gives + turn) % self.groups.len();
-            while let Some(part) = self.groups[group].clone().next().map(|n| &mut self.parts[n]) {
-                if let Some(piece) = part.queue.pop_front() {
-                    self.queued_bytes -= slab_bytes(&piece.slab);
+            match self.take_of(group) {
+                Turn::Nothing | Turn::Over => {}
+                Turn::Failed(error) => return Turn::Failed(error),
+                piece => {
                     self.gives = group + 1;
-                    return Turn::Piece(part.partition, piece);
+                    return piece;
                 }
-                if !matches!(part.reading, Reading::Done) {
-                    break;
-                }
-                if let Some(error) = part.error.take() {
-                    return Turn::Failed(error);
-                }
-                self.groups[group].start += 1;
             }
         }
         if self.groups.iter().all(Range::is_empty) { Turn::Over } else { Turn::Nothing }
+    }
+
+    /// The partition of every group, where each has one of its own.
+    pub(crate) fn partitions(&self) -> &[PartitionIndex] {
+        &self.partitions
+    }
+
+    /// The next piece of a group.
+    pub(crate) fn take_of(&mut self, group: usize) -> Turn {
+        while let Some(part) = self.groups[group].clone().next().map(|n| &mut self.parts[n]) {
+            if let Some(piece) = part.queue.pop_front() {
+                self.queued_bytes -= piece.slab.bytes();
+                return Turn::Piece(part.partition, piece);
+            }
+            if !matches!(part.reading, Reading::Done) {
+                return Turn::Nothing;
+            }
+            if let Some(error) = part.error.take() {
+                return Turn::Failed(error);
+            }
+            self.groups[group].start += 1;
+        }
+        Turn::Over
     }
 
     /// Leaves what is left of a partition unread.
@@ -206,16 +236,8 @@ impl Turns {
             if !matches!(part.reading, Reading::Busy) {
                 part.reading = Reading::Done;
             }
-            self.queued_bytes -= part.queue.drain(..).map(|p| slab_bytes(&p.slab)).sum::<usize>();
+            self.queued_bytes -= part.queue.drain(..).map(|p| p.slab.bytes()).sum::<usize>();
             part.error = None;
         }
-    }
-}
-
-/// Memory of a slab, in bytes.
-pub(super) fn slab_bytes(slab: &Slab) -> usize {
-    match slab {
-        Slab::Lines(lines) => lines.bytes.len() + lines.ends.len() * 4,
-        Slab::Rows(rows) => rows.get_array_memory_size(),
     }
 }

@@ -4,7 +4,7 @@ use super::{SnapshotError, SnapshotRef};
 use crate::store::Folder;
 use bytes::Bytes;
 use retally_core::digest::Hash;
-use retally_core::log::Position;
+use retally_core::log::{Micros, Order, Position};
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::seed::Seed;
@@ -36,6 +36,9 @@ pub(super) struct Body {
     pub(super) empty_state: bool,
     pub(super) counts: Counts,
     pub(super) partitions: Vec<Position>,
+    /// Of order "time" alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) highest: Vec<Micros>,
     pub(super) binding: Binding,
     #[serde(with = "secret")]
     pub(super) seed: Seed,
@@ -118,6 +121,10 @@ impl Body {
         self.counts.check().map_err(|error| error.to_string())?;
         if !self.partitions.is_sorted_by(|a, b| a.partition < b.partition) {
             return Err("its partitions are out of order".into());
+        }
+        let is_by_time = self.binding.settings.order == Order::Time;
+        if self.highest.len() != if is_by_time { self.partitions.len() } else { 0 } {
+            return Err("it does not have a highest time for each partition".into());
         }
         let parts = self.groups.iter().flat_map(|g| g.ids.iter().chain(&g.keys));
         for part in parts.chain([&self.outcomes]) {

@@ -63,6 +63,7 @@ impl SnapshotRef {
             binding: body.binding,
             seed: body.seed,
             partitions: body.partitions,
+            highest: body.highest,
             counts: body.counts,
             empty_state: body.empty_state,
             receipts: body.receipts,

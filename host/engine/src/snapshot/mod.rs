@@ -32,7 +32,7 @@ pub use load::{IdSegments, Loaded, LoadedGroup};
 use crate::store::{Base, EntryKind, Folder};
 use format::{Body, MANIFEST};
 use retally_core::digest::Hash;
-use retally_core::log::Position;
+use retally_core::log::{Micros, Position};
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::snapshot::{Binding, Finished, Needed, Standing};
@@ -74,6 +74,8 @@ pub struct Summary {
     pub binding: Binding,
     /// How far each partition was read.
     pub partitions: Vec<Position>,
+    /// Under order "time" the highest time of each.
+    pub highest: Vec<Micros>,
     /// Counts since the history began.
     pub counts: Counts,
     /// Whether the history began without the state that belonged to its first position.
@@ -180,6 +182,7 @@ impl Store {
             reference,
             binding: body.binding,
             partitions: body.partitions,
+            highest: body.highest,
             counts: body.counts,
             empty_state: body.empty_state,
             receipts: body.receipts,

@@ -78,6 +78,7 @@ impl Store {
             empty_state: head.empty_state,
             counts: head.counts,
             partitions: head.partitions.clone(),
+            highest: head.highest.clone(),
             binding: head.binding.clone().up_to(&head.partitions),
             seed: head.seed,
             groups,
@@ -130,6 +131,10 @@ fn check(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
     }
     if !head.partitions.is_sorted_by(|a, b| a.partition < b.partition) {
         return wrong("the partitions are out of order");
+    }
+    let is_by_time = head.binding.settings.order == Order::Time;
+    if head.highest.len() != if is_by_time { head.partitions.len() } else { 0 } {
+        return wrong("there is not a highest time for each partition");
     }
     let known = |number: PartitionIndex| (number as usize) < head.partitions.len();
     for piece in pieces {

@@ -53,6 +53,7 @@ fn entry(partition: &str, offset: u64) -> Entry {
 fn head(next: u64) -> Head {
     let reached = |name: &str, offset| Position { partition: name.into(), offset };
     Head {
+        highest: Vec::new(),
         binding: binding(),
         seed: Seed([5; 32]),
         partitions: vec![reached("a", next), reached("b", 4)],

@@ -161,7 +161,9 @@ impl JoinedReader {
             _ => self.held.push((begin..end, object)),
         }
         self.next = end;
-        piece.slab = piece.slab.slice(again as usize, (events - again) as usize);
+        if again > 0 {
+            piece.slab = piece.slab.slice(again as usize..events as usize);
+        }
         piece.offsets = Some(Offsets::From(begin));
         Ok(Some(piece))
     }

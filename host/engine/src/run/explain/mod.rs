@@ -9,7 +9,8 @@
 //!
 //! Every event is judged and folded as in a replay of this key alone, which is what a replay of all
 //! keys makes of it. Only what must be is read: under order "log" the search ends with the
-//! partition in which the key lives, and a finished run tells which one that is.
+//! partition in which the key lives, and a finished run tells which one that is. Under order "time"
+//! the places of events are known when every partition of the key is read.
 
 mod found;
 mod model;
@@ -37,7 +38,7 @@ use needle::Needle;
 use retally_compare::Options;
 use retally_compare::pair::Shared;
 use retally_core::decode::Placed;
-use retally_core::log::{Order, Position, Reach};
+use retally_core::log::{Order, PartitionIndex, Place, Position, Reach, Spot};
 use retally_core::manifest::{Input, Ranged};
 use retally_core::reduce::Reducer;
 use retally_core::schema::Description;
@@ -181,62 +182,61 @@ impl Explaining<'_> {
         };
         let only = place.map(within);
         let key = self.key.as_bytes();
-        let search = Search { prepared, key, needle: &needle, only: only.as_deref() };
-        let mut teller = Teller::new(prepared, key);
-        let mut shown = Shown::new(self.options);
-        let (mut skipped, mut view_before, mut ended) = (0, None, false);
-        let (mut stopped, mut first_difference) = (None, None);
+        let around = self.options.around.as_ref().and_then(|at| {
+            let partition = prepared.names.binary_search(&at.partition).ok()?;
+            Some(Spot { partition: partition as PartitionIndex, offset: at.offset })
+        });
+        let only = only.as_deref();
+        let search = Search { prepared, key, needle: &needle, only, around };
+        let mut telling = Telling {
+            prepared,
+            bounds: &self.bounds,
+            teller: Teller::new(prepared, key),
+            shown: Shown::new(self.options),
+            stopped: None,
+            first_difference: None,
+            all: place.map(|place| place.events),
+            skipped: 0,
+            view_before: None,
+            ended: false,
+        };
         let mut read = ReadFor {
             partitions_total: prepared.names.len() as u64,
             bytes_total: prepared.source.bytes(),
             ..ReadFor::default()
         };
         let found = std::cell::Cell::new(false);
-        let one_partition = prepared.job.order == Order::Log;
-        let all = place.map(|place| place.events);
-        search.run(
+        let order = prepared.job.order;
+        let mut merged: Vec<(Place, Placed)> = Vec::new();
+        let place_of_around = search.run(
             &mut read,
-            &mut |placed: Placed| {
+            &mut |placed, place| {
                 found.set(true);
-                let at = self.bounds.place(placed.partition as usize, placed.offsets.at(0));
-                match at {
-                    Ordering::Greater => {
-                        ended = true;
-                        return Ok(Go::Break(()));
-                    }
-                    Ordering::Less if self.bounds.range.empty_state => {
-                        skipped += 1;
-                        return Ok(Go::Continue(()));
-                    }
-                    Ordering::Less => {}
-                    Ordering::Equal => _ = view_before.get_or_insert_with(|| teller.views.clone()),
+                if order == Order::Time {
+                    merged.push((place, placed));
+                    return Ok(Go::Continue(()));
                 }
-                match teller.tell(&placed)? {
-                    Ok(mut told) => {
-                        told.number += skipped;
-                        if teller.has_parted && first_difference.is_none() {
-                            first_difference = Some(told.place.clone());
-                        }
-                        if at == Ordering::Equal {
-                            shown.push(told);
-                        }
-                        let is_last = all.is_some_and(|all| teller.events + skipped >= all);
-                        Ok(if is_last { Go::Break(()) } else { Go::Continue(()) })
-                    }
-                    Err((lane, stop)) => {
-                        let place = format!("{}:{}", placed.name, placed.offsets.at(0));
-                        let side = (prepared.lanes.len() > 1).then(|| named(prepared, lane));
-                        let side = side.map_or(String::new(), |side| format!(" in {side}"));
-                        stopped = Some(format!("a run stops{side} at {place}: {}", stop.cause));
-                        Ok(Go::Break(()))
-                    }
-                }
+                let reached = self.options.around.as_ref().is_some_and(|at| {
+                    (placed.name.as_ref(), place.spot.offset) >= (at.partition.as_str(), at.offset)
+                });
+                telling.tell(&placed, reached)
             },
             // A key lives in one partition: what is behind it need not be read.
-            &mut || {
-                if one_partition && found.get() { Go::Break(()) } else { Go::Continue(()) }
+            &mut || match order == Order::Log && found.get() {
+                true => Go::Break(()),
+                false => Go::Continue(()),
             },
         )?;
+        // Only now all places are known.
+        merged.sort_by_key(|(place, _)| *place);
+        for (place, placed) in merged {
+            if telling.tell(&placed, place_of_around.is_some_and(|at| place >= at))?.is_break() {
+                break;
+            }
+        }
+        let Telling {
+            teller, shown, stopped, first_difference, skipped, view_before, ended, ..
+        } = telling;
         Ok(Searched { teller, shown, stopped, first_difference, read, skipped, view_before, ended })
     }
 
@@ -327,10 +327,65 @@ impl Explaining<'_> {
     }
 }
 
+/// What is told, event by event.
+struct Telling<'a> {
+    prepared: &'a Prepared<'a>,
+    bounds: &'a Bounds,
+    teller: Teller<'a>,
+    shown: Shown,
+    stopped: Option<String>,
+    first_difference: Option<Position>,
+    /// Events that the key has, if a run says.
+    all: Option<u64>,
+    /// As in [`Searched`].
+    skipped: u64,
+    view_before: Option<Vec<View>>,
+    ended: bool,
+}
+
+impl Telling<'_> {
+    /// Tells the next event; `reached`: it is the one that was asked about, or lies behind it.
+    fn tell(&mut self, placed: &Placed, reached: bool) -> Result<Go, RunError> {
+        let Self { prepared, teller, .. } = self;
+        let at = self.bounds.place(placed.partition as usize, placed.offsets.at(0));
+        match at {
+            Ordering::Greater => {
+                self.ended = true;
+                return Ok(Go::Break(()));
+            }
+            Ordering::Less if self.bounds.range.empty_state => {
+                self.skipped += 1;
+                return Ok(Go::Continue(()));
+            }
+            Ordering::Less => {}
+            Ordering::Equal => _ = self.view_before.get_or_insert_with(|| teller.views.clone()),
+        }
+        match teller.tell(placed)? {
+            Ok(mut told) => {
+                told.number += self.skipped;
+                if teller.has_parted && self.first_difference.is_none() {
+                    self.first_difference = Some(told.place.clone());
+                }
+                if at == Ordering::Equal {
+                    self.shown.push(told, reached);
+                }
+                let is_last = self.all.is_some_and(|all| teller.events + self.skipped >= all);
+                Ok(if is_last { Go::Break(()) } else { Go::Continue(()) })
+            }
+            Err((lane, stop)) => {
+                let place = format!("{}:{}", placed.name, placed.offsets.at(0));
+                let side = (prepared.lanes.len() > 1).then(|| named(prepared, lane));
+                let side = side.map_or(String::new(), |side| format!(" in {side}"));
+                self.stopped = Some(format!("a run stops{side} at {place}: {}", stop.cause));
+                Ok(Go::Break(()))
+            }
+        }
+    }
+}
+
 /// The events that are told.
 struct Shown {
     told: VecDeque<Told>,
-    around: Option<Position>,
     each_side: usize,
     most: usize,
     /// Events behind the position so far.
@@ -344,16 +399,10 @@ impl Shown {
             Some(_) => each_side,
             None => options.last.unwrap_or(TOLD_MAX),
         };
-        Self {
-            told: VecDeque::new(),
-            around: options.around.clone(),
-            each_side,
-            most,
-            behind: None,
-        }
+        Self { told: VecDeque::new(), each_side, most, behind: None }
     }
 
-    fn push(&mut self, told: Told) {
+    fn push(&mut self, told: Told, reached: bool) {
         if let Some(behind) = &mut self.behind {
             if *behind < self.each_side {
                 *behind += 1;
@@ -361,10 +410,7 @@ impl Shown {
             }
             return;
         }
-        let reached = |at: &Position| {
-            (&told.place.partition, told.place.offset) >= (&at.partition, at.offset)
-        };
-        if self.around.as_ref().is_some_and(reached) {
+        if reached {
             self.behind = Some(0);
             self.told.push_back(told);
             return;

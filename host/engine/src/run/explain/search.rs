@@ -9,7 +9,7 @@ use crate::run::RunError;
 use crate::run::prepare::Prepared;
 use crate::threads::{Numbers, share_out};
 use retally_core::decode::{Decoder, Events, Folders, Lines, Placed, Reading, Slab};
-use retally_core::log::Offsets;
+use retally_core::log::{Micros, NEVER, Offsets, Order, Place, Spot};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,6 +21,8 @@ pub(super) struct Search<'a> {
     pub needle: &'a Needle,
     /// Partitions to search; none: all.
     pub only: Option<&'a [bool]>,
+    /// An event whose place is wanted, of whatever key.
+    pub around: Option<Spot>,
 }
 
 /// Whether the search goes on; it breaks off once enough was found.
@@ -39,6 +41,8 @@ struct Searched {
     found: Vec<(u32, Slab)>,
     /// The slab itself, where its keys are only known with its place.
     whole: Option<Slab>,
+    /// Under order "time" the time of every event, if it has one.
+    clock: Vec<Micros>,
 }
 
 type Result<T> = std::result::Result<T, RunError>;
@@ -58,15 +62,20 @@ impl<'a> Search<'a> {
         self.prepared.source.as_ref()
     }
 
-    /// Hands every event of the key to `take`, in the order of the log; `done` hears the end of
-    /// every partition. What was passed by counts up to where the search ended: what threads read
-    /// ahead does not, so that it repeats.
+    fn by_time(&self) -> bool {
+        self.prepared.job.order == Order::Time
+    }
+
+    /// Hands every event of the key to `take` with its place, one partition after another; `done`
+    /// hears the end of every partition. What was passed by counts up to where the search ended:
+    /// what threads read ahead does not, so that it repeats. Gives the place of the event that was
+    /// asked for, if it was passed.
     pub(super) fn run(
         &self,
         passed: &mut ReadFor,
-        take: &mut dyn FnMut(Placed) -> Result<Go>,
+        take: &mut dyn FnMut(Placed, Place) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
-    ) -> Result<()> {
+    ) -> Result<Option<Place>> {
         let all = self.log().parts();
         let wanted =
             |part: &usize| self.only.is_none_or(|only| only[all[*part].partition as usize]);
@@ -98,12 +107,12 @@ impl<'a> Search<'a> {
         parts: &[usize],
         receivers: Vec<Receiver<Result<Searched>>>,
         passed: &mut ReadFor,
-        take: &mut dyn FnMut(Placed) -> Result<Go>,
+        take: &mut dyn FnMut(Placed, Place) -> Result<Go>,
         done: &mut dyn FnMut() -> Go,
-    ) -> Result<()> {
+    ) -> Result<Option<Place>> {
         let mut decoder = Decoder::new(self.prepared.plan.clone());
         let about = |number: usize| parts.get(number).map(|&part| self.log().parts()[part]);
-        let mut follow = None;
+        let (mut follow, mut highest, mut around) = (None, NEVER, None);
         for (number, from) in receivers.iter().enumerate() {
             let Some(part) = about(number) else { break };
             passed.bytes += part.bytes;
@@ -111,7 +120,8 @@ impl<'a> Search<'a> {
             let first = self.log().partitions()[part.partition as usize].first;
             let follow_part = follow.get_or_insert(Follow::new(first));
             while let Ok(searched) = from.recv() {
-                let Searched { events, offsets, folders, unreadable, mut found, whole } = searched?;
+                let Searched { events, offsets, folders, unreadable, mut found, whole, mut clock } =
+                    searched?;
                 if events == 0 {
                     break;
                 }
@@ -120,13 +130,26 @@ impl<'a> Search<'a> {
                 passed.unreadable += unreadable;
                 if let Some(slab) = whole {
                     let placed = self.placed(part, offsets.clone(), &folders, slab);
-                    found = of_key(&mut decoder, &placed, self.key)?.0;
+                    let of_key = of_key(&mut decoder, &placed, self.key)?;
+                    (found, clock) = (of_key.found, of_key.clock);
                 }
+                for time in &mut clock {
+                    highest = highest.max(*time);
+                    *time = highest;
+                }
+                let place = |row: usize| Place {
+                    highest: clock.get(row).copied().unwrap_or(NEVER),
+                    spot: Spot { partition: part.partition, offset: offsets.at(row) },
+                };
+                let asked = self.around.filter(|spot| spot.partition == part.partition);
+                let row = asked.map(|spot| (offsets.before(spot.offset, events), spot));
+                let there = row.filter(|(row, spot)| *row < events && place(*row).spot == *spot);
+                around = around.or(there.map(|(row, _)| place(row)));
                 for (row, slab) in found {
                     let at = Offsets::From(offsets.at(row as usize));
                     let placed = self.placed(part, at, &folders, slab);
-                    if take(placed)?.is_break() {
-                        return Ok(());
+                    if take(placed, place(row as usize))?.is_break() {
+                        return Ok(around);
                     }
                 }
                 if self.prepared.options.cancel.is_cancelled() {
@@ -134,13 +157,13 @@ impl<'a> Search<'a> {
                 }
             }
             if about(number + 1).map(|next| next.partition) != Some(part.partition) {
-                follow = None;
+                (follow, highest) = (None, NEVER);
                 if done().is_break() {
-                    return Ok(());
+                    return Ok(around);
                 }
             }
         }
-        Ok(())
+        Ok(around)
     }
 
     fn placed(&self, part: Part, offsets: Offsets, folders: &Folders, slab: Slab) -> Placed {
@@ -185,8 +208,11 @@ impl<'a> Search<'a> {
         }
         let (rows, slab) = match slab {
             Slab::Lines(lines) => match self.needle.rows(&lines) {
-                Some(rows) => (Some(rows.clone()), Slab::Lines(gathered(&lines, &rows))),
-                None => (None, Slab::Lines(lines)),
+                // Under order "time" every event may move those behind it.
+                Some(rows) if !self.by_time() => {
+                    (Some(rows.clone()), Slab::Lines(gathered(&lines, &rows)))
+                }
+                _ => (None, Slab::Lines(lines)),
             },
             Slab::Rows(batch) => (None, Slab::Rows(batch)),
         };
@@ -195,7 +221,7 @@ impl<'a> Search<'a> {
         }
         // Where the events lie does not matter yet: only their keys are looked at.
         let placed = self.placed(part, Offsets::From(0), &searched.folders, slab);
-        let (mut found, unreadable) = of_key(decoder, &placed, self.key)?;
+        let OfKey { mut found, unreadable, clock } = of_key(decoder, &placed, self.key)?;
         if let Slab::Lines(lines) = &*placed.slab {
             let holds = |row: &u32| self.needle.holds(lines.get(*row as usize));
             searched.unreadable = unreadable.iter().filter(|row| holds(row)).count() as u64;
@@ -203,7 +229,7 @@ impl<'a> Search<'a> {
         if let Some(rows) = rows {
             found.iter_mut().for_each(|(row, _)| *row = rows[*row as usize]);
         }
-        searched.found = found;
+        (searched.found, searched.clock) = (found, clock);
         Ok(Some(searched))
     }
 }
@@ -222,8 +248,15 @@ fn gathered(lines: &Lines, rows: &[u32]) -> Lines {
     out
 }
 
-/// Events, each as a slab of its own under its row; and the rows that no reader can read.
-type OfKey = (Vec<(u32, Slab)>, Vec<u32>);
+/// What a slab has of a key.
+struct OfKey {
+    /// Its events, each as a slab of its own under its row.
+    found: Vec<(u32, Slab)>,
+    /// The rows that no reader can read.
+    unreadable: Vec<u32>,
+    /// As [`Searched::clock`].
+    clock: Vec<Micros>,
+}
 
 /// The events of the key in a slab, for any reader.
 fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
@@ -241,7 +274,8 @@ fn of_key(decoder: &mut Decoder, placed: &Placed, key: &[u8]) -> Result<OfKey> {
             unreadable.push(row as u32);
         }
     }
-    Ok((found, unreadable))
+    let clock = readers.first_mut().map(|events| std::mem::take(&mut events.clock));
+    Ok(OfKey { found, unreadable, clock: clock.unwrap_or_default() })
 }
 
 /// Whether an event is of a key, for a reader.

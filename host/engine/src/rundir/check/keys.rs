@@ -172,7 +172,7 @@ impl<'a> Places<'a> {
         let is_one = first.0 == last.0;
         let room = if is_one { last.1.saturating_sub(first.1) } else { u64::MAX - 1 };
         let can_be = first <= last && events > 0 && events - 1 <= room;
-        let may_be = is_one || settings.order == Order::Path;
+        let may_be = is_one || settings.order != Order::Log;
         let known = ((usize::MAX, u64::MAX), (0, 0));
         let (refused, emitted, most, has_state) = (0, 0, 0, false);
         let place = Place { first, last, events, refused, emitted, most, known, has_state };

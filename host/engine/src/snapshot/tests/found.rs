@@ -52,3 +52,16 @@ fn a_snapshot_on_the_way_is_known_by_the_end_of_its_run() {
     save(20, finished(&["malformed: at most 0"], &[&on_the_way]));
     assert_eq!(came_to(&on_the_way), Some(vec!["malformed: at most 0".to_owned()]));
 }
+
+#[test]
+fn a_snapshot_of_a_merge_by_time_that_does_not_say_how_far_it_came_is_broken() {
+    let (_folder, store) = store();
+    let mut merged = head(10);
+    merged.binding.settings.order = Order::Time;
+    merged.highest = vec![5; merged.partitions.len()];
+    let good = store.save(&merged, &whole(false), None).unwrap();
+    assert_eq!(store.summary(&good.name).unwrap().highest, merged.highest);
+    let mut bad = head(20);
+    bad.binding.settings.order = Order::Time;
+    assert!(store.save(&bad, &whole(false), None).is_err());
+}
