@@ -270,6 +270,7 @@ mod tests {
             name: "p".into(),
             offsets: Offsets::From(first),
             slab: Arc::new(Slab::Lines(lines)),
+            folders: Arc::default(),
         };
         let readers = vec![Events { clock: times.to_vec(), ..Events::default() }];
         Timed::new(placed, readers, None)
