@@ -323,7 +323,14 @@ impl Schedule {
             if self.batches.len() >= BATCHES_AHEAD || self.barrier.is_some() {
                 return;
             }
-            let Some(Cut { batch, strands, snapshot }) = self.sequence.merge() else { return };
+            let Some(Cut { batch, strands, snapshot }) = self.sequence.merge() else {
+                // What the merge used up is wanted again, and may have been read long ago: nobody
+                // rings for that.
+                if self.sequence.fill() {
+                    continue;
+                }
+                return;
+            };
             for strand in strands {
                 let bytes = strand_bytes(&strand);
                 self.place(batch, Undecoded::Strand(strand), bytes);

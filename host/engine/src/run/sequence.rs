@@ -180,13 +180,18 @@ impl Sequence {
         Taken::End
     }
 
-    /// Under order "time": hands on what was read, as far as the merge wants it.
-    pub(crate) fn fill(&mut self) {
-        let Some(mut merged) = self.merged.take() else { return };
+    /// Under order "time": hands on what was read, as far as the merge wants it. Says whether there
+    /// was anything, or a partition is known to be over.
+    pub(crate) fn fill(&mut self) -> bool {
+        let Some(mut merged) = self.merged.take() else { return false };
+        let mut any = false;
         for group in 0..self.turns.partitions().len() {
-            if let Err(error) = self.fill_of(group, &mut merged) {
-                self.error.get_or_insert(error);
-                self.over = true;
+            match self.fill_of(group, &mut merged) {
+                Ok(some) => any |= some,
+                Err(error) => {
+                    self.error.get_or_insert(error);
+                    self.over = true;
+                }
             }
         }
         if merged.is_over() && !self.over {
@@ -194,10 +199,12 @@ impl Sequence {
             self.end();
         }
         self.merged = Some(merged);
+        any
     }
 
-    fn fill_of(&mut self, group: usize, merged: &mut Merged) -> Result<(), RunError> {
+    fn fill_of(&mut self, group: usize, merged: &mut Merged) -> Result<bool, RunError> {
         let partition = self.turns.partitions()[group];
+        let mut any = false;
         while !self.over && merged.wants(partition) {
             match self.turns.take_of(group) {
                 Turn::Piece(_, piece) => {
@@ -209,8 +216,9 @@ impl Sequence {
                 Turn::Over => merged.end(partition),
                 Turn::Failed(error) => return Err(error),
             }
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Under order "time": the next batch, if it is known.

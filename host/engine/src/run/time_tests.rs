@@ -321,6 +321,32 @@ fn slabs_of_many_events_are_cut_where_their_times_say() {
 }
 
 #[test]
+fn what_was_read_long_before_the_merge_wants_it_keeps_nobody_waiting() {
+    // All of `b` comes behind `a`, which is longer: it is read and waits, more slabs than are
+    // decoded ahead, and no other work is left once its turn has come.
+    let line = |partition: &str, n: usize| {
+        let second = if partition == "a" { 1 } else { 2 };
+        format!(
+            "{{\"k\":\"k\",\"i\":\"{partition}{n}\",\"t\":\"2026-01-01T00:00:{second:02}Z\"}}\n"
+        )
+    };
+    let partition = |name: &str, count: usize| {
+        MemoryPartition::lines(name, (0..count).map(|n| line(name, n)).collect::<String>())
+    };
+    let log = MemoryLog::new(vec![partition("a", 80_000), partition("b", 50_000)]).unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let dir = tempfile::tempdir().unwrap();
+        let input: Option<Arc<dyn Log>> = Some(Arc::new(log));
+        let options =
+            ReplayOptions { input, threads: 1, batch_events: 1 << 30, ..ReplayOptions::default() };
+        told.send(digests(&by_time(&dir), &options).1.counts.events)
+    });
+    let waited = heard.recv_timeout(std::time::Duration::from_secs(120));
+    assert_eq!(waited, Ok(130_000), "it waits for what nobody will do");
+}
+
+#[test]
 fn a_key_is_explained_in_the_order_of_its_events() {
     let place = Place::new(Order::Time);
     // The second event of `a` is no event of the key, and moves what comes behind it.
