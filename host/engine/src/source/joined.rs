@@ -72,8 +72,9 @@ pub(super) struct JoinedReader {
     held: Vec<(Range<u64>, usize)>,
     /// The first offset that nobody gave.
     next: u64,
-    /// What was taken before of the partition, wherever that was kept.
-    taken: u64,
+    /// The offsets that were taken before, of each object that is as it was; and behind the last of
+    /// them. Where an object's place was not kept it is read again.
+    taken: (Vec<Range<u64>>, u64),
     /// Stored bytes of the slices that are done.
     done_bytes: u64,
     /// Files that are held against each other, by the numbers of their objects.
@@ -91,14 +92,16 @@ struct Current {
 impl JoinedReader {
     pub(super) fn new(source: Source, partition: PartitionIndex, slices: Range<usize>) -> Self {
         let next = source.partitions[partition as usize].first;
-        let mut held = Vec::new();
+        let (mut held, mut taken) = (Vec::new(), Vec::new());
         for number in source.objects_of(partition) {
             let starts = source.objects[number].starts.unwrap_or(0);
             let begins = source.begins[number];
             if starts < begins {
                 held.push((starts..begins, number));
             }
+            taken.extend(source.kept[number].as_ref().map(|kept| starts..kept.next));
         }
+        let end = taken.iter().map(|own: &Range<u64>| own.end).max().unwrap_or(0);
         Self {
             partition,
             asked: slices.start,
@@ -106,7 +109,7 @@ impl JoinedReader {
             current: None,
             held,
             next,
-            taken: next,
+            taken: (taken, end),
             done_bytes: 0,
             compared: BTreeMap::new(),
             source,
@@ -148,6 +151,11 @@ impl JoinedReader {
             return Ok(None);
         }
         let begin = first + again;
+        let mut at = begin;
+        while at < end.min(self.taken.1) {
+            let own = self.taken.0.iter().find(|own| own.contains(&at));
+            at = own.map_or_else(|| self.too_late(object, at), |own| Ok(own.end))?;
+        }
         let mut seen = self.source.seen.lock();
         if begin > self.next {
             let before = self.held.iter().rev().find(|(own, _)| own.end == self.next);
@@ -201,7 +209,7 @@ impl JoinedReader {
         let starts = self.source.objects[object].starts.unwrap_or(0);
         let is_known =
             self.held.iter().any(|(own, other)| own.contains(&starts) && *other != object);
-        if !is_known && at < self.taken {
+        if !is_known && at < self.taken.1 {
             return Ok(at + 1);
         }
         let (shown, partition) = (&self.source.objects[object].shown, &self.name());
@@ -210,7 +218,7 @@ impl JoinedReader {
              partition was taken up to offset {}: going on behind it would leave the event out; \
              replay from the start into another folder of snapshots, or from a snapshot in front \
              of it (--from-snapshot)",
-            self.taken
+            self.taken.1
         )))
     }
 

@@ -9,9 +9,12 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression as Codec;
 use ::parquet::file::properties::WriterProperties;
 use arrow_array::{ArrayRef, StringArray};
+use proptest::prelude::*;
 use retally_core::log::{Order, Position};
+use retally_core::manifest::Found;
 use retally_core::receipt::fit;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::task::{Context, Waker};
 
 /// The files of an archive: name without suffix, and which events of a topic are in it.
@@ -351,4 +354,74 @@ fn what_comes_too_late_or_is_gone_is_a_changed_log() {
     let archive = Archive::new(&files[..1]);
     let error = archive.behind(8, &receipts).unwrap_err();
     assert_eq!(error, "`t+0+6.json` (partition 0, taken up to offset 8) is gone");
+}
+
+/// Files that begin anywhere and have some events, those of a later day in folders of their own.
+fn some_files(day: &'static str) -> impl Strategy<Value = Vec<(String, Range<usize>)>> {
+    let file = (0..40_usize, 1..12_usize, 0..3_u8);
+    proptest::collection::vec(file, 1..7).prop_map(move |files| {
+        let named =
+            |(from, events, folder)| (format!("{day}{folder}/t+0+{from}"), from..from + events);
+        files.into_iter().map(named).collect()
+    })
+}
+
+fn refs(files: &[(String, Range<usize>)]) -> Vec<(&str, Range<usize>)> {
+    files.iter().map(|(name, own)| (name.as_str(), own.clone())).collect()
+}
+
+/// Offsets that files have, each once.
+fn all_of(files: &[(String, Range<usize>)], archive: &Archive) -> BTreeSet<u64> {
+    // Of two files of one name the later one stands.
+    let stands = |(name, own): &(String, Range<usize>)| {
+        let bytes = std::fs::read(archive.0.path().join(format!("log/{name}.json"))).unwrap();
+        (own.start as u64..).take(bytes.iter().filter(|byte| **byte == b'\n').count())
+    };
+    files.iter().flat_map(stands).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever files there are, each offset is given once, in order, and all that is missing is
+    /// found.
+    #[test]
+    fn any_files_give_what_they_have_once(files in some_files("a")) {
+        let archive = Archive::new(&refs(&files));
+        let source = archive.open();
+        let expected: Vec<u64> = all_of(&files, &archive).into_iter().collect();
+        prop_assert_eq!(&Archive::offsets(&source).unwrap(), &expected);
+        let missing = source.findings(None).into_iter().filter(|one| one.what == Found::Missing);
+        let missing: BTreeSet<u64> = missing.flat_map(|one| one.first..=one.last).collect();
+        let last = expected[expected.len() - 1];
+        let lacks: BTreeSet<u64> = (0..last).filter(|at| !expected.contains(at)).collect();
+        prop_assert_eq!(missing, lacks);
+        conformance::check(&source, &Cancel::default()).unwrap();
+    }
+
+    /// Whoever goes on behind any place gets all that lies behind it, once; or is told that
+    /// something new lies in front of it, and only then.
+    #[test]
+    fn whoever_goes_on_misses_nothing(
+        before in some_files("a"),
+        later in some_files("b"),
+        at in 0..60_usize,
+    ) {
+        let archive = Archive::new(&refs(&before));
+        let had = all_of(&before, &archive);
+        let next = had.iter().nth(at % had.len()).unwrap() + 1;
+        let receipts = archive.taken(next);
+        archive.add(&refs(&later));
+        let has: BTreeSet<u64> = &all_of(&later, &archive) | &had;
+        let is_late = has.range(..next).any(|offset| !had.contains(offset));
+        match archive.behind(next, &receipts) {
+            Ok(given) => {
+                prop_assert!(!is_late, "{next}");
+                let given: Vec<u64> = given.into_iter().filter(|offset| *offset >= next).collect();
+                let expected: Vec<u64> = has.range(next..).copied().collect();
+                prop_assert_eq!(given, expected);
+            }
+            Err(told) => prop_assert!(is_late, "{next}: {told}"),
+        }
+    }
 }

@@ -219,16 +219,24 @@ impl Source {
     /// The same objects, of which these slices are read, each object from this offset on.
     fn laid(self, begins: Vec<u64>, slices: Vec<Slice>) -> Self {
         let (mut partitions, mut homes) = (Vec::<Partition>::new(), Vec::new());
-        for (object, begin) in self.objects.iter().zip(&begins) {
+        let mut is_settled = false;
+        for (number, object) in self.objects.iter().enumerate() {
+            let begin = begins[number];
+            // Of what was taken of it something is read again: what lies behind is given again.
+            let again = self.kept[number].as_ref().is_some_and(|kept| begin < kept.next);
             match partitions.last_mut() {
                 // Behind all that was taken of any of them.
                 Some(last) if last.name == object.partition => {
-                    let is_taken = object.starts.is_some_and(|starts| *begin > starts);
-                    last.first = if is_taken { last.first.max(*begin) } else { last.first };
+                    let is_taken = object.starts.is_some_and(|starts| begin > starts);
+                    if !is_settled && (is_taken || again) {
+                        last.first = last.first.max(begin);
+                    }
+                    is_settled |= again;
                 }
                 _ => {
                     let name = object.partition.clone();
-                    partitions.push(Partition { name, first: *begin, end: End::OfParts });
+                    partitions.push(Partition { name, first: begin, end: End::OfParts });
+                    is_settled = again;
                 }
             }
             homes.push((partitions.len() - 1) as PartitionIndex);
