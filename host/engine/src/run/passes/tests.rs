@@ -224,3 +224,40 @@ fn a_range_in_several_passes_is_that_of_one() {
         assert!(check(&parts.dir).unwrap().holds());
     }
 }
+
+/// Two partitions that have the same keys, and times that run on side by side with steps back.
+fn interleaved() -> MemoryLog {
+    let partition = |name: &str, shift: usize| {
+        let line = |n: usize| {
+            let second = (n + shift).wrapping_sub(n % 7);
+            let (minute, second) = (second / 60 % 60, second % 60);
+            let time = format!("2026-01-01T{:02}:{minute:02}:{second:02}Z", (n + shift) / 3600);
+            format!("{{\"k\":\"k{}\",\"i\":\"{name}{n}\",\"t\":\"{time}\"}}\n", n % 50)
+        };
+        MemoryPartition::lines(name, (0..20_000).map(line).collect::<String>())
+    };
+    MemoryLog::new(vec![partition("a", 10), partition("b", 500)]).unwrap()
+}
+
+#[test]
+fn partitions_merged_by_time_are_merged_alike_in_every_pass_and_range() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut job = job(&dir, "");
+    job.order = Order::Time;
+    let run = |number, from: Option<&str>| {
+        let from = from.map(|time| Bound::parse(&[time]).unwrap());
+        let options = ReplayOptions { from, ..options(interleaved(), 2) };
+        replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
+    };
+    let whole = run(1, None);
+    assert!(files(&run(3, None).dir) == files(&whole.dir));
+    let from = Some("2026-01-01T02:30:00Z");
+    let range = run(1, from);
+    assert_eq!(range.manifest.run_digest, whole.manifest.run_digest);
+    assert!(range.manifest.counts.events < whole.manifest.counts.events / 2);
+    assert!(files(&run(4, from).dir) == files(&range.dir));
+    let at = Some(Bound::At(vec![Position { partition: "a".into(), offset: 9 }]));
+    let options = ReplayOptions { from: at, ..options(interleaved(), 2) };
+    let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();
+    assert!(error.contains("begins and ends at a time"), "{error}");
+}
