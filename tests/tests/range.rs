@@ -158,3 +158,26 @@ fn a_range_of_a_key_is_explained_from_the_view_with_which_it_begins() -> Result<
     assert_eq!(empty["view_before"][0], Value::Array(Vec::new()));
     Ok(())
 }
+
+#[test]
+fn folders_of_times_behind_the_range_are_not_looked_at() -> Result<()> {
+    let project = Project::new("orders")?;
+    let layout = "format = \"json\"\nlayout = \"dt={date}/\"";
+    project.edit_job("format = \"json\"", layout)?;
+    project.write("log/dt=2026-03-01/x.jsonl", payments(300, "x"))?;
+    project.write("log/dt=2026-03-02/y.jsonl", "")?;
+    project.write("log/dt=2026-03-03/z.jsonl", payments(9, "late"))?;
+    // Whoever opened it would stop.
+    project.write("log/dt=2026-03-04/broken.jsonl.gz", b"\x1f\x8bno gzip")?;
+    for order in ["log", "path"] {
+        let order = format!("job.order={order}");
+        let replay = ["replay", "--json", "--set", &order, "--to", "2026-03-02T00:00:00Z"];
+        let ran = project.run(&replay)?;
+        assert!(ran.stderr.contains("1 of 4 partitions lie in folders of times behind --to"));
+        // What lies one folder behind its time is still found.
+        assert_eq!(ran.ok()?["counts"]["events"], if order.ends_with("log") { 309 } else { 300 });
+    }
+    let whole = project.run(&["replay"])?;
+    assert_ne!(whole.code, 0);
+    Ok(())
+}

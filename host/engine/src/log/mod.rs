@@ -26,11 +26,12 @@ pub use memory::{MemoryLog, MemoryPartition};
 
 use arrow_array::RecordBatch;
 use retally_core::decode::{Folders, Slab};
-use retally_core::log::{Offsets, PartitionIndex};
+use retally_core::log::{Micros, Offsets, PartitionIndex};
 use retally_core::manifest::{Finding, Object};
 use retally_core::receipt::{Present, Receipt};
 use retally_core::reduce::Originals;
 use std::error::Error;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -106,6 +107,13 @@ pub trait Log: Send + Sync {
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
         let _ = kept;
         None
+    }
+
+    /// Which partitions can hold events of a span of time, as far as where they lie tells; nothing:
+    /// all can. One that comes late or early by less than a folder's time is still found.
+    fn within(&self, span: &Range<Micros>) -> Vec<bool> {
+        let _ = span;
+        Vec::new()
     }
 
     /// What was found of the log's completeness while it was read, in what was taken of it; for

@@ -98,7 +98,8 @@ impl Of<'_> {
         }
         let mut bounds = Bounds::default();
         let given = [self.given(0, asked.from)?, self.given(1, asked.to)?];
-        let scanned = self.scan([asked.from, asked.to], &given)?;
+        let behind = self.behind(asked, &mut bounds.notes);
+        let scanned = self.scan([asked.from, asked.to], &given, &behind)?;
         let mut at = [None, None];
         for (end, bound) in [asked.from, asked.to].into_iter().enumerate() {
             let Some(bound) = bound else { continue };
@@ -186,11 +187,30 @@ impl Of<'_> {
             .then(|| format!("partitions that {flag} does not name are {are}: {named}"))
     }
 
+    /// Which partitions can hold no event before `--to`, as their folders say.
+    fn behind(&self, asked: &Asked<'_>, notes: &mut Vec<String>) -> Vec<bool> {
+        let (None | Some(Bound::Time(_)), Some(Bound::Time(to))) = (asked.from, asked.to) else {
+            return Vec::new();
+        };
+        let behind: Vec<bool> =
+            self.log.within(&(Micros::MIN..*to)).into_iter().map(|can| !can).collect();
+        let count = behind.iter().filter(|behind| **behind).count();
+        notes.extend((count > 0).then(|| {
+            format!(
+                "{count} of {} partitions lie in folders of times behind {} and are not looked at",
+                self.names.len(),
+                FLAGS[1]
+            )
+        }));
+        behind
+    }
+
     /// Reads the log as far as its times, or the ends of its partitions, must be known.
     fn scan(
         &self,
         asked: [Option<&Bound>; 2],
         given: &[Vec<(usize, u64)>; 2],
+        behind: &[bool],
     ) -> Result<Scanned, RangeError> {
         let time = |bound: &&Bound| if let Bound::Time(time) = bound { Some(*time) } else { None };
         let times: Vec<Micros> = asked.into_iter().flatten().filter_map(|b| time(&b)).collect();
@@ -207,7 +227,7 @@ impl Of<'_> {
         }
         let plan = if times.is_empty() { None } else { Some(self.plan()?) };
         let (log, names, threads, cancel) = (self.log, self.names, self.threads, self.cancel);
-        let scan = Scan { log, names, plan, times: &times, partitions, threads, cancel };
+        let scan = Scan { log, names, plan, times: &times, partitions, behind, threads, cancel };
         Ok(Scanned { found: scan.run()?, times })
     }
 

@@ -3,7 +3,7 @@
 
 use super::RangeError;
 use crate::cancel::Cancel;
-use crate::log::{Log, Part, Piece};
+use crate::log::{Log, Part, Partition, Piece};
 use crate::threads::each;
 use retally_core::decode::{Decoder, Events, Folders, Placed, Plan, Slab};
 use retally_core::log::{Micros, NEVER, Offsets};
@@ -19,6 +19,8 @@ pub(super) struct Scan<'a> {
     pub times: &'a [Micros],
     /// How many partitions are looked at, from the first on.
     pub partitions: usize,
+    /// Partitions that are known to hold no event before any of the times.
+    pub behind: &'a [bool],
     pub threads: usize,
     pub cancel: &'a Cancel,
 }
@@ -97,17 +99,22 @@ impl<P> Hit<P> {
 impl Scan<'_> {
     /// What each partition holds.
     pub(super) fn run(&self) -> Result<Vec<Found>, RangeError> {
-        let wanted = |part: &&Part| (part.partition as usize) < self.partitions;
+        let is_behind = |number: usize| self.behind.get(number).copied().unwrap_or_default();
+        let wanted = |part: &&Part| {
+            let number = part.partition as usize;
+            number < self.partitions && !is_behind(number)
+        };
         let parts: Vec<&Part> = self.log.parts().iter().filter(wanted).collect();
         // Parts stand in the order of their partitions, so the first are the wanted ones.
         let found = each(self.threads, parts.len(), |number| self.part(number))?;
-        let first = |partition: &crate::log::Partition| Found {
-            end: partition.first,
-            hits: self.times.iter().map(|_| Hit::none()).collect(),
-            span: None,
+        let first = |(number, partition): (usize, &Partition)| {
+            let first = is_behind(number).then_some(partition.first);
+            let hit = Hit { first, ..Hit::none() };
+            let hits = self.times.iter().map(|_| hit.clone()).collect();
+            Found { end: partition.first, hits, span: None }
         };
-        let mut all: Vec<Found> =
-            self.log.partitions().iter().take(self.partitions).map(first).collect();
+        let partitions = self.log.partitions().iter().take(self.partitions);
+        let mut all: Vec<Found> = partitions.enumerate().map(first).collect();
         for (part, found) in parts.into_iter().zip(found) {
             let own = &mut all[part.partition as usize];
             let start = own.end;

@@ -55,7 +55,7 @@ use retally_core::log::{Micros, PartitionIndex};
 use retally_core::manifest::{self, Finding};
 use retally_core::receipt::{Present, Receipt, Took};
 use retally_core::reduce::Originals;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -385,6 +385,13 @@ impl Log for Source {
         Some(Arc::new(self.without(kept)))
     }
 
+    fn within(&self, span: &Range<Micros>) -> Vec<bool> {
+        let within = self.objects.iter().zip(self.objects_within(span));
+        let can: BTreeSet<&str> =
+            within.filter(|(_, can)| *can).map(|(object, _)| object.partition.as_str()).collect();
+        self.partitions.iter().map(|partition| can.contains(partition.name.as_str())).collect()
+    }
+
     fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {
         self.found(reached)
     }
@@ -424,7 +431,7 @@ impl Source {
     /// Which objects can hold events of a span of time, as their folders say, in the order of the
     /// log. Events may come late or early: the folder in front of the first of them and the one
     /// behind the last count too. An object whose folders say no time always can.
-    pub fn within(&self, span: &Range<Micros>) -> Vec<bool> {
+    fn objects_within(&self, span: &Range<Micros>) -> Vec<bool> {
         let times: Vec<_> = self.objects.iter().map(|object| object.time.clone()).collect();
         layout::within(&times, span)
     }
