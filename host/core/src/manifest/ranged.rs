@@ -2,6 +2,7 @@
 //! the settings' business ([`super::Range`]): a time is turned into positions once.
 
 use super::{Manifest, Range};
+use crate::listed::listed;
 use crate::log::Position;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -52,9 +53,9 @@ impl Manifest {
             let Some(asked) = asked else { continue };
             let before = if t.is_empty() { "" } else { ", " };
             let _ = write!(t, "{before}{word} {asked}");
-            let all = places(at);
-            if !all.is_empty() && all != *asked {
-                let _ = write!(t, " ({all})");
+            // Who asked by positions knows them.
+            if !at.is_empty() && places(at, usize::MAX) != *asked {
+                let _ = write!(t, " ({})", places(at, NAMED));
             }
         }
         let state = self.state_text(settings, asked.replayed);
@@ -80,9 +81,6 @@ impl Manifest {
 }
 
 /// Some positions, and how many more there are.
-fn places(all: &[Position]) -> String {
-    let named: Vec<String> = all.iter().take(NAMED).map(Position::to_string).collect();
-    let more = all.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", named.join(", "))
+fn places(all: &[Position], most: usize) -> String {
+    listed(all.iter(), most, ", ")
 }

@@ -373,7 +373,8 @@ fn an_empty_state_is_marked_in_all_that_goes_on_from_it_and_is_not_gone_on_from_
     let marks = &first.manifest.marks;
     assert!(marks.empty_state && marks.partial && first.manifest.since_start.is_none());
     assert_eq!((first.manifest.counts.events, first.manifest.replayed()), (20, None));
-    assert!(first.manifest.range_text().unwrap().ends_with("; it began there with no state"));
+    let text = "from a:10, b:10, to a:20, b:20; it began there with no state";
+    assert_eq!(first.manifest.range_text().unwrap(), text);
     assert!(check(first.folder.unwrap()).unwrap().holds());
     let whole = place.digest();
     assert_ne!(first.manifest.run_digest, whole);
