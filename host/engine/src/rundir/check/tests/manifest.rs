@@ -325,12 +325,15 @@ fn a_range_that_does_not_fit_its_history_is_refused() {
         m.from_snapshot.as_mut().unwrap().empty_state = true;
         m.marks.empty_state = true;
     };
-    let cases: [(&str, &dyn Fn(&Run)); 3] = [
-        ("events replayed in front of its range, or none", &set(replayed)),
-        ("mark `empty_state` as false, which", &set(empty)),
-        ("seal differs", &set(sealed)),
-    ];
-    refused(|| Run::new(&sample(8), 3), false, &cases);
+    refused(
+        || Run::new(&sample(8), 3),
+        false,
+        &[
+            ("events replayed in front of its range, or none", &set(replayed)),
+            ("mark `empty_state` as false, which", &set(empty)),
+            ("seal differs", &set(sealed)),
+        ],
+    );
 }
 
 #[test]
