@@ -7,6 +7,7 @@ use retally_engine::store::az::{self, Az};
 use retally_engine::store::s3::{Credentials, Keys, S3};
 use retally_engine::store::{Access, Base, Folder, Stores};
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 use xtask::services::{self, AZ_KEYS, S3_KEYS, Server};
@@ -20,7 +21,7 @@ pub struct Store {
     stores: Stores,
     environment: Vec<(String, String)>,
     _server: Server,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Store {
@@ -78,7 +79,12 @@ impl Store {
         data: TempDir,
     ) -> Result<Self> {
         let (proxy, stores) = (Proxy::new(server.port)?, Stores::new(access));
-        Ok(Self { scheme, proxy, stores, environment, _server: server, _data: data })
+        Ok(Self { scheme, proxy, stores, environment, _server: server, data })
+    }
+
+    /// The folder of this machine in which its server keeps what it has.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// The URL of a path in its bucket.

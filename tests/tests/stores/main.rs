@@ -1,5 +1,6 @@
 //! Logs, runs and snapshots in stores: real servers, which the tests start themselves.
 
+mod archive;
 mod faults;
 mod listing;
 mod others;

@@ -17,8 +17,9 @@ use super::firsts::{Firsts, outcome_words, rejects};
 use super::join::join;
 use super::misread;
 use super::notes::Kept;
-use super::prepare::{Prepared, Side, load_file, prepare};
-use super::replay::{Observer, ReplayOptions, pass};
+use super::options::ReplayOptions;
+use super::prepare::{Part, Prepared, Side, load_file, prepare};
+use super::replay::{Observer, pass};
 use super::stages::Stage;
 use crate::compare::{
     CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, misread, refusals,
@@ -114,8 +115,9 @@ pub fn compare(
         .each_mut()
         .map(|dir| dir.iter_mut().map(|dir| -> &mut dyn Sink { dir }).collect::<Vec<_>>());
     let given = reducers.into_iter().zip(&mut sinks).zip(options.files.clone());
-    let sides =
-        given.map(|((reducer, sink), file)| Side { reducer, sink, file, part: None }).collect();
+    let sides = given
+        .map(|((reducer, sink), file)| Side { reducer, sink, file, part: Part::default() })
+        .collect();
     let told = Kept::new(observer);
     let (prepared, results) = prepare(job, sides, Some(shared), &replay, &told)?;
     notes.extend(told.notes().into_iter().map(|text| Note::new(NoteCode::Other, text)));

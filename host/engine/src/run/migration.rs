@@ -3,8 +3,9 @@
 //! somebody asks for. That a history was taken over stands in every manifest that follows.
 
 use super::error::RunError;
+use super::options::ReplayOptions;
 use super::passes::Passes;
-use super::replay::{Observer, ReplayOptions, replay_into};
+use super::replay::{Observer, replay_into};
 use super::resume::{Goes, offset_of};
 use crate::range::Bound;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};

@@ -29,6 +29,7 @@ mod merged;
 mod migration;
 mod misread;
 mod notes;
+mod options;
 mod passes;
 mod pipeline;
 mod prepare;
@@ -55,8 +56,7 @@ pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
+pub use options::ReplayOptions;
 pub use passes::{Passes, SpillError};
 pub use prepare::{load, load_file};
-pub use replay::{
-    Observer, Progress, ReplayOptions, Report, Silent, replay, replay_into, replay_reducer,
-};
+pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};

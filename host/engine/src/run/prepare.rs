@@ -7,9 +7,10 @@ use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
 use super::memory::Memory;
-use super::replay::{Observer, ReplayOptions};
+use super::options::ReplayOptions;
+use super::replay::Observer;
 use super::results::Results;
-use super::resume::Goes;
+use super::resume::{Goes, Resumed};
 use super::sequence::Cuts;
 use crate::bounded;
 use crate::clock::Stopwatch;
@@ -74,11 +75,12 @@ pub(crate) struct Side<'a> {
     pub sink: &'a mut dyn Sink,
     /// The reducer's file; none: the one that the job names.
     pub file: Option<PathBuf>,
-    /// Which keys; none: all.
-    pub part: Option<Part>,
+    /// Which keys.
+    pub part: Part,
 }
 
-/// Which keys one of several passes folds.
+/// Which keys one of several passes folds; by default all.
+#[derive(Default)]
 pub(crate) struct Part {
     pub portion: Portion,
     /// By which keys are hashed, unless a snapshot says; none: by one that is drawn.
@@ -100,13 +102,9 @@ pub(crate) fn prepare<'a, 's>(
     let descriptions: Vec<&Description> = sides.iter().map(|s| s.reducer.description()).collect();
     descriptions.iter().try_for_each(|description| job.check_keys(description))?;
     let params = job::params::columns(&descriptions, &job.params)?;
-    // Lanes that read events alike share one reader.
-    let readers = match &shared {
-        Some(shared) if shared.is_twin() => &descriptions[..1],
-        _ => &descriptions[..],
-    };
-    let plan = Plan::new(readers, &job.source.addressing)?.with_clock(job.order == Order::Time);
-    let plan = Arc::new(plan);
+    let readers = readers(&descriptions, shared.as_ref());
+    let plan = Plan::new(readers, &job.source.addressing)?;
+    let plan = Arc::new(plan.with_clock(job.order == Order::Time));
     let pair = match (shared, descriptions.as_slice()) {
         (Some(shared), [a, b]) => Some(Pair::new(a, b, shared, DETAIL_BYTES)),
         _ => None,
@@ -117,42 +115,37 @@ pub(crate) fn prepare<'a, 's>(
     let bounds = bounds(job, (source.as_ref(), &names), readers, options, observer)?;
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
     let ledger = ledger.transpose()?.unwrap_or_default().of_log(&names)?;
-    let seed = seed()?;
     let halt = Halt::new(options.cancel.clone());
-    let (mut from, mut news, mut kept) = (vec![0; names.len()], None, Vec::new());
-    let mut highest = vec![NEVER; names.len()];
     // Whoever repeats a run says from which snapshot it went on.
     let seeks = sides.len() == 1 && !matches!(options.from, Some(Bound::Repeated(..)));
+    let common = Common {
+        job,
+        options,
+        observer,
+        plan: &plan,
+        log: source.as_ref(),
+        names: &names,
+        bounds: &bounds,
+        ledger: &ledger,
+        halt: &halt,
+        seed: seed()?,
+        seeks,
+    };
+    let mut begins = (vec![0; names.len()], vec![NEVER; names.len()]);
     let (mut lanes, mut all, mut beside) = (Vec::new(), Vec::new(), 0);
-    for (Side { reducer, sink, file, part }, params) in sides.into_iter().zip(params) {
-        let settings = settings(job, (options, &bounds), &reducer, &params, &ledger);
-        let rules = rules(&settings, params, &names)?;
-        let (described, sha256) = (reducer.description(), reducer.digest());
-        let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
-        let portion = part.as_ref().map_or_else(Portion::default, |part| part.portion);
-        let seed = part.as_ref().and_then(|part| part.seed).unwrap_or(seed);
-        beside += part.map_or(0, |part| part.beside);
-        let folded = halt.over(reducer.clone());
-        let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
-        let (log, names, binding, bounds) = (source.as_ref(), &*names, &binding, &bounds);
-        let (reducer_of, plan) = (&reducer, &plan);
-        let goes =
-            Goes { job, options, reducer: reducer_of, binding, log, plan, names, bounds, seeks };
-        let resumed = goes.begin(recipe, observer)?;
-        let of = (sink, file);
-        let mut results = Results::new(of, reducer, binding.clone(), (bounds, &resumed));
-        // A snapshot has all keys.
-        results.takes.commits &= portion.is_all();
-        results.sink.check()?;
-        (from, news, kept) = (resumed.next, resumed.from.news, resumed.kept);
-        highest = resumed.highest;
+    let (mut news, mut kept) = (None, Vec::new());
+    for (side, params) in sides.into_iter().zip(params) {
+        beside += side.part.beside;
+        let (results, resumed) = common.begin(side, params)?;
+        begins = (resumed.next, resumed.highest);
+        (news, kept) = (resumed.from.news, resumed.kept);
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
     let memory = host_memory(job, options).saturating_sub(beside);
     let memory = Memory::new(memory, job.window, names.len());
     let commits = all.iter().any(|results| results.takes.commits);
-    let (before, cuts) = cuts(job, options, &bounds, (from, highest), commits);
+    let (before, cuts) = cuts(job, options, &bounds, begins, commits);
     let prepared = Prepared {
         job,
         options,
@@ -172,6 +165,59 @@ pub(crate) fn prepare<'a, 's>(
         bytes_read: AtomicU64::new(0),
     };
     Ok((prepared, all))
+}
+
+/// Those of reducers that read events: lanes that read them alike share one reader.
+fn readers<'d, 'a>(
+    descriptions: &'d [&'a Description],
+    shared: Option<&Shared>,
+) -> &'d [&'a Description] {
+    match shared {
+        Some(shared) if shared.is_twin() => &descriptions[..1],
+        _ => descriptions,
+    }
+}
+
+/// What all sides of a pass have in common.
+struct Common<'a> {
+    job: &'a Resolved,
+    options: &'a ReplayOptions,
+    observer: &'a dyn Observer,
+    plan: &'a Arc<Plan>,
+    log: &'a dyn Log,
+    names: &'a [String],
+    bounds: &'a Bounds,
+    ledger: &'a Ledger,
+    halt: &'a Halt,
+    seed: Seed,
+    seeks: bool,
+}
+
+impl Common<'_> {
+    /// Where a side begins.
+    fn begin<'s>(
+        &self,
+        Side { reducer, sink, file, part }: Side<'s>,
+        params: Vec<Column>,
+    ) -> Result<(Results<'s>, Resumed), RunError> {
+        let Self { job, options, plan, log, names, bounds, seeks, .. } = *self;
+        let settings = settings(job, (options, bounds), &reducer, &params, self.ledger);
+        let rules = rules(&settings, params, names)?;
+        let (described, sha256) = (reducer.description(), reducer.digest());
+        let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
+        let (folded, portion) = (self.halt.over(reducer.clone()), part.portion);
+        let seed = part.seed.unwrap_or(self.seed);
+        let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
+        let (of, binds) = (&reducer, &binding);
+        let goes =
+            Goes { job, options, reducer: of, binding: binds, log, plan, names, bounds, seeks };
+        let resumed = goes.begin(recipe, self.observer)?;
+        let mut results = Results::new((sink, file), reducer, binding, (bounds, &resumed));
+        // A snapshot has all keys.
+        results.takes.commits &= portion.is_all();
+        results.sink.check()?;
+        Ok((results, resumed))
+    }
 }
 
 fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {

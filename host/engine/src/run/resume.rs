@@ -4,7 +4,8 @@
 use super::error::{ChangedLog, NothingNew, RunError};
 use super::late::late;
 use super::migration::{Migration, check};
-use super::replay::{Observer, ReplayOptions};
+use super::options::ReplayOptions;
+use super::replay::Observer;
 use crate::job::{Late, Resolved};
 use crate::log::{Log, LogError};
 use crate::range::Bounds;
@@ -279,9 +280,9 @@ impl Goes<'_> {
                 fold.import_ids(&ids, &slots);
             }
         }
-        let next = |name: &String| offset_of(&head.partitions, name);
+        let next = names.iter().map(|name| offset_of(&head.partitions, name)).collect();
         let taken = Taken { partitions: &head.partitions, highest: &head.highest };
-        let highest = |name: &String| taken.highest(name);
+        let highest = names.iter().map(|name| taken.highest(name)).collect();
         let beyond_highest = beyond.iter().map(|own| taken.highest(&own.partition)).collect();
         let kept = fit.as_ref().map_or(&[][..], |fit| &fit.kept);
         let kept = kept.iter().map(|&place| head.receipts[place].clone()).collect();
@@ -295,20 +296,9 @@ impl Goes<'_> {
             observer.note(&last.to_string());
         }
         let news = fit.map(|fit| fit.news);
-        Ok(Resumed {
-            fold,
-            counts: head.counts,
-            next: names.iter().map(next).collect(),
-            highest: names.iter().map(highest).collect(),
-            from: From {
-                snapshot: Some((snapshot, summary.reference)),
-                news,
-                passed_over,
-                beyond,
-                beyond_highest,
-            },
-            kept,
-        })
+        let snapshot = Some((snapshot, summary.reference));
+        let from = From { snapshot, news, passed_over, beyond, beyond_highest };
+        Ok(Resumed { fold, counts: head.counts, next, highest, from, kept })
     }
 
     /// Refuses a snapshot that holds more events of a partition than the limit gives: no run with

@@ -53,7 +53,8 @@ impl Plays<'_> {
         let plan = Plan::new(&[description], &addressing())
             .unwrap_or_else(|error| panic!("the reducer's inputs make no sense: {error}"));
         let (reducer, rules) = (self.artifact.clone(), self.rules());
-        let recipe = Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1, portion: Portion::default() };
+        let recipe =
+            Recipe { reducer, rules, seed: Seed([0; 32]), shards: 1, portion: Portion::default() };
         let mut decoding = Decoding::new(Arc::new(plan), &recipe);
         let mut fold = Fold::new(recipe, &[PARTITION.to_owned()]);
         fold.import_keys(&self.given(), &[0]);

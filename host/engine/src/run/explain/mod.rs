@@ -25,8 +25,9 @@ pub use model::{
 
 use super::compare::plan;
 use super::error::RunError;
-use super::prepare::{Prepared, Side, bounds, prepare};
-use super::replay::{Observer, ReplayOptions};
+use super::options::ReplayOptions;
+use super::prepare::{Part, Prepared, Side, bounds, prepare};
+use super::replay::Observer;
 use super::stopped::named;
 use crate::job::Resolved;
 use crate::range::Bounds;
@@ -97,8 +98,9 @@ pub fn explain(
     let (mut nowhere_a, mut nowhere_b) = (Vec::new(), Vec::new());
     let nowhere: [&mut dyn Sink; 2] = [&mut nowhere_a, &mut nowhere_b];
     let sides = reducers.into_iter().zip(nowhere);
-    let sides =
-        sides.map(|(reducer, sink)| Side { reducer, sink, file: None, part: None }).collect();
+    let sides = sides
+        .map(|(reducer, sink)| Side { reducer, sink, file: None, part: Part::default() })
+        .collect();
     let (prepared, _) = prepare(job, sides, shared, &replay, observer)?;
     let mut options = options.clone();
     if let Some(at) = &mut options.around {

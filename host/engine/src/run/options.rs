@@ -1,0 +1,125 @@
+//! What whoever starts a replay says beside the job.
+
+use super::passes::Passes;
+use crate::cancel::Cancel;
+use crate::limits::{BATCH_EVENTS, THREADS_MAX};
+use crate::log::Log;
+use crate::range::Bound;
+use crate::store::Folder;
+use retally_core::subset::Sample;
+use retally_sandbox::LogSink;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What of a replay is not the job's: how it is done, and which part of the log it takes.
+#[derive(Clone)]
+pub struct ReplayOptions {
+    /// Threads that share the work, at least one and at most [`THREADS_MAX`].
+    pub threads: usize,
+    /// What a run may hold where the job sets no limit, in bytes: states, ids, partitions, and what
+    /// is on its way, but not the instances of reducers, of which every thread has one.
+    /// None: as much as there is, so whoever embeds the engine should tell what its machine or
+    /// container allows.
+    pub host_memory_bytes: Option<u64>,
+    /// Events of a batch: decides where snapshots lie and how much memory is on its way, no result.
+    pub batch_events: u64,
+    /// Only these keys.
+    pub keys: Option<Vec<String>>,
+    /// Only a share of all keys; not together with `keys`.
+    pub sample: Option<Sample>,
+    /// Only the first so many events of each partition.
+    pub limit: Option<u64>,
+    /// Where outputs begin; state never does: what lies before is replayed for the state that it
+    /// leaves, from a snapshot if there is one.
+    pub from: Option<Bound>,
+    /// The first event that is not taken; none: to the end of the log.
+    pub to: Option<Bound>,
+    /// Begin at `from` with no state, whatever lies before.
+    pub empty_state: bool,
+    /// Go on from a snapshot: a folder of snapshots (its newest) or one snapshot in it.
+    pub from_snapshot: Option<String>,
+    /// Go on from the newest snapshot that fits in the folder in which this run saves its own; from
+    /// the start if there is none. Where nothing is new, nothing is run
+    /// ([`RunError::NothingNew`]).
+    pub resume: bool,
+    /// Hold every byte that the snapshot took of the log against what is there, and not only
+    /// versions and edges.
+    pub recheck: bool,
+    /// Go on from a snapshot though the log is no longer what was taken of it.
+    pub accept_changed_log: bool,
+    /// Take states over that an older version of the reducer made.
+    pub migrate: bool,
+    /// Of so many keys the views of states that were taken over must be those of a replay from the
+    /// start of the log.
+    pub check_migrated: u64,
+    /// How often the log is read: each time a part of the keys is held. Changes no result. A run
+    /// that reads it more than once saves no snapshot; a comparison reads it once.
+    pub passes: Passes,
+    /// The folder of this machine in which it is kept what passes came to until the last one is
+    /// done; none: the one around the run directory.
+    pub spill: Option<PathBuf>,
+    /// Save a snapshot at the end to this URL, whatever the job says.
+    pub snapshot: Option<String>,
+    /// Whether the input description has a SHA-256 of every object.
+    pub attest: bool,
+    /// The log, in place of the one that the job names.
+    pub input: Option<Arc<dyn Log>>,
+    /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
+    /// log.
+    pub cancel: Cancel,
+    /// Folder for compiled reducers; none: they are compiled each time.
+    pub cache: Option<PathBuf>,
+    /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
+    /// person, never into a result.
+    pub log: LogSink,
+    /// The command as it was given, for the audit.
+    pub command: Vec<String>,
+    /// The run directory; none: a new one in the job's output folder.
+    pub dir: Option<Folder>,
+    /// Whether the run directory may take the place of one that was never finished.
+    pub replace: bool,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            host_memory_bytes: None,
+            batch_events: BATCH_EVENTS,
+            keys: None,
+            sample: None,
+            limit: None,
+            from: None,
+            to: None,
+            empty_state: false,
+            from_snapshot: None,
+            resume: false,
+            recheck: false,
+            accept_changed_log: false,
+            migrate: false,
+            check_migrated: 0,
+            passes: Passes::default(),
+            spill: None,
+            snapshot: None,
+            attest: false,
+            cancel: Cancel::default(),
+            input: None,
+            cache: None,
+            log: Arc::new(|_| {}),
+            command: Vec::new(),
+            dir: None,
+            replace: false,
+        }
+    }
+}
+
+impl ReplayOptions {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.clamp(1, THREADS_MAX)
+    }
+
+    /// Whether a part of the log was asked for.
+    pub(crate) fn is_part(&self) -> bool {
+        self.limit.is_some() || self.from.is_some() || self.to.is_some()
+    }
+}
