@@ -4,6 +4,7 @@ use crate::proxy::Proxy;
 use crate::{Project, Ran};
 use anyhow::{Context as _, Result, ensure};
 use retally_engine::store::az::{self, Az};
+use retally_engine::store::hdfs::Hdfs;
 use retally_engine::store::s3::{Credentials, Keys, S3};
 use retally_engine::store::{Access, Base, Folder, Stores};
 use serde_json::Value;
@@ -12,10 +13,11 @@ use std::process::Command;
 use tempfile::TempDir;
 use xtask::services::{self, AZ_KEYS, S3_KEYS, Server};
 
-/// A store with one bucket, called `bucket`, and of an S3 a proxy in front of it.
+/// A store with one bucket, called `bucket` (of HDFS a namenode), and of an S3 a proxy in front of
+/// it.
 pub struct Store {
-    /// Its scheme.
-    pub scheme: &'static str,
+    /// The URL of its bucket.
+    root: String,
     /// Where things go wrong, if a test asks for it.
     pub proxy: Proxy,
     stores: Stores,
@@ -43,7 +45,7 @@ impl Store {
         };
         let access = Access { s3: Some(s3), ..Access::default() };
         let environment = services::s3_environment(&server);
-        let mut store = Self::new("s3", access, environment, server, data)?;
+        let mut store = Self::new(["s3", "bucket"], access, environment, server, data)?;
         let own =
             [("AWS_ENDPOINT_URL", store.proxy.url()), ("AWS_EC2_METADATA_DISABLED", "true".into())];
         store.environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -68,18 +70,31 @@ impl Store {
         };
         let environment = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), string)];
         let access = Access { az: Some(az), ..Access::default() };
-        Self::new("az", access, environment, server, data)
+        Self::new(["az", "bucket"], access, environment, server, data)
+    }
+
+    /// Starts an HDFS.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn hdfs() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let server = services::hdfs(data.path())?;
+        let access = Access { hdfs: Some(Hdfs::default()), ..Access::default() };
+        let name = format!("127.0.0.1:{}", server.port);
+        Self::new(["hdfs", &name], access, Vec::new(), server, data)
     }
 
     fn new(
-        scheme: &'static str,
+        [scheme, bucket]: [&str; 2],
         access: Access,
         environment: Vec<(String, String)>,
         server: Server,
         data: TempDir,
     ) -> Result<Self> {
         let (proxy, stores) = (Proxy::new(server.port)?, Stores::new(access));
-        Ok(Self { scheme, proxy, stores, environment, _server: server, data })
+        let root = format!("{scheme}://{bucket}/");
+        Ok(Self { root, proxy, stores, environment, _server: server, data })
     }
 
     /// The folder of this machine in which its server keeps what it has.
@@ -89,7 +104,7 @@ impl Store {
 
     /// The URL of a path in its bucket.
     pub fn url(&self, path: &str) -> String {
-        format!("{}://bucket/{path}", self.scheme)
+        format!("{}{path}", self.root)
     }
 
     /// Where URLs start for a program that reaches it.
@@ -120,8 +135,9 @@ impl Store {
     /// The command `retally` in a project, which reaches this store and knows of no other.
     pub fn command(&self, project: &Project, args: &[&str]) -> Command {
         let mut command = project.command(args);
-        let is_theirs =
-            |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|f| name.starts_with(f));
+        let is_theirs = |name: &str| {
+            ["AWS_", "AZURE_", "GOOGLE_", "HADOOP_"].iter().any(|f| name.starts_with(f))
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| is_theirs(name)) {
             command.env_remove(name);
         }

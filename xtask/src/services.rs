@@ -1,6 +1,10 @@
 //! Real servers, for the tests and for a person: installed once into `target/services`, started on
 //! a port of this machine that is free, and gone with whoever started them.
 
+mod hdfs;
+
+pub use hdfs::hdfs;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -74,7 +78,7 @@ fn folder() -> PathBuf {
 /// When something cannot be installed.
 pub fn install() -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder())?;
-    Ok(vec![VERSITYGW.installed()?, azurite()?])
+    Ok(vec![VERSITYGW.installed()?, azurite()?, hdfs::installed()?])
 }
 
 /// Azurite's program, installed if need be.
@@ -128,7 +132,8 @@ impl Server {
         for _ in 0..TRIES {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
             let mut child = command(port)
-                .stdin(Stdio::null())
+                // It ends when whoever started the server does, however that happens.
+                .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
                 .spawn()

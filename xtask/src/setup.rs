@@ -12,6 +12,7 @@ pub(crate) fn run() -> Result<()> {
     component("clippy", &["clippy", "--version"])?;
     println!("python   {}", python()?.display());
     println!("browser  {}", chromium()?.display());
+    java()?;
     for server in xtask::services::install()? {
         println!("server   {}", server.display());
     }
@@ -76,6 +77,20 @@ pub(crate) fn chromium() -> Result<PathBuf> {
         apt_install(&["chromium"])?;
     }
     there().map(PathBuf::from).context("chromium was installed and does not run")
+}
+
+/// A JDK and Maven, with which an HDFS for the tests is fetched and runs.
+fn java() -> Result<()> {
+    let is_there =
+        || ["mvn", "javac", "java"].iter().all(|name| steps::succeeds(name, &["--version"]));
+    if !is_there() {
+        apt_install(&["openjdk-17-jdk-headless", "maven"])?;
+    }
+    if !is_there() {
+        bail!("mvn, javac and java were installed and do not run");
+    }
+    println!("java     is there");
+    Ok(())
 }
 
 /// What reducers depend on, so that later builds, new reducers included, need no network.

@@ -7,6 +7,7 @@
 //! that a long run goes on with keys that somebody renewed.
 
 mod az;
+mod hdfs;
 mod profile;
 
 use profile::Profile;
@@ -26,7 +27,7 @@ pub(crate) fn reached() -> Stores {
     let access = || {
         let env = |name: &str| std::env::var(name).ok();
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        Access { s3: Some(s3(&env)), az: Some(az::az(&set)) }
+        Access { s3: Some(s3(&env)), az: Some(az::az(&set)), hdfs: Some(hdfs::hdfs(&set)) }
     };
     STORES.get_or_init(|| Stores::new(access())).clone()
 }

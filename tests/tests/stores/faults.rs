@@ -141,12 +141,18 @@ fn a_log_that_changes_during_a_run_is_no_run() -> Result<()> {
 #[test]
 fn of_two_processes_that_want_one_folder_one_has_it() -> Result<()> {
     let (project, store, whole) = begun()?;
+    one_of_two_has_it(&project, &store, &whole)
+}
+
+/// Of two processes that want one folder of a store one has it, whose log is below `log/`.
+pub(crate) fn one_of_two_has_it(project: &Project, store: &Store, whole: &Value) -> Result<()> {
+    let log = store.url("log/");
     for round in 0..4 {
-        let out = format!("s3://bucket/runs/{round}");
-        let args = ["replay", "--json", "--source", LOG, "--out", &out];
+        let out = store.url(&format!("runs/{round}"));
+        let args = ["replay", "--json", "--source", &log, "--out", &out];
         let all: Vec<_> = (0..2)
             .map(|_| {
-                let mut command = store.command(&project, &args);
+                let mut command = store.command(project, &args);
                 command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
                 command.spawn()
             })
@@ -165,9 +171,9 @@ fn of_two_processes_that_want_one_folder_one_has_it() -> Result<()> {
             }
         }
         assert_eq!(done, 1, "round {round}");
-        let checked = store.run(&project, &["results", "check", &out])?;
+        let checked = store.run(project, &["results", "check", &out])?;
         assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
-        let shown = store.run(&project, &["results", "check", "--json", &out])?.json()?;
+        let shown = store.run(project, &["results", "check", "--json", &out])?.json()?;
         let run = shown["digests"]
             .as_array()
             .and_then(|all| all.iter().find(|d| d["what"] == "run digest"));

@@ -2,6 +2,7 @@
 
 mod archive;
 mod faults;
+mod hdfs;
 mod listing;
 mod others;
 mod runs;

@@ -53,7 +53,17 @@ fn gives_the_same(store: &Store) -> Result<()> {
             four.into_iter().map(|one| one.join().unwrap_or(Ok(false))).collect::<Result<_>>()
         })?;
         assert_eq!(have.iter().filter(|has| **has).count(), 1, "of four who want it one has it");
+        // Who takes it over finds somebody else's mark, or none; one has it in the end.
+        let claims: Vec<_> = std::thread::scope(|scope| {
+            let four: Vec<_> = (0..4).map(|_| scope.spawn(|| folder.claim(true))).collect();
+            four.into_iter().map(|one| one.join().expect("no panic")).collect::<Result<_, _>>()
+        })?;
+        let hold: Vec<bool> =
+            claims.iter().flatten().map(|claim| claim.holds()).collect::<Result<_, _>>()?;
+        assert_eq!(hold.iter().filter(|holds| **holds).count(), 1, "{hold:?}");
+        folder.delete_all()?;
     }
+    assert!(all.list("")?.iter().all(|entry| !entry.name.starts_with("claimed")));
     Ok(())
 }
 
@@ -65,4 +75,9 @@ fn s3_gives_the_same() -> Result<()> {
 #[test]
 fn azure_gives_the_same() -> Result<()> {
     gives_the_same(&Store::az()?)
+}
+
+#[test]
+fn hdfs_gives_the_same() -> Result<()> {
+    gives_the_same(&Store::hdfs()?)
 }

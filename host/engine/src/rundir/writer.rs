@@ -6,7 +6,7 @@ use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{AUDIT, MANIFEST, Table, is_own};
 use super::sums::Sums;
 use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
-use crate::store::{Claim, Entry, EntryKind, Filling, Folder, MARK};
+use crate::store::{Claim, Entry, EntryKind, Filling, Folder, is_mark};
 use crate::table::{Digits, NewRows, TableError};
 use crate::threads::{join, spawn};
 use retally_core::digest::{History, KeyedDigest, Trees};
@@ -90,7 +90,7 @@ impl RunWriter {
         };
         // Another run may have come and gone since it was looked at.
         let left = Self::own(folder).and_then(|mut left| {
-            left.retain(|entry| entry.name != MARK);
+            left.retain(|entry| !is_mark(&entry.name));
             let may_go = left.is_empty() || replace;
             may_go.then_some(left).ok_or_else(|| RunDirError::Interrupted(folder.place()))
         });

@@ -15,6 +15,12 @@ use std::path::PathBuf;
 /// The object that is the mark: one in a folder, so that a lock on it excludes all others.
 pub(crate) const MARK: &str = ".filling.unfinished";
 
+/// Whether a name is that of a mark, or of one that somebody is about to put there: where a store
+/// writes under a temporary name, whoever comes second may see it.
+pub(crate) fn is_mark(name: &str) -> bool {
+    name == MARK || name.strip_prefix('.').is_some_and(|rest| rest.starts_with(MARK))
+}
+
 /// The mark of a folder that is being filled. Dropped, it stays and says that it was abandoned.
 pub struct Claim(Mark);
 

@@ -16,7 +16,7 @@
 //! ([`Folder::put_new`]); multipart uploads that appear when completed and can be aborted
 //! ([`Folder::write`]); an ETag that differs when bytes do, and `If-Match` on reads
 //! ([`Opened`]); listing by delimiter ([`Folder::list`]). Nothing is renamed and no folder is made,
-//! for no store has either.
+//! for no store has either but HDFS, which does so for itself.
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
@@ -24,6 +24,8 @@ pub mod az;
 mod claim;
 mod error;
 mod files;
+pub mod hdfs;
+mod hdfs_files;
 mod http;
 mod opened;
 mod pump;
@@ -36,8 +38,8 @@ mod told;
 mod unfinished;
 mod url;
 
-pub(crate) use claim::MARK;
 pub use claim::{Claim, Filling};
+pub(crate) use claim::{MARK, is_mark};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub(crate) use files::{about, is_unfinished, point};

@@ -9,6 +9,7 @@ use object_store::{
     Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
     Result, UpdateVersion,
 };
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(super) struct Remote {
     pub(super) store: Arc<dyn ObjectStore>,
     io: Arc<Io>,
     prefix: String,
+    /// Whether folders are there by themselves, and stay when nothing is in them any more.
+    has_folders: bool,
 }
 
 impl Remote {
@@ -38,7 +41,12 @@ impl Remote {
             return Err(StoreError::BadUrl { url: shown.to_owned(), why: e.to_string() });
         }
         let prefix = prefix.trim_matches('/').to_owned();
-        Ok(Self { store, io: Arc::new(Io::start()?), prefix })
+        Ok(Self { prefix, ..Self::root(store, Io::start()?, false) })
+    }
+
+    /// All of a store.
+    pub(super) fn root(store: Arc<dyn ObjectStore>, io: Io, has_folders: bool) -> Self {
+        Self { store, io: Arc::new(io), prefix: String::new(), has_folders }
     }
 
     pub(super) fn below(&self, name: &str) -> Self {
@@ -157,10 +165,26 @@ impl Remote {
     }
 
     pub(super) fn delete_all(&self) -> Result<()> {
-        let objects = self.wait(self.store.list(Some(&self.at("")?)).try_collect::<Vec<_>>())?;
-        objects
-            .iter()
-            .try_for_each(|object| some(self.wait(self.store.delete(&object.location))).map(|_| ()))
+        let front = self.at("")?;
+        let objects = self.wait(self.store.list(Some(&front)).try_collect::<Vec<_>>())?;
+        let mut folders = BTreeSet::from([front.to_string()]);
+        for ObjectMeta { location, .. } in &objects {
+            some(self.wait(self.store.delete(location)))?;
+            let mut inside = location.as_ref();
+            while let Some((above, _)) =
+                inside.rsplit_once('/').filter(|_| inside != front.as_ref())
+            {
+                folders.insert(above.to_owned());
+                inside = above;
+            }
+        }
+        if self.has_folders {
+            // The inner ones first; one in which somebody put something meanwhile stays.
+            for folder in folders.iter().rev().filter(|folder| !folder.is_empty()) {
+                let _ = self.wait(self.store.delete(&StorePath::parse(folder)?));
+            }
+        }
+        Ok(())
     }
 
     /// What came of asking for bytes of an object that must be the one that `meta` tells of.
@@ -188,17 +212,21 @@ fn some<T>(result: Result<T>) -> Result<Option<T>> {
 
 /// Waits for stores, which are async. The runtime is there until this is dropped.
 #[derive(Debug)]
-struct Io {
+pub(super) struct Io {
     handle: tokio::runtime::Handle,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Io {
-    fn start() -> std::result::Result<Self, StoreError> {
+    pub(super) fn start() -> std::result::Result<Self, StoreError> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("retally-io").enable_all().build();
         let runtime = runtime.map_err(StoreError::Runtime)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    pub(super) fn handle(&self) -> &tokio::runtime::Handle {
+        &self.handle
     }
 }
 

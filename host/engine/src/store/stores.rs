@@ -3,7 +3,8 @@
 //! credentials they are asked.
 
 use super::az::Az;
-use super::remote::Remote;
+use super::hdfs::Hdfs;
+use super::remote::{Io, Remote};
 use super::s3::S3;
 use super::url::{InBucket, Kind};
 use super::{Folder, StoreError};
@@ -19,6 +20,8 @@ pub struct Access {
     pub s3: Option<S3>,
     /// `az:`
     pub az: Option<Az>,
+    /// `hdfs:`
+    pub hdfs: Option<Hdfs>,
 }
 
 /// The stores that URLs may name. Copies share what they opened: a bucket has one client, whoever
@@ -52,14 +55,16 @@ impl Stores {
         if let Some(remote) = opened.get(&root) {
             return Ok(remote.clone());
         }
+        let io = Io::start()?;
         let store = match place.kind {
             Kind::S3 => self.0.access.s3.as_ref().map(|s3| s3.open(&place.bucket)),
             Kind::Az => self.0.access.az.as_ref().map(|az| az.open(&place.bucket)),
+            Kind::Hdfs => self.0.access.hdfs.as_ref().map(|it| it.open(&place.bucket, io.handle())),
         };
         let unset = || StoreError::NoAccess { url: root.clone(), scheme: place.kind.scheme() };
         let unusable = |why| StoreError::Unusable { url: root.clone(), why };
         let store = store.ok_or_else(unset)?.map_err(unusable)?;
-        let remote = Remote::new(store, "", &root)?;
+        let remote = Remote::root(store, io, place.kind == Kind::Hdfs);
         opened.insert(root, remote.clone());
         Ok(remote)
     }

@@ -78,13 +78,24 @@ fn advice(code: Option<&str>, whole: &str) -> &'static str {
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => {
             "; look whether these are the credentials of this store"
         }
-        "AccessDenied" => "; ask for the right to do this, or use other credentials",
+        "AccessDenied" | "AccessControlException" | "AuthorizationException" => {
+            "; ask for the right to do this, or use other credentials"
+        }
         "NoSuchBucket" => "; correct the bucket in the URL",
         "RequestTimeTooSkewed" => "; set the clock of this machine",
         "AuthorizationHeaderMalformed"
         | "PermanentRedirect"
         | "IllegalLocationConstraintException" => "; name the region of the bucket",
-        "SlowDown" | "ServiceUnavailable" | "InternalError" => {
+        "NotSignedIn" | "SaslException" | "GSSException" => {
+            "; look whether there is a Kerberos ticket that is still good (klist)"
+        }
+        "NSQuotaExceededException" | "DSQuotaExceededException" => {
+            "; make room or name another place, then run again"
+        }
+        "NoBlocks" => "; look whether its blocks are all there (hdfs fsck), then run again",
+        "NoConnection" => "; look whether the store's endpoint is right and reachable from here",
+        "SafeModeException" | "RetriableException" | "StandbyException" | "SlowDown"
+        | "ServiceUnavailable" | "InternalError" => {
             "; the store is overloaded or broken: run again later"
         }
         _ if whole.contains("without LOCATION") => "; name the region of the bucket",

@@ -27,14 +27,37 @@ pub enum Kind {
     S3,
     /// `az:`, of Azure; a bucket is a container there.
     Az,
+    /// `hdfs:`; a bucket is a namenode with its port there, or a nameservice.
+    Hdfs,
 }
 
 impl Kind {
+    /// What its URLs look like.
+    fn form(self) -> String {
+        let bucket = if self == Self::Hdfs { "NAMENODE:PORT" } else { "BUCKET" };
+        format!("{}://{bucket}/PATH", self.scheme())
+    }
+
+    /// Whether a URL may name a bucket so.
+    fn may_be(self, bucket: &str) -> bool {
+        let is_name = |name: &str| {
+            let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            !name.is_empty() && name.chars().all(is_of_name)
+        };
+        match bucket.split_once(':') {
+            Some((host, port)) if self == Self::Hdfs => {
+                is_name(host) && port.parse().is_ok_and(|port: u16| port > 0)
+            }
+            _ => is_name(bucket),
+        }
+    }
+
     /// Its scheme.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
             Self::Az => "az",
+            Self::Hdfs => "hdfs",
         }
     }
 }
@@ -44,7 +67,7 @@ impl Scheme {
     pub const ALL: [&str; 6] = ["file", "s3", "gs", "az", "hdfs", "kafka"];
 
     /// Those of stores.
-    const STORES: [Kind; 2] = [Kind::S3, Kind::Az];
+    const STORES: [Kind; 3] = [Kind::S3, Kind::Az, Kind::Hdfs];
 
     /// The scheme of `url` (RFC 3986); one letter is a drive, not a scheme.
     pub fn of(url: &str) -> Self {
@@ -140,7 +163,7 @@ fn harmless(url: &str) -> String {
 /// The path in a bucket in a URL such as `s3://bucket/path`.
 fn in_bucket(kind: Kind, url: &str) -> Result<InBucket, StoreError> {
     let scheme = kind.scheme();
-    let wanted = format!("write `{scheme}://BUCKET/PATH`");
+    let wanted = format!("write `{}`", kind.form());
     let rest = &url[scheme.len() + 1..];
     let Some(rest) = rest.strip_prefix("//") else { return Err(bad(url, &wanted)) };
     let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -153,8 +176,7 @@ fn in_bucket(kind: Kind, url: &str) -> Result<InBucket, StoreError> {
     if path.split_once('?').is_some_and(|(_, behind)| behind.contains('=')) {
         return Err(bad(url, "a query stands in it, as in a signed URL: take it out"));
     }
-    let is_bucket = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if bucket.is_empty() || !bucket.chars().all(is_bucket) {
+    if !kind.may_be(bucket) {
         return Err(bad(url, &format!("it names no bucket; {wanted}")));
     }
     let is_odd = |part: &&str| part.is_empty() || *part == "." || *part == "..";
@@ -208,7 +230,8 @@ mod tests {
             ("s3://bucket/x", Scheme::Store(Kind::S3)),
             ("S3://bucket/x", Scheme::Store(Kind::S3)),
             ("az://container/x", Scheme::Store(Kind::Az)),
-            ("HDFS://x", Scheme::NotBuilt("hdfs".into())),
+            ("HDFS://x", Scheme::Store(Kind::Hdfs)),
+            ("GS://x", Scheme::NotBuilt("gs".into())),
             ("htp:x", Scheme::Unknown("htp".into())),
             ("file:data/", Scheme::File),
             ("data/x.jsonl", Scheme::File),
@@ -255,6 +278,17 @@ mod tests {
             let expected =
                 InBucket { kind: Kind::S3, bucket: bucket.to_owned(), path: path.to_owned() };
             assert_eq!(Named::by(url).unwrap(), Named::Object(expected), "{url}");
+        }
+        let hdfs = |bucket: &str, path: &str| {
+            let (bucket, path) = (bucket.to_owned(), path.to_owned());
+            Named::Object(InBucket { kind: Kind::Hdfs, bucket, path })
+        };
+        let of = |url| Named::by(url).unwrap();
+        assert_eq!(of("hdfs://name-1.x:8020/a/b=c/"), hdfs("name-1.x:8020", "a/b=c/"));
+        assert_eq!(of("hdfs://service/a"), hdfs("service", "a"));
+        for url in ["hdfs:///a", "hdfs://name:/a", "hdfs://name:x/a", "hdfs://name:70000/a"] {
+            let error = Named::by(url).unwrap_err().to_string();
+            assert!(error.contains("write `hdfs://NAMENODE:PORT/PATH`"), "{error}");
         }
         for url in ["s3:bucket/x", "s3:///x", "s3://", "s3://b/a//b", "s3://b/../x", "s3://b:1/x"] {
             assert!(matches!(Named::by(url), Err(StoreError::BadUrl { .. })), "{url}");
