@@ -82,8 +82,8 @@ impl Files {
         Ok(PutResult { e_tag, version: None, extensions: Extensions::default() })
     }
 
-    /// Takes the file away that has a name, if it is the one that was looked at; gives the name that
-    /// it has then. Of several who want it one gets it, for it is renamed once.
+    /// Takes the file away that has a name, if it is the one that was looked at; gives the name
+    /// that it has then. Of several who want it one gets it, for it is renamed once.
     async fn aside(&self, at: &Path, was: Option<&str>) -> Result<String> {
         let aside = temporary(at)?;
         let moved = within(self.client.rename(&absolute(at), &aside, false)).await;
