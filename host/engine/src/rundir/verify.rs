@@ -4,7 +4,7 @@ use super::RunDirError;
 use super::reader::RunReader;
 use super::shape::{AUDIT, MANIFEST, SIGNATURE};
 use crate::limits::{VERIFY_THREADS, WRITE_BUFFER_BYTES};
-use crate::store::{MARK, Meta};
+use crate::store::{Meta, is_mark};
 use crate::table::TableError;
 use crate::threads::each;
 use retally_core::digest::Hash;
@@ -127,7 +127,8 @@ impl RunReader {
         let is_stray = |name: &String| {
             // A mark that its writer had no time to remove takes nothing from a complete run.
             self.listed(name).is_none()
-                && ![MANIFEST, AUDIT, SIGNATURE, MARK].contains(&name.as_str())
+                && ![MANIFEST, AUDIT, SIGNATURE].contains(&name.as_str())
+                && !is_mark(name)
         };
         // A link to a folder is followed by nobody, and is no file of a run.
         let names = self.folder.walk()?.into_iter().map(|(name, _)| name);

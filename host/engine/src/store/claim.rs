@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// The object that is the mark: one in a folder, so that a lock on it excludes all others.
-pub(crate) const MARK: &str = ".filling.unfinished";
+const MARK: &str = ".filling.unfinished";
 
 /// Whether a name is that of a mark, or of one that somebody is about to put there: where a store
 /// writes under a temporary name, whoever comes second may see it.

@@ -38,8 +38,8 @@ mod told;
 mod unfinished;
 mod url;
 
+pub(crate) use claim::is_mark;
 pub use claim::{Claim, Filling};
-pub(crate) use claim::{MARK, is_mark};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub(crate) use files::{about, is_unfinished, point};
