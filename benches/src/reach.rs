@@ -103,9 +103,10 @@ fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
 }
 
 fn remove(dir: &Path) -> Result<()> {
-    Ok(if dir.exists() {
-        fs::remove_dir_all(dir)?
-    })
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    Ok(())
 }
 
 fn stores(endpoint: &str) -> Stores {

@@ -56,7 +56,7 @@ impl Two {
     }
 
     fn compare(&self, options: &CompareOptions) -> Result<Comparison, CompareError> {
-        runs(&self.dir("a"), &self.dir("b"), options, &mut NoSink)
+        runs(self.dir("a"), self.dir("b"), options, &mut NoSink)
     }
 
     fn found(&self) -> Comparison {

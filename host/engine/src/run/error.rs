@@ -182,7 +182,7 @@ pub enum RunError {
         "stopped after {events} events: states hold {}{}, ids {}, batches on their way {}, calls \
          at work {} and partitions {}, together above the limit of {} (host_memory); {advice}",
         size(.held.states),
-        .largest.as_ref().map_or(String::new(), |(key, bytes)| {
+        .largest.as_deref().map_or(String::new(), |(key, bytes)| {
             format!(" (the largest is that of key {key:?}, with {})", size(*bytes))
         }),
         size(.held.ids), size(.held.batches), size(.held.calls), size(.held.partitions),
@@ -196,7 +196,7 @@ pub enum RunError {
         /// What it may hold together, in bytes.
         limit: usize,
         /// The key with the largest state, and the bytes of that.
-        largest: Option<(String, usize)>,
+        largest: Option<Box<(String, usize)>>,
         /// In how many passes it would; none: passes do not help.
         passes: Option<usize>,
         /// What to do.
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn what_is_held_is_told_in_kib_below_one_mib() {
         let held = Held { states: 300 << 10, ids: 3 << 20, partitions: 1, ..Held::default() };
-        let largest = Some(("k".to_owned(), 200 << 10));
+        let largest = Some(Box::new(("k".to_owned(), 200 << 10)));
         let advice = "more".to_owned();
         let error = RunError::HostMemory {
             events: 7,

@@ -92,7 +92,7 @@ fn states_that_grow_within_one_batch_stop_the_run_within_it() {
     let error = stopped(512, &limited(13 << 20));
     let RunError::HostMemory { held, largest, advice, .. } = &error else { panic!("{error}") };
     assert!((4 << 20..13 << 20).contains(&held.states), "{error}");
-    let (key, bytes) = largest.clone().unwrap();
+    let (key, bytes) = *largest.clone().unwrap();
     assert!(key.starts_with(['a', 'b']) && bytes > 1 << 20, "{error}");
     assert!(error.to_string().contains(&format!("the largest is that of key {key:?}")), "{error}");
     assert!(advice.contains("the reducer's to mend"), "{error}");

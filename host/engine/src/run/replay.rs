@@ -330,7 +330,8 @@ fn stretch(
     let (extents, stages, outcome) = pipeline.run(cuts.clone());
     outcome.map_err(|ended| match ended {
         Ended::Failed(RunError::HostMemory { events, held, limit, advice, .. }) => {
-            let (largest, passes) = (largest(&prepared.lanes), prepared.passes(&held, limit));
+            let (largest, passes) =
+                (largest(&prepared.lanes).map(Box::new), prepared.passes(&held, limit));
             let advice = match passes {
                 Some(passes) => format!("{advice}; --passes {passes} would do"),
                 None => advice,

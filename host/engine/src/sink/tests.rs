@@ -163,8 +163,8 @@ fn memory_holds_what_a_run_directory_holds() {
     let (mut run_dir, mut memory) = (RunDir::new(dir.path().join("run")), Memory::default());
     let mut both: Vec<&mut dyn Sink> = vec![&mut memory, &mut run_dir];
     let report = into(&mut both, &job).unwrap();
-    assert!(check(&run_dir.folder().place()).unwrap().holds());
-    let run = RunReader::open(&run_dir.folder().place()).unwrap();
+    assert!(check(run_dir.folder().place()).unwrap().holds());
+    let run = RunReader::open(run_dir.folder().place()).unwrap();
     let (manifest, tables) = memory.into_results().unwrap();
     assert_eq!(&manifest, run.manifest());
     assert_eq!(manifest, report.manifest);
@@ -261,7 +261,7 @@ fn where_any_sink_fails_none_looks_finished() {
         }
         // The run directory ended before the other failed, so it is complete; else it is gone.
         if run_dir.folder().place().exists() {
-            assert!(check(&run_dir.folder().place()).unwrap().holds());
+            assert!(check(run_dir.folder().place()).unwrap().holds());
             std::fs::remove_dir_all(run_dir.folder().place()).unwrap();
         }
     }

@@ -33,7 +33,7 @@ impl Run {
     }
 
     fn compare(&self, files: KnownFiles) -> Result<Comparison, CompareError> {
-        known(&self.path("run"), &files, &CompareOptions::default(), &mut NoSink)
+        known(self.path("run"), &files, &CompareOptions::default(), &mut NoSink)
     }
 
     /// The view against a CSV, amounts within `tolerance` of each other being equal.
@@ -42,7 +42,7 @@ impl Run {
         let files = KnownFiles { view: Some(self.path("near.csv")), ..KnownFiles::default() };
         let mut options = CompareOptions::default();
         options.options.tolerances.insert("net".into(), tolerance.into());
-        known(&self.path("run"), &files, &options, &mut NoSink)
+        known(self.path("run"), &files, &options, &mut NoSink)
     }
 
     fn told(&self, name: &str, text: &str) -> String {

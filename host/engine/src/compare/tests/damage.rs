@@ -46,7 +46,7 @@ fn where_rows_are_not_read_it_is_said_that_digests_were_believed() {
     assert!(found.read.by_digest);
     let open = |said: &String| said.contains("`retally results check` of each run shows that");
     assert!(found.leaves_open.iter().any(open), "{:?}", found.leaves_open);
-    assert!(!crate::rundir::check(&two.dir("b")).unwrap().holds(), "and the check finds it");
+    assert!(!crate::rundir::check(two.dir("b")).unwrap().holds(), "and the check finds it");
 }
 
 #[test]
