@@ -15,7 +15,7 @@ use std::time::Duration;
 
 fn begun() -> Result<(Project, Store, Value)> {
     let (project, store) = (Project::new("orders")?, Store::hdfs()?);
-    for (name, events) in [("a", 20_000), ("b", 300), ("c", 300)] {
+    for (name, events) in [("a", 3_000), ("b", 300), ("c", 300)] {
         project.write(&format!("log/{name}.jsonl"), payments(events, name))?;
     }
     store.put_log(&project, &store.url("log/"))?;
