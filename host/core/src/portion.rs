@@ -1,8 +1,8 @@
 //! A portion of all keys: what one pass over a log folds where memory cannot hold all of them.
 //!
 //! What a key comes to depends on no other key, so passes that each fold a portion give together
-//! what one pass over all keys does: [`join`](crate::reduce::join). Every event belongs to exactly
-//! one portion: that of its key, or the first if it has none.
+//! what one pass over all keys does ([`join_blocks`](crate::reduce::join_blocks)). Every event
+//! belongs to exactly one portion: that of its key, or the first if it has none.
 
 use crate::limits::SHARDS;
 use crate::shard::shard_of;

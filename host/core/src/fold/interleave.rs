@@ -107,7 +107,7 @@ impl Timed {
         Self { placed, readers, end, bytes }
     }
 
-    /// The time of an event; [`NEVER`](crate::log::NEVER): it has none.
+    /// The time of an event; [`NEVER`]: it has none.
     #[inline]
     fn clock(&self, row: usize) -> Micros {
         self.readers[0].clock[row]

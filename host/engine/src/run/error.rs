@@ -1,7 +1,7 @@
 //! Why a run could not begin, or could not finish.
 
 use super::memory::Held;
-use super::passes::SpillError;
+use super::spill::SpillError;
 use super::stopped::way_on;
 use crate::compare::CompareError;
 use crate::job::JobError;

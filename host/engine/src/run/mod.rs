@@ -30,7 +30,10 @@ mod migration;
 mod misread;
 mod notes;
 mod options;
+mod packed;
 mod passes;
+#[cfg(test)]
+mod passes_tests;
 mod pipeline;
 mod prepare;
 #[cfg(test)]
@@ -40,6 +43,7 @@ mod results;
 mod resume;
 mod schedule;
 mod sequence;
+mod spill;
 mod stages;
 #[cfg(test)]
 mod standing_tests;
@@ -57,6 +61,7 @@ pub use explain::{
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
 pub use options::ReplayOptions;
-pub use passes::{Passes, SpillError};
+pub use passes::Passes;
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
+pub use spill::SpillError;

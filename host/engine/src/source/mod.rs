@@ -2,7 +2,7 @@
 //!
 //! [`Source::open`] finds the objects and cuts them into slices. Mostly an object is a partition
 //! and a slice a part; where a [`Layout`] says that the objects are files of a topic, a partition
-//! is all of its files, read one behind the other ([`joined`]). Reading is done on the thread that
+//! is all of its files, read one behind the other (`joined.rs`). Reading is done on the thread that
 //! asks, and never pending: stores block. Readers know nothing of offsets: how many lines lie
 //! before a slice is only known once they are read, so whoever takes parts in order counts.
 

@@ -1,8 +1,8 @@
 //! Runs in several passes are those of one pass, file by file; and what they are told apart by.
 
-use super::super::log_tests::{counting, described, job, memory, options};
-use super::super::memory_tests::Growing;
-use super::super::*;
+use super::log_tests::{counting, described, job, memory, options};
+use super::memory_tests::Growing;
+use super::*;
 use crate::log::{Feed, Log, LogError, MemoryLog, MemoryPartition, Part, Partition};
 use crate::range::Bound;
 use crate::rundir::check;

@@ -3,29 +3,22 @@
 //! to the same events; joined, batch by batch and key by key, it is what one pass would give, and
 //! goes on to digests and sink from there.
 
-mod packed;
-mod spill;
-#[cfg(test)]
-mod tests;
-
-pub use spill::SpillError;
-
 use super::commit::Committer;
 use super::error::RunError;
 use super::misread::absent_keys;
 use super::options::ReplayOptions;
+use super::packed::Packed;
 use super::prepare::{Part, Prepared, Side, prepare};
 use super::replay::{Observer, Progress, derive, pass};
 use super::results::Results;
+use super::spill::{Spill, SpillError, Spilled};
 use super::stages::{Stage, Stages};
 use crate::log::LogError;
-use packed::Packed;
 use retally_core::digest::Tables;
 use retally_core::log::Reach;
 use retally_core::portion::Portion;
 use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
 use retally_core::schema::Description;
-use spill::{Spill, Spilled};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
