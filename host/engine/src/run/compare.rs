@@ -18,8 +18,9 @@ use super::join::join;
 use super::misread;
 use super::notes::Kept;
 use super::options::ReplayOptions;
-use super::prepare::{Part, Prepared, Side, load_file, prepare};
+use super::prepare::{Prepared, load_file, prepare};
 use super::replay::{Observer, pass};
+use super::side::{Part, Side};
 use super::stages::Stage;
 use crate::compare::{
     CompareError, CompareOptions, Gated, NO_COMMON_KEY, head, lone_params, misread, refusals,

@@ -43,6 +43,7 @@ mod results;
 mod resume;
 mod schedule;
 mod sequence;
+mod side;
 mod spill;
 mod stages;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::memory::Memory;
 use super::options::ReplayOptions;
 use super::replay::Observer;
 use super::results::Results;
-use super::resume::{Goes, Resumed};
 use super::sequence::Cuts;
+use super::side::{Common, Side};
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
@@ -19,25 +19,18 @@ use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
 use crate::range::{Asked, Bound, Bounds, Of};
-use crate::sink::Sink;
 use crate::source::{self, Source};
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
-use retally_core::fold::Recipe;
-use retally_core::limits::SHARDS;
 use retally_core::listed::listed;
-use retally_core::log::{Micros, NEVER, Order, PartitionIndex, Spot};
-use retally_core::manifest::{Entry, Param, Settings};
-use retally_core::portion::Portion;
+use retally_core::log::{Micros, NEVER, Order};
 use retally_core::receipt::{News, Receipt};
-use retally_core::reduce::{Quarantine, Reducer, Rules};
-use retally_core::schema::{Column, Description};
+use retally_core::reduce::Reducer;
+use retally_core::schema::Description;
 use retally_core::seed::Seed;
-use retally_core::snapshot::Binding;
 
-use retally_sandbox::{COMPONENT_MAX_BYTES, CONTRACT_VERSION, CacheUse, Sandbox, SandboxConfig};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use retally_sandbox::{COMPONENT_MAX_BYTES, CacheUse, Sandbox, SandboxConfig};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -68,27 +61,6 @@ pub(crate) struct Prepared<'a> {
     pub bytes_read: AtomicU64,
 }
 
-/// One side of a pass, as whoever asks for it gives it.
-pub(crate) struct Side<'a> {
-    pub reducer: Arc<dyn Reducer>,
-    /// Where what comes out goes.
-    pub sink: &'a mut dyn Sink,
-    /// The reducer's file; none: the one that the job names.
-    pub file: Option<PathBuf>,
-    /// Which keys.
-    pub part: Part,
-}
-
-/// Which keys one of several passes folds; by default all.
-#[derive(Default)]
-pub(crate) struct Part {
-    pub portion: Portion,
-    /// By which keys are hashed, unless a snapshot says; none: by one that is drawn.
-    pub seed: Option<Seed>,
-    /// What is held beside this pass, in bytes.
-    pub beside: usize,
-}
-
 /// Prepares one side, or two side by side: then `shared` says what they have in common. Everything
 /// that can be refused is refused here, and nothing is made.
 pub(crate) fn prepare<'a, 's>(
@@ -105,10 +77,7 @@ pub(crate) fn prepare<'a, 's>(
     let readers = readers(&descriptions, shared.as_ref());
     let plan = Plan::new(readers, &job.source.addressing)?;
     let plan = Arc::new(plan.with_clock(job.order == Order::Time));
-    let pair = match (shared, descriptions.as_slice()) {
-        (Some(shared), [a, b]) => Some(Pair::new(a, b, shared, DETAIL_BYTES)),
-        _ => None,
-    };
+    let pair = pair(shared, &descriptions);
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
     mergeable(job, &names)?;
@@ -167,6 +136,11 @@ pub(crate) fn prepare<'a, 's>(
     Ok((prepared, all))
 }
 
+fn pair(shared: Option<Shared>, descriptions: &[&Description]) -> Option<Pair> {
+    let [a, b] = descriptions else { return None };
+    shared.map(|shared| Pair::new(a, b, shared, DETAIL_BYTES))
+}
+
 /// Those of reducers that read events: lanes that read them alike share one reader.
 fn readers<'d, 'a>(
     descriptions: &'d [&'a Description],
@@ -176,60 +150,6 @@ fn readers<'d, 'a>(
         Some(shared) if shared.is_twin() => &descriptions[..1],
         _ => descriptions,
     }
-}
-
-/// What all sides of a pass have in common.
-struct Common<'a> {
-    job: &'a Resolved,
-    options: &'a ReplayOptions,
-    observer: &'a dyn Observer,
-    plan: &'a Arc<Plan>,
-    log: &'a dyn Log,
-    names: &'a [String],
-    bounds: &'a Bounds,
-    ledger: &'a Ledger,
-    halt: &'a Halt,
-    seed: Seed,
-    seeks: bool,
-}
-
-impl Common<'_> {
-    /// Where a side begins.
-    fn begin<'s>(
-        &self,
-        Side { reducer, sink, file, part }: Side<'s>,
-        params: Vec<Column>,
-    ) -> Result<(Results<'s>, Resumed), RunError> {
-        let Self { job, options, plan, log, names, bounds, seeks, .. } = *self;
-        let settings = settings(job, (options, bounds), &reducer, &params, self.ledger);
-        let rules = rules(&settings, params, names)?;
-        let (described, sha256) = (reducer.description(), reducer.digest());
-        let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
-        let (folded, portion) = (self.halt.over(reducer.clone()), part.portion);
-        let seed = part.seed.unwrap_or(self.seed);
-        let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
-        let (of, binds) = (&reducer, &binding);
-        let goes =
-            Goes { job, options, reducer: of, binding: binds, log, plan, names, bounds, seeks };
-        let resumed = goes.begin(recipe, self.observer)?;
-        let mut results = Results::new((sink, file), reducer, binding, (bounds, &resumed));
-        // A snapshot has all keys.
-        results.takes.commits &= portion.is_all();
-        results.sink.check()?;
-        Ok((results, resumed))
-    }
-}
-
-fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
-    Ok(Rules {
-        order: settings.order,
-        window: settings.window,
-        on_conflict: settings.on_conflict,
-        on_trap: settings.on_trap,
-        params: Arc::new(params),
-        subset: Arc::new(settings.subset()),
-        quarantine: quarantine(&settings.ledger, names)?,
-    })
 }
 
 /// Where outputs begin and end.
@@ -474,49 +394,6 @@ fn mergeable(job: &Resolved, names: &[String]) -> Result<(), RunError> {
          write order = \"path\" in [job], else put events of several files into one",
         names.len()
     ))))
-}
-
-fn settings(
-    job: &Resolved,
-    (options, bounds): (&ReplayOptions, &Bounds),
-    reducer: &Arc<dyn Reducer>,
-    params: &[Column],
-    ledger: &Ledger,
-) -> Settings {
-    let keys = options.keys.as_ref().map(|keys| {
-        let mut keys = keys.clone();
-        keys.sort();
-        keys.dedup();
-        keys
-    });
-    Settings {
-        order: job.order,
-        window: job.window,
-        on_conflict: job.on_conflict,
-        on_trap: job.on_trap,
-        params: Param::all(&reducer.description().params, params, |name| {
-            job.params.iter().any(|(set, _)| set == name)
-        }),
-        keys,
-        sample: options.sample,
-        range: bounds.range.clone(),
-        ledger: ledger.entries(),
-    }
-}
-
-/// The ledger's entries by position.
-fn quarantine(entries: &[Entry], names: &[String]) -> Result<BTreeMap<Spot, Quarantine>, RunError> {
-    let mut all = BTreeMap::new();
-    for entry in entries {
-        let Some(number) = names.iter().position(|name| *name == entry.partition) else {
-            let lost = format!("partition {} of the ledger is lost", entry.partition);
-            return Err(RunError::Internal(lost));
-        };
-        let about = Quarantine { key: entry.key.clone(), id: entry.id.clone() };
-        let spot = Spot { partition: number as PartitionIndex, offset: entry.offset };
-        all.insert(spot, about);
-    }
-    Ok(all)
 }
 
 /// The secret of a history that begins with this run.

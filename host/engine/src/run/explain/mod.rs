@@ -26,8 +26,9 @@ pub use model::{
 use super::compare::plan;
 use super::error::RunError;
 use super::options::ReplayOptions;
-use super::prepare::{Part, Prepared, Side, bounds, prepare};
+use super::prepare::{Prepared, bounds, prepare};
 use super::replay::Observer;
+use super::side::{Part, Side};
 use super::stopped::named;
 use crate::job::Resolved;
 use crate::range::Bounds;
