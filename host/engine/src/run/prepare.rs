@@ -75,15 +75,13 @@ pub(crate) fn prepare<'a, 's>(
     descriptions.iter().try_for_each(|description| job.check_keys(description))?;
     let params = job::params::columns(&descriptions, &job.params)?;
     let readers = readers(&descriptions, shared.as_ref());
-    let plan = Plan::new(readers, &job.source.addressing)?;
-    let plan = Arc::new(plan.with_clock(job.order == Order::Time));
+    let plan = Arc::new(plan(job, readers)?);
     let pair = pair(shared, &descriptions);
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
     mergeable(job, &names)?;
     let bounds = bounds(job, (source.as_ref(), &names), readers, options, observer)?;
-    let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
-    let ledger = ledger.transpose()?.unwrap_or_default().of_log(&names)?;
+    let ledger = ledger(job, &names)?;
     let halt = Halt::new(options.cancel.clone());
     // Whoever repeats a run says from which snapshot it went on.
     let seeks = sides.len() == 1 && !matches!(options.from, Some(Bound::Repeated(..)));
@@ -112,7 +110,6 @@ pub(crate) fn prepare<'a, 's>(
         all.push(results);
     }
     let memory = host_memory(job, options).saturating_sub(beside);
-    let memory = Memory::new(memory, job.window, names.len());
     let commits = all.iter().any(|results| results.takes.commits);
     let (before, cuts) = cuts(job, options, &bounds, begins, commits);
     let prepared = Prepared {
@@ -122,18 +119,29 @@ pub(crate) fn prepare<'a, 's>(
         watch,
         source: behind(source.clone(), lanes.len(), options, &kept),
         whole: source,
-        names,
         news,
         plan,
         lanes: Lanes::new(lanes, pair)?,
         bounds,
         before,
         cuts,
-        memory,
+        memory: Memory::new(memory, job.window, names.len()),
+        names,
         halt,
         bytes_read: AtomicU64::new(0),
     };
     Ok((prepared, all))
+}
+
+fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
+    let plan = Plan::new(readers, &job.source.addressing)?;
+    Ok(plan.with_clock(job.order == Order::Time))
+}
+
+/// What people decided about events of the log.
+fn ledger(job: &Resolved, names: &[String]) -> Result<Ledger, RunError> {
+    let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
+    Ok(ledger.transpose()?.unwrap_or_default().of_log(names)?)
 }
 
 fn pair(shared: Option<Shared>, descriptions: &[&Description]) -> Option<Pair> {
