@@ -12,7 +12,7 @@ pub(crate) fn run() -> Result<()> {
     component("clippy", &["clippy", "--version"])?;
     println!("python   {}", python()?.display());
     println!("browser  {}", chromium()?.display());
-    java()?;
+    tools()?;
     for server in xtask::services::install()? {
         println!("server   {}", server.display());
     }
@@ -79,17 +79,26 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     there().map(PathBuf::from).context("chromium was installed and does not run")
 }
 
-/// A JDK and Maven, with which an HDFS for the tests is fetched and runs.
-fn java() -> Result<()> {
-    let is_there =
-        || ["mvn", "javac", "java"].iter().all(|name| steps::succeeds(name, &["--version"]));
-    if !is_there() {
-        apt_install(&["openjdk-17-jdk-headless", "maven"])?;
+/// By what the servers of the tests are fetched, built and run.
+const TOOLS: [(&str, &[&str], &[&str]); 3] = [
+    ("java", &["mvn", "javac", "java"], &["openjdk-17-jdk-headless", "maven"]),
+    ("npm", &["npm"], &["npm"]),
+    ("go", &["go"], &["golang-go"]),
+];
+
+fn tools() -> Result<()> {
+    for (name, programs, packages) in TOOLS {
+        let runs = |program: &&str| {
+            steps::succeeds(program, &["--version"]) || steps::succeeds(program, &["version"])
+        };
+        if !programs.iter().all(runs) {
+            apt_install(packages)?;
+        }
+        if let Some(missing) = programs.iter().find(|&program| !runs(program)) {
+            bail!("{} installed and {missing} does not run", packages.join(" and "));
+        }
+        println!("{name:<8} is there");
     }
-    if !is_there() {
-        bail!("mvn, javac and java were installed and do not run");
-    }
-    println!("java     is there");
     Ok(())
 }
 

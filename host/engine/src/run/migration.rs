@@ -79,6 +79,10 @@ pub(super) fn check(
     if names.is_empty() {
         return Ok(0);
     }
+    let is_gone = |at: &&Position| at.offset > 0 && !goes.names.contains(&at.partition);
+    if let Some(at) = reached.iter().find(is_gone) {
+        return Err(RunError::NoReplay { at: at.clone(), reached: 0 });
+    }
     let keys = names.len();
     observer.note(&format!("replays {keys} keys from the start, to check what was taken over"));
     let description = fold.recipe.description();

@@ -15,8 +15,11 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes that are written or read at once.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes that are written at once.
+const WRITTEN_BYTES: usize = 1 << 20;
+
+/// Bytes that are read at once: of all passes side by side.
+const READ_BYTES: usize = 128 << 10;
 
 /// A folder that does not take, or give back, what a pass came to.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ impl Spill {
         let file = file.map_err(|error| SpillError { dir: dir.to_owned(), error })?;
         Ok(Self {
             dir: dir.to_owned(),
-            file: BufWriter::with_capacity(BUFFER_BYTES, file),
+            file: BufWriter::with_capacity(WRITTEN_BYTES, file),
             takes: Takes { results: true, commits: false, ..takes },
             packed: Vec::new(),
         })
@@ -83,7 +86,7 @@ impl Spill {
         let file = file.into_inner().map_err(io::IntoInnerError::into_error);
         let rewound = file.and_then(|mut file| file.rewind().map(|()| file));
         match rewound {
-            Ok(file) => Ok(Spilled { dir, file: BufReader::with_capacity(BUFFER_BYTES, file) }),
+            Ok(file) => Ok(Spilled { dir, file: BufReader::with_capacity(READ_BYTES, file) }),
             Err(error) => Err(SpillError { dir, error }),
         }
     }

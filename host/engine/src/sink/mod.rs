@@ -81,7 +81,8 @@ pub trait Sink: Send {
         None
     }
 
-    /// The pass failed: what was kept may not look finished. What was committed stays.
+    /// The pass failed: what was kept may not look finished. What was committed stays. A pass that is
+    /// begun anew, in several passes, begins it once more.
     fn abandon(&mut self) {}
 
     /// The pass is complete.
