@@ -184,7 +184,7 @@ fn a_trial_of_the_first_events_saves_no_snapshot_that_nobody_asked_for() -> Resu
     let daily = ["--set", "snapshots.url=snapshots"];
     let trial = project.replay(&[&daily[..], &["--limit", "10"]].concat())?;
     assert_eq!(trial["snapshots"].as_array().map(Vec::len), Some(0));
-    assert!(trial["notes"].to_string().contains("--limit saves no snapshot"), "{trial}");
+    assert!(trial["notes"].to_string().contains("--to saves no snapshot"), "{trial}");
     let named = project.replay(&["--limit", "10", "--snapshot", "named"])?;
     assert_eq!(named["snapshots"].as_array().map(Vec::len), Some(1));
     Ok(())

@@ -81,8 +81,8 @@ pub trait Sink: Send {
         None
     }
 
-    /// The pass failed: what was kept may not look finished. What was committed stays. A pass that is
-    /// begun anew, in several passes, begins it once more.
+    /// The pass failed: what was kept may not look finished. What was committed stays. Where it is
+    /// begun anew, as several passes, the sink begins once more.
     fn abandon(&mut self) {}
 
     /// The pass is complete.
