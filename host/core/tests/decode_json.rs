@@ -3,10 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use proptest::prelude::*;
-use retally_core::decode::{Code, Decoder, Events, Lines, Placed, Plan, Reading, Slab};
-use retally_core::log::Offsets;
+use retally_core::decode::{Code, Decoder, Events, Lines, Plan, Reading, Slab};
 use retally_core::schema::Kind;
-use retally_kit::decode::{addressing, field, input, is_json, reader};
+use retally_kit::decode::{addressing, field, input, is_json, placed, reader};
 use std::sync::Arc;
 
 /// Reads one field that no line has to hold.
@@ -26,14 +25,7 @@ fn readings(lines: &[&[u8]], joined: bool) -> Vec<Reading> {
         }
         slab.ends.push(slab.bytes.len() as u32);
     }
-    let slab = Arc::new(Slab::Lines(slab));
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(0),
-        folders: Default::default(),
-        slab,
-    };
+    let placed = placed(Slab::Lines(slab));
     let mut out: Vec<Events> = Vec::new();
     let mut decoder = Decoder::new(plan());
     // Twice, so that what the first pass learned is used by the second.
@@ -262,14 +254,7 @@ fn depth_has_a_bound() {
 fn a_line_that_was_cut_is_too_long() {
     let lines =
         Lines { bytes: b"{}\n{\"a\n{}\n".to_vec(), ends: vec![3, 7, 10], cut: vec![(1, 99)] };
-    let slab = Arc::new(Slab::Lines(lines));
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(0),
-        folders: Default::default(),
-        slab,
-    };
+    let placed = placed(Slab::Lines(lines));
     let mut out = Vec::new();
     Decoder::new(plan()).decode(&placed, &mut out).unwrap();
     assert_eq!(out[0].readings[1], Reading::Unreadable(Code::LineTooLong));

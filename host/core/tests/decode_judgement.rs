@@ -2,12 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use Reading::{BadField, Ignored, Ready, Unreadable};
-use retally_core::decode::{
-    Addressing, Code, Decoder, Events, Placed, Plan, PlanError, Reading, original,
-};
-use retally_core::log::Offsets;
+use retally_core::decode::{Addressing, Code, Decoder, Events, Plan, PlanError, Reading, original};
 use retally_core::schema::{Description, Kind};
-use retally_kit::decode::{addressing, decode, field, input, lines, reader};
+use retally_kit::decode::{addressing, decode, field, input, lines, placed, reader};
 use std::sync::Arc;
 
 const T: &str = "\"t\":\"2024-01-01T00:00:00Z\"";
@@ -231,13 +228,7 @@ fn a_name_twice_matters_where_it_is_read() {
     ];
     let texts: Vec<String> = texts.iter().map(|text| text.replace("@T", T)).collect();
     let plan = Arc::new(Plan::new(&[&first, &second], &plain()).unwrap());
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(0),
-        folders: Default::default(),
-        slab: Arc::new(lines(&texts)),
-    };
+    let placed = placed(lines(&texts));
     let mut out = Vec::new();
     Decoder::new(plan).decode(&placed, &mut out).unwrap();
     let twice = BadField(Code::NameTwice);

@@ -3,10 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may end so")]
 
 use proptest::prelude::*;
-use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab, TimeUnit};
-use retally_core::log::Offsets;
+use retally_core::decode::{Decoder, Events, Lines, Plan, Reading, Slab, TimeUnit};
 use retally_core::schema::Kind;
-use retally_kit::decode::{addressing, field, input, reader};
+use retally_kit::decode::{addressing, field, input, placed, reader};
 use std::sync::Arc;
 
 fn plan() -> Arc<Plan> {
@@ -33,14 +32,7 @@ fn outcomes(decoder: &mut Decoder, lines: &[Vec<u8>], joined: bool) -> Vec<Strin
         slab.bytes.extend_from_slice(if joined { b"" } else { b"\r\n" });
         slab.ends.push(slab.bytes.len() as u32);
     }
-    let slab = Arc::new(Slab::Lines(slab));
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(0),
-        folders: Default::default(),
-        slab,
-    };
+    let placed = placed(Slab::Lines(slab));
     let mut out: Vec<Events> = Vec::new();
     decoder.decode(&placed, &mut out).unwrap();
     let events = &out[0];

@@ -7,10 +7,9 @@
 use arrow_array::{
     ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use retally_core::decode::{Decoder, Events, Lines, Placed, Plan, Reading, Slab};
-use retally_core::log::Offsets;
+use retally_core::decode::{Decoder, Events, Lines, Plan, Reading, Slab};
 use retally_core::schema::Kind;
-use retally_kit::decode::{addressing, field, input, reader};
+use retally_kit::decode::{addressing, field, input, placed, reader};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,14 +88,7 @@ fn json() {
         let utf8 = best(|| {
             std::hint::black_box(simdutf8::basic::from_utf8(&lines.bytes).is_ok());
         });
-        let slab = Arc::new(Slab::Lines(lines));
-        let placed = Placed {
-            partition: 0,
-            name: "p".into(),
-            offsets: Offsets::From(0),
-            folders: Default::default(),
-            slab,
-        };
+        let placed = placed(Slab::Lines(lines));
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -150,14 +142,7 @@ fn rows(lines: &Lines) -> RecordBatch {
 #[ignore = "prints figures"]
 fn arrow() {
     for types in [1, 5] {
-        let slab = Arc::new(Slab::Rows(rows(&lines(types))));
-        let placed = Placed {
-            partition: 0,
-            name: "p".into(),
-            offsets: Offsets::From(0),
-            folders: Default::default(),
-            slab,
-        };
+        let placed = placed(Slab::Rows(rows(&lines(types))));
         let mut decoder = Decoder::new(plan());
         let mut out: Vec<Events> = Vec::new();
         let ours = best(|| decoder.decode(&placed, &mut out).unwrap());
@@ -170,14 +155,7 @@ fn arrow() {
 #[test]
 #[ignore = "for a profiler"]
 fn json_alone() {
-    let slab = Arc::new(Slab::Lines(lines(5)));
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(0),
-        folders: Default::default(),
-        slab,
-    };
+    let placed = placed(Slab::Lines(lines(5)));
     let mut decoder = Decoder::new(plan());
     let mut out: Vec<Events> = Vec::new();
     for _ in 0..20 {

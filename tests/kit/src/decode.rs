@@ -60,6 +60,12 @@ pub fn lines<T: AsRef<[u8]>>(lines: &[T]) -> Slab {
     Slab::Lines(slab)
 }
 
+/// A slab where a log of one partition begins.
+pub fn placed(slab: Slab) -> Placed {
+    let (offsets, folders) = (Offsets::From(0), Default::default());
+    Placed { partition: 0, name: "p".into(), offsets, folders, slab: Arc::new(slab) }
+}
+
 /// A slab of rows.
 ///
 /// # Panics
@@ -81,14 +87,7 @@ pub fn decode(
     slab: Slab,
 ) -> Result<Events, DecodeError> {
     let plan = Arc::new(Plan::new(&[reader], addressing).unwrap());
-    let slab = Arc::new(slab);
-    let placed = Placed {
-        partition: 0,
-        name: "p".into(),
-        offsets: Offsets::From(40),
-        folders: Default::default(),
-        slab,
-    };
+    let placed = Placed { offsets: Offsets::From(40), ..placed(slab) };
     let mut decoder = Decoder::new(plan);
     let mut once = Vec::new();
     decoder.decode(&placed, &mut once)?;
