@@ -129,8 +129,7 @@ impl<'a> Committer<'a> {
             return Ok(());
         }
         let Prepared { source, names, lanes, options, .. } = self.prepared;
-        let reached = |extent: &Extent| Reached { next: extent.next, bytes: extent.bytes };
-        let reached: Vec<Reached> = extents.iter().map(reached).collect();
+        let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
         let receipts = source.receipts(&reached, options.threads())?;
         for (results, lane) in self.results.iter().zip(lanes.iter()) {
             lock(results).commit(lane, names, extents, &receipts, broke)?;

@@ -125,7 +125,8 @@ fn one(
     };
     let mut spill = Spill::new(dir, results.takes)?;
     let (states, ids) = of_last.bytes();
-    let part = Part { portion, seed: Some(of_last.recipe.seed), beside: states + ids };
+    let (seed, bounds) = (Some(of_last.recipe.seed), Some(last.bounds.clone()));
+    let part = Part { portion, seed, beside: states + ids, bounds };
     let reducer = results.reducer.clone();
     let side = Side { reducer, sink: &mut spill, file: None, part };
     let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;

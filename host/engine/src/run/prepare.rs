@@ -80,7 +80,8 @@ pub(crate) fn prepare<'a, 's>(
     let source = open(job, options, observer, &plan)?;
     let names = source.names();
     mergeable(job, &names)?;
-    let bounds = bounds(job, (source.as_ref(), &names), readers, options, observer)?;
+    let find = || bounds(job, (source.as_ref(), &names), readers, options, observer);
+    let bounds = sides.first().and_then(|side| side.part.bounds.clone()).map_or_else(find, Ok)?;
     let ledger = ledger(job, &names)?;
     let halt = Halt::new(options.cancel.clone());
     // Whoever repeats a run says from which snapshot it went on.
@@ -109,7 +110,6 @@ pub(crate) fn prepare<'a, 's>(
         lanes.push(Lane::new(resumed.fold));
         all.push(results);
     }
-    let memory = host_memory(job, options).saturating_sub(beside);
     let commits = all.iter().any(|results| results.takes.commits);
     let (before, cuts) = cuts(job, options, &bounds, begins, commits);
     let prepared = Prepared {
@@ -125,7 +125,7 @@ pub(crate) fn prepare<'a, 's>(
         bounds,
         before,
         cuts,
-        memory: Memory::new(memory, job.window, names.len()),
+        memory: memory(job, options, beside, names.len()),
         names,
         halt,
         bytes_read: AtomicU64::new(0),
@@ -412,8 +412,9 @@ fn seed() -> Result<Seed, RunError> {
     Ok(Seed(secret))
 }
 
-/// What a run may hold: the job's limit, or that of whoever runs it.
-fn host_memory(job: &Resolved, options: &ReplayOptions) -> usize {
+/// What a run may hold, the job's limit or that of whoever runs it, without what is held beside it.
+fn memory(job: &Resolved, options: &ReplayOptions, beside: usize, partitions: usize) -> Memory {
     let bytes = job.limits.host_memory_bytes.or(options.host_memory_bytes);
-    bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    let bytes = bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Memory::new(bytes.saturating_sub(beside), job.window, partitions)
 }

@@ -409,8 +409,7 @@ impl Prepared<'_> {
         };
         let objects = self.source.taken(self.options.threads())?;
         let partitions = self.names.iter().zip(extents).map(taken).collect();
-        let reached = |extent: &Extent| Reached { next: extent.next, bytes: extent.bytes };
-        let reached: Vec<Reached> = extents.iter().map(reached).collect();
+        let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
         let is_part = self.cuts.limit.is_some() || self.cuts.to.is_some();
         let findings = self.source.findings(is_part.then_some(&reached));
         Ok(Input { partitions, objects, findings }.sorted())

@@ -10,7 +10,7 @@ use super::error::RunError;
 use super::merged::Merged;
 use super::turns::{Policy, ReadOn, Turn, Turns};
 use crate::limits::{BATCH_BYTES, BATCH_SLABS};
-use crate::log::{Follow, Log, Piece};
+use crate::log::{Follow, Log, Piece, Reached};
 use retally_core::decode::{Placed, Slab};
 use retally_core::fold::{Bounds, Strand};
 use retally_core::log::{Micros, NEVER, Order, PartitionIndex};
@@ -62,6 +62,13 @@ pub(crate) struct Extent {
     pub end: Option<u64>,
     /// Under order "time": the highest time of what was taken, here or before the snapshot.
     pub highest: Micros,
+}
+
+impl Extent {
+    /// Up to where the partition was taken.
+    pub(crate) fn reached(&self) -> Reached {
+        Reached { next: self.next, bytes: self.bytes }
+    }
 }
 
 /// A batch of the merge by time.

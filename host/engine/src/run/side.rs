@@ -45,6 +45,8 @@ pub(crate) struct Part {
     pub seed: Option<Seed>,
     /// What is held beside this pass, in bytes.
     pub beside: usize,
+    /// Where it begins and ends, if another pass found that already.
+    pub bounds: Option<Bounds>,
 }
 
 /// What all sides of a pass have in common.
