@@ -91,10 +91,29 @@ impl Proxy {
         self.state().rules.clear();
     }
 
+    /// Whether all that was to go wrong a bounded number of times did.
+    pub fn is_through(&self) -> bool {
+        self.state().rules.iter().all(|rule| rule.times == 0)
+    }
+
     /// The first lines of all requests since this was asked last.
     pub fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.state().seen)
     }
+}
+
+/// A line without percent signs: each client writes names with others of them.
+fn plain(line: &str) -> String {
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = line.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let digits = behind.get(..2).filter(|_| *first == b'%');
+        let decoded = digits.and_then(|two| std::str::from_utf8(two).ok());
+        let decoded = decoded.and_then(|two| u8::from_str_radix(two, 16).ok());
+        out.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The next request's fault, if it has one.
@@ -116,7 +135,7 @@ fn serve(client: TcpStream, upstream: u16, state: &Mutex<State>) -> io::Result<(
     let mut requests = BufReader::new(client.try_clone()?);
     let mut answers = client;
     while let Some((head, body)) = message(&mut requests, None)? {
-        let line = head.lines().next().unwrap_or_default().to_owned();
+        let line = plain(head.lines().next().unwrap_or_default());
         let fault = fault_of(state, &line);
         if let Some(Fault::Status(status, after, text)) = &fault {
             let after = after.map_or_else(String::new, |s| format!("Retry-After: {s}\r\n"));

@@ -4,6 +4,7 @@ use crate::proxy::Proxy;
 use crate::{Project, Ran};
 use anyhow::{Context as _, Result, ensure};
 use retally_engine::store::az::{self, Az};
+use retally_engine::store::gs::{self, Gs};
 use retally_engine::store::hdfs::Hdfs;
 use retally_engine::store::s3::{Credentials, Keys, S3};
 use retally_engine::store::{Access, Base, Folder, Stores};
@@ -13,8 +14,8 @@ use std::process::Command;
 use tempfile::TempDir;
 use xtask::services::{self, AZ_KEYS, S3_KEYS, Server};
 
-/// A store with one bucket, called `bucket` (of HDFS a namenode), and of an S3 a proxy in front of
-/// it.
+/// A store with one bucket, called `bucket` (of HDFS a namenode), and but for HDFS a proxy in front
+/// of it.
 pub struct Store {
     /// The URL of its bucket.
     root: String,
@@ -22,7 +23,9 @@ pub struct Store {
     pub proxy: Proxy,
     stores: Stores,
     environment: Vec<(String, String)>,
-    _server: Server,
+    /// Texts that nothing may repeat.
+    pub secrets: Vec<String>,
+    server: Server,
     data: TempDir,
 }
 
@@ -46,6 +49,7 @@ impl Store {
         let access = Access { s3: Some(s3), ..Access::default() };
         let environment = services::s3_environment(&server);
         let mut store = Self::new(["s3", "bucket"], access, environment, server, data)?;
+        store.secrets.push(S3_KEYS[1].to_owned());
         let own =
             [("AWS_ENDPOINT_URL", store.proxy.url()), ("AWS_EC2_METADATA_DISABLED", "true".into())];
         store.environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -60,17 +64,45 @@ impl Store {
         let data = tempfile::tempdir()?;
         let server = services::az(data.path())?;
         let [account, key] = AZ_KEYS;
-        let endpoint = format!("{}/{account}", server.url());
-        let string = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint};");
         let az = Az {
             account: Some(account.to_owned()),
-            endpoint: Some(endpoint),
+            endpoint: Some(format!("{}/{account}", server.url())),
             allow_http: true,
             credentials: az::Credentials::Key(key.to_owned()),
         };
-        let environment = vec![("AZURE_STORAGE_CONNECTION_STRING".to_owned(), string)];
         let access = Access { az: Some(az), ..Access::default() };
-        Self::new(["az", "bucket"], access, environment, server, data)
+        let mut store = Self::new(["az", "bucket"], access, Vec::new(), server, data)?;
+        let endpoint = format!("{}/{account}", store.proxy.url());
+        let string = format!("AccountName={account};AccountKey={key};BlobEndpoint={endpoint};");
+        store.environment.push(("AZURE_STORAGE_CONNECTION_STRING".to_owned(), string));
+        store.secrets.push(key.to_owned());
+        Ok(store)
+    }
+
+    /// Starts a Google Cloud Storage, and asks it with the key of a service account.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn gs() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let server = services::gcs(data.path())?;
+        let key = data.path().join("key.json");
+        let gs = Gs {
+            endpoint: Some(server.url()),
+            allow_http: true,
+            credentials: gs::Credentials::File(key.clone()),
+        };
+        let environment = vec![
+            ("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), key.display().to_string()),
+            ("GOOGLE_ALLOW_HTTP".to_owned(), "true".to_owned()),
+        ];
+        let access = Access { gs: Some(gs), ..Access::default() };
+        let mut store = Self::new(["gs", "bucket"], access, environment, server, data)?;
+        store.environment.push(("GOOGLE_BASE_URL".to_owned(), store.proxy.url()));
+        let text = std::fs::read_to_string(&key)?;
+        // A line in the middle of its private key.
+        store.secrets.extend(text.split("\\n").nth(5).map(str::to_owned));
+        Ok(store)
     }
 
     /// Starts an HDFS.
@@ -94,7 +126,12 @@ impl Store {
     ) -> Result<Self> {
         let (proxy, stores) = (Proxy::new(server.port)?, Stores::new(access));
         let root = format!("{scheme}://{bucket}/");
-        Ok(Self { root, proxy, stores, environment, _server: server, data })
+        Ok(Self { root, proxy, stores, environment, secrets: Vec::new(), server, data })
+    }
+
+    /// The address of its server, past the proxy.
+    pub fn server_url(&self) -> String {
+        self.server.url()
     }
 
     /// The folder of this machine in which its server keeps what it has.

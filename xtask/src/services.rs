@@ -1,8 +1,10 @@
 //! Real servers, for the tests and for a person: installed once into `target/services`, started on
 //! a port of this machine that is free, and gone with whoever started them.
 
+mod gcs;
 mod hdfs;
 
+pub use gcs::gcs;
 pub use hdfs::hdfs;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -78,7 +80,7 @@ fn folder() -> PathBuf {
 /// When something cannot be installed.
 pub fn install() -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder())?;
-    Ok(vec![VERSITYGW.installed()?, azurite()?, hdfs::installed()?])
+    Ok(vec![VERSITYGW.installed()?, gcs::FAKE.installed()?, azurite()?, hdfs::installed()?])
 }
 
 /// Azurite's program, installed if need be.
@@ -167,13 +169,22 @@ impl Server {
 /// # Errors
 /// When it cannot be installed or started.
 pub fn s3(data: &Path) -> Result<Server> {
+    s3_with(data, &[])
+}
+
+/// The same, with more options of the server.
+///
+/// # Errors
+/// When it cannot be installed or started.
+pub fn s3_with(data: &Path, options: &[&str]) -> Result<Server> {
     std::fs::create_dir_all(folder())?;
     let program = VERSITYGW.installed()?;
     let [key, secret] = S3_KEYS;
     Server::start("versitygw", |port| {
         let mut command = Command::new(&program);
         command.env("ROOT_ACCESS_KEY", key).env("ROOT_SECRET_KEY", secret);
-        command.args(["--quiet", "--port", &format!("127.0.0.1:{port}"), "posix"]).arg(data);
+        command.args(["--quiet", "--port", &format!("127.0.0.1:{port}")]).args(options);
+        command.arg("posix").arg(data);
         command
     })
 }

@@ -80,10 +80,11 @@ pub(crate) fn chromium() -> Result<PathBuf> {
 }
 
 /// By what the servers of the tests are fetched, built and run.
-const TOOLS: [(&str, &[&str], &[&str]); 3] = [
+const TOOLS: [(&str, &[&str], &[&str]); 4] = [
     ("java", &["mvn", "javac", "java"], &["openjdk-17-jdk-headless", "maven"]),
     ("npm", &["npm"], &["npm"]),
     ("go", &["go"], &["golang-go"]),
+    ("openssl", &["openssl"], &["openssl"]),
 ];
 
 fn tools() -> Result<()> {

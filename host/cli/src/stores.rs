@@ -7,13 +7,14 @@
 //! that a long run goes on with keys that somebody renewed.
 
 mod az;
+mod gs;
 mod hdfs;
 mod profile;
 
 use profile::Profile;
 use retally_engine::clock::Stopwatch;
 use retally_engine::store::s3::{Credentials, Keys, Role, S3};
-use retally_engine::store::{Access, Stores};
+use retally_engine::store::{Access, Http, Stores};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -27,9 +28,32 @@ pub(crate) fn reached() -> Stores {
     let access = || {
         let env = |name: &str| std::env::var(name).ok();
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        Access { s3: Some(s3(&env)), az: Some(az::az(&set)), hdfs: Some(hdfs::hdfs(&set)) }
+        Access {
+            http: http(&set),
+            s3: Some(s3(&env)),
+            gs: Some(gs::gs(&set)),
+            az: Some(az::az(&set)),
+            hdfs: Some(hdfs::hdfs(&set)),
+        }
     };
     STORES.get_or_init(|| Stores::new(access())).clone()
+}
+
+/// How the way to stores leads, by what `set` says: as curl has it. `HTTP_PROXY` in capitals is
+/// what a request for a CGI program may set, and is left out where there is one.
+fn http(set: &dyn Fn(&str) -> Option<String>) -> Http {
+    let either = |small: &str| set(small).or_else(|| set(&small.to_ascii_uppercase()));
+    let plain = match set("REQUEST_METHOD") {
+        Some(_) => set("http_proxy"),
+        None => either("http_proxy"),
+    };
+    let all = either("all_proxy");
+    Http {
+        proxy: plain.or_else(|| all.clone()),
+        proxy_of_https: either("https_proxy").or(all),
+        no_proxy: either("no_proxy"),
+        roots: set("AWS_CA_BUNDLE").map(Into::into),
+    }
 }
 
 /// How S3 is reached, by what `env` says.

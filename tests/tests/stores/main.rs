@@ -4,6 +4,8 @@ mod archive;
 mod faults;
 mod hdfs;
 mod listing;
+mod network;
 mod others;
 mod runs;
 mod secrets;
+mod suite;

@@ -30,6 +30,9 @@ fn gives_the_same(store: &Store) -> Result<()> {
     }
     let checked = store.run(&project, &["results", "check", &runs])?;
     assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    let again = store.url("runs/again");
+    let again = store.replay(&project, &["--manifest", &runs, "--out", &again])?;
+    assert_eq!(again["digest"], local["digest"], "it is repeated from its manifest alone");
     let refused = store.fails(&project, &["replay", "--source", &log, "--out", &runs])?;
     assert!(refused.contains("holds a finished run already"), "{refused}");
     let part = ["--source", &log, "--limit", "1000", "--snapshot", &snapshots];
@@ -75,6 +78,11 @@ fn s3_gives_the_same() -> Result<()> {
 #[test]
 fn azure_gives_the_same() -> Result<()> {
     gives_the_same(&Store::az()?)
+}
+
+#[test]
+fn google_gives_the_same() -> Result<()> {
+    gives_the_same(&Store::gs()?)
 }
 
 #[test]

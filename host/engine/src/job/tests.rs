@@ -239,8 +239,8 @@ fn what_is_not_built_yet_is_refused() {
          pointer or a column is"
     );
     assert_eq!(
-        with("file:snapshots/", "gs://n/s"),
-        "retally.toml:28: snapshots.url: gs: is not built yet; a folder is (\"file:snapshots/\")"
+        with("file:snapshots/", "kafka://n/s"),
+        "retally.toml:28: snapshots.url: kafka: is not built yet; a folder is (\"file:snapshots/\")"
     );
 }
 

@@ -143,8 +143,8 @@ mod tests {
         let base = Base::from(Path::new("/nonexistent"));
         let error = |url: &str| locate(url, &base).unwrap_err().to_string();
         assert_eq!(
-            error("gs://name/orders/"),
-            "`gs://name/orders/`: sources of the scheme `gs:` are not built yet; copy the log \
+            error("kafka://name/orders/"),
+            "`kafka://name/orders/`: sources of the scheme `kafka:` are not built yet; copy the log \
              to a folder and name it by its path or as `file:`"
         );
         assert_eq!(

@@ -1,6 +1,6 @@
 //! How an Azure Blob Storage is reached: its account, its endpoint, and who asks.
 
-use super::http::{Connector, check_endpoint, retries};
+use super::http::{Connector, Http, check_endpoint, retries};
 use object_store::ObjectStore;
 use object_store::azure::MicrosoftAzureBuilder;
 use std::fmt;
@@ -65,7 +65,11 @@ impl fmt::Debug for Credentials {
 
 impl Az {
     /// A container. Nothing is asked yet.
-    pub(super) fn open(&self, container: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    pub(super) fn open(
+        &self,
+        container: &str,
+        http: &Http,
+    ) -> Result<Arc<dyn ObjectStore>, String> {
         let account = self.account.as_deref();
         let account = account.ok_or("nobody has said in which account (AZURE_STORAGE_ACCOUNT)")?;
         let mut builder = MicrosoftAzureBuilder::new()
@@ -73,7 +77,7 @@ impl Az {
             .with_container_name(container)
             .with_allow_http(self.allow_http)
             .with_retry(retries())
-            .with_http_connector(Connector);
+            .with_http_connector(Connector(http.clone()));
         if let Some(endpoint) = &self.endpoint {
             check_endpoint(endpoint, self.allow_http)?;
             builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());

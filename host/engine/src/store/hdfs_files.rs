@@ -87,7 +87,11 @@ impl Files {
     async fn aside(&self, at: &Path, was: Option<&str>) -> Result<String> {
         let aside = temporary(at)?;
         let moved = within(self.client.rename(&absolute(at), &aside, false)).await;
-        moved.map_err(|error| refused(at, error))?;
+        moved.map_err(|error| match refused(at, error) {
+            // What is not there is not the one that was looked at.
+            Error::NotFound { path, source } => Error::Precondition { path, source },
+            other => other,
+        })?;
         let now = within(self.client.get_file_info(&aside)).await;
         let now = now.map_err(|error| refused(at, error))?;
         if Some(etag(&now).as_str()) == was {

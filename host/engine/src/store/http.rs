@@ -9,8 +9,12 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
 use object_store::{BackoffConfig, ClientOptions, Error, Result, RetryConfig};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,9 +68,72 @@ pub(super) fn check_endpoint(endpoint: &str, allow_http: bool) -> std::result::R
     }
 }
 
+/// How the way to stores leads through a network.
+#[derive(Clone, Default)]
+pub struct Http {
+    /// The proxy that `http:` is asked through. It may have a user: nothing prints it.
+    pub proxy: Option<String>,
+    /// The proxy that `https:` is asked through.
+    pub proxy_of_https: Option<String>,
+    /// The hosts that are asked without a proxy, with commas between them.
+    pub no_proxy: Option<String>,
+    /// A file of certificates in PEM that are trusted beside those of this machine.
+    pub roots: Option<PathBuf>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("roots", &self.roots).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// The proxies.
+    ///
+    /// # Errors
+    /// One whose address is none; it is not repeated, for it may have a password in it.
+    fn proxies(&self) -> std::result::Result<Vec<reqwest::Proxy>, String> {
+        if self.no_proxy.as_deref().is_some_and(|hosts| hosts.trim() == "*") {
+            return Ok(Vec::new());
+        }
+        let without = self.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+        let proxy = |url: &Option<String>, of: fn(&str) -> reqwest::Result<reqwest::Proxy>| {
+            let proxy = url.as_deref().map(of).transpose();
+            let proxy = proxy.map_err(|_| "the address of its proxy is no URL".to_owned())?;
+            Ok::<_, String>(proxy.map(|proxy| proxy.no_proxy(without.clone())))
+        };
+        let both = [
+            proxy(&self.proxy, |url| reqwest::Proxy::http(url))?,
+            proxy(&self.proxy_of_https, |url| reqwest::Proxy::https(url))?,
+        ];
+        Ok(both.into_iter().flatten().collect())
+    }
+
+    /// Who a store must be: one that this machine trusts, or the file of certificates.
+    fn tls(&self) -> std::result::Result<rustls::ClientConfig, String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = self.roots.as_deref().map(certificates).transpose()?.unwrap_or_default();
+        let verifier = Verifier::new_with_extra_roots(roots, provider.clone());
+        let verifier = verifier.map_err(|error| error.to_string())?;
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        Ok(builder.with_no_client_auth())
+    }
+}
+
+/// The certificates of a file.
+fn certificates(path: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
+    let unusable = |why: String| format!("no certificates from {}: {why}", path.display());
+    let all = CertificateDer::pem_file_iter(path).map_err(|e| unusable(e.to_string()))?;
+    let all: Vec<_> = all.collect::<Result<_, _>>().map_err(|e| unusable(e.to_string()))?;
+    if all.is_empty() { Err(unusable("it holds none".into())) } else { Ok(all) }
+}
+
 /// Makes the client of a store.
 #[derive(Debug)]
-pub(super) struct Connector;
+pub(super) struct Connector(pub(super) Http);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> Result<HttpClient> {
@@ -74,21 +141,19 @@ impl HttpConnector for Connector {
             store: "HTTP client",
             source,
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(|error| failed(error.into()))?;
+        let tls = self.0.tls().map_err(|why| failed(why.into()))?;
+        let proxies = self.0.proxies().map_err(|why| failed(why.into()))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.with_no_client_auth())
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
             // A store names no other place: what does would get requests meant for the store.
             .redirect(reqwest::redirect::Policy::none())
+            // Not those of the environment, which only the command line reads.
             .no_proxy()
-            .user_agent(concat!("retally/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| failed(error.into()))?;
+            .user_agent(concat!("retally/", env!("CARGO_PKG_VERSION")));
+        let client = proxies.into_iter().fold(client, |client, proxy| client.proxy(proxy));
+        let client = client.build().map_err(|error| failed(error.into()))?;
         Ok(HttpClient::new(Service(client)))
     }
 }
@@ -108,7 +173,7 @@ impl HttpService for Service {
             return asked.map_err(|_| ()).and_then(|answer| answer.map_err(|_| ())).map_err(none);
         }
         let lists = request.method().as_str() == "GET"
-            && request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+            && request.uri().query().is_some_and(|query| LISTS.iter().any(|l| query.contains(l)));
         let answer = self.0.call(request).await?;
         if let Some(wait) = later(&answer) {
             tokio::time::sleep(wait).await;
@@ -131,6 +196,12 @@ async fn whole_listing(answer: HttpResponse) -> std::result::Result<HttpResponse
     }
 }
 
+/// What a request for a listing asks, of S3 and Google, and of Azure.
+const LISTS: [&str; 2] = ["list-type=2", "comp=list"];
+
+/// What a page of one ends with.
+const LISTED: [&str; 2] = ["</ListBucketResult>", "</EnumerationResults>"];
+
 /// What a page of a listing lacks of what it says of itself; none: nothing. A shorter listing would
 /// be a shorter log, and nobody would know.
 fn lack(page: &str) -> Option<&'static str> {
@@ -138,7 +209,7 @@ fn lack(page: &str) -> Option<&'static str> {
         let (_, rest) = page.split_once(&format!("<{name}>"))?;
         Some(rest.split_once('<')?.0.trim())
     };
-    if !page.trim_end().ends_with("</ListBucketResult>") {
+    if !LISTED.iter().any(|end| page.trim_end().ends_with(end)) {
         return Some("it has no end");
     }
     if value("IsTruncated") == Some("true")
@@ -173,6 +244,7 @@ mod tests {
             page(one),
             page(&format!("{one}<KeyCount>1</KeyCount>")),
             // Some count no prefixes.
+            "<?xml version=\"1.0\"?><EnumerationResults><NextMarker/></EnumerationResults>".into(),
             page("<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes><KeyCount>0</KeyCount>"),
             page(&format!("{one}{more}{token}")),
         ] {

@@ -24,6 +24,7 @@ pub mod az;
 mod claim;
 mod error;
 mod files;
+pub mod gs;
 pub mod hdfs;
 mod hdfs_files;
 mod http;
@@ -43,6 +44,7 @@ pub use claim::{Claim, Filling};
 pub use error::StoreError;
 pub(crate) use error::advice;
 pub(crate) use files::{about, is_unfinished, point};
+pub use http::Http;
 pub use opened::{Opened, Stored};
 pub use stores::{Access, Base, Stores};
 pub use unfinished::Unfinished;
@@ -177,6 +179,15 @@ impl Folder {
     ) -> Result<Self, StoreError> {
         let remote = Remote::new(store, prefix, shown)?;
         Ok(Self::at(At::Remote(remote), with_slash(shown)))
+    }
+
+    /// The store in which it lies, for whoever has more to ask of it; none: on this machine. What
+    /// asks it must run where its runtime, of tokio, is.
+    pub fn store(&self) -> Option<Arc<dyn ObjectStore>> {
+        match &self.at {
+            At::Files(_) => None,
+            At::Remote(remote) => Some(remote.store.clone()),
+        }
     }
 
     fn at(at: At, shown: String) -> Self {

@@ -1,6 +1,6 @@
 //! How an S3 is reached: its endpoint, its region, and who asks.
 
-use super::http::{Connector, check_endpoint, retries};
+use super::http::{Connector, Http, check_endpoint, retries};
 use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
 use object_store::{CredentialProvider, Error};
@@ -93,7 +93,7 @@ impl fmt::Debug for Keys {
 
 impl S3 {
     /// A bucket. Nothing is asked yet.
-    pub(super) fn open(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    pub(super) fn open(&self, bucket: &str, http: &Http) -> Result<Arc<dyn ObjectStore>, String> {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_region(self.region.as_deref().unwrap_or("us-east-1"))
@@ -101,7 +101,7 @@ impl S3 {
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_allow_http(self.allow_http)
             .with_retry(retries())
-            .with_http_connector(Connector);
+            .with_http_connector(Connector(http.clone()));
         if let Some(endpoint) = &self.endpoint {
             check_endpoint(endpoint, self.allow_http)?;
             builder = builder.with_endpoint(match self.virtual_hosted {

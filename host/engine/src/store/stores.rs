@@ -3,7 +3,9 @@
 //! credentials they are asked.
 
 use super::az::Az;
+use super::gs::Gs;
 use super::hdfs::Hdfs;
+use super::http::Http;
 use super::remote::{Io, Remote};
 use super::s3::S3;
 use super::url::{InBucket, Kind};
@@ -16,8 +18,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How each kind of store is reached; none: URLs of that kind are refused.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
+    /// How the way to those that speak HTTP leads.
+    pub http: Http,
     /// `s3:`
     pub s3: Option<S3>,
+    /// `gs:`
+    pub gs: Option<Gs>,
     /// `az:`
     pub az: Option<Az>,
     /// `hdfs:`
@@ -56,10 +62,12 @@ impl Stores {
             return Ok(remote.clone());
         }
         let io = Io::start()?;
+        let (access, bucket) = (&self.0.access, &place.bucket);
         let store = match place.kind {
-            Kind::S3 => self.0.access.s3.as_ref().map(|s3| s3.open(&place.bucket)),
-            Kind::Az => self.0.access.az.as_ref().map(|az| az.open(&place.bucket)),
-            Kind::Hdfs => self.0.access.hdfs.as_ref().map(|it| it.open(&place.bucket, io.handle())),
+            Kind::S3 => access.s3.as_ref().map(|s3| s3.open(bucket, &access.http)),
+            Kind::Gs => access.gs.as_ref().map(|gs| gs.open(bucket, &access.http)),
+            Kind::Az => access.az.as_ref().map(|az| az.open(bucket, &access.http)),
+            Kind::Hdfs => access.hdfs.as_ref().map(|hdfs| hdfs.open(bucket, io.handle())),
         };
         let unset = || StoreError::NoAccess { url: root.clone(), scheme: place.kind.scheme() };
         let unusable = |why| StoreError::Unusable { url: root.clone(), why };

@@ -146,7 +146,10 @@ fn a_url_says_where_and_what_it_cannot_say_is_refused() {
         assert_eq!(Folder::open(url, base).unwrap().show("x"), shown);
     }
     for (url, expected) in [
-        ("gs://b/x", "`gs://b/x`: places of the scheme `gs:` are not built yet; use a folder"),
+        (
+            "kafka://b/x",
+            "`kafka://b/x`: places of the scheme `kafka:` are not built yet; use a folder",
+        ),
         ("s3://b/x", "`s3://b/`: nobody has said how a store of the scheme `s3:` is reached"),
         ("ftp://b", "`ftp://b`: unknown scheme `ftp:`; known are `file:`"),
         ("", "`` cannot be read as a URL: it is empty"),

@@ -75,13 +75,19 @@ fn advice(code: Option<&str>, whole: &str) -> &'static str {
         "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
             "; the credentials have expired: renew them, then run again"
         }
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => {
-            "; look whether these are the credentials of this store"
-        }
-        "AccessDenied" | "AccessControlException" | "AuthorizationException" => {
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
+        | "AuthenticationFailed"
+        | "AuthenticationRequired" => "; look whether these are the credentials of this store",
+        "AccessDenied"
+        | "AccessControlException"
+        | "AuthorizationException"
+        | "AuthorizationFailure"
+        | "AuthorizationPermissionMismatch" => {
             "; ask for the right to do this, or use other credentials"
         }
-        "NoSuchBucket" => "; correct the bucket in the URL",
+        "NoSuchBucket" | "ContainerNotFound" => "; correct the bucket in the URL",
         "RequestTimeTooSkewed" => "; set the clock of this machine",
         "AuthorizationHeaderMalformed"
         | "PermanentRedirect"

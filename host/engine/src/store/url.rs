@@ -25,6 +25,8 @@ pub enum Scheme {
 pub enum Kind {
     /// `s3:`, of Amazon and of all who speak its language.
     S3,
+    /// `gs:`, of Google.
+    Gs,
     /// `az:`, of Azure; a bucket is a container there.
     Az,
     /// `hdfs:`; a bucket is a namenode with its port there, or a nameservice.
@@ -56,6 +58,7 @@ impl Kind {
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
+            Self::Gs => "gs",
             Self::Az => "az",
             Self::Hdfs => "hdfs",
         }
@@ -67,7 +70,7 @@ impl Scheme {
     pub const ALL: [&str; 6] = ["file", "s3", "gs", "az", "hdfs", "kafka"];
 
     /// Those of stores.
-    const STORES: [Kind; 3] = [Kind::S3, Kind::Az, Kind::Hdfs];
+    const STORES: [Kind; 4] = [Kind::S3, Kind::Gs, Kind::Az, Kind::Hdfs];
 
     /// The scheme of `url` (RFC 3986); one letter is a drive, not a scheme.
     pub fn of(url: &str) -> Self {
@@ -231,7 +234,8 @@ mod tests {
             ("S3://bucket/x", Scheme::Store(Kind::S3)),
             ("az://container/x", Scheme::Store(Kind::Az)),
             ("HDFS://x", Scheme::Store(Kind::Hdfs)),
-            ("GS://x", Scheme::NotBuilt("gs".into())),
+            ("GS://x", Scheme::Store(Kind::Gs)),
+            ("Kafka://x", Scheme::NotBuilt("kafka".into())),
             ("htp:x", Scheme::Unknown("htp".into())),
             ("file:data/", Scheme::File),
             ("data/x.jsonl", Scheme::File),

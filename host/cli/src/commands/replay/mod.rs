@@ -104,7 +104,7 @@ pub(crate) struct Args {
     /// all of them lie. With `--reducer` another file of the reducer is taken, also one of other
     /// bytes, which is told.
     #[arg(long, value_name = "MANIFEST")]
-    manifest: Option<PathBuf>,
+    manifest: Option<String>,
     /// Add a SHA-256 of every object of the log to the input description.
     #[arg(long)]
     attest: bool,

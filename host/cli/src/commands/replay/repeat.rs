@@ -5,29 +5,55 @@ use super::Args;
 use crate::error::Failure;
 use anyhow::{Context as _, anyhow};
 use retally_core::manifest::Manifest;
-use retally_engine::bounded;
 use retally_engine::job::Authored;
-use retally_engine::limits::MANIFEST_MAX_BYTES;
 use retally_engine::range::Bound;
 use retally_engine::rundir::{Checked, check};
-use retally_engine::store::local_path;
+use retally_engine::store::{Base, Folder, Scheme, local_path};
 use std::path::{Path, PathBuf};
 
 /// The run that is repeated.
 pub(super) struct Old {
-    path: PathBuf,
+    /// Where its manifest lies, on this machine.
+    path: Option<PathBuf>,
+    /// The folder in which it lies, and its name there.
+    folder: Folder,
+    name: String,
     pub(super) manifest: Manifest,
 }
 
+/// What a manifest is called in a run directory.
+const MANIFEST: &str = "manifest.json";
+
 /// Reads a manifest, or that of a run directory.
-pub(super) fn load(path: &Path) -> Result<Old, Failure> {
-    let path = if path.is_dir() { path.join("manifest.json") } else { path.to_owned() };
-    let bytes = bounded::read(&path, MANIFEST_MAX_BYTES)
-        .with_context(|| format!("cannot read manifest {}", path.display()))
+pub(super) fn load(url: &str) -> Result<Old, Failure> {
+    let (path, folder, name) = located(url).map_err(Failure::usage)?;
+    let shown = folder.show(&name);
+    let bytes = folder.get(&name).map_err(anyhow::Error::from);
+    let bytes = bytes
+        .and_then(|bytes| bytes.context("it is not there"))
+        .with_context(|| format!("cannot read manifest {shown}"))
         .map_err(|e| Failure::usage(e).hint("name RUN/manifest.json of a finished run"))?;
     let read = Manifest::from_bytes(&bytes).and_then(|m| m.check().map(|()| m));
-    let manifest = read.map_err(|e| Failure::usage(anyhow!("{} {e}", path.display())))?;
-    Ok(Old { path: std::path::absolute(path).map_err(Failure::usage)?, manifest })
+    let manifest = read.map_err(|e| Failure::usage(anyhow!("{shown} {e}")))?;
+    Ok(Old { path, folder, name, manifest })
+}
+
+/// Where a manifest, or a run directory, lies.
+fn located(url: &str) -> anyhow::Result<(Option<PathBuf>, Folder, String)> {
+    let manifest = || MANIFEST.to_owned();
+    if matches!(Scheme::of(url), Scheme::File) {
+        let path = PathBuf::from(local_path(url)?);
+        let path = std::path::absolute(if path.is_dir() { path.join(MANIFEST) } else { path })?;
+        let name = path.file_name().map_or_else(manifest, |n| n.to_string_lossy().into_owned());
+        let folder = Folder::files(path.parent().unwrap_or(Path::new("/")));
+        return Ok((Some(path), folder, name));
+    }
+    let base = Base { stores: crate::stores::reached(), ..Base::default() };
+    let folder = Folder::open(url, base)?;
+    Ok(match folder.split().filter(|(_, name)| name.ends_with(".json")) {
+        Some((above, name)) => (None, above, name),
+        None => (None, folder, manifest()),
+    })
 }
 
 /// Where the range of a run begins and ends: its positions, whatever times they stood for.
@@ -45,11 +71,11 @@ impl Old {
     pub(super) fn authored(&self, args: &Args) -> Result<Authored, Failure> {
         let base = self.base(args)?;
         let mut authored = Authored::of_run(&self.manifest, &base).map_err(Failure::usage)?;
-        let beside = match self.path.ancestors().nth(2).filter(|_| self.is_of_run()) {
-            Some(beside) => beside.to_owned(),
-            None => std::env::current_dir().map_err(Failure::usage)?,
+        let beside = match self.folder.split().filter(|_| self.is_of_run()) {
+            Some((beside, _)) => beside.show(""),
+            None => std::env::current_dir().map_err(Failure::usage)?.display().to_string(),
         };
-        authored.set_text("output.dir", &beside.to_string_lossy()).map_err(Failure::usage)?;
+        authored.set_text("output.dir", &beside).map_err(Failure::usage)?;
         Ok(authored)
     }
 
@@ -62,7 +88,8 @@ impl Old {
         }
         let needed = self.needed(args);
         let here = std::env::current_dir().map_err(Failure::usage)?;
-        let above = self.path.ancestors().skip(1).chain([here.as_path()]);
+        let above = self.path.iter().flat_map(|path| path.ancestors().skip(1));
+        let above = above.chain([here.as_path()]);
         let holds = |base: &&Path| {
             needed.iter().all(|path| base.join(path).exists()) && self.has_log(args, base)
         };
@@ -75,7 +102,7 @@ impl Old {
         let text = format!(
             "{}: the job of this run names {} from the folder of its job file, which no manifest \
              tells; it lies in no folder above the run, nor here",
-            self.path.display(),
+            self.folder.show(&self.name),
             names.join(" and "),
         );
         Err(Failure::usage(anyhow!(text)).hint(
@@ -116,9 +143,8 @@ impl Old {
 
     /// Whether files of the run lie beside its manifest.
     fn is_of_run(&self) -> bool {
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        let mut files = self.manifest.files.iter();
-        self.path.ends_with("manifest.json") && files.any(|file| dir.join(&file.path).exists())
+        let is_there = |path: &str| matches!(self.folder.head(path), Ok(Some(_)));
+        self.name == MANIFEST && self.manifest.files.iter().any(|file| is_there(&file.path))
     }
 
     /// What is wrong with the files of the run; none: only its manifest is there.
@@ -126,8 +152,7 @@ impl Old {
         if !self.is_of_run() {
             return Ok(None);
         }
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        let report = check(dir).map_err(Failure::usage)?;
+        let report = check(&self.folder).map_err(Failure::usage)?;
         let differ = report.digests.iter().filter(|digest| !digest.equal());
         let differ =
             differ.map(|Checked { what, .. }| format!("its {what} does not follow from it"));
