@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod comparison;
+pub mod kafka;
 pub mod proxy;
 pub mod sources;
 pub mod stores;

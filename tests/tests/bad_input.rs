@@ -35,7 +35,7 @@ fn a_typo_in_the_job_names_line_and_nearest_key() -> Result<()> {
 fn an_unknown_scheme_a_missing_file_and_an_empty_folder_are_told_apart() -> Result<()> {
     let project = Project::new("orders")?;
     refused(&project, &["--set", "source.url=ftp://x/y"], 2, &["ftp"])?;
-    refused(&project, &["--set", "source.url=kafka://n/x"], 2, &["kafka", "not built yet"])?;
+    refused(&project, &["--set", "source.url=kafka://n/x"], 2, &["no broker with its port"])?;
     refused(&project, &["--set", "source.url=s3:bucket/x"], 2, &["s3://BUCKET/PATH"])?;
     refused(&project, &["--set", "source.url=nowhere/"], 2, &["nowhere"])?;
     refused(&project, &[], 2, &["log"])

@@ -11,7 +11,7 @@ const EVENTS: u64 = 1_000_000;
 const JOB: &str = "examples/orders/retally.toml";
 
 pub(crate) fn run() -> Result<()> {
-    setup::wasm()?;
+    setup::build()?;
     build()?;
     let log = Path::new("target/demo/log");
     println!("== log: {EVENTS} order events in {}", log.display());

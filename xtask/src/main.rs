@@ -61,7 +61,7 @@ fn run() -> Result<()> {
 
 /// Reducers first: the benchmark replays through them.
 fn bench(args: &[String]) -> Result<()> {
-    setup::wasm()?;
+    setup::build()?;
     demo::build()?;
     // Of the whole workspace, as `demo::build` says.
     let build = ["build", "--locked", "--release", "--workspace", "--bin", "retally-bench"];

@@ -21,7 +21,7 @@ const SIZE: &str = "1100,1250";
 const PICTURE_MAX_BYTES: u64 = 300_000;
 
 pub(crate) fn run() -> Result<()> {
-    setup::wasm()?;
+    setup::build()?;
     demo::build()?;
     data::flights()?;
     let folder = steps::root().join(FOLDER);

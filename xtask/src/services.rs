@@ -3,9 +3,12 @@
 
 mod gcs;
 mod hdfs;
+mod kafka;
+mod maven;
 
 pub use gcs::gcs;
 pub use hdfs::hdfs;
+pub use kafka::kafka;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -80,7 +83,13 @@ fn folder() -> PathBuf {
 /// When something cannot be installed.
 pub fn install() -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder())?;
-    Ok(vec![VERSITYGW.installed()?, gcs::FAKE.installed()?, azurite()?, hdfs::installed()?])
+    Ok(vec![
+        VERSITYGW.installed()?,
+        gcs::FAKE.installed()?,
+        azurite()?,
+        hdfs::HADOOP.installed()?,
+        kafka::KAFKA.installed()?,
+    ])
 }
 
 /// Azurite's program, installed if need be.
@@ -102,6 +111,11 @@ fn azurite() -> Result<PathBuf> {
     ensure!(output.status.success(), "npm install azurite failed: {said}");
     std::fs::rename(&made, &home)?;
     Ok(program)
+}
+
+/// A port of this machine on which nobody listens.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// A server that runs as long as this is held.
@@ -132,7 +146,7 @@ impl Server {
         const PATIENCE: Duration = Duration::from_secs(30);
         let mut said = String::new();
         for _ in 0..TRIES {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            let port = free_port()?;
             let mut child = command(port)
                 // It ends when whoever started the server does, however that happens.
                 .stdin(Stdio::piped())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) fn run() -> Result<()> {
-    wasm()?;
+    build()?;
     component("rustfmt", &["fmt", "--version"])?;
     component("clippy", &["clippy", "--version"])?;
     println!("python   {}", python()?.display());
@@ -19,8 +19,25 @@ pub(crate) fn run() -> Result<()> {
     fetch()
 }
 
+/// What a build needs beside Rust.
+pub(crate) fn build() -> Result<()> {
+    native()?;
+    wasm()
+}
+
+/// What the client of Kafka is made of: it is written in C, and speaks TLS by OpenSSL.
+fn native() -> Result<()> {
+    let is_there = ["c++", "make", "pkg-config"].iter().all(|p| steps::succeeds(p, &["--version"]))
+        && steps::succeeds("pkg-config", &["--exists", "openssl"]);
+    if !is_there {
+        apt_install(&["g++", "make", "pkg-config", "libssl-dev"])?;
+    }
+    println!("openssl  is there, for the client of Kafka");
+    Ok(())
+}
+
 /// What compiles reducers: the toolchain's own target, else Debian's compiler with its sources.
-pub(crate) fn wasm() -> Result<()> {
+fn wasm() -> Result<()> {
     let mut say = |line: &str| println!("wasm     {line}");
     if let Ok(found) = Toolchain::find(&steps::root(), Ways::Any, &mut say) {
         say(&found.describe());
@@ -116,7 +133,7 @@ fn apt_install(packages: &[&str]) -> Result<()> {
     if !steps::succeeds("apt-get", &["--version"]) {
         bail!(
             "this system has no apt-get: `rustup target add wasm32-unknown-unknown`, and python3 \
-             with pyarrow and duckdb, are all that Retally needs"
+             with pyarrow and duckdb, and what {packages:?} are here, are all that Retally needs"
         );
     }
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout == b"0\n");

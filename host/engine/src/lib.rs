@@ -21,6 +21,7 @@ mod cancel;
 pub mod clock;
 pub mod compare;
 pub mod job;
+pub mod kafka;
 pub mod ledger;
 pub mod limits;
 pub mod log;

@@ -1,6 +1,7 @@
 //! Every bound of the engine in one place, each with its unit (last in the name) and its reason.
 
 use retally_core::limits::LINE_MAX_BYTES;
+use std::time::Duration;
 
 /// Events of a slab: what one decode task takes.
 pub const SLAB_EVENTS: usize = 8192;
@@ -35,6 +36,15 @@ pub const KNOWN_MAX_BYTES: u64 = 1 << 30;
 
 /// Bytes of a manifest, which has some hundred for each object and partition of a log.
 pub const MANIFEST_MAX_BYTES: u64 = 2 << 30;
+
+/// Bytes that are fetched ahead of a topic, shared out among its partitions.
+pub const KAFKA_AHEAD_BYTES: usize = 64 << 20;
+
+/// Brokers of Kafka that tell nothing of a topic for so long are not there.
+pub const KAFKA_OPENED_WITHIN: Duration = Duration::from_secs(15);
+
+/// Brokers that are all gone for so long are waited for no longer.
+pub const KAFKA_SILENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of a slab, unless one line alone is longer: bounds the memory of a reader.
 pub const SLAB_BYTES: usize = 4 << 20;

@@ -57,6 +57,8 @@ pub struct Finding {
 pub enum Found {
     /// No object has them.
     Missing,
+    /// The log has them no longer, whoever asks: a topic keeps records for some time only.
+    Gone,
     /// Two objects have them, with the same events, which count once.
     Twice,
 }
@@ -70,6 +72,13 @@ impl fmt::Display for Finding {
         }
         let is = if first == last { "is" } else { "are" };
         match (what, objects.as_slice()) {
+            (Found::Gone, _) => {
+                return write!(
+                    f,
+                    "{is} gone: the topic keeps no record for longer than its retention says; \
+                     read an archive of it to have all"
+                );
+            }
             (Found::Missing, [behind]) => write!(f, "{is} in no file: `{behind}` is its first")?,
             (Found::Missing, objects) => {
                 let names: Vec<_> = objects.iter().map(|name| format!("`{name}`")).collect();
@@ -152,13 +161,14 @@ impl Input {
     /// What was found, as sentences: the first of each kind, and how many more there are.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for what in [Found::Missing, Found::Twice] {
+        for what in [Found::Gone, Found::Missing, Found::Twice] {
             let own: Vec<_> = self.findings.iter().filter(|one| one.what == what).collect();
             notes.extend(own.iter().take(TOLD).map(|one| one.to_string()));
             if own.len() > TOLD {
                 let (more, kind) = (
                     own.len() - TOLD,
                     match what {
+                        Found::Gone => "gone",
                         Found::Missing => "in no file",
                         Found::Twice => "in two files",
                     },

@@ -4,6 +4,7 @@
 use super::authored::{Raw, Written};
 use super::error::{JobError, near};
 use super::resolved::{Late, Source};
+use crate::kafka::Topic;
 use crate::source::Format;
 use crate::store::{Named, Scheme, StoreError};
 use retally_core::decode::{Address, TimeUnit, is_of_path};
@@ -148,21 +149,30 @@ impl Given<'_> {
         Ok(Address::Path(format!("/{}", text.replace('~', "~0").replace('/', "~1"))))
     }
 
-    /// Refuses a URL of which nothing can come; `built` says what could.
-    pub(super) fn url(&self, built: &str) -> Result<(), JobError> {
+    /// Refuses a URL that names no log.
+    pub(super) fn log_url(&self) -> Result<(), JobError> {
+        match Scheme::of(self.written.text()) {
+            Scheme::Kafka => Topic::of(self.written.text())
+                .map(|_| ())
+                .map_err(|error| self.wrong(error.to_string())),
+            _ => self.url(),
+        }
+    }
+
+    /// Refuses a URL that names no place.
+    pub(super) fn url(&self) -> Result<(), JobError> {
         let text = self.written.text();
         if text.is_empty() {
             return Err(self.wrong("it is empty"));
         }
         match Scheme::of(text) {
             Scheme::File => Ok(()),
-            Scheme::Store(_) => match Named::by(text) {
+            Scheme::Store(_) | Scheme::Kafka => match Named::by(text) {
                 Err(StoreError::BadUrl { url, why }) => {
                     Err(self.wrong(format!("`{url}` cannot be read as a URL: {why}")))
                 }
                 named => named.map(|_| ()).map_err(|error| self.wrong(error.to_string())),
             },
-            Scheme::NotBuilt(scheme) => Err(self.not_built(&format!("{scheme}:"), built)),
             Scheme::Unknown(scheme) => {
                 let meant = meant(&scheme, Scheme::ALL.into_iter());
                 Err(self.wrong(format!("{scheme:?} is no URL scheme that is known{meant}")))

@@ -57,7 +57,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     text("job.ledger", |job, given| given.put(&mut job.ledger, |text| Ok(PathBuf::from(text))))
         .written(|job| job.ledger.as_deref().map(shown)),
     text("source.url", |job, given| {
-        given.url("; a file, a folder or a glob is (\"file:data/\")")?;
+        given.log_url()?;
         given.put(&mut job.source.url, owned)
     })
     .required("name a file, a folder or a glob")
@@ -97,11 +97,11 @@ pub(super) static SETTINGS: &[Setting] = &[
     .expected(SIZE),
     text("limits.on_trap", |job, given| given.word(&mut job.on_trap, ON_TRAP)).digested(),
     text("output.dir", |job, given| {
-        given.url("; a folder is")?;
+        given.url()?;
         given.put(&mut job.output, owned)
     }),
     text("snapshots.url", |job, given| {
-        given.url("; a folder is (\"file:snapshots/\")")?;
+        given.url()?;
         given.put(&mut job.snapshots, |url| Ok(Snapshots::new(url)))
     }),
     text("snapshots.every", |job, given| match &mut job.snapshots {

@@ -220,11 +220,6 @@ fn what_is_no_toml_is_said_with_its_line() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     assert_eq!(
-        with("file:data/orders/", "kafka://bucket/orders/"),
-        "retally.toml:8: source.url: kafka: is not built yet; a file, a folder or a glob is \
-         (\"file:data/\")"
-    );
-    assert_eq!(
         with("format = \"json\"", "format = \"raw\""),
         "retally.toml:9: source.format: \"raw\" is not built yet"
     );
@@ -238,10 +233,20 @@ fn what_is_not_built_yet_is_refused() {
         "retally.toml:12: source.time: \"@timestamp\" (of Kafka records) is not built yet; a JSON \
          pointer or a column is"
     );
-    assert_eq!(
-        with("file:snapshots/", "kafka://n/s"),
-        "retally.toml:28: snapshots.url: kafka: is not built yet; a folder is (\"file:snapshots/\")"
-    );
+}
+
+#[test]
+fn a_topic_is_a_log_and_no_place() {
+    let whole = whole();
+    let with = |from: &str, to: &str| match resolve(&whole.replace(from, to)) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(with("file:data/orders/", "kafka://a:9092,b:9092/orders"), "");
+    let refused = with("file:data/orders/", "kafka://bucket/orders/");
+    assert!(refused.starts_with("retally.toml:8: source.url: `kafka:"), "{refused}");
+    let refused = with("file:snapshots/", "kafka://n:9092/s");
+    assert!(refused.contains("snapshots.url: `kafka://n:9092/s` names a topic"), "{refused}");
 }
 
 #[test]

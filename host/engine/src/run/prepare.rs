@@ -15,11 +15,13 @@ use super::side::{Common, Side};
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
+use crate::kafka::{Kafka, KafkaLog};
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
 use crate::range::{Asked, Bound, Bounds, Of};
-use crate::source::{self, Source};
+use crate::source::{self, Format, Source};
+use crate::store::Scheme;
 use retally_compare::pair::Shared;
 use retally_core::decode::Plan;
 use retally_core::listed::listed;
@@ -294,6 +296,9 @@ fn open(
     if let Some(log) = &options.input {
         return ends(job, log.clone());
     }
+    if Scheme::of(&job.source.url) == Scheme::Kafka {
+        return topic(job);
+    }
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
     how.attest = options.attest;
@@ -306,6 +311,16 @@ fn open(
     folders(plan, &source, observer)?;
     columns(plan, &source, observer)?;
     Ok(Arc::new(source))
+}
+
+/// A topic, whose records are lines.
+fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
+    if job.source.format != Format::Json {
+        return Err(RunError::Log(LogError::usage(
+            "the records of a topic are read as JSON: write format = \"json\" in [source]",
+        )));
+    }
+    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka::default())?))
 }
 
 /// Columns that a message names.

@@ -9,10 +9,6 @@ use crate::threads::ThreadError;
 impl From<StoreError> for LogError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotBuilt { url, scheme } => Self::usage(format!(
-                "`{url}`: sources of the scheme `{scheme}:` are not built yet; copy the log to a \
-                 folder and name it by its path or as `file:`"
-            )),
             StoreError::BadUrl { url, why } => bad_url(&url, &why),
             other if other.is_usage() => Self::usage(other),
             other => Self::new(other),

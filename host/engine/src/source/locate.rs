@@ -143,11 +143,6 @@ mod tests {
         let base = Base::from(Path::new("/nonexistent"));
         let error = |url: &str| locate(url, &base).unwrap_err().to_string();
         assert_eq!(
-            error("kafka://name/orders/"),
-            "`kafka://name/orders/`: sources of the scheme `kafka:` are not built yet; copy the log \
-             to a folder and name it by its path or as `file:`"
-        );
-        assert_eq!(
             error("htp:x"),
             "`htp:x`: unknown scheme `htp:`; known are `file:`, `s3:`, `gs:`, `az:`, `hdfs:`, \
              `kafka:`, and a bare path (write `./htp:x` if this is a path)"

@@ -6,16 +6,14 @@ use std::io::{self, ErrorKind};
 /// Why a place could not be found, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A scheme that Retally will know, but not yet.
+    /// A topic, where a place is meant.
     #[error(
-        "`{url}`: places of the scheme `{scheme}:` are not built yet; use a folder, named by its \
+        "`{url}` names a topic of Kafka, in which nothing has a name; use a folder, named by its \
          path or as `file:`, or a store"
     )]
-    NotBuilt {
+    Topic {
         /// The URL as given.
         url: String,
-        /// Its scheme.
-        scheme: String,
     },
     /// A store that whoever runs this has not said how to reach.
     #[error(
@@ -108,8 +106,8 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the URL is to blame, so that nothing was looked at.
     pub fn is_usage(&self) -> bool {
-        use StoreError::{BadUrl, NoAccess, NotBuilt, UnknownScheme, Unusable};
-        let is_url = matches!(self, NotBuilt { .. } | UnknownScheme { .. } | BadUrl { .. });
+        use StoreError::{BadUrl, NoAccess, Topic, UnknownScheme, Unusable};
+        let is_url = matches!(self, Topic { .. } | UnknownScheme { .. } | BadUrl { .. });
         is_url || matches!(self, NoAccess { .. } | Unusable { .. })
     }
 

@@ -132,7 +132,7 @@ impl Folder {
     /// The folder at `url`; a relative path starts at `base`, which also knows the stores.
     ///
     /// # Errors
-    /// A scheme that is unknown or not built yet, a URL that names no place, and a store that
+    /// A scheme that is unknown or of no store, a URL that names no place, and a store that
     /// cannot be asked.
     pub fn open(url: &str, base: impl Into<Base>) -> Result<Self, StoreError> {
         let base = base.into();

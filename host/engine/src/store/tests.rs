@@ -148,7 +148,7 @@ fn a_url_says_where_and_what_it_cannot_say_is_refused() {
     for (url, expected) in [
         (
             "kafka://b/x",
-            "`kafka://b/x`: places of the scheme `kafka:` are not built yet; use a folder",
+            "`kafka://b/x` names a topic of Kafka, in which nothing has a name; use a folder",
         ),
         ("s3://b/x", "`s3://b/`: nobody has said how a store of the scheme `s3:` is reached"),
         ("ftp://b", "`ftp://b`: unknown scheme `ftp:`; known are `file:`"),

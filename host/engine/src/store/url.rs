@@ -14,8 +14,8 @@ pub enum Scheme {
     File,
     /// A store of objects.
     Store(Kind),
-    /// A store that Retally will know, but not yet.
-    NotBuilt(String),
+    /// A topic of Kafka: a log, and no place.
+    Kafka,
     /// Nobody knows it.
     Unknown(String),
 }
@@ -66,7 +66,7 @@ impl Kind {
 }
 
 impl Scheme {
-    /// All that Retally knows or will know.
+    /// All that Retally knows.
     pub const ALL: [&str; 6] = ["file", "s3", "gs", "az", "hdfs", "kafka"];
 
     /// Those of stores.
@@ -84,7 +84,7 @@ impl Scheme {
         }
         match Self::STORES.into_iter().find(|kind| kind.scheme() == scheme) {
             Some(kind) => Self::Store(kind),
-            None if Self::ALL.contains(&scheme.as_str()) => Self::NotBuilt(scheme),
+            None if scheme == "kafka" => Self::Kafka,
             None => Self::Unknown(scheme),
         }
     }
@@ -121,12 +121,12 @@ impl Named {
     /// What `url` names.
     ///
     /// # Errors
-    /// A scheme that is unknown or not built yet, and a URL that cannot be read.
+    /// A scheme that is unknown or of no store, and a URL that cannot be read.
     pub fn by(url: &str) -> Result<Self, StoreError> {
         match Scheme::of(url) {
             Scheme::File => local_path(url).map(Self::Path),
             Scheme::Store(kind) => in_bucket(kind, url).map(Self::Object),
-            Scheme::NotBuilt(scheme) => Err(StoreError::NotBuilt { url: harmless(url), scheme }),
+            Scheme::Kafka => Err(StoreError::Topic { url: harmless(url) }),
             Scheme::Unknown(scheme) => {
                 let known = Scheme::ALL.map(|known| format!("`{known}:`")).join(", ");
                 Err(StoreError::UnknownScheme { url: harmless(url), scheme, known })
@@ -235,7 +235,7 @@ mod tests {
             ("az://container/x", Scheme::Store(Kind::Az)),
             ("HDFS://x", Scheme::Store(Kind::Hdfs)),
             ("GS://x", Scheme::Store(Kind::Gs)),
-            ("Kafka://x", Scheme::NotBuilt("kafka".into())),
+            ("Kafka://x", Scheme::Kafka),
             ("htp:x", Scheme::Unknown("htp".into())),
             ("file:data/", Scheme::File),
             ("data/x.jsonl", Scheme::File),

@@ -1,0 +1,27 @@
+//! Kafka as a log: a topic's partitions under their own numbers, from their first offset to where
+//! they ended when the log was opened.
+//!
+//! ```text
+//!  url, properties -- client.rs --> a consumer        told.rs: what it says of brokers, for a person
+//!                     topic.rs  --> KafkaLog          where partitions begin and end
+//!                     reader.rs --> Reader            one consumer for many partitions, and who
+//!                                                     watches over it
+//!                     feed.rs   --> a partition's records, slab by slab
+//! ```
+//!
+//! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
+//! disturbed. Records of transactions count once they are committed (`read_committed`), so that a
+//! replay sees what every other reader sees. Of offsets without a record it is told which are gone
+//! for good (retention) and which never were an event (marks of transactions, what was aborted or
+//! compacted away); a record without a value is a deletion, counted apart, and no event.
+
+mod client;
+mod feed;
+mod reader;
+mod told;
+mod topic;
+mod url;
+
+pub use client::Kafka;
+pub use topic::KafkaLog;
+pub use url::Topic;

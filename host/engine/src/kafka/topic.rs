@@ -1,0 +1,177 @@
+//! A topic as a log: which partitions it has, and where they begin and end.
+
+use super::client::Kafka;
+use super::feed::KafkaFeed;
+use super::reader::Reader;
+use super::told::Told;
+use super::url::Topic;
+use crate::clock::Stopwatch;
+use crate::limits::KAFKA_OPENED_WITHIN;
+use crate::log::{End, Feed, Log, LogError, Part, Partition, Reached};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use retally_core::log::PartitionIndex;
+use retally_core::manifest::{Finding, Found};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// A topic, as far as it went when it was opened.
+#[derive(Clone)]
+pub struct KafkaLog(Arc<Inner>);
+
+struct Inner {
+    kafka: Kafka,
+    topic: Topic,
+    partitions: Vec<Partition>,
+    /// Of each partition its number in Kafka.
+    numbers: Vec<i32>,
+    parts: Vec<Part>,
+    /// Those that read now. Each reads a partition once.
+    readers: Mutex<Vec<Weak<Reader>>>,
+}
+
+/// A question of several that are asked within one time.
+const ASKED_AGAIN: Duration = Duration::from_millis(200);
+
+impl KafkaLog {
+    /// Looks where the partitions of the topic at `url` begin and end.
+    ///
+    /// # Errors
+    /// A URL or a property that cannot be, brokers that do not answer or let nobody in, and a topic
+    /// that is not there.
+    pub fn open(url: &str, kafka: &Kafka) -> Result<Self, LogError> {
+        let topic = Topic::of(url)?;
+        let reader = Reader::start(kafka, &topic, 1)?;
+        let asks = Asks { reader: &reader, url, since: Stopwatch::start() };
+        let mut numbers = asks.partitions(&topic)?;
+        // As partitions are sorted everywhere: by the bytes of their names.
+        numbers.sort_by_cached_key(ToString::to_string);
+        let partition = |number: &i32| {
+            let (first, end) = asks.ends(&topic, *number)?;
+            Ok(Partition { name: number.to_string(), first, end: End::Before(end) })
+        };
+        let partitions: Vec<_> = numbers.iter().map(partition).collect::<Result<_, LogError>>()?;
+        let part = |number| Part { partition: number as PartitionIndex, bytes: 0 };
+        let inner = Inner {
+            kafka: kafka.clone(),
+            topic,
+            parts: (0..partitions.len()).map(part).collect(),
+            partitions,
+            numbers,
+            readers: Mutex::default(),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+}
+
+impl Log for KafkaLog {
+    fn partitions(&self) -> &[Partition] {
+        &self.0.partitions
+    }
+
+    fn parts(&self) -> &[Part] {
+        &self.0.parts
+    }
+
+    fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
+        let (number, partition) = (self.0.numbers[part], &self.0.partitions[part]);
+        let End::Before(end) = partition.end else { return Err(LogError::new("it has no end")) };
+        let from = from.max(partition.first);
+        let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|reader| reader.strong_count() > 0);
+        for reader in readers.iter().filter_map(Weak::upgrade) {
+            if let Some(queue) = reader.read(number, from)? {
+                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)));
+            }
+        }
+        let reader = Reader::start(&self.0.kafka, &self.0.topic, self.0.partitions.len())?;
+        readers.push(Arc::downgrade(&reader));
+        let queue = reader.read(number, from)?;
+        let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
+        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)))
+    }
+
+    fn findings(&self, _: Option<&[Reached]>) -> Vec<Finding> {
+        let gone = |partition: &Partition| {
+            let last = partition.first.checked_sub(1)?;
+            Some(Finding {
+                partition: partition.name.clone(),
+                first: 0,
+                last,
+                what: Found::Gone,
+                objects: Vec::new(),
+            })
+        };
+        self.0.partitions.iter().filter_map(gone).collect()
+    }
+}
+
+/// Asks brokers until they answer, or the time for it is over.
+struct Asks<'a> {
+    reader: &'a Reader,
+    url: &'a str,
+    since: Stopwatch,
+}
+
+impl Asks<'_> {
+    fn left(&self) -> Duration {
+        KAFKA_OPENED_WITHIN.saturating_sub(self.since.elapsed()).max(ASKED_AGAIN)
+    }
+
+    fn until<T>(
+        &self,
+        mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, LogError> {
+        loop {
+            let told: &Told = &self.reader.told;
+            let error = match ask(self.left()) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let code = error.rdkafka_error_code();
+            let is_over = self.since.elapsed() >= KAFKA_OPENED_WITHIN;
+            let is_gone = matches!(code, Some(Code::UnknownTopicOrPartition | Code::UnknownTopic));
+            if is_gone {
+                return Err(LogError::usage(format!(
+                    "`{}`: Kafka has no such topic, or shows it to others only; correct \
+                     `[source] url`",
+                    self.url
+                )));
+            }
+            if let Some(why) = told.broken().filter(|_| !is_over) {
+                return Err(LogError::usage(format!("`{}`: {why}", self.url)));
+            }
+            if is_over {
+                let why = told.last().unwrap_or_else(|| error.to_string());
+                return Err(LogError::new(format!(
+                    "`{}`: Kafka does not answer ({why}): look whether its brokers run and are \
+                     reachable from here",
+                    self.url
+                )));
+            }
+            std::thread::sleep(ASKED_AGAIN);
+        }
+    }
+
+    /// The numbers of a topic's partitions.
+    fn partitions(&self, topic: &Topic) -> Result<Vec<i32>, LogError> {
+        self.until(|left| {
+            let all = self.reader.consumer.fetch_metadata(Some(&topic.name), left)?;
+            let Some(topic) = all.topics().iter().find(|it| it.name() == topic.name) else {
+                return Err(KafkaError::MetadataFetch(Code::UnknownTopic));
+            };
+            match topic.error() {
+                Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+                None => Ok(topic.partitions().iter().map(|partition| partition.id()).collect()),
+            }
+        })
+    }
+
+    /// The first offset of a partition and the one behind its last record that is committed.
+    fn ends(&self, topic: &Topic, partition: i32) -> Result<(u64, u64), LogError> {
+        let consumer = &self.reader.consumer;
+        let ends = self.until(|left| consumer.fetch_watermarks(&topic.name, partition, left))?;
+        let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
+        Ok((offset(ends.0), offset(ends.1)))
+    }
+}

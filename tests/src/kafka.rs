@@ -1,0 +1,153 @@
+//! A real Kafka, started for one test, and what fills its topics.
+
+use anyhow::{Context as _, Result, anyhow};
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::time::Duration;
+use tempfile::TempDir;
+use xtask::services::{self, Server};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker.
+pub struct Kafka {
+    server: Server,
+    _data: TempDir,
+}
+
+/// A record: its partition, its key, its value.
+pub type Record<'a> = (i32, Option<&'a str>, Option<&'a str>);
+
+/// What puts records.
+pub type Producer = ThreadedProducer<DefaultProducerContext>;
+
+impl Kafka {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn start() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        Ok(Self { server: services::kafka(data.path())?, _data: data })
+    }
+
+    /// Where it is asked first.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.server.port)
+    }
+
+    /// The URL of a topic.
+    pub fn url(&self, topic: &str) -> String {
+        format!("kafka://{}/{topic}", self.brokers())
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.brokers());
+        config
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        Ok(self.config().create()?)
+    }
+
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn make(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = block_on(self.admin()?.create_topics([&new], &options))?;
+        made.into_iter().try_for_each(|one| match one {
+            Ok(_) => Ok(()),
+            Err((name, code)) => Err(anyhow!("{name}: {code}")),
+        })
+    }
+
+    /// Deletes the records of a partition in front of an offset, as retention does.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub fn delete_before(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        block_on(self.admin()?.delete_records(&list, &options))?;
+        Ok(())
+    }
+
+    /// What puts records, in transactions if it gets a name.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub fn producer(&self, transactional: Option<&str>) -> Result<Producer> {
+        let mut config = self.config();
+        config.set("linger.ms", "5").set("enable.idempotence", "true");
+        if let Some(name) = transactional {
+            config.set("transactional.id", name);
+        }
+        let producer: Producer = config.create()?;
+        if transactional.is_some() {
+            producer.init_transactions(PATIENCE)?;
+        }
+        Ok(producer)
+    }
+
+    /// Puts records, and waits until they are there.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn put(&self, topic: &str, records: &[Record<'_>]) -> Result<()> {
+        put(&self.producer(None)?, topic, records)
+    }
+}
+
+/// Puts records by a producer, and waits until they are there.
+///
+/// # Errors
+/// When they are not.
+pub fn put(producer: &Producer, topic: &str, records: &[Record<'_>]) -> Result<()> {
+    for (partition, key, value) in records {
+        let mut record: BaseRecord<'_, str, str> = BaseRecord::to(topic).partition(*partition);
+        record.key = *key;
+        record.payload = *value;
+        let mut left = Some(record);
+        while let Some(record) = left.take() {
+            if let Err((error, record)) = producer.send(record) {
+                let is_full =
+                    error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull);
+                left = is_full.then_some(record);
+                left.as_ref().with_context(|| error.to_string())?;
+                producer.flush(PATIENCE)?;
+            }
+        }
+    }
+    Ok(producer.flush(PATIENCE)?)
+}
+
+/// Puts records as one transaction, which is committed or aborted.
+///
+/// # Errors
+/// When the broker refuses it.
+pub fn transaction(
+    producer: &Producer,
+    topic: &str,
+    records: &[Record<'_>],
+    commits: bool,
+) -> Result<()> {
+    producer.begin_transaction()?;
+    put(producer, topic, records)?;
+    match commits {
+        true => producer.commit_transaction(PATIENCE)?,
+        false => producer.abort_transaction(PATIENCE)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! A topic of a real Kafka as a log, which the tests start themselves.
+
+mod replay;
