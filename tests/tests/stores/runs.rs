@@ -33,7 +33,7 @@ fn bytes(folder: &Folder) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 /// A manifest's input description without what only stores have.
-fn input(manifest: &[u8]) -> Result<Value> {
+pub(crate) fn input(manifest: &[u8]) -> Result<Value> {
     let mut manifest: Value = serde_json::from_slice(manifest)?;
     for object in manifest["input"]["objects"].as_array_mut().context("objects")? {
         object.as_object_mut().context("an object")?.remove("etag");
