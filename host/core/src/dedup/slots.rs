@@ -5,7 +5,7 @@
 //! entry         16 bytes of digest and what the table keeps with it; its number: when it came
 //! index         buckets of one cache line: 16 words, filled from the first
 //! word          0 free, else upper bits of 32 of the digest | number + 1 in as few bits as do
-//! home bucket   upper 64 bits of the digest * homes >> 64, then the next with a free word
+//! home bucket   middle 64 bits of the digest * homes >> 64, then the next with a free word
 //! ```
 //!
 //! An id looks random in memory, so that what a look-up costs is the lines it waits for. Nearly all
@@ -13,6 +13,10 @@
 //! sixth of the whole, and so mostly near; their entries are written one behind the other. Growing
 //! makes the index anew and moves no entry. Nothing is ever taken out: who forgets makes the table
 //! anew.
+//!
+//! A snapshot's ids come in order, those of a key by the uppermost bits of their digests. Were these
+//! to choose the home, a table that is still growing would be filled from one end, and every id
+//! would walk over all before it: so the bits below choose it, which of ids in order are as random.
 
 use crate::limits::ID_INDEX_FULL_PERCENT;
 
@@ -165,6 +169,20 @@ impl<E: Entry> Slots<E> {
         self.index(homes_for(self.entries.len + self.entries.len / 8));
     }
 
+    /// The most buckets that looking for an entry takes.
+    #[cfg(test)]
+    pub(super) fn longest_walk(&mut self) -> usize {
+        let digests: Vec<u128> = self.iter_mut().map(|entry| entry.digest()).collect();
+        let walk = |digest: u128| {
+            let number = self.find(digest).ok();
+            let has =
+                |word: &u32| *word != 0 && (word & !self.mask) as usize - 1 == number.unwrap();
+            let home = self.home(digest);
+            1 + self.buckets[home..].iter().position(|bucket| bucket.0.iter().any(has)).unwrap()
+        };
+        digests.into_iter().map(walk).max().unwrap_or(0)
+    }
+
     /// All entries, in the order in which they came.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
         self.entries.iter_mut()
@@ -179,7 +197,7 @@ impl<E: Entry> Slots<E> {
 
     #[inline]
     fn home(&self, digest: u128) -> usize {
-        (((digest >> 64) * self.homes as u128) >> 64) as usize
+        ((u128::from((digest >> 32) as u64) * self.homes as u128) >> 64) as usize
     }
 
     #[inline]
@@ -223,7 +241,7 @@ impl<E: Entry> Slots<E> {
     }
 }
 
-/// Bits that choose neither the home (the upper half) nor the shard (the lowest 16).
+/// Bits that choose neither the home (those above) nor the shard (the lowest 16).
 #[inline]
 fn upper(digest: u128) -> u32 {
     (digest >> 16) as u32
