@@ -29,6 +29,8 @@ pub struct Head {
     pub highest: Vec<Micros>,
     /// The outcome trees so far.
     pub outcomes: Vec<History>,
+    /// How many keys it has, whether or not they have a state; none: it is of an earlier version.
+    pub keys: Option<u64>,
     /// Counts since the history began; violations are not known before the end of a run.
     pub counts: Counts,
     /// Whether the history began without the state that belonged to its first position.

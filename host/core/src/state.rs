@@ -19,6 +19,8 @@ pub struct KeyState {
     pub home: PartitionIndex,
     /// Number within the batch at hand; [`KeyState::UNTOUCHED`] outside one.
     pub(crate) mark: u32,
+    /// Whether anything of it may differ from what the last snapshot has.
+    is_fresh: bool,
     /// Events that the reducer applied.
     pub applied: u64,
     /// Highest time of events seen; [`Micros::MIN`] before the first.
@@ -56,6 +58,14 @@ impl KeyTable {
         std::hint::black_box(read);
     }
 
+    /// Makes room for so many more keys.
+    pub fn reserve(&mut self, keys: usize) {
+        let slots = &self.slots;
+        self.index.reserve(keys, |&slot| spread(slots[slot as usize].hash));
+        self.slots.reserve(keys);
+        self.states.reserve(keys);
+    }
+
     /// The slot of `key`, made if it is new.
     #[inline]
     pub fn slot(&mut self, hash: u64, key: &[u8], home: PartitionIndex) -> Slot {
@@ -78,6 +88,7 @@ impl KeyTable {
             key_bytes: key.len() as u32,
             home,
             mark: KeyState::UNTOUCHED,
+            is_fresh: true,
             applied: 0,
             highest: Micros::MIN,
             last: 0,
@@ -119,7 +130,23 @@ impl KeyTable {
     /// What is kept of `slot`, to be changed; states through [`KeyTable::set_state`].
     #[inline]
     pub fn get_mut(&mut self, slot: Slot) -> &mut KeyState {
-        &mut self.slots[slot as usize]
+        let key = &mut self.slots[slot as usize];
+        key.is_fresh = true;
+        key
+    }
+
+    /// Whether anything of the key may have changed since it was last said to be [kept].
+    ///
+    /// [kept]: KeyTable::settle
+    #[inline]
+    pub fn is_fresh(&self, slot: Slot) -> bool {
+        self.slots[slot as usize].is_fresh
+    }
+
+    /// Says that a snapshot has the key as it is.
+    #[inline]
+    pub fn settle(&mut self, slot: Slot) {
+        self.slots[slot as usize].is_fresh = false;
     }
 
     /// The bytes of the key.
@@ -134,10 +161,16 @@ impl KeyTable {
         &self.states[slot as usize]
     }
 
+    /// Says that no snapshot has any key as it is.
+    pub fn unsettle(&mut self) {
+        self.slots.iter_mut().for_each(|key| key.is_fresh = true);
+    }
+
     /// Replaces a state, keeping its memory where it fits, else with an eighth to spare: a vector
     /// that grows by itself would take up to twice as much.
     #[inline]
     pub fn set_state(&mut self, slot: Slot, state: &[u8]) {
+        self.slots[slot as usize].is_fresh = true;
         let held = &mut self.states[slot as usize];
         let before = held.capacity();
         held.clear();

@@ -199,9 +199,16 @@ pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
 /// Rows of a snapshot that are read at a time.
 pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;
 
-/// Bytes of keys and states after which another list of keys begins: far below what its ends can
-/// name.
-pub(crate) const SNAPSHOT_KEYS_MAX_BYTES: usize = 1 << 30;
+/// Bytes of a segment of ids that are read at once.
+pub(crate) const PAST_READ_BYTES: u64 = 8 << 20;
+
+/// Bytes of a segment that are read in vain rather than that a store is asked once more: about what
+/// comes in the time that an answer takes.
+pub(crate) const PAST_STORE_GAP_BYTES: u64 = 1 << 20;
+
+/// Ids of a segment that is still joined with others to a larger one: what is joined is held in
+/// memory meanwhile.
+pub(crate) const SEGMENT_JOINED_MAX_IDS: u64 = 1 << 22;
 
 /// Rows of a list of differences that are written at a time.
 pub(crate) const DIFFERENCES_ROWS: usize = 8192;
@@ -218,7 +225,6 @@ const _: () = assert!(RUN_CHUNK_BYTES < RUN_HELD_MAX_BYTES);
 const _: () = assert!(DIFFERENCES_BYTES < DIFFERENCES_HELD_MAX_BYTES);
 // Ends of texts fit `i32`, which is what Arrow has, and a list of keys takes one more batch.
 const _: () = assert!(DIFFERENCES_BYTES + LINE_MAX_BYTES < i32::MAX as usize);
-const _: () = assert!(SNAPSHOT_KEYS_MAX_BYTES * 2 < u32::MAX as usize);
 // A reader that stops waiting for the end of a line holds at most this and one chunk: ends fit
 // `u32`.
 const _: () = assert!(LINE_MAX_BYTES + SLAB_BYTES < u32::MAX as usize);

@@ -59,6 +59,16 @@ impl IdTable {
         self.len() == 0
     }
 
+    /// Whether an entry of this id is there. Under a span it may be forgotten.
+    #[inline]
+    pub fn holds(&self, id: u128) -> bool {
+        match &self.0 {
+            Kept::All(slots) => slots.find(id).is_ok(),
+            Kept::Off => false,
+            Kept::Span { slots, .. } => slots.find(id).is_ok(),
+        }
+    }
+
     /// Memory that the table really holds.
     pub fn bytes(&self) -> usize {
         match &self.0 {

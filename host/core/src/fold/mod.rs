@@ -119,11 +119,27 @@ impl Fold {
         Shard::import_ids(&mut self.shards, ids, slots, self.recipe.portion);
     }
 
-    /// All keys, the ids that came since the last time, and the outcomes.
+    /// The ids of a batch that the fold does not hold: whoever keeps ids of a snapshot elsewhere
+    /// takes those of them that were seen in ([`Fold::import_ids`]) before the batch is folded.
+    pub fn ids_not_held(&self, slabs: &[Decoded]) -> Vec<u128> {
+        self.shards.iter().flat_map(|shard| shard.ids_not_held(slabs)).collect()
+    }
+
+    /// The keys that changed and the ids that came since the last time, and the outcomes.
     pub fn save(&mut self) -> (Vec<Piece>, Vec<History>) {
         let rules = &self.recipe.rules;
         let pieces = self.shards.iter_mut().flat_map(|shard| shard.export(rules)).collect();
         (pieces, self.outcomes.save())
+    }
+
+    /// How many keys there are, whether or not they have a state.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.keys.len()).sum()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Folds the next batch of the log.

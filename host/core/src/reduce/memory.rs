@@ -9,19 +9,24 @@ use crate::dedup::{Remembered, Window};
 use crate::log::{Order, PartitionIndex};
 use crate::portion::Portion;
 use crate::seed::Seed;
+use crate::shard::Decoded;
 use crate::state::Slot;
 use std::collections::BTreeMap;
 
 impl Shard {
-    /// All keys, and the ids seen since the last export.
+    /// The keys that may have changed, and the ids that were seen, since the last export or import.
     pub fn export(&mut self, rules: &Rules) -> Vec<Piece> {
         let mut pieces: BTreeMap<Option<PartitionIndex>, Piece> = BTreeMap::new();
-        let mut row_of = Vec::with_capacity(self.keys.len());
+        // An id that was seen has changed its key.
+        let mut row_of = vec![u32::MAX; self.keys.len()];
         let of = |home| (rules.order == Order::Log).then_some(home);
         for slot in 0..self.keys.len() as Slot {
-            let key = self.keys.get(slot);
-            let piece = pieces.entry(of(key.home)).or_default();
-            row_of.push(piece.keys.len() as u32);
+            if !self.keys.is_fresh(slot) {
+                continue;
+            }
+            self.keys.settle(slot);
+            let piece = pieces.entry(of(self.keys.get(slot).home)).or_default();
+            row_of[slot as usize] = piece.keys.len() as u32;
             push_key(&mut piece.keys, self, slot);
         }
         let ids = self.ids.export_new();
@@ -42,7 +47,7 @@ impl Shard {
 
     /// Takes keys of a snapshot into the shards to which they belong, and gives their slots; keys
     /// of other portions than that of these shards have none. `homes` gives this run's number for
-    /// each partition of the snapshot.
+    /// each partition of the snapshot. Of a key that comes several times the last counts.
     pub fn import_keys(
         shards: &mut [Self],
         rows: &KeyRows,
@@ -50,6 +55,9 @@ impl Shard {
         (seed, portion): (&Seed, Portion),
     ) -> Vec<Option<Slot>> {
         let count = shards.len();
+        // A little more than a shard has on average.
+        let more = rows.len() / count / portion.of();
+        shards.iter_mut().for_each(|shard| shard.keys.reserve(more + more / 8));
         let one = |row: usize| {
             let bytes = rows.keys.get(row);
             let hash = seed.key(bytes);
@@ -59,6 +67,7 @@ impl Shard {
             let key = keys.get_mut(slot);
             (key.applied, key.highest, key.last) =
                 (rows.applied[row], rows.highest[row], rows.last[row]);
+            keys.settle(slot);
             Some(slot)
         };
         (0..rows.len()).map(one).collect()
@@ -79,6 +88,30 @@ impl Shard {
         for (shard, ids) in shards.iter_mut().zip(&split) {
             shard.ids.import(ids);
         }
+    }
+}
+
+impl Shard {
+    /// The ids of its events in a batch that it does not hold, in order and each once: whoever
+    /// keeps ids of a snapshot elsewhere gives those of them that were seen
+    /// ([`Shard::recall`]) before the batch is judged.
+    pub fn ids_not_held(&self, slabs: &[Decoded]) -> Vec<u128> {
+        let mut all = Vec::new();
+        for slab in slabs {
+            let own = &slab.candidates()[slab.range(self.number)];
+            self.ids.touch(own.iter().map(|event| event.id));
+            all.extend(own.iter().map(|event| event.id).filter(|&id| !self.ids.holds(id)));
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Takes in ids that a snapshot holds, and no other ever will. Only where the window is without
+    /// end: what can be forgotten has to be there from the beginning.
+    pub fn recall(&mut self, ids: &IdRows) {
+        let (digests, content) = (ids.digests.clone(), ids.content.clone());
+        self.ids.import(&Remembered { digests, content, ..Remembered::default() });
     }
 }
 

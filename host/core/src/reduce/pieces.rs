@@ -41,7 +41,8 @@ pub struct Piece {
     /// fold tells ids apart by partition. (Keys know their homes, and under a span ids know their
     /// keys.)
     pub partition: Option<PartitionIndex>,
-    /// Keys: all of them, whether or not a snapshot before held them.
+    /// Keys of which something may have changed since the snapshot before, or of which it has
+    /// nothing.
     pub keys: KeyRows,
     /// Ids that no snapshot before this one holds.
     pub ids: IdRows,
@@ -56,6 +57,19 @@ impl KeyRows {
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Keeps the keys that `keep` says, by their rows.
+    pub fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        let old = std::mem::take(self);
+        for row in (0..old.len()).filter(|&row| keep(row)) {
+            self.keys.push(old.keys.get(row));
+            self.states.push(old.states.get(row));
+            self.applied.push(old.applied[row]);
+            self.highest.push(old.highest[row]);
+            self.last.push(old.last[row]);
+            self.home.push(old.home[row]);
+        }
     }
 
     /// Whether all lists have one entry per key.

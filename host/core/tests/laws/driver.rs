@@ -2,6 +2,7 @@
 //! Rust.
 
 use retally_core::decode::{Placed, Plan};
+use retally_core::dedup::Window;
 use retally_core::digest::{Digests, Hash};
 use retally_core::fold::{Bounds, Decoding, Fold, FoldError, Interleave, Recipe, Slabs, Strand};
 use retally_core::log::{NEVER, Order};
@@ -12,7 +13,8 @@ use retally_core::reduce::{
 };
 use retally_core::schema::{Description, EmitKind, Kind, StateShape, Value, ViewShape};
 use retally_core::seed::Seed;
-use retally_core::snapshot::Piece;
+use retally_core::shard::Decoded;
+use retally_core::snapshot::{IdRows, Piece};
 use retally_kit::describe::{bare, field, input, reason};
 use retally_kit::faulty::{Faults, faulty};
 use retally_kit::log::{Partition, addressing, slabs};
@@ -25,6 +27,8 @@ pub(crate) struct How {
     /// Batches after which everything goes through a snapshot, and on with another number of
     /// shards.
     pub(crate) restarts: BTreeMap<usize, usize>,
+    /// Ids of snapshots without end are given only where they are asked for.
+    pub(crate) lazily: bool,
     pub(crate) slab: usize,
     pub(crate) batch: usize,
     pub(crate) shards: usize,
@@ -149,6 +153,14 @@ fn merged(
     std::iter::from_fn(|| all.batch(&bounds)).collect()
 }
 
+/// Takes in what the past holds of the ids of a batch.
+fn recall(fold: &mut Fold, past: &BTreeMap<u128, u64>, slabs: &[Decoded]) {
+    let asked = fold.ids_not_held(slabs).into_iter();
+    let known = asked.filter_map(|id| Some((id, *past.get(&id)?)));
+    let (digests, content) = known.unzip();
+    fold.import_ids(&IdRows { digests, content, ..IdRows::default() }, &[]);
+}
+
 /// Folds a log.
 pub(crate) fn fold(
     log: &[Partition],
@@ -171,6 +183,8 @@ pub(crate) fn fold(
     let mut blocks = Vec::new();
     // All snapshots so far: each holds all keys, but only the ids that are new in it.
     let mut saved: Vec<Piece> = Vec::new();
+    // Their ids, where they are asked for.
+    let mut past: BTreeMap<u128, u64> = BTreeMap::new();
     let placed = slabs(log, how.slab);
     let strands = if by_time {
         merged(&placed, names.len(), how, &mut Decoding::new(plan.clone(), &fold.recipe))
@@ -191,6 +205,7 @@ pub(crate) fn fold(
                 decoding.batch(batch).expect("lines decode")
             }
         };
+        recall(&mut fold, &past, slabs.of(0));
         blocks.push(fold.fold(slabs.of(0))?);
         if let Some(&shards) = how.restarts.get(&number) {
             // As if a run had ended here and another one gone on.
@@ -199,6 +214,12 @@ pub(crate) fn fold(
             let next = Fold::resume(recipe(shards), &names, outcomes);
             fold = begin(next.expect("a history fits itself"));
             let homes: Vec<u32> = (0..names.len() as u32).collect();
+            if how.lazily && rules.window == Window::All {
+                for piece in &mut saved {
+                    let ids = std::mem::take(&mut piece.ids);
+                    past.extend(ids.digests.into_iter().zip(ids.content));
+                }
+            }
             saved.iter().for_each(|piece| fold.import(piece, &homes));
         }
     }

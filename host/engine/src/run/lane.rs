@@ -3,6 +3,7 @@
 
 use super::error::RunError;
 use super::misread::Signs;
+use crate::snapshot::{Past, SnapshotError};
 use retally_compare::pair::{BothFolded, DETAIL_LEVELS, PairShard, Shared, Side, level_of};
 use retally_core::fold::{Fold, Recipe, Slabs};
 use retally_core::limits::SHARDS;
@@ -19,6 +20,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Lane {
     pub recipe: Recipe,
     pub shards: Vec<Mutex<Shard>>,
+    /// Ids seen that they do not hold.
+    past: Option<Past>,
     /// Memory of each shard's keys and ids, in bytes, as of its last fold.
     bytes: Vec<[AtomicUsize; 2]>,
     /// First and last time of events with a key, to tell which window would fit into memory.
@@ -31,11 +34,12 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// A lane that begins with what `fold` holds.
-    pub(crate) fn new(fold: Fold) -> Self {
+    pub(crate) fn new(fold: Fold, past: Option<Past>) -> Self {
         let Fold { recipe, shards, .. } = fold;
         Self {
             signs: Signs::new(recipe.description()),
             recipe,
+            past,
             bytes: shards.iter().map(|shard| held(shard).map(AtomicUsize::new)).collect(),
             shards: shards.into_iter().map(Mutex::new).collect(),
             times: [AtomicI64::new(Micros::MAX), AtomicI64::new(Micros::MIN)],
@@ -62,7 +66,16 @@ impl Lane {
     /// Memory of all keys with their states, and of all ids, in bytes.
     pub(crate) fn bytes(&self) -> (usize, usize) {
         let sum = |of: usize| self.bytes.iter().map(|b| b[of].load(Ordering::Relaxed)).sum();
-        (sum(0), sum(1))
+        (sum(0), sum(1) + self.past.as_ref().map_or(0, Past::bytes))
+    }
+
+    /// Gives a shard what was seen of the ids of its share of a batch, so that it can be judged.
+    fn recall(&self, number: usize, slabs: &[Decoded]) -> Result<(), SnapshotError> {
+        let Some(past) = &self.past else { return Ok(()) };
+        let mut shard = lock(&self.shards[number]);
+        let ids = past.recall(number, &shard.ids_not_held(slabs))?;
+        shard.recall(&ids);
+        Ok(())
     }
 
     /// Notes the times of decoded events, and what shows how they are read.
@@ -125,6 +138,12 @@ impl Lanes {
             Self::One(_) => None,
             Self::Two(_, pair) => Some(pair),
         }
+    }
+
+    /// Before a shard's share of a batch is folded: gives it of what was seen before the run began
+    /// what the share asks for.
+    pub(crate) fn recall(&self, number: usize, slabs: &Slabs) -> Result<(), SnapshotError> {
+        self.iter().enumerate().try_for_each(|(lane, own)| own.recall(number, slabs.of(lane)))
     }
 
     /// Folds a shard's share of a batch in every lane. `expected`: events of the run in all.

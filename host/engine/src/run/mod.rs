@@ -34,11 +34,14 @@ mod packed;
 mod passes;
 #[cfg(test)]
 mod passes_tests;
+#[cfg(test)]
+mod past_tests;
 mod pipeline;
 mod prepare;
 #[cfg(test)]
 mod range_tests;
 mod replay;
+mod restore;
 mod results;
 mod resume;
 mod schedule;

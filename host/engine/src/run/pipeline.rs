@@ -184,6 +184,11 @@ impl Pipeline<'_, '_> {
             Task::Fold { batch, shard, manner, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
                 let Worker { instances, stages, .. } = worker;
+                let recalled = stages.time(Stage::Dedup, || self.lanes.recall(shard, &slabs));
+                if let Err(error) = recalled {
+                    lock(&shared.schedule).fail(error.into());
+                    return;
+                }
                 let mut probe = self.weighed(stages);
                 let of = (shard, manner);
                 let result = self.lanes.fold(of, &slabs, expected, instances, &mut probe);
@@ -193,6 +198,11 @@ impl Pipeline<'_, '_> {
                 self.weigh(&mut schedule);
             }
             Task::Scout { batch, shards, before, slabs } => {
+                let recall = |&shard: &usize| self.lanes.recall(shard, &slabs);
+                if let Err(error) = shards.iter().try_for_each(recall) {
+                    lock(&shared.schedule).fail(error.into());
+                    return;
+                }
                 let mut probe = self.weighed(&mut worker.stages);
                 probe.enter(Some(Step::Call));
                 let found = self.lanes.first_stop(&shards, &slabs, before, &mut probe);

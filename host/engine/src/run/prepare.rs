@@ -109,7 +109,7 @@ pub(crate) fn prepare<'a, 's>(
         let (results, resumed) = common.begin(side, params)?;
         begins = (resumed.next, resumed.highest);
         (news, kept) = (resumed.from.news, resumed.kept);
-        lanes.push(Lane::new(resumed.fold));
+        lanes.push(Lane::new(resumed.fold, resumed.past));
         all.push(results);
     }
     let commits = all.iter().any(|results| results.takes.commits);

@@ -180,8 +180,9 @@ impl<'a> Results<'a> {
             highest.extend(own.chain(self.from.beyond_highest.iter().copied()));
         }
         let places = sort(&mut partitions, &mut highest);
-        let mut pieces = Vec::new();
+        let (mut pieces, mut keys) = (Vec::new(), 0);
         for mut shard in lane.lock_shards() {
+            keys += shard.keys.len() as u64;
             pieces.extend(shard.export(&lane.recipe.rules));
         }
         for piece in &mut pieces {
@@ -195,6 +196,7 @@ impl<'a> Results<'a> {
             partitions,
             highest,
             outcomes: self.outcomes.save(),
+            keys: Some(keys),
             counts: self.before.then(&self.counts),
             empty_state: self.is_empty_state(),
             receipts: receipts.to_vec(),

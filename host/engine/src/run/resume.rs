@@ -6,10 +6,11 @@ use super::late::late;
 use super::migration::{Migration, check};
 use super::options::ReplayOptions;
 use super::replay::Observer;
+use super::restore::Restoring;
 use crate::job::{Late, Resolved};
 use crate::log::{Log, LogError};
 use crate::range::Bounds;
-use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
+use crate::snapshot::{Past, SnapshotError, SnapshotRef, Store, Summary};
 use retally_core::decode::Plan;
 use retally_core::fold::{Fold, Recipe};
 use retally_core::log::{Micros, NEVER, Order, PartitionIndex, Position};
@@ -22,6 +23,8 @@ use std::sync::Arc;
 /// Where a run begins.
 pub(crate) struct Resumed {
     pub fold: Fold,
+    /// Ids that it does not hold.
+    pub past: Option<Past>,
     /// Counts before this run.
     pub counts: Counts,
     /// For each partition of the run the first offset to take.
@@ -123,6 +126,7 @@ impl Goes<'_> {
     fn beginning(&self, recipe: Recipe, passed_over: Vec<PassedOver>) -> Resumed {
         Resumed {
             fold: Fold::new(recipe, self.names),
+            past: None,
             counts: Counts::begin(),
             next: vec![0; self.names.len()],
             highest: vec![NEVER; self.names.len()],
@@ -252,7 +256,7 @@ impl Goes<'_> {
             nothing_new(&summary, fit)?;
         }
         let names = self.names;
-        let mut loaded = summary.reference.load(self.needed())?;
+        let loaded = summary.reference.load(self.needed())?;
         let head = loaded.head.clone();
         self.within_limit(&summary.reference.name, &head)?;
         let mut migration = migrates.then(|| Migration::new(&head, self.binding, &recipe));
@@ -268,18 +272,8 @@ impl Goes<'_> {
         let homes: Vec<PartitionIndex> = head.partitions.iter().map(home).collect();
         let recipe = Recipe { seed: head.seed, ..recipe };
         let mut fold = Fold::resume(recipe, names, head.outcomes)?;
-        while let Some(mut group) = loaded.next_group()? {
-            let mut slots = Vec::new();
-            for keys in &mut group.keys {
-                if let Some(migration) = &mut migration {
-                    migration.states(keys, &summary.reference.name)?;
-                }
-                slots.extend(fold.import_keys(keys, &homes));
-            }
-            while let Some(ids) = group.ids.next(&group.keys)? {
-                fold.import_ids(&ids, &slots);
-            }
-        }
+        let mut restoring = Restoring { fold: &mut fold, homes: &homes, migration: &mut migration };
+        let past = restoring.all(loaded, head.keys)?;
         let next = names.iter().map(|name| offset_of(&head.partitions, name)).collect();
         let taken = Taken { partitions: &head.partitions, highest: &head.highest };
         let highest = names.iter().map(|name| taken.highest(name)).collect();
@@ -298,7 +292,8 @@ impl Goes<'_> {
         let news = fit.map(|fit| fit.news);
         let snapshot = Some((snapshot, summary.reference));
         let from = From { snapshot, news, passed_over, beyond, beyond_highest };
-        Ok(Resumed { fold, counts: head.counts, next, highest, from, kept })
+        let past = Some(past);
+        Ok(Resumed { fold, past, counts: head.counts, next, highest, from, kept })
     }
 
     /// Refuses a snapshot that holds more events of a partition than the limit gives: no run with

@@ -4,12 +4,12 @@ use super::{SnapshotError, SnapshotRef};
 use crate::store::Folder;
 use bytes::Bytes;
 use retally_core::digest::Hash;
-use retally_core::log::{Micros, Order, Position};
+use retally_core::log::{Micros, Order, PartitionIndex, Position};
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::seed::Seed;
 use retally_core::snapshot::{Binding, Finished, Standing};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The file that makes a snapshot complete.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -23,7 +23,7 @@ pub struct SnapshotFormat(pub u32);
 
 impl SnapshotFormat {
     /// What this version writes.
-    pub const CURRENT: Self = Self(3);
+    pub const CURRENT: Self = Self(4);
 }
 
 /// All that a manifest says.
@@ -34,6 +34,9 @@ pub(super) struct Body {
     /// Version of Retally, for people.
     pub(super) retally: String,
     pub(super) empty_state: bool,
+    /// Before format 4 nothing said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keys: Option<u64>,
     pub(super) counts: Counts,
     pub(super) partitions: Vec<Position>,
     /// Of order "time" alone.
@@ -42,6 +45,10 @@ pub(super) struct Body {
     pub(super) binding: Binding,
     #[serde(with = "secret")]
     pub(super) seed: Seed,
+    /// The partitions by the numbers that files of keys have for them, those of earlier snapshots
+    /// among them; empty, before format 4: as in `partitions`.
+    #[serde(default)]
+    pub(super) homes: Vec<String>,
     pub(super) groups: Vec<GroupFiles>,
     pub(super) outcomes: Part,
     /// What was taken of the log; format 1 has none.
@@ -69,10 +76,28 @@ fn untold() -> Standing {
 pub(super) struct GroupFiles {
     /// The partition; none: all.
     pub(super) partition: Option<String>,
-    /// None: it has ids only.
-    pub(super) keys: Option<Part>,
-    /// Segments, the oldest first; some lie in the folders of earlier snapshots.
+    /// The oldest first: of a key that stands in several the last counts. Some lie in the folders of
+    /// earlier snapshots.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) keys: Vec<Part>,
+    /// Segments, the oldest first; some lie in the folders of earlier snapshots. What has no index
+    /// is read whole.
     pub(super) ids: Vec<Part>,
+}
+
+/// Before format 4 there was one file of keys, or none.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Part>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Parts {
+        Many(Vec<Part>),
+        One(Part),
+    }
+    Ok(match Option::deserialize(from)? {
+        Some(Parts::Many(parts)) => parts,
+        Some(Parts::One(part)) => vec![part],
+        None => Vec::new(),
+    })
 }
 
 /// A file.
@@ -84,6 +109,9 @@ pub(super) struct Part {
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) sha256: Hash,
+    /// What leads to its rows, if that is a file of its own; before format 4 nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<Box<Part>>,
 }
 
 impl Body {
@@ -116,6 +144,19 @@ impl Body {
         Ok((body, SnapshotRef { name: name.to_owned(), sha256, files: files.clone() }))
     }
 
+    /// For each number that files of keys have for a partition, the one that it has here; none: it
+    /// is not here.
+    pub(super) fn homes(&self) -> Option<Vec<PartitionIndex>> {
+        if self.homes.is_empty() {
+            return Some((0..self.partitions.len() as PartitionIndex).collect());
+        }
+        let number = |name: &String| {
+            let place = self.partitions.binary_search_by(|own| own.partition.cmp(name));
+            place.ok().map(|place| place as PartitionIndex)
+        };
+        self.homes.iter().map(number).collect()
+    }
+
     /// Whether it holds together, and no path leads out of the store.
     fn check(&self) -> Result<(), String> {
         self.counts.check().map_err(|error| error.to_string())?;
@@ -126,14 +167,18 @@ impl Body {
         if self.highest.len() != if is_by_time { self.partitions.len() } else { 0 } {
             return Err("it does not have a highest time for each partition".into());
         }
-        let parts = self.groups.iter().flat_map(|g| g.ids.iter().chain(&g.keys));
-        for part in parts.chain([&self.outcomes]) {
+        let parts = self.groups.iter().flat_map(|group| group.ids.iter().chain(&group.keys));
+        let indexes = parts.clone().filter_map(|part| part.index.as_deref());
+        for part in parts.chain(indexes).chain([&self.outcomes]) {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
             let good = |name: &str| !name.starts_with('.') && name.chars().all(plain);
             match part.path.split_once('/') {
                 Some((folder, file)) if good(folder) && good(file) => {}
                 _ => return Err(format!("path {:?} is not of the form snapshot/file", part.path)),
             }
+        }
+        if self.homes().is_none() {
+            return Err("its keys have a number for a partition that it does not name".into());
         }
         for group in self.groups.iter().filter_map(|group| group.partition.as_ref()) {
             if !self.partitions.iter().any(|reached| reached.partition == *group) {

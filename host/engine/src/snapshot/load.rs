@@ -1,18 +1,20 @@
 //! Reading a snapshot: every file is checked against its hash before a row of it is used.
 
 use super::format::{Body, GroupFiles, Part, read};
+use super::past::{self, Past};
 use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
-use crate::limits::{SNAPSHOT_KEYS_MAX_BYTES, SNAPSHOT_READ_ROWS};
+use crate::limits::SNAPSHOT_READ_ROWS;
 use crate::store::Folder;
 use crate::table::{self, Batch, TableError, guarded, next_rows};
 use arrow_array::types::UInt32Type;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader};
 use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
-use retally_core::log::{Micros, PartitionIndex};
-use retally_core::snapshot::{Head, IdRows, KeyRows, Needed};
-use std::collections::VecDeque;
+use retally_core::log::{Micros, PartitionIndex, Position};
+use retally_core::portion::Portion;
+use retally_core::snapshot::{Head, IdRows, KeyRows, Needed, Piece};
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,8 +25,28 @@ pub struct Loaded {
     pub head: Head,
     /// Which snapshot it is.
     pub reference: SnapshotRef,
-    groups: VecDeque<GroupFiles>,
+    /// Its keys, and the ids that have to be read before the first event.
+    pub groups: Groups,
+    /// The other ids: they are not read before somebody asks for one.
+    pub segments: Segments,
+}
+
+/// Segments of ids with an index.
+#[derive(Debug)]
+pub struct Segments {
     files: Folder,
+    parts: Vec<Part>,
+}
+
+/// Keys and ids of a snapshot that are still to be read.
+#[derive(Debug)]
+pub struct Groups {
+    left: VecDeque<GroupFiles>,
+    files: Folder,
+    partitions: Vec<Position>,
+    window: Window,
+    /// For each number of a partition in files of keys the one that it has in the head.
+    homes: Vec<PartitionIndex>,
 }
 
 /// Keys and ids of a group.
@@ -32,9 +54,10 @@ pub struct Loaded {
 pub struct LoadedGroup {
     /// The partition of all of it, by its number in the head; none: of all.
     pub partition: Option<PartitionIndex>,
-    /// The keys in byte order, in one list or several; ids number them through.
+    /// The keys, in one list or several; ids number them through. Of a key that stands in several
+    /// the last counts.
     pub keys: Vec<KeyRows>,
-    /// The ids.
+    /// Those of its ids that have to be read before the first event: under a span all.
     pub ids: IdSegments,
 }
 
@@ -58,12 +81,15 @@ impl SnapshotRef {
         if let Some(difference) = needed.into().difference(&body.binding, &body.partitions) {
             return Err(SnapshotError::differs(self, difference));
         }
+        let homes = body.homes().unwrap_or_default();
+        let mut groups = body.groups;
         let head = Head {
             outcomes: outcomes(&self.files, &body.outcomes)?,
             binding: body.binding,
             seed: body.seed,
             partitions: body.partitions,
             highest: body.highest,
+            keys: body.keys,
             counts: body.counts,
             empty_state: body.empty_state,
             receipts: body.receipts,
@@ -71,7 +97,19 @@ impl SnapshotRef {
             migrated: body.migrated,
             standing: body.standing,
         };
-        Ok(Loaded { head, reference, groups: body.groups.into(), files: self.files.clone() })
+        let mut indexed = Vec::new();
+        for group in &mut groups {
+            indexed.extend(group.ids.extract_if(.., |part| part.index.is_some()));
+        }
+        let groups = Groups {
+            left: groups.into(),
+            files: self.files.clone(),
+            partitions: head.partitions.clone(),
+            window: head.binding.settings.window,
+            homes,
+        };
+        let segments = Segments { files: self.files.clone(), parts: indexed };
+        Ok(Loaded { head, reference, groups, segments })
     }
 
     /// Checks every byte of the snapshot, without using it.
@@ -81,34 +119,51 @@ impl SnapshotRef {
     pub fn check(&self) -> Result<(), SnapshotError> {
         let (body, _) = Body::read(&self.files, &self.name)?;
         let mut loaded = self.load(&body.binding)?;
-        while let Some(mut group) = loaded.next_group()? {
+        while let Some(mut group) = loaded.groups.next()? {
             while group.ids.next(&group.keys)?.is_some() {}
         }
-        Ok(())
+        loaded.segments.parts.iter().try_for_each(|part| past::check(&self.files, part))
     }
 }
 
-impl Loaded {
+impl Segments {
+    /// Opens them for a run that folds a portion of all keys in so many shards.
+    ///
+    /// # Errors
+    /// A segment that is missing, or an index that is missing, changed or broken.
+    pub fn open(&self, portion: Portion, shards: usize) -> Result<Past, SnapshotError> {
+        Past::open(&self.files, &self.parts, (portion, shards))
+    }
+}
+
+impl Groups {
     /// The next group; none: that was all.
-    pub fn next_group(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
-        let Some(group) = self.groups.pop_front() else { return Ok(None) };
-        let partitions = &self.head.partitions;
+    pub fn next(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
+        let Some(group) = self.left.pop_front() else { return Ok(None) };
+        let partitions = &self.partitions;
         let number = |name: &String| {
             let place = partitions.binary_search_by(|reached| reached.partition.cmp(name));
             place.map(|n| n as PartitionIndex).map_err(|_| SnapshotError::Rows("a group is lost"))
         };
-        let keys = match &group.keys {
-            Some(part) => keys(&self.files, part, partitions.len())?,
-            None => Vec::new(),
-        };
+        let mut keys = Vec::new();
+        for part in &group.keys {
+            keys.extend(all_keys(&self.files, part, &self.homes)?);
+        }
         let ids = IdSegments {
             files: self.files.clone(),
             parts: group.ids.into(),
             open: None,
-            window: self.head.binding.settings.window,
+            window: self.window,
         };
         let partition = group.partition.as_ref().map(number).transpose()?;
         Ok(Some(LoadedGroup { partition, keys, ids }))
+    }
+}
+
+impl LoadedGroup {
+    /// Drops what a later list has of the same key: for whoever does something to every key.
+    pub fn drop_superseded(&mut self) {
+        drop_superseded(&mut self.keys, std::iter::empty());
     }
 }
 
@@ -137,9 +192,20 @@ impl IdSegments {
     }
 }
 
+/// All ids of a segment without keys.
+pub(super) fn all_ids(files: &Folder, part: &Part) -> Result<Piece, SnapshotError> {
+    let mut reader = Reader::open(files, part)?;
+    let mut ids = IdRows::default();
+    while let Some(batch) = reader.next()? {
+        let lost = || reader.broken("an id belongs to a key that is not there");
+        ids.append(&id_rows(&batch, None, lost)?);
+    }
+    Ok(Piece { ids, ..Piece::default() })
+}
+
 /// The rows of a file whose hash was checked.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     part: Part,
     path: Arc<Path>,
     rows: ParquetRecordBatchReader,
@@ -147,7 +213,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(files: &Folder, part: &Part) -> Result<Self, SnapshotError> {
+    pub(super) fn open(files: &Folder, part: &Part) -> Result<Self, SnapshotError> {
         let (bytes, file) = (read(files, &part.path)?, files.show(&part.path));
         if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
             return Err(SnapshotError::Changed(file));
@@ -160,7 +226,7 @@ impl Reader {
     }
 
     /// The next rows; none: that was all, and as many as the manifest says.
-    fn next(&mut self) -> Result<Option<Batch>, SnapshotError> {
+    pub(super) fn next(&mut self) -> Result<Option<Batch>, SnapshotError> {
         let next = next_rows(&mut self.rows);
         let next = next.map_err(|error| TableError::of("read", &self.path, error))?;
         self.read += next.as_ref().map_or(0, |batch| batch.num_rows() as u64);
@@ -170,35 +236,43 @@ impl Reader {
         Ok(next.map(|batch| Batch::new(&self.path, batch)))
     }
 
-    fn broken(&self, why: &str) -> SnapshotError {
+    pub(super) fn broken(&self, why: &str) -> SnapshotError {
         SnapshotError::broken(&self.path.display().to_string(), why)
     }
 }
 
-fn keys(files: &Folder, part: &Part, partitions: usize) -> Result<Vec<KeyRows>, SnapshotError> {
+/// All keys of a file, in byte order, in one list or several. `homes`: see [`Body::homes`].
+pub(super) fn all_keys(
+    files: &Folder,
+    part: &Part,
+    homes: &[PartitionIndex],
+) -> Result<Vec<KeyRows>, SnapshotError> {
     let mut reader = Reader::open(files, part)?;
-    let mut all = vec![KeyRows::default()];
+    let mut all = Vec::new();
     while let Some(batch) = reader.next()? {
-        let (keys, states) = (batch.bytes("key")?, batch.bytes("state")?);
-        let more = keys.value_data().len() + states.value_data().len();
-        let held = all.last().map_or(0, |rows| rows.keys.bytes.len() + rows.states.bytes.len());
-        if held + more > SNAPSHOT_KEYS_MAX_BYTES {
-            all.push(KeyRows::default());
-        }
-        let Some(rows) = all.last_mut() else { continue };
-        for row in 0..batch.len() {
-            rows.keys.push(keys.value(row));
-            rows.states.push(states.value(row));
-        }
-        rows.applied.extend_from_slice(batch.unsigned("applied")?);
-        rows.highest.extend(batch.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)));
-        rows.last.extend(batch.times("last")?.iter().map(|t| t.unwrap_or(0)));
-        rows.home.extend_from_slice(batch.primitives::<UInt32Type>("home")?.values());
-    }
-    if all.iter().any(|rows| rows.home.iter().any(|&home| home as usize >= partitions)) {
-        return Err(reader.broken("a key lives in a partition that is not there"));
+        let home = |home: &u32| homes.get(*home as usize).copied();
+        let home = batch.primitives::<UInt32Type>("home")?.values().iter().map(home).collect();
+        let lost = || reader.broken("a key lives in a partition that is not there");
+        all.push(KeyRows {
+            keys: batch.byte_spans("key")?,
+            states: batch.byte_spans("state")?,
+            applied: batch.unsigned("applied")?.to_vec(),
+            highest: batch.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)).collect(),
+            last: batch.times("last")?.iter().map(|t| t.unwrap_or(0)).collect(),
+            home: Option::<Vec<_>>::ok_or_else(home, lost)?,
+        });
     }
     Ok(all)
+}
+
+/// Drops of each list the keys that stand in a later one, or among `fresh` ones.
+pub(super) fn drop_superseded<'a>(lists: &mut [KeyRows], fresh: impl Iterator<Item = &'a [u8]>) {
+    let mut seen: HashSet<&[u8]> = fresh.collect();
+    let keep: Vec<Vec<bool>> =
+        lists.iter().rev().map(|of| of.keys.iter().map(|key| seen.insert(key)).collect()).collect();
+    for (list, keep) in lists.iter_mut().rev().zip(keep) {
+        list.retain(|row| keep[row]);
+    }
 }
 
 /// The ids of a batch; under a span only those that are not forgotten.
@@ -238,21 +312,19 @@ fn id_rows(
     Ok(rows)
 }
 
-/// Number and highest time of a key.
+/// Number and highest time of a key, as it stands in the last of the lists that have it.
 fn find(all: &[KeyRows], key: &[u8]) -> Option<(u32, Micros)> {
-    let mut before = 0;
-    for rows in all {
-        let last = rows.len().checked_sub(1)?;
-        if rows.keys.get(last) >= key {
-            let (mut from, mut to) = (0, rows.len());
-            while from < to {
-                let middle = (from + to) / 2;
-                if rows.keys.get(middle) < key { from = middle + 1 } else { to = middle }
-            }
-            let found = rows.keys.get(from) == key;
-            return found.then(|| (before + from as u32, rows.highest[from]));
+    let mut behind = all.iter().map(KeyRows::len).sum::<usize>();
+    for rows in all.iter().rev() {
+        behind -= rows.len();
+        let (mut from, mut to) = (0, rows.len());
+        while from < to {
+            let middle = (from + to) / 2;
+            if rows.keys.get(middle) < key { from = middle + 1 } else { to = middle }
         }
-        before += rows.len() as u32;
+        if from < rows.len() && rows.keys.get(from) == key {
+            return Some(((behind + from) as u32, rows.highest[from]));
+        }
     }
     None
 }

@@ -4,20 +4,25 @@
 //! ```text
 //! snapshots/                   the folder that a job names; many jobs may share it
 //!   000000001000000-3f9a0c…/   events since the history began, and a digest of what it is of
-//!     keys-0000.parquet        one group per partition, by key; one group for order "path"
-//!     ids-0000.parquet         a segment: ids that no snapshot before it holds
+//!     keys-0000.parquet        keys that changed since the one before; one group per partition, by
+//!                              key; one group for order "path"
+//!     ids.parquet              a segment: ids that no snapshot before it holds
+//!     ids-index.parquet        what leads to an id in it; none under a span, where ids have groups
 //!     outcomes.parquet         the outcome trees so far
 //!     manifest.json            written last: what has none is no snapshot
 //! ```
 //!
-//! A manifest names every file with its SHA-256, also the segments of earlier snapshots that it
-//! builds on, and carries a hash of itself. It holds the seed of the history: who can read a
+//! A manifest names every file with its SHA-256, also those of earlier snapshots that it builds on,
+//! and carries a hash of itself. It holds the seed of the history: who can read a
 //! snapshot can choose ids that look the same, so it is to be kept as the results are. What is
 //! complete is never deleted here; what a killed run left of one is.
 
 mod error;
 mod format;
+mod index;
+mod inherited;
 mod load;
+mod past;
 mod rows;
 mod save;
 mod sweep;
@@ -27,7 +32,8 @@ mod tests;
 
 pub use error::SnapshotError;
 pub use format::SnapshotFormat;
-pub use load::{IdSegments, Loaded, LoadedGroup};
+pub use load::{Groups, IdSegments, Loaded, LoadedGroup, Segments};
+pub use past::Past;
 
 use crate::store::{Base, EntryKind, Folder};
 use format::{Body, MANIFEST};

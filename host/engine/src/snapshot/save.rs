@@ -1,12 +1,12 @@
 //! Saving a snapshot: rows into groups and order, files, and last the manifest.
 
 use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat, read};
+use super::inherited::{Inherited, Old};
 use super::rows::{At, Table, id_columns, id_rows, key_columns, key_rows, place, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
 use crate::limits::SNAPSHOT_WRITTEN_ROWS;
 use crate::store::Folder;
 use crate::table::NewRows;
-use arrow_schema::Field;
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
 use retally_core::log::{Order, PartitionIndex};
@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The partition of a group, by its number in the head; none: all.
-type Group = Option<PartitionIndex>;
+pub(super) type Group = Option<PartitionIndex>;
 
 impl Store {
     /// Saves a snapshot. `parent` is the snapshot from which the history went on, whose ids the
@@ -60,27 +60,39 @@ impl Store {
         pieces: &[Piece],
         parent: Option<&SnapshotRef>,
     ) -> Result<SnapshotRef, SnapshotError> {
-        let saving = Saving {
+        let mut inherited = Inherited::of(head, parent)?;
+        if inherited.keys.is_empty() {
+            complete(head, pieces)?;
+        }
+        let mut saving = Saving {
             files: &self.files,
             name,
             by_partition: head.binding.settings.order == Order::Log,
             spanned: matches!(head.binding.settings.window, Window::Span(_)),
             window: head.binding.settings.window,
-            pieces,
+            homes: inherited.homes(),
+            pieces: pieces.iter().collect(),
         };
-        let keys = saving.keys()?;
-        let ids = saving.ids()?;
+        let mut joined = inherited.join_keys(saving.new_keys(), pieces)?;
+        if !saving.spanned {
+            joined.extend(inherited.join_ids(saving.new_ids())?);
+        }
+        saving.pieces.extend(&joined);
+        let (keys, ids) = (saving.keys()?, saving.ids()?);
         let outcomes = write_outcomes(&self.files, saving.path("outcomes"), &head.outcomes)?;
-        let groups = saving.groups(head, keys, ids, parent)?;
+        let homes = std::mem::take(&mut inherited.homes);
+        let groups = saving.groups(head, inherited, keys, ids)?;
         let body = Body {
             format: SnapshotFormat::CURRENT,
             retally: env!("CARGO_PKG_VERSION").to_owned(),
             empty_state: head.empty_state,
+            keys: head.keys,
             counts: head.counts,
             partitions: head.partitions.clone(),
             highest: head.highest.clone(),
             binding: head.binding.clone().up_to(&head.partitions),
             seed: head.seed,
+            homes,
             groups,
             outcomes,
             receipts: head.receipts.clone(),
@@ -151,13 +163,24 @@ fn check(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
     Ok(())
 }
 
+/// Whether the pieces alone are all keys.
+fn complete(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
+    let keys = pieces.iter().map(|piece| piece.keys.len() as u64).sum::<u64>();
+    match head.keys {
+        Some(all) if all != keys => Err(SnapshotError::Rows("some keys are missing")),
+        _ => Ok(()),
+    }
+}
+
 struct Saving<'a> {
     files: &'a Folder,
     name: String,
     by_partition: bool,
     spanned: bool,
     window: Window,
-    pieces: &'a [Piece],
+    /// For each partition of the head its number in files of keys.
+    homes: Vec<u32>,
+    pieces: Vec<&'a Piece>,
 }
 
 impl Saving<'_> {
@@ -191,12 +214,12 @@ impl Saving<'_> {
     /// two rows that are the same, which follow one another, cannot be.
     fn write(
         &self,
-        (what, columns): (&str, &[Field]),
+        (what, create): (&str, impl Fn(String) -> Result<Table, SnapshotError>),
         orders: &[Vec<u32>],
         compare: impl Fn(At, At) -> Ordering,
         (same, twice): (impl Fn(At, At) -> bool, &'static str),
         group: impl Fn(At) -> Group,
-        rows: impl Fn(&[At]) -> NewRows,
+        (rows, note): (impl Fn(&[At]) -> NewRows, impl Fn(&mut Table, At)),
     ) -> Result<BTreeMap<Group, Part>, SnapshotError> {
         let (mut written, mut open) = (BTreeMap::new(), None::<(Group, Table, Vec<At>)>);
         let close = |(group, mut table, held): (Group, Table, Vec<At>)| {
@@ -210,12 +233,12 @@ impl Saving<'_> {
             }
             let group = group(at);
             if open.as_ref().is_none_or(|(of, ..)| *of != group) {
-                let path = self.group_path(what, group);
-                let next = Table::create(self.files, path, columns.to_vec())?;
+                let next = create(self.group_path(what, group))?;
                 let done = open.replace((group, next, Vec::new())).map(close);
                 written.extend(done.transpose()?);
             }
             let Some((_, table, held)) = &mut open else { return Ok(()) };
+            note(table, at);
             held.push(at);
             if held.len() == SNAPSHOT_WRITTEN_ROWS {
                 table.write(rows(held))?;
@@ -227,18 +250,44 @@ impl Saving<'_> {
         Ok(written)
     }
 
+    /// How many keys each group is given.
+    fn new_keys(&self) -> BTreeMap<Group, u64> {
+        self.count(|piece| piece.keys.len(), |at| self.group_of_key(at))
+    }
+
+    /// How many ids each group is given.
+    fn new_ids(&self) -> BTreeMap<Group, u64> {
+        self.count(|piece| piece.ids.len(), |at| self.group_of_id(at))
+    }
+
+    fn count(
+        &self,
+        len: impl Fn(&Piece) -> usize,
+        group: impl Fn(At) -> Group,
+    ) -> BTreeMap<Group, u64> {
+        let mut counts = BTreeMap::new();
+        for (number, piece) in self.pieces.iter().enumerate() {
+            for row in 0..len(piece) as u32 {
+                *counts.entry(group((number, row))).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// Writes the keys of every group.
     fn keys(&self) -> Result<BTreeMap<Group, Part>, SnapshotError> {
         let whole = |at| (self.group_of_key(at), self.key(at));
         let compare = |a, b| whole(a).cmp(&whole(b));
         let orders = self.orders(|piece| piece.keys.len(), compare);
         let twice = (|a, b| whole(a) == whole(b), "a key stands in two pieces");
-        let table = ("keys", &*key_columns());
-        let rows = |rows: &[At]| key_rows(self.pieces, rows);
-        self.write(table, &orders, compare, twice, |at| self.group_of_key(at), rows)
+        let create = |path| Table::create(self.files, path, key_columns());
+        let rows = |rows: &[At]| key_rows(&self.pieces, rows, &self.homes);
+        let group = |at| self.group_of_key(at);
+        self.write(("keys", create), &orders, compare, twice, group, (rows, |_, _| ()))
     }
 
-    /// Writes the new ids of every group: by place, under a span by key and place.
+    /// Writes the new ids of every group, and those that are joined with them: by place, and with
+    /// an index; under a span by key and place.
     fn ids(&self) -> Result<BTreeMap<Group, Part>, SnapshotError> {
         let key = |at: At| {
             let row = self.pieces[at.0].ids.keys.get(at.1 as usize);
@@ -257,15 +306,22 @@ impl Saving<'_> {
         };
         self.drop_forgotten(&mut orders);
         let twice = (|a, b| place(a) == place(b), "an id stands in two places");
-        let table = ("ids", &*id_columns(self.spanned));
-        let rows = |rows: &[At]| id_rows(self.pieces, rows, self.spanned);
-        self.write(table, &orders, compare, twice, |at| self.group_of_id(at), rows)
+        let create = |path| match self.spanned {
+            true => Table::create(self.files, path, id_columns(true)),
+            false => Table::indexed(self.files, path),
+        };
+        let rows = |rows: &[At]| id_rows(&self.pieces, rows, self.spanned);
+        let note = |table: &mut Table, at: At| {
+            table.note((place(at), self.pieces[at.0].ids.content[at.1 as usize]));
+        };
+        let group = |at| self.group_of_id(at);
+        self.write(("ids", create), &orders, compare, twice, group, (rows, note))
     }
 
     /// Leaves out ids that their keys' times have passed: when a table was tidied must not show.
     fn drop_forgotten(&self, orders: &mut [Vec<u32>]) {
         let Window::Span(span) = self.window else { return };
-        for (order, piece) in orders.iter_mut().zip(self.pieces) {
+        for (order, piece) in orders.iter_mut().zip(&self.pieces) {
             order.retain(|&row| {
                 let key = piece.ids.keys[row as usize] as usize;
                 let passed =
@@ -280,7 +336,7 @@ impl Saving<'_> {
         len: impl Fn(&Piece) -> usize,
         compare: impl Fn(At, At) -> Ordering,
     ) -> Vec<Vec<u32>> {
-        let order = |(number, piece)| {
+        let order = |(number, piece): (usize, &&Piece)| {
             let mut rows: Vec<u32> = (0..len(piece) as u32).collect();
             rows.sort_unstable_by(|&a, &b| compare((number, a), (number, b)));
             rows
@@ -288,56 +344,52 @@ impl Saving<'_> {
         self.pieces.iter().enumerate().map(order).collect()
     }
 
-    /// All groups: what was written now, behind the segments of the parent.
+    /// All groups: what was written now, behind what is left of the parent's.
     fn groups(
         &self,
         head: &Head,
-        mut keys: BTreeMap<Group, Part>,
-        mut ids: BTreeMap<Group, Part>,
-        parent: Option<&SnapshotRef>,
+        inherited: Inherited,
+        keys: BTreeMap<Group, Part>,
+        ids: BTreeMap<Group, Part>,
     ) -> Result<Vec<GroupFiles>, SnapshotError> {
-        let mut groups: BTreeMap<Group, GroupFiles> = BTreeMap::new();
-        let name = |number: PartitionIndex| head.partitions[number as usize].partition.clone();
-        let empty = |group: Group| {
-            let partition = group.map(name);
-            GroupFiles { partition, keys: None, ids: Vec::new() }
-        };
-        if let Some(parent) = parent {
-            for old in Body::read(&parent.files, &parent.name)?.0.groups {
-                let number = old.partition.as_ref().map(|name| {
-                    let place = head.partitions.binary_search_by(|r| r.partition.cmp(name));
-                    place.map_err(|_| SnapshotError::Rows("a partition of the parent is missing"))
-                });
-                let number = number.transpose()?.map(|n| n as PartitionIndex);
-                let segments = &mut groups.entry(number).or_insert_with(|| empty(number)).ids;
-                for part in old.ids {
-                    segments.push(self.adopt(parent, part)?);
+        let mut groups: BTreeMap<Group, [Vec<Part>; 2]> = BTreeMap::new();
+        for (of, parts) in [inherited.keys, inherited.ids].into_iter().enumerate() {
+            for (group, parts) in parts {
+                for Old { files, part } in parts {
+                    let part = self.adopt(&files, part)?;
+                    groups.entry(group).or_default()[of].push(part);
                 }
             }
         }
-        for group in keys.keys().chain(ids.keys()) {
-            groups.entry(*group).or_insert_with(|| empty(*group));
+        for (of, parts) in [keys, ids].into_iter().enumerate() {
+            for (group, part) in parts {
+                groups.entry(group).or_default()[of].push(part);
+            }
         }
-        for (group, files) in &mut groups {
-            files.keys = keys.remove(group);
-            files.ids.extend(ids.remove(group));
-        }
-        Ok(groups.into_values().filter(|g| g.keys.is_some() || !g.ids.is_empty()).collect())
+        let name = |number: PartitionIndex| head.partitions[number as usize].partition.clone();
+        let files = |(group, [keys, ids]): (Group, [Vec<Part>; 2])| GroupFiles {
+            partition: group.map(name),
+            keys,
+            ids,
+        };
+        Ok(groups.into_iter().map(files).collect())
     }
 
-    /// A segment of the parent: named where it lies, or copied if that is another store.
-    fn adopt(&self, parent: &SnapshotRef, part: Part) -> Result<Part, SnapshotError> {
-        if parent.files.is_same(self.files) {
+    /// A file of the parent: named where it lies, or copied if that is another store; and so what
+    /// leads to its rows.
+    fn adopt(&self, files: &Folder, part: Part) -> Result<Part, SnapshotError> {
+        if files.is_same(self.files) {
             return Ok(part);
         }
-        let bytes = read(&parent.files, &part.path)?;
+        let index = part.index.map(|index| self.adopt(files, *index)).transpose()?.map(Box::new);
+        let bytes = read(files, &part.path)?;
         if Hash::of(&bytes) != part.sha256 {
-            return Err(SnapshotError::Changed(parent.files.show(&part.path)));
+            return Err(SnapshotError::Changed(files.show(&part.path)));
         }
         // Its hash tells it apart from any other file of this snapshot.
-        let path = self.path(&format!("ids-of-{}", &part.sha256.to_string()[..16]));
+        let path = self.path(&format!("of-{}", &part.sha256.to_string()[..16]));
         self.files.put(&path, &bytes)?;
-        Ok(Part { path, ..part })
+        Ok(Part { path, index, ..part })
     }
 }
 

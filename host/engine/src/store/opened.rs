@@ -13,6 +13,7 @@ use std::ops::Range;
 use tokio::sync::mpsc::Receiver;
 
 /// An object as it was when it was looked at.
+#[derive(Debug)]
 pub struct Opened {
     folder: Folder,
     name: String,
@@ -20,6 +21,7 @@ pub struct Opened {
     body: Body,
 }
 
+#[derive(Debug)]
 enum Body {
     File(File),
     /// With what comes of it in order, once that is asked for, and what of it was not taken yet.

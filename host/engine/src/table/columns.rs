@@ -180,16 +180,28 @@ fn clear(values: &mut Values, row: usize) {
 
 /// An array of texts as spans; a null is empty.
 pub(super) fn text_spans(array: &StringArray) -> Spans {
-    spans(array.iter().map(|text| text.map(str::as_bytes)))
+    spans(array)
 }
 
 /// An array of byte strings as spans; a null is empty.
 pub(crate) fn byte_spans(array: &BinaryArray) -> Spans {
-    spans(array.iter())
+    spans(array)
 }
 
-fn spans<'a>(rows: impl Iterator<Item = Option<&'a [u8]>>) -> Spans {
-    rows.map(Option::unwrap_or_default).collect()
+fn spans<'a, T: ByteArrayType<Offset = i32>>(array: &'a GenericByteArray<T>) -> Spans {
+    if array.null_count() > 0 {
+        // A null may have bytes.
+        let bytes = |row: Option<&'a T::Native>| -> &'a [u8] {
+            row.map_or(&[], |row| AsRef::<[u8]>::as_ref(row))
+        };
+        return array.iter().map(bytes).collect();
+    }
+    let ends = array.value_offsets();
+    let (from, to) = (ends[0], ends[array.len()]);
+    Spans {
+        ends: ends[1..].iter().map(|end| (end - from) as u32).collect(),
+        bytes: array.value_data()[from as usize..to as usize].to_vec(),
+    }
 }
 
 #[cfg(test)]

@@ -22,4 +22,4 @@ pub(crate) use declared::{
     binary, fixed, flag, number, optional, partition, small, text, time, unsigned, unsigned32,
 };
 pub(crate) use guard::{guarded, next_rows};
-pub(crate) use writer::{CREATED_BY, NewRows, TableWriter, plain};
+pub(crate) use writer::{CREATED_BY, NewRows, Page, TableWriter, plain};

@@ -183,8 +183,19 @@ pub(crate) struct TableWriter<W: Write + Send> {
     open: Vec<ArrowColumnWriter>,
     open_rows: usize,
     group_rows_max: usize,
+    /// Of each column the pages so far, if somebody wants to know.
+    pages: Option<Vec<Vec<Page>>>,
     /// Rows so far.
     pub(crate) rows: u64,
+}
+
+/// A page of a column that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Its first row in the file.
+    pub(crate) first_row: u64,
+    /// The first byte of the file behind it.
+    pub(crate) end: u64,
 }
 
 impl<W: Write + Send> TableWriter<W> {
@@ -202,7 +213,14 @@ impl<W: Write + Send> TableWriter<W> {
         let (writer, encoders) = begun.map_err(|error| TableError::of("write", path, error))?;
         let group_rows_max = writer.properties().max_row_group_row_count().unwrap_or(usize::MAX);
         let (path, open) = (path.to_path_buf(), Vec::new());
-        Ok(Self { path, schema, writer, encoders, open, open_rows: 0, group_rows_max, rows: 0 })
+        let (open_rows, pages, rows) = (0, None, 0);
+        Ok(Self { path, schema, writer, encoders, open, open_rows, group_rows_max, pages, rows })
+    }
+
+    /// Notes where pages lie.
+    pub(crate) fn noting_pages(mut self) -> Self {
+        self.pages = Some(vec![Vec::new(); self.schema.fields().len()]);
+        self
     }
 
     /// Appends rows.
@@ -283,22 +301,43 @@ impl<W: Write + Send> TableWriter<W> {
         if self.open.is_empty() {
             return Ok(());
         }
+        let before = self.writer.flushed_row_groups().iter();
+        let first_row = before.map(|group| group.num_rows() as u64).sum::<u64>();
         self.open_rows = 0;
         let mut group = self.writer.next_row_group()?;
+        let mut found = Vec::new();
         for encoder in self.open.drain(..) {
             let mut column = encoder.close()?;
             with_checksums(column.close_mut())?;
+            let index = column.close().offset_index.as_ref().filter(|_| self.pages.is_some());
+            found.push(index.map_or_else(Vec::new, |index| index.page_locations.clone()));
             column.append_to_row_group(&mut group)?;
         }
-        group.close()?;
+        let closed = group.close()?;
+        for ((pages, found), column) in
+            self.pages.iter_mut().flatten().zip(found).zip(closed.columns())
+        {
+            let first = found.first().map_or(0, |page| page.offset);
+            let at = |offset: i64| (offset - first + column.data_page_offset()) as u64;
+            pages.extend(found.iter().map(|page| Page {
+                first_row: first_row + page.first_row_index as u64,
+                end: at(page.offset) + page.compressed_page_size as u64,
+            }));
+        }
         Ok(())
     }
 
     /// Ends the file and gives back what it was written to.
-    pub(crate) fn finish(mut self) -> Result<W, TableError> {
+    pub(crate) fn finish(self) -> Result<W, TableError> {
+        self.finish_noted().map(|(out, _)| out)
+    }
+
+    /// The same, with the pages of each column if they were to be noted.
+    pub(crate) fn finish_noted(mut self) -> Result<(W, Vec<Vec<Page>>), TableError> {
         self.flush()?;
-        let path = self.path;
-        self.writer.into_inner().map_err(|error| TableError::of("write", &path, error))
+        let (path, pages) = (self.path, self.pages.unwrap_or_default());
+        let out = self.writer.into_inner();
+        Ok((out.map_err(|error| TableError::of("write", &path, error))?, pages))
     }
 
     /// An error that names the file.
