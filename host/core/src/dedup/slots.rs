@@ -14,9 +14,9 @@
 //! makes the index anew and moves no entry. Nothing is ever taken out: who forgets makes the table
 //! anew.
 //!
-//! A snapshot's ids come in order, those of a key by the uppermost bits of their digests. Were these
-//! to choose the home, a table that is still growing would be filled from one end, and every id
-//! would walk over all before it: so the bits below choose it, which of ids in order are as random.
+//! A snapshot's ids come in order, those of a key by the uppermost bits of their digests. Were
+//! these to choose the home, a table that is still growing would be filled from one end, and every
+//! id would walk over all before it: so bits below choose it, which are random in any order.
 
 use crate::limits::ID_INDEX_FULL_PERCENT;
 

@@ -183,12 +183,10 @@ impl Pipeline<'_, '_> {
             }
             Task::Fold { batch, shard, manner, slabs } => {
                 let expected = self.events_expected(&shared.outlook);
-                let Worker { instances, stages, .. } = worker;
-                let recalled = stages.time(Stage::Dedup, || self.lanes.recall(shard, &slabs));
-                if let Err(error) = recalled {
-                    lock(&shared.schedule).fail(error.into());
+                if !self.recall(&[shard], &slabs, worker, shared) {
                     return;
                 }
+                let Worker { instances, stages, .. } = worker;
                 let mut probe = self.weighed(stages);
                 let of = (shard, manner);
                 let result = self.lanes.fold(of, &slabs, expected, instances, &mut probe);
@@ -198,9 +196,7 @@ impl Pipeline<'_, '_> {
                 self.weigh(&mut schedule);
             }
             Task::Scout { batch, shards, before, slabs } => {
-                let recall = |&shard: &usize| self.lanes.recall(shard, &slabs);
-                if let Err(error) = shards.iter().try_for_each(recall) {
-                    lock(&shared.schedule).fail(error.into());
+                if !self.recall(&shards, &slabs, worker, shared) {
                     return;
                 }
                 let mut probe = self.weighed(&mut worker.stages);
@@ -222,6 +218,20 @@ impl Pipeline<'_, '_> {
                 shared.done(self.commit.commit(&extents, None), |schedule, ()| schedule.saved());
             }
         }
+    }
+
+    /// Gives shards what their shares of a batch ask for of what was seen before the run; false:
+    /// the run is over.
+    fn recall(
+        &self,
+        shards: &[usize],
+        slabs: &Slabs,
+        worker: &mut Worker,
+        shared: &Shared,
+    ) -> bool {
+        let each = || shards.iter().try_for_each(|&shard| self.lanes.recall(shard, slabs));
+        let recalled = worker.stages.time(Stage::Dedup, each);
+        recalled.map_err(|error| lock(&shared.schedule).fail(error.into())).is_ok()
     }
 
     /// For whoever calls reducers.

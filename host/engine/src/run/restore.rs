@@ -73,7 +73,7 @@ impl Restoring<'_> {
 
 /// Reads ahead, while somebody takes it.
 fn read_all(mut groups: Groups, out: &SyncSender<LoadedGroup>) -> Result<(), SnapshotError> {
-    while let Some(group) = groups.next()? {
+    while let Some(group) = groups.next_group()? {
         if out.send(group).is_err() {
             break;
         }

@@ -121,7 +121,8 @@ pub struct Beginning<'a> {
 pub struct Commit {
     /// What stands at its top.
     pub head: Head,
-    /// The keys that changed and the ids that came since the commit before, or since the pass began.
+    /// The keys that changed and the ids that came since the commit before, or since the pass
+    /// began.
     pub pieces: Vec<Piece>,
 }
 

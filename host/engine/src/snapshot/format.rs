@@ -76,8 +76,8 @@ fn untold() -> Standing {
 pub(super) struct GroupFiles {
     /// The partition; none: all.
     pub(super) partition: Option<String>,
-    /// The oldest first: of a key that stands in several the last counts. Some lie in the folders of
-    /// earlier snapshots.
+    /// The oldest first: of a key that stands in several the last counts. Some lie in the folders
+    /// of earlier snapshots.
     #[serde(deserialize_with = "one_or_many")]
     pub(super) keys: Vec<Part>,
     /// Segments, the oldest first; some lie in the folders of earlier snapshots. What has no index

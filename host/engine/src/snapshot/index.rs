@@ -10,7 +10,7 @@
 //!   filter         lines of 32 bytes, some for each page: see below
 //! ```
 //!
-//! A filter says of an id that is not in its page "no", but for one in 200, and never so of one that
+//! A filter says "no" of an id that is not in its page, but for one in 200, and never of one that
 //! is. An id chooses a line, and in each of the line's 8 words of 32 bits one bit; an id that is
 //! there has set all of them. What chooses are the lower 64 bits of its place, which are random:
 //! the upper half the line, the lower half, times an odd number for each word, the bits.
@@ -128,7 +128,9 @@ impl Index {
             let lies = |end: u64, bytes: u64| (page.rows * bytes..=segment.bytes).contains(&end);
             lies(page.places_end, PLACE_BYTES as u64) && lies(page.content_end, CONTENT_BYTES)
         };
-        if !pages.iter().all(fits) || !first.is_sorted() {
+        let follows =
+            |a: &Entry, b: &Entry| a.places_end < b.places_end && a.content_end < b.content_end;
+        if !pages.iter().all(fits) || !pages.is_sorted_by(follows) || !first.is_sorted() {
             return Err(reader.broken("its pages do not lie in its segment"));
         }
         Ok(Self::new(pages, first, lines))
@@ -323,7 +325,7 @@ mod tests {
         #[test]
         fn an_id_that_is_there_is_found_in_its_page(
             mut places in prop::collection::vec(
-                prop_oneof![any::<u128>(), any::<u64>().prop_map(|low| 77 << 112 | u128::from(low))],
+                prop_oneof![any::<u128>(), any::<u64>().prop_map(|n| 77 << 112 | u128::from(n))],
                 1..2_000,
             ),
         ) {

@@ -1,5 +1,5 @@
-//! What a snapshot takes over from the one before it: files of keys and of ids, which it names where
-//! they lie, and behind which its own have only what is new. So that there are never many of them,
+//! What a snapshot takes over from the one before it: files of keys and of ids, which it names
+//! where they lie, and behind which its own have only what is new. So that there are never many,
 //! the newest are written anew together with what is new, while they are small beside it.
 
 use super::format::{Body, Part};
@@ -12,8 +12,9 @@ use retally_core::log::PartitionIndex;
 use retally_core::snapshot::{Head, KeyRows, Piece};
 use std::collections::BTreeMap;
 
-/// A file that has at least so many times as many rows as come to it is left as it is.
-const JOINED_BELOW: u64 = 4;
+/// A file of keys that has at least so many times as many as come to it is left as it is: many of
+/// them may be superseded, and all are read by whoever goes on.
+const KEYS_JOINED_BELOW: u64 = 4;
 
 /// A file of an earlier snapshot.
 pub(super) struct Old {
@@ -81,8 +82,8 @@ impl Inherited {
         self.to_homes.clone()
     }
 
-    /// Takes the newest files of keys that are small beside the `new` ones of their group, and gives
-    /// of their keys those that are not among `pieces`.
+    /// Takes the newest files of keys that are small beside the `new` ones of their group, and
+    /// gives of their keys those that are not among `pieces`.
     pub(super) fn join_keys(
         &mut self,
         new: BTreeMap<Group, u64>,
@@ -92,7 +93,7 @@ impl Inherited {
         for (group, mut rows) in new {
             let Some(parts) = self.keys.get_mut(&group) else { continue };
             // Of any size: what is superseded would else never go away.
-            let is_small = |rows: u64, part: &Part| part.rows < JOINED_BELOW * rows;
+            let is_small = |rows: u64, part: &Part| part.rows < KEYS_JOINED_BELOW * rows;
             let mut own: Vec<KeyRows> = Vec::new();
             while let Some(Old { files, part }) = parts.pop_if(|old| is_small(rows, &old.part)) {
                 rows += part.rows;
@@ -116,8 +117,9 @@ impl Inherited {
         let mut joined = Vec::new();
         for (group, mut ids) in new {
             let Some(segments) = self.ids.get_mut(&group) else { continue };
+            // One of about as many: so each id is written again as often as their number doubles.
             let is_small = |ids: u64, part: &Part| {
-                part.rows < JOINED_BELOW * ids && part.rows + ids <= SEGMENT_JOINED_MAX_IDS
+                part.rows <= ids + ids / 4 && part.rows + ids <= SEGMENT_JOINED_MAX_IDS
             };
             while let Some(Old { files, part }) = segments.pop_if(|old| is_small(ids, &old.part)) {
                 ids += part.rows;

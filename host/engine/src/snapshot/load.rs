@@ -119,7 +119,7 @@ impl SnapshotRef {
     pub fn check(&self) -> Result<(), SnapshotError> {
         let (body, _) = Body::read(&self.files, &self.name)?;
         let mut loaded = self.load(&body.binding)?;
-        while let Some(mut group) = loaded.groups.next()? {
+        while let Some(mut group) = loaded.groups.next_group()? {
             while group.ids.next(&group.keys)?.is_some() {}
         }
         loaded.segments.parts.iter().try_for_each(|part| past::check(&self.files, part))
@@ -138,7 +138,7 @@ impl Segments {
 
 impl Groups {
     /// The next group; none: that was all.
-    pub fn next(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
+    pub fn next_group(&mut self) -> Result<Option<LoadedGroup>, SnapshotError> {
         let Some(group) = self.left.pop_front() else { return Ok(None) };
         let partitions = &self.partitions;
         let number = |name: &String| {
@@ -162,7 +162,7 @@ impl Groups {
 
 impl LoadedGroup {
     /// Drops what a later list has of the same key: for whoever does something to every key.
-    pub fn drop_superseded(&mut self) {
+    pub(crate) fn drop_superseded(&mut self) {
         drop_superseded(&mut self.keys, std::iter::empty());
     }
 }

@@ -135,7 +135,7 @@ fn rows(reference: &SnapshotRef, needed: &Binding) -> Vec<(Option<u32>, Vec<KeyR
     let mut loaded = reference.load(needed).unwrap();
     let parts = Body::read(&reference.files, &reference.name).unwrap().0.groups;
     let mut parts = parts.into_iter().map(|group| group.ids);
-    while let Some(mut group) = loaded.groups.next().unwrap() {
+    while let Some(mut group) = loaded.groups.next_group().unwrap() {
         let mut ids = IdRows::default();
         for part in parts.next().unwrap().iter().filter(|part| part.index.is_some()) {
             ids.append(&load::all_ids(&reference.files, part).unwrap().ids);

@@ -22,7 +22,7 @@ fn held(reference: &SnapshotRef, needed: &Binding) -> BTreeMap<String, (String, 
     let mut loaded = reference.load(needed).unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut all = BTreeMap::new();
-    while let Some(group) = loaded.groups.next().unwrap() {
+    while let Some(group) = loaded.groups.next_group().unwrap() {
         for rows in &group.keys {
             for row in 0..rows.len() {
                 let home = loaded.head.partitions[rows.home[row] as usize].partition.clone();
@@ -128,7 +128,7 @@ fn of_a_key_in_several_lists_the_last_is_migrated() {
     let first = store.save(&by_path(10, 100), &[keys(0..100, "one")], None).unwrap();
     let second = store.save(&by_path(20, 100), &[keys(10..12, "two")], Some(&first)).unwrap();
     let needed = by_path(0, 0).binding;
-    let mut group = second.load(&needed).unwrap().groups.next().unwrap().unwrap();
+    let mut group = second.load(&needed).unwrap().groups.next_group().unwrap().unwrap();
     assert_eq!(group.keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [100, 2]);
     group.drop_superseded();
     assert_eq!(group.keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [98, 2]);
@@ -156,4 +156,47 @@ fn a_later_snapshot_builds_on_the_segments_of_earlier_ones() {
     fs::remove_dir_all(folder.path().join("snapshots")).unwrap();
     assert_eq!(ids(&copied), [1, 77, 78, 79]);
     copied.check().unwrap();
+}
+
+#[test]
+fn a_snapshot_of_format_3_is_still_read_and_built_on() {
+    let (folder, store) = store();
+    let head = |next| by_path(next, 3);
+    let saved = store.save(&head(10), &whole(false), None).unwrap();
+    let manifest = folder.path().join("snapshots").join(&saved.name).join(MANIFEST);
+    let text = fs::read_to_string(&manifest).unwrap();
+    let (_, body) = text.split_once("\"snapshot\": ").unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(&body[..body.len() - 3]).unwrap();
+    let fields = body.as_object_mut().unwrap();
+    fields["format"] = 3.into();
+    fields.remove("homes").unwrap();
+    fields.remove("keys").unwrap();
+    let group = &mut fields["groups"][0];
+    group["keys"] = group["keys"][0].take();
+    group["ids"][0].as_object_mut().unwrap().remove("index").unwrap();
+    let body = serde_json::to_string_pretty(&body).unwrap();
+    let hash = Hash::of(body.as_bytes());
+    fs::write(&manifest, format!("{{\n\"sha256\": \"{hash}\",\n\"snapshot\": {body}\n}}\n"))
+        .unwrap();
+    let old = store.summary(&saved.name).unwrap().reference;
+    old.check().unwrap();
+    let needed = head(0).binding;
+    assert_eq!(old.load(&needed).unwrap().head, Head { keys: None, ..old_head(&head(10)) });
+    let held_then = held(&old, &needed);
+    assert_eq!(held_then.len(), 3);
+    assert_eq!(rows(&old, &needed)[0].2.len(), 3);
+    // All of it is read before the first event.
+    let mut group = old.load(&needed).unwrap().groups.next_group().unwrap().unwrap();
+    assert_eq!(group.ids.next(&group.keys).unwrap().unwrap().len(), 3);
+    let more = piece(&[("k2", "later", 400, 0)], &[(5, 6, 0, 0)], false);
+    let next = store.save(&head(20), &[more], Some(&old)).unwrap();
+    next.check().unwrap();
+    let now = held(&next, &needed);
+    assert_eq!((now.len(), now["k2"].0.as_str(), &now["k1"]), (3, "later", &held_then["k1"]));
+    assert_eq!(rows(&next, &needed)[0].2.len(), 4);
+}
+
+/// As it is loaded: of the ledger only what lies before the position binds.
+fn old_head(head: &Head) -> Head {
+    Head { binding: head.binding.clone().up_to(&head.partitions), ..head.clone() }
 }
