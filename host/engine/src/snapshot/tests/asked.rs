@@ -128,6 +128,6 @@ fn small_segments_become_one() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[50] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let error = store.save(&head(90), &piece_of(&ids(50_000..50_100)), Some(&last)).unwrap_err();
+    let error = store.save(&head(90), &piece_of(&ids(50_000..50_400)), Some(&last)).unwrap_err();
     assert!(error.to_string().contains("was changed since"), "{error}");
 }
