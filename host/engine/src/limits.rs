@@ -53,6 +53,9 @@ pub const SLAB_BYTES: usize = 4 << 20;
 /// are found in them.
 pub const CHUNK_BYTES: usize = 128 << 10;
 
+/// Bytes that are asked for at least, however small what is read: its last line may be long.
+pub(crate) const CHUNK_MIN_BYTES: usize = 4 << 10;
+
 /// A plain object longer than this is read in several parts. Parts of one object that are read at
 /// the same time cost a second reading for its fingerprint, and lines are found far faster than
 /// they are decoded; so only large objects gain.
@@ -143,6 +146,10 @@ pub(crate) const AHEAD_OBJECTS: usize = 32;
 /// Objects of a store of which something is asked at the same time: a footer, whether it is as it
 /// was.
 pub(crate) const ASKED_AT_ONCE: usize = 16;
+
+/// Objects of a folder of a store from which on it is listed once more at the end of a run, rather
+/// than each of them asked for.
+pub(crate) const LISTED_MIN: usize = 16;
 
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;

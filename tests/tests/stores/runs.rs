@@ -214,3 +214,26 @@ fn a_log_in_a_store_keeps_what_every_log_promises() -> Result<()> {
     assert!(none.contains("the store has no object there"), "{none}");
     Ok(())
 }
+
+#[test]
+fn of_many_small_objects_each_is_asked_for_once() -> Result<()> {
+    const OBJECTS: usize = 40;
+    let (project, store) = (Project::new("orders")?, Store::s3()?);
+    for number in 0..OBJECTS {
+        let text = payments(20, &format!("k{number}"));
+        project.write(&format!("log/{number:02}.jsonl"), text)?;
+    }
+    store.put_log(&project, "s3://bucket/log/")?;
+    let whole = project.replay(&["--out", "run"])?;
+    store.proxy.seen();
+    let run = store.replay(&project, &["--source", "s3://bucket/log/", "--out", "again"])?;
+    assert_eq!(run["digest"], whole["digest"]);
+    let seen = store.proxy.seen();
+    for number in 0..OBJECTS {
+        let own = format!("/bucket/log/{number:02}.jsonl ");
+        let asked: Vec<_> = seen.iter().filter(|line| line.contains(&own)).collect();
+        let once = asked.len() == 1 && asked[0].starts_with("GET ");
+        assert!(once, "{asked:?} of {seen:?}");
+    }
+    Ok(())
+}

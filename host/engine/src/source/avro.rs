@@ -81,7 +81,7 @@ impl AvroReader {
         });
         let rows = filled.map_err(|error| explain(&self.object, error))?;
         if rows.is_none() {
-            self.object.unchanged()?;
+            self.object.is_one()?;
             let (number, ends) = &self.ends;
             ends.note(*number, PartEnd { lines: self.given, is_open: false });
         }

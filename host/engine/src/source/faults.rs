@@ -356,7 +356,7 @@ fn a_file_that_changes_is_noticed() {
     assert!(error.starts_with(expected), "{error}");
     let error = source.read(0, 0).err().unwrap().to_string();
     assert!(error.starts_with(expected), "{error}");
-    let error = source.fingerprint(0).unwrap_err().to_string();
+    let error = source.fingerprint(0, None).unwrap_err().to_string();
     assert!(error.starts_with(expected), "{error}");
     fs::remove_file(folder.path().join("b.jsonl")).unwrap();
     let error = source.read(1, 0).err().unwrap().to_string();
@@ -391,6 +391,27 @@ fn an_object_replaced_in_a_store_is_noticed() {
     folder.put("a.jsonl", &lines(10)).unwrap();
     let (_, error) = read_until_error(&source);
     assert!(error.starts_with("`mem:bucket/a.jsonl` changed while it was read ("), "{error}");
+}
+
+#[test]
+fn one_of_many_objects_that_changes_behind_its_reader_is_noticed_in_the_end() {
+    let store = Arc::new(InMemory::new());
+    let folder = over(store.clone()).folder;
+    let name = |number: usize| format!("d/{number:02}.jsonl");
+    let many = 2 * crate::limits::LISTED_MIN;
+    (0..many).for_each(|number| folder.put(&name(number), &lines(10)).unwrap());
+    let source = Source::over(over(store), &Options::new(Format::Json)).unwrap();
+    assert_eq!(read_until_error(&source), (10 * many, String::new()));
+    let taken = || source.taken(1).err().map(|error| error.to_string());
+    assert_eq!(taken(), None);
+    folder.put(&name(7), &lines(10)).unwrap();
+    let changed = "`mem:bucket/d/07.jsonl` changed while it was read (";
+    assert!(taken().unwrap().starts_with(changed), "{:?}", taken());
+    let (_, error) = read_until_error(&source);
+    assert!(error.starts_with(changed), "{error}");
+    folder.delete(&name(3)).unwrap();
+    let gone = "`mem:bucket/d/03.jsonl` changed while it was read (it is gone)";
+    assert!(taken().unwrap().starts_with(gone), "{:?}", taken());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::receipts::{Ends, PartEnd};
 use super::stored::Stored;
 use super::{Share, piece};
 use crate::bounded::BYTE_ORDER_MARK;
+use crate::limits::CHUNK_MIN_BYTES;
 use crate::log::{Feed, LineReader, LogError, Piece};
 use crate::store::StoreError;
 use retally_core::decode::{Lines, Slab};
@@ -76,7 +77,9 @@ impl JsonReader {
                 (Box::new(Packed::new(stored, packed).map_err(failed)?), u64::MAX)
             }
         };
-        let lines = LineReader::new(input, object.options.chunk_bytes, own);
+        // Of a small object all at once, and no more room than that.
+        let small = usize::try_from(own).map_or(usize::MAX, |own| own.max(CHUNK_MIN_BYTES));
+        let lines = LineReader::new(input, object.options.chunk_bytes.min(small), own);
         let object = object.clone();
         let mut reader = Self { object, lines, seen, range: from..to, ends };
         if from > 0 {
@@ -109,7 +112,7 @@ impl JsonReader {
         match self.lines.next() {
             Ok(Some(lines)) => Ok(Some(lines)),
             Ok(None) => {
-                self.object.unchanged()?;
+                self.object.is_one()?;
                 let (lines, is_open) = (self.lines.lines(), self.lines.is_open());
                 let (number, ends) = &self.ends;
                 ends.note(*number, PartEnd { lines, is_open });

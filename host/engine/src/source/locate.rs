@@ -47,7 +47,7 @@ fn in_store(url: &str, place: &InBucket, stores: &Stores) -> Result<Place, LogEr
         Folder::within(stores, &place)
     };
     let found = |folder, pick| Ok(Place { folder, url: url.to_owned(), pick });
-    let is_there = |folder: &Folder| folder.list("").map(|entries| !entries.is_empty());
+    let is_there = |folder: &Folder| folder.is_empty().map(|is_empty| !is_empty);
     let path = place.path.as_str();
     let (above, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
     if !name.is_empty() {

@@ -42,7 +42,7 @@ use self::avro::AvroReader;
 use self::parquet::ParquetReader;
 use crate::limits::{AHEAD_OBJECTS, ASKED_AT_ONCE, CHUNK_BYTES, SPLIT_BYTES};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
-use crate::store::Base;
+use crate::store::{Base, Meta};
 use crate::threads::each;
 use arrow_array::RecordBatch;
 use joined::{JoinedReader, Joins};
@@ -57,8 +57,7 @@ use retally_core::receipt::{Present, Receipt, Took};
 use retally_core::reduce::Originals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 /// The format of a log.
@@ -133,7 +132,7 @@ pub struct Source {
     /// What was seen of partitions that are joined.
     seen: Arc<Joins>,
     /// Up to which part a store was asked before its turn.
-    asked: Arc<AtomicUsize>,
+    asked: Arc<Mutex<usize>>,
     /// What was taken before of each object, if it is still there.
     kept: Arc<[Option<Receipt>]>,
 }
@@ -286,8 +285,12 @@ impl Source {
 
     /// An object with the fingerprint of its stored bytes. Reads what was not read in order before;
     /// so ask when its parts are done, on any thread. Of what was taken before and is as it was, it
-    /// is the one that was found then.
-    fn fingerprint(&self, number: usize) -> Result<manifest::Object, LogError> {
+    /// is the one that was found then. `listed`: what the store said of it just now, if it did.
+    fn fingerprint(
+        &self,
+        number: usize,
+        listed: Option<&Meta>,
+    ) -> Result<manifest::Object, LogError> {
         let object = &self.objects[number];
         let mut rest = object.hashing.lock();
         let is_all = |kept: &&Receipt| kept.took == Took::Whole && kept.bytes == object.meta.bytes;
@@ -295,11 +298,11 @@ impl Source {
             && rest.next < object.meta.bytes
             && !self.options.attest
         {
-            object.unchanged()?;
+            object.unchanged_by(listed)?;
             return Ok(manifest::Object { xxh3_128: Some(kept.xxh3_128), ..object.about() });
         }
         receipts::hash_up_to(object, object.meta.bytes, &mut rest)?;
-        object.unchanged()?;
+        object.unchanged_by(listed)?;
         let (xxh3, sha256) = rest.fingerprint();
         Ok(manifest::Object { xxh3_128: Some(xxh3), sha256, ..object.about() })
     }
@@ -356,7 +359,8 @@ impl Log for Source {
     }
 
     fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
-        self.each(threads, |number| self.fingerprint(number))
+        let listed = objects::again(&self.objects)?;
+        self.each(threads, |number| self.fingerprint(number, listed[number].as_ref()))
     }
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
@@ -439,10 +443,12 @@ impl Source {
     /// Asks the store for what comes behind a part, as far as nobody did.
     fn ask_ahead(&self, number: usize) -> Result<(), LogError> {
         let end = (number + 1 + AHEAD_OBJECTS).min(self.parts.len());
-        let begin = self.asked.fetch_max(end, Ordering::Relaxed).max(number + 1);
-        for number in begin..end {
+        // Held until all are asked for: whoever reads one of them meanwhile must find it.
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in (*asked).max(number + 1)..end {
             self.ask_slice(self.bundles[number].start)?;
         }
+        *asked = (*asked).max(end);
         Ok(())
     }
 

@@ -9,14 +9,16 @@ use super::fingerprint::Hashing;
 use super::layout::{Fit, Layout};
 use super::locate::{Pick, Place};
 use super::{Format, Options};
+use crate::limits::{ASKED_AT_ONCE, LISTED_MIN};
 use crate::log::LogError;
 use crate::store::{Entry, EntryKind, Folder, Meta, Opened, StoreError, Stored};
+use crate::threads::each;
 use retally_core::decode::Folders;
 use retally_core::listed::listed;
 use retally_core::log::Micros;
 use retally_core::manifest;
 use retally_core::receipt::{Known, Receipt};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +86,29 @@ impl Object {
     /// Whether it is still what it was when the source was opened.
     pub(super) fn unchanged(&self) -> Result<(), LogError> {
         Ok(self.folder.unchanged(&self.path, &self.meta)?)
+    }
+
+    /// The same by what a listing said of it just now; whatever that does not bear out is asked.
+    pub(super) fn unchanged_by(&self, listed: Option<&Meta>) -> Result<(), LogError> {
+        match listed {
+            Some(now) if self.meta.difference(now).is_none() => Ok(()),
+            _ => self.unchanged(),
+        }
+    }
+
+    /// Whether all that was read of it is of one version, now that its end was reached. Where every
+    /// answer is one, and has the ETag that was asked for, nobody need ask: that nothing came in
+    /// its place is looked at once more when the log is taken.
+    pub(super) fn is_one(&self) -> Result<(), LogError> {
+        match self.meta.etag.is_some() && self.folder.gives_versions() {
+            true => Ok(()),
+            false => self.unchanged(),
+        }
+    }
+
+    /// The folder in which it lies, below the URL's.
+    fn parent(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(parent, _)| parent)
     }
 
     /// What it means that reading its stored bytes failed.
@@ -164,6 +189,36 @@ pub struct LeftOut {
     /// Why: its name is hidden or not as the layout says, its suffix is not one of the format's, or
     /// it is a link that leads nowhere, a pipe, a device, or like an unfinished upload.
     pub why: &'static str,
+}
+
+/// What the store says by now of each of `objects` that lies in a folder with many others: a page
+/// of a listing tells of a thousand what else is asked of each. None: ask.
+pub(super) fn again(objects: &[Arc<Object>]) -> Result<Vec<Option<Meta>>, LogError> {
+    let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (number, object) in objects.iter().enumerate().filter(|(_, object)| object.is_remote()) {
+        folders.entry(object.parent()).or_default().push(number);
+    }
+    let folders: Vec<_> = folders.into_iter().filter(|(_, own)| own.len() >= LISTED_MIN).collect();
+    let listed = each(ASKED_AT_ONCE, folders.len(), |number| -> Result<_, LogError> {
+        let (parent, own) = &folders[number];
+        // Where it fails, asking for the objects themselves tells why.
+        let entries = objects[own[0]].folder.list(parent).unwrap_or_default();
+        let known = |name: &str| entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok();
+        let meta = |number: &usize| {
+            let path = &objects[*number].path;
+            let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+            match &entries[known(name)?].kind {
+                EntryKind::Object(meta) => Some((*number, meta.clone())),
+                EntryKind::Folder | EntryKind::Other => None,
+            }
+        };
+        Ok(own.iter().filter_map(meta).collect::<Vec<_>>())
+    })?;
+    let mut all = vec![None; objects.len()];
+    for (number, meta) in listed.into_iter().flatten() {
+        all[number] = Some(meta);
+    }
+    Ok(all)
 }
 
 /// The objects of `place` in the order of their partitions, and what was left out.

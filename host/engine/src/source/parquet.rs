@@ -254,7 +254,7 @@ impl ParquetReader {
                 return Ok(Some(rows));
             }
             Ok(None) if self.given == total => {
-                return self.object.unchanged().map(|()| None);
+                return self.object.is_one().map(|()| None);
             }
             Ok(None) => Failure::Problem(format!("ends {} rows early", total - self.given)),
             Err(failure) => failure,

@@ -87,7 +87,7 @@ impl Source {
         }
         let (edges, tail) = edges(object, bytes)?;
         let xxh3_128 = match bytes == size {
-            true => self.fingerprint(number)?.xxh3_128,
+            true => self.fingerprint(number, None)?.xxh3_128,
             false => None,
         };
         let receipt = Receipt {

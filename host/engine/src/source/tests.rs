@@ -185,7 +185,7 @@ fn sizes_add_up(source: &Source) {
 fn fingerprints_are_right(source: &Source, objects: &Objects, at: &str) {
     for (partition, about) in source.objects().iter().enumerate() {
         let (_, bytes) = objects.iter().find(|(path, _)| *path == about.path).unwrap();
-        let fingerprint = source.fingerprint(partition).unwrap();
+        let fingerprint = source.fingerprint(partition, None).unwrap();
         let xxh3 = manifest::Xxh3(xxhash_rust::xxh3::xxh3_128(bytes));
         assert_eq!(fingerprint.xxh3_128, Some(xxh3), "{at}, {}", about.path);
         let sha256 = retally_core::digest::Hash::of(bytes);

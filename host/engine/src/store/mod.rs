@@ -274,6 +274,12 @@ impl Folder {
         Ok(entries)
     }
 
+    /// Whether nothing lies in the folder, or it does not exist.
+    pub(crate) fn is_empty(&self) -> Result<bool, StoreError> {
+        let none = |path: &Path| Ok(files::list(path)?.is_empty());
+        self.ask("read", "", none, Remote::is_empty)
+    }
+
     /// The objects in the folder and below it, by their paths, sorted, with their sizes.
     pub fn walk(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let mut found = self.ask("read", "", files::walk, Remote::walk)?;
@@ -312,6 +318,15 @@ impl Folder {
             None => Some("it is gone".into()),
         };
         what.map_or(Ok(()), |what| Err(StoreError::Changed { path: self.show(name), what }))
+    }
+
+    /// Whether what the store gives when it is asked for an object is of one version, whatever
+    /// becomes of the object meanwhile. Files, HDFS's too, are read where they lie.
+    pub(crate) fn gives_versions(&self) -> bool {
+        match &self.at {
+            At::Files(_) => false,
+            At::Remote(remote) => !remote.has_folders,
+        }
     }
 
     /// Stores an object in place of what had its name. Of files: links are followed, and what is no

@@ -28,7 +28,7 @@ pub(super) struct Remote {
     io: Arc<Io>,
     prefix: String,
     /// Whether folders are there by themselves, and stay when nothing is in them any more.
-    has_folders: bool,
+    pub(super) has_folders: bool,
 }
 
 impl Remote {
@@ -93,6 +93,15 @@ impl Remote {
             listed.objects.iter().map(|o| named(&o.location, EntryKind::Object(about(o))));
         let folders = listed.common_prefixes.iter().map(|path| named(path, EntryKind::Folder));
         Ok(objects.chain(folders).flatten().collect())
+    }
+
+    /// Whether nothing lies in the folder: where there are none but by name, one page tells.
+    pub(super) fn is_empty(&self) -> Result<bool> {
+        if self.has_folders {
+            return Ok(self.list("")?.is_empty());
+        }
+        let mut objects = self.store.list(Some(&self.at("")?));
+        Ok(self.wait(objects.try_next())?.is_none())
     }
 
     /// The objects below the folder, by their paths, with their sizes.
