@@ -11,7 +11,7 @@ use retally_core::log::Order;
 use retally_engine::job::Resolved;
 use retally_engine::run::{Passes, ReplayOptions, Silent, replay};
 use retally_engine::store::s3::{Credentials, Keys, S3};
-use retally_engine::store::{Access, Stores};
+use retally_engine::store::{Access, Base, Folder, Stores};
 use std::fs;
 use std::path::Path;
 use xtask::services::{self, S3_KEYS};
@@ -20,6 +20,10 @@ use xtask::services::{self, S3_KEYS};
 const SMALL: usize = 20_000;
 /// Objects of the log of which all but the last were taken.
 const ROLLED: usize = 100;
+
+/// Times that a tenth of the log is there where ten times the events are folded: the same keys, so
+/// that what grows is what grows with events.
+const TENFOLD: usize = 10;
 
 /// A measurement: what is run, what it is held against, of what (seconds, or else megabytes), and
 /// what is wanted of the ratio.
@@ -54,6 +58,8 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
     let folder = match work_of {
         "small" | "large" => Some(work_of),
         "rolled" | "resume" => Some("rolled"),
+        "off-tenth" => Some("tenth"),
+        "off" => Some("tenfold"),
         _ => None,
     };
     if let Some(folder) = folder {
@@ -80,10 +86,6 @@ fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
     Ok(match work {
         "passes-2" => ReplayOptions { passes: Passes::Number(2), ..plain },
         "sample" => ReplayOptions { sample: Some("1%".parse()?), ..plain },
-        "off-tenth" => {
-            let limit = logs.shape.events / logs.shape.files / 10;
-            ReplayOptions { limit: Some(limit), ..plain }
-        }
         "resume" => {
             let snapshots = logs.dir.join("snapshots");
             remove(&snapshots)?;
@@ -123,7 +125,7 @@ fn stores(endpoint: &str) -> Stores {
 
 /// Writes the lines of the log's first half as one object, as many small ones and as some.
 fn write(logs: &Logs) -> Result<()> {
-    let done = logs.dir.join("reach-complete");
+    let done = logs.dir.join("reach-written");
     if done.exists() {
         return Ok(());
     }
@@ -142,6 +144,41 @@ fn write(logs: &Logs) -> Result<()> {
             fs::write(dir.join(format!("{number:05}.jsonl")), lines.concat())?;
         }
     }
+    let [tenth, tenfold] = ["tenth", "tenfold"].map(|folder| logs.dir.join(folder));
+    for dir in [&tenth, &tenfold] {
+        remove(dir)?;
+        fs::create_dir_all(dir)?;
+    }
+    for (number, file) in files.iter().enumerate() {
+        let (text, own) = (fs::read(file)?, tenth.join(format!("{number}.jsonl")));
+        let lines = text.split_inclusive(|&byte| byte == b'\n');
+        let some = logs.shape.events / logs.shape.files / TENFOLD as u64;
+        fs::write(&own, lines.take(some as usize).collect::<Vec<_>>().concat())?;
+        for again in 0..TENFOLD {
+            fs::hard_link(&own, tenfold.join(format!("{again}-{number}.jsonl")))?;
+        }
+    }
+    Ok(fs::write(done, "")?)
+}
+
+/// Puts the objects that are read through an S3 there by it: what is written behind its back has no
+/// ETag, which every other S3 gives.
+fn put(logs: &Logs, endpoint: &str) -> Result<()> {
+    let done = logs.dir.join("reach-put");
+    if done.exists() {
+        return Ok(());
+    }
+    eprintln!("putting the log into an S3 ...");
+    for bucket in ["json", "large", "small"] {
+        let base = Base { stores: stores(endpoint), ..Base::default() };
+        let folder = Folder::open(&format!("s3://{bucket}/"), base)?;
+        for entry in fs::read_dir(logs.dir.join(bucket))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                folder.put(&entry.file_name().to_string_lossy(), &fs::read(entry.path())?)?;
+            }
+        }
+    }
     Ok(fs::write(done, "")?)
 }
 
@@ -149,6 +186,7 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     write(logs)?;
     let server = services::s3(&logs.dir)?;
     let url = server.url();
+    put(logs, &url)?;
     let wanted = RATIOS.iter().filter(|ratio| ratio.work.contains(&args.only));
     let mut works: Vec<&str> = wanted.clone().flat_map(|ratio| [ratio.base, ratio.work]).collect();
     works.sort_unstable();

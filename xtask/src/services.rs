@@ -197,8 +197,9 @@ pub fn s3_with(data: &Path, options: &[&str]) -> Result<Server> {
     Server::start("versitygw", |port| {
         let mut command = Command::new(&program);
         command.env("ROOT_ACCESS_KEY", key).env("ROOT_SECRET_KEY", secret);
-        command.args(["--quiet", "--port", &format!("127.0.0.1:{port}")]).args(options);
-        command.arg("posix").arg(data);
+        // Without being told to, it closes every connection behind its answer.
+        command.args(["--quiet", "--keep-alive", "--port", &format!("127.0.0.1:{port}")]);
+        command.args(options).arg("posix").arg(data);
         command
     })
 }
