@@ -61,7 +61,7 @@ impl Seed {
         inputs: &Inputs,
         keys: [usize; LANES],
     ) -> ([u64; LANES], [u128; LANES]) {
-        let hashes = inputs.narrow(self.part(0), keys);
+        let hashes = inputs.narrow::<1, 3>(self.part(0), keys);
         let [lower, upper] = inputs.wide(self.part(16));
         let id = |lane: usize| {
             let wide = u128::from(upper[lane]) << 64 | u128::from(lower[lane]);
@@ -73,7 +73,7 @@ impl Seed {
     /// What [`Seed::content`] comes to for each lane.
     #[inline]
     pub(crate) fn contents(&self, inputs: &Inputs) -> [u64; LANES] {
-        inputs.narrow(self.part(8), inputs.counts())
+        inputs.narrow::<1, 3>(self.part(8), inputs.counts())
     }
 
     /// Begins 64 bits that stand for an event's content.

@@ -4,14 +4,13 @@
 //! states and ids, so shards never wait for one another, and nothing about one key depends on
 //! another.
 
-use crate::decode::{Events, Placed, Reading};
+use crate::decode::{Events, Places, Reading};
 use crate::dedup::{Prints, prints};
 use crate::log::{Micros, Position, Spot};
 use crate::portion::Portion;
 use crate::schema::pick::{Pick, pick, pick_spans, sized};
 use crate::schema::{Column, Spans};
 use crate::seed::Seed;
-use crate::subset::Subset;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,19 +26,17 @@ pub fn shard_of(key_hash: u64, shards: usize) -> usize {
 pub struct Sorting {
     /// By what keys are hashed.
     pub seed: Seed,
-    /// Which keys the run takes.
-    pub subset: Arc<Subset>,
     /// How many shards there are.
     pub shards: usize,
     /// Of which keys.
     pub portion: Portion,
 }
 
-/// One slab, decoded for one reducer, with all that the shards need of it.
+/// One slab, or several as one, decoded for one reducer, with all that the shards need of it.
 #[derive(Debug)]
 pub struct Decoded {
     /// Where the events lie, and their bytes.
-    pub placed: Placed,
+    pub placed: Places,
     /// The events. Their columns stand shard by shard like the candidates; [`Events::rows`] leads
     /// there as before.
     pub events: Events,
@@ -78,9 +75,8 @@ pub struct Candidate {
 impl Decoded {
     /// Hashes the events and sorts those that have a key and are taken into shards. `scratch` is
     /// memory to use again.
-    pub fn new(placed: Placed, events: Events, how: &Sorting, scratch: &mut Prints) -> Self {
+    pub fn new(placed: Places, events: Events, how: &Sorting, scratch: &mut Prints) -> Self {
         let mut events = events;
-        leave_out(&mut events, &how.subset);
         prints(&events, &how.seed, scratch);
         leave_to_others(&mut events, how, scratch);
         let (shard_ends, candidates) = sort(&events, scratch, how);
@@ -129,15 +125,15 @@ impl Decoded {
 
     /// Where the event in a row lies, by the name of its partition.
     pub fn position(&self, row: u32) -> Position {
-        let Spot { offset, .. } = self.spot(row);
-        Position { partition: self.placed.name.to_string(), offset }
+        let (placed, row) = self.placed.of(row);
+        Position { partition: placed.name.to_string(), offset: placed.offsets.at(row) }
     }
 
     /// Where the event in a row lies.
     #[inline]
     pub fn spot(&self, row: u32) -> Spot {
-        let Placed { partition, offsets, .. } = &self.placed;
-        Spot { partition: *partition, offset: offsets.at(row as usize) }
+        let (placed, row) = self.placed.of(row);
+        Spot { partition: placed.partition, offset: placed.offsets.at(row) }
     }
 
     /// The events with a key in `shard`, ascending by row: their numbers among the candidates.
@@ -242,19 +238,6 @@ pub fn is_merged(slabs: &[Decoded]) -> bool {
 pub fn event_at(slabs: &[Decoded], event: u32) -> Option<(&Decoded, u32)> {
     let (slab, row) = Numbering::new(slabs).find(event)?;
     Some((&slabs[slab], row))
-}
-
-/// Marks events whose keys `subset` does not take.
-fn leave_out(events: &mut Events, subset: &Subset) {
-    if *subset == Subset::All {
-        return;
-    }
-    let Events { readings, keys, .. } = events;
-    for (row, reading) in readings.iter_mut().enumerate() {
-        if reading.has_key() && !subset.takes(keys.get(row)) {
-            *reading = Reading::Filtered;
-        }
-    }
 }
 
 /// Marks events of other portions.

@@ -3,7 +3,7 @@
 //! What a key comes to depends on no other key, so a run of some gives each of them exactly what
 //! the run of all does. Events of other keys are left out before anything is kept of them.
 
-use crate::seed::Sip;
+use crate::seed::{Inputs, LANES, Sip};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -57,10 +57,68 @@ impl Sample {
     /// Whether it takes a key.
     #[inline]
     pub fn takes(self, key: &[u8]) -> bool {
-        const KEY: [u64; 2] = [u64::from_le_bytes(*b"retally "), u64::from_le_bytes(*b"sample 1")];
-        let mut sip = Sip::<2, 4>::new(KEY);
+        let mut sip = Sip::<2, 4>::new(SAMPLED);
         sip.text(key);
-        (u128::from(sip.finish()) * u128::from(MILLION)) >> 64 < u128::from(self.0)
+        self.takes_hash(sip.finish())
+    }
+
+    #[inline]
+    fn takes_hash(self, hash: u64) -> bool {
+        (u128::from(hash) * u128::from(MILLION)) >> 64 < u128::from(self.0)
+    }
+}
+
+const SAMPLED: [u64; 2] = [u64::from_le_bytes(*b"retally "), u64::from_le_bytes(*b"sample 1")];
+
+/// Of many keys which a subset takes: as [`Subset::takes`] says, several at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    inputs: Inputs,
+    /// Lanes in use.
+    open: usize,
+    /// What is known of each key so far.
+    taken: Vec<bool>,
+}
+
+impl Marks {
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        self.taken.clear();
+    }
+
+    /// The next key.
+    #[inline]
+    pub(crate) fn push(&mut self, subset: &Subset, key: &[u8]) {
+        let Subset::Sample(sample) = subset else {
+            return self.taken.push(subset.takes(key));
+        };
+        if !self.inputs.text(self.open, key) {
+            self.inputs.clear_lane(self.open);
+            self.flush(*sample);
+            return self.taken.push(sample.takes(key));
+        }
+        self.open += 1;
+        if self.open == LANES {
+            self.flush(*sample);
+        }
+    }
+
+    /// One for each key, in their order.
+    pub(crate) fn finish(&mut self, subset: &Subset) -> &[bool] {
+        if let Subset::Sample(sample) = subset {
+            self.flush(*sample);
+        }
+        &self.taken
+    }
+
+    fn flush(&mut self, sample: Sample) {
+        if self.open == 0 {
+            return;
+        }
+        let hashes = self.inputs.narrow::<2, 4>(SAMPLED, self.inputs.counts());
+        self.taken.extend(hashes[..self.open].iter().map(|&hash| sample.takes_hash(hash)));
+        self.inputs.clear();
+        self.open = 0;
     }
 }
 
@@ -148,6 +206,23 @@ mod tests {
         }
         // Far beyond what chance would do: five standard deviations are 157 and 632.
         assert!(of_small.abs_diff(1_000) < 157 && of_large.abs_diff(20_000) < 632);
+    }
+
+    #[test]
+    fn many_keys_are_marked_as_each_of_them_is() {
+        let keys = (0..2_000_usize).map(|n| format!("{n}").repeat(n % 90).into_bytes());
+        let keys: Vec<_> = keys.collect();
+        let some = keys.iter().filter(|key| key.len() % 3 == 0).cloned().collect();
+        let mut marks = Marks::default();
+        for subset in [Subset::All, Subset::Keys(some), Subset::Sample("40%".parse().unwrap())] {
+            for count in [2_000, 0, 7, 8, 9] {
+                let keys = &keys[..count];
+                marks.clear();
+                keys.iter().for_each(|key| marks.push(&subset, key));
+                let each: Vec<_> = keys.iter().map(|key| subset.takes(key)).collect();
+                assert_eq!(marks.finish(&subset), each);
+            }
+        }
     }
 
     /// SipHash-2-4 as others have it, so that anybody can tell who is in a sample.

@@ -61,12 +61,14 @@ impl Places<'_> {
             return at > first;
         }
         let number = |(number, slab): (usize, &Decoded)| {
-            let offsets = &slab.placed.offsets;
-            let row = offsets.before(first.offset, slab.len());
-            let is_there = slab.placed.partition == first.partition
-                && row < slab.len()
-                && offsets.at(row) == first.offset;
-            is_there.then(|| self.numbering.of(number, row as u32))
+            slab.placed.iter().find_map(|(begin, placed)| {
+                let (offsets, events) = (&placed.offsets, placed.slab.len());
+                let row = offsets.before(first.offset, events);
+                let is_there = placed.partition == first.partition
+                    && row < events
+                    && offsets.at(row) == first.offset;
+                is_there.then(|| self.numbering.of(number, begin + row as u32))
+            })
         };
         let first = self.slabs[0].iter().enumerate().find_map(number);
         first.is_none_or(|first| event > first)
@@ -253,8 +255,7 @@ impl PairShard {
                 let slot = places.slot(side, event, sides[side].shard);
                 let Some(slot) = slot else { continue };
                 let record = self.records.of(shared.twins, side, slot);
-                let at =
-                    Spot { partition: slab.placed.partition, offset: slab.placed.offsets.at(row) };
+                let at = slab.spot(row as u32);
                 let parted = self.records.parted(record);
                 if !parted.is_some_and(|(_, parted)| places.is_behind(event, at, parted)) {
                     self.records.outcome(record, what);
@@ -292,9 +293,10 @@ impl<'b> Found<'_, 'b> {
             At::Other(what) => Some(what),
             At::Row(_) => self.walk.reached(event, side).map(|(_, what)| what),
         };
+        let Spot { partition, offset } = slab.spot(row as u32);
         Parted {
-            partition: slab.placed.partition,
-            offset: slab.placed.offsets.at(row),
+            partition,
+            offset,
             time: slab.events.times[row],
             inputs: [input(0), input(1)],
             outcomes: [outcome(0), outcome(1)],

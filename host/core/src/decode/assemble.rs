@@ -13,6 +13,7 @@ use super::time::{NoTime, within};
 use super::{Code, DecodeError, Events, Reading, Wanted, convert, detail, number};
 use crate::log::{NEVER, Offsets};
 use crate::schema::Column;
+use crate::subset::{Marks, Subset};
 
 /// No input takes it.
 const NO_INPUT: u8 = u8::MAX;
@@ -33,11 +34,12 @@ pub(super) struct BlockPlace<'a> {
 pub(super) struct Scratch {
     /// For each input the events of the block that it took and that are good so far.
     taken: Vec<Vec<u16>>,
-    /// For each reader and input the events of the slab that are ready so far.
+    /// For each reader and input the events that are ready so far, of all that is read as one slab.
     ready: Vec<Vec<u32>>,
     fails: Vec<Fail>,
     details: Vec<(u32, String)>,
     part: Vec<u8>,
+    marks: Marks,
 }
 
 impl Scratch {
@@ -59,7 +61,7 @@ enum Stop {
 
 /// Appends a block's events to those of each reader.
 pub(super) fn assemble<S: Source>(
-    plan: &Plan,
+    (plan, subset): (&Plan, &Subset),
     source: &S,
     place: BlockPlace<'_>,
     readers: &mut [Events],
@@ -71,7 +73,7 @@ pub(super) fn assemble<S: Source>(
         scratch.taken.resize_with(inputs.len(), Vec::new);
         scratch.taken.iter_mut().for_each(Vec::clear);
         scratch.details.clear();
-        let judge = Judge { plan, reader, inputs, source, place };
+        let judge = Judge { plan, subset, reader, inputs, source, place };
         match Names::of(plan, inputs, source) {
             Some(names) => judge.table(&names, base, events, scratch)?,
             None => judge.each(base, events, scratch)?,
@@ -115,6 +117,7 @@ impl<'a> Names<'a> {
 
 struct Judge<'a, S> {
     plan: &'a Plan,
+    subset: &'a Subset,
     reader: usize,
     inputs: &'a [InputPlan],
     source: &'a S,
@@ -138,9 +141,14 @@ impl<S: Source> Judge<'_, S> {
             let (keys, ids) = (events.keys.bytes.len(), events.ids.bytes.len());
             let mut taken_by = NO_INPUT;
             let (reading, time) = match self.judge(row, &mut taken_by, events, &mut scratch.part) {
-                Ok(time) => {
+                Ok(time) if self.subset.takes(&events.keys.bytes[keys..]) => {
                     scratch.taken[taken_by as usize].push(row as u16);
                     (Reading::Ready, time)
+                }
+                Ok(time) => {
+                    events.keys.bytes.truncate(keys);
+                    events.ids.bytes.truncate(ids);
+                    (Reading::Filtered, time)
                 }
                 Err(Stop::Ignored) => (Reading::Ignored, 0),
                 Err(Stop::Bad(code, detail)) => {
@@ -173,9 +181,15 @@ impl<S: Source> Judge<'_, S> {
             Some(Simple::Times(times)) => Some(times),
             _ => None,
         };
+        scratch.marks.clear();
+        if *self.subset != Subset::All {
+            let mark = |key: &[u8]| scratch.marks.push(self.subset, key);
+            names.keys.each(mark);
+        }
+        let marks = scratch.marks.finish(self.subset);
         let blocks = self.blocks();
-        let mut keys = Appender::new(names.keys, blocks, &mut events.keys);
-        let mut ids = Appender::new(names.ids, blocks, &mut events.ids);
+        let mut keys = Appender::new(names.keys, marks, blocks, &mut events.keys);
+        let mut ids = Appender::new(names.ids, marks, blocks, &mut events.ids);
         for row in 0..self.source.len() {
             let (mut taken_by, mut named, mut time) = (NO_INPUT, None, 0);
             let mut reading = Reading::Ignored;
@@ -183,6 +197,9 @@ impl<S: Source> Judge<'_, S> {
                 taken_by = input as u8;
                 let known = times.map(|times| times[row]).filter(|&time| within(time).is_ok());
                 match known.map_or_else(|| self.time(row), Ok) {
+                    Ok(known) if marks.get(row).is_some_and(|is_taken| !is_taken) => {
+                        (reading, time) = (Reading::Filtered, known);
+                    }
                     Ok(known) => {
                         scratch.taken[input].push(row as u16);
                         (reading, named, time) = (Reading::Ready, Some(row), known);
@@ -321,7 +338,7 @@ impl<S: Source> Judge<'_, S> {
     fn clock(&self, base: usize, events: &mut Events) {
         let unit = self.plan.time_unit;
         events.clock.extend((0..self.source.len()).map(|row| match events.readings[base + row] {
-            Reading::Ready => events.times[base + row],
+            Reading::Ready | Reading::Filtered => events.times[base + row],
             _ if self.source.bad(row).is_some() => NEVER,
             _ => match self.source.raw(self.plan.time, row) {
                 Raw::Absent | Raw::Twice => NEVER,

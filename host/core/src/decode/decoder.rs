@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::raw::Source;
 use super::{DecodeError, Events, Folders, Placed, Slab, arrow, json};
 use crate::schema::{Column, Kind};
+use crate::subset::Subset;
 use std::sync::Arc;
 
 /// Decodes slabs by a [`Plan`]. Each thread has its own: it keeps memory from slab to slab, and
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub struct Decoder {
     plan: Arc<Plan>,
     lines: json::Reader,
+    subset: Arc<Subset>,
     scratch: assemble::Scratch,
 }
 
@@ -21,7 +23,14 @@ impl Decoder {
     /// A decoder for slabs of the run that `plan` was made for.
     pub fn new(plan: Arc<Plan>) -> Self {
         let lines = json::Reader::new(&plan);
-        Self { plan, lines, scratch: assemble::Scratch::default() }
+        Self { plan, lines, subset: Arc::default(), scratch: assemble::Scratch::default() }
+    }
+
+    /// From now on events whose key `subset` does not take are [`Filtered`](super::Reading): none
+    /// of their fields is read.
+    #[must_use]
+    pub fn taking(self, subset: Arc<Subset>) -> Self {
+        Self { subset, ..self }
     }
 
     /// Decodes a slab: afterwards `out` holds one [`Events`] per reader, in their order. Whatever
@@ -30,32 +39,48 @@ impl Decoder {
     /// # Errors
     /// What concerns the whole slab; what concerns a single event is its [`super::Reading`].
     pub fn decode(&mut self, placed: &Placed, out: &mut Vec<Events>) -> Result<(), DecodeError> {
+        self.decode_all(std::slice::from_ref(placed), out)
+    }
+
+    /// Decodes slabs that follow one another as if they were one.
+    ///
+    /// # Errors
+    /// What concerns a whole slab.
+    pub fn decode_all(
+        &mut self,
+        slabs: &[Placed],
+        out: &mut Vec<Events>,
+    ) -> Result<(), DecodeError> {
         let plan = &*self.plan;
+        let events_in_all = slabs.iter().map(|placed| placed.slab.len()).sum();
         out.resize_with(plan.readers.len(), Events::default);
         for (reader, events) in plan.readers.iter().zip(&mut *out) {
             let inputs = reader.inputs.iter();
             let kinds = inputs.map(|i| i.fields.iter().map(|f| f.kind));
-            events.reset(kinds, placed.slab.len());
+            events.reset(kinds, events_in_all);
         }
-        let (partition, left) = (&*placed.name, placed.slab.len());
-        let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
-        let scratch = &mut self.scratch;
+        let (how, scratch) = ((plan, &*self.subset), &mut self.scratch);
         scratch.begin(plan);
-        let folders = Some(&placed.folders).filter(|_| plan.trie.has_folders());
-        match &*placed.slab {
-            Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
-                beside(plan, block, folders, place, out, scratch)
-            }),
-            Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
-                beside(plan, block, folders, place, out, scratch)
-            }),
+        for placed in slabs {
+            let (partition, left) = (&*placed.name, placed.slab.len());
+            let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
+            let folders = Some(&placed.folders).filter(|_| plan.trie.has_folders());
+            match &*placed.slab {
+                Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
+                    beside(how, block, folders, place, out, scratch)
+                })?,
+                Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
+                    beside(how, block, folders, place, out, scratch)
+                })?,
+            }
         }
+        Ok(())
     }
 }
 
 /// Appends a block's events, with what the path of their object says where that is read.
 fn beside<S: Source>(
-    plan: &Plan,
+    how: (&Plan, &Subset),
     block: &S,
     folders: Option<&Folders>,
     place: BlockPlace<'_>,
@@ -63,8 +88,10 @@ fn beside<S: Source>(
     scratch: &mut assemble::Scratch,
 ) -> Result<(), DecodeError> {
     match folders {
-        None => assemble(plan, block, place, out, scratch),
-        Some(folders) => assemble(plan, &InFolders { block, plan, folders }, place, out, scratch),
+        None => assemble(how, block, place, out, scratch),
+        Some(folders) => {
+            assemble(how, &InFolders { block, plan: how.0, folders }, place, out, scratch)
+        }
     }
 }
 

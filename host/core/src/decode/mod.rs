@@ -18,6 +18,7 @@ mod folders;
 mod json;
 mod leaf;
 mod number;
+mod places;
 mod plan;
 mod raw;
 mod render;
@@ -32,6 +33,7 @@ pub use code::Code;
 pub use decoder::Decoder;
 pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
+pub use places::Places;
 pub use plan::{Plan, PlanError, is_of_path};
 pub use render::original;
 pub(crate) use scan::JsonCheck;
@@ -166,7 +168,7 @@ impl Reading {
     }
 }
 
-/// The decoded events of one slab, for one reducer.
+/// The decoded events of one slab, or of several as one, for one reducer.
 #[derive(Debug, Default)]
 pub struct Events {
     /// One per event.

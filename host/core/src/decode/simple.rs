@@ -99,6 +99,26 @@ impl<'a> Texts<'a> {
         at + length
     }
 
+    /// Hands all strings to `take`.
+    pub(super) fn each(&self, mut take: impl FnMut(&[u8])) {
+        for row in 0..self.count() {
+            let length = self.length(row);
+            match self {
+                Self::Views(views, _) if length <= INLINE_BYTES => {
+                    take(&(views[row] >> 32).to_le_bytes()[..length]);
+                }
+                _ => take(&self.lying(row)[..length]),
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Views(views, _) => views.len(),
+            Self::Offsets(ends, _) => ends.len() - 1,
+        }
+    }
+
     /// Whether the string at `row` is `text`, whose view is `view` if it has one.
     #[inline(always)]
     pub(super) fn is(&self, row: usize, text: &[u8], view: Option<u128>) -> bool {
@@ -129,12 +149,17 @@ pub(super) struct Appender<'a> {
 }
 
 impl<'a> Appender<'a> {
-    /// Makes room for the strings of a whole block; until [`Appender::finish`], there is more in
-    /// `into` than belongs there.
+    /// Makes room for the strings of a whole block, or for those that are marked, if any marks are
+    /// given; until [`Appender::finish`], there is more in `into` than belongs there.
     /// `blocks`: how many like this one are to come, this one included.
-    pub(super) fn new(texts: Texts<'a>, blocks: usize, into: &mut Spans) -> Self {
+    pub(super) fn new(texts: Texts<'a>, marks: &[bool], blocks: usize, into: &mut Spans) -> Self {
         let at = into.bytes.len();
-        let room = texts.total() + SHORT_BYTES;
+        let marked = || marks.iter().enumerate().filter(|(_, mark)| **mark);
+        let total = match marks.is_empty() {
+            true => texts.total(),
+            false => marked().map(|(row, _)| texts.length(row)).sum(),
+        };
+        let room = total + SHORT_BYTES;
         make_room(&mut into.bytes, room, blocks);
         into.bytes.resize(at + room, 0);
         Self { texts, at }
@@ -203,7 +228,7 @@ pub(super) fn append(
             return fit;
         }
         (Values::Text(into), Simple::Texts(texts)) => {
-            let mut appender = Appender::new(texts, blocks, into);
+            let mut appender = Appender::new(texts, &[], blocks, into);
             make_room(&mut into.ends, taken.len(), blocks);
             rows().for_each(|row| appender.push(Some(row), into));
             appender.finish(into);

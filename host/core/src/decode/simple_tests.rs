@@ -10,6 +10,7 @@ use super::super::{
 use super::{Texts, view};
 use crate::log::Offsets;
 use crate::schema::{Column, Condition, Description, Field, Input, Kind, StateShape, ViewShape};
+use crate::subset::{Sample, Subset};
 use arrow_array::types::Int8Type;
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array,
@@ -193,7 +194,7 @@ fn plan(unit: Option<TimeUnit>) -> Plan {
     Plan::new(&[&reader()], &addressing).unwrap()
 }
 
-fn general(plan: &Plan, rows: &RecordBatch) -> Result<Events, DecodeError> {
+fn general(plan: &Plan, subset: &Subset, rows: &RecordBatch) -> Result<Events, DecodeError> {
     let mut events = Events::default();
     for input in &plan.readers[0].inputs {
         events.columns.push(input.fields.iter().map(|f| Column::new(f.kind)).collect());
@@ -203,7 +204,7 @@ fn general(plan: &Plan, rows: &RecordBatch) -> Result<Events, DecodeError> {
     let place =
         BlockPlace { partition: "p", offsets: &Offsets::From(0), first: 0, left: rows.num_rows() };
     arrow::read(plan, rows, place, |block, place| {
-        assemble(plan, &General(block), place, from_mut(&mut events), &mut scratch)
+        assemble((plan, subset), &General(block), place, from_mut(&mut events), &mut scratch)
     })?;
     Ok(events)
 }
@@ -216,14 +217,18 @@ fn shown(events: &Events) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn the_shortcut_reads_what_the_long_way_reads(table in table()) {
+    fn the_shortcut_reads_what_the_long_way_reads(
+        table in table(),
+        share in prop_oneof![Just(None), (1u32..1_000_000).prop_map(Sample::of_millionths)],
+    ) {
+        let subset = share.map_or(Subset::All, Subset::Sample);
         let rows = table.rows();
-        let long = general(&plan(table.unit), &rows);
+        let long = general(&plan(table.unit), &subset, &rows);
         let (name, slab) = (Arc::from("p"), Arc::new(Slab::Rows(rows)));
         let (offsets, folders) = (Offsets::From(0), Default::default());
         let placed = Placed { partition: 0, name, offsets, folders, slab };
         let mut out = Vec::new();
-        let mut decoder = Decoder::new(Arc::new(plan(table.unit)));
+        let mut decoder = Decoder::new(Arc::new(plan(table.unit))).taking(Arc::new(subset));
         let short = decoder.decode(&placed, &mut out).map(|()| out.remove(0));
         prop_assert_eq!(
             short.as_ref().map(shown).map_err(|error| error.to_string()),

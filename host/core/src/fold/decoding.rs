@@ -20,26 +20,26 @@ impl Decoding {
     /// same seed, subset and shards.
     pub fn new(plan: Arc<Plan>, recipe: &Recipe) -> Self {
         let Recipe { seed, shards, portion, rules, .. } = recipe;
-        let subset = rules.subset.clone();
-        let sorting = Sorting { seed: *seed, subset, shards: *shards, portion: *portion };
-        Self { decoder: Decoder::new(plan), prints: Prints::default(), sorting }
+        let sorting = Sorting { seed: *seed, shards: *shards, portion: *portion };
+        let decoder = Decoder::new(plan).taking(rules.subset.clone());
+        Self { decoder, prints: Prints::default(), sorting }
     }
 
-    /// Decodes a slab, once for each reader of the plan.
+    /// Decodes slabs that follow one another as one, once for each reader of the plan.
     ///
     /// # Errors
-    /// What concerns the whole slab.
+    /// What concerns a whole slab.
     pub fn slab(
         &mut self,
-        placed: &Placed,
+        placed: &[Placed],
         probe: &mut impl Probe,
     ) -> Result<Vec<Decoded>, DecodeError> {
         probe.enter(Some(Step::Decode));
         let mut readers = Vec::new();
-        let decoded = self.decoder.decode(placed, &mut readers).map(|()| {
+        let decoded = self.decoder.decode_all(placed, &mut readers).map(|()| {
             probe.enter(Some(Step::Hash));
             let Self { sorting, prints, .. } = self;
-            let sorted = |events| Decoded::new(placed.clone(), events, sorting, prints);
+            let sorted = |events| Decoded::new(placed.into(), events, sorting, prints);
             readers.into_iter().map(sorted).collect()
         });
         probe.enter(None);
@@ -72,20 +72,21 @@ impl Decoding {
         let placed = slab.placed.slice(rows.clone());
         let sorted = |events: &Events| {
             let events = events.slice(rows.clone());
-            Decoded::new(placed.clone(), events, sorting, prints).with_numbers(numbers.clone())
+            Decoded::new(placed.clone().into(), events, sorting, prints)
+                .with_numbers(numbers.clone())
         };
         let readers = slab.readers.iter().map(sorted).collect();
         probe.enter(None);
         readers
     }
 
-    /// Decodes a batch.
+    /// Decodes a batch, slab by slab.
     ///
     /// # Errors
     /// What concerns a whole slab.
     pub fn batch(&mut self, placed: &[Placed]) -> Result<Slabs, DecodeError> {
         let mut slabs = Slabs::default();
-        for placed in placed {
+        for placed in placed.chunks(1) {
             slabs.push(self.slab(placed, &mut NoProbe)?);
         }
         Ok(slabs)

@@ -113,7 +113,7 @@ fn judge_one(
     keys: &mut KeyTable,
     ids: &mut IdTable,
 ) -> Result<(Slot, Option<Outcome>), StopCause> {
-    let partition = slab.placed.partition;
+    let partition = slab.placed.of(event.row).0.partition;
     let slot = keys.slot(event.key, key, partition);
     let known = keys.get_mut(slot);
     if rules.order == Order::Log && known.home != partition {

@@ -102,9 +102,11 @@ fn times(events: &Walk<'_>, outcomes: &[Outcome]) -> Times {
 }
 
 fn stretches(slab: &Decoded) -> impl Iterator<Item = Stretch> {
-    let partition = slab.placed.partition;
-    let stretches = slab.placed.offsets.stretches(slab.len()).into_iter();
-    stretches.map(move |(first_offset, events)| Stretch { partition, first_offset, events })
+    slab.placed.iter().flat_map(|(_, placed)| {
+        let partition = placed.partition;
+        let stretches = placed.offsets.stretches(placed.slab.len()).into_iter();
+        stretches.map(move |(first_offset, events)| Stretch { partition, first_offset, events })
+    })
 }
 
 /// The events of a batch as stretches, where slabs do not follow one another.
@@ -208,8 +210,9 @@ fn emits_of(
 
 #[inline]
 fn push_head(rows: &mut EmitRows, slab: &Decoded, row: usize, seq: u32) {
-    rows.partitions.push(slab.placed.partition);
-    rows.offsets.push(slab.placed.offsets.at(row));
+    let Spot { partition, offset } = slab.spot(row as u32);
+    rows.partitions.push(partition);
+    rows.offsets.push(offset);
     rows.seqs.push(seq);
     rows.times.push(slab.events.times[row]);
     rows.keys.push(slab.events.keys.get(row));
@@ -234,17 +237,18 @@ fn refused(
         let what = outcomes[event as usize];
         let Some(code) = code(description, what) else { return };
         let detail = details.binary_search_by_key(&event, |&(event, _)| event);
+        let (placed, own) = slab.placed.of(row as u32);
         let unread = matches!(slab.events.readings[row], Reading::Unreadable(_));
         refused.push(Refused {
             event,
-            partition: slab.placed.partition,
-            offset: slab.placed.offsets.at(row),
+            partition: placed.partition,
+            offset: placed.offsets.at(own),
             what,
             code: code.to_owned(),
             detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
             key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
             bytes: match originals {
-                Originals::InSlabs => original(&slab.placed.slab, row).into_owned(),
+                Originals::InSlabs => original(&placed.slab, own).into_owned(),
                 Originals::Elsewhere | Originals::Unwanted | Originals::OnlyTimes => Vec::new(),
             },
         });

@@ -69,15 +69,19 @@ impl Inputs {
         self.counts
     }
 
-    /// 64 bits of SipHash-1-3 for each lane, of its first words.
+    /// 64 bits of SipHash-`C`-`D` for each lane, of its first words.
     #[inline]
-    pub(crate) fn narrow(&self, key: [u64; 2], counts: [usize; LANES]) -> Lane {
+    pub(crate) fn narrow<const C: usize, const D: usize>(
+        &self,
+        key: [u64; 2],
+        counts: [usize; LANES],
+    ) -> Lane {
         #[cfg(target_arch = "x86_64")]
-        if let Some(hashes) = avx2::narrow(&self.words, counts, key) {
+        if let Some(hashes) = avx2::narrow::<C, D>(&self.words, counts, key) {
             return hashes;
         }
         std::array::from_fn(|lane| {
-            let mut sip = Sip::<1, 3>::new(key);
+            let mut sip = Sip::<C, D>::new(key);
             self.words.iter().take(counts[lane]).for_each(|words| sip.word(words[lane]));
             sip.finish()
         })
@@ -117,13 +121,13 @@ mod avx2 {
         v3: Vector,
     }
 
-    pub(super) fn narrow(
+    pub(super) fn narrow<const C: usize, const D: usize>(
         words: &[Lane; WORDS],
         counts: [usize; LANES],
         key: [u64; 2],
     ) -> Option<Lane> {
         // SAFETY: called only where the machine has what it is compiled for.
-        is_x86_feature_detected!("avx2").then(|| unsafe { narrow_here(words, counts, key) })
+        is_x86_feature_detected!("avx2").then(|| unsafe { narrow_here::<C, D>(words, counts, key) })
     }
 
     pub(super) fn wide(
@@ -136,11 +140,15 @@ mod avx2 {
     }
 
     #[target_feature(enable = "avx2")]
-    fn narrow_here(words: &[Lane; WORDS], counts: [usize; LANES], key: [u64; 2]) -> Lane {
+    fn narrow_here<const C: usize, const D: usize>(
+        words: &[Lane; WORDS],
+        counts: [usize; LANES],
+        key: [u64; 2],
+    ) -> Lane {
         let mut state = State::new(key);
-        state.take::<1>(words, counts);
+        state.take::<C>(words, counts);
         state.v2 = xor(state.v2, all_of(0xff));
-        state.rounds::<3>();
+        state.rounds::<D>();
         state.all()
     }
 
@@ -304,13 +312,17 @@ mod tests {
                 }
             }
             let [lower, upper] = inputs.wide(KEY);
-            let narrow = inputs.narrow(KEY, inputs.counts());
+            let narrow = inputs.narrow::<1, 3>(KEY, inputs.counts());
+            let slower = inputs.narrow::<2, 4>(KEY, inputs.counts());
             for (lane, texts) in lists.iter().enumerate() {
                 let (mut one, mut other) = (Sip::<2, 4>::new_wide(KEY), Sip::<1, 3>::new(KEY));
+                let mut third = Sip::<2, 4>::new(KEY);
                 for text in texts {
                     one.text(text);
                     other.text(text);
+                    third.text(text);
                 }
+                prop_assert_eq!(slower[lane], third.finish());
                 let wide = u128::from(upper[lane]) << 64 | u128::from(lower[lane]);
                 prop_assert_eq!(wide, one.finish_wide());
                 prop_assert_eq!(narrow[lane], other.finish());

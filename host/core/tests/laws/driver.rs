@@ -31,6 +31,8 @@ pub(crate) struct How {
     pub(crate) lazily: bool,
     pub(crate) slab: usize,
     pub(crate) batch: usize,
+    /// Slabs beyond the first that are decoded as one with it.
+    pub(crate) joined: usize,
     pub(crate) shards: usize,
     pub(crate) seed: u8,
     /// Every call gets an instance of its own.
@@ -202,7 +204,11 @@ pub(crate) fn fold(
             }
             None => {
                 let batch = placed.chunks(how.batch).nth(number).unwrap_or_default();
-                decoding.batch(batch).expect("lines decode")
+                let mut slabs = Slabs::default();
+                for placed in batch.chunks(how.joined + 1) {
+                    slabs.push(decoding.slab(placed, &mut NoProbe).expect("lines decode"));
+                }
+                slabs
             }
         };
         recall(&mut fold, &past, slabs.of(0));

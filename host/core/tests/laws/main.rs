@@ -80,11 +80,13 @@ fn log() -> impl Strategy<Value = Vec<Partition>> {
 
 fn how() -> impl Strategy<Value = How> {
     let restarts = proptest::collection::btree_map(0usize..12, 1usize..9, 0..3);
+    let sizes = (1usize..50, 1usize..6, 0usize..4);
     let plain = (any::<bool>(), any::<bool>());
-    (1usize..50, 1usize..6, 1usize..9, 0u8..4, restarts, plain).prop_map(
-        |(slab, batch, shards, seed, restarts, (fresh, lazily))| How {
+    (sizes, 1usize..9, 0u8..4, restarts, plain).prop_map(
+        |((slab, batch, joined), shards, seed, restarts, (fresh, lazily))| How {
             slab,
             batch,
+            joined,
             shards,
             seed,
             restarts,

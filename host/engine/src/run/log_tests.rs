@@ -158,6 +158,33 @@ fn gaps_in_offsets_change_no_digest_and_are_told_everywhere() {
 }
 
 #[test]
+fn small_partitions_that_are_decoded_as_one_come_to_what_each_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = |number: usize| 1 + number * 37 % 90;
+    let log = || {
+        let partition = |number: usize| {
+            let name = format!("{number:03}");
+            MemoryPartition::lines(&name, lines(&name, events(number)))
+        };
+        MemoryLog::new((0..400).map(partition).collect()).unwrap()
+    };
+    let is_refused = |n: &usize| n % 7 == 3;
+    let refused: Vec<u64> = (0..400)
+        .flat_map(|number| (0..events(number)).filter(is_refused).map(|n| n as u64))
+        .collect();
+    // A batch of one event ends with every slab, so that none has another beside it.
+    let one = run(&dir, &ReplayOptions { batch_events: 1, ..options(log(), 2) });
+    for (batch_events, threads) in [(1, 1), (3_000, 1), (3_000, 3), (1_000_000, 2)] {
+        let report = run(&dir, &ReplayOptions { batch_events, ..options(log(), threads) });
+        assert_eq!(report.manifest.run_digest, one.manifest.run_digest);
+        assert_eq!(report.manifest.counts, one.manifest.counts);
+        assert!(check(&report.dir).unwrap().holds());
+        let run = RunReader::open(&report.dir).unwrap();
+        assert_eq!(offsets(&run, Table::Refused), refused);
+    }
+}
+
+#[test]
 fn a_run_goes_on_from_a_snapshot_in_a_log_with_gaps() {
     let dir = tempfile::tempdir().unwrap();
     let whole = run(&dir, &options(memory(true), 2));

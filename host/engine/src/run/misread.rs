@@ -53,13 +53,15 @@ impl Signs {
 
     /// Looks at a decoded slab.
     pub(crate) fn see(&self, slab: &Decoded) {
-        if let Slab::Lines(lines) = &*slab.placed.slab {
-            let readings = slab.events.readings.iter().enumerate();
-            let ignored = readings.filter(|(_, reading)| **reading == Reading::Ignored);
+        for (begin, placed) in slab.placed.iter() {
+            let Slab::Lines(lines) = &*placed.slab else { continue };
+            let readings = slab.events.readings[begin as usize..].iter();
+            let ignored = (0..lines.ends.len()).zip(readings);
+            let ignored = ignored.filter(|(_, reading)| **reading == Reading::Ignored);
             let mut bare = ignored.filter(|(row, _)| is_bare(lines.get(*row))).peekable();
             if let Some(&(row, _)) = bare.peek() {
-                let (first, lines) = (Some(slab.spot(row as u32)), bare.count() as u64);
-                lock(&self.bare).add(&Bare { lines, first });
+                let first = Some(slab.spot(begin + row as u32));
+                lock(&self.bare).add(&Bare { lines: bare.count() as u64, first });
             }
         }
         for FieldTimes { input, field, times } in &self.fields {

@@ -11,6 +11,7 @@ mod commit;
 mod compare;
 mod error;
 mod explain;
+mod filling;
 mod finals;
 mod firsts;
 mod gates;

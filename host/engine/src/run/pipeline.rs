@@ -273,7 +273,7 @@ impl Pipeline<'_, '_> {
         let bytes = u128::from(self.bytes_read.load(Ordering::Relaxed));
         let read = u128::from(self.events_read.load(Ordering::Relaxed));
         // A log that does not tell its bytes, or not how many were read, foretells nothing.
-        let all = (read * u128::from(self.log.bytes())).checked_div(bytes).unwrap_or(read);
+        let all = (read * u128::from(outlook.bytes)).checked_div(bytes).unwrap_or(read);
         let all = all.clamp(read, read * FORETOLD_TIMES);
         let all = u64::try_from(all).unwrap_or(u64::MAX);
         all.saturating_sub(outlook.skipped).min(outlook.most)
@@ -326,6 +326,8 @@ struct Outlook {
     skipped: u64,
     /// No more than these.
     most: u64,
+    /// Stored bytes of the log.
+    bytes: u64,
 }
 
 impl Outlook {
@@ -335,7 +337,7 @@ impl Outlook {
         let room = (ids_max_bytes / ID_MAX_BYTES) as u64;
         let skipped = |(from, partition): (&u64, &Partition)| from.saturating_sub(partition.first);
         let skipped = cuts.from.iter().zip(log.partitions()).map(skipped).sum();
-        Self { skipped, most: limit.min(room) }
+        Self { skipped, most: limit.min(room), bytes: log.bytes() }
     }
 }
 

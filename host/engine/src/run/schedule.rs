@@ -18,6 +18,7 @@
 //! less of a hurry: calls of this reducer take so long.
 
 use super::error::RunError;
+use super::filling::Filling;
 use super::halt::Halt;
 use super::lane::LaneShares;
 use super::merged::{Merged, strand_bytes};
@@ -35,6 +36,8 @@ struct Batch {
     number: u64,
     /// No slab will be added.
     sealed: bool,
+    /// Slabs that will be decoded as one.
+    filling: Filling,
     /// Slabs that wait for a decoder.
     waiting: VecDeque<(usize, Undecoded)>,
     /// Decoded slabs, for each one entry per reader.
@@ -46,6 +49,13 @@ struct Batch {
     lanes: Vec<LaneBatch>,
     /// Memory of what it holds.
     bytes: usize,
+}
+
+impl Batch {
+    fn wait(&mut self, part: Undecoded) {
+        self.waiting.push_back((self.decoded.len(), part));
+        self.decoded.push(None);
+    }
 }
 
 /// One batch in one lane.
@@ -300,7 +310,11 @@ impl Schedule {
             match self.sequence.take() {
                 Taken::Slab { placed, batch, seal, snapshot } => {
                     let bytes = placed.slab.bytes();
-                    self.place(batch, Undecoded::Placed(placed), bytes);
+                    let batch = self.open(batch);
+                    batch.bytes += bytes;
+                    for full in batch.filling.put(placed, bytes).into_iter().flatten() {
+                        batch.wait(Undecoded::Placed(full));
+                    }
                     if seal {
                         self.seal(snapshot);
                     }
@@ -333,7 +347,9 @@ impl Schedule {
             };
             for strand in strands {
                 let bytes = strand_bytes(&strand);
-                self.place(batch, Undecoded::Strand(strand), bytes);
+                let batch = self.open(batch);
+                batch.bytes += bytes;
+                batch.wait(Undecoded::Strand(strand));
             }
             self.seal(snapshot);
         }
@@ -346,12 +362,14 @@ impl Schedule {
         }
     }
 
-    fn place(&mut self, number: u64, part: Undecoded, bytes: usize) {
+    /// The batch that is put together, which has this number.
+    fn open(&mut self, number: u64) -> &mut Batch {
         if self.batches.back().is_none_or(|batch| batch.sealed) {
             let lanes = (0..self.lanes).map(|_| LaneBatch::default()).collect();
             self.batches.push_back(Batch {
                 number,
                 sealed: false,
+                filling: Filling::default(),
                 waiting: VecDeque::new(),
                 decoded: Vec::new(),
                 assembled: false,
@@ -361,15 +379,14 @@ impl Schedule {
                 bytes: 0,
             });
         }
-        if let Some(batch) = self.batches.back_mut() {
-            batch.bytes += bytes;
-            batch.waiting.push_back((batch.decoded.len(), part));
-            batch.decoded.push(None);
-        }
+        self.batch(number)
     }
 
     fn seal(&mut self, snapshot: bool) {
         let Some(batch) = self.batches.back_mut() else { return };
+        if let Some(rest) = batch.filling.take() {
+            batch.wait(Undecoded::Placed(rest));
+        }
         batch.sealed = true;
         let number = batch.number;
         if snapshot {

@@ -27,12 +27,13 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
         return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
     };
     let position = slab.position(row);
+    let (placed, own) = slab.placed.of(row);
     let row = row as usize;
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
-    let place = prepared.source.place(slab.placed.partition, position.offset);
+    let place = prepared.source.place(placed.partition, position.offset);
     let mut help = place.map_or_else(String::new, |place| format!("\n  file   {place}"));
-    help += &format!("\n  event  {}", shown(&original(&slab.placed.slab, row)));
+    help += &format!("\n  event  {}", shown(&original(&placed.slab, own)));
     let cause = &at.stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
         let layout = &prepared.lanes[at.lane].recipe.description().state.layout;

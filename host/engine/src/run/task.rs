@@ -46,8 +46,8 @@ pub(crate) enum Task {
 
 /// What a batch takes of a slab, before it is sorted into shards.
 pub(crate) enum Undecoded {
-    /// All of a slab.
-    Placed(Placed),
+    /// All of some slabs that are decoded as one.
+    Placed(Vec<Placed>),
     /// What the merge by time gave it.
     Strand(Strand),
 }
