@@ -455,7 +455,16 @@ def job_digest(settings):
         + option(None if limit is None else number(limit))
         + positions(settings["ledger"])
         + (text("empty state") if settings["range"].get("empty_state") else b"")
+        + sorted_by(settings.get("sort"))
     )
+
+
+def sorted_by(sort):
+    if sort is None:
+        return b""
+    within = sort.get("within")
+    by = listed([text(term) for term in sort["by"]])
+    return text("sort") + by + option(None if within is None else text(within))
 
 
 def input_digest(described):

@@ -136,6 +136,28 @@ pub enum Order {
     Path,
     /// Partitions merged by the times of their events; a key may be in many.
     Time,
+    /// Partitions are folders, in each of which all events are sorted ([`Sort`]), one folder after
+    /// another by the bytes of their names; a key may be in many.
+    Sort,
+}
+
+impl Order {
+    /// Whether partitions come one after another by the bytes of their names.
+    pub fn is_in_turn(self) -> bool {
+        matches!(self, Self::Path | Self::Sort)
+    }
+}
+
+/// By what order "sort" goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sort {
+    /// Where the values lie by which events are sorted, the first one first: `time`, the event's
+    /// time; or a pointer or column.
+    pub by: Vec<String>,
+    /// The folders within which they are, as a layout says them; none: the whole log is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
 }
 
 /// No time at all: before every event.

@@ -8,11 +8,12 @@
 //!   what was added to it changes no event that was taken,
 //!   of a partition made of several objects a new one begins behind what was taken of it, or at an
 //!   offset that was taken (then its events are held against those when they are read),
-//!   and under order "path" nothing that is new lies before what was taken.
+//!   under order "path" nothing that is new lies before what was taken,
+//!   and under order "sort" nothing of it in a folder of which something was taken.
 //! ```
 
 use crate::log::{Order, Position};
-use crate::manifest::{Change, Checked, Xxh3};
+use crate::manifest::{Change, Checked, Xxh3, words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -178,7 +179,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
     let gone = reached.iter().filter(|reached| reached.offset > 0);
     let taken = taken.map(|receipt| receipt.partition.as_str());
     let last = taken.chain(gone.map(|reached| reached.partition.as_str())).max();
-    let last = last.filter(|_| order == Order::Path);
+    let last = last.filter(|_| order.is_in_turn());
     let mut fit = Fit {
         changes: Vec::new(),
         news: News::default(),
@@ -193,7 +194,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         // Where partitions come one after another, all of one is read before the next, but for a
         // limit.
         let by_limit = differs.is_none() && receipt.took != Took::Whole;
-        match differs.or_else(|| before(receipt, object?, last)) {
+        match differs.or_else(|| before(receipt, object?, (order, last))) {
             Some(what) => {
                 fit.by_limit += usize::from(by_limit);
                 fit.changes.push(change(receipt, what));
@@ -216,7 +217,8 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
             }
             None => {
                 fit.news.objects += u64::from(object.bytes > 0);
-                fit.changes.extend(new(object, reached, receipts, last));
+                let taken = (reached, receipts);
+                fit.changes.extend(new(object, taken, (order, last)));
                 object.bytes
             }
         };
@@ -292,7 +294,11 @@ fn difference(receipt: &Receipt, object: Option<&Present>) -> Option<String> {
 
 /// What of an object was not taken though it lies before events that were. `last`: under order
 /// "path" the last partition of which something was taken.
-fn before(receipt: &Receipt, object: &Present, last: Option<&str>) -> Option<String> {
+fn before(
+    receipt: &Receipt,
+    object: &Present,
+    (order, last): (Order, Option<&str>),
+) -> Option<String> {
     let last = last.filter(|last| receipt.partition.as_str() < *last)?;
     let is_whole = match receipt.took {
         Took::Whole | Took::UpTo => object.bytes == receipt.bytes,
@@ -300,9 +306,10 @@ fn before(receipt: &Receipt, object: &Present, last: Option<&str>) -> Option<Str
     };
     (!is_whole).then(|| {
         format!(
-            "has events behind offset {} that were not taken, and under order \"path\" they come \
+            "has events behind offset {} that were not taken, and under order {:?} they come \
              before those of {last}, which were",
-            receipt.next
+            receipt.next,
+            words::text(order)
         )
     })
 }
@@ -310,9 +317,8 @@ fn before(receipt: &Receipt, object: &Present, last: Option<&str>) -> Option<Str
 /// What is wrong with an object of which there is no receipt.
 fn new(
     object: &Present,
-    reached: &[Position],
-    receipts: &[Receipt],
-    last: Option<&str>,
+    (reached, receipts): (&[Position], &[Receipt]),
+    (order, last): (Order, Option<&str>),
 ) -> Option<Change> {
     let next = reached.iter().find(|reached| reached.partition == object.partition);
     let next = next.map_or(0, |reached| reached.offset);
@@ -320,7 +326,15 @@ fn new(
         let (object, partition) = (object.object.clone(), object.partition.clone());
         Some(Change { object, partition, next, what })
     };
-    if let Some(starts) = object.starts {
+    if order == Order::Sort {
+        if next > 0 && object.bytes > 0 {
+            let folder = &object.partition;
+            return change(format!(
+                "is new in folder {folder}, of which events were taken: sorted, its own come \
+                 among those"
+            ));
+        }
+    } else if let Some(starts) = object.starts {
         let has = |receipt: &Receipt| {
             let is_of = receipt.partition == object.partition;
             is_of && receipt.starts.is_some_and(|first| first <= starts) && starts < receipt.next
@@ -336,7 +350,8 @@ fn new(
     }
     let last = last.filter(|last| object.partition.as_str() < *last && object.bytes > 0)?;
     change(format!(
-        "is new, and under order \"path\" its events come before those of {last}, which were taken"
+        "is new, and under order {:?} its events come before those of {last}, which were taken",
+        words::text(order)
     ))
 }
 

@@ -225,3 +225,31 @@ fn of_a_partition_of_several_objects_each_is_known_by_its_name() {
     assert_eq!(told(Order::Log), [""; 0]);
     assert!(told(Order::Path)[0].contains("its events come before those of 1, which were taken"));
 }
+
+#[test]
+fn under_order_sort_nothing_comes_into_a_folder_that_was_taken() {
+    let own = |folder: &str, object: &str| {
+        let (partition, object) = (folder.to_owned(), object.to_owned());
+        Receipt { partition, object, starts: Some(0), ..receipt("", 100) }
+    };
+    let taken = [own("b", "b/1"), own("b", "b/2")];
+    let reached = [Position { partition: "b".into(), offset: 7 }];
+    let told = |new: &[Receipt]| {
+        let present: Vec<Present> = taken.iter().chain(new).map(same).collect();
+        let fit = fit(Order::Sort, &reached, &taken, &present);
+        assert_eq!(fit.kept, [0, 1]);
+        fit.changes.iter().map(Change::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[own("c", "c/0")]), [""; 0]);
+    assert_eq!(
+        told(&[own("b", "b/3"), own("a", "a/1")]),
+        [
+            "`b/3` (partition b, taken up to offset 7) is new in folder b, of which events were \
+             taken: sorted, its own come among those",
+            "`a/1` (partition a) is new, and under order \"sort\" its events come before those of \
+             b, which were taken",
+        ]
+    );
+    // One without a byte has no events.
+    assert_eq!(told(&[Receipt { bytes: 0, ..own("b", "b/3") }]), [""; 0]);
+}

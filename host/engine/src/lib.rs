@@ -30,6 +30,7 @@ pub mod run;
 pub mod rundir;
 pub mod sink;
 pub mod snapshot;
+mod sorted;
 pub mod source;
 pub mod store;
 pub mod table;

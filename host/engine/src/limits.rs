@@ -113,6 +113,22 @@ pub const MERGED_PARTITIONS_MAX: usize = 512;
 /// What is decoded ahead of the merge of partitions by time, beyond a slab of each, in bytes.
 pub(crate) const MERGED_AHEAD_BYTES: usize = 64 << 20;
 
+/// Events that are held while they are sorted, in bytes, of all folders at one time; beyond it they
+/// are written to files.
+pub(crate) const SORTED_BYTES: usize = 512 << 20;
+
+/// What of the memory that a run may hold events may take while they are sorted: one part of these.
+pub(crate) const SORTED_SHARE: usize = 4;
+
+/// Runs of sorted events that are merged at one time: each is a file that is open.
+pub(crate) const SORT_MERGED_RUNS: usize = 32;
+
+/// Events of a run that are read at once, at most.
+pub(crate) const SORTED_CHUNK_ROWS: usize = 4096;
+
+/// Of events that were sorted, where each came from: what is held of that before it is written.
+pub(crate) const SORTED_PLACES_BYTES: usize = 16 << 20;
+
 /// Parts that are read at one time, of those that come one after another.
 pub(crate) const PARTS_AHEAD: usize = 4;
 

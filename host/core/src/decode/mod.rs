@@ -27,6 +27,7 @@ mod shape;
 mod simple;
 mod slice;
 mod table;
+mod terms;
 mod time;
 
 pub use code::Code;
@@ -37,6 +38,7 @@ pub use places::Places;
 pub use plan::{Plan, PlanError, is_of_path};
 pub use render::original;
 pub(crate) use scan::JsonCheck;
+pub use terms::Terms;
 
 use crate::log::{Micros, Offsets, PartitionIndex};
 use crate::schema::{Column, Spans};

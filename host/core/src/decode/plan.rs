@@ -123,6 +123,17 @@ impl Plan {
         Ok(Self { trie, readers: plans, id, time, time_unit, clocked })
     }
 
+    /// Reads nothing yet, and for no reducer.
+    pub(super) fn bare(time_unit: Option<TimeUnit>) -> Self {
+        let (readers, id) = (Vec::new(), NamePart::Position);
+        Self { trie: Trie::new(), readers, id, time: NOWHERE, time_unit, clocked: false }
+    }
+
+    /// The place of a path, from now on one that is read.
+    pub(super) fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
+        self.trie.declare(place, path)
+    }
+
     /// From now on the time of every event is read that has one, whatever takes the event
     /// ([`Events::clock`](super::Events::clock)), if `wanted`.
     #[must_use]

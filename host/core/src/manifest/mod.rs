@@ -13,7 +13,7 @@ mod seal;
 mod settings;
 mod span;
 mod totals;
-mod words;
+pub(crate) mod words;
 
 pub use crate::reduce::Engine;
 pub use changed::{Change, Checked, Hole, PassedOver, sentence};

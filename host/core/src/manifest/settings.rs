@@ -4,7 +4,7 @@
 //! ```text
 //! job digest  SHA-256 over, in the canonical writing of crate::digest::canonical:
 //!   "retally job v1": text
-//!   order: text ("log", "path")
+//!   order: text ("log", "path", "time", "sort")
 //!   window: text ("all", "off", or a span in its shortest form, such as "1d12h")
 //!   on_conflict: text ("keep-first", "stop") | on_trap: text ("stop", "reject")
 //!   params: shape of the fields that the reducer declares, then the value of each or its absence
@@ -15,6 +15,7 @@
 //!   limit:  option (number)
 //!   ledger: list of (partition: text, offset: number), in that order, each once
 //!   where the range begins with no state: "empty state": text
+//!   under order "sort": "sort": text | by: list of text | within: option (text)
 //! ```
 //!
 //! Of a ledger's entry the position alone can decide a result: key and id are checked against the
@@ -24,7 +25,7 @@ use super::words;
 use crate::decode::convert::from_text;
 use crate::dedup::Window;
 use crate::digest::{Canonical, Hash};
-use crate::log::{Order, Position};
+use crate::log::{Order, Position, Sort};
 use crate::reduce::{OnConflict, OnTrap};
 use crate::schema::{Column, Field, Kind, display};
 use crate::subset::{Sample, Subset};
@@ -37,6 +38,9 @@ pub struct Settings {
     /// How events of several partitions follow one another.
     #[serde(with = "words")]
     pub order: Order,
+    /// By what events are sorted, under order "sort".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort: Option<Sort>,
     /// How long an id is remembered.
     #[serde(with = "words")]
     pub window: Window,
@@ -213,6 +217,12 @@ impl Settings {
         if self.range.empty_state {
             canonical.text("empty state");
         }
+        if let Some(Sort { by, within }) = &self.sort {
+            canonical.text("sort").number(by.len() as u64);
+            by.iter().for_each(|term| _ = canonical.text(term));
+            canonical.flag(within.is_some());
+            within.iter().for_each(|within| _ = canonical.text(within));
+        }
         Some(canonical.finish())
     }
 
@@ -269,6 +279,7 @@ impl Settings {
             .zip(needed.words())
             .find(|(held, needed)| held != needed)
             .map(|((what, held), (_, needed))| Difference::new(what, held, needed))
+            .or_else(|| self.sort_difference(needed))
             .or_else(|| self.param_difference(needed))
             .or_else(|| self.subset_difference(needed))
             .or_else(|| self.range_difference(needed))
@@ -285,6 +296,16 @@ impl Settings {
             other.is_some_and(|other| !(own.is_default && other.is_default))
         });
         self
+    }
+
+    fn sort_difference(&self, needed: &Self) -> Option<Difference> {
+        let show = |sort: &Option<Sort>| {
+            let Some(Sort { by, within }) = sort else { return "by nothing".to_owned() };
+            let within = within.as_ref().map(|within| format!(" within {within}"));
+            format!("by {}{}", by.join(", "), within.unwrap_or_default())
+        };
+        let (held, needed) = (&self.sort, &needed.sort);
+        (held != needed).then(|| Difference::new("sort", show(held), show(needed)))
     }
 
     fn param_difference(&self, needed: &Self) -> Option<Difference> {

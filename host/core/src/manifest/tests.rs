@@ -3,8 +3,7 @@
 
 use super::*;
 use crate::dedup::Window;
-use crate::log::Order;
-use crate::log::Position;
+use crate::log::{Order, Position, Sort};
 use crate::reduce::{OnConflict, OnTrap};
 use crate::schema::{Column, EmitKind, Field, Kind, Value, ViewShape};
 
@@ -17,6 +16,7 @@ fn settings() -> Settings {
     };
     Settings {
         order: Order::Log,
+        sort: None,
         window: Window::Span(45_000_000_000),
         on_conflict: OnConflict::KeepFirst,
         on_trap: OnTrap::Reject,
@@ -193,7 +193,15 @@ const PINNED: [&str; 5] = [
 #[test]
 fn whatever_could_decide_a_result_is_in_the_job_digest() {
     let digest = settings().digest();
-    let changes: [&dyn Fn(&mut Settings); 13] = [
+    let sort = |by: &[&str], within: Option<&str>| {
+        let by = by.iter().map(|term| (*term).to_owned()).collect();
+        Some(Sort { by, within: within.map(str::to_owned) })
+    };
+    let changes: [&dyn Fn(&mut Settings); 17] = [
+        &|s| s.sort = sort(&["time"], None),
+        &|s| s.sort = sort(&["time", "/a"], None),
+        &|s| s.sort = sort(&["time"], Some("/a")),
+        &|s| s.sort = sort(&["time"], Some("dt={date}")),
         &|s| s.order = Order::Path,
         &|s| s.window = Window::Span(45_000_000_001),
         &|s| s.on_conflict = OnConflict::Stop,

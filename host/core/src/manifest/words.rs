@@ -44,7 +44,7 @@ pub(crate) fn deserialize<'de, W: Words, D: Deserializer<'de>>(d: D) -> Result<W
 impl Words for Order {
     const WHAT: &'static str = "order";
     const ALL: &'static [(&'static str, Self)] =
-        &[("log", Self::Log), ("path", Self::Path), ("time", Self::Time)];
+        &[("log", Self::Log), ("path", Self::Path), ("time", Self::Time), ("sort", Self::Sort)];
 }
 
 impl Words for OnConflict {

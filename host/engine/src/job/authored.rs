@@ -198,8 +198,11 @@ impl Authored {
         for (key, value) in table {
             let (at, key) = (place(key.span().start), format!("{section}.{}", key.get_ref()));
             match (value.get_ref(), key.as_str()) {
-                // The one key that takes a table: `reducer = { path = "...", sha256 = "..." }`.
-                (DeValue::Table(inner), "job.reducer") => self.table(&key, inner, place)?,
+                // The keys that take a table: `reducer = { path = "...", sha256 = "..." }`, and
+                // `order = { sort = [...], within = "..." }`.
+                (DeValue::Table(inner), "job.reducer" | "job.order") => {
+                    self.table(&key, inner, place)?;
+                }
                 (value, _) => self.put(&key, raw(value), type_of(value), at)?,
             }
         }
@@ -226,6 +229,12 @@ impl Authored {
         // Another reducer, of which nothing more is known.
         if setting.key == "job.reducer" {
             self.values.remove("job.reducer.sha256");
+        }
+        // One order in place of another.
+        if setting.key == "job.order" {
+            self.values.retain(|key, _| !key.starts_with("job.order."));
+        } else if setting.key == "job.order.sort" {
+            self.values.remove("job.order");
         }
         self.values.insert(key.to_owned(), Written { raw, place });
         Ok(())

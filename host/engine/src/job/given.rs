@@ -3,12 +3,12 @@
 
 use super::authored::{Raw, Written};
 use super::error::{JobError, near};
-use super::resolved::{Late, Source};
+use super::resolved::{Late, Resolved, Source};
 use crate::kafka::Topic;
-use crate::source::Format;
+use crate::source::{Format, Layout};
 use crate::store::{Named, Scheme, StoreError};
 use retally_core::decode::{Address, TimeUnit, is_of_path};
-use retally_core::log::Order;
+use retally_core::log::{Order, Sort};
 use retally_core::reduce::{OnConflict, OnTrap};
 use serde_json::Value;
 
@@ -34,6 +34,9 @@ pub(super) const TIME_UNITS: Words<TimeUnit> = &[
     ("ms", Some(TimeUnit::Millis)),
     ("us", Some(TimeUnit::Micros)),
 ];
+
+/// What an event is sorted by that is its time, wherever that lies.
+const SORTED_BY_TIME: &str = "time";
 
 /// What `@path:` takes without a name.
 const OF_PATH_MIN: usize = "@path:".len();
@@ -80,6 +83,43 @@ impl Given<'_> {
                 let why = format!("{text:?} is none of {}{meant}", list.join(", "));
                 return Err(self.wrong(why));
             }
+        }
+        Ok(())
+    }
+
+    /// By what events are sorted.
+    pub(super) fn sort(&self, job: &mut Resolved) -> Result<(), JobError> {
+        let terms = match &self.written.raw {
+            Raw::List(list) => list.as_slice(),
+            Raw::Text(text) | Raw::Bare(text) => std::slice::from_ref(text),
+        };
+        if terms.is_empty() {
+            return Err(self.wrong("an empty list sorts nothing; [\"time\"] is one that does"));
+        }
+        let term = |text: &String| match (text.as_str(), self.read_address(text, Format::Json)?) {
+            (SORTED_BY_TIME, _) => Ok(text.clone()),
+            (_, Address::Path(path)) => Ok(path),
+            (_, Address::Position) => Err(self.wrong(
+                "events whose values are the same stand by their positions anyway, so \
+                 \"@position\" is left out",
+            )),
+        };
+        let by = terms.iter().map(term).collect::<Result<_, _>>()?;
+        job.order = Order::Sort;
+        job.sort = Some(Sort { by, within: None });
+        Ok(())
+    }
+
+    /// The folders within which events are sorted.
+    pub(super) fn within(&self, job: &mut Resolved) -> Result<(), JobError> {
+        let text = self.written.text().trim_end_matches('/');
+        let layout = Layout::parse(text).map_err(|why| self.wrong(why))?;
+        if layout.joins() {
+            return Err(self.wrong("it names folders, and no file: \"dt={date}\""));
+        }
+        match &mut job.sort {
+            Some(sort) => sort.within = Some(text.to_owned()),
+            None => return Err(self.wrong("it goes with `sort`: by what events are sorted")),
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::store::{Base, Folder, StoreError, Stores};
 use retally_core::decode::Addressing;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
-use retally_core::log::Order;
+use retally_core::log::{Order, Sort};
 use retally_core::reduce::{OnConflict, OnTrap};
 use retally_core::schema::Description;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub struct Resolved {
     pub reducer: ReducerFile,
     /// How events of several partitions follow one another.
     pub order: Order,
+    /// By what events are sorted: with order "sort", and with no other.
+    pub sort: Option<Sort>,
     /// The ledger, as written.
     pub ledger: Option<PathBuf>,
     /// The log.
@@ -152,6 +154,15 @@ impl Resolved {
             let hint = "write id = \"/event_id\" in [source], or window = \"off\" in [dedup] if \
                         events have no id and a duplicate may count twice";
             return Err(job.missing("source.id", hint.to_owned()));
+        }
+        if let (Some(sort), Some(layout)) = (authored.get("job.order.sort"), &job.source.layout)
+            && layout.joins()
+        {
+            let (place, key) = (sort.place.clone(), "job.order.sort".to_owned());
+            let why = "the files of a topic have an order of their own, that of their offsets: \
+                       leave out `layout` in [source] to sort their events, or write \
+                       order = \"time\"";
+            return Err(JobError::Value { place, key, why: why.to_owned() });
         }
         job.gates = Gates::new(authored)?;
         Ok(job)

@@ -53,7 +53,12 @@ pub(super) static SETTINGS: &[Setting] = &[
     // Another name of it, which leaves the hash as it is.
     text("job.reducer.path", NOWHERE),
     text("job.reducer.sha256", |job, given| given.put(&mut job.reducer.sha256, units::hash)),
-    text("job.order", |job, given| given.word(&mut job.order, ORDERS)).digested(),
+    text("job.order", |job, given| given.word(&mut job.order, ORDERS))
+        .expected("a string or { sort = [\"time\", \"/seq\"], within = \"dt={date}\" }")
+        .digested(),
+    // In place of a word. They stand among the settings of a manifest, as the order does.
+    text("job.order.sort", |job, given| given.sort(job)).list("a list of strings"),
+    text("job.order.within", |job, given| given.within(job)),
     text("job.ledger", |job, given| given.put(&mut job.ledger, |text| Ok(PathBuf::from(text))))
         .written(|job| job.ledger.as_deref().map(shown)),
     text("source.url", |job, given| {

@@ -407,7 +407,8 @@ fn the_command_line_stands_in_place_of_the_file() {
     );
     assert_eq!(
         says("job.order", "[\"log\"]"),
-        "--set job.order: job.order must be a string, not a list"
+        "--set job.order: job.order must be a string or { sort = [\"time\", \"/seq\"], within = \
+         \"dt={date}\" }, not a list"
     );
     assert_eq!(
         says("limits.memory", "12"),
@@ -445,4 +446,41 @@ fn a_job_can_be_made_without_a_file() {
 fn a_missing_file_is_named() {
     let error = Authored::load(Path::new("no/retally.toml")).unwrap_err().to_string();
     assert!(error.starts_with("cannot read job file no/retally.toml: "), "{error}");
+}
+
+#[test]
+fn what_is_sorted_by_is_an_order_of_its_own() {
+    let with = |order: &str, more: &str| {
+        resolve(&LEAST.replace("[job]\n", &format!("[job]\norder = {order}\n")).replace(
+            "[source]\n",
+            &format!("[source]\n{more}"),
+        ))
+    };
+    let job = with("{ sort = [\"time\", \"seq\", \"/a/b\"], within = \"dt={date}/\" }", "").unwrap();
+    let sort = job.sort.clone().unwrap();
+    assert_eq!((job.order, sort.within.as_deref()), (Order::Sort, Some("dt={date}")));
+    assert_eq!(sort.by, ["time", "/seq", "/a/b"]);
+    assert_eq!(with("{ sort = [\"/time\"] }", "").unwrap().sort.unwrap().by, ["/time"]);
+    let said = [
+        ("{ sort = [] }", ""),
+        ("{ sort = [\"@position\"] }", ""),
+        ("{ sort = [\"time\"], within = \"dt\" }", ""),
+        ("{ sort = [\"time\"], within = \"connect\" }", ""),
+        ("{ within = \"dt={date}\" }", ""),
+        ("{ by = [\"time\"] }", ""),
+        ("{ sort = [\"time\"] }", "layout = \"connect\"\n"),
+    ];
+    let said: Vec<String> =
+        said.iter().map(|(order, more)| with(order, more).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(said.join("\n"));
+    // One in place of another.
+    let mut authored = Authored::parse(LEAST, "job", Path::new("")).unwrap();
+    authored.set("job.order.sort", "[\"time\"]").unwrap();
+    authored.set("job.order.within", "dt={date}").unwrap();
+    assert_eq!(Resolved::new(&authored).unwrap().order, Order::Sort);
+    authored.set("job.order", "path").unwrap();
+    let job = Resolved::new(&authored).unwrap();
+    assert_eq!((job.order, job.sort), (Order::Path, None));
+    authored.set("job.order.sort", "[\"time\"]").unwrap();
+    assert_eq!(Resolved::new(&authored).unwrap().order, Order::Sort);
 }

@@ -54,7 +54,16 @@ impl Authored {
         let settings = serde_json::to_value(&run.job.settings).unwrap_or_default();
         for setting in SETTINGS.iter().filter(|setting| setting.is_digested) {
             let value = settings[setting.name()].as_str().unwrap_or_default();
-            authored.set_text(setting.key, value)?;
+            if setting.key != "job.order" || run.job.settings.sort.is_none() {
+                authored.set_text(setting.key, value)?;
+            }
+        }
+        if let Some(sort) = &run.job.settings.sort {
+            let by = serde_json::to_string(&sort.by).unwrap_or_default();
+            authored.set("job.order.sort", &by)?;
+            if let Some(within) = &sort.within {
+                authored.set_text("job.order.within", within)?;
+            }
         }
         for param in run.job.settings.params.iter().filter(|param| !param.is_default) {
             if let Some(value) = &param.value {
@@ -87,6 +96,7 @@ mod tests {
         };
         let settings = Settings {
             order: job.order,
+            sort: job.sort.clone(),
             window: job.window,
             on_conflict: job.on_conflict,
             on_trap: job.on_trap,

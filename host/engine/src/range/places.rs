@@ -163,7 +163,7 @@ impl Of<'_> {
             let partition = self.names[twice[0].0].clone();
             return Err(RangeError::Twice { flag, partition });
         }
-        if self.order == Order::Path && given.len() > 1 {
+        if self.order.is_in_turn() && given.len() > 1 {
             let count = given.len();
             if !is_repeated {
                 return Err(RangeError::OnePlace { flag, count });
@@ -215,8 +215,8 @@ impl Of<'_> {
         let time = |bound: &&Bound| if let Bound::Time(time) = bound { Some(*time) } else { None };
         let times: Vec<Micros> = asked.into_iter().flatten().filter_map(|b| time(&b)).collect();
         // Under "path" what lies before the place is whole, up to an end that must be known.
-        let before = match (self.order, given[0].as_slice()) {
-            (Order::Path, [(number, _)]) => *number + 1,
+        let before = match (self.order.is_in_turn(), given[0].as_slice()) {
+            (true, [(number, _)]) => *number + 1,
             _ => 0,
         };
         let partitions = if times.is_empty() { before } else { self.names.len() };
@@ -264,7 +264,7 @@ impl Of<'_> {
                 let place = |own: &Found| own.hits[number].first.unwrap_or_else(|| behind(own));
                 (scanned.found.iter().map(place).collect(), late)
             }
-            Order::Path => {
+            Order::Path | Order::Sort => {
                 let mut all = Hit::none();
                 for (partition, hit) in hits.enumerate() {
                     let first = hit.first.map(|offset| (partition, offset));
@@ -290,7 +290,7 @@ impl Of<'_> {
 
     /// The places of positions.
     fn of_given(&self, end: usize, given: &[(usize, u64)], scanned: &Scanned) -> Vec<u64> {
-        if let (Order::Path, Some(place)) = (self.order, given.first()) {
+        if let (true, Some(place)) = (self.order.is_in_turn(), given.first()) {
             return self.around(end, *place, scanned);
         }
         let mut places = vec![if end == 0 { 0 } else { u64::MAX }; self.names.len()];
@@ -321,7 +321,7 @@ impl Of<'_> {
         };
         bounds.range.from = listed(&bounds.from, 0);
         bounds.range.to = listed(&bounds.to, u64::MAX);
-        let Some(from) = bounds.from.as_ref().filter(|_| self.order == Order::Path) else { return };
+        let Some(from) = bounds.from.as_ref().filter(|_| self.order.is_in_turn()) else { return };
         let open = vec![u64::MAX; self.names.len()];
         let mut to = bounds.to.take().unwrap_or(open);
         for ((to, from), found) in to.iter_mut().zip(from).zip(&scanned.found) {

@@ -48,6 +48,9 @@ mod resume;
 mod schedule;
 mod sequence;
 mod side;
+#[cfg(test)]
+mod sort_tests;
+mod sorting;
 mod spill;
 mod stages;
 #[cfg(test)]

@@ -118,15 +118,12 @@ fn one(
     shown: &mut Shown,
 ) -> Result<Spilled, RunError> {
     let of_last = &last.lanes[0];
-    let options = ReplayOptions {
-        input: Some(last.whole.clone()),
-        check_migrated: 0,
-        ..last.options.clone()
-    };
+    let options = ReplayOptions { check_migrated: 0, ..last.options.clone() };
     let mut spill = Spill::new(dir, results.takes)?;
     let (states, ids) = of_last.bytes();
     let (seed, bounds) = (Some(of_last.recipe.seed), Some(last.bounds.clone()));
-    let part = Part { portion, seed, beside: states + ids, bounds };
+    let log = Some(last.whole.clone());
+    let part = Part { portion, seed, beside: states + ids, bounds, log };
     let reducer = results.reducer.clone();
     let side = Side { reducer, sink: &mut spill, file: None, part };
     let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;

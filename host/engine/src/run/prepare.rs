@@ -12,6 +12,7 @@ use super::replay::Observer;
 use super::results::Results;
 use super::sequence::Cuts;
 use super::side::{Common, Side};
+use super::sorting::{Sorting, sorted_bytes};
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
@@ -79,7 +80,9 @@ pub(crate) fn prepare<'a, 's>(
     let readers = readers(&descriptions, shared.as_ref());
     let plan = Arc::new(plan(job, readers)?);
     let pair = pair(shared, &descriptions);
-    let source = open(job, options, observer, &plan)?;
+    let opened = sides.first().and_then(|side| side.part.log.clone());
+    let find = || open(job, options, observer, &plan);
+    let source = opened.map_or_else(find, Ok)?;
     let names = source.names();
     mergeable(job, &names)?;
     let find = || bounds(job, (source.as_ref(), &names), readers, options, observer);
@@ -127,7 +130,7 @@ pub(crate) fn prepare<'a, 's>(
         bounds,
         before,
         cuts,
-        memory: memory(job, options, beside, names.len()),
+        memory: memory(job, options, beside + sorted_bytes(job, options), names.len()),
         names,
         halt,
         bytes_read: AtomicU64::new(0),
@@ -293,8 +296,10 @@ fn open(
     observer: &dyn Observer,
     plan: &Plan,
 ) -> Result<Arc<dyn Log>, RunError> {
+    let sorting = Sorting::new(job, options, plan)?;
     if let Some(log) = &options.input {
-        return ends(job, log.clone());
+        let log = ends(job, log.clone())?;
+        return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
         return topic(job);
@@ -303,6 +308,10 @@ fn open(
     how.columns = Some(plan.columns());
     how.attest = options.attest;
     how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
+    if let Some(sorting) = &sorting {
+        how.columns = Some(sorting.columns(plan));
+        how.folders = sorting.folders();
+    }
     how.layout = job.source.layout.clone().map(Arc::new);
     let source = Source::open(&job.source.url, job.urls(), &how)?;
     for left_out in source.left_out() {
@@ -310,7 +319,9 @@ fn open(
     }
     folders(plan, &source, observer)?;
     columns(plan, &source, observer)?;
-    Ok(Arc::new(source))
+    let Some(sorting) = sorting else { return Ok(Arc::new(source)) };
+    sorting.there(&source, observer)?;
+    sorting.over(Arc::new(source))
 }
 
 /// A topic, whose records are lines.
@@ -393,6 +404,7 @@ fn ends(job: &Resolved, log: Arc<dyn Log>) -> Result<Arc<dyn Log>, RunError> {
     let why = match job.order {
         Order::Log => return Ok(log),
         Order::Path => "order = \"path\" goes through partitions one after another",
+        Order::Sort => "what is sorted has to be whole",
         Order::Time => {
             "order = \"time\" takes no event before it knows the next one of every partition"
         }
@@ -429,7 +441,12 @@ fn seed() -> Result<Seed, RunError> {
 
 /// What a run may hold, the job's limit or that of whoever runs it, without what is held beside it.
 fn memory(job: &Resolved, options: &ReplayOptions, beside: usize, partitions: usize) -> Memory {
+    let bytes = host_bytes(job, options).saturating_sub(beside);
+    Memory::new(bytes, job.window, partitions)
+}
+
+/// What a run may hold in all.
+pub(super) fn host_bytes(job: &Resolved, options: &ReplayOptions) -> usize {
     let bytes = job.limits.host_memory_bytes.or(options.host_memory_bytes);
-    let bytes = bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    Memory::new(bytes.saturating_sub(beside), job.window, partitions)
+    bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

@@ -230,7 +230,7 @@ impl Goes<'_> {
         let fit = present.as_ref().map(own);
         match self.job.order {
             Order::Time => late(self, summary, present.as_deref(), fit),
-            Order::Log | Order::Path => Ok(fit),
+            Order::Log | Order::Path | Order::Sort => Ok(fit),
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Part {
     pub beside: usize,
     /// Where it begins and ends, if another pass found that already.
     pub bounds: Option<Bounds>,
+    /// The log, if another pass opened it already.
+    pub log: Option<Arc<dyn Log>>,
 }
 
 /// What all sides of a pass have in common.
@@ -118,6 +120,7 @@ fn settings(
     });
     Settings {
         order: job.order,
+        sort: job.sort.clone(),
         window: job.window,
         on_conflict: job.on_conflict,
         on_trap: job.on_trap,

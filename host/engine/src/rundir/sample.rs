@@ -456,6 +456,7 @@ impl Sample {
         };
         Settings {
             order: self.order,
+            sort: None,
             window: retally_core::dedup::Window::All,
             on_conflict: OnConflict::KeepFirst,
             on_trap: OnTrap::Reject,

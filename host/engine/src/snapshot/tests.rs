@@ -30,6 +30,7 @@ fn binding() -> Binding {
         },
         settings: Settings {
             order: Order::Log,
+            sort: None,
             window: Window::All,
             on_conflict: OnConflict::KeepFirst,
             on_trap: OnTrap::Stop,

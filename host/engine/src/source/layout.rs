@@ -101,7 +101,7 @@ impl Layout {
     }
 
     /// Whether several files make one partition.
-    pub(super) fn joins(&self) -> bool {
+    pub(crate) fn joins(&self) -> bool {
         self.file.is_some()
     }
 
@@ -146,17 +146,32 @@ impl Layout {
             suffix = rest.to_owned();
             found.extend(own);
         }
+        found.extend(self.folders_in(&above)?.1);
+        Fit::of(&found, suffix)
+    }
+
+    /// Which of the folders above a file are those of this layout: the number of the first, and
+    /// what stands in each place in braces. The deepest ones, if there are several.
+    fn folders_in<'a, 'n>(
+        &'a self,
+        above: &[&'n str],
+    ) -> Option<(usize, Vec<(&'a Slot, &'n str)>)> {
         let deepest = above.len().checked_sub(self.folders.len())?;
-        let folders = (0..=deepest).rev().find_map(|first| {
+        (0..=deepest).rev().find_map(|first| {
             let mut own = Vec::new();
-            let all = self.folders.iter().zip(&above[first..]);
-            for (tokens, name) in all {
+            for (tokens, name) in self.folders.iter().zip(&above[first..]) {
                 matched(tokens, name, false, &mut own)?;
             }
-            Some(own)
-        });
-        found.extend(folders?);
-        Fit::of(&found, suffix)
+            Some((first, own))
+        })
+    }
+
+    /// The folders of this layout in which a path lies, as it names them; none: it lies in others.
+    pub(crate) fn folder_of(&self, path: &str) -> Option<String> {
+        let (above, _) = path.rsplit_once('/')?;
+        let above: Vec<&str> = above.split('/').filter(|name| !name.is_empty()).collect();
+        let (first, _) = self.folders_in(&above)?;
+        Some(above[first..first + self.folders.len()].join("/"))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::rundir::log::{Alike, AlikeRows, EmitRowsOf, Regrown, Taken};
 use crate::rundir::reader::RunReader;
 use crate::rundir::shape::Table;
 use retally_core::digest::{Hash, PartitionCount, PartitionDigest, Positions};
-use retally_core::log::{Order, Position, Stretch};
+use retally_core::log::{Position, Stretch};
 use retally_core::manifest::{Entry, PartitionTaken};
 use retally_core::reduce::{OnTrap, Outcome};
 use std::collections::BTreeMap;
@@ -175,7 +175,7 @@ impl<'a> Course<'a> {
                 && last.at.offset + last.events == alike.at.offset;
             if goes_on && last.outcome == alike.outcome {
                 self.find(alike, "came to the same as the event before it, and stands apart");
-            } else if settings.order == Order::Path && last.at.partition > alike.at.partition {
+            } else if settings.order.is_in_turn() && last.at.partition > alike.at.partition {
                 self.find(alike, "stands behind a partition that comes later");
             }
         }
