@@ -100,6 +100,34 @@ fn a_plan_says_what_it_reads_of_paths() {
     assert_eq!(good.wanted(), []);
     let error = |key: &str, time: &str| plan(key, time).unwrap_err();
     assert_eq!(error("@path:", "/t"), PlanError::NoName("the key".into()));
-    assert_eq!(error("/k", "@path:dt"), PlanError::TimeIsFolder("@path:dt".into()));
+    assert_eq!(error("/k", "@path:"), PlanError::NoName("the time".into()));
+    // The time has a value of its own, which may be another one.
+    let both = plan("@path:dt", "@path:dt").unwrap();
+    let expected = [("dt", Some("the key")), ("id", Some("the id")), ("dt", Some("the time"))];
+    assert_eq!((both.folders(), both.time_folder()), (expected.to_vec(), Some(2)));
+    assert_eq!(good.time_folder(), None);
     assert!(matches!(error("@other:x", "/t"), PlanError::NotAPointer(..)));
+}
+
+#[test]
+fn the_time_of_a_folder_is_when_its_date_begins() {
+    let plain = reader(vec![input("any", &[], vec![field("day", "@path:dt", Kind::Text, true)])]);
+    let time = |folder: Option<&str>| {
+        let plan = Plan::new(&[&plain], &addressing(&["/k"], "/k", "@path:dt", None)).unwrap();
+        // The time's own, and the field's.
+        let folders: Folders = [folder.map(Into::into), Some("x".into())].into();
+        let [slab, _] = slabs();
+        let (name, slab) = ("p".into(), Arc::new(slab));
+        let placed = Placed { partition: 0, name, offsets: Offsets::From(0), folders, slab };
+        let mut out = Vec::new();
+        Decoder::new(Arc::new(plan)).decode(&placed, &mut out).unwrap();
+        (out[0].readings[0], out[0].times[0])
+    };
+    let day = 1_772_323_200_000_000;
+    assert_eq!(time(Some("2026-03-01")), (Ready, day));
+    assert_eq!(time(Some("20260301")), (Ready, day));
+    assert_eq!(time(Some("2026-03-01T01:00:00Z")), (Ready, day + 3_600_000_000));
+    assert_eq!(time(Some("1.3.2026")).0, Unreadable(Code::TimeKind));
+    assert_eq!(time(Some("1969-12-31")).0, Unreadable(Code::TimeRange));
+    assert_eq!(time(None).0, Unreadable(Code::TimeMissing));
 }

@@ -11,10 +11,10 @@ use arrow_schema::{Field, UnionFields};
 use retally_core::decode::Code::{
     FieldKind as KIND, FieldMissing as MISSING, FieldRange as RANGE, FieldScale as SCALE,
 };
-use retally_core::decode::DecodeError;
+use retally_core::decode::{DecodeError, Decoder, Placed, Plan, PlanError};
 use retally_core::schema::Kind;
-use retally_kit::decode::{addressing, decode, input, lines, reader, rows};
-use retally_kit::table::{DECIMAL, TABLE, events, outcome};
+use retally_kit::decode::{addressing, decode, field, input, lines, placed, reader, rows};
+use retally_kit::table::{DECIMAL, RAW, TABLE, events, outcome};
 use std::sync::Arc;
 
 type Half = <Float16Type as ArrowPrimitiveType>::Native;
@@ -268,4 +268,24 @@ fn a_column_of_a_hopeless_type_is_named() {
         "column `/t` is of type Int64, which cannot be read as a time (numbers are times only with \
          `time_unit` in the job's [source])"
     );
+}
+
+/// Records that are bytes: what a line is under each kind that it can be.
+#[test]
+fn records_of_bytes() {
+    let plan = |kind: Kind| {
+        let reader = reader(vec![input("any", &[], vec![field("x", "", kind, true)])]);
+        Plan::of_bytes(&[&reader], &addressing(&["@position"], "@position", "@path:dt", None))
+    };
+    for (kind, record, expected) in RAW {
+        let folders = [Some("2024-01-01".into())].into();
+        let placed = Placed { folders, ..placed(lines(&[record])) };
+        let mut out = Vec::new();
+        Decoder::new(Arc::new(plan(*kind).unwrap())).decode(&placed, &mut out).unwrap();
+        assert_eq!(outcome(*kind, &out[0]), expected.map(str::to_owned), "{kind} {record:?}");
+        assert_eq!(out[0].times, [1_704_067_200_000_000]);
+    }
+    for kind in [Kind::Json, Kind::Integer, Kind::Boolean, DECIMAL, Kind::Timestamp] {
+        assert!(matches!(plan(kind), Err(PlanError::NoValue(..))), "{kind}");
+    }
 }

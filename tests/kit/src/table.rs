@@ -111,6 +111,19 @@ pub const TABLE: &[(Kind, &str, Result<&str, Code>)] = &[
     (Kind::Json, "null", Err(MISSING)),
 ];
 
+/// Kind, record that is bytes, and what becomes of it as above.
+pub const RAW: &[(Kind, &[u8], Result<&str, Code>)] = &[
+    (Kind::Bytes, b"", Ok("")),
+    (Kind::Bytes, b"AP8=", Ok("QVA4PQ==")),
+    (Kind::Bytes, b"\x00\xff", Ok("AP8=")),
+    (Kind::Bytes, b"null", Ok("bnVsbA==")),
+    (Kind::Text, b"", Ok("")),
+    (Kind::Text, b"null", Ok("null")),
+    (Kind::Text, b"\"\\u0061", Ok("\"\\u0061")),
+    (Kind::Text, b"\xc3\xa9 ", Ok("\u{e9} ")),
+    (Kind::Text, b"\xc3", Err(KIND)),
+];
+
 /// The events of a slab with a field `x` of this kind, and times at `t`.
 ///
 /// # Errors

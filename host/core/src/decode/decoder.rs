@@ -4,7 +4,7 @@ use super::assemble::{self, BlockPlace, assemble};
 use super::folders::InFolders;
 use super::plan::Plan;
 use super::raw::Source;
-use super::{DecodeError, Events, Folders, Placed, Slab, arrow, json};
+use super::{DecodeError, Events, Folders, Placed, Slab, arrow, json, record};
 use crate::schema::{Column, Kind};
 use crate::subset::Subset;
 use std::sync::Arc;
@@ -66,6 +66,11 @@ impl Decoder {
             let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
             let folders = Some(&placed.folders).filter(|_| plan.trie.has_folders());
             match &*placed.slab {
+                Slab::Lines(lines) if plan.trie.is_of_bytes() => {
+                    record::read(plan, lines, place, |block, place| {
+                        beside(how, block, folders, place, out, scratch)
+                    })?;
+                }
                 Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
                     beside(how, block, folders, place, out, scratch)
                 })?,

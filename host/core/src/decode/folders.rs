@@ -5,7 +5,10 @@ use super::fault::Bad;
 use super::plan::{Node, Plan};
 use super::raw::{Raw, Source};
 use super::simple::Simple;
+use super::time::date;
 use super::{DecodeError, Folders, Wanted, render};
+
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A block of events, and what the path of their object says.
 #[derive(Debug)]
@@ -20,6 +23,19 @@ impl<S> InFolders<'_, S> {
     fn value(&self, node: Node) -> Option<Option<&str>> {
         let number = self.plan.trie.folder(node)?;
         Some(self.folders.get(number).and_then(|value| value.as_deref()))
+    }
+}
+
+/// When a folder begins: a date does at its midnight, in UTC; else what it says is a time.
+fn begins(text: &str) -> Raw<'_> {
+    let is_digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let days = match is_digits {
+        true => date(format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]).as_bytes()),
+        false => date(text.as_bytes()),
+    };
+    match days {
+        Some(days) => Raw::Micros(Some(i64::from(days) * DAY_MICROS)),
+        None => Raw::Plain(text.as_bytes()),
     }
 }
 
@@ -41,6 +57,7 @@ impl<S: Source> Source for InFolders<'_, S> {
         match self.value(node) {
             None => self.block.raw(node, row),
             Some(None) => Raw::Absent,
+            Some(Some(text)) if self.plan.trie.is_time_folder(node) => begins(text),
             Some(Some(text)) => Raw::Plain(text.as_bytes()),
         }
     }

@@ -89,7 +89,7 @@ fn bounds(lines: &Lines, number: usize) -> (usize, usize, usize) {
 
 /// The length that a line had before it was cut.
 #[inline]
-fn full_length(lines: &Lines, number: usize) -> Option<u64> {
+pub(super) fn full_length(lines: &Lines, number: usize) -> Option<u64> {
     if lines.cut.is_empty() {
         return None;
     }

@@ -21,6 +21,7 @@ mod number;
 mod places;
 mod plan;
 mod raw;
+mod record;
 mod render;
 mod scan;
 mod shape;
@@ -29,16 +30,18 @@ mod slice;
 mod table;
 mod terms;
 mod time;
+mod trie;
 
 pub use code::Code;
 pub use decoder::Decoder;
 pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
 pub use places::Places;
-pub use plan::{Plan, PlanError, is_of_path};
+pub use plan::{Plan, PlanError};
 pub use render::original;
 pub(crate) use scan::JsonCheck;
 pub use terms::Terms;
+pub use trie::is_of_path;
 
 use crate::log::{Micros, Offsets, PartitionIndex};
 use crate::schema::{Column, Spans};
@@ -61,7 +64,7 @@ pub struct Addressing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Address {
     /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`); or `@path:NAME`, a value
-    /// in the path of the object.
+    /// in the path of the object. Of records that are bytes and nothing else the empty pointer.
     Path(String),
     /// `@position`: the event's position as text, `partition:offset`.
     #[default]

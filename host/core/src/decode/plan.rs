@@ -1,14 +1,10 @@
 //! What is read of an event, compiled once per run: all declared pointers of all readers in one
 //! trie, so that one parse serves every reader.
 
+use super::trie::is_of_path;
+pub(super) use super::trie::{NOWHERE, Node, Trie, Whole};
 use super::{Address, Addressing, TimeUnit};
 use crate::schema::{Description, Input, Kind};
-
-/// Number of a node of the trie. The root, an event as a whole, is 0.
-pub(super) type Node = u32;
-
-/// No node: nothing below is declared.
-pub(super) const NOWHERE: Node = Node::MAX;
 
 /// Everything that decoding needs to know of a run. Made once, shared by all decoders.
 #[derive(Debug)]
@@ -38,12 +34,18 @@ pub enum PlanError {
         "{0} is read from \"@path:\" without a name: \"@path:dt\" is the value of a folder `dt=`"
     )]
     NoName(String),
-    /// A folder is no time.
+    /// Something inside of what has no parts: whose path it is, and the path.
     #[error(
-        "the time cannot be \"{0}\", the value of a folder: name the path of a time, such as \
-         \"/ts\""
+        "{0} is read from {1:?}, and with format = \"raw\" an event is its bytes and has no parts: \
+         \"\" is all of it, and \"@path:NAME\" the value of a folder"
     )]
-    TimeIsFolder(String),
+    NoParts(String, String),
+    /// Bytes that are read as what they are not: whose they are, and as what.
+    #[error(
+        "{0} is all of an event, and with format = \"raw\" that is bytes or text, not {1}: declare \
+         it as one of these, and read what is in it in the reducer"
+    )]
+    NoValue(String, Kind),
     /// A position is no time.
     #[error("the time cannot be `@position`: name the path of a time, such as \"/ts\"")]
     TimeIsPosition,
@@ -92,7 +94,19 @@ pub(super) struct FieldPlan {
 impl Plan {
     /// Compiles what `readers` declare and where the job says that key, id and time lie.
     pub fn new(readers: &[&Description], addressing: &Addressing) -> Result<Self, PlanError> {
-        let mut trie = Trie::new();
+        Self::over(Trie::new(), readers, addressing)
+    }
+
+    /// The same, for records that are bytes and have no parts.
+    pub fn of_bytes(readers: &[&Description], addressing: &Addressing) -> Result<Self, PlanError> {
+        Self::over(Trie::of_bytes(), readers, addressing)
+    }
+
+    fn over(
+        mut trie: Trie,
+        readers: &[&Description],
+        addressing: &Addressing,
+    ) -> Result<Self, PlanError> {
         let mut part = |place: &str, address: &Address| match address {
             Address::Position => Ok(NamePart::Position),
             Address::Path(path) => trie.declare(place, path).map(NamePart::Node),
@@ -100,13 +114,9 @@ impl Plan {
         let job_key: Vec<NamePart> =
             addressing.key.iter().map(|a| part("the key", a)).collect::<Result<_, _>>()?;
         let id = part("the id", &addressing.id)?;
-        if let Address::Path(path) = &addressing.time
-            && is_of_path(path)
-        {
-            return Err(PlanError::TimeIsFolder(path.clone()));
-        }
-        let NamePart::Node(time) = part("the time", &addressing.time)? else {
-            return Err(PlanError::TimeIsPosition);
+        let time = match &addressing.time {
+            Address::Path(path) => trie.declare_time(path)?,
+            Address::Position => return Err(PlanError::TimeIsPosition),
         };
         let mut plans = Vec::new();
         for reader in readers {
@@ -123,15 +133,30 @@ impl Plan {
         Ok(Self { trie, readers: plans, id, time, time_unit, clocked })
     }
 
-    /// Reads nothing yet, and for no reducer.
-    pub(super) fn bare(time_unit: Option<TimeUnit>) -> Self {
+    /// Of the same events, for no reducer: reads nothing yet. Values of the path keep their
+    /// numbers.
+    pub(super) fn bare(&self) -> Self {
         let (readers, id) = (Vec::new(), NamePart::Position);
-        Self { trie: Trie::new(), readers, id, time: NOWHERE, time_unit, clocked: false }
+        let (trie, time_unit) = (self.trie.bare(), self.time_unit);
+        Self { trie, readers, id, time: NOWHERE, time_unit, clocked: false }
+    }
+
+    /// Which of the [`folders`](Plan::folders) is read as the time of events.
+    pub fn time_folder(&self) -> Option<usize> {
+        self.trie.folder(self.time)
     }
 
     /// The place of a path, from now on one that is read.
     pub(super) fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
         self.trie.declare(place, path)
+    }
+
+    /// That of the time.
+    pub(super) fn declare_time(&mut self, path: &str) -> Result<Node, PlanError> {
+        match self.trie.time_folder.filter(|_| is_of_path(path)) {
+            Some(node) => Ok(node),
+            None => self.trie.declare_time(path),
+        }
     }
 
     /// From now on the time of every event is read that has one, whatever takes the event
@@ -145,8 +170,7 @@ impl Plan {
     /// its path, and the top-level member or column in which it lies.
     pub fn needed(&self) -> Vec<(&'static str, String, &str)> {
         let told = |(what, node): (&'static str, Node)| {
-            let is_column = self.trie.folder(node).is_none();
-            is_column.then(|| (what, self.trie.path(node), self.trie.top(node)))
+            self.trie.is_column(node).then(|| (what, self.trie.path(node), self.trie.top(node)))
         };
         self.everywhere().into_iter().filter_map(told).collect()
     }
@@ -192,7 +216,7 @@ impl Plan {
             let both = input.when.iter().map(taken).chain(input.fields.iter().map(read));
             for (what, nodes) in both {
                 // What may stand in the object's path needs no column.
-                if nodes.iter().any(|node| self.trie.folder(*node).is_some()) {
+                if nodes.iter().any(|node| !self.trie.is_column(*node)) {
                     continue;
                 }
                 let wanted = (what, nodes.iter().map(|&node| self.trie.top(node)).collect());
@@ -229,182 +253,11 @@ impl InputPlan {
         let mut fields = Vec::new();
         for field in &input.fields {
             let place = format!("field `{}` of input `{}`", field.name, input.name);
-            let nodes = field.paths.iter().map(|p| trie.declare(&place, p));
+            let nodes = field.paths.iter().map(|p| trie.declare_as(&place, p, field.kind));
             let nodes = nodes.collect::<Result<_, _>>()?;
             let (name, kind, required) = (field.name.clone(), field.kind, field.required);
             fields.push(FieldPlan { name, nodes, kind, required });
         }
         Ok(Self { when, key, fields })
-    }
-}
-
-/// What an address begins with that is a value in the path of the object, not in the event.
-const OF_PATH: &str = "@path:";
-
-/// Whether an address is that of a value in the path of the object.
-pub fn is_of_path(address: &str) -> bool {
-    address.starts_with(OF_PATH)
-}
-
-/// All declared pointers.
-#[derive(Debug)]
-pub(super) struct Trie {
-    nodes: Vec<TrieNode>,
-    /// Nodes that no event has: values of the object's path, by their names.
-    folders: Vec<(Node, Box<str>)>,
-}
-
-#[derive(Debug)]
-struct TrieNode {
-    /// The member's name, unescaped.
-    name: Box<str>,
-    parent: Node,
-    /// Sorted by name.
-    children: Vec<Node>,
-    /// Whether somebody reads the value itself, not only something inside it.
-    read: bool,
-}
-
-impl Trie {
-    pub(super) fn new() -> Self {
-        let root = TrieNode { name: "".into(), parent: NOWHERE, children: Vec::new(), read: false };
-        Self { nodes: vec![root], folders: Vec::new() }
-    }
-
-    /// The number of the value of the object's path that a node stands for, if it is such.
-    #[inline]
-    pub(super) fn folder(&self, node: Node) -> Option<usize> {
-        self.folders.iter().position(|(own, _)| *own == node)
-    }
-
-    /// Whether anything is read from the object's path.
-    pub(super) fn has_folders(&self) -> bool {
-        !self.folders.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
-    }
-
-    pub(super) fn is_read(&self, node: Node) -> bool {
-        self.nodes[node as usize].read
-    }
-
-    /// Whether anything below is declared.
-    pub(super) fn is_leaf(&self, node: Node) -> bool {
-        self.nodes[node as usize].children.is_empty()
-    }
-
-    /// The nodes directly below, and their names.
-    pub(super) fn children(&self, node: Node) -> impl Iterator<Item = (Node, &str)> {
-        let children = &self.nodes[node as usize].children;
-        children.iter().map(|&child| (child, &*self.nodes[child as usize].name))
-    }
-
-    /// The member `name` of the object at `node`.
-    #[inline]
-    pub(super) fn child(&self, node: Node, name: &[u8]) -> Node {
-        let children = &self.nodes[node as usize].children;
-        if children.len() <= 8 {
-            let found = children.iter().find(|&&c| self.nodes[c as usize].name.as_bytes() == name);
-            return found.copied().unwrap_or(NOWHERE);
-        }
-        let found =
-            children.binary_search_by(|&c| self.nodes[c as usize].name.as_bytes().cmp(name));
-        found.map_or(NOWHERE, |at| children[at])
-    }
-
-    /// The element at `index` of the array at `node` (RFC 6901: digits without leading zeros).
-    pub(super) fn element(&self, node: Node, index: u32) -> Node {
-        if self.is_leaf(node) {
-            return NOWHERE;
-        }
-        let mut digits = [0; 20];
-        self.child(node, super::number::digits_of(index.into(), &mut digits))
-    }
-
-    pub(super) fn below(&self, node: Node) -> Vec<Node> {
-        let mut found = vec![node];
-        let mut at = 0;
-        while at < found.len() {
-            found.extend_from_slice(&self.nodes[found[at] as usize].children);
-            at += 1;
-        }
-        found
-    }
-
-    pub(super) fn path(&self, node: Node) -> String {
-        if let Some(number) = self.folder(node) {
-            return format!("{OF_PATH}{}", self.folders[number].1);
-        }
-        let mut names = Vec::new();
-        let mut at = node;
-        while at != 0 {
-            names.push(self.nodes[at as usize].name.replace('~', "~0").replace('/', "~1"));
-            at = self.nodes[at as usize].parent;
-        }
-        names.iter().rev().flat_map(|name| ["/", name]).collect()
-    }
-
-    /// The name of the top-level member in which a node lies.
-    fn top(&self, mut node: Node) -> &str {
-        while self.nodes[node as usize].parent != 0 {
-            node = self.nodes[node as usize].parent;
-        }
-        &self.nodes[node as usize].name
-    }
-
-    fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
-        if let Some(name) = path.strip_prefix(OF_PATH) {
-            return self.declare_folder(place, name);
-        }
-        let wrong = |error: fn(String, String) -> PlanError| error(place.into(), path.into());
-        // A name without any slash is the member (or column) of that name.
-        let names = match path.strip_prefix('/') {
-            Some(names) => names,
-            None if path.is_empty() || path.contains('/') || path.starts_with('@') => {
-                return Err(wrong(PlanError::NotAPointer));
-            }
-            None => path,
-        };
-        let mut node = 0;
-        for name in names.split('/') {
-            if name.replace("~0", "").replace("~1", "").contains('~') {
-                return Err(wrong(PlanError::Escape));
-            }
-            node = self.enter(node, &name.replace("~1", "/").replace("~0", "~"));
-        }
-        self.nodes[node as usize].read = true;
-        Ok(node)
-    }
-
-    fn declare_folder(&mut self, place: &str, name: &str) -> Result<Node, PlanError> {
-        if name.is_empty() {
-            return Err(PlanError::NoName(place.into()));
-        }
-        if let Some((node, _)) = self.folders.iter().find(|(_, own)| **own == *name) {
-            return Ok(*node);
-        }
-        // No child of any other, so that nothing of an event comes here.
-        let node = self.nodes.len() as Node;
-        let (name, children): (Box<str>, _) = (name.into(), Vec::new());
-        self.nodes.push(TrieNode { name: name.clone(), parent: 0, children, read: true });
-        self.folders.push((node, name));
-        Ok(node)
-    }
-
-    fn enter(&mut self, parent: Node, name: &str) -> Node {
-        let nodes = &self.nodes;
-        let children = &nodes[parent as usize].children;
-        match children.binary_search_by(|&c| (*nodes[c as usize].name).cmp(name)) {
-            Ok(at) => children[at],
-            Err(at) => {
-                let new = self.nodes.len() as Node;
-                self.nodes[parent as usize].children.insert(at, new);
-                let children = Vec::new();
-                self.nodes.push(TrieNode { name: name.into(), parent, children, read: false });
-                new
-            }
-        }
     }
 }

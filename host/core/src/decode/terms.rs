@@ -21,7 +21,7 @@ use super::folders::InFolders;
 use super::plan::{Node, Plan, PlanError};
 use super::raw::{Raw, Source};
 use super::scan::unescape;
-use super::{Address, Addressing, DecodeError, Placed, Slab, arrow, json};
+use super::{Address, Addressing, DecodeError, Placed, Slab, arrow, json, record};
 use crate::log::Sort;
 use crate::schema::Spans;
 
@@ -50,22 +50,18 @@ enum Place {
 }
 
 impl Terms {
-    /// By what `sort` says, of events that lie as `addressing` says. `folders`: what is read of the
-    /// paths of objects otherwise, which keeps its numbers.
+    /// By what `sort` says, of events that lie as `addressing` says and are otherwise read by
+    /// `plan`.
     ///
     /// # Errors
     /// A place that is none.
-    pub fn new(sort: &Sort, addressing: &Addressing, folders: &[&str]) -> Result<Self, PlanError> {
-        // The first entered has the first number.
-        let mut plan = Plan::bare(addressing.time_unit);
-        for name in folders {
-            plan.declare("a value of the path", &format!("@path:{name}"))?;
-        }
+    pub fn new(sort: &Sort, addressing: &Addressing, plan: &Plan) -> Result<Self, PlanError> {
+        let mut plan = plan.bare();
         let mut places = Vec::new();
         for term in &sort.by {
             places.push(match (term.as_str(), &addressing.time) {
                 (TIME, Address::Path(path)) => {
-                    plan.time = plan.declare("the time", path)?;
+                    plan.time = plan.declare_time(path)?;
                     Place::Time
                 }
                 (TIME, Address::Position) => return Err(PlanError::TimeIsPosition),
@@ -81,7 +77,7 @@ impl Terms {
         self.plan.columns()
     }
 
-    /// The values of the paths of objects that are read, those that were given first.
+    /// The values of the paths of objects that are read, those of the plan first.
     pub fn folders(&self) -> Vec<&str> {
         self.plan.folders().into_iter().map(|(name, _)| name).collect()
     }
@@ -97,6 +93,12 @@ impl Terms {
         let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
         let folders = &placed.folders;
         match &*placed.slab {
+            Slab::Lines(slab) if plan.trie.is_of_bytes() => {
+                record::read(plan, slab, place, |block, _| {
+                    append(&InFolders { block, plan, folders }, plan, places, out);
+                    Ok(())
+                })
+            }
             Slab::Lines(slab) => lines.read(plan, slab, place, |block, _| {
                 append(&InFolders { block, plan, folders }, plan, places, out);
                 Ok(())
@@ -217,12 +219,19 @@ mod tests {
         Placed { partition: 0, name: "p".into(), offsets, folders, slab }
     }
 
+    /// Reads one value of the path.
+    fn plan(addressing: &Addressing) -> Plan {
+        let id = Address::Path("@path:bucket".to_owned());
+        Plan::new(&[], &Addressing { id, ..addressing.clone() }).unwrap()
+    }
+
     fn terms(by: &[&str], lines: &[&str]) -> Vec<Vec<u8>> {
         let by = by.iter().map(|term| (*term).to_owned()).collect();
         let time = Address::Path("/t".to_owned());
         let addressing = Addressing { time, ..Addressing::default() };
         let sort = Sort { by, within: None };
-        let mut terms = Terms::new(&sort, &addressing, &["bucket"]).unwrap();
+        let plan = plan(&addressing);
+        let mut terms = Terms::new(&sort, &addressing, &plan).unwrap();
         let mut out = Spans::default();
         terms.read(&placed(lines), &mut out).unwrap();
         out.iter().map(<[u8]>::to_vec).collect()
@@ -283,11 +292,10 @@ mod tests {
     fn values_of_the_path_keep_their_numbers() {
         let of = terms(&["@path:bucket", "@path:year"], &["{}"]);
         assert_eq!(of, [[&b"\x20b\0\0"[..], b"\x202026\0\0"].concat()]);
-        let error = Terms::new(
-            &Sort { by: vec!["a/b".into()], within: None },
-            &Addressing { time: Address::Path("/t".into()), ..Addressing::default() },
-            &[],
-        );
+        let time = Address::Path("/t".into());
+        let addressing = Addressing { time, ..Addressing::default() };
+        let sort = Sort { by: vec!["a/b".into()], within: None };
+        let error = Terms::new(&sort, &addressing, &plan(&addressing));
         insta::assert_snapshot!(error.unwrap_err(), @r#"by what events are sorted is read from "a/b", which is no JSON pointer: write it like "/account/id""#);
     }
 

@@ -21,7 +21,7 @@ pub(super) const FORMATS: Words<Format> = &[
     ("json", Some(Format::Json)),
     ("parquet", Some(Format::Parquet)),
     ("avro", Some(Format::Avro)),
-    ("raw", None),
+    ("raw", Some(Format::Raw)),
 ];
 pub(super) const ON_CONFLICT: Words<OnConflict> =
     &[("keep-first", Some(OnConflict::KeepFirst)), ("stop", Some(OnConflict::Stop))];
@@ -148,9 +148,6 @@ impl Given<'_> {
         self.address(&mut source.addressing.time, source.format)?;
         match &source.addressing.time {
             Address::Position => Err(self.wrong("a position is no time")),
-            Address::Path(path) if is_of_path(path) => {
-                Err(self.wrong("the value of a folder is no time: events have times of their own"))
-            }
             Address::Path(_) => Ok(()),
         }
     }
@@ -178,8 +175,16 @@ impl Given<'_> {
             let meant = meant(text, known.into_iter());
             return Err(self.wrong(format!("{text:?} is no address{meant}")));
         }
-        if text.starts_with('/') {
+        if text.starts_with('/') && format != Format::Raw
+            || text.is_empty() && format == Format::Raw
+        {
             return Ok(Address::Path(text.to_owned()));
+        }
+        if format == Format::Raw {
+            return Err(self.wrong(format!(
+                "{text:?} is a part of an event, and with format = \"raw\" an event is its bytes: \
+                 \"\" is all of it, \"@path:dt\" the value of a folder, \"@position\" its place"
+            )));
         }
         // The name of a column may hold anything; that of a member is told from a pointer by this.
         if text.is_empty() || format == Format::Json && text.contains('/') {

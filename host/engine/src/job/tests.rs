@@ -220,10 +220,6 @@ fn what_is_no_toml_is_said_with_its_line() {
 #[test]
 fn what_is_not_built_yet_is_refused() {
     assert_eq!(
-        with("format = \"json\"", "format = \"raw\""),
-        "retally.toml:9: source.format: \"raw\" is not built yet"
-    );
-    assert_eq!(
         with("id = \"/event_id\"", "id = \"@header:id\""),
         "retally.toml:11: source.id: \"@header:id\" (of Kafka records) is not built yet; a JSON \
          pointer or a column is"
@@ -316,13 +312,27 @@ fn values_that_make_no_sense_say_what_would() {
 }
 
 #[test]
+fn of_a_record_without_parts_no_part_is_named() {
+    assert_eq!(
+        with("format = \"json\"", "format = \"raw\""),
+        "retally.toml:10: source.key: \"/account_id\" is a part of an event, and with format = \
+         \"raw\" an event is its bytes: \"\" is all of it, \"@path:dt\" the value of a folder, \
+         \"@position\" its place"
+    );
+    let raw = whole()
+        .replace("\"json\"", "\"raw\"")
+        .replace("\"/account_id\", \"/region\"", "\"@path:k\"")
+        .replace("\"/event_id\"", "\"\"")
+        .replace("\"/ts\"", "\"@path:dt\"");
+    let job = resolve(&raw).unwrap();
+    assert_eq!(job.source.addressing.id, Address::Path(String::new()));
+    assert_eq!(job.reads()["source.format"], "raw");
+    assert!(!resolve(&whole()).unwrap().reads().contains_key("source.format"));
+}
+
+#[test]
 fn names_of_folders_that_make_no_sense_say_what_would() {
     for (line, instead, expected) in [
-        (
-            "time = \"/ts\"",
-            "time = \"@path:dt\"",
-            "12: source.time: the value of a folder is no time: events have times of their own",
-        ),
         (
             "id = \"/event_id\"",
             "id = \"@path:\"",
@@ -336,6 +346,8 @@ fn names_of_folders_that_make_no_sense_say_what_would() {
     ] {
         assert_eq!(with(line, instead), format!("retally.toml:{expected}"));
     }
+    let job = resolve(&whole().replace("\"/ts\"", "\"@path:dt\"")).unwrap();
+    assert_eq!(job.source.addressing.time, Address::Path("@path:dt".into()));
     let job = resolve(&whole().replace("\"/account_id\"", "\"@path:dt\"")).unwrap();
     assert_eq!(job.source.addressing.key[0], Address::Path("@path:dt".into()));
 }
@@ -451,12 +463,14 @@ fn a_missing_file_is_named() {
 #[test]
 fn what_is_sorted_by_is_an_order_of_its_own() {
     let with = |order: &str, more: &str| {
-        resolve(&LEAST.replace("[job]\n", &format!("[job]\norder = {order}\n")).replace(
-            "[source]\n",
-            &format!("[source]\n{more}"),
-        ))
+        resolve(
+            &LEAST
+                .replace("[job]\n", &format!("[job]\norder = {order}\n"))
+                .replace("[source]\n", &format!("[source]\n{more}")),
+        )
     };
-    let job = with("{ sort = [\"time\", \"seq\", \"/a/b\"], within = \"dt={date}/\" }", "").unwrap();
+    let job =
+        with("{ sort = [\"time\", \"seq\", \"/a/b\"], within = \"dt={date}/\" }", "").unwrap();
     let sort = job.sort.clone().unwrap();
     assert_eq!((job.order, sort.within.as_deref()), (Order::Sort, Some("dt={date}")));
     assert_eq!(sort.by, ["time", "/seq", "/a/b"]);

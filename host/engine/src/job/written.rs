@@ -5,6 +5,7 @@ use super::authored::Authored;
 use super::error::JobError;
 use super::resolved::Resolved;
 use super::settings::SETTINGS;
+use crate::source::Format;
 use retally_core::manifest;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,7 +34,10 @@ impl Resolved {
             Value::String(text) => text.clone(),
             list => list.to_string(),
         };
-        let all = READS.iter().filter_map(|name| Some((*name, written.get(*name)?)));
+        // The others say the same of the same events.
+        let format = Some("source.format").filter(|_| self.source.format == Format::Raw);
+        let all = READS.iter().copied().chain(format);
+        let all = all.filter_map(|name| Some((name, written.get(name)?)));
         all.map(|(name, value)| (name.to_owned(), text(value))).collect()
     }
 }

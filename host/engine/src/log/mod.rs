@@ -74,9 +74,10 @@ pub trait Log: Send + Sync {
     }
 
     /// The objects with the hashes of their bytes, for the input description; asked when the parts
-    /// are read. `threads` may share the work.
-    fn taken(&self, threads: usize) -> Result<Vec<Object>, LogError> {
-        let _ = threads;
+    /// are read. `read`: of which partitions anything was read, or might have been; objects of
+    /// others need no hash. `threads` may share the work.
+    fn taken(&self, read: &[bool], threads: usize) -> Result<Vec<Object>, LogError> {
+        let _ = (read, threads);
         Ok(self.objects())
     }
 

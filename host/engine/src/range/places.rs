@@ -24,7 +24,12 @@ pub(crate) struct Asked<'a> {
     pub empty_state: bool,
     /// Whether a snapshot was asked for.
     pub goes_on: bool,
+    /// Whether a snapshot is saved, which tells of every partition up to where it was taken.
+    pub saves: bool,
 }
+
+/// Where a partition ends that lies in front of a range and that nobody has to look at.
+const UNKNOWN: u64 = u64::MAX;
 
 /// Of which log.
 #[derive(Clone, Copy)]
@@ -34,6 +39,8 @@ pub(crate) struct Of<'a> {
     pub order: Order,
     pub readers: &'a [&'a Description],
     pub addressing: &'a Addressing,
+    /// Whether events are bytes and have no parts.
+    pub of_bytes: bool,
     pub threads: usize,
     pub cancel: &'a Cancel,
 }
@@ -52,6 +59,11 @@ pub(crate) struct Bounds {
     pub asked: Option<Ranged>,
     /// What a person should know of it.
     pub notes: Vec<String>,
+    /// As `from`, of partitions of which something lies before.
+    pub begins: Vec<Position>,
+    /// Which partitions the run has nothing to do with: they lie in front of what it takes, and it
+    /// begins with no state, or behind it. None: it may have with all.
+    pub outside: Vec<bool>,
     /// Positions that somebody gave, so that a partition may end before them.
     given: [Vec<(usize, u64)>; 2],
 }
@@ -99,15 +111,19 @@ impl Of<'_> {
         let mut bounds = Bounds::default();
         let given = [self.given(0, asked.from)?, self.given(1, asked.to)?];
         let behind = self.behind(asked, &mut bounds.notes);
-        let scanned = self.scan([asked.from, asked.to], &given, &behind)?;
-        let mut at = [None, None];
+        let front = self.in_front(asked, &mut bounds.notes);
+        let scanned = self.scan(asked, &given, (front, &behind))?;
+        let (mut at, mut place) = ([None, None], None);
         for (end, bound) in [asked.from, asked.to].into_iter().enumerate() {
             let Some(bound) = bound else { continue };
-            let places = match bound {
+            let (places, first) = match bound {
                 Bound::Time(time) => self.of_time(end, *time, &scanned, &mut bounds.notes)?,
-                Bound::At(_) | Bound::Repeated(..) => self.of_given(end, &given[end], &scanned),
+                Bound::At(_) | Bound::Repeated(..) => {
+                    (self.of_given(end, &given[end], &scanned), given[end].first().copied())
+                }
             };
             at[end] = Some(places);
+            place = place.or(first.filter(|_| end == 0));
         }
         for (end, bound) in [asked.from, asked.to].into_iter().enumerate() {
             if let (Some(Bound::At(_)), Order::Log) = (bound, self.order) {
@@ -118,7 +134,7 @@ impl Of<'_> {
         bounds.from = from.filter(|from| from.iter().any(|&offset| offset > 0));
         bounds.to = to.filter(|to| to.iter().any(|&offset| offset < u64::MAX));
         bounds.given = given;
-        self.close(&mut bounds, &scanned);
+        self.close(&mut bounds, &scanned, (asked, place));
         self.refuse(&bounds, asked, &scanned)?;
         if asked.from.is_some() && bounds.from.is_none() {
             bounds.notes.push("nothing of the log lies before --from".to_owned());
@@ -205,18 +221,43 @@ impl Of<'_> {
         behind
     }
 
+    /// How many of the first partitions lie in front of the range, as their folders say, and need
+    /// not be looked at: nothing of them is replayed, and no place among them is asked for.
+    fn in_front(&self, asked: &Asked<'_>, notes: &mut Vec<String>) -> usize {
+        let Some(Bound::Time(from)) = asked.from.filter(|_| self.skips_front(asked)) else {
+            return 0;
+        };
+        let can = self.log.within(&(*from..Micros::MAX));
+        let front = can.iter().take_while(|can| !**can).count();
+        notes.extend((front > 0).then(|| {
+            format!(
+                "{front} of {} partitions lie in folders of times in front of {} and are not looked at",
+                self.names.len(),
+                FLAGS[0]
+            )
+        }));
+        front
+    }
+
+    /// Whether nobody asks where partitions in front of the range end: they come one after another,
+    /// so that one place says where the range begins.
+    fn skips_front(&self, asked: &Asked<'_>) -> bool {
+        self.order.is_in_turn() && asked.empty_state && !asked.saves
+    }
+
     /// Reads the log as far as its times, or the ends of its partitions, must be known.
     fn scan(
         &self,
-        asked: [Option<&Bound>; 2],
+        asked: &Asked<'_>,
         given: &[Vec<(usize, u64)>; 2],
-        behind: &[bool],
+        (front, behind): (usize, &[bool]),
     ) -> Result<Scanned, RangeError> {
         let time = |bound: &&Bound| if let Bound::Time(time) = bound { Some(*time) } else { None };
-        let times: Vec<Micros> = asked.into_iter().flatten().filter_map(|b| time(&b)).collect();
+        let both = [asked.from, asked.to].into_iter().flatten();
+        let times: Vec<Micros> = both.filter_map(|bound| time(&bound)).collect();
         // Under "path" what lies before the place is whole, up to an end that must be known.
         let before = match (self.order.is_in_turn(), given[0].as_slice()) {
-            (true, [(number, _)]) => *number + 1,
+            (true, [(number, _)]) if !self.skips_front(asked) => *number + 1,
             _ => 0,
         };
         let partitions = if times.is_empty() { before } else { self.names.len() };
@@ -227,8 +268,11 @@ impl Of<'_> {
         }
         let plan = if times.is_empty() { None } else { Some(self.plan()?) };
         let (log, names, threads, cancel) = (self.log, self.names, self.threads, self.cancel);
-        let scan = Scan { log, names, plan, times: &times, partitions, behind, threads, cancel };
-        Ok(Scanned { found: scan.run()?, times })
+        let (of, times) = ((front, behind), &times);
+        let scan = Scan { log, names, plan, times, partitions, of, threads, cancel };
+        let mut found = scan.run()?;
+        found.iter_mut().take(front).for_each(|found| found.end = UNKNOWN);
+        Ok(Scanned { found, times: times.clone() })
     }
 
     /// Reads no field: whether one can be read decides nothing here.
@@ -238,7 +282,10 @@ impl Of<'_> {
             input.fields.clear();
         }
         let readers: Vec<&Description> = readers.iter().collect();
-        let plan = Plan::new(&readers, self.addressing)?;
+        let plan = match self.of_bytes {
+            true => Plan::of_bytes(&readers, self.addressing)?,
+            false => Plan::new(&readers, self.addressing)?,
+        };
         Ok(Arc::new(plan.with_clock(self.order == Order::Time)))
     }
 
@@ -249,20 +296,20 @@ impl Of<'_> {
         time: Micros,
         scanned: &Scanned,
         notes: &mut Vec<String>,
-    ) -> Result<Vec<u64>, RangeError> {
+    ) -> Result<(Vec<u64>, Option<(usize, u64)>), RangeError> {
         let (flag, number) = (FLAGS[end], scanned.number(time));
         if scanned.span().is_none() {
             return Err(RangeError::NoTimes(format!("{flag} {}", Moment(time))));
         }
         let hits = scanned.found.iter().map(|found| &found.hits[number]);
         let behind = |found: &Found| if end == 0 { found.end } else { u64::MAX };
-        let (places, late) = match self.order {
+        let (places, first, late) = match self.order {
             // Where no time before it was as late, the merge by time comes to no later one before
             // these places, and to no earlier one behind them.
             Order::Log | Order::Time => {
                 let late = hits.map(|hit| hit.late).sum();
                 let place = |own: &Found| own.hits[number].first.unwrap_or_else(|| behind(own));
-                (scanned.found.iter().map(place).collect(), late)
+                (scanned.found.iter().map(place).collect(), None, late)
             }
             Order::Path | Order::Sort => {
                 let mut all = Hit::none();
@@ -274,7 +321,7 @@ impl Of<'_> {
                     Some(place) => self.around(end, place, scanned),
                     None => scanned.found.iter().map(behind).collect(),
                 };
-                (places, all.late)
+                (places, all.first, all.late)
             }
         };
         let are = if end == 0 { "are in the range" } else { "are left out" };
@@ -285,7 +332,7 @@ impl Of<'_> {
                 Moment(time)
             )
         }));
-        Ok(places)
+        Ok((places, first))
     }
 
     /// The places of positions.
@@ -301,7 +348,7 @@ impl Of<'_> {
     /// One place of the sequence, as a position in each partition.
     fn around(&self, end: usize, (at, offset): (usize, u64), scanned: &Scanned) -> Vec<u64> {
         let before = |partition: usize| match end {
-            0 => scanned.found.get(partition).map_or(0, |found| found.end),
+            0 => scanned.found.get(partition).map_or(UNKNOWN, |found| found.end),
             _ => u64::MAX,
         };
         let place = |partition: usize| match partition.cmp(&at) {
@@ -313,15 +360,34 @@ impl Of<'_> {
     }
 
     /// What the settings hold; and what is whole in front of the range is not read again for it.
-    fn close(&self, bounds: &mut Bounds, scanned: &Scanned) {
+    fn close(
+        &self,
+        bounds: &mut Bounds,
+        scanned: &Scanned,
+        (asked, place): (&Asked<'_>, Option<(usize, u64)>),
+    ) {
         let listed = |places: &Option<Vec<u64>>, none: u64| -> Vec<Position> {
             let all = self.names.iter().zip(places.iter().flatten());
             let own = all.filter(|&(_, &offset)| offset != none);
             own.map(|(name, &offset)| Position { partition: name.clone(), offset }).collect()
         };
-        bounds.range.from = listed(&bounds.from, 0);
+        bounds.begins = listed(&bounds.from, 0);
+        bounds.range.from = bounds.begins.clone();
         bounds.range.to = listed(&bounds.to, u64::MAX);
-        let Some(from) = bounds.from.as_ref().filter(|_| self.order.is_in_turn()) else { return };
+        if !self.order.is_in_turn() {
+            return;
+        }
+        // Where nothing lies before that has to do with it, it begins at one place.
+        let place = place.filter(|_| asked.empty_state && bounds.from.is_some());
+        if let Some((number, offset)) = place {
+            let partition = self.names[number].clone();
+            bounds.range.from = vec![Position { partition, offset }];
+        }
+        let front = place.map_or(0, |(number, _)| number);
+        let is_behind = |number: usize| bounds.to.as_ref().is_some_and(|to| to[number] == 0);
+        let outside = (0..self.names.len()).map(|number| number < front || is_behind(number));
+        bounds.outside = outside.collect();
+        let Some(from) = &bounds.from else { return };
         let open = vec![u64::MAX; self.names.len()];
         let mut to = bounds.to.take().unwrap_or(open);
         for ((to, from), found) in to.iter_mut().zip(from).zip(&scanned.found) {

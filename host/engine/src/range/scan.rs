@@ -19,8 +19,9 @@ pub(super) struct Scan<'a> {
     pub times: &'a [Micros],
     /// How many partitions are looked at, from the first on.
     pub partitions: usize,
-    /// Partitions that are known to hold no event before any of the times.
-    pub behind: &'a [bool],
+    /// How many of the first partitions are known to hold no event at or after the first of the
+    /// times; and which hold none before any of them. They are not read.
+    pub of: (usize, &'a [bool]),
     pub threads: usize,
     pub cancel: &'a Cancel,
 }
@@ -99,14 +100,15 @@ impl<P> Hit<P> {
 impl Scan<'_> {
     /// What each partition holds.
     pub(super) fn run(&self) -> Result<Vec<Found>, RangeError> {
-        let is_behind = |number: usize| self.behind.get(number).copied().unwrap_or_default();
-        let wanted = |part: &&Part| {
+        let (front, behind) = self.of;
+        let is_behind = |number: usize| behind.get(number).copied().unwrap_or_default();
+        let wanted = |(_, part): &(usize, &Part)| {
             let number = part.partition as usize;
-            number < self.partitions && !is_behind(number)
+            (front..self.partitions).contains(&number) && !is_behind(number)
         };
-        let parts: Vec<&Part> = self.log.parts().iter().filter(wanted).collect();
-        // Parts stand in the order of their partitions, so the first are the wanted ones.
-        let found = each(self.threads, parts.len(), |number| self.part(number))?;
+        let parts: Vec<(usize, &Part)> =
+            self.log.parts().iter().enumerate().filter(wanted).collect();
+        let found = each(self.threads, parts.len(), |place| self.part(parts[place].0))?;
         let first = |(number, partition): (usize, &Partition)| {
             let first = is_behind(number).then_some(partition.first);
             let hit = Hit { first, ..Hit::none() };
@@ -115,7 +117,7 @@ impl Scan<'_> {
         };
         let partitions = self.log.partitions().iter().take(self.partitions);
         let mut all: Vec<Found> = partitions.enumerate().map(first).collect();
-        for (part, found) in parts.into_iter().zip(found) {
+        for ((_, part), found) in parts.into_iter().zip(found) {
             let own = &mut all[part.partition as usize];
             let start = own.end;
             for (hit, next) in own.hits.iter_mut().zip(found.hits) {

@@ -9,6 +9,8 @@ mod bytes_tests;
 mod changed_tests;
 mod commit;
 mod compare;
+#[cfg(test)]
+mod dates_tests;
 mod error;
 mod explain;
 mod filling;

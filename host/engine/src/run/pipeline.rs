@@ -336,7 +336,9 @@ impl Outlook {
         let limit = cuts.limit.map_or(u64::MAX, |limit| limit.saturating_mul(partitions));
         let room = (ids_max_bytes / ID_MAX_BYTES) as u64;
         let skipped = |(from, partition): (&u64, &Partition)| from.saturating_sub(partition.first);
-        let skipped = cuts.from.iter().zip(log.partitions()).map(skipped).sum();
+        // Of one that is not read at all nobody may know where it ends.
+        let read = cuts.from.iter().zip(log.partitions()).filter(|(from, _)| **from < u64::MAX);
+        let skipped = read.map(skipped).sum();
         Self { skipped, most: limit.min(room), bytes: log.bytes() }
     }
 }

@@ -85,7 +85,8 @@ pub(crate) fn prepare<'a, 's>(
     let source = opened.map_or_else(find, Ok)?;
     let names = source.names();
     mergeable(job, &names)?;
-    let find = || bounds(job, (source.as_ref(), &names), readers, options, observer);
+    let saves = sides.iter().any(|side| side.sink.takes().commits);
+    let find = || bounds(job, (source.as_ref(), &names, saves), readers, options, observer);
     let bounds = sides.first().and_then(|side| side.part.bounds.clone()).map_or_else(find, Ok)?;
     let ledger = ledger(job, &names)?;
     let halt = Halt::new(options.cancel.clone());
@@ -139,7 +140,11 @@ pub(crate) fn prepare<'a, 's>(
 }
 
 fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
-    let plan = Plan::new(readers, &job.source.addressing)?;
+    let addressing = &job.source.addressing;
+    let plan = match job.source.format {
+        Format::Raw => Plan::of_bytes(readers, addressing)?,
+        Format::Json | Format::Parquet | Format::Avro => Plan::new(readers, addressing)?,
+    };
     Ok(plan.with_clock(job.order == Order::Time))
 }
 
@@ -168,7 +173,7 @@ fn readers<'d, 'a>(
 /// Where outputs begin and end.
 pub(super) fn bounds(
     job: &Resolved,
-    (log, names): (&dyn Log, &[String]),
+    (log, names, saves): (&dyn Log, &[String], bool),
     readers: &[&Description],
     options: &ReplayOptions,
     observer: &dyn Observer,
@@ -179,6 +184,7 @@ pub(super) fn bounds(
         order: job.order,
         readers,
         addressing: &job.source.addressing,
+        of_bytes: job.source.format == Format::Raw,
         threads: options.threads(),
         cancel: &options.cancel,
     };
@@ -192,6 +198,7 @@ pub(super) fn bounds(
         limit: options.limit,
         empty_state: options.empty_state,
         goes_on: options.resume || options.from_snapshot.is_some(),
+        saves,
     })?;
     bounds.notes.iter().for_each(|note| observer.note(note));
     Ok(bounds)
@@ -294,7 +301,7 @@ fn open(
     job: &Resolved,
     options: &ReplayOptions,
     observer: &dyn Observer,
-    plan: &Plan,
+    plan: &Arc<Plan>,
 ) -> Result<Arc<dyn Log>, RunError> {
     let sorting = Sorting::new(job, options, plan)?;
     if let Some(log) = &options.input {
@@ -308,6 +315,7 @@ fn open(
     how.columns = Some(plan.columns());
     how.attest = options.attest;
     how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
+    how.time_folder = plan.time_folder();
     if let Some(sorting) = &sorting {
         how.columns = Some(sorting.columns(plan));
         how.folders = sorting.folders();

@@ -407,7 +407,12 @@ impl Prepared<'_> {
             first: extent.first,
             last: extent.first.map(|_| extent.next - 1),
         };
-        let objects = self.source.taken(self.options.threads())?;
+        // Whoever attests to the log attests to all of it.
+        let is_outside = |number: usize| {
+            !self.options.attest && self.bounds.outside.get(number).copied().unwrap_or_default()
+        };
+        let read: Vec<bool> = (0..self.names.len()).map(|number| !is_outside(number)).collect();
+        let objects = self.source.taken(&read, self.options.threads())?;
         let partitions = self.names.iter().zip(extents).map(taken).collect();
         let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
         let is_part = self.cuts.limit.is_some() || self.cuts.to.is_some();

@@ -64,8 +64,8 @@ impl<'a> Results<'a> {
         let described = reducer.description();
         let from = resumed.from.snapshot.as_ref();
         let mut began = from.map_or_else(Vec::new, |(from, _)| from.next.clone());
-        began.retain(|of| bounds.range.from.iter().all(|own| own.partition != of.partition));
-        began.extend(bounds.range.from.iter().cloned());
+        began.retain(|of| bounds.begins.iter().all(|own| own.partition != of.partition));
+        began.extend(bounds.begins.iter().cloned());
         began.sort();
         Self {
             totals: Totals::new(&described.emits, &described.view.fields),

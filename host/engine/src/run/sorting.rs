@@ -32,7 +32,7 @@ impl Sorting {
     pub(super) fn new(
         job: &Resolved,
         options: &ReplayOptions,
-        plan: &Plan,
+        plan: &Arc<Plan>,
     ) -> Result<Option<Self>, RunError> {
         let sort = match (job.order, &job.sort) {
             (Order::Sort, Some(sort)) => sort.clone(),
@@ -45,15 +45,12 @@ impl Sorting {
             }
         };
         let addressing = job.source.addressing.clone();
-        let of_plan = plan.folders();
-        let of_plan: Vec<&str> = of_plan.iter().map(|(name, _)| *name).collect();
-        let terms = Terms::new(&sort, &addressing, &of_plan)?;
-        let folders = terms.folders().into_iter().map(str::to_owned).collect();
+        let terms = Terms::new(&sort, &addressing, plan)?;
         // Where runs lie there is room for what they hold.
         let runs = || job.runs().ok()?.file("");
         let dir = options.spill.clone().or_else(runs);
         let bytes = sorted_bytes(job, options);
-        Ok(Some(Self { how: How { sort, addressing, folders, bytes, dir }, terms }))
+        Ok(Some(Self { how: How { sort, addressing, plan: plan.clone(), bytes, dir }, terms }))
     }
 
     /// The columns to read: those of the plan, and those that are sorted by.
@@ -67,7 +64,7 @@ impl Sorting {
 
     /// The values of paths to read, those of the plan first.
     pub(super) fn folders(&self) -> Vec<String> {
-        self.how.folders.clone()
+        self.terms.folders().into_iter().map(str::to_owned).collect()
     }
 
     /// Refuses a table without a column that is sorted by; that some files lack it is told.

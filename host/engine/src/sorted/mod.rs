@@ -26,7 +26,7 @@ use crate::source::{Layout, named_partition};
 use arrow_array::RecordBatch;
 use feed::SortedFeed;
 use places::Places;
-use retally_core::decode::{Addressing, Terms};
+use retally_core::decode::{Addressing, Plan, Terms};
 use retally_core::listed::listed;
 use retally_core::log::{Micros, PartitionIndex, Sort};
 use retally_core::manifest::{Finding, Object};
@@ -50,8 +50,8 @@ const WHOLE: &str = "log";
 pub(crate) struct How {
     pub(crate) sort: Sort,
     pub(crate) addressing: Addressing,
-    /// What is read of the paths of objects otherwise, in the order of its numbers.
-    pub(crate) folders: Vec<String>,
+    /// By which events are otherwise read.
+    pub(crate) plan: Arc<Plan>,
     /// What may be held of events, of all folders that are read at one time.
     pub(crate) bytes: usize,
     /// Where more than that is kept; none: nowhere.
@@ -121,8 +121,7 @@ struct Shared {
 
 impl Shared {
     fn terms(&self) -> Result<Terms, LogError> {
-        let folders: Vec<&str> = self.how.folders.iter().map(String::as_str).collect();
-        Terms::new(&self.how.sort, &self.how.addressing, &folders).map_err(LogError::usage)
+        Terms::new(&self.how.sort, &self.how.addressing, &self.how.plan).map_err(LogError::usage)
     }
 
     fn note_end(&self, partition: PartitionIndex, end: u64) {
@@ -305,8 +304,12 @@ impl Log for SortedLog {
         self.whole.objects()
     }
 
-    fn taken(&self, threads: usize) -> Result<Vec<Object>, LogError> {
-        self.behind.taken(threads)
+    fn taken(&self, read: &[bool], threads: usize) -> Result<Vec<Object>, LogError> {
+        let mut own = vec![false; self.whole.partitions().len()];
+        for (folder, _) in self.folders.iter().zip(read).filter(|(_, read)| **read) {
+            folder.partitions.iter().for_each(|number| own[*number as usize] = true);
+        }
+        self.behind.taken(&own, threads)
     }
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {

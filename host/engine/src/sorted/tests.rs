@@ -22,10 +22,11 @@ fn line(number: usize, made: &Made) -> String {
 fn how(by: &[&str], within: Option<&str>, bytes: usize, dir: &tempfile::TempDir) -> How {
     let by = by.iter().map(|term| (*term).to_owned()).collect();
     let time = Address::Path("/t".to_owned());
+    let addressing = Addressing { time, ..Addressing::default() };
     How {
         sort: Sort { by, within: within.map(str::to_owned) },
-        addressing: Addressing { time, ..Addressing::default() },
-        folders: Vec::new(),
+        plan: Arc::new(Plan::new(&[], &addressing).unwrap()),
+        addressing,
         bytes,
         dir: Some(dir.path().to_owned()),
     }

@@ -343,7 +343,7 @@ impl Source {
     /// What messages call an event of a file.
     pub(super) fn row_word(&self) -> &'static str {
         match self.options.format {
-            Format::Json => "line",
+            Format::Json | Format::Raw => "line",
             Format::Avro => "record",
             Format::Parquet => "row",
         }

@@ -5,7 +5,7 @@ use super::objects::{Compression, Object};
 use super::packed::{Behind, Packed};
 use super::receipts::{Ends, PartEnd};
 use super::stored::Stored;
-use super::{Share, piece};
+use super::{Format, Share, piece};
 use crate::bounded::BYTE_ORDER_MARK;
 use crate::limits::CHUNK_MIN_BYTES;
 use crate::log::{Feed, LineReader, LogError, Piece};
@@ -84,7 +84,7 @@ impl JsonReader {
         let mut reader = Self { object, lines, seen, range: from..to, ends };
         if from > 0 {
             reader.lines.skip_line().map_err(|e| reader.explain(e))?;
-        } else {
+        } else if reader.object.options.format != Format::Raw {
             reader.head()?;
         }
         Ok(reader)

@@ -10,7 +10,7 @@
 //! Which objects there are is not asked here, nor what is in them.
 
 use retally_core::log::Micros;
-use retally_core::schema::days_from_civil;
+use retally_core::schema::{Kind, Value, days_from_civil, display};
 use std::ops::Range;
 
 /// What `connect` is short for.
@@ -72,6 +72,8 @@ pub(super) struct Fit {
     pub(super) time: Option<Range<Micros>>,
     /// What stands in each place in braces.
     values: Vec<(String, String)>,
+    /// The names of those that say the time.
+    times: Vec<String>,
 }
 
 impl Layout {
@@ -196,7 +198,15 @@ impl Fit {
         let owned = |(slot, text): &(&Slot, &str)| (slot.name.clone(), (*text).to_owned());
         let values = found.iter().map(owned).collect();
         let topic = text(What::Topic).map(str::to_owned);
-        Some(Self { place, topic, suffix, time, values })
+        let times = found.iter().filter(|(slot, _)| slot.what.is_time());
+        let times = times.map(|(slot, _)| slot.name.clone()).collect();
+        Some(Self { place, topic, suffix, time, values, times })
+    }
+
+    /// When the folder begins that has this name in the braces of a layout, if they say a time.
+    pub(super) fn begins(&self, name: &str) -> Option<String> {
+        let time = self.time.as_ref().filter(|_| self.times.iter().any(|own| own == name))?;
+        Some(display(Value::Timestamp(time.start), Kind::Timestamp))
     }
 
     /// What a path says of `name`: what stands in the braces of that name, or else a folder
@@ -338,6 +348,11 @@ fn named(name: &str) -> Result<String, String> {
 }
 
 impl What {
+    /// Whether it says a time, or a part of one.
+    fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Year | Self::Month | Self::Day | Self::Hour)
+    }
+
     fn of(name: &str) -> Self {
         match name {
             "topic" => Self::Topic,

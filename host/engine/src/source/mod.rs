@@ -71,6 +71,15 @@ pub enum Format {
     Parquet,
     /// Avro object container files, one event a record.
     Avro,
+    /// Lines that are bytes and nothing else, plain, gzip or zstd.
+    Raw,
+}
+
+impl Format {
+    /// Whether its objects are lines.
+    fn is_lines(self) -> bool {
+        matches!(self, Self::Json | Self::Raw)
+    }
 }
 
 /// How a log is to be read. None of it changes which events there are.
@@ -85,6 +94,9 @@ pub struct Options {
     /// Values that are wanted of the paths of objects, by name: what a folder `name=value` says, or
     /// the layout's `{name}`.
     pub folders: Vec<String>,
+    /// Which of them is read as the time of events: where it is a part of a time in the layout, its
+    /// value is when that begins.
+    pub time_folder: Option<usize>,
     /// How folders and files are named, if that says more than which is which.
     pub layout: Option<Arc<Layout>>,
     /// Whether fingerprints have a SHA-256.
@@ -102,6 +114,7 @@ impl Options {
             format,
             columns: None,
             folders: Vec::new(),
+            time_folder: None,
             layout: None,
             attest: false,
             split_bytes: SPLIT_BYTES,
@@ -179,7 +192,7 @@ impl Source {
         let pieces = each(threads, objects.len(), |number| -> Result<_, LogError> {
             let object = &objects[number];
             Ok(match options.format {
-                Format::Json => {
+                Format::Json | Format::Raw => {
                     let bytes = object.meta.bytes;
                     (json::pieces(bytes, object.compression, split_bytes), Vec::new())
                 }
@@ -332,7 +345,7 @@ impl Log for Source {
             Format::Parquet | Format::Avro if self.options.columns.is_some() => {
                 Originals::Elsewhere
             }
-            Format::Parquet | Format::Avro | Format::Json => Originals::InSlabs,
+            _ => Originals::InSlabs,
         }
     }
 
@@ -346,7 +359,7 @@ impl Log for Source {
             Format::Parquet => parquet::rows(object, offsets),
             Format::Avro => avro::rows(object, offsets),
             // Lines are always whole.
-            Format::Json => Ok(Vec::new()),
+            Format::Json | Format::Raw => Ok(Vec::new()),
         };
         match self.partition_is_joined(partition) {
             true => self.joined_rows(partition, offsets, of_object),
@@ -358,9 +371,13 @@ impl Log for Source {
         self.objects.iter().map(|object| object.about()).collect()
     }
 
-    fn taken(&self, threads: usize) -> Result<Vec<manifest::Object>, LogError> {
-        let listed = objects::again(&self.objects)?;
-        self.each(threads, |number| self.fingerprint(number, listed[number].as_ref()))
+    fn taken(&self, read: &[bool], threads: usize) -> Result<Vec<manifest::Object>, LogError> {
+        let is_read = |number: usize| read[self.homes[number] as usize];
+        let listed = objects::again(&self.objects, is_read)?;
+        self.each(threads, |number| match is_read(number) {
+            true => self.fingerprint(number, listed[number].as_ref()),
+            false => Ok(self.objects[number].about()),
+        })
     }
 
     fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
@@ -426,7 +443,7 @@ impl Source {
     fn open_whole(&self, object: &Arc<Object>) -> Result<Box<dyn Feed>, LogError> {
         let (bytes, ends) = (object.meta.bytes, (0, Arc::default()));
         Ok(match self.options.format {
-            Format::Json => Box::new(JsonReader::open(object, ends, 0, bytes)?),
+            Format::Json | Format::Raw => Box::new(JsonReader::open(object, ends, 0, bytes)?),
             Format::Avro => Box::new(AvroReader::open(object, None, ends, 0)?),
             Format::Parquet => Box::new(ParquetReader::open(object, None, bytes, None)?),
         })

@@ -191,12 +191,17 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
-/// What the store says by now of each of `objects` that lies in a folder with many others: a page
-/// of a listing tells of a thousand what else is asked of each. None: ask.
-pub(super) fn again(objects: &[Arc<Object>]) -> Result<Vec<Option<Meta>>, LogError> {
+/// What the store says by now of each of `objects` that was read and lies in a folder with many
+/// others: a page of a listing tells of a thousand what else is asked of each. None: ask.
+pub(super) fn again(
+    objects: &[Arc<Object>],
+    is_read: impl Fn(usize) -> bool,
+) -> Result<Vec<Option<Meta>>, LogError> {
     let mut folders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (number, object) in objects.iter().enumerate().filter(|(_, object)| object.is_remote()) {
-        folders.entry(object.parent()).or_default().push(number);
+    for (number, object) in objects.iter().enumerate() {
+        if object.is_remote() && is_read(number) {
+            folders.entry(object.parent()).or_default().push(number);
+        }
     }
     let folders: Vec<_> = folders.into_iter().filter(|(_, own)| own.len() >= LISTED_MIN).collect();
     let listed = each(ASKED_AT_ONCE, folders.len(), |number| -> Result<_, LogError> {
@@ -281,6 +286,10 @@ fn suffixes(format: Format) -> &'static str {
         Format::Json => "`.json`, `.jsonl` or `.ndjson` (also with `.gz` or `.zst`)",
         Format::Parquet => "`.parquet`",
         Format::Avro => "`.avro`",
+        Format::Raw => {
+            "`.raw`, `.txt`, `.log`, `.csv`, `.tsv`, `.json`, `.jsonl` or `.ndjson` (also with \
+             `.gz` or `.zst`)"
+        }
     }
 }
 
@@ -315,7 +324,7 @@ impl Walk<'_> {
         let (stem, compression, is_known) = suffix(name, self.format);
         let compression = match (self.format, compression) {
             // A suffix that says nothing: the content decides.
-            (Format::Json, Compression::None) if !is_known => {
+            (format, Compression::None) if !is_known && format.is_lines() => {
                 let start = 0..meta.bytes.min(4);
                 Compression::of_magic(&folder.opened(name, &meta)?.range(start)?)
             }
@@ -409,11 +418,16 @@ impl Walk<'_> {
             None => path[..stem].to_owned(),
         };
         let compression = match self.format {
-            Format::Json => compression,
+            Format::Json | Format::Raw => compression,
             Format::Parquet | Format::Avro => Compression::None,
         };
         let folders = &self.options.folders;
-        let folders: Vec<_> = folders.iter().map(|name| fit.value(&path, name)).collect();
+        let value = |(number, name): (usize, &String)| {
+            let is_time = self.options.time_folder == Some(number);
+            let begins = if is_time { fit.begins(name).map(Some) } else { None };
+            begins.or_else(|| fit.value(&path, name))
+        };
+        let folders: Vec<_> = folders.iter().enumerate().map(value).collect();
         self.found.push(Object {
             has_folders: folders.iter().map(Option::is_some).collect(),
             folders: folders.into_iter().map(|own| own.flatten().map(Into::into)).collect(),
@@ -448,7 +462,7 @@ fn is_hidden(name: &str) -> bool {
 /// with the suffix of its file.
 pub(crate) fn named_partition<'a>(known: &[&'a str], name: &str) -> Option<&'a str> {
     let is = |name: &str| known.iter().copied().find(|known| *known == name);
-    let formats = [Format::Json, Format::Parquet, Format::Avro];
+    let formats = [Format::Json, Format::Parquet, Format::Avro, Format::Raw];
     let stems = formats.map(|format| &name[..suffix(name, format).0]);
     is(name).or_else(|| stems.into_iter().find_map(is))
 }
@@ -458,7 +472,7 @@ pub(crate) fn named_partition<'a>(known: &[&'a str], name: &str) -> Option<&'a s
 fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {
     let (stem, compression) = match format {
         Format::Parquet | Format::Avro => (name, Compression::None),
-        Format::Json => match (without(name, &[".gz"]), without(name, &[".zst"])) {
+        Format::Json | Format::Raw => match (without(name, &[".gz"]), without(name, &[".zst"])) {
             (Some(stem), _) => (stem, Compression::Gzip),
             (_, Some(stem)) => (stem, Compression::Zstd),
             _ => (name, Compression::None),
@@ -468,6 +482,7 @@ fn suffix(name: &str, format: Format) -> (usize, Compression, bool) {
         Format::Json => &[".json", ".jsonl", ".ndjson"],
         Format::Parquet => &[".parquet"],
         Format::Avro => &[".avro"],
+        Format::Raw => &[".raw", ".txt", ".log", ".csv", ".tsv", ".json", ".jsonl", ".ndjson"],
     };
     let known = without(stem, formats);
     (known.unwrap_or(stem).len(), compression, known.is_some())

@@ -220,17 +220,18 @@ impl Source {
 
 /// What may be added to an object of which something was taken.
 fn growth(object: &Object, end: Option<PartEnd>, last: Option<&u8>) -> Growth {
-    match (object.options.format, object.compression, end) {
-        (Format::Parquet, ..) => Growth::None,
+    match object.options.format {
+        Format::Parquet => return Growth::None,
         // Whole blocks, behind what was read to its end or to that of a block.
-        (Format::Avro, ..) => Growth::Any,
-        (Format::Json, Compression::None, _) if last.is_none_or(|last| *last == b'\n') => {
-            Growth::Any
-        }
-        (Format::Json, Compression::None, _) => Growth::LineEnd,
-        (Format::Json, _, Some(PartEnd { is_open: false, .. })) => Growth::Any,
+        Format::Avro => return Growth::Any,
+        Format::Json | Format::Raw => {}
+    }
+    match (object.compression, end) {
+        (Compression::None, _) if last.is_none_or(|last| *last == b'\n') => Growth::Any,
+        (Compression::None, _) => Growth::LineEnd,
+        (_, Some(PartEnd { is_open: false, .. })) => Growth::Any,
         // What is added is compressed on its own and may go on in the middle of the last line.
-        (Format::Json, _, _) => Growth::OpenEnd,
+        (_, _) => Growth::OpenEnd,
     }
 }
 

@@ -91,9 +91,9 @@ fn what_was_taken_is_gone_from_the_parts_and_its_hash_is_carried() {
     bytes[400] = b'2';
     std::fs::write(&path, &bytes).unwrap();
     let behind = open().behind(&receipts).unwrap();
-    assert_eq!(behind.taken(1).unwrap()[0].xxh3_128, Some(receipts[0].xxh3_128));
+    assert_eq!(behind.taken(&[true], 1).unwrap()[0].xxh3_128, Some(receipts[0].xxh3_128));
     let xxh3 = manifest::Xxh3(xxhash_rust::xxh3::xxh3_128(&bytes));
-    assert_eq!(open().taken(1).unwrap()[0].xxh3_128, Some(xxh3));
+    assert_eq!(open().taken(&[true], 1).unwrap()[0].xxh3_128, Some(xxh3));
     // What has grown is read on from its byte, and its hash is of all.
     let grown = text.clone() + "{}\n{}\n";
     std::fs::write(&path, &grown).unwrap();
@@ -103,7 +103,7 @@ fn what_was_taken_is_gone_from_the_parts_and_its_hash_is_carried() {
     assert_eq!((behind.partitions()[0].first, behind.bytes()), (100, 6));
     assert_eq!(read(behind.as_ref()), 2);
     let xxh3 = manifest::Xxh3(xxhash_rust::xxh3::xxh3_128(grown.as_bytes()));
-    assert_eq!(behind.taken(1).unwrap()[0].xxh3_128, Some(xxh3));
+    assert_eq!(behind.taken(&[true], 1).unwrap()[0].xxh3_128, Some(xxh3));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_byte_order_mark_is_told_also_where_nobody_comes_to_it_any_more() {
             source.behind(&receipts).unwrap()
         };
         assert_eq!(read(behind().as_ref()), 0);
-        assert!(behind().taken(1).unwrap()[0].byte_order_mark, "{name}");
+        assert!(behind().taken(&[true], 1).unwrap()[0].byte_order_mark, "{name}");
         let again = behind().receipts(&[Reached { next: 2, bytes: None }], 1).unwrap();
         assert_eq!(again, receipts);
     }

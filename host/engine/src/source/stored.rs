@@ -80,7 +80,7 @@ fn check_magic(about: &Object, start: &[u8]) -> Result<(), LogError> {
             );
         }
         Format::Avro | Format::Parquet => return Ok(()),
-        Format::Json => {}
+        Format::Json | Format::Raw => {}
     }
     let found = Compression::of_magic(start);
     match about.compression {

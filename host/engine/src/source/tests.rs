@@ -69,7 +69,7 @@ pub(super) fn over(store: Arc<dyn ObjectStore>) -> Place {
 fn told(source: &Source) -> Told {
     let told = conformance::check(source, &Cancel::default()).unwrap();
     let text = |bytes: Vec<u8>| match source.options.format {
-        Format::Json => String::from_utf8_lossy(&bytes).into_owned(),
+        Format::Json | Format::Raw => String::from_utf8_lossy(&bytes).into_owned(),
         Format::Parquet | Format::Avro => {
             let row: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
             row["text"].as_str().unwrap().to_owned()
@@ -290,7 +290,11 @@ mod lines {
             assert_eq!(told["a"], ["{\"n\":1}", "{\"n\":2}"], "split {split_bytes}");
             assert_eq!(told["b"], middle.lines().collect::<Vec<_>>());
             assert_eq!((told["c"].len(), told["d"].len()), (1, 0));
-            let marks = source.taken(1).unwrap().into_iter().map(|object| object.byte_order_mark);
+            let marks = source
+                .taken(&vec![true; source.partitions().len()], 1)
+                .unwrap()
+                .into_iter()
+                .map(|object| object.byte_order_mark);
             assert_eq!(marks.collect::<Vec<_>>(), [true, false, true, true]);
         }
     }

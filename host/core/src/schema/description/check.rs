@@ -170,7 +170,8 @@ fn reasons(what: &str, list: &[Reason]) -> Result<(), DescriptionError> {
 
 fn pointer(place: &str, path: &str) -> Result<(), DescriptionError> {
     at_most(&format!("bytes of a path of {place}"), path.len(), limits::PATH_MAX_BYTES)?;
-    if !path.starts_with('/') && !is_of_path(path) {
+    // The empty one is all of an event.
+    if !path.is_empty() && !path.starts_with('/') && !is_of_path(path) {
         return refuse(format!(
             "{place} reads {path:?}, which is no JSON pointer (like \"/account/id\")"
         ));

@@ -79,6 +79,7 @@ fn is_of(prepared: &Prepared<'_>, manifest: &Manifest) -> Result<(), String> {
     let mut decides = READS.iter().chain(&["source.format"]);
     if decides.any(|name| written.get(*name) != own.get(*name))
         || manifest.job.settings.order != job.order
+        || manifest.job.settings.sort != job.sort
     {
         return Err("its job reads the log in another way".into());
     }

@@ -123,7 +123,7 @@ fn range(
 ) -> Result<Bounds, RunError> {
     let readers: Vec<&Description> =
         prepared.lanes.iter().map(|lane| lane.recipe.description()).collect();
-    let log = (prepared.source.as_ref(), prepared.names.as_slice());
+    let log = (prepared.source.as_ref(), prepared.names.as_slice(), false);
     bounds(prepared.job, log, &readers, asked, observer)
 }
 
