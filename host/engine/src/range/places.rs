@@ -231,7 +231,8 @@ impl Of<'_> {
         let front = can.iter().take_while(|can| !**can).count();
         notes.extend((front > 0).then(|| {
             format!(
-                "{front} of {} partitions lie in folders of times in front of {} and are not looked at",
+                "{front} of {} partitions lie in folders of times in front of {} and are not \
+                 looked at",
                 self.names.len(),
                 FLAGS[0]
             )

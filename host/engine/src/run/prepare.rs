@@ -80,18 +80,15 @@ pub(crate) fn prepare<'a, 's>(
     let readers = readers(&descriptions, shared.as_ref());
     let plan = Arc::new(plan(job, readers)?);
     let pair = pair(shared, &descriptions);
-    let opened = sides.first().and_then(|side| side.part.log.clone());
-    let find = || open(job, options, observer, &plan);
-    let source = opened.map_or_else(find, Ok)?;
+    let source = opened(&sides, || open(job, options, observer, &plan))?;
     let names = source.names();
     mergeable(job, &names)?;
-    let saves = sides.iter().any(|side| side.sink.takes().commits);
-    let find = || bounds(job, (source.as_ref(), &names, saves), readers, options, observer);
+    let log = (source.as_ref(), names.as_slice(), saves(&sides));
+    let find = || bounds(job, log, readers, options, observer);
     let bounds = sides.first().and_then(|side| side.part.bounds.clone()).map_or_else(find, Ok)?;
     let ledger = ledger(job, &names)?;
     let halt = Halt::new(options.cancel.clone());
-    // Whoever repeats a run says from which snapshot it went on.
-    let seeks = sides.len() == 1 && !matches!(options.from, Some(Bound::Repeated(..)));
+    let seeks = sides.len() == 1 && !is_repeated(options);
     let common = Common {
         job,
         options,
@@ -106,8 +103,8 @@ pub(crate) fn prepare<'a, 's>(
         seeks,
     };
     let mut begins = (vec![0; names.len()], vec![NEVER; names.len()]);
-    let (mut lanes, mut all, mut beside) = (Vec::new(), Vec::new(), 0);
-    let (mut news, mut kept) = (None, Vec::new());
+    let (mut lanes, mut all, mut news, mut kept) = (Vec::new(), Vec::new(), None, Vec::new());
+    let mut beside = sorted_bytes(job, options);
     for (side, params) in sides.into_iter().zip(params) {
         beside += side.part.beside;
         let (results, resumed) = common.begin(side, params)?;
@@ -131,12 +128,30 @@ pub(crate) fn prepare<'a, 's>(
         bounds,
         before,
         cuts,
-        memory: memory(job, options, beside + sorted_bytes(job, options), names.len()),
+        memory: memory(job, options, beside, names.len()),
         names,
         halt,
         bytes_read: AtomicU64::new(0),
     };
     Ok((prepared, all))
+}
+
+/// The log, which another pass may have opened already.
+fn opened(
+    sides: &[Side<'_>],
+    open: impl FnOnce() -> Result<Arc<dyn Log>, RunError>,
+) -> Result<Arc<dyn Log>, RunError> {
+    sides.first().and_then(|side| side.part.log.clone()).map_or_else(open, Ok)
+}
+
+/// Whoever repeats a run says from which snapshot it went on.
+fn is_repeated(options: &ReplayOptions) -> bool {
+    matches!(options.from, Some(Bound::Repeated(..)))
+}
+
+/// Whether a snapshot is saved.
+fn saves(sides: &[Side<'_>]) -> bool {
+    sides.iter().any(|side| side.sink.takes().commits)
 }
 
 fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {

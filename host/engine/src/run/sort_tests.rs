@@ -1,5 +1,5 @@
-//! Order "sort": whatever the threads, the batches, the files of a folder and what comes late, a run
-//! gives what a run over folders in order gives, or is refused.
+//! Order "sort": whatever the threads, the batches, the files of a folder and what comes late, a
+//! run gives what a run over folders in order gives, or is refused.
 
 use super::changed_tests::going_on;
 use super::log_tests::{counting, job};

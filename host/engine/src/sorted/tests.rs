@@ -1,5 +1,5 @@
-//! A sorted log is held to the promises of a log, and its events to the order that they should have,
-//! whatever lies in which file and however little memory may hold.
+//! A sorted log is held to the promises of a log, and its events to the order that they should
+//! have, whatever lies in which file and however little memory may hold.
 
 use super::*;
 use crate::Cancel;

@@ -70,8 +70,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
     /// The folder of this machine that keeps what passes came to until the last one is done, which
-    /// takes about as much room as the run, and events while they are sorted, as many as a folder of
-    /// the log has; the one around the run unless it is named.
+    /// takes about as much room as the run, and events while they are sorted, as many as a folder
+    /// of the log has; the one around the run unless it is named.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
     /// Save a snapshot at the end here.
