@@ -61,8 +61,8 @@ pub enum RangeError {
     },
     /// Several places in one sequence.
     #[error(
-        "{flag} gives {count} positions, and under order \"path\" or \"sort\" partitions follow one \
-         another, so that a range begins and ends at one place: give one position (what lies \
+        "{flag} gives {count} positions, and under order \"path\" or \"sort\" partitions follow \
+         one another, so that a range begins and ends at one place: give one position (what lies \
          before it is taken whole or not at all, as what lies behind it), or a time"
     )]
     OnePlace {
