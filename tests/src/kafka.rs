@@ -1,5 +1,6 @@
 //! A real Kafka, started for one test, and what fills its topics.
 
+use crate::certificates;
 use anyhow::{Context as _, Result, anyhow};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -7,6 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::services::{self, Server};
@@ -16,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A broker.
 pub struct Kafka {
     server: Server,
-    _data: TempDir,
+    /// Where it speaks TLS and asks who comes, if it does.
+    secured: Option<u16>,
+    data: TempDir,
 }
 
 /// A record: its partition, its key, its value.
@@ -32,7 +36,33 @@ impl Kafka {
     /// When it cannot be installed or started.
     pub fn start() -> Result<Self> {
         let data = tempfile::tempdir()?;
-        Ok(Self { server: services::kafka(data.path())?, _data: data })
+        Ok(Self { server: services::kafka(data.path())?, secured: None, data })
+    }
+
+    /// Starts one that is secured too; who trusts the authority in the file that is given back
+    /// trusts it.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn secured() -> Result<(Self, PathBuf)> {
+        let data = tempfile::tempdir()?;
+        let file = |name: &str| data.path().join(name);
+        certificates(data.path())?;
+        let read = |name: &str| std::fs::read_to_string(file(name));
+        std::fs::write(file("both.pem"), read("key.pem")? + &read("cert.pem")?)?;
+        let (server, secured) = services::kafka_secured(data.path(), &file("both.pem"))?;
+        let authority = file("ca.pem");
+        Ok((Self { server, secured: Some(secured), data }, authority))
+    }
+
+    /// The folder in which it keeps what it has.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The URL of a topic where it is secured.
+    pub fn secured_url(&self, topic: &str) -> String {
+        format!("kafka://127.0.0.1:{}/{topic}", self.secured.unwrap_or_default())
     }
 
     /// Where it is asked first.

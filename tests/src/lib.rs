@@ -211,3 +211,37 @@ pub fn files(dir: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>> 
     }
     Ok(all)
 }
+
+/// Makes an authority, `ca.pem`, and of it a key, `key.pem`, and a certificate for this machine's own
+/// address, `cert.pem`.
+///
+/// # Errors
+/// When there is no openssl.
+pub fn certificates(folder: &Path) -> Result<()> {
+    let own = ["req", "-x509", "-nodes", "-days", "30", "-newkey", "ec", "-pkeyopt"];
+    let curve = "ec_paramgen_curve:prime256v1";
+    let of_authority = ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"];
+    let of_server = [
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-subj",
+        "/CN=server",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ];
+    for rest in [&of_authority[..], &of_server[..]] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(own).arg(curve).args(rest).current_dir(folder);
+        let output = openssl.output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ mod maven;
 
 pub use gcs::gcs;
 pub use hdfs::hdfs;
-pub use kafka::kafka;
+pub use kafka::{KAFKA_KEYS, kafka, kafka_secured};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::io::{BufRead as _, BufReader, Read as _};

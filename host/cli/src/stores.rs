@@ -14,7 +14,7 @@ mod profile;
 use profile::Profile;
 use retally_engine::clock::Stopwatch;
 use retally_engine::store::s3::{Credentials, Keys, Role, S3};
-use retally_engine::store::{Access, Http, Stores};
+use retally_engine::store::{Access, Http, Stores, Variables};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(crate) fn reached() -> Stores {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         Access {
             http: http(&set),
+            variables: Some(Variables(Arc::new(|name| std::env::var(name).ok()))),
             s3: Some(s3(&env)),
             gs: Some(gs::gs(&set)),
             az: Some(az::az(&set)),

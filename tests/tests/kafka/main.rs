@@ -1,3 +1,4 @@
 //! A topic of a real Kafka as a log, which the tests start themselves.
 
 mod replay;
+mod secured;

@@ -1,10 +1,9 @@
 //! How the way to a store leads through a network: proxies, and whom TLS trusts.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
+use retally_tests::certificates;
 use retally_tests::stores::Store;
 use retally_tests::{Project, payments};
-use std::path::Path;
-use std::process::Command;
 use xtask::services;
 
 const LOG: &str = "s3://bucket/log/";
@@ -28,36 +27,6 @@ fn proxies_are_asked_unless_a_host_is_to_be_asked_itself() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("proxy is no URL"), "{said}");
     assert!(!said.contains("SECRET"), "{said}");
-    Ok(())
-}
-
-/// An authority, and a certificate of it for this machine's own address.
-fn certificates(folder: &Path) -> Result<()> {
-    let own = ["req", "-x509", "-nodes", "-days", "30", "-newkey", "ec", "-pkeyopt"];
-    let curve = "ec_paramgen_curve:prime256v1";
-    let of_authority = ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"];
-    let of_server = [
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-subj",
-        "/CN=server",
-        "-keyout",
-        "key.pem",
-        "-out",
-        "cert.pem",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-    ];
-    for rest in [&of_authority[..], &of_server[..]] {
-        let mut openssl = Command::new("openssl");
-        openssl.args(own).arg(curve).args(rest).current_dir(folder);
-        let output = openssl.output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
     Ok(())
 }
 

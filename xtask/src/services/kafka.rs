@@ -19,12 +19,49 @@ pub(super) const KAFKA: Maven = Maven {
 /// # Errors
 /// When it cannot be installed or started.
 pub fn kafka(data: &Path) -> Result<Server> {
+    started(data, &|port, controller| settings(data, port, controller))
+}
+
+/// A broker that listens at a second port too, which is given back: there it speaks TLS, by the key
+/// and the certificate in `pem`, and lets in who shows [`KAFKA_KEYS`].
+///
+/// # Errors
+/// When it cannot be installed or started.
+pub fn kafka_secured(data: &Path, pem: &Path) -> Result<(Server, u16)> {
+    let secured = free_port()?;
+    let server = started(data, &|port, controller| {
+        settings(data, port, controller) + &secured_by(port, controller, secured, pem)
+    })?;
+    Ok((server, secured))
+}
+
+/// Whom a broker that is secured lets in: a name and its password.
+pub const KAFKA_KEYS: [&str; 2] = ["reader", "passwordsecret"];
+
+/// What stands behind the other settings of a broker that is secured; of two the last counts.
+fn secured_by(port: u16, controller: u16, secured: u16, pem: &Path) -> String {
+    let [name, password] = KAFKA_KEYS;
+    let pem = pem.display();
+    format!(
+        "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},\
+         SASL_SSL://127.0.0.1:{secured}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_{name}=\"{password}\";
+ssl.keystore.type=PEM
+ssl.keystore.location={pem}
+"
+    )
+}
+
+fn started(data: &Path, settings: &dyn Fn(u16, u16) -> String) -> Result<Server> {
     std::fs::create_dir_all(folder())?;
     let home = KAFKA.installed()?;
     let file = data.join("broker.properties");
     Server::start("Kafka", |port| {
         // What cannot be written is said by the broker, which does not find it.
-        let _ = free_port().map(|other| std::fs::write(&file, settings(data, port, other)));
+        let _ = free_port().map(|other| std::fs::write(&file, settings(port, other)));
         let mut command = KAFKA.command(&home, 512);
         command.arg(&file);
         command

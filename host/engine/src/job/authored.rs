@@ -3,7 +3,8 @@
 
 use super::DEFAULT_TOML;
 use super::error::{JobError, near};
-use super::settings::{self, EXPECT, SETTINGS, Setting, numbered};
+use super::properties;
+use super::settings::{self, EXPECT, KAFKA, SETTINGS, Setting, numbered};
 use crate::bounded;
 use crate::limits::JOB_MAX_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,6 +203,20 @@ impl Authored {
                 // `order = { sort = [...], within = "..." }`.
                 (DeValue::Table(inner), "job.reducer" | "job.order") => {
                     self.table(&key, inner, place)?;
+                }
+                (DeValue::Table(inner), KAFKA) => {
+                    let mut all = Vec::new();
+                    properties::flat(&key, inner, &mut all).map_err(|(key, found, at)| {
+                        let (place, expected) = (place(at), properties::EXPECTED);
+                        JobError::Type { place, key, expected, found }
+                    })?;
+                    for (key, raw, at) in all {
+                        self.put(&key, Some(raw), "", place(at))?;
+                    }
+                }
+                (value, KAFKA) => {
+                    let (expected, found) = ("a section", type_of(value));
+                    return Err(JobError::Type { place: at, key, expected, found });
                 }
                 (value, _) => self.put(&key, raw(value), type_of(value), at)?,
             }

@@ -9,6 +9,7 @@ mod error;
 mod gates;
 mod given;
 pub mod params;
+mod properties;
 mod resolved;
 mod settings;
 mod units;
@@ -24,6 +25,8 @@ pub use error::JobError;
 pub(crate) use error::near;
 pub use gates::{BoundGates, COUNTED, Gates};
 pub use params::{Params, columns};
+pub use properties::Property;
+pub(crate) use properties::values as properties;
 pub use resolved::{Every, Late, Limits, ReducerFile, Resolved, Snapshots, Source};
 pub(crate) use written::READS;
 

@@ -5,6 +5,7 @@ use super::error::JobError;
 use super::gates::Gates;
 use super::given::Given;
 use super::params::Params;
+use super::properties::{Property, properties};
 use super::settings::SETTINGS;
 use crate::source::{Format, Layout};
 use crate::store::{Base, Folder, StoreError, Stores};
@@ -14,6 +15,7 @@ use retally_core::digest::Hash;
 use retally_core::log::{Order, Sort};
 use retally_core::reduce::{OnConflict, OnTrap};
 use retally_core::schema::Description;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +77,8 @@ pub struct Source {
     pub format: Format,
     /// How its folders and files are named, if that says more than which is which.
     pub layout: Option<Layout>,
+    /// Properties of the client of Kafka, by their names.
+    pub kafka: BTreeMap<String, Property>,
     /// Where key, id and time lie. No part of a key: every input must name its own.
     pub addressing: Addressing,
     /// What happens when it is no longer what a snapshot took of it.
@@ -164,6 +168,7 @@ impl Resolved {
                        order = \"time\"";
             return Err(JobError::Value { place, key, why: why.to_owned() });
         }
+        job.source.kafka = properties(authored)?;
         job.gates = Gates::new(authored)?;
         Ok(job)
     }

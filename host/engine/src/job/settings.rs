@@ -6,6 +6,7 @@
 use super::authored::{Place, Raw};
 use super::error::{JobError, near};
 use super::given::{FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
+use super::properties;
 use super::resolved::{Resolved, Snapshots};
 use super::units;
 use crate::source::Layout;
@@ -37,6 +38,9 @@ type Read = fn(&mut Resolved, &Given<'_>) -> Result<(), JobError>;
 
 /// The section that stands any number of times. Its keys bear the number: `expect.1.total`.
 pub(super) const EXPECT: &str = "expect";
+
+/// The section whose keys are those of the client of Kafka.
+pub(super) const KAFKA: &str = "source.kafka";
 
 /// The section whose keys the reducer declares.
 pub(super) const PARAMS: &str = "params";
@@ -86,6 +90,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         given.word(&mut job.source.addressing.time_unit, TIME_UNITS)
     })
     .written(|job| word(job.source.addressing.time_unit?, TIME_UNITS)),
+    // [`super::properties`] reads them as a whole.
+    text(KAFKA, NOWHERE).bare(properties::EXPECTED),
     text("source.late", |job, given| given.word(&mut job.source.late, LATE))
         .written(|job| word(job.source.late, LATE)),
     text("dedup.window", |job, given| given.put(&mut job.window, units::window)).digested(),
@@ -211,6 +217,7 @@ pub(super) fn find(whole: &str, place: &Place) -> Result<&'static Setting, JobEr
     let key = bare.as_deref().unwrap_or(whole);
     let is_it = |setting: &&Setting| match setting.section() {
         PARAMS => key.rsplit_once('.').is_some_and(|(section, _)| section == PARAMS),
+        _ if setting.key == KAFKA => key.strip_prefix(KAFKA).is_some_and(|k| k.starts_with('.')),
         _ => setting.key == key,
     };
     if let Some(setting) = SETTINGS.iter().find(is_it) {

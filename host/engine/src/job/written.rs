@@ -4,7 +4,7 @@
 use super::authored::Authored;
 use super::error::JobError;
 use super::resolved::Resolved;
-use super::settings::SETTINGS;
+use super::settings::{KAFKA, SETTINGS};
 use crate::source::Format;
 use retally_core::manifest;
 use serde_json::Value;
@@ -23,7 +23,10 @@ impl Resolved {
             Some((setting.key.to_owned(), value))
         });
         let gates = self.gates.written().into_iter().map(|(key, value)| (key, value.into()));
-        of_table.chain(gates).collect()
+        let kafka = self.source.kafka.iter();
+        let kafka =
+            kafka.map(|(name, value)| (format!("{KAFKA}.{name}"), value.to_string().into()));
+        of_table.chain(gates).chain(kafka).collect()
     }
 
     /// Where it looks for key, id and time, by key: what a snapshot is bound to beside its

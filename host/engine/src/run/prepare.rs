@@ -15,7 +15,7 @@ use super::side::{Common, Side};
 use super::sorting::{Sorting, sorted_bytes};
 use crate::bounded;
 use crate::clock::Stopwatch;
-use crate::job::{self, Every, Resolved};
+use crate::job::{self, Every, Resolved, properties};
 use crate::kafka::{Kafka, KafkaLog};
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
@@ -354,7 +354,8 @@ fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
             "the records of a topic are read as JSON: write format = \"json\" in [source]",
         )));
     }
-    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka::default())?))
+    let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
+    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties })?))
 }
 
 /// Columns that a message names.

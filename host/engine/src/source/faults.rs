@@ -402,7 +402,9 @@ fn one_of_many_objects_that_changes_behind_its_reader_is_noticed_in_the_end() {
     (0..many).for_each(|number| folder.put(&name(number), &lines(10)).unwrap());
     let source = Source::over(over(store), &Options::new(Format::Json)).unwrap();
     assert_eq!(read_until_error(&source), (10 * many, String::new()));
-    let taken = || source.taken(&vec![true; source.partitions().len()], 1).err().map(|error| error.to_string());
+    let taken = || {
+        source.taken(&vec![true; source.partitions().len()], 1).err().map(|error| error.to_string())
+    };
     assert_eq!(taken(), None);
     folder.put(&name(7), &lines(10)).unwrap();
     let changed = "`mem:bucket/d/07.jsonl` changed while it was read (";

@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Access {
     /// How the way to those that speak HTTP leads.
     pub http: Http,
+    /// How a variable of the environment is read that a job names; none: it has none.
+    pub variables: Option<Variables>,
     /// `s3:`
     pub s3: Option<S3>,
     /// `gs:`
@@ -28,6 +30,16 @@ pub struct Access {
     pub az: Option<Az>,
     /// `hdfs:`
     pub hdfs: Option<Hdfs>,
+}
+
+/// How a variable of the environment is read.
+#[derive(Clone)]
+pub struct Variables(pub Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Variables")
+    }
 }
 
 /// The stores that URLs may name. Copies share what they opened: a bucket has one client, whoever
@@ -52,6 +64,11 @@ impl Stores {
     /// Stores that are reached so. The default reaches none.
     pub fn new(access: Access) -> Self {
         Self(Arc::new(Inner { access, opened: Mutex::default() }))
+    }
+
+    /// A variable of the environment that a job names.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.0.access.variables.as_ref().and_then(|variables| (variables.0)(name))
     }
 
     /// The bucket in which a place lies.

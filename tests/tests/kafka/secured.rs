@@ -1,0 +1,72 @@
+//! A broker that speaks TLS and asks who comes; what lets its reader in is nowhere repeated.
+
+use anyhow::Result;
+use retally_tests::kafka::{Kafka, Record};
+use retally_tests::{Project, payments};
+use std::path::Path;
+use xtask::services::KAFKA_KEYS;
+
+/// All files of a folder.
+fn search(folder: &Path, secret: &str) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            search(&path, secret)?;
+        } else {
+            let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
+            assert!(!text.contains(secret), "it is in {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_secured_broker_is_read_and_its_password_is_nowhere() -> Result<()> {
+    let (project, (kafka, authority)) = (Project::new("orders")?, Kafka::secured()?);
+    let [name, password] = KAFKA_KEYS;
+    let lines = payments(500, "a");
+    project.write("log/0.jsonl", &*lines)?;
+    let local = project.replay(&[])?;
+    kafka.make("orders", 1, &[])?;
+    let records: Vec<Record<'_>> = lines.lines().map(|line| (0, None, Some(line))).collect();
+    kafka.put("orders", &records)?;
+    let source = kafka.secured_url("orders");
+    let job = std::fs::read_to_string(project.path("retally.toml"))?;
+    let properties = format!(
+        "\n[source.kafka]\nsecurity.protocol = \"SASL_SSL\"\nsasl.mechanism = \"PLAIN\"\n\
+         sasl.username = {name:?}\nsasl.password = {{ env = \"READER\" }}\n\
+         ssl.ca.location = {:?}\n",
+        authority.display().to_string()
+    );
+    project.write("retally.toml", job + &properties)?;
+    let run = |password: Option<&str>, more: &[&str]| -> Result<(i32, String)> {
+        let args = [&["replay", "--source", &source, "--out", "run", "--replace"], more].concat();
+        let mut command = project.command(&args);
+        command.env_remove("READER").envs(password.map(|password| ("READER", password)));
+        let output = command.output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(!said.contains("secret"), "{said}");
+        Ok((output.status.code().unwrap_or(-1), said))
+    };
+    let (code, said) = run(Some(password), &[])?;
+    assert_eq!(code, 0, "{said}");
+    let shown = project.run(&["results", "show", "run", "--json"])?.json()?;
+    assert_eq!(shown["digest"], local["digest"]);
+    let other = authority.with_file_name("other.pem");
+    std::fs::create_dir(kafka.data().join("other"))?;
+    retally_tests::certificates(&kafka.data().join("other"))?;
+    std::fs::copy(kafka.data().join("other/ca.pem"), &other)?;
+    let trusts = format!("source.kafka.ssl.ca.location={}", other.display());
+    for (password, more, says) in [
+        (Some("other-secret"), &[][..], "credentials"),
+        (None, &[], "the environment has no READER"),
+        (Some(password), &["--set", "source.kafka.sasl.password=passwordsecret"], "stand in a job"),
+        (Some(password), &["--set", &trusts], "certificate"),
+        (Some(password), &["--set", "source.kafka.nonsense=1"], "`nonsense`"),
+    ] {
+        let (code, said) = run(password, more)?;
+        assert!(code == 2 && said.contains(says), "{says}: {code} {said}");
+    }
+    search(&project.path(""), password)
+}
