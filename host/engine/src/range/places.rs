@@ -28,6 +28,9 @@ pub(crate) struct Asked<'a> {
     pub saves: bool,
 }
 
+/// Where a time lies: of each partition an offset, and of all partitions taken in turn one event.
+type Lies = (Vec<u64>, Option<(usize, u64)>);
+
 /// Where a partition ends that lies in front of a range and that nobody has to look at.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -297,7 +300,7 @@ impl Of<'_> {
         time: Micros,
         scanned: &Scanned,
         notes: &mut Vec<String>,
-    ) -> Result<(Vec<u64>, Option<(usize, u64)>), RangeError> {
+    ) -> Result<Lies, RangeError> {
         let (flag, number) = (FLAGS[end], scanned.number(time));
         if scanned.span().is_none() {
             return Err(RangeError::NoTimes(format!("{flag} {}", Moment(time))));

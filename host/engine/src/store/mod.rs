@@ -46,7 +46,7 @@ pub(crate) use error::advice;
 pub(crate) use files::{about, is_unfinished, point};
 pub use http::Http;
 pub use opened::{Opened, Stored};
-pub use stores::{Access, Base, Stores, Variables};
+pub use stores::{Access, Base, ReadVariable, Stores, Variables};
 pub use unfinished::Unfinished;
 pub use url::{InBucket, Kind, Named, Scheme, local_path};
 

@@ -32,9 +32,12 @@ pub struct Access {
     pub hdfs: Option<Hdfs>,
 }
 
+/// Gives the value of a variable.
+pub type ReadVariable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// How a variable of the environment is read.
 #[derive(Clone)]
-pub struct Variables(pub Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Variables(pub Arc<ReadVariable>);
 
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
