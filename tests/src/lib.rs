@@ -212,8 +212,8 @@ pub fn files(dir: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>> 
     Ok(all)
 }
 
-/// Makes an authority, `ca.pem`, and of it a key, `key.pem`, and a certificate for this machine's own
-/// address, `cert.pem`.
+/// Makes an authority, `ca.pem`, and of it a key, `key.pem`, and a certificate for this machine's
+/// own address, `cert.pem`.
 ///
 /// # Errors
 /// When there is no openssl.

@@ -40,6 +40,7 @@ pub const KAFKA_KEYS: [&str; 2] = ["reader", "passwordsecret"];
 
 /// What stands behind the other settings of a broker that is secured; of two the last counts.
 fn secured_by(port: u16, controller: u16, secured: u16, pem: &Path) -> String {
+    const MODULE: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
     let [name, password] = KAFKA_KEYS;
     let pem = pem.display();
     format!(
@@ -47,8 +48,7 @@ fn secured_by(port: u16, controller: u16, secured: u16, pem: &Path) -> String {
          SASL_SSL://127.0.0.1:{secured}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
 sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_ssl.plain.sasl.jaas.config=\
-         org.apache.kafka.common.security.plain.PlainLoginModule required user_{name}=\"{password}\";
+listener.name.sasl_ssl.plain.sasl.jaas.config={MODULE} required user_{name}=\"{password}\";
 ssl.keystore.type=PEM
 ssl.keystore.location={pem}
 "

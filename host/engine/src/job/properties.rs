@@ -232,4 +232,18 @@ mod tests {
         }
         assert_eq!(properties(&again).unwrap(), job.source.kafka);
     }
+
+    #[test]
+    fn a_topic_is_a_log_and_no_place() {
+        let whole = whole();
+        let with = |from: &str, to: &str| match resolve(&whole.replace(from, to)) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(with("file:data/orders/", "kafka://a:9092,b:9092/orders"), "");
+        let refused = with("file:data/orders/", "kafka://bucket/orders/");
+        assert!(refused.starts_with("retally.toml:8: source.url: `kafka:"), "{refused}");
+        let refused = with("file:snapshots/", "kafka://n:9092/s");
+        assert!(refused.contains("snapshots.url: `kafka://n:9092/s` names a topic"), "{refused}");
+    }
 }

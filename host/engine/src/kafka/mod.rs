@@ -2,7 +2,7 @@
 //! they ended when the log was opened.
 //!
 //! ```text
-//!  url, properties -- client.rs --> a consumer        told.rs: what it says of brokers, for a person
+//!  url, properties -- client.rs --> a consumer        told.rs: what it says of brokers
 //!                     topic.rs  --> KafkaLog          where partitions begin and end
 //!                     reader.rs --> Reader            one consumer for many partitions, and who
 //!                                                     watches over it

@@ -16,10 +16,12 @@ mod json;
 mod layout;
 mod locate;
 mod objects;
+mod options;
 mod packed;
 mod parquet;
 mod receipts;
 mod stored;
+mod suffix;
 
 #[cfg(test)]
 mod avro_tests;
@@ -36,11 +38,12 @@ mod tests;
 
 pub use layout::Layout;
 pub use objects::LeftOut;
-pub(crate) use objects::named_partition;
+pub use options::{Format, Options};
+pub(crate) use suffix::named_partition;
 
 use self::avro::AvroReader;
 use self::parquet::ParquetReader;
-use crate::limits::{AHEAD_OBJECTS, ASKED_AT_ONCE, CHUNK_BYTES, SPLIT_BYTES};
+use crate::limits::{AHEAD_OBJECTS, ASKED_AT_ONCE};
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Piece, Reached};
 use crate::store::{Base, Meta};
 use crate::threads::each;
@@ -59,69 +62,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-
-/// The format of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// One JSON text on each line, plain, gzip or zstd.
-    #[default]
-    Json,
-    /// Parquet, one event a row.
-    Parquet,
-    /// Avro object container files, one event a record.
-    Avro,
-    /// Lines that are bytes and nothing else, plain, gzip or zstd.
-    Raw,
-}
-
-impl Format {
-    /// Whether its objects are lines.
-    fn is_lines(self) -> bool {
-        matches!(self, Self::Json | Self::Raw)
-    }
-}
-
-/// How a log is to be read. None of it changes which events there are.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The format.
-    pub format: Format,
-    /// Of a table the top-level columns to read, with all that is inside them; none: all. Those
-    /// that an object does not have are absent from its rows, which is the decoder's to judge.
-    /// Lines are always read whole.
-    pub columns: Option<Vec<String>>,
-    /// Values that are wanted of the paths of objects, by name: what a folder `name=value` says, or
-    /// the layout's `{name}`.
-    pub folders: Vec<String>,
-    /// Which of them is read as the time of events: where it is a part of a time in the layout, its
-    /// value is when that begins.
-    pub time_folder: Option<usize>,
-    /// How folders and files are named, if that says more than which is which.
-    pub layout: Option<Arc<Layout>>,
-    /// Whether fingerprints have a SHA-256.
-    pub attest: bool,
-    /// See [`SPLIT_BYTES`].
-    pub split_bytes: u64,
-    /// See [`CHUNK_BYTES`].
-    pub chunk_bytes: usize,
-}
-
-impl Options {
-    /// Everything of a log in this format.
-    pub fn new(format: Format) -> Self {
-        Self {
-            format,
-            columns: None,
-            folders: Vec::new(),
-            time_folder: None,
-            layout: None,
-            attest: false,
-            split_bytes: SPLIT_BYTES,
-            chunk_bytes: CHUNK_BYTES,
-        }
-    }
-}
 
 /// A log that was found.
 #[derive(Clone)]
