@@ -90,7 +90,9 @@ pub(crate) fn pointers(attributes: &[Attribute], name: &str) -> Result<Vec<Strin
 
 pub(crate) fn pointer(text: &LitStr) -> Result<String> {
     let value = text.value();
-    if !value.starts_with('/') {
+    // Of records that are bytes all, and what the path of their file says.
+    let is_of_path = value.strip_prefix("@path:").is_some_and(|name| !name.is_empty());
+    if !value.starts_with('/') && !value.is_empty() && !is_of_path {
         return refuse(text, format!("{value:?} is no JSON pointer: write \"/{value}\""));
     }
     Ok(value)
