@@ -11,6 +11,7 @@ pub mod stores;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -195,15 +196,25 @@ pub fn payments(events: u64, prefix: &str) -> String {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn files(dir: &Path) -> Result<std::collections::BTreeMap<String, Vec<u8>>> {
-    let mut all = std::collections::BTreeMap::new();
+pub fn files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut all = every_file(dir)?;
+    all.retain(|path, _| !Path::new(path).ends_with("audit.jsonl"));
+    Ok(all)
+}
+
+/// Every file of a folder, by path, with its bytes.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn every_file(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut all = BTreeMap::new();
     let mut open = vec![dir.to_path_buf()];
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             if path.is_dir() {
                 open.push(path);
-            } else if !path.ends_with("audit.jsonl") {
+            } else {
                 let name = path.strip_prefix(dir)?.display().to_string();
                 all.insert(name, std::fs::read(&path)?);
             }

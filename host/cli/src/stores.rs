@@ -40,6 +40,11 @@ pub(crate) fn reached() -> Stores {
     STORES.get_or_init(|| Stores::new(access())).clone()
 }
 
+/// Whether a switch of the environment is on.
+fn is_on(set: &dyn Fn(&str) -> Option<String>, name: &str) -> bool {
+    set(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// How the way to stores leads, by what `set` says: as curl has it. `HTTP_PROXY` in capitals is
 /// what a request for a CGI program may set, and is left out where there is one.
 fn http(set: &dyn Fn(&str) -> Option<String>) -> Http {
@@ -60,7 +65,7 @@ fn http(set: &dyn Fn(&str) -> Option<String>) -> Http {
 /// How S3 is reached, by what `env` says.
 fn s3(env: &dyn Fn(&str) -> Option<String>) -> S3 {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    let is_on = |name| set(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let is_on = |name| is_on(&set, name);
     let first = |names: &[&str]| names.iter().find_map(|name| set(name));
     let profile = Profile::named(&set);
     let of_profile = |key: &str| profile.read().ok()?.get(key).cloned();
@@ -111,7 +116,7 @@ fn credentials(set: &dyn Fn(&str) -> Option<String>, profile: Profile) -> Creden
     if is_job || is_container {
         return Credentials::Role(role);
     }
-    if set("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
+    if is_on(set, "AWS_EC2_METADATA_DISABLED") {
         let why = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
                    name a profile by AWS_PROFILE";
         return Credentials::Keys(Arc::new(move || Err(why.to_owned())));

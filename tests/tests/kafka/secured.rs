@@ -2,24 +2,9 @@
 
 use anyhow::Result;
 use retally_tests::kafka::{Kafka, Record};
-use retally_tests::{Project, payments};
+use retally_tests::{Project, every_file, payments};
 use serde_json::Value;
-use std::path::Path;
 use xtask::services::KAFKA_KEYS;
-
-/// All files of a folder.
-fn search(folder: &Path, secret: &str) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            search(&path, secret)?;
-        } else {
-            let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
-            assert!(!text.contains(secret), "it is in {}", path.display());
-        }
-    }
-    Ok(())
-}
 
 #[test]
 fn a_secured_broker_is_read_and_its_password_is_nowhere() -> Result<()> {
@@ -70,5 +55,8 @@ fn a_secured_broker_is_read_and_its_password_is_nowhere() -> Result<()> {
         let (code, said) = run(password, more)?;
         assert!(code == 2 && said.contains(says), "{says}: {code} {said}");
     }
-    search(&project.path(""), password)
+    for (path, bytes) in every_file(&project.path(""))? {
+        assert!(!String::from_utf8_lossy(&bytes).contains(password), "it is in {path}");
+    }
+    Ok(())
 }

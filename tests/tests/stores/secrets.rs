@@ -3,7 +3,7 @@
 use anyhow::Result;
 use retally_tests::proxy::Fault;
 use retally_tests::stores::Store;
-use retally_tests::{Project, payments};
+use retally_tests::{Project, every_file, payments};
 use std::path::Path;
 
 /// Texts that must not be anywhere.
@@ -23,14 +23,8 @@ impl Secrets {
 
     /// All files of a folder.
     fn search_files(&self, folder: &Path) -> Result<()> {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                self.search_files(&path)?;
-            } else {
-                let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
-                self.search(&path.display().to_string(), &text);
-            }
+        for (path, bytes) in every_file(folder)? {
+            self.search(&path, &String::from_utf8_lossy(&bytes));
         }
         Ok(())
     }

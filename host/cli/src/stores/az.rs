@@ -1,5 +1,6 @@
 //! How Azure Blob Storage is reached, as Azure's own tools have it.
 
+use super::is_on;
 use retally_engine::store::az::{Az, Credentials, Shown};
 use std::collections::BTreeMap;
 
@@ -30,8 +31,7 @@ pub(super) fn az(set: &dyn Fn(&str) -> Option<String>) -> Az {
             .iter()
             .any(|at| url.starts_with(at))
     };
-    let allow_http = endpoint.as_ref().is_some_and(is_here)
-        || set("AZURE_ALLOW_HTTP").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let allow_http = endpoint.as_ref().is_some_and(is_here) || is_on(set, "AZURE_ALLOW_HTTP");
     Az { account, endpoint, allow_http, credentials }
 }
 

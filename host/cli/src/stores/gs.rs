@@ -1,5 +1,6 @@
 //! How Google Cloud Storage is reached, as Google's own tools have it.
 
+use super::is_on;
 use retally_engine::store::gs::{Credentials, Gs};
 use std::path::PathBuf;
 
@@ -12,10 +13,8 @@ pub(super) fn gs(set: &dyn Fn(&str) -> Option<String>) -> Gs {
     });
     let is_emulated = emulator.is_some();
     let endpoint = emulator.or_else(|| set("GOOGLE_BASE_URL"));
-    let allow_http = is_emulated
-        || set("GOOGLE_ALLOW_HTTP").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let is_nobody =
-        set("GOOGLE_SKIP_SIGNATURE").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let allow_http = is_emulated || is_on(set, "GOOGLE_ALLOW_HTTP");
+    let is_nobody = is_on(set, "GOOGLE_SKIP_SIGNATURE");
     let named = set("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
     let folder = set("CLOUDSDK_CONFIG")
         .map(PathBuf::from)
