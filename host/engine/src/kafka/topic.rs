@@ -30,7 +30,9 @@ struct Inner {
     readers: Mutex<Vec<Weak<Reader>>>,
 }
 
-/// A question of several that are asked within one time.
+/// How long the first answer is waited for, and how long is rested between two questions. Every
+/// further answer is waited for twice as long: a client that waits tells nothing of what it was
+/// refused, and a far broker takes its time.
 const ASKED_AGAIN: Duration = Duration::from_millis(200);
 
 impl KafkaLog {
@@ -115,21 +117,21 @@ struct Asks<'a> {
 
 impl Asks<'_> {
     fn left(&self) -> Duration {
-        KAFKA_OPENED_WITHIN.saturating_sub(self.since.elapsed()).max(ASKED_AGAIN)
+        KAFKA_OPENED_WITHIN.saturating_sub(self.since.elapsed())
     }
 
     fn until<T>(
         &self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, LogError> {
+        let mut patience = ASKED_AGAIN;
         loop {
             let told: &Told = &self.reader.told;
-            let error = match ask(self.left()) {
+            let error = match ask(patience.min(self.left()).max(ASKED_AGAIN)) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let code = error.rdkafka_error_code();
-            let is_over = self.since.elapsed() >= KAFKA_OPENED_WITHIN;
             let is_gone = matches!(code, Some(Code::UnknownTopicOrPartition | Code::UnknownTopic));
             if is_gone {
                 return Err(LogError::usage(format!(
@@ -138,10 +140,10 @@ impl Asks<'_> {
                     self.url
                 )));
             }
-            if let Some(why) = told.broken().filter(|_| !is_over) {
+            if let Some(why) = told.broken() {
                 return Err(LogError::usage(format!("`{}`: {why}", self.url)));
             }
-            if is_over {
+            if self.left().is_zero() {
                 let why = told.last().unwrap_or_else(|| error.to_string());
                 return Err(LogError::new(format!(
                     "`{}`: Kafka does not answer ({why}): look whether its brokers run and are \
@@ -150,6 +152,7 @@ impl Asks<'_> {
                 )));
             }
             std::thread::sleep(ASKED_AGAIN);
+            patience *= 2;
         }
     }
 
