@@ -182,6 +182,13 @@ impl RowBytes {
         &mut self.0
     }
 
+    fn state(&mut self, key: &[u8], state: &[u8], applied: u64) -> RowDigest {
+        let bytes = self.begin(STATE, key);
+        bytes.extend_from_slice(&applied.to_le_bytes());
+        put_bytes(bytes, state);
+        self.end(1)
+    }
+
     fn end(&self, rows: u64) -> RowDigest {
         RowDigest { hash: Hash::of(&self.0), rows }
     }
@@ -235,12 +242,14 @@ pub fn state_rows(
     }
     let mut row_bytes = RowBytes::default();
     for ((key, state), applied) in keys.iter().zip(states.iter()).zip(applied) {
-        let bytes = row_bytes.begin(STATE, key);
-        bytes.extend_from_slice(&applied.to_le_bytes());
-        put_bytes(bytes, state);
-        put(key, row_bytes.end(1))?;
+        put(key, row_bytes.state(key, state, *applied))?;
     }
     Ok(())
+}
+
+/// The row of a key with a state.
+pub(super) fn state_row(key: &[u8], state: &[u8], applied: u64) -> Hash {
+    RowBytes::default().state(key, state, applied).hash
 }
 
 /// Hands the row of each key with violations to `put`, key by key. `codes`: the declared ones.

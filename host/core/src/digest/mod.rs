@@ -10,6 +10,7 @@ mod outcomes;
 mod positions;
 mod records;
 mod run;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -23,6 +24,7 @@ pub use outcomes::{History, HistoryError, Outcomes, PartitionDigest};
 pub use positions::Positions;
 pub use records::{BlockError, OutcomeShape, Records};
 pub use run::{Digests, PartitionCount, outcomes_digest, run_digest};
+pub use sum::{StateSum, StateTerm};
 pub use tree::Tree;
 
 pub use crate::hash::Hash;
