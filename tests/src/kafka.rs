@@ -102,6 +102,26 @@ impl Kafka {
         })
     }
 
+    /// Deletes a topic, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn unmake(&self, topic: &str) -> Result<()> {
+        let admin = self.admin()?;
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        for deleted in block_on(admin.delete_topics(&[topic], &options))? {
+            deleted.map_err(|(name, code)| anyhow!("{name}: {code}"))?;
+        }
+        let is_there = || -> Result<bool> {
+            let all = admin.inner().fetch_metadata(None, PATIENCE)?;
+            Ok(all.topics().iter().any(|own| own.name() == topic))
+        };
+        while is_there()? {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
     /// Deletes the records of a partition in front of an offset, as retention does.
     ///
     /// # Errors

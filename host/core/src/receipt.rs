@@ -48,6 +48,22 @@ pub struct Receipt {
     /// Whether it begins with a byte order mark, which was passed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub byte_order_mark: bool,
+    /// Of a topic's partition, of which there are no bytes to compare: what else tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Records>,
+}
+
+/// What tells a topic's partition from another one of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    /// The first offset that it had.
+    pub first: u64,
+    /// Of a receipt the first offset that nobody looked at, which lies behind the last event that
+    /// was taken and what is no event there; of what is present the end.
+    pub end: u64,
+    /// Of the last records that were taken, as far as they are there, an XXH3-128 of each.
+    pub last: BTreeMap<u64, Xxh3>,
 }
 
 /// What an object is known by: its partition, and where that is made of several, its name.
@@ -58,9 +74,22 @@ impl Receipt {
     pub fn known(&self) -> Known<'_> {
         (&self.partition, self.starts.map(|_| self.object.as_str()))
     }
+
+    /// Whether an object that is still the same has no more than when it was taken.
+    pub fn is_all_of(&self, object: &Present) -> bool {
+        match (&self.records, &object.seen.records) {
+            (Some(then), Some(now)) => now.end <= then.end,
+            _ => object.bytes == self.bytes,
+        }
+    }
 }
 
 impl Present {
+    /// Whether there is anything in it.
+    fn has_any(&self) -> bool {
+        self.bytes > 0 || self.seen.records.as_ref().is_some_and(|own| own.first < own.end)
+    }
+
     /// What it is known by.
     pub fn known(&self) -> Known<'_> {
         (&self.partition, self.starts.map(|_| self.object.as_str()))
@@ -130,6 +159,9 @@ pub struct Seen {
     pub xxh3_128: Option<Xxh3>,
     /// The next bytes behind those that were taken: a line end, or not.
     pub behind: Vec<u8>,
+    /// Of a topic's partition, also without a receipt: where it begins and ends, and what is there
+    /// of the records that a receipt has.
+    pub records: Option<Records>,
 }
 
 /// How a log stands to what a snapshot took of it.
@@ -148,6 +180,8 @@ pub struct Fit {
     pub untouched: u64,
     /// How closely it was looked at.
     pub checked: Checked,
+    /// Partitions of which nobody can tell any more whether they are what was taken.
+    pub untold: Vec<String>,
 }
 
 /// What of a log a snapshot did not take.
@@ -187,6 +221,7 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         by_limit: 0,
         untouched: 0,
         checked: Checked::EveryByte,
+        untold: Vec::new(),
     };
     for (place, receipt) in receipts.iter().enumerate() {
         let object = is_there.get(&receipt.known()).copied();
@@ -200,23 +235,30 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
                 fit.changes.push(change(receipt, what));
             }
             None => {
-                let is_all = object.is_some_and(|object| object.bytes == receipt.bytes);
+                let is_all = object.is_some_and(|object| receipt.is_all_of(object));
                 fit.untouched += u64::from(is_all && receipt.took == Took::Whole);
                 fit.kept.push(place);
             }
         }
-        let all = object.is_none_or(|object| object.seen.xxh3_128.is_some());
-        fit.checked = if all { fit.checked } else { Checked::Edges };
+        let checked = object.map_or(Checked::EveryByte, |object| looked(receipt, object));
+        if checked == Checked::SomeRecords {
+            fit.untold.push(receipt.partition.clone());
+        }
+        fit.checked = fit.checked.min(checked);
+    }
+    if !fit.untold.is_empty() && fit.untold.len() == receipts.len() {
+        fit.checked = Checked::Nothing;
     }
     for object in present {
         let bytes = match of.get(&object.known()) {
             Some(receipt) => {
                 let more = object.bytes.saturating_sub(receipt.bytes);
-                fit.news.grown += u64::from(more > 0 || receipt.took != Took::Whole);
+                let is_grown = more > 0 || !receipt.is_all_of(object);
+                fit.news.grown += u64::from(is_grown || receipt.took != Took::Whole);
                 more
             }
             None => {
-                fit.news.objects += u64::from(object.bytes > 0);
+                fit.news.objects += u64::from(object.has_any());
                 let taken = (reached, receipts);
                 fit.changes.extend(new(object, taken, (order, last)));
                 object.bytes
@@ -225,6 +267,39 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         fit.news.bytes += bytes;
     }
     fit
+}
+
+/// How closely an object was looked at that a receipt tells.
+fn looked(receipt: &Receipt, object: &Present) -> Checked {
+    match (&receipt.records, &object.seen.records) {
+        (Some(then), Some(now)) => match then.last.keys().any(|at| now.last.contains_key(at)) {
+            true => Checked::Records,
+            false => Checked::SomeRecords,
+        },
+        _ if object.seen.xxh3_128.is_some() => Checked::EveryByte,
+        _ => Checked::Edges,
+    }
+}
+
+/// In what a topic's partition is not the one that was taken. Of records that are no longer there
+/// nothing can be said: retention and compaction take them.
+fn other_records(receipt: &Receipt, then: &Records, now: &Records) -> Option<String> {
+    const WHY: &str = "the topic was made anew, or what was written to it is lost";
+    let Receipt { next, .. } = receipt;
+    if now.end < *next {
+        return Some(format!("ends at offset {}, and was taken up to {next}: {WHY}", now.end));
+    }
+    let mut both = then.last.iter().filter_map(|(at, own)| Some((at, own, now.last.get(at)?)));
+    if let Some((at, ..)) = both.clone().find(|(_, then, now)| then != now) {
+        return Some(format!("has another record at offset {at} than the one taken: {WHY}"));
+    }
+    // What begins earlier than it did may still be the same, if the records are.
+    (both.next().is_none() && now.first < then.first).then(|| {
+        format!(
+            "begins at offset {}, and began at {} when it was taken: {WHY}",
+            now.first, then.first
+        )
+    })
 }
 
 /// In what an object is not what its receipt says.
@@ -236,6 +311,12 @@ fn difference(receipt: &Receipt, object: Option<&Present>) -> Option<String> {
             "is now `{}`: its events may be the same, but what is stored is not",
             object.object
         ));
+    }
+    match (&receipt.records, &object.seen.records) {
+        (Some(then), Some(now)) => return other_records(receipt, then, now),
+        (None, None) => {}
+        (Some(_), None) => return Some("is no longer a partition of a topic".into()),
+        (None, Some(_)) => return Some("is now a partition of a topic".into()),
     }
     if object.bytes < taken {
         let (bytes, next) = (object.bytes, receipt.next);
@@ -260,7 +341,7 @@ fn difference(receipt: &Receipt, object: Option<&Present>) -> Option<String> {
              may belong to an event that was taken"
         ));
     }
-    let Seen { edges, xxh3_128, behind } = &object.seen;
+    let Seen { edges, xxh3_128, behind, .. } = &object.seen;
     let version = receipt.etag.as_ref().zip(object.etag.as_ref());
     if version.is_none_or(|(then, now)| then != now) || xxh3_128.is_some() {
         match (xxh3_128, edges.zip(receipt.edges)) {
@@ -301,7 +382,7 @@ fn before(
 ) -> Option<String> {
     let last = last.filter(|last| receipt.partition.as_str() < *last)?;
     let is_whole = match receipt.took {
-        Took::Whole | Took::UpTo => object.bytes == receipt.bytes,
+        Took::Whole | Took::UpTo => receipt.is_all_of(object),
         Took::Some => false,
     };
     (!is_whole).then(|| {
@@ -327,7 +408,7 @@ fn new(
         Some(Change { object, partition, next, what })
     };
     if order == Order::Sort {
-        if next > 0 && object.bytes > 0 {
+        if next > 0 && object.has_any() {
             let folder = &object.partition;
             return change(format!(
                 "is new in folder {folder}, of which events were taken: sorted, its own come \
@@ -339,7 +420,7 @@ fn new(
             let is_of = receipt.partition == object.partition;
             is_of && receipt.starts.is_some_and(|first| first <= starts) && starts < receipt.next
         };
-        if starts < next && object.bytes > 0 && !receipts.iter().any(has) {
+        if starts < next && object.has_any() && !receipts.iter().any(has) {
             return change(format!(
                 "is new, and its events from offset {starts} on were in no file when the \
                  partition was taken"
@@ -348,7 +429,7 @@ fn new(
     } else if next > 0 {
         return change("was taken by a run that kept nothing to tell it by".into());
     }
-    let last = last.filter(|last| object.partition.as_str() < *last && object.bytes > 0)?;
+    let last = last.filter(|last| object.partition.as_str() < *last && object.has_any())?;
     change(format!(
         "is new, and under order {:?} its events come before those of {last}, which were taken",
         words::text(order)

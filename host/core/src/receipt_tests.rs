@@ -17,6 +17,7 @@ fn receipt(partition: &str, bytes: u64) -> Receipt {
         edges: Some(Edges { head: hash, tail: hash }),
         xxh3_128: hash,
         byte_order_mark: false,
+        records: None,
     }
 }
 
@@ -252,4 +253,79 @@ fn under_order_sort_nothing_comes_into_a_folder_that_was_taken() {
     );
     // One without a byte has no events.
     assert_eq!(told(&[Receipt { bytes: 0, ..own("b", "b/3") }]), [""; 0]);
+}
+
+/// A topic's partition `0` that begins at 5, of which all was taken, up to 20; behind it nothing is
+/// an event up to 22.
+fn of_topic() -> Receipt {
+    let last = BTreeMap::from([(17, Xxh3(17)), (19, Xxh3(19))]);
+    let records = Some(Records { first: 5, end: 22, last });
+    Receipt { object: "orders".into(), next: 20, edges: None, records, ..receipt("0", 0) }
+}
+
+#[test]
+fn a_topic_is_known_again_by_its_last_records() {
+    let taken = of_topic();
+    let present = |change: &dyn Fn(&mut Records)| {
+        let mut records = taken.records.clone().unwrap();
+        change(&mut records);
+        Present { seen: Seen { records: Some(records), ..Seen::default() }, ..same(&taken) }
+    };
+    let held = |present: &Present| fit(Order::Log, &[], from_ref(&taken), from_ref(present));
+    let says = |change: &dyn Fn(&mut Records)| {
+        let fit = held(&present(change));
+        let told: Vec<String> = fit.changes.iter().map(Change::to_string).collect();
+        (told.join("; "), fit.checked, fit.news.grown, fit.untold)
+    };
+    let none: (String, Vec<String>) = Default::default();
+    let as_it_was = says(&|_| {});
+    assert_eq!(as_it_was, (none.0.clone(), Checked::Records, 0, none.1.clone()));
+    assert_eq!(held(&present(&|_| {})).untouched, 1);
+    // It grows, retention takes what was in front, compaction one of the two.
+    let grown = |now: &mut Records| {
+        (now.first, now.end) = (18, 30);
+        now.last.remove(&17);
+    };
+    assert_eq!(says(&grown), (none.0.clone(), Checked::Records, 1, none.1));
+    // Nothing is left by which it could be told.
+    let alone = says(&|now| (now.first, now.last) = (20, BTreeMap::new()));
+    assert_eq!(alone, (none.0, Checked::Nothing, 0, vec!["0".into()]));
+    let told = [
+        says(&|now| now.end = 19).0,
+        says(&|now| _ = now.last.insert(19, Xxh3(1))).0,
+        says(&|now| (now.first, now.last) = (0, BTreeMap::new())).0,
+        changes(Order::Log, from_ref(&taken), &[same(&taken)]).concat(),
+        changes(Order::Log, &[receipt("0", 0)], &[present(&|_| {})]).concat(),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+    // What begins earlier and has the same records is the same.
+    assert!(says(&|now| now.first = 0).0.is_empty());
+    // Beside one that can be told, one that cannot is named.
+    let other = Receipt { partition: "1".into(), ..of_topic() };
+    let lost =
+        Seen { records: Some(Records { first: 20, end: 22, last: [].into() }), ..Seen::default() };
+    let both = [present(&|_| {}), Present { partition: "1".into(), seen: lost, ..same(&taken) }];
+    let fit = fit(Order::Log, &[], &[taken.clone(), other], &both);
+    assert_eq!((fit.checked, fit.untold), (Checked::SomeRecords, vec!["1".into()]));
+}
+
+#[test]
+fn what_a_topic_has_behind_what_was_taken_is_in_order_too() {
+    let (taken, mut later) = (of_topic(), of_topic());
+    later.partition = "1".into();
+    let now = |receipt: &Receipt, end| {
+        let records = receipt.records.clone().map(|own| Records { end, ..own });
+        Present { seen: Seen { records, ..Seen::default() }, ..same(receipt) }
+    };
+    let present = [now(&taken, 23), now(&later, 40)];
+    let told = changes(Order::Path, &[taken.clone(), later.clone()], &present).concat();
+    assert!(told.contains("has events behind offset 20 that were not taken"), "{told}");
+    let present = [now(&taken, 22), now(&later, 40)];
+    assert_eq!(changes(Order::Path, &[taken.clone(), later.clone()], &present), [""; 0]);
+    // One that was empty, and is no longer.
+    let empty = Records { first: 0, end: 3, last: BTreeMap::new() };
+    let seen = Seen { records: Some(empty), ..Seen::default() };
+    let new = Present { partition: "0".into(), seen, ..same(&taken) };
+    let fit = fit(Order::Log, &[], &[later.clone()], &[new, now(&later, 22)]);
+    assert_eq!((fit.news.objects, fit.news.grown), (1, 0));
 }

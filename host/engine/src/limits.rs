@@ -40,6 +40,9 @@ pub const MANIFEST_MAX_BYTES: u64 = 2 << 30;
 /// Bytes that are fetched ahead of a topic, shared out among its partitions.
 pub const KAFKA_AHEAD_BYTES: usize = 64 << 20;
 
+/// Offsets in front of where a topic's partition was taken up to, whose records tell it again.
+pub const KAFKA_TAIL: u64 = 16;
+
 /// Brokers of Kafka that tell nothing of a topic for so long are not there.
 pub const KAFKA_OPENED_WITHIN: Duration = Duration::from_secs(15);
 

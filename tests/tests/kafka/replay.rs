@@ -111,6 +111,14 @@ fn a_topic_that_cannot_be_read_is_named_and_leaves_nothing() -> Result<()> {
         assert_eq!(ran.code, code, "{}", ran.stderr);
         assert!(ran.stderr.contains(says), "{}", ran.stderr);
     }
+    let sorted = ["--set", "job.order.sort=[\"time\"]"];
+    let ran =
+        project.run(&[&["replay", "--source", &kafka.url("orders")], &sorted[..]].concat())?;
+    assert!(
+        ran.code == 2 && ran.stderr.contains("partitions of a topic have one"),
+        "{}",
+        ran.stderr
+    );
     assert!(!project.path("runs").exists());
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::malformed::Example;
 use super::repeated::Repeated;
 use super::text::{counted, grouped, harmless_lines, seconds, short, size};
 use retally_core::manifest::{
-    Change, Checked, Counts, Hole, Manifest, Marks, PassedOver, TableTotals, Totals, sentence,
+    Change, Counts, Hole, Manifest, Marks, PassedOver, TableTotals, Totals, sentence,
 };
 use retally_core::receipt::News;
 use retally_engine::run::{NothingNew, Report};
@@ -197,8 +197,7 @@ fn marks(report: &Report) -> String {
             let _ = writeln!(t, "MIGRATED: {}", from.migrated_text());
         }
         let Marks { partial, changed_log, migrated, hole, .. } = m.marks;
-        let is_whole =
-            !(partial || changed_log || migrated || hole) && from.checked != Checked::Nothing;
+        let is_whole = !(partial || changed_log || migrated || hole) && from.checked.is_of_all();
         let whole = if is_whole { ": whole" } else { "" };
         let _ = writeln!(t, "goes on from snapshot {}{whole}", from.name);
         if let Some(broke) = from.broke_text() {

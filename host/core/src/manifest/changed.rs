@@ -12,6 +12,13 @@ pub enum Checked {
     #[default]
     #[serde(rename = "nothing")]
     Nothing,
+    /// Of a topic's partitions the last records that were taken, but not of all: some have none of
+    /// them any more.
+    #[serde(rename = "last records, where any are left")]
+    SomeRecords,
+    /// Of a topic's partitions the last records that were taken.
+    #[serde(rename = "last records")]
+    Records,
     /// Names, sizes, order, and of each object what its store or its edges say.
     #[serde(rename = "names, sizes, ETags or edges")]
     Edges,
@@ -20,10 +27,19 @@ pub enum Checked {
     EveryByte,
 }
 
+impl Checked {
+    /// Whether of everything that was taken something was looked at.
+    pub fn is_of_all(self) -> bool {
+        self > Self::SomeRecords
+    }
+}
+
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing",
+            Self::SomeRecords => "last records, where any are left",
+            Self::Records => "last records",
             Self::Edges => "names, sizes, ETags or edges",
             Self::EveryByte => "every byte",
         })

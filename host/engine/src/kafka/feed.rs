@@ -2,6 +2,7 @@
 //! partition can lack records that were there is told apart.
 
 use super::reader::Reader;
+use super::receipts::Notes;
 use super::told::Listens;
 use crate::limits::{KAFKA_OPENED_WITHIN, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Piece};
@@ -23,6 +24,7 @@ pub(super) struct KafkaFeed {
     // It goes before the reader whose queue it is.
     queue: PartitionQueue<Listens>,
     reader: Arc<Reader>,
+    notes: Arc<Notes>,
     partition: i32,
     /// What was not looked at yet.
     left: Range<u64>,
@@ -32,20 +34,24 @@ pub(super) struct KafkaFeed {
 
 impl KafkaFeed {
     pub(super) fn new(
-        reader: Arc<Reader>,
+        (reader, notes): (Arc<Reader>, Arc<Notes>),
         queue: PartitionQueue<Listens>,
         partition: i32,
         left: Range<u64>,
     ) -> Self {
         let over = left.is_empty();
-        Self { queue, reader, partition, left, over, failed: None }
+        if over {
+            notes.over(partition);
+        }
+        Self { queue, reader, notes, partition, left, over, failed: None }
     }
 
     /// Takes what is there, up to a slab.
     fn gather(&mut self, slab: &mut Gathered) {
+        let mut last = None;
         while !self.over && self.failed.is_none() && !slab.is_full() {
             match self.queue.poll(Duration::ZERO) {
-                None => return,
+                None => break,
                 Some(Ok(record)) => {
                     let offset = u64::try_from(record.offset()).unwrap_or(0);
                     if offset < self.left.end {
@@ -53,10 +59,21 @@ impl KafkaFeed {
                         slab.take(offset, &record);
                     }
                     self.over = offset + 1 >= self.left.end;
+                    last = Some(record).filter(|_| offset < self.left.end).or(last);
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => self.failed = self.at_end().err(),
+                Some(Err(KafkaError::PartitionEOF(_))) => match self.at_end() {
+                    Ok(()) => self.over = true,
+                    Err(error) => self.failed = Some(error),
+                },
                 Some(Err(error)) => self.failed = Some(self.error(&error)),
             }
+        }
+        if let Some(record) = &last {
+            let next = slab.offsets.last().map(|offset| offset + 1);
+            self.notes.read(self.partition, record, next);
+        }
+        if self.over && self.failed.is_none() {
+            self.notes.over(self.partition);
         }
         if !slab.ends.is_empty() {
             self.reader.told.heard();
@@ -64,7 +81,7 @@ impl KafkaFeed {
     }
 
     /// The partition gives no more now: what is left has no records, or is gone.
-    fn at_end(&mut self) -> Result<(), LogError> {
+    fn at_end(&self) -> Result<(), LogError> {
         let (consumer, topic) = (&self.reader.consumer, self.reader.topic());
         let ends = consumer.fetch_watermarks(topic, self.partition, KAFKA_OPENED_WITHIN);
         let end = ends.map_err(|error| self.error(&error))?.1;
@@ -77,7 +94,6 @@ impl KafkaFeed {
                 self.partition, self.left.end
             )));
         }
-        self.over = true;
         Ok(())
     }
 

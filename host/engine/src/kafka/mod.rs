@@ -7,6 +7,7 @@
 //!                     reader.rs --> Reader            one consumer for many partitions, and who
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
+//!                     receipts.rs   by which records a partition is known again
 //! ```
 //!
 //! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
@@ -18,6 +19,7 @@
 mod client;
 mod feed;
 mod reader;
+mod receipts;
 mod told;
 mod topic;
 mod url;

@@ -3,6 +3,7 @@
 use super::client::Kafka;
 use super::feed::KafkaFeed;
 use super::reader::Reader;
+use super::receipts::{Asked, Notes};
 use super::told::Told;
 use super::url::Topic;
 use crate::clock::Stopwatch;
@@ -12,6 +13,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Finding, Found};
+use retally_core::receipt::{Present, Receipt};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ struct Inner {
     parts: Vec<Part>,
     /// Those that read now. Each reads a partition once.
     readers: Mutex<Vec<Weak<Reader>>>,
+    /// How far partitions were read.
+    notes: Arc<Notes>,
 }
 
 /// How long the first answer is waited for, and how long is rested between two questions. Every
@@ -61,8 +65,22 @@ impl KafkaLog {
             partitions,
             numbers,
             readers: Mutex::default(),
+            notes: Arc::default(),
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let Inner { kafka, topic, partitions, numbers, .. } = &*self.0;
+        Asked { kafka, topic, partitions, numbers }
+    }
+}
+
+/// The offset before which a partition ends.
+pub(super) fn ends_at(partition: &Partition) -> Result<u64, LogError> {
+    match partition.end {
+        End::Before(end) => Ok(end),
+        End::OfParts | End::Open => Err(LogError::new("it has no end")),
     }
 }
 
@@ -77,20 +95,34 @@ impl Log for KafkaLog {
 
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
         let (number, partition) = (self.0.numbers[part], &self.0.partitions[part]);
-        let End::Before(end) = partition.end else { return Err(LogError::new("it has no end")) };
-        let from = from.max(partition.first);
+        let end = ends_at(partition)?;
+        let (from, notes) = (from.max(partition.first), self.0.notes.clone());
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.retain(|reader| reader.strong_count() > 0);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             if let Some(queue) = reader.read(number, from)? {
-                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)));
+                return Ok(Box::new(KafkaFeed::new((reader, notes), queue, number, from..end)));
             }
         }
         let reader = Reader::start(&self.0.kafka, &self.0.topic, self.0.partitions.len())?;
         readers.push(Arc::downgrade(&reader));
         let queue = reader.read(number, from)?;
         let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
-        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)))
+        Ok(Box::new(KafkaFeed::new((reader, notes), queue, number, from..end)))
+    }
+
+    fn receipts(&self, reached: &[Reached], _threads: usize) -> Result<Vec<Receipt>, LogError> {
+        self.asked().receipts(reached, &self.0.notes)
+    }
+
+    /// No byte of a record can be looked at without all of them: the last ones are, in any case.
+    fn present(
+        &self,
+        receipts: &[Receipt],
+        _every_byte: bool,
+        _threads: usize,
+    ) -> Result<Option<Vec<Present>>, LogError> {
+        self.asked().present(receipts).map(Some)
     }
 
     fn findings(&self, _: Option<&[Reached]>) -> Vec<Finding> {

@@ -130,6 +130,7 @@ impl Log for MemoryLog {
                     edges: None,
                     xxh3_128: content.xxh3,
                     byte_order_mark: false,
+                    records: None,
                 })
             })
             .collect()

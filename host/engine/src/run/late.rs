@@ -60,7 +60,7 @@ pub(super) fn late(
 
 /// Whether nothing of an object is new.
 fn is_as_it_was((receipt, object): (&Receipt, &Present)) -> bool {
-    receipt.took == Took::Whole && receipt.bytes == object.bytes
+    receipt.took == Took::Whole && receipt.is_all_of(object)
 }
 
 /// Of a log that cannot tell what it was.
@@ -72,6 +72,7 @@ fn untold() -> Fit {
         by_limit: 0,
         untouched: 0,
         checked: Checked::Nothing,
+        untold: Vec::new(),
     }
 }
 

@@ -354,6 +354,12 @@ fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
             "the records of a topic are read as JSON: write format = \"json\" in [source]",
         )));
     }
+    if job.order == Order::Sort {
+        return Err(RunError::Log(LogError::usage(
+            "order \"sort\" is for files of which nobody knows the order, and the partitions of a \
+             topic have one: write order = \"log\" in [job], or \"time\"",
+        )));
+    }
     let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
     ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties })?))
 }

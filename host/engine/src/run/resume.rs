@@ -13,12 +13,16 @@ use crate::range::Bounds;
 use crate::snapshot::{Past, SnapshotError, SnapshotRef, Store, Summary};
 use retally_core::decode::Plan;
 use retally_core::fold::{Fold, Recipe};
+use retally_core::listed::listed;
 use retally_core::log::{Micros, NEVER, Order, PartitionIndex, Position};
 use retally_core::manifest::{Checked, Counts, Difference, FromSnapshot, PassedOver, sentence};
 use retally_core::receipt::{Fit, News, Present, Receipt, fit};
 use retally_core::reduce::Reducer;
 use retally_core::snapshot::{Binding, Finished, Head, Needed, Taken};
 use std::sync::Arc;
+
+/// Partitions that a note names.
+const PARTITIONS_SHOWN: usize = 5;
 
 /// Where a run begins.
 pub(crate) struct Resumed {
@@ -255,6 +259,9 @@ impl Goes<'_> {
         if let Some(fit) = fit.as_ref().filter(|_| self.options.resume && !is_old) {
             nothing_new(&summary, fit)?;
         }
+        if let Some(note) = fit.as_ref().and_then(untold) {
+            observer.note(&note);
+        }
         let names = self.names;
         let loaded = summary.reference.load(self.needed())?;
         let head = loaded.head.clone();
@@ -374,6 +381,17 @@ fn unlike(by_limit: bool) -> &'static str {
         true => "it was saved by a run with --limit",
         false => "the log is no longer what it took",
     }
+}
+
+/// That of some partitions nobody can tell whether they are still what was taken.
+fn untold(fit: &Fit) -> Option<String> {
+    let some = listed(fit.untold.iter(), PARTITIONS_SHOWN, ", ");
+    (!fit.untold.is_empty()).then(|| {
+        format!(
+            "none of the records that were taken last is left in partition {some} (retention or \
+             compaction took them), so nobody can tell whether the topic is still the same there"
+        )
+    })
 }
 
 /// Refuses to run where nothing is new.

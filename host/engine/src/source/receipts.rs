@@ -102,6 +102,7 @@ impl Source {
             edges: Some(edges),
             xxh3_128: xxh3_128.map_or_else(|| prefix(object, bytes), Ok)?,
             byte_order_mark: object.about().byte_order_mark,
+            records: None,
         };
         if took == Took::Whole {
             // It is asked for again at every snapshot behind this one.
