@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::path::{Path, PathBuf};
@@ -132,6 +133,19 @@ impl Kafka {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         block_on(self.admin()?.delete_records(&list, &options))?;
         Ok(())
+    }
+
+    /// Commits offsets as a group of consumers.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create()?;
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        }
+        Ok(consumer.commit(&list, CommitMode::Sync)?)
     }
 
     /// What puts records, in transactions if it gets a name.

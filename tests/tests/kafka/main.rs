@@ -1,5 +1,6 @@
 //! A topic of a real Kafka as a log, which the tests start themselves.
 
+mod bounds;
 mod going_on;
 mod replay;
 mod secured;

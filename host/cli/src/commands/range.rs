@@ -8,12 +8,13 @@ use retally_engine::range::Bound;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RangeArgs {
     /// Give outputs from here on: a time (2026-03-01, 2026-03-01T09:30:00Z), which is turned into
-    /// positions once, or positions, one for each partition that has a bound. State never begins
+    /// positions once, or positions, one for each partition that has a bound, or what a group of
+    /// consumers has committed of a topic. State never begins
     /// here: what lies before is replayed for it, from a snapshot if there is one.
-    #[arg(long, value_name = "TIME|PARTITION:OFFSET", value_delimiter = ',')]
+    #[arg(long, value_name = "TIME|PARTITION:OFFSET|@group:NAME", value_delimiter = ',')]
     from: Vec<String>,
-    /// End before this time or these positions.
-    #[arg(long, value_name = "TIME|PARTITION:OFFSET", value_delimiter = ',')]
+    /// End before this time or these positions, or where a group stands.
+    #[arg(long, value_name = "TIME|PARTITION:OFFSET|@group:NAME", value_delimiter = ',')]
     to: Vec<String>,
     /// Begin at --from with no state, whatever lies before. Every report of the run says so.
     #[arg(long, requires = "from")]

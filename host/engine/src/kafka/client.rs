@@ -32,7 +32,7 @@ const OWN: [(&str, &str); 10] = [
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "true"),
     // The group has a name, for the client asks for one, and no members: nobody subscribes.
-    ("group.id", "retally-replay"),
+    (GROUP, "retally-replay"),
     ("isolation.level", "read_committed"),
     // What was damaged on the way is noticed.
     ("check.crcs", "true"),
@@ -42,15 +42,18 @@ const OWN: [(&str, &str); 10] = [
     ("allow.auto.create.topics", "false"),
 ];
 
+/// The property that says as which group brokers are asked.
+const GROUP: &str = "group.id";
+
 /// The property that says which brokers are asked: the URL does.
 const BROKERS: &str = "bootstrap.servers";
 
 impl Kafka {
-    /// A consumer that reads so many partitions at the same time.
+    /// A consumer that reads so many partitions at the same time, or asks where a group stands.
     pub(super) fn consumer(
         &self,
         topic: &Topic,
-        partitions: usize,
+        (partitions, group): (usize, Option<&str>),
         listens: Listens,
     ) -> Result<BaseConsumer<Listens>, LogError> {
         let owned = OWN.iter().map(|(name, _)| *name).chain([BROKERS, "metadata.broker.list"]);
@@ -68,6 +71,9 @@ impl Kafka {
         config.set(BROKERS, &topic.brokers);
         for (name, value) in OWN {
             config.set(name, value);
+        }
+        if let Some(group) = group {
+            config.set(GROUP, group);
         }
         let kilobytes = KAFKA_AHEAD_BYTES / 1024 / partitions.max(1);
         config.set("queued.max.messages.kbytes", kilobytes.max(256).to_string());
@@ -94,7 +100,7 @@ mod tests {
     fn error(name: &str, value: &str) -> String {
         let topic = Topic::of("kafka://127.0.0.1:1/t").unwrap();
         let properties = [(name.to_owned(), value.to_owned())].into();
-        let made = Kafka { properties }.consumer(&topic, 1, Listens(Arc::default()));
+        let made = Kafka { properties }.consumer(&topic, (1, None), Listens(Arc::default()));
         made.map(drop).unwrap_err().to_string()
     }
 

@@ -7,6 +7,7 @@
 //!                     reader.rs --> Reader            one consumer for many partitions, and who
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
+//!                     groups.rs     where a group of consumers stands
 //!                     receipts.rs   by which records a partition is known again
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 mod client;
 mod feed;
+mod groups;
 mod reader;
 mod receipts;
 mod told;

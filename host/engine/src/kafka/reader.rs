@@ -34,8 +34,25 @@ impl Reader {
         topic: &Topic,
         partitions: usize,
     ) -> Result<Arc<Self>, LogError> {
+        Self::begin(kafka, topic, (partitions, None))
+    }
+
+    /// Begins to read nothing, and may ask where a group stands.
+    pub(super) fn of_group(
+        kafka: &Kafka,
+        topic: &Topic,
+        group: &str,
+    ) -> Result<Arc<Self>, LogError> {
+        Self::begin(kafka, topic, (1, Some(group)))
+    }
+
+    fn begin(
+        kafka: &Kafka,
+        topic: &Topic,
+        of: (usize, Option<&str>),
+    ) -> Result<Arc<Self>, LogError> {
         let told = Arc::<Told>::default();
-        let consumer = Arc::new(kafka.consumer(topic, partitions, Listens(told.clone()))?);
+        let consumer = Arc::new(kafka.consumer(topic, of, Listens(told.clone()))?);
         let stops = Arc::<AtomicBool>::default();
         let watch = {
             let (consumer, told, stops) = (consumer.clone(), told.clone(), stops.clone());

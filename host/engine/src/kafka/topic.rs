@@ -2,6 +2,7 @@
 
 use super::client::Kafka;
 use super::feed::KafkaFeed;
+use super::groups::committed;
 use super::reader::Reader;
 use super::receipts::{Asked, Notes};
 use super::told::Told;
@@ -115,6 +116,11 @@ impl Log for KafkaLog {
         self.asked().receipts(reached, &self.0.notes)
     }
 
+    fn committed(&self, group: &str) -> Result<Option<Vec<Option<u64>>>, LogError> {
+        let Inner { kafka, topic, numbers, .. } = &*self.0;
+        committed((kafka, topic), numbers, group).map(Some)
+    }
+
     /// No byte of a record can be looked at without all of them: the last ones are, in any case.
     fn present(
         &self,
@@ -141,10 +147,10 @@ impl Log for KafkaLog {
 }
 
 /// Asks brokers until they answer, or the time for it is over.
-struct Asks<'a> {
-    reader: &'a Reader,
-    url: &'a str,
-    since: Stopwatch,
+pub(super) struct Asks<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) url: &'a str,
+    pub(super) since: Stopwatch,
 }
 
 impl Asks<'_> {
@@ -152,7 +158,7 @@ impl Asks<'_> {
         KAFKA_OPENED_WITHIN.saturating_sub(self.since.elapsed())
     }
 
-    fn until<T>(
+    pub(super) fn until<T>(
         &self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
     ) -> Result<T, LogError> {
@@ -169,6 +175,12 @@ impl Asks<'_> {
                 return Err(LogError::usage(format!(
                     "`{}`: Kafka has no such topic, or shows it to others only; correct \
                      `[source] url`",
+                    self.url
+                )));
+            }
+            if code == Some(Code::GroupAuthorizationFailed) {
+                return Err(LogError::usage(format!(
+                    "`{}`: {error}; ask for the right to see the group, or use other credentials",
                     self.url
                 )));
             }

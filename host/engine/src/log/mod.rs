@@ -117,6 +117,13 @@ pub trait Log: Send + Sync {
         Vec::new()
     }
 
+    /// What a group of consumers has committed of each partition, the first offset that it has not
+    /// taken; of one none: nothing. None at all: this kind of log knows no groups.
+    fn committed(&self, group: &str) -> Result<Option<Vec<Option<u64>>>, LogError> {
+        let _ = group;
+        Ok(None)
+    }
+
     /// What was found of the log's completeness while it was read, in what was taken of it; for
     /// whoever took all of it `reached` is none.
     fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {

@@ -1,9 +1,12 @@
-//! What people ask for: a time, or positions.
+//! What people ask for: a time, positions, or where a group of consumers stands.
 
 use super::RangeError;
 use retally_core::log::{Micros, Position};
 use retally_core::times::Moment;
 use std::fmt;
+
+/// What stands in front of the name of a group. A partition of a topic is a number.
+const GROUP: &str = "@group:";
 
 /// Where outputs begin, or end, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Bound {
     Time(Micros),
     /// Positions, one for each partition that has a bound; under order "path" one alone.
     At(Vec<Position>),
+    /// Of each partition of a topic what a group of consumers has committed.
+    Group(String),
     /// The positions that a manifest holds, and the words by which they were asked for there.
     Repeated(Vec<Position>, Option<String>),
 }
@@ -24,12 +29,18 @@ impl Bound {
     }
 
     /// Reads one word that is a time (RFC 3339 with its zone, or a date, which is its midnight in
-    /// UTC), or any number of `PARTITION:OFFSET`.
+    /// UTC) or a group (`@group:NAME`), or any number of `PARTITION:OFFSET`.
     ///
     /// # Errors
     /// What is neither.
     pub fn parse(words: &[impl AsRef<str>]) -> Result<Self, RangeError> {
         let is_time = |word: &&str| is_date(word) || is_moment(word);
+        if let [word] = words
+            && let Some(group) = word.as_ref().trim().strip_prefix(GROUP)
+            && !group.is_empty()
+        {
+            return Ok(Self::Group(group.to_owned()));
+        }
         let mut all = words.iter().map(|word| word.as_ref().trim());
         match all.clone().find(is_time) {
             Some(word) if words.len() == 1 => time(word).map(Self::Time),
@@ -48,6 +59,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Time(time) => Moment(*time).fmt(f),
+            Self::Group(group) => write!(f, "{GROUP}{group}"),
             Self::Repeated(_, Some(words)) => f.write_str(words),
             Self::At(all) | Self::Repeated(all, None) => {
                 let all: Vec<String> = all.iter().map(Position::to_string).collect();

@@ -13,7 +13,7 @@ pub enum RangeError {
     /// Neither a time nor a position.
     #[error(
         "{0:?} is neither a time (2026-03-01, 2026-03-01T09:30:00Z) nor a position \
-         (PARTITION:OFFSET, such as events-03:90117)"
+         (PARTITION:OFFSET, such as events-03:90117) nor, alone, a group of consumers (@group:NAME)"
     )]
     Neither(String),
     /// What looks like a time and is none.
@@ -58,6 +58,56 @@ pub enum RangeError {
     ByTime {
         /// Of which end.
         flag: &'static str,
+    },
+    /// A group of consumers where a range begins and ends at one place.
+    #[error(
+        "{flag} @group:{group} stands for a position in each partition, and under another \
+         order than \"log\" a range begins and ends at one place: give a time, or write order = \
+         \"log\" in [job]"
+    )]
+    OfGroup {
+        /// Of which end.
+        flag: &'static str,
+        /// The group.
+        group: String,
+    },
+    /// A group of consumers of a log that has none.
+    #[error(
+        "{flag} @group:{group} asks where a group of consumers stands, which a topic of Kafka \
+         knows, and this log is none: give a time or positions"
+    )]
+    NoGroups {
+        /// Of which end.
+        flag: &'static str,
+        /// The group.
+        group: String,
+    },
+    /// A group that nobody knows.
+    #[error(
+        "{flag} @group:{group}: no group of this name has committed anything of the topic (or what \
+         it had committed has expired); look at its name, or give a time or positions"
+    )]
+    NoGroup {
+        /// Of which end.
+        flag: &'static str,
+        /// The group.
+        group: String,
+    },
+    /// Partitions of which a group has committed nothing.
+    #[error(
+        "{flag} @group:{group}: the group has committed nothing of partition {lacks}, so that \
+         nobody knows whether it has taken nothing there or lost its place; give positions: \
+         {flag} {found} and one more for each of these"
+    )]
+    Uncommitted {
+        /// Of which end.
+        flag: &'static str,
+        /// The group.
+        group: String,
+        /// The partitions.
+        lacks: String,
+        /// The positions of the others.
+        found: String,
     },
     /// Several places in one sequence.
     #[error(

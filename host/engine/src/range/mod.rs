@@ -1,6 +1,6 @@
-//! Where outputs begin and end (`--from`, `--to`): what was asked for, a time or positions, becomes
-//! positions once, before the run, and these are what the run, its digests and its manifest know. A
-//! time never filters single events.
+//! Where outputs begin and end (`--from`, `--to`): what was asked for, a time, positions or where a
+//! group of consumers stands, becomes positions once, before the run, and these are what the run,
+//! its digests and its manifest know. A time never filters single events.
 //!
 //! ```text
 //! order "log"   a position in each partition
@@ -9,9 +9,13 @@
 
 mod bound;
 mod error;
+mod groups;
 mod places;
 mod scan;
 
 pub use bound::Bound;
 pub use error::RangeError;
 pub(crate) use places::{Asked, Bounds, Of};
+
+/// What the two ends are called.
+const FLAGS: [&str; 2] = ["--from", "--to"];

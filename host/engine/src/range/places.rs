@@ -1,7 +1,7 @@
 //! From what was asked for to positions.
 
 use super::scan::{Found, Hit, Scan, both};
-use super::{Bound, RangeError};
+use super::{Bound, FLAGS, RangeError};
 use crate::cancel::Cancel;
 use crate::job::near;
 use crate::log::{End, Log};
@@ -71,9 +71,6 @@ pub(crate) struct Bounds {
     given: [Vec<(usize, u64)>; 2],
 }
 
-/// What the two ends are called.
-const FLAGS: [&str; 2] = ["--from", "--to"];
-
 /// Partitions that are named where another one was asked for.
 const NAMES_SHOWN: usize = 5;
 
@@ -97,8 +94,8 @@ impl Scanned {
 }
 
 impl Of<'_> {
-    /// Turns what was asked for into positions. Reads the log's times where it must.
-    pub(crate) fn bounds(&self, asked: &Asked<'_>) -> Result<Bounds, RangeError> {
+    /// Turns times and positions into positions.
+    pub(super) fn places(&self, asked: &Asked<'_>) -> Result<Bounds, RangeError> {
         match asked {
             Asked { from: None, empty_state: true, .. } => return Err(RangeError::EmptyState),
             Asked { empty_state: true, goes_on: true, .. } => {
@@ -121,7 +118,7 @@ impl Of<'_> {
             let Some(bound) = bound else { continue };
             let (places, first) = match bound {
                 Bound::Time(time) => self.of_time(end, *time, &scanned, &mut bounds.notes)?,
-                Bound::At(_) | Bound::Repeated(..) => {
+                Bound::At(_) | Bound::Repeated(..) | Bound::Group(_) => {
                     (self.of_given(end, &given[end], &scanned), given[end].first().copied())
                 }
             };
@@ -159,7 +156,7 @@ impl Of<'_> {
         let (all, is_repeated) = match bound {
             Some(Bound::At(all)) => (all, false),
             Some(Bound::Repeated(all, _)) => (all, true),
-            Some(Bound::Time(_)) | None => return Ok(Vec::new()),
+            Some(Bound::Time(_) | Bound::Group(_)) | None => return Ok(Vec::new()),
         };
         let known: Vec<&str> = self.names.iter().map(String::as_str).collect();
         if self.order == Order::Time && !is_repeated {
@@ -410,7 +407,13 @@ impl Of<'_> {
     ) -> Result<(), RangeError> {
         let first = |number: usize| self.log.partitions()[number].first;
         let from = |number: usize| bounds.from.as_ref().map_or(0, |from| from[number]);
-        let end = |number: usize| scanned.found.get(number).map_or(u64::MAX, |found| found.end);
+        let end = |number: usize| {
+            let found = scanned.found.get(number).map(|found| found.end);
+            match self.log.partitions()[number].end {
+                End::Before(end) => found.unwrap_or(0).max(end),
+                End::OfParts | End::Open => found.unwrap_or(u64::MAX),
+            }
+        };
         let to = |number: usize| bounds.to.as_ref().map_or(u64::MAX, |to| to[number]);
         for &(number, offset) in &bounds.given[0] {
             let (flag, end) = (FLAGS[0], end(number));

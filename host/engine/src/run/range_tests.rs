@@ -246,7 +246,7 @@ fn a_range_that_cannot_be_taken_is_refused_with_what_to_do() {
 
 #[test]
 fn what_is_neither_a_time_nor_a_position_is_told() {
-    let words: [&[&str]; 8] = [
+    let words: [&[&str]; 10] = [
         &["yesterday"],
         &["2026-13-01"],
         &["2026-03-01T10:15"],
@@ -254,10 +254,17 @@ fn what_is_neither_a_time_nor_a_position_is_told() {
         &["1066-10-14T09:00:00Z"],
         &["2026-03-01", "a:5"],
         &["a:"],
+        &["@group:"],
+        &["@group:x", "a:5"],
         &[":5"],
     ];
     let told = words.map(|words| Bound::parse(words).unwrap_err().to_string());
     insta::assert_snapshot!(told.join("\n"));
+    // A group stands alone, and a partition may be called like one.
+    let group = Bound::parse(&["@group:orders:5"]).unwrap();
+    assert_eq!(group.to_string(), "@group:orders:5");
+    assert_eq!(group, Bound::Group("orders:5".into()));
+    assert_eq!(Bound::parse(&["group:5"]).unwrap(), Bound::At(vec![at("group", 5)]));
     // A partition may be called like a day, or like an hour.
     let day = Bound::At(vec![at("2026-03-01", 5)]);
     assert_eq!(Bound::parse(&["2026-03-01:5"]).unwrap(), day);

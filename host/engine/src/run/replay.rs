@@ -25,7 +25,7 @@ use super::stopped::describe;
 use super::task::Ended;
 use crate::job::{BoundGates, Resolved};
 use crate::limits::FORETOLD_IDS_BYTES;
-use crate::log::Reached;
+use crate::log::{self, Partition, Reached};
 use crate::sink::{End, RunDir, Sink, Snapshots};
 use crate::store::{Folder, point};
 use retally_compare::model::gate::Judged;
@@ -275,7 +275,13 @@ pub(crate) fn pass(
     commit: &Committer<'_>,
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let Prepared { bounds, names, observer, bytes_read, .. } = prepared;
-    let ends = |extents: &[Extent]| extents.iter().map(|extent| extent.end).collect::<Vec<_>>();
+    // Behind the last event there may be what is none, up to where a log says that it ends.
+    let end = |(extent, partition): (&Extent, &Partition)| match partition.end {
+        log::End::Before(end) => extent.end.map(|own| own.max(end)),
+        log::End::OfParts | log::End::Open => extent.end,
+    };
+    let partitions = prepared.source.partitions();
+    let ends = |extents: &[Extent]| extents.iter().zip(partitions).map(end).collect::<Vec<_>>();
     let before = match &prepared.before {
         Some(cuts) => {
             let (extents, stages) = stretch(prepared, commit, cuts)?;
