@@ -1,6 +1,7 @@
 //! A topic of a real Kafka as a log, which the tests start themselves.
 
 mod bounds;
+mod continued;
 mod going_on;
 mod replay;
 mod secured;

@@ -59,6 +59,8 @@ pub enum Found {
     Missing,
     /// The log has them no longer, whoever asks: a topic keeps records for some time only.
     Gone,
+    /// Neither an archive nor the topic that goes on behind it has them.
+    Lost,
     /// Two objects have them, with the same events, which count once.
     Twice,
 }
@@ -77,6 +79,14 @@ impl fmt::Display for Finding {
                     f,
                     "{is} gone: the topic keeps no record for longer than its retention says; \
                      read an archive of it to have all"
+                );
+            }
+            (Found::Lost, objects) => {
+                let topic = objects.concat();
+                return write!(
+                    f,
+                    "{is} lost: the archive ends before, and topic `{topic}` begins behind; put \
+                     what an archive has of them to the others"
                 );
             }
             (Found::Missing, [behind]) => write!(f, "{is} in no file: `{behind}` is its first")?,
@@ -161,7 +171,7 @@ impl Input {
     /// What was found, as sentences: the first of each kind, and how many more there are.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for what in [Found::Gone, Found::Missing, Found::Twice] {
+        for what in [Found::Gone, Found::Lost, Found::Missing, Found::Twice] {
             let own: Vec<_> = self.findings.iter().filter(|one| one.what == what).collect();
             notes.extend(own.iter().take(TOLD).map(|one| one.to_string()));
             if own.len() > TOLD {
@@ -169,6 +179,7 @@ impl Input {
                     own.len() - TOLD,
                     match what {
                         Found::Gone => "gone",
+                        Found::Lost => "lost",
                         Found::Missing => "in no file",
                         Found::Twice => "in two files",
                     },

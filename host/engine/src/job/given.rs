@@ -194,19 +194,43 @@ impl Given<'_> {
         Ok(Address::Path(format!("/{}", text.replace('~', "~0").replace('/', "~1"))))
     }
 
-    /// Refuses a URL that names no log.
-    pub(super) fn log_url(&self) -> Result<(), JobError> {
-        match Scheme::of(self.written.text()) {
-            Scheme::Kafka => Topic::of(self.written.text())
-                .map(|_| ())
-                .map_err(|error| self.wrong(error.to_string())),
-            _ => self.url(),
+    /// Where the log lies: one URL, or those of an archive and of its topic.
+    pub(super) fn log(&self, source: &mut Source) -> Result<(), JobError> {
+        let all = match &self.written.raw {
+            Raw::List(list) => list.as_slice(),
+            Raw::Text(text) | Raw::Bare(text) => std::slice::from_ref(text),
+        };
+        for url in all {
+            match Scheme::of(url) {
+                Scheme::Kafka => {
+                    Topic::of(url).map_err(|error| self.wrong(error.to_string()))?;
+                }
+                _ => self.place(url)?,
+            }
         }
+        let is_topic = |url: &String| Scheme::of(url) == Scheme::Kafka;
+        match all {
+            [url] => (source.url, source.topic) = (url.clone(), None),
+            [archive, topic] if is_topic(topic) && !is_topic(archive) => {
+                (source.url, source.topic) = (archive.clone(), Some(topic.clone()));
+            }
+            _ => {
+                return Err(self.wrong(
+                    "of several URLs the first is that of an archive, and the second that of the \
+                     topic that goes on where the archive ends: [\"s3://bucket/orders/\", \
+                     \"kafka://HOST:PORT/orders\"]; name files in several places by a pattern",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a URL that names no place.
     pub(super) fn url(&self) -> Result<(), JobError> {
-        let text = self.written.text();
+        self.place(self.written.text())
+    }
+
+    fn place(&self, text: &str) -> Result<(), JobError> {
         if text.is_empty() {
             return Err(self.wrong("it is empty"));
         }

@@ -73,6 +73,8 @@ pub struct ReducerFile {
 pub struct Source {
     /// URL or bare path, as written.
     pub url: String,
+    /// The topic of which that is an archive, and which goes on where the archive ends.
+    pub topic: Option<String>,
     /// What its objects hold.
     pub format: Format,
     /// How its folders and files are named, if that says more than which is which.

@@ -65,12 +65,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     text("job.order.within", |job, given| given.within(job)),
     text("job.ledger", |job, given| given.put(&mut job.ledger, |text| Ok(PathBuf::from(text))))
         .written(|job| job.ledger.as_deref().map(shown)),
-    text("source.url", |job, given| {
-        given.log_url()?;
-        given.put(&mut job.source.url, owned)
-    })
-    .required("name a file, a folder or a glob")
-    .written(|job| Some(job.source.url.as_str().into())),
+    text("source.url", |job, given| given.log(&mut job.source))
+        .required("name a file, a folder or a glob")
+        .list("a string, or a list of an archive and its topic")
+        .written(|job| match &job.source.topic {
+            None => Some(job.source.url.as_str().into()),
+            Some(topic) => Some(vec![job.source.url.as_str(), topic].into()),
+        }),
     text("source.format", |job, given| given.word(&mut job.source.format, FORMATS))
         .written(|job| word(job.source.format, FORMATS)),
     text("source.layout", |job, given| given.put(&mut job.source.layout, Layout::parse))

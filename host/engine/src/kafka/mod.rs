@@ -8,6 +8,7 @@
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
 //!                     groups.rs     where a group of consumers stands
+//!                     continued.rs  an archive, and the topic from where that ends: merge.rs
 //!                     receipts.rs   by which records a partition is known again
 //! ```
 //!
@@ -18,14 +19,18 @@
 //! compacted away); a record without a value is a deletion, counted apart, and no event.
 
 mod client;
+mod continued;
 mod feed;
 mod groups;
+mod merge;
 mod reader;
 mod receipts;
+mod same;
 mod told;
 mod topic;
 mod url;
 
 pub use client::Kafka;
+pub use continued::ContinuedLog;
 pub use topic::KafkaLog;
 pub use url::Topic;

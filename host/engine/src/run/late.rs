@@ -32,13 +32,20 @@ pub(super) fn late(
     let log = behind.as_deref().unwrap_or(goes.log);
     let mut all = fit;
     for (number, name) in (0..).zip(goes.names) {
-        let receipt = summary.receipts.iter().find(|receipt| receipt.partition == *name);
-        let object = present.and_then(|all| all.iter().find(|own| own.partition == *name));
+        let of = |own: &Present| summary.receipts.iter().find(|other| other.known() == own.known());
+        let is_as_it_was = |own: &&Present| {
+            of(own).is_some_and(|receipt| receipt.took == Took::Whole && receipt.is_all_of(own))
+        };
+        // A partition may be made of several.
+        let objects = || present.into_iter().flatten().filter(|own| own.partition == *name);
+        let object = objects().find(|own| !is_as_it_was(own));
+        let receipt = object.and_then(of);
+        let is_all_taken = object.is_none() && objects().next().is_some();
         let is_known = all.as_ref().is_some_and(|fit| {
             // What differs in another way is told already.
             fit.changes.iter().any(|change| change.partition == *name)
         });
-        if is_known || receipt.zip(object).is_some_and(is_as_it_was) {
+        if is_known || is_all_taken {
             continue;
         }
         let next = offset_of(&summary.partitions, name);
@@ -56,11 +63,6 @@ pub(super) fn late(
         fit.by_limit += usize::from(is_left);
     }
     Ok(all)
-}
-
-/// Whether nothing of an object is new.
-fn is_as_it_was((receipt, object): (&Receipt, &Present)) -> bool {
-    receipt.took == Took::Whole && receipt.is_all_of(object)
 }
 
 /// Of a log that cannot tell what it was.

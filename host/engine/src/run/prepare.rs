@@ -16,7 +16,7 @@ use super::sorting::{Sorting, sorted_bytes};
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved, properties};
-use crate::kafka::{Kafka, KafkaLog};
+use crate::kafka::{ContinuedLog, Kafka, KafkaLog, Topic};
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
@@ -324,7 +324,7 @@ fn open(
         return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
-        return topic(job);
+        return topic(job, &job.source.url, plan).map(|(log, _)| log);
     }
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
@@ -342,13 +342,18 @@ fn open(
     }
     folders(plan, &source, observer)?;
     columns(plan, &source, observer)?;
+    if let Some(url) = &job.source.topic {
+        // The archive was listed before the topic is asked where it ends.
+        let (topic, name) = topic(job, url, plan)?;
+        return Ok(Arc::new(ContinuedLog::over(Arc::new(source), topic, &name)?));
+    }
     let Some(sorting) = sorting else { return Ok(Arc::new(source)) };
     sorting.there(&source, observer)?;
     sorting.over(Arc::new(source))
 }
 
-/// A topic, whose records are lines.
-fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
+/// A topic, whose records are lines, and its name.
+fn topic(job: &Resolved, url: &str, plan: &Plan) -> Result<(Arc<dyn Log>, String), RunError> {
     if job.source.format != Format::Json {
         return Err(RunError::Log(LogError::usage(
             "the records of a topic are read as JSON: write format = \"json\" in [source]",
@@ -360,8 +365,15 @@ fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
              topic have one: write order = \"log\" in [job], or \"time\"",
         )));
     }
+    if let Some((name, _)) = plan.folders().first() {
+        return Err(RunError::Log(LogError::usage(format!(
+            "the records of a topic lie in no folder, so nothing of them is at @path:{name}; say \
+             in [source] where in a record it lies"
+        ))));
+    }
     let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
-    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties })?))
+    let log = ends(job, Arc::new(KafkaLog::open(url, &Kafka { properties })?))?;
+    Ok((log, Topic::of(url)?.name))
 }
 
 /// Columns that a message names.

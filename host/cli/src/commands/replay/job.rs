@@ -17,11 +17,18 @@ pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failur
     let mut authored = match old {
         Some(old) => old.authored(args)?,
         // Whoever names reducer and log may do without a file.
-        None if !file.exists() && args.reducer.is_some() && args.source.is_some() => {
+        None if !file.exists() && args.reducer.is_some() && !args.source.is_empty() => {
             Authored::empty("command line")
         }
         None => job::load(file)?,
     };
+    if let [_, _, ..] = args.source.as_slice() {
+        let all = args.source.iter().map(|url| absolute_url(url));
+        let all = all.collect::<Result<Vec<_>, Failure>>()?;
+        // A list of texts is written in TOML as in JSON.
+        let all = serde_json::Value::from(all).to_string();
+        authored.set("source.url", &all).map_err(Failure::usage)?;
+    }
     let mut set = |key: &str, text: &str| authored.set_text(key, text).map_err(Failure::usage);
     if let Some(path) = &args.reducer {
         let path = std::path::absolute(path).map_err(Failure::usage)?;
@@ -30,7 +37,7 @@ pub(super) fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failur
         let key = if old.is_some() { "job.reducer" } else { "job.reducer.path" };
         set(key, &path.to_string_lossy())?;
     }
-    if let Some(url) = &args.source {
+    if let [url] = args.source.as_slice() {
         set("source.url", &absolute_url(url)?)?;
     }
     job::resolve(authored, &args.set)

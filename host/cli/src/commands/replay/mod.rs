@@ -32,9 +32,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     reducer: Option<PathBuf>,
     /// Take this log instead of the job's: a file, a folder, a glob, or a URL such as
-    /// s3://bucket/orders/.
+    /// s3://bucket/orders/. Twice: an archive, and the topic that goes on where it ends.
     #[arg(long, value_name = "URL")]
-    source: Option<String>,
+    source: Vec<String>,
     /// Write the run directory here, a path or a URL, instead of into a new folder in the job's
     /// output folder.
     #[arg(long, value_name = "DIR")]

@@ -124,8 +124,10 @@ impl Old {
     /// Where the log lies, from the job's folder or from the root, unless the command line says
     /// otherwise; of a glob the folder in front of the first part that is a pattern.
     fn source(&self, args: &Args) -> Option<String> {
-        let url = self.manifest.job.written.get("source.url")?.as_str();
-        let path = local_path(url.filter(|_| args.source.is_none())?).ok()?;
+        let written = self.manifest.job.written.get("source.url")?;
+        // Of an archive and its topic the archive.
+        let url = written.as_str().or_else(|| written.get(0)?.as_str());
+        let path = local_path(url.filter(|_| args.source.is_empty())?).ok()?;
         let plain = path.split('/').take_while(|part| !part.contains(['*', '?', '[', '{']));
         Some(plain.collect::<Vec<_>>().join("/"))
     }
