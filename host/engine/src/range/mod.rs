@@ -9,6 +9,7 @@
 
 mod bound;
 mod error;
+mod folders;
 mod groups;
 mod places;
 mod scan;

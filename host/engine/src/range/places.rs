@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// What was asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub from: Option<&'a Bound>,
     pub to: Option<&'a Bound>,
@@ -26,13 +26,16 @@ pub(crate) struct Asked<'a> {
     pub goes_on: bool,
     /// Whether a snapshot is saved, which tells of every partition up to where it was taken.
     pub saves: bool,
+    /// Where partitions end, as far as a snapshot has taken all of them and they are as they were;
+    /// asked for where it spares somebody a look at them.
+    pub ends: &'a dyn Fn() -> Vec<Option<u64>>,
 }
 
 /// Where a time lies: of each partition an offset, and of all partitions taken in turn one event.
 type Lies = (Vec<u64>, Option<(usize, u64)>);
 
 /// Where a partition ends that lies in front of a range and that nobody has to look at.
-const UNKNOWN: u64 = u64::MAX;
+pub(super) const UNKNOWN: u64 = u64::MAX;
 
 /// Of which log.
 #[derive(Clone, Copy)]
@@ -112,7 +115,7 @@ impl Of<'_> {
         let given = [self.given(0, asked.from)?, self.given(1, asked.to)?];
         let behind = self.behind(asked, &mut bounds.notes);
         let front = self.in_front(asked, &mut bounds.notes);
-        let scanned = self.scan(asked, &given, (front, &behind))?;
+        let scanned = self.scan(asked, &given, (&front, &behind))?;
         let (mut at, mut place) = ([None, None], None);
         for (end, bound) in [asked.from, asked.to].into_iter().enumerate() {
             let Some(bound) = bound else { continue };
@@ -203,55 +206,12 @@ impl Of<'_> {
             .then(|| format!("partitions that {flag} does not name are {are}: {named}"))
     }
 
-    /// Which partitions can hold no event before `--to`, as their folders say.
-    fn behind(&self, asked: &Asked<'_>, notes: &mut Vec<String>) -> Vec<bool> {
-        let (None | Some(Bound::Time(_)), Some(Bound::Time(to))) = (asked.from, asked.to) else {
-            return Vec::new();
-        };
-        let behind: Vec<bool> =
-            self.log.within(&(Micros::MIN..*to)).into_iter().map(|can| !can).collect();
-        let count = behind.iter().filter(|behind| **behind).count();
-        notes.extend((count > 0).then(|| {
-            format!(
-                "{count} of {} partitions lie in folders of times behind {} and are not looked at",
-                self.names.len(),
-                FLAGS[1]
-            )
-        }));
-        behind
-    }
-
-    /// How many of the first partitions lie in front of the range, as their folders say, and need
-    /// not be looked at: nothing of them is replayed, and no place among them is asked for.
-    fn in_front(&self, asked: &Asked<'_>, notes: &mut Vec<String>) -> usize {
-        let Some(Bound::Time(from)) = asked.from.filter(|_| self.skips_front(asked)) else {
-            return 0;
-        };
-        let can = self.log.within(&(*from..Micros::MAX));
-        let front = can.iter().take_while(|can| !**can).count();
-        notes.extend((front > 0).then(|| {
-            format!(
-                "{front} of {} partitions lie in folders of times in front of {} and are not \
-                 looked at",
-                self.names.len(),
-                FLAGS[0]
-            )
-        }));
-        front
-    }
-
-    /// Whether nobody asks where partitions in front of the range end: they come one after another,
-    /// so that one place says where the range begins.
-    fn skips_front(&self, asked: &Asked<'_>) -> bool {
-        self.order.is_in_turn() && asked.empty_state && !asked.saves
-    }
-
     /// Reads the log as far as its times, or the ends of its partitions, must be known.
     fn scan(
         &self,
         asked: &Asked<'_>,
         given: &[Vec<(usize, u64)>; 2],
-        (front, behind): (usize, &[bool]),
+        of: (&[Option<u64>], &[bool]),
     ) -> Result<Scanned, RangeError> {
         let time = |bound: &&Bound| if let Bound::Time(time) = bound { Some(*time) } else { None };
         let both = [asked.from, asked.to].into_iter().flatten();
@@ -269,11 +229,9 @@ impl Of<'_> {
         }
         let plan = if times.is_empty() { None } else { Some(self.plan()?) };
         let (log, names, threads, cancel) = (self.log, self.names, self.threads, self.cancel);
-        let (of, times) = ((front, behind), &times);
+        let times = &times;
         let scan = Scan { log, names, plan, times, partitions, of, threads, cancel };
-        let mut found = scan.run()?;
-        found.iter_mut().take(front).for_each(|found| found.end = UNKNOWN);
-        Ok(Scanned { found, times: times.clone() })
+        Ok(Scanned { found: scan.run()?, times: times.clone() })
     }
 
     /// Reads no field: whether one can be read decides nothing here.
@@ -375,19 +333,9 @@ impl Of<'_> {
         bounds.begins = listed(&bounds.from, 0);
         bounds.range.from = bounds.begins.clone();
         bounds.range.to = listed(&bounds.to, u64::MAX);
-        if !self.order.is_in_turn() {
-            return;
+        if self.order.is_in_turn() {
+            self.take_out(bounds, place.filter(|_| asked.empty_state));
         }
-        // Where nothing lies before that has to do with it, it begins at one place.
-        let place = place.filter(|_| asked.empty_state && bounds.from.is_some());
-        if let Some((number, offset)) = place {
-            let partition = self.names[number].clone();
-            bounds.range.from = vec![Position { partition, offset }];
-        }
-        let front = place.map_or(0, |(number, _)| number);
-        let is_behind = |number: usize| bounds.to.as_ref().is_some_and(|to| to[number] == 0);
-        let outside = (0..self.names.len()).map(|number| number < front || is_behind(number));
-        bounds.outside = outside.collect();
         let Some(from) = &bounds.from else { return };
         let open = vec![u64::MAX; self.names.len()];
         let mut to = bounds.to.take().unwrap_or(open);
@@ -397,6 +345,21 @@ impl Of<'_> {
             }
         }
         bounds.to = Some(to);
+    }
+
+    /// Of partitions that are taken in turn those with which the run has nothing to do. `place`: of
+    /// a range that begins with no state where it does.
+    fn take_out(&self, bounds: &mut Bounds, place: Option<(usize, u64)>) {
+        // Where nothing lies before that has to do with it, it begins at one place.
+        let place = place.filter(|_| bounds.from.is_some());
+        if let Some((number, offset)) = place {
+            let partition = self.names[number].clone();
+            bounds.range.from = vec![Position { partition, offset }];
+        }
+        let front = place.map_or(0, |(number, _)| number);
+        let is_behind = |number: usize| bounds.to.as_ref().is_some_and(|to| to[number] == 0);
+        let outside = (0..self.names.len()).map(|number| number < front || is_behind(number));
+        bounds.outside = outside.collect();
     }
 
     fn refuse(

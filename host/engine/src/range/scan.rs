@@ -19,9 +19,9 @@ pub(super) struct Scan<'a> {
     pub times: &'a [Micros],
     /// How many partitions are looked at, from the first on.
     pub partitions: usize,
-    /// How many of the first partitions are known to hold no event at or after the first of the
-    /// times; and which hold none before any of them. They are not read.
-    pub of: (usize, &'a [bool]),
+    /// Of partitions that hold no event at or after the first of the times where they end, if that
+    /// is known; and which hold none before any of them. They are not read.
+    pub of: (&'a [Option<u64>], &'a [bool]),
     pub threads: usize,
     pub cancel: &'a Cancel,
 }
@@ -101,10 +101,11 @@ impl Scan<'_> {
     /// What each partition holds.
     pub(super) fn run(&self) -> Result<Vec<Found>, RangeError> {
         let (front, behind) = self.of;
+        let known = |number: usize| front.get(number).copied().flatten();
         let is_behind = |number: usize| behind.get(number).copied().unwrap_or_default();
         let wanted = |(_, part): &(usize, &Part)| {
             let number = part.partition as usize;
-            (front..self.partitions).contains(&number) && !is_behind(number)
+            number < self.partitions && known(number).is_none() && !is_behind(number)
         };
         let parts: Vec<(usize, &Part)> =
             self.log.parts().iter().enumerate().filter(wanted).collect();
@@ -126,6 +127,9 @@ impl Scan<'_> {
             }
             own.end = found.end.offset(start);
             own.span = both(own.span, found.span);
+        }
+        for (number, own) in all.iter_mut().enumerate() {
+            own.end = known(number).unwrap_or(own.end);
         }
         Ok(all)
     }

@@ -5,20 +5,23 @@ use super::log_tests::{Counting, counting, described, job};
 use super::*;
 use crate::Cancel;
 use crate::job::Resolved;
-use crate::log::Log;
 use crate::log::conformance::check;
+use crate::log::{Feed, Log, LogError, Part, Partition, Reached};
 use crate::range::Bound;
 use crate::sink::{Sink, Snapshots};
 use crate::source::{Format, Layout, Options, Source};
 use crate::store::Folder;
 use retally_core::digest::Hash;
-use retally_core::log::{Order, Sort};
-use retally_core::manifest::Manifest;
+use retally_core::log::{Micros, Order, Sort};
+use retally_core::manifest::{Manifest, Object};
+use retally_core::receipt::{Present, Receipt};
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::Native;
 use retally_core::schema::{Field, Kind};
+use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// A file for each day of a week, with three events of it, the first of the day before.
@@ -211,4 +214,101 @@ fn records_that_are_bytes_have_key_and_time_from_their_folder_and_their_place_fo
     };
     let told = [refused("/a", Kind::Text), refused("", Kind::Integer)].join("\n");
     insta::assert_snapshot!(told);
+}
+
+/// A log that notes which of its parts were read.
+struct Watched {
+    log: Source,
+    read: Mutex<BTreeSet<usize>>,
+}
+
+impl Log for Watched {
+    fn partitions(&self) -> &[Partition] {
+        self.log.partitions()
+    }
+
+    fn parts(&self) -> &[Part] {
+        self.log.parts()
+    }
+
+    fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
+        self.read.lock().unwrap().insert(part);
+        self.log.read(part, from)
+    }
+
+    fn taken(&self, read: &[bool], threads: usize) -> Result<Vec<Object>, LogError> {
+        self.log.taken(read, threads)
+    }
+
+    fn receipts(&self, reached: &[Reached], threads: usize) -> Result<Vec<Receipt>, LogError> {
+        self.log.receipts(reached, threads)
+    }
+
+    fn present(
+        &self,
+        receipts: &[Receipt],
+        every_byte: bool,
+        threads: usize,
+    ) -> Result<Option<Vec<Present>>, LogError> {
+        self.log.present(receipts, every_byte, threads)
+    }
+
+    fn within(&self, span: &Range<Micros>) -> Vec<bool> {
+        self.log.within(span)
+    }
+}
+
+#[test]
+fn folders_that_a_snapshot_has_taken_are_not_looked_at() {
+    for order in [Order::Log, Order::Path, Order::Time, Order::Sort] {
+        let dir = tempfile::tempdir().unwrap();
+        week(&dir);
+        if order == Order::Log {
+            // A key lives in one partition.
+            for day in 1..8 {
+                let path = dir.path().join(format!("log/dt=2026-01-0{day}/x.jsonl"));
+                let text = fs::read_to_string(&path).unwrap();
+                fs::write(path, text.replace("\"k\":\"k", &format!("\"k\":\"{day}"))).unwrap();
+            }
+        }
+        let mut job = of_order(&dir, order);
+        job.source.layout = Some(layout());
+        let every = crate::job::Every::End;
+        job.snapshots = Some(crate::job::Snapshots { url: "file:snapshots".into(), every });
+        let from = bound("2026-01-05");
+        let range = ReplayOptions { from, ..ReplayOptions::default() };
+        let watched = |job: &Resolved| {
+            let mut how = Options::new(Format::Json);
+            how.layout = job.source.layout.clone().map(Arc::new);
+            let log = Source::open("log/", dir.path(), &how).unwrap();
+            let log = Arc::new(Watched { log, read: Mutex::default() });
+            let input: Option<Arc<dyn Log>> = Some(log.clone());
+            let own = run(job, &ReplayOptions { input, ..range.clone() });
+            let read: Vec<usize> = log.read.lock().unwrap().iter().copied().collect();
+            (own, read)
+        };
+        let ((whole, notes), read) = watched(&job);
+        assert_eq!(read, [0, 1, 2, 3, 4, 5, 6], "{order:?}");
+        assert!(!notes.iter().any(|note| note.contains("in front of")), "{notes:?}");
+        let to = ReplayOptions { to: bound("2026-01-04"), ..ReplayOptions::default() };
+        let mut sink = Snapshots::within(Folder::files(&dir.path().join("snapshots")));
+        replay_into(&job, counting(), &mut sink, &to, &Silent).unwrap();
+        let ((own, notes), read) = watched(&job);
+        // The third day lies right in front of where the range may begin, and of the fourth the
+        // snapshot has taken a part.
+        assert_eq!(read, [3, 4, 5, 6], "{order:?}: {notes:?} {:?}", own.from_snapshot);
+        let told = notes.iter().any(|n| n.starts_with("3 of 7 partitions lie in folders of times"));
+        assert!(told, "{notes:?}");
+        assert!(own.from_snapshot.is_some());
+        assert_eq!(own.job.settings.range, whole.job.settings.range);
+        assert_eq!((own.run_digest, own.digests), (whole.run_digest, whole.digests));
+        // One that has changed since is looked at.
+        let first = dir.path().join("log/dt=2026-01-01/x.jsonl");
+        let text = fs::read_to_string(&first).unwrap();
+        fs::write(&first, text.replacen("2026", "2025", 1)).unwrap();
+        job.source.late = crate::job::Late::Rewind;
+        let ((_, notes), _) = watched(&job);
+        let told = notes.iter().any(|n| n.starts_with("2 of 7 partitions lie in folders of times"));
+        assert!(told, "{order:?}: {notes:?}");
+    }
 }

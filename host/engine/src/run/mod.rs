@@ -11,6 +11,7 @@ mod commit;
 mod compare;
 #[cfg(test)]
 mod dates_tests;
+mod ends;
 mod error;
 mod explain;
 mod filling;

@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused here, before the first event is read and before
 //! anything is made.
 
+use super::ends::known_ends;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
@@ -214,6 +215,7 @@ pub(super) fn bounds(
         empty_state: options.empty_state,
         goes_on: options.resume || options.from_snapshot.is_some(),
         saves,
+        ends: &|| known_ends(job, (log, names), options),
     })?;
     bounds.notes.iter().for_each(|note| observer.note(note));
     Ok(bounds)

@@ -198,6 +198,14 @@ impl Store {
         })
     }
 
+    /// The complete snapshot with the most events, whatever it is bound to.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or the snapshot is broken.
+    pub(crate) fn latest(&self) -> Result<Option<Summary>, SnapshotError> {
+        self.names()?.last().map(|name| self.summary(name)).transpose()
+    }
+
     /// What the run came to that saved a snapshot; none: nobody knows of its end. A snapshot on the
     /// way is named by the one at the end.
     pub fn finished(&self, of: &Summary) -> Result<Option<Finished>, SnapshotError> {
