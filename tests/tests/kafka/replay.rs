@@ -4,13 +4,13 @@
 use anyhow::Result;
 use rdkafka::producer::Producer as _;
 use retally_engine::Cancel;
-use retally_engine::kafka::{self, KafkaLog};
+use retally_engine::kafka::{self, KafkaLog, Reads};
 use retally_engine::log::{Log as _, conformance};
 use retally_tests::kafka::{Kafka, Record, transaction};
 use retally_tests::{Project, payments};
 
 fn open(kafka: &Kafka, topic: &str) -> Result<KafkaLog> {
-    Ok(KafkaLog::open(&kafka.url(topic), &kafka::Kafka::default())?)
+    Ok(KafkaLog::open(&kafka.url(topic), &kafka::Kafka::default(), Reads::default())?)
 }
 
 /// Events of three partitions, as lines.
@@ -58,9 +58,10 @@ fn what_was_never_an_event_is_passed_over_and_the_log_keeps_its_promises() -> Re
     let mut next = [0_u64; 3];
     for (number, some) in records.chunks(70).enumerate() {
         let commits = number % 3 != 1;
-        // A deletion among them: a record without a value.
-        let deletion = (some[0].0, Some("k"), None);
-        let some: Vec<Record<'_>> = some.iter().copied().chain([deletion]).collect();
+        // A deletion among them: a record without a value; and values that look like lines.
+        let of = some[0].0;
+        let more = [(of, Some("k"), None), (of, None, Some("a\r\n")), (of, None, Some(""))];
+        let some: Vec<Record<'_>> = some.iter().copied().chain(more).collect();
         transaction(&producer, "orders", &some, commits)?;
         let mut touched = [false; 3];
         for (partition, _, value) in &some {
@@ -103,6 +104,9 @@ fn what_retention_took_is_a_finding() -> Result<()> {
 #[test]
 fn a_topic_that_cannot_be_read_is_named_and_leaves_nothing() -> Result<()> {
     let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+    let ran =
+        project.run(&["replay", "--source", &kafka.url("x"), "--set", "source.format=parquet"])?;
+    assert!(ran.code == 2 && ran.stderr.contains("of a topic are read as"), "{}", ran.stderr);
     for (url, code, says) in [
         (kafka.url("nowhere"), 2, "Kafka has no such topic"),
         ("kafka://127.0.0.1:1/orders".to_owned(), 3, "Kafka does not answer"),

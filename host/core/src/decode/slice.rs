@@ -46,6 +46,7 @@ impl Lines {
             bytes: self.bytes[begin..end].to_vec(),
             ends: self.ends[rows.clone()].iter().map(|end| end - begin as u32).collect(),
             cut: cut.map(|&(row, length)| (row - rows.start as u32, length)).collect(),
+            whole: self.whole,
         }
     }
 }
@@ -59,6 +60,7 @@ impl Placed {
         }
         Self {
             offsets: self.offsets.slice(rows.start, rows.end),
+            beside: self.beside.as_ref().map(|own| own.slice(rows.start, rows.len())),
             slab: Arc::new(self.slab.slice(rows)),
             ..self.clone()
         }
@@ -123,6 +125,7 @@ mod tests {
             bytes: b"a\nbb\nccc\n".to_vec(),
             ends: vec![2, 5, 9],
             cut: vec![(0, 70), (2, 90)],
+            whole: false,
         };
         let slab = Slab::Lines(lines);
         assert_eq!([0, 1, 2].map(|row| slab.text_bytes(row)), [2, 3, 4]);

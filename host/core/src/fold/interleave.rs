@@ -264,13 +264,14 @@ mod tests {
 
     fn slab(partition: u32, first: u64, times: &[Micros]) -> Timed {
         let ends = (1..=times.len() as u32).collect();
-        let lines = Lines { bytes: vec![b'\n'; times.len()], ends, cut: Vec::new() };
+        let lines = Lines { bytes: vec![b'\n'; times.len()], ends, ..Lines::default() };
         let placed = Placed {
             partition,
             name: "p".into(),
             offsets: Offsets::From(first),
             slab: Arc::new(Slab::Lines(lines)),
             folders: Arc::default(),
+            beside: None,
         };
         let readers = vec![Events { clock: times.to_vec(), ..Events::default() }];
         Timed::new(placed, readers, None)

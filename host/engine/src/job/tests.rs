@@ -218,16 +218,21 @@ fn what_is_no_toml_is_said_with_its_line() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
+fn what_records_have_beside_their_values_is_an_address() {
+    for (line, instead) in [
+        ("\"/account_id\"", "\"@key\""),
+        ("id = \"/event_id\"", "id = \"@header:id\""),
+        ("time = \"/ts\"", "time = \"@timestamp\""),
+    ] {
+        let job = resolve(&whole().replace(line, instead)).unwrap();
+        let source = job.source.addressing;
+        let all = [source.key[0].clone(), source.id, source.time];
+        let own = instead.rsplit("= ").next().unwrap().trim_matches('"');
+        assert!(all.contains(&Address::Path(own.to_owned())), "{all:?}");
+    }
     assert_eq!(
-        with("id = \"/event_id\"", "id = \"@header:id\""),
-        "retally.toml:11: source.id: \"@header:id\" (of Kafka records) is not built yet; a JSON \
-         pointer or a column is"
-    );
-    assert_eq!(
-        with("time = \"/ts\"", "time = \"@timestamp\""),
-        "retally.toml:12: source.time: \"@timestamp\" (of Kafka records) is not built yet; a JSON \
-         pointer or a column is"
+        with("id = \"/event_id\"", "id = \"@header:\""),
+        "retally.toml:11: source.id: \"@header:\" is no address; did you mean \"@header:id\"?"
     );
 }
 
@@ -303,7 +308,7 @@ fn of_a_record_without_parts_no_part_is_named() {
         with("format = \"json\"", "format = \"raw\""),
         "retally.toml:10: source.key: \"/account_id\" is a part of an event, and with format = \
          \"raw\" an event is its bytes: \"\" is all of it, \"@path:dt\" the value of a folder, \
-         \"@position\" its place"
+         \"@key\" the key of a record, \"@position\" its place"
     );
     let raw = whole()
         .replace("\"json\"", "\"raw\"")

@@ -1,10 +1,13 @@
 //! A partition's records, slab by slab. Whatever has no record at an offset is passed over; how a
 //! partition can lack records that were there is told apart.
 
+use super::beside::Gathering;
 use super::reader::Reader;
 use super::told::Listens;
+use super::topic::Reads;
 use crate::limits::{KAFKA_OPENED_WITHIN, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Piece};
+use arrow_schema::ArrowError;
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -26,6 +29,7 @@ pub(super) struct KafkaFeed {
     partition: i32,
     /// What was not looked at yet.
     left: Range<u64>,
+    reads: Arc<Reads>,
     over: bool,
     failed: Option<LogError>,
 }
@@ -36,9 +40,10 @@ impl KafkaFeed {
         queue: PartitionQueue<Listens>,
         partition: i32,
         left: Range<u64>,
+        reads: Arc<Reads>,
     ) -> Self {
         let over = left.is_empty();
-        Self { queue, reader, partition, left, over, failed: None }
+        Self { queue, reader, partition, left, reads, over, failed: None }
     }
 
     /// Takes what is there, up to a slab.
@@ -96,15 +101,16 @@ impl KafkaFeed {
 
 impl Feed for KafkaFeed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        let mut slab = Gathered::default();
+        let mut slab = Gathered::new(&self.reads);
         self.gather(&mut slab);
         if slab.ends.is_empty() && !self.over && self.failed.is_none() {
             self.reader.told.wait(self.partition, cx.waker().clone());
             // What came before somebody waited for it wakes nobody.
             self.gather(&mut slab);
         }
-        if let Some(piece) = slab.piece() {
-            return Poll::Ready(Ok(Some(piece)));
+        if let Some(piece) = slab.piece().transpose() {
+            self.over |= piece.is_err();
+            return Poll::Ready(piece.map(Some).map_err(LogError::new));
         }
         if let Some(error) = self.failed.take() {
             self.over = true;
@@ -130,17 +136,22 @@ impl Drop for KafkaFeed {
 }
 
 /// Records on their way to a slab.
-#[derive(Default)]
 struct Gathered {
     bytes: Vec<u8>,
     ends: Vec<u32>,
     cut: Vec<(u32, u64)>,
     offsets: Vec<u64>,
+    beside: Gathering,
 }
 
 impl Gathered {
+    fn new(reads: &Reads) -> Self {
+        let (bytes, ends, cut, offsets) = Default::default();
+        Self { bytes, ends, cut, offsets, beside: Gathering::new(&reads.beside) }
+    }
+
     fn is_full(&self) -> bool {
-        self.ends.len() >= SLAB_EVENTS || self.bytes.len() >= SLAB_BYTES
+        self.ends.len() >= SLAB_EVENTS || self.bytes.len() + self.beside.bytes() >= SLAB_BYTES
     }
 
     /// A record, unless it has no value: then it is a deletion, and no event.
@@ -154,15 +165,17 @@ impl Gathered {
         }
         self.ends.push(self.bytes.len() as u32);
         self.offsets.push(offset);
+        self.beside.push(record);
     }
 
-    fn piece(self) -> Option<Piece> {
-        let first = *self.offsets.first()?;
+    /// None: there are none.
+    fn piece(self) -> Result<Option<Piece>, ArrowError> {
+        let Some(&first) = self.offsets.first() else { return Ok(None) };
         let is_whole = self.offsets.last() == Some(&(first + self.offsets.len() as u64 - 1));
         let offsets =
             if is_whole { Offsets::From(first) } else { Offsets::These(self.offsets.into()) };
-        let lines = Lines { bytes: self.bytes, ends: self.ends, cut: self.cut };
-        let folders = Folders::default();
-        Some(Piece { slab: Slab::Lines(lines), offsets: Some(offsets), folders, end: None })
+        let lines = Lines { bytes: self.bytes, ends: self.ends, cut: self.cut, whole: true };
+        let (slab, offsets, folders) = (Slab::Lines(lines), Some(offsets), Folders::default());
+        Ok(Some(Piece { slab, offsets, folders, beside: self.beside.finish()?, end: None }))
     }
 }

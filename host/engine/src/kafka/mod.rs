@@ -7,6 +7,7 @@
 //!                     reader.rs --> Reader            one consumer for many partitions, and who
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
+//!                     beside.rs     what they have beside their values, column by column
 //! ```
 //!
 //! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
@@ -15,6 +16,7 @@
 //! for good (retention) and which never were an event (marks of transactions, what was aborted or
 //! compacted away); a record without a value is a deletion, counted apart, and no event.
 
+mod beside;
 mod client;
 mod feed;
 mod reader;
@@ -23,5 +25,5 @@ mod topic;
 mod url;
 
 pub use client::Kafka;
-pub use topic::KafkaLog;
+pub use topic::{KafkaLog, Reads};
 pub use url::Topic;

@@ -10,6 +10,7 @@ use crate::limits::KAFKA_OPENED_WITHIN;
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Reached};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use retally_core::decode::Beside;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Finding, Found};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -26,8 +27,16 @@ struct Inner {
     /// Of each partition its number in Kafka.
     numbers: Vec<i32>,
     parts: Vec<Part>,
+    reads: Arc<Reads>,
     /// Those that read now. Each reads a partition once.
     readers: Mutex<Vec<Weak<Reader>>>,
+}
+
+/// What is read of a topic's records.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    /// What they have beside their values.
+    pub beside: Vec<Beside>,
 }
 
 /// How long the first answer is waited for, and how long is rested between two questions. Every
@@ -41,7 +50,7 @@ impl KafkaLog {
     /// # Errors
     /// A URL or a property that cannot be, brokers that do not answer or let nobody in, and a topic
     /// that is not there.
-    pub fn open(url: &str, kafka: &Kafka) -> Result<Self, LogError> {
+    pub fn open(url: &str, kafka: &Kafka, reads: Reads) -> Result<Self, LogError> {
         let topic = Topic::of(url)?;
         let reader = Reader::start(kafka, &topic, 1)?;
         let asks = Asks { reader: &reader, url, since: Stopwatch::start() };
@@ -60,6 +69,7 @@ impl KafkaLog {
             parts: (0..partitions.len()).map(part).collect(),
             partitions,
             numbers,
+            reads: Arc::new(reads),
             readers: Mutex::default(),
         };
         Ok(Self(Arc::new(inner)))
@@ -83,14 +93,20 @@ impl Log for KafkaLog {
         readers.retain(|reader| reader.strong_count() > 0);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             if let Some(queue) = reader.read(number, from)? {
-                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)));
+                let reads = self.0.reads.clone();
+                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, reads)));
             }
         }
         let reader = Reader::start(&self.0.kafka, &self.0.topic, self.0.partitions.len())?;
         readers.push(Arc::downgrade(&reader));
         let queue = reader.read(number, from)?;
         let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
-        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end)))
+        let reads = self.0.reads.clone();
+        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, reads)))
+    }
+
+    fn besides(&self) -> Vec<Beside> {
+        self.0.reads.beside.clone()
     }
 
     fn findings(&self, _: Option<&[Reached]>) -> Vec<Finding> {

@@ -25,7 +25,7 @@ pub(crate) use lines::LineReader;
 pub use memory::{MemoryLog, MemoryPartition};
 
 use arrow_array::RecordBatch;
-use retally_core::decode::{Folders, Slab};
+use retally_core::decode::{Beside, Folders, Slab};
 use retally_core::log::{Micros, Offsets, PartitionIndex};
 use retally_core::manifest::{Finding, Object};
 use retally_core::receipt::{Present, Receipt};
@@ -131,6 +131,12 @@ pub trait Log: Send + Sync {
         None
     }
 
+    /// What its events have beside what is in them, such as the keys of records: what is read and is
+    /// not among it is refused.
+    fn besides(&self) -> Vec<Beside> {
+        Vec::new()
+    }
+
     /// Stored bytes of all parts, for showing progress; 0: nobody knows.
     fn bytes(&self) -> u64 {
         self.parts().iter().map(|part| part.bytes).sum()
@@ -207,6 +213,9 @@ pub struct Piece {
     /// What the path of their object says of what the reader was asked for, in that order; nothing
     /// where there is no such path.
     pub folders: Folders,
+    /// What they have beside themselves, as [`Placed::beside`](retally_core::decode::Placed): of
+    /// what the log [has](Log::besides) all that the reader was asked for.
+    pub beside: Option<RecordBatch>,
     /// Stored bytes of the partition up to and with this piece, where a reader could begin behind
     /// it. None: nobody knows, or nobody could.
     pub end: Option<u64>,

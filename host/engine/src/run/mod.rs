@@ -3,6 +3,7 @@
 
 mod audit;
 mod bell;
+mod besides;
 #[cfg(test)]
 mod bytes_tests;
 #[cfg(test)]

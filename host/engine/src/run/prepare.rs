@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused here, before the first event is read and before
 //! anything is made.
 
+use super::besides;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{DETAIL_BYTES, Lane, Lanes, Pair};
@@ -16,7 +17,7 @@ use super::sorting::{Sorting, sorted_bytes};
 use crate::bounded;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved, properties};
-use crate::kafka::{Kafka, KafkaLog};
+use crate::kafka::{Kafka, KafkaLog, Reads};
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
@@ -319,12 +320,16 @@ fn open(
     plan: &Arc<Plan>,
 ) -> Result<Arc<dyn Log>, RunError> {
     let sorting = Sorting::new(job, options, plan)?;
+    let asked = besides::asked(plan, sorting.as_ref());
     if let Some(log) = &options.input {
+        besides::check(&asked, job, log.as_ref())?;
         let log = ends(job, log.clone())?;
         return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
-        return topic(job);
+        let beside = asked.into_iter().map(|(beside, _)| beside.clone()).collect();
+        let log = topic(job, Reads { beside })?;
+        return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
@@ -337,6 +342,7 @@ fn open(
     }
     how.layout = job.source.layout.clone().map(Arc::new);
     let source = Source::open(&job.source.url, job.urls(), &how)?;
+    besides::check(&asked, job, &source)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }
@@ -347,15 +353,19 @@ fn open(
     sorting.over(Arc::new(source))
 }
 
-/// A topic, whose records are lines.
-fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
-    if job.source.format != Format::Json {
-        return Err(RunError::Log(LogError::usage(
-            "the records of a topic are read as JSON: write format = \"json\" in [source]",
-        )));
+/// A topic, each of whose records is an event.
+fn topic(job: &Resolved, reads: Reads) -> Result<Arc<dyn Log>, RunError> {
+    match job.source.format {
+        Format::Json | Format::Raw => {}
+        Format::Parquet | Format::Avro => {
+            return Err(RunError::Log(LogError::usage(
+                "the records of a topic are read as JSON or as bytes: write format = \"json\" or \
+                 \"raw\" in [source]",
+            )));
+        }
     }
     let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
-    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties })?))
+    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties }, reads)?))
 }
 
 /// Columns that a message names.

@@ -26,7 +26,7 @@ use crate::source::{Layout, named_partition};
 use arrow_array::RecordBatch;
 use feed::SortedFeed;
 use places::Places;
-use retally_core::decode::{Addressing, Plan, Terms};
+use retally_core::decode::{Addressing, Beside, Plan, Terms};
 use retally_core::listed::listed;
 use retally_core::log::{Micros, PartitionIndex, Sort};
 use retally_core::manifest::{Finding, Object};
@@ -366,6 +366,10 @@ impl Log for SortedLog {
 
     fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {
         self.behind.findings(reached.map(|reached| self.reached(reached)).as_deref())
+    }
+
+    fn besides(&self) -> Vec<Beside> {
+        self.whole.besides()
     }
 
     fn place(&self, partition: PartitionIndex, offset: u64) -> Option<String> {
