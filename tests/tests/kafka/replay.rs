@@ -86,6 +86,45 @@ fn what_was_never_an_event_is_passed_over_and_the_log_keeps_its_promises() -> Re
 }
 
 #[test]
+fn deletions_are_counted_apart() -> Result<()> {
+    let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+    let lines = payments(1_000, "a");
+    let lines: Vec<&str> = lines.lines().collect();
+    project.write("log/0.jsonl", lines.join("\n"))?;
+    kafka.make("orders", 1, &[])?;
+    // One behind each tenth event, and some at the end.
+    let mut records: Vec<Record<'_>> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        records.push((0, None, Some(line)));
+        if number % 10 == 9 {
+            records.push((0, Some("k"), None));
+        }
+    }
+    records.extend([(0, Some("k"), None); 5]);
+    kafka.put("orders", &records)?;
+    let source = kafka.url("orders");
+    for (how, deletions) in [
+        (&[][..], 105),
+        (&["--limit", "95"], 9),
+        (&["--passes", "3"], 105),
+        (&["--from", "2026-03-01T12:05:00Z"], 75),
+        (&["--set", "job.order=time"], 105),
+    ] {
+        let local = project.replay(how)?;
+        let topic = project.replay(&[how, &["--source", &source]].concat())?;
+        assert_eq!(topic["digest"], local["digest"], "{how:?}");
+        assert_eq!((&topic["deletions"], local.get("deletions")), (&deletions.into(), None));
+    }
+    let ran = project.run(&["replay", "--source", &source, "--out", "told"])?;
+    assert!(ran.stdout.contains("deletions   105 records without a value"), "{}", ran.stdout);
+    let check = project.run(&["results", "check", "told"])?;
+    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+    let manifest = std::fs::read_to_string(project.path("told/manifest.json"))?;
+    assert!(manifest.contains("\"deletions\": 105"), "{manifest}");
+    Ok(())
+}
+
+#[test]
 fn what_retention_took_is_a_finding() -> Result<()> {
     let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
     kafka.make("orders", 3, &[])?;

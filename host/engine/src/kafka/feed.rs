@@ -2,6 +2,7 @@
 //! partition can lack records that were there is told apart.
 
 use super::beside::Gathering;
+use super::deletions::Deletions;
 use super::reader::Reader;
 use super::told::Listens;
 use super::topic::Reads;
@@ -30,6 +31,7 @@ pub(super) struct KafkaFeed {
     /// What was not looked at yet.
     left: Range<u64>,
     reads: Arc<Reads>,
+    deletions: Arc<Deletions>,
     over: bool,
     failed: Option<LogError>,
 }
@@ -40,17 +42,17 @@ impl KafkaFeed {
         queue: PartitionQueue<Listens>,
         partition: i32,
         left: Range<u64>,
-        reads: Arc<Reads>,
+        (reads, deletions): (Arc<Reads>, Arc<Deletions>),
     ) -> Self {
         let over = left.is_empty();
-        Self { queue, reader, partition, left, reads, over, failed: None }
+        Self { queue, reader, partition, left, reads, deletions, over, failed: None }
     }
 
     /// Takes what is there, up to a slab.
     fn gather(&mut self, slab: &mut Gathered) {
         while !self.over && self.failed.is_none() && !slab.is_full() {
             match self.queue.poll(Duration::ZERO) {
-                None => return,
+                None => break,
                 Some(Ok(record)) => {
                     let offset = u64::try_from(record.offset()).unwrap_or(0);
                     if offset < self.left.end {
@@ -63,6 +65,7 @@ impl KafkaFeed {
                 Some(Err(error)) => self.failed = Some(self.error(&error)),
             }
         }
+        self.deletions.note(&std::mem::take(&mut slab.deleted));
         if !slab.ends.is_empty() {
             self.reader.told.heard();
         }
@@ -141,13 +144,15 @@ struct Gathered {
     ends: Vec<u32>,
     cut: Vec<(u32, u64)>,
     offsets: Vec<u64>,
+    /// Offsets of deletions.
+    deleted: Vec<u64>,
     beside: Gathering,
 }
 
 impl Gathered {
     fn new(reads: &Reads) -> Self {
-        let (bytes, ends, cut, offsets) = Default::default();
-        Self { bytes, ends, cut, offsets, beside: Gathering::new(&reads.beside) }
+        let (bytes, ends, cut, offsets, deleted) = Default::default();
+        Self { bytes, ends, cut, offsets, deleted, beside: Gathering::new(&reads.beside) }
     }
 
     fn is_full(&self) -> bool {
@@ -156,7 +161,10 @@ impl Gathered {
 
     /// A record, unless it has no value: then it is a deletion, and no event.
     fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
-        let Some(value) = record.payload() else { return };
+        let Some(value) = record.payload() else {
+            self.deleted.push(offset);
+            return;
+        };
         if value.len() > LINE_MAX_BYTES {
             self.cut.push((self.ends.len() as u32, value.len() as u64));
             self.bytes.extend_from_slice(&value[..LINE_KEPT_BYTES]);

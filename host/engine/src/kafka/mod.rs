@@ -8,6 +8,7 @@
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
 //!                     beside.rs     what they have beside their values, column by column
+//!                     deletions.rs  which of them have no value
 //! ```
 //!
 //! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
@@ -18,6 +19,7 @@
 
 mod beside;
 mod client;
+mod deletions;
 mod feed;
 mod reader;
 mod told;

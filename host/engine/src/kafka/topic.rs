@@ -1,6 +1,7 @@
 //! A topic as a log: which partitions it has, and where they begin and end.
 
 use super::client::Kafka;
+use super::deletions::Deletions;
 use super::feed::KafkaFeed;
 use super::reader::Reader;
 use super::told::Told;
@@ -13,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use retally_core::decode::Beside;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Finding, Found};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ struct Inner {
     numbers: Vec<i32>,
     parts: Vec<Part>,
     reads: Arc<Reads>,
+    /// Of each partition those that were read.
+    deletions: Vec<Arc<Deletions>>,
     /// Those that read now. Each reads a partition once.
     readers: Mutex<Vec<Weak<Reader>>>,
 }
@@ -63,7 +67,9 @@ impl KafkaLog {
         };
         let partitions: Vec<_> = numbers.iter().map(partition).collect::<Result<_, LogError>>()?;
         let part = |number| Part { partition: number as PartitionIndex, bytes: 0 };
+        let deletions = partitions.iter().map(|_| Arc::default()).collect();
         let inner = Inner {
+            deletions,
             kafka: kafka.clone(),
             topic,
             parts: (0..partitions.len()).map(part).collect(),
@@ -87,26 +93,30 @@ impl Log for KafkaLog {
 
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
         let (number, partition) = (self.0.numbers[part], &self.0.partitions[part]);
+        let about = || (self.0.reads.clone(), self.0.deletions[part].clone());
         let End::Before(end) = partition.end else { return Err(LogError::new("it has no end")) };
         let from = from.max(partition.first);
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.retain(|reader| reader.strong_count() > 0);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             if let Some(queue) = reader.read(number, from)? {
-                let reads = self.0.reads.clone();
-                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, reads)));
+                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, about())));
             }
         }
         let reader = Reader::start(&self.0.kafka, &self.0.topic, self.0.partitions.len())?;
         readers.push(Arc::downgrade(&reader));
         let queue = reader.read(number, from)?;
         let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
-        let reads = self.0.reads.clone();
-        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, reads)))
+        Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, about())))
     }
 
     fn besides(&self) -> Vec<Beside> {
         self.0.reads.beside.clone()
+    }
+
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        let all = self.0.deletions.iter().zip(within);
+        all.map(|(own, offsets)| own.within(offsets)).collect()
     }
 
     fn findings(&self, _: Option<&[Reached]>) -> Vec<Finding> {

@@ -131,6 +131,13 @@ pub trait Log: Send + Sync {
         None
     }
 
+    /// Records that are no events, because they say that a key is deleted: how many of them within
+    /// these offsets of each partition. None: it has no such records.
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        let _ = within;
+        Vec::new()
+    }
+
     /// What its events have beside what is in them, such as the keys of records: what is read and is
     /// not among it is refused.
     fn besides(&self) -> Vec<Beside> {

@@ -368,6 +368,19 @@ impl Log for SortedLog {
         self.behind.findings(reached.map(|reached| self.reached(reached)).as_deref())
     }
 
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        // Of a folder of which anything was taken everything was read.
+        let all = self.whole.partitions().iter().map(|_| 0..u64::MAX).collect::<Vec<_>>();
+        let own = self.behind.deletions(&all);
+        let of = |number: &PartitionIndex| own.get(*number as usize).copied().unwrap_or_default();
+        let folders = self.folders.iter().zip(within);
+        let of_folder = |(folder, taken): (&Folder, &Range<u64>)| match taken.end {
+            0 => 0,
+            _ => folder.partitions.iter().map(of).sum(),
+        };
+        folders.map(of_folder).collect()
+    }
+
     fn besides(&self) -> Vec<Beside> {
         self.whole.besides()
     }
