@@ -1,9 +1,11 @@
 //! A partition's records, slab by slab. Whatever has no record at an offset is passed over; how a
 //! partition can lack records that were there is told apart.
 
+use super::avro::{self, Unread};
 use super::beside::Gathering;
 use super::deletions::Deletions;
 use super::reader::Reader;
+use super::registry::Schemas;
 use super::told::Listens;
 use super::topic::Reads;
 use crate::limits::{KAFKA_OPENED_WITHIN, SLAB_BYTES, SLAB_EVENTS};
@@ -17,6 +19,7 @@ use rdkafka::message::BorrowedMessage;
 use retally_core::decode::{Folders, Lines, Slab};
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use retally_core::log::Offsets;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,6 +35,8 @@ pub(super) struct KafkaFeed {
     left: Range<u64>,
     reads: Arc<Reads>,
     deletions: Arc<Deletions>,
+    /// Read, and not given yet.
+    ready: VecDeque<Piece>,
     over: bool,
     failed: Option<LogError>,
 }
@@ -45,7 +50,8 @@ impl KafkaFeed {
         (reads, deletions): (Arc<Reads>, Arc<Deletions>),
     ) -> Self {
         let over = left.is_empty();
-        Self { queue, reader, partition, left, reads, deletions, over, failed: None }
+        let (ready, failed) = Default::default();
+        Self { queue, reader, partition, left, reads, deletions, ready, over, failed }
     }
 
     /// Takes what is there, up to a slab.
@@ -89,6 +95,25 @@ impl KafkaFeed {
         Ok(())
     }
 
+    /// Makes pieces of records.
+    fn finish(&mut self, slab: Gathered) -> Result<(), LogError> {
+        if slab.ends.is_empty() {
+            return Ok(());
+        }
+        let Some(schemas) = self.reads.schemas.clone() else {
+            self.ready.push_back(slab.piece().map_err(LogError::new)?);
+            return Ok(());
+        };
+        let all = slab.piece_of(&schemas, &mut self.ready);
+        let (topic, partition) = (self.reader.topic(), self.partition);
+        all.map_err(|(unread, offsets)| {
+            unread.told(|row| {
+                let offset = offsets[row];
+                format!("partition {partition} of topic {topic}, offset {offset}")
+            })
+        })
+    }
+
     fn error(&self, error: &KafkaError) -> LogError {
         let (partition, offset, topic) = (self.partition, self.left.start, self.reader.topic());
         let at = format!("partition {partition} of topic {topic}, offset {offset}");
@@ -104,6 +129,9 @@ impl KafkaFeed {
 
 impl Feed for KafkaFeed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
+        if let Some(piece) = self.ready.pop_front() {
+            return Poll::Ready(Ok(Some(piece)));
+        }
         let mut slab = Gathered::new(&self.reads);
         self.gather(&mut slab);
         if slab.ends.is_empty() && !self.over && self.failed.is_none() {
@@ -111,9 +139,12 @@ impl Feed for KafkaFeed {
             // What came before somebody waited for it wakes nobody.
             self.gather(&mut slab);
         }
-        if let Some(piece) = slab.piece().transpose() {
-            self.over |= piece.is_err();
-            return Poll::Ready(piece.map(Some).map_err(LogError::new));
+        if let Err(error) = self.finish(slab) {
+            // What came before it is good.
+            self.failed = Some(error);
+        }
+        if let Some(piece) = self.ready.pop_front() {
+            return Poll::Ready(Ok(Some(piece)));
         }
         if let Some(error) = self.failed.take() {
             self.over = true;
@@ -176,14 +207,45 @@ impl Gathered {
         self.beside.push(record);
     }
 
-    /// None: there are none.
-    fn piece(self) -> Result<Option<Piece>, ArrowError> {
-        let Some(&first) = self.offsets.first() else { return Ok(None) };
-        let is_whole = self.offsets.last() == Some(&(first + self.offsets.len() as u64 - 1));
-        let offsets =
-            if is_whole { Offsets::From(first) } else { Offsets::These(self.offsets.into()) };
+    /// As lines.
+    fn piece(self) -> Result<Piece, ArrowError> {
+        let offsets = offsets(&self.offsets);
         let lines = Lines { bytes: self.bytes, ends: self.ends, cut: self.cut, whole: true };
         let (slab, offsets, folders) = (Slab::Lines(lines), Some(offsets), Folders::default());
-        Ok(Some(Piece { slab, offsets, folders, beside: self.beside.finish()?, end: None }))
+        Ok(Piece { slab, offsets, folders, beside: self.beside.finish()?, end: None })
+    }
+
+    /// As rows, of as many tables as it takes: those before one that cannot be read are good.
+    fn piece_of(
+        self,
+        schemas: &Schemas,
+        to: &mut VecDeque<Piece>,
+    ) -> Result<(), (Unread, Vec<u64>)> {
+        let (bytes, ends, cut, all) = (self.bytes, self.ends, self.cut, self.offsets);
+        let values = Lines { bytes, ends, cut, whole: true };
+        let made = || -> Result<(), Unread> {
+            let own = self.beside.finish().map_err(Unread::Rows)?;
+            let mut first = 0;
+            while first < all.len() {
+                let read = avro::read(&values, first, schemas)?;
+                let beside = read.beside(own.as_ref(), (&values, first));
+                let beside = beside.map_err(Unread::Rows)?;
+                let offsets = Some(offsets(&all[first..first + read.len()]));
+                first += read.len();
+                let (slab, folders) = (Slab::Rows(read.rows), Folders::default());
+                to.push_back(Piece { slab, offsets, folders, beside, end: None });
+            }
+            Ok(())
+        };
+        made().map_err(|unread| (unread, all))
+    }
+}
+
+/// Where records lie, of which there is one.
+fn offsets(all: &[u64]) -> Offsets {
+    let first = all[0];
+    match all.last() == Some(&(first + all.len() as u64 - 1)) {
+        true => Offsets::From(first),
+        false => Offsets::These(all.into()),
     }
 }

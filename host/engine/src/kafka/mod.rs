@@ -9,6 +9,7 @@
 //!                     feed.rs   --> a partition's records, slab by slab
 //!                     beside.rs     what they have beside their values, column by column
 //!                     deletions.rs  which of them have no value
+//!                     avro.rs       values as rows; registry.rs: by which schemas
 //! ```
 //!
 //! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
@@ -17,15 +18,18 @@
 //! for good (retention) and which never were an event (marks of transactions, what was aborted or
 //! compacted away); a record without a value is a deletion, counted apart, and no event.
 
+mod avro;
 mod beside;
 mod client;
 mod deletions;
 mod feed;
 mod reader;
+mod registry;
 mod told;
 mod topic;
 mod url;
 
 pub use client::Kafka;
+pub use registry::{Registry, Schemas};
 pub use topic::{KafkaLog, Reads};
 pub use url::Topic;

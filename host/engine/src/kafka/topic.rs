@@ -4,6 +4,7 @@ use super::client::Kafka;
 use super::deletions::Deletions;
 use super::feed::KafkaFeed;
 use super::reader::Reader;
+use super::registry::Schemas;
 use super::told::Told;
 use super::url::Topic;
 use crate::clock::Stopwatch;
@@ -41,6 +42,8 @@ struct Inner {
 pub struct Reads {
     /// What they have beside their values.
     pub beside: Vec<Beside>,
+    /// By what schemas their values are records of Avro; none: they are taken as they stand.
+    pub schemas: Option<Arc<Schemas>>,
 }
 
 /// How long the first answer is waited for, and how long is rested between two questions. Every

@@ -62,6 +62,7 @@ mod stopped;
 mod task;
 #[cfg(test)]
 mod time_tests;
+mod topic;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

@@ -14,10 +14,10 @@ use super::results::Results;
 use super::sequence::Cuts;
 use super::side::{Common, Side};
 use super::sorting::{Sorting, sorted_bytes};
+use super::topic::topic;
 use crate::bounded;
 use crate::clock::Stopwatch;
-use crate::job::{self, Every, Resolved, properties};
-use crate::kafka::{Kafka, KafkaLog, Reads};
+use crate::job::{self, Every, Resolved};
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
@@ -328,7 +328,11 @@ fn open(
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
         let beside = asked.into_iter().map(|(beside, _)| beside.clone()).collect();
-        let log = topic(job, Reads { beside })?;
+        let mut columns = plan.columns();
+        if let Some(sorting) = &sorting {
+            columns = sorting.columns(plan);
+        }
+        let log = ends(job, topic(job, beside, columns)?)?;
         return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     let mut how = source::Options::new(job.source.format);
@@ -351,21 +355,6 @@ fn open(
     let Some(sorting) = sorting else { return Ok(Arc::new(source)) };
     sorting.there(&source, observer)?;
     sorting.over(Arc::new(source))
-}
-
-/// A topic, each of whose records is an event.
-fn topic(job: &Resolved, reads: Reads) -> Result<Arc<dyn Log>, RunError> {
-    match job.source.format {
-        Format::Json | Format::Raw => {}
-        Format::Parquet | Format::Avro => {
-            return Err(RunError::Log(LogError::usage(
-                "the records of a topic are read as JSON or as bytes: write format = \"json\" or \
-                 \"raw\" in [source]",
-            )));
-        }
-    }
-    let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
-    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties }, reads)?))
 }
 
 /// Columns that a message names.
