@@ -63,9 +63,9 @@ fn component(name: &str, probe: &[&str]) -> Result<()> {
 const MODULES: &str = "import pip, pyarrow.parquet, duckdb, fastavro, cramjam, \
                        confluent_kafka.schema_registry.avro";
 
-/// A Python that has pyarrow, DuckDB, fastavro and Confluent's client of Kafka, for what is computed
-/// or written by others than us (the digests; the examples' numbers, in SQL; Avro files and
-/// records): the system's if it has them, else one in target/python.
+/// A Python that has pyarrow, DuckDB, fastavro and Confluent's client of Kafka, for what is
+/// computed or written by others than us (the digests; the examples' numbers, in SQL; Avro files
+/// and records): the system's if it has them, else one in target/python.
 pub(crate) fn python() -> Result<PathBuf> {
     let own = steps::root().join("target/python/bin/python");
     for candidate in [Path::new("python3"), &own] {

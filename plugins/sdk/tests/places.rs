@@ -1,5 +1,5 @@
-//! Where a field may stand beside a pointer: in the path of a file, beside the value of a record, or
-//! as all of one.
+//! Where a field may stand beside a pointer: in the path of a file, beside the value of a record,
+//! or as all of one.
 
 use retally::Event as _;
 use retally::prelude::*;

@@ -4,6 +4,8 @@
 use super::maven::succeeds;
 use super::{Server, folder};
 use anyhow::{Result, ensure};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -67,14 +69,18 @@ pub fn registry() -> Result<(Server, String)> {
     let url = server.url() + PATH;
     let since = Instant::now();
     // It listens before it answers.
-    while !answers(&format!("{url}/subjects")) {
+    while !answers(server.port).unwrap_or_default() {
         ensure!(since.elapsed() < PATIENCE, "the registry of schemas does not come up");
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok((server, url))
 }
 
-fn answers(url: &str) -> bool {
-    let mut curl = Command::new("curl");
-    curl.args(["-sf", "-o", "/dev/null", url]).status().is_ok_and(|status| status.success())
+fn answers(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    let asked = format!("GET {PATH}/subjects HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+    stream.write_all(asked.as_bytes())?;
+    let mut first = String::new();
+    BufReader::new(stream).read_line(&mut first)?;
+    Ok(first.contains(" 200 "))
 }

@@ -48,8 +48,8 @@ impl Beside {
         }
     }
 
-    /// Whether a field of this kind can be read from it: as what a text in an event would be, and as
-    /// bytes.
+    /// Whether a field of this kind can be read from it: as what a text in an event would be, and
+    /// as bytes.
     pub(super) fn can_be(&self, kind: Kind) -> bool {
         match (self, kind) {
             (_, Kind::Timestamp) => true,

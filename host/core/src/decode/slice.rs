@@ -1,6 +1,7 @@
 //! Events that follow one another, out of a slab and of what was read of it.
 
 use super::{Events, Lines, Placed, Reading, Slab};
+use arrow_array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -52,6 +53,12 @@ impl Lines {
 }
 
 impl Placed {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let beside = self.beside.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        self.slab.bytes() + beside
+    }
+
     /// The events in `rows`.
     #[must_use]
     pub fn slice(&self, rows: Range<usize>) -> Self {

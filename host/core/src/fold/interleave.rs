@@ -103,7 +103,7 @@ impl Line {
 impl Timed {
     /// A slab and what was read of it.
     pub fn new(placed: Placed, readers: Vec<Events>, end: Option<u64>) -> Self {
-        let bytes = placed.slab.bytes() + readers.iter().map(Events::bytes).sum::<usize>();
+        let bytes = placed.bytes() + readers.iter().map(Events::bytes).sum::<usize>();
         Self { placed, readers, end, bytes }
     }
 

@@ -182,8 +182,8 @@ impl Given<'_> {
         if format == Format::Raw {
             return Err(self.wrong(format!(
                 "{text:?} is a part of an event, and with format = \"raw\" an event is its bytes: \
-                 \"\" is all of it, \"@path:dt\" the value of a folder, \"@key\" the key of a record, \
-                 \"@position\" its place"
+                 \"\" is all of it, \"@path:dt\" the value of a folder, \"@key\" the key of a \
+                 record, \"@position\" its place"
             )));
         }
         // The name of a column may hold anything; that of a member is told from a pointer by this.

@@ -187,6 +187,7 @@ pub(crate) fn values(
 
 #[cfg(test)]
 mod tests {
+    use super::super::resolved::Resolved;
     use super::super::tests::{resolve, whole};
     use super::*;
 
@@ -245,6 +246,31 @@ mod tests {
             again.set_text(key, value.as_str().unwrap()).unwrap();
         }
         assert_eq!(properties(&again).unwrap(), job.source.kafka);
+    }
+
+    #[test]
+    fn a_registry_has_a_section_of_its_own() {
+        let with = |own: &str| resolve(&format!("{}\n[source.registry]\n{own}\n", whole()));
+        let job = with(
+            "url = \"https://r:1\"\nuser = \"me\"\npassword = { env = \"P\" }\n\
+             ca = \"ca.pem\"\nfolder = \"s/\"",
+        );
+        let job = job.unwrap();
+        let mut again = Authored::parse(&whole(), "retally.toml", Path::new("")).unwrap();
+        for (key, value) in job.written().iter().filter(|(key, _)| key.contains("registry")) {
+            again.set_text(key, value.as_str().unwrap()).unwrap();
+        }
+        let again = Resolved::new(&again).unwrap();
+        assert_eq!(again.source.registry, job.source.registry);
+        assert_eq!(job.source.registry.password, Some(Property::Env("P".into())));
+        for (own, says) in [
+            ("password = \"SECRET\"", "source.registry.password: a secret does not stand in a job"),
+            ("password = { is = \"SECRET\" }", "must be { env = \"NAME\" } or { file"),
+            ("urll = \"x\"", "unknown key \"urll\" in [source.registry]; did you mean \"url\"?"),
+        ] {
+            let error = with(own).map(drop).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("SECRET"), "{error}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! 00 | schema's id: 4 bytes, the most significant first | the record
 //! ```
 //!
-//! A value that is not so is malformed, as a line that is no JSON is. One whose schema cannot be had
-//! is not: nobody knows what it says, so the run stops.
+//! A value that is not so is malformed, as a line that is no JSON is. One whose schema cannot be
+//! had is not: nobody knows what it says, so the run stops.
 
 use super::registry::{NoSchema, Schemas};
 use crate::avro::Mixed;

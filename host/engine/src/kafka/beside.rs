@@ -97,7 +97,7 @@ impl Gathering {
 #[expect(unsafe_code, reason = "the client of Kafka gives a header by its name in C alone")]
 fn last_header<'a>(record: &'a BorrowedMessage<'_>, name: &CString) -> Option<&'a [u8]> {
     let mut headers: *mut RDKafkaHeaders = std::ptr::null_mut();
-    // SAFETY: the message lives as long as `record`, and its headers are parsed once and kept in it.
+    // SAFETY: the message lives as long as `record`; its headers are parsed once and kept in it.
     let found = unsafe { rd_kafka_message_headers(record.ptr(), &raw mut headers) };
     if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
         return None;

@@ -138,8 +138,8 @@ pub trait Log: Send + Sync {
         Vec::new()
     }
 
-    /// What its events have beside what is in them, such as the keys of records: what is read and is
-    /// not among it is refused.
+    /// What its events have beside what is in them, such as the keys of records: what is read and
+    /// is not among it is refused.
     fn besides(&self) -> Vec<Beside> {
         Vec::new()
     }
@@ -229,6 +229,12 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let beside = self.beside.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        self.slab.bytes() + beside
+    }
+
     /// Stored bytes of the partition up to and with the first `events` events of this piece, as
     /// [`end`](Piece::end).
     pub fn end_at(&self, events: usize) -> Option<u64> {

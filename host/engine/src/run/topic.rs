@@ -1,5 +1,5 @@
-//! A job's topic as a log: how its brokers are reached, what of its records is read, and where their
-//! schemas are.
+//! A job's topic as a log: how its brokers are reached, what of its records is read, and where
+//! their schemas are.
 
 use super::error::RunError;
 use crate::job::{Resolved, SchemasAt, properties};

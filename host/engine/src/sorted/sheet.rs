@@ -208,7 +208,8 @@ pub(super) fn gather(sheets: &[Sheet], rows: &[(usize, usize)]) -> Result<Sheet,
     Ok(Sheet { all, holds: first.holds })
 }
 
-/// Lines as a table. Each that may have a line end has one, so that another one may stand behind it.
+/// Lines as a table. Each that may have a line end has one, so that another one may stand behind
+/// it.
 fn of_lines(lines: Lines) -> Result<RecordBatch, ArrowError> {
     let Lines { mut bytes, mut ends, cut, whole } = lines;
     if let Some(last) = ends.last_mut().filter(|_| !whole && !bytes.ends_with(b"\n")) {
