@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::path::{Path, PathBuf};
@@ -214,4 +215,36 @@ pub fn transaction(
         false => producer.abort_transaction(PATIENCE)?,
     }
     Ok(())
+}
+
+/// All that a record may have.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Full<'a> {
+    /// Its partition.
+    pub partition: i32,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none: a deletion.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, in their order.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// Its time, in milliseconds.
+    pub time: Option<i64>,
+}
+
+/// Puts records with all that they have, and waits until they are there.
+///
+/// # Errors
+/// When they are not.
+pub fn put_full(producer: &Producer, topic: &str, records: &[Full<'_>]) -> Result<()> {
+    for own in records {
+        let headers = own.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
+            all.insert(Header { key, value: *value })
+        });
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(topic).partition(own.partition).headers(headers);
+        (record.key, record.payload, record.timestamp) = (own.key, own.value, own.time);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    Ok(producer.flush(PATIENCE)?)
 }

@@ -5,10 +5,12 @@ mod gcs;
 mod hdfs;
 mod kafka;
 mod maven;
+mod registry;
 
 pub use gcs::gcs;
 pub use hdfs::hdfs;
 pub use kafka::{KAFKA_KEYS, kafka, kafka_secured};
+pub use registry::registry;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -89,6 +91,7 @@ pub fn install() -> Result<Vec<PathBuf>> {
         azurite()?,
         hdfs::HADOOP.installed()?,
         kafka::KAFKA.installed()?,
+        registry::installed()?,
     ])
 }
 

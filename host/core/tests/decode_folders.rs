@@ -34,7 +34,8 @@ fn decoded(reader: &Description, key: &[&str], id: &str, folders: &[Option<&str>
     let folders: Folders = folders.iter().map(|own| own.map(Into::into)).collect();
     let mut all = slabs().map(|slab| {
         let (name, slab, folders) = ("p".into(), Arc::new(slab), folders.clone());
-        let placed = Placed { partition: 0, name, offsets: Offsets::From(0), folders, slab };
+        let placed =
+            Placed { partition: 0, name, offsets: Offsets::From(0), folders, beside: None, slab };
         let mut out = Vec::new();
         Decoder::new(plan.clone()).decode(&placed, &mut out).unwrap();
         out.remove(0)
@@ -118,7 +119,8 @@ fn the_time_of_a_folder_is_when_its_date_begins() {
         let folders: Folders = [folder.map(Into::into), Some("x".into())].into();
         let [slab, _] = slabs();
         let (name, slab) = ("p".into(), Arc::new(slab));
-        let placed = Placed { partition: 0, name, offsets: Offsets::From(0), folders, slab };
+        let placed =
+            Placed { partition: 0, name, offsets: Offsets::From(0), folders, beside: None, slab };
         let mut out = Vec::new();
         Decoder::new(Arc::new(plan)).decode(&placed, &mut out).unwrap();
         (out[0].readings[0], out[0].times[0])

@@ -252,8 +252,12 @@ fn depth_has_a_bound() {
 
 #[test]
 fn a_line_that_was_cut_is_too_long() {
-    let lines =
-        Lines { bytes: b"{}\n{\"a\n{}\n".to_vec(), ends: vec![3, 7, 10], cut: vec![(1, 99)] };
+    let lines = Lines {
+        bytes: b"{}\n{\"a\n{}\n".to_vec(),
+        ends: vec![3, 7, 10],
+        cut: vec![(1, 99)],
+        whole: false,
+    };
     let placed = placed(Slab::Lines(lines));
     let mut out = Vec::new();
     Decoder::new(plan()).decode(&placed, &mut out).unwrap();

@@ -90,9 +90,12 @@ pub(crate) fn pointers(attributes: &[Attribute], name: &str) -> Result<Vec<Strin
 
 pub(crate) fn pointer(text: &LitStr) -> Result<String> {
     let value = text.value();
-    // Of records that are bytes all, and what the path of their file says.
-    let is_of_path = value.strip_prefix("@path:").is_some_and(|name| !name.is_empty());
-    if !value.starts_with('/') && !value.is_empty() && !is_of_path {
+    // Of records that are bytes all; what the path of their file says; what a record of a topic has
+    // beside its value.
+    let named = |front: &str| value.strip_prefix(front).is_some_and(|name| !name.is_empty());
+    let is_outside =
+        named("@path:") || named("@header:") || matches!(value.as_str(), "@key" | "@timestamp");
+    if !value.starts_with('/') && !value.is_empty() && !is_outside {
         return refuse(text, format!("{value:?} is no JSON pointer: write \"/{value}\""));
     }
     Ok(value)

@@ -45,8 +45,9 @@ pub fn __zones(_: TokenStream) -> TokenStream {
 ///   says; several pointers make a composite key.
 /// - `#[float]` on a field that is an `f64`: a share or a measurement, never an amount.
 /// - `#[at("/a/b")]` on a field: where it stands, if not at `/field_name`; may be repeated, the
-///   first that is present counts. `"@path:dt"` is a value in the path of the event's file, `""`
-///   all of a record that is bytes and nothing else.
+///   first that is present counts. `"@path:dt"` is a value in the path of the event's file,
+///   `"@key"`, `"@header:name"` and `"@timestamp"` what a record of a topic has beside its value,
+///   `""` all of a record that is bytes and nothing else.
 #[proc_macro_derive(Event, attributes(select, when, key, at, float))]
 pub fn event(input: TokenStream) -> TokenStream {
     expand(input, event::expand)

@@ -63,7 +63,8 @@ pub fn lines<T: AsRef<[u8]>>(lines: &[T]) -> Slab {
 /// A slab where a log of one partition begins.
 pub fn placed(slab: Slab) -> Placed {
     let (offsets, folders) = (Offsets::From(0), Default::default());
-    Placed { partition: 0, name: "p".into(), offsets, folders, slab: Arc::new(slab) }
+    let slab = Arc::new(slab);
+    Placed { partition: 0, name: "p".into(), offsets, folders, beside: None, slab }
 }
 
 /// A slab of rows.

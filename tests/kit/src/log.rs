@@ -44,6 +44,7 @@ pub fn slabs(log: &[Partition], events: usize) -> Vec<Placed> {
                 name: Arc::from(name.as_str()),
                 offsets: Offsets::From((piece * events) as u64),
                 folders: Default::default(),
+                beside: None,
                 slab: Arc::new(lines(some)),
             });
         }

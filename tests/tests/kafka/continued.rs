@@ -206,7 +206,8 @@ fn the_log_of_both_keeps_its_promises() -> Result<()> {
     let mut how = Options::new(Format::Json);
     how.layout = Some(Arc::new(Layout::parse("connect").map_err(anyhow::Error::msg)?));
     let archive = Source::open("log/", both.project.path("").as_path(), &how)?;
-    let topic = KafkaLog::open(&both.kafka.url(TOPIC), &kafka::Kafka::default())?;
+    let topic =
+        KafkaLog::open(&both.kafka.url(TOPIC), &kafka::Kafka::default(), kafka::Reads::default())?;
     let log = ContinuedLog::over(Arc::new(archive), Arc::new(topic), TOPIC)?;
     let told = conformance::check(&log, &Cancel::default())?;
     for (partition, lines) in both.lines.iter().enumerate() {

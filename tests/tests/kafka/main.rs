@@ -1,5 +1,7 @@
 //! A topic of a real Kafka as a log, which the tests start themselves.
 
+mod avro;
+mod beside;
 mod bounds;
 mod continued;
 mod going_on;

@@ -4,13 +4,13 @@
 use anyhow::Result;
 use rdkafka::producer::Producer as _;
 use retally_engine::Cancel;
-use retally_engine::kafka::{self, KafkaLog};
+use retally_engine::kafka::{self, KafkaLog, Reads};
 use retally_engine::log::{Log as _, conformance};
 use retally_tests::kafka::{Kafka, Record, transaction};
 use retally_tests::{Project, payments};
 
 fn open(kafka: &Kafka, topic: &str) -> Result<KafkaLog> {
-    Ok(KafkaLog::open(&kafka.url(topic), &kafka::Kafka::default())?)
+    Ok(KafkaLog::open(&kafka.url(topic), &kafka::Kafka::default(), Reads::default())?)
 }
 
 /// Events of three partitions, as lines.
@@ -58,9 +58,10 @@ fn what_was_never_an_event_is_passed_over_and_the_log_keeps_its_promises() -> Re
     let mut next = [0_u64; 3];
     for (number, some) in records.chunks(70).enumerate() {
         let commits = number % 3 != 1;
-        // A deletion among them: a record without a value.
-        let deletion = (some[0].0, Some("k"), None);
-        let some: Vec<Record<'_>> = some.iter().copied().chain([deletion]).collect();
+        // A deletion among them: a record without a value; and values that look like lines.
+        let of = some[0].0;
+        let more = [(of, Some("k"), None), (of, None, Some("a\r\n")), (of, None, Some(""))];
+        let some: Vec<Record<'_>> = some.iter().copied().chain(more).collect();
         transaction(&producer, "orders", &some, commits)?;
         let mut touched = [false; 3];
         for (partition, _, value) in &some {
@@ -85,6 +86,45 @@ fn what_was_never_an_event_is_passed_over_and_the_log_keeps_its_promises() -> Re
 }
 
 #[test]
+fn deletions_are_counted_apart() -> Result<()> {
+    let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+    let lines = payments(1_000, "a");
+    let lines: Vec<&str> = lines.lines().collect();
+    project.write("log/0.jsonl", lines.join("\n"))?;
+    kafka.make("orders", 1, &[])?;
+    // One behind each tenth event, and some at the end.
+    let mut records: Vec<Record<'_>> = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        records.push((0, None, Some(line)));
+        if number % 10 == 9 {
+            records.push((0, Some("k"), None));
+        }
+    }
+    records.extend([(0, Some("k"), None); 5]);
+    kafka.put("orders", &records)?;
+    let source = kafka.url("orders");
+    for (how, deletions) in [
+        (&[][..], 105),
+        (&["--limit", "95"], 9),
+        (&["--passes", "3"], 105),
+        (&["--from", "2026-03-01T12:05:00Z"], 75),
+        (&["--set", "job.order=time"], 105),
+    ] {
+        let local = project.replay(how)?;
+        let topic = project.replay(&[how, &["--source", &source]].concat())?;
+        assert_eq!(topic["digest"], local["digest"], "{how:?}");
+        assert_eq!((&topic["deletions"], local.get("deletions")), (&deletions.into(), None));
+    }
+    let ran = project.run(&["replay", "--source", &source, "--out", "told"])?;
+    assert!(ran.stdout.contains("deletions   105 records without a value"), "{}", ran.stdout);
+    let check = project.run(&["results", "check", "told"])?;
+    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+    let manifest = std::fs::read_to_string(project.path("told/manifest.json"))?;
+    assert!(manifest.contains("\"deletions\": 105"), "{manifest}");
+    Ok(())
+}
+
+#[test]
 fn what_retention_took_is_a_finding() -> Result<()> {
     let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
     kafka.make("orders", 3, &[])?;
@@ -103,6 +143,9 @@ fn what_retention_took_is_a_finding() -> Result<()> {
 #[test]
 fn a_topic_that_cannot_be_read_is_named_and_leaves_nothing() -> Result<()> {
     let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+    let ran =
+        project.run(&["replay", "--source", &kafka.url("x"), "--set", "source.format=parquet"])?;
+    assert!(ran.code == 2 && ran.stderr.contains("of a topic are read as"), "{}", ran.stderr);
     for (url, code, says) in [
         (kafka.url("nowhere"), 2, "Kafka has no such topic"),
         ("kafka://127.0.0.1:1/orders".to_owned(), 3, "Kafka does not answer"),

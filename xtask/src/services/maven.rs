@@ -63,7 +63,8 @@ impl Maven {
     }
 }
 
-fn succeeds(command: &mut Command) -> Result<()> {
+/// Runs a command to its end.
+pub(super) fn succeeds(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().with_context(|| {
         format!("no {name} here, which a server of the tests needs: run `cargo xtask setup`")

@@ -85,6 +85,9 @@ fn to_json(report: &Report, repeated: Option<&Repeated>) -> Value {
         object["range"] = json!(range);
         object["range"]["positions"] = json!(m.job.settings.range);
     }
+    if m.input.deletions() > 0 {
+        object["deletions"] = m.input.deletions().into();
+    }
     if let Some(counts) = &m.since_start {
         object["since_start"] = json!(counts);
     }
@@ -128,6 +131,10 @@ fn to_text(report: &Report, repeated: Option<&Repeated>, quiet: bool) -> String 
     let _ = writeln!(t, "{}@{} over {}", m.reducer.name, m.reducer.version, extent(m));
     t += &passed_over(m);
     t += &counts(&m.counts, "");
+    if m.input.deletions() > 0 {
+        let count = grouped(m.input.deletions());
+        let _ = writeln!(t, "deletions   {count} records without a value, which are no events");
+    }
     if let Some(since) = &m.since_start {
         t += "since the history began\n";
         t += &counts(since, "  ");

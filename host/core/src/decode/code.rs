@@ -55,6 +55,8 @@ codes! {
     FieldRange = 15 "field-range",
     /// A decimal with other digits beyond its scale.
     FieldScale = 16 "field-scale",
+    /// The value of a record is not what the schema that it names says.
+    NotAvro = 17 "not-avro",
 }
 
 impl fmt::Display for Code {

@@ -1,7 +1,8 @@
 //! The decoder: what one thread needs to turn slabs into events.
 
 use super::assemble::{self, BlockPlace, assemble};
-use super::folders::InFolders;
+use super::beside::Columns;
+use super::outside::Outside;
 use super::plan::Plan;
 use super::raw::Source;
 use super::{DecodeError, Events, Folders, Placed, Slab, arrow, json, record};
@@ -64,18 +65,20 @@ impl Decoder {
         for placed in slabs {
             let (partition, left) = (&*placed.name, placed.slab.len());
             let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
-            let folders = Some(&placed.folders).filter(|_| plan.trie.has_folders());
+            let beside = Columns::of(&plan.trie, placed.beside.as_ref());
+            let has_outside = plan.trie.has_outside() || beside.has_faults();
+            let outside = has_outside.then_some((&placed.folders, &beside));
             match &*placed.slab {
                 Slab::Lines(lines) if plan.trie.is_of_bytes() => {
                     record::read(plan, lines, place, |block, place| {
-                        beside(how, block, folders, place, out, scratch)
+                        appended(how, block, outside, place, out, scratch)
                     })?;
                 }
                 Slab::Lines(lines) => self.lines.read(plan, lines, place, |block, place| {
-                    beside(how, block, folders, place, out, scratch)
+                    appended(how, block, outside, place, out, scratch)
                 })?,
                 Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
-                    beside(how, block, folders, place, out, scratch)
+                    appended(how, block, outside, place, out, scratch)
                 })?,
             }
         }
@@ -83,19 +86,21 @@ impl Decoder {
     }
 }
 
-/// Appends a block's events, with what the path of their object says where that is read.
-fn beside<S: Source>(
+/// Appends a block's events, with what is known of them beside what is in them.
+fn appended<S: Source>(
     how: (&Plan, &Subset),
     block: &S,
-    folders: Option<&Folders>,
+    outside: Option<(&Folders, &Columns<'_>)>,
     place: BlockPlace<'_>,
     out: &mut [Events],
     scratch: &mut assemble::Scratch,
 ) -> Result<(), DecodeError> {
-    match folders {
+    match outside {
         None => assemble(how, block, place, out, scratch),
-        Some(folders) => {
-            assemble(how, &InFolders { block, plan: how.0, folders }, place, out, scratch)
+        Some((folders, beside)) => {
+            let (plan, first) = (how.0, place.first);
+            let source = Outside { block, plan, folders, beside, first };
+            assemble(how, &source, place, out, scratch)
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod arrow;
 mod assemble;
+mod beside;
 mod bytes;
 mod code;
 pub mod convert;
@@ -14,10 +15,10 @@ mod decoder;
 mod detail;
 mod fault;
 mod field;
-mod folders;
 mod json;
 mod leaf;
 mod number;
+mod outside;
 mod places;
 mod plan;
 mod raw;
@@ -32,6 +33,7 @@ mod terms;
 mod time;
 mod trie;
 
+pub use beside::{Beside, FAULT, VALUE};
 pub use code::Code;
 pub use decoder::Decoder;
 pub(crate) use detail::cut;
@@ -41,10 +43,11 @@ pub use plan::{Plan, PlanError};
 pub use render::original;
 pub(crate) use scan::JsonCheck;
 pub use terms::Terms;
-pub use trie::is_of_path;
+pub use trie::{is_of_path, is_outside};
 
 use crate::log::{Micros, Offsets, PartitionIndex};
 use crate::schema::{Column, Spans};
+use arrow_array::RecordBatch;
 use std::sync::Arc;
 
 /// Where in an event its key, id and time lie.
@@ -64,7 +67,8 @@ pub struct Addressing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Address {
     /// JSON pointer, or column (`/a/b`: field `b` of struct column `a`); or `@path:NAME`, a value
-    /// in the path of the object. Of records that are bytes and nothing else the empty pointer.
+    /// in the path of the object; or what a record has beside its value ([`Beside`]). Of records
+    /// that are bytes and nothing else the empty pointer.
     Path(String),
     /// `@position`: the event's position as text, `partition:offset`.
     #[default]
@@ -88,7 +92,7 @@ pub enum Slab {
     /// Lines of JSON.
     Lines(Lines),
     /// Rows of a Parquet file (or from Python, Spark).
-    Rows(arrow_array::RecordBatch),
+    Rows(RecordBatch),
 }
 
 impl Slab {
@@ -117,14 +121,20 @@ pub struct Lines {
     /// [`crate::limits::LINE_KEPT_BYTES`]: number of the line and its full length in bytes.
     /// Ascending.
     pub cut: Vec<(u32, u64)>,
+    /// Whether each is all of its bytes, whatever they end with: values of records, which have no
+    /// line ends.
+    pub whole: bool,
 }
 
 impl Lines {
-    /// The line at `row` without its line end.
+    /// The line at `row` without its line end, if it may have one.
     #[inline]
     pub fn get(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
         let line = &self.bytes[start..self.ends[row] as usize];
+        if self.whole {
+            return line;
+        }
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         line.strip_suffix(b"\r").unwrap_or(line)
     }
@@ -142,6 +152,9 @@ pub struct Placed {
     /// What the path of their object says, by the numbers of [`Plan::folders`]; where there are
     /// fewer, nothing.
     pub folders: Folders,
+    /// What they have beside themselves, one row for each: columns named as [`Beside`] shows, and
+    /// [`FAULT`] and [`VALUE`]. None: nothing.
+    pub beside: Option<RecordBatch>,
     /// The events.
     pub slab: Arc<Slab>,
 }

@@ -3,7 +3,7 @@
 
 use super::trie::is_of_path;
 pub(super) use super::trie::{NOWHERE, Node, Trie, Whole};
-use super::{Address, Addressing, TimeUnit};
+use super::{Address, Addressing, Beside, TimeUnit};
 use crate::schema::{Description, Input, Kind};
 
 /// Everything that decoding needs to know of a run. Made once, shared by all decoders.
@@ -34,10 +34,20 @@ pub enum PlanError {
         "{0} is read from \"@path:\" without a name: \"@path:dt\" is the value of a folder `dt=`"
     )]
     NoName(String),
+    /// Nothing stands behind `@header:`: whose path it is.
+    #[error("{0} is read from \"@header:\" without a name: \"@header:id\" is the header `id`")]
+    NoHeader(String),
+    /// A time in the place of a text: whose it is, and the path.
+    #[error("{0} is read from {1:?}, which is a time, and it must be a text")]
+    NoText(String, String),
+    /// What a record has beside its value, read as what it cannot be: whose it is, what, and as
+    /// what.
+    #[error("{0} is read from \"{1}\" as {2}: declare it as {kinds}", kinds = .1.kinds())]
+    NotBeside(String, Beside, Kind),
     /// Something inside of what has no parts: whose path it is, and the path.
     #[error(
         "{0} is read from {1:?}, and with format = \"raw\" an event is its bytes and has no parts: \
-         \"\" is all of it, and \"@path:NAME\" the value of a folder"
+         \"\" is all of it, \"@path:NAME\" the value of a folder, and \"@key\" the key of a record"
     )]
     NoParts(String, String),
     /// Bytes that are read as what they are not: whose they are, and as what.
@@ -109,7 +119,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let mut part = |place: &str, address: &Address| match address {
             Address::Position => Ok(NamePart::Position),
-            Address::Path(path) => trie.declare(place, path).map(NamePart::Node),
+            Address::Path(path) => trie.declare_text(place, path).map(NamePart::Node),
         };
         let job_key: Vec<NamePart> =
             addressing.key.iter().map(|a| part("the key", a)).collect::<Result<_, _>>()?;
@@ -187,6 +197,18 @@ impl Plan {
         told.collect()
     }
 
+    /// What is read that records have beside their values ([`Placed::beside`](super::Placed)), and
+    /// who reads it first.
+    pub fn besides(&self) -> Vec<(&Beside, &str)> {
+        let mut all: Vec<(&Beside, &str)> = Vec::new();
+        for declared in &self.trie.besides {
+            if all.iter().all(|(own, _)| **own != declared.beside) {
+                all.push((&declared.beside, &declared.place));
+            }
+        }
+        all
+    }
+
     /// Where every event must have something.
     fn everywhere(&self) -> Vec<(&'static str, Node)> {
         let mut inputs = self.readers.iter().flat_map(|reader| &reader.inputs);
@@ -238,14 +260,14 @@ impl InputPlan {
     fn new(trie: &mut Trie, input: &Input, job_key: &[NamePart]) -> Result<Self, PlanError> {
         let mut when = Vec::new();
         for condition in &input.when {
-            let node = trie.declare(&format!("input `{}`", input.name), &condition.path)?;
+            let node = trie.declare_text(&format!("input `{}`", input.name), &condition.path)?;
             let any_of = condition.any_of.iter().map(|v| v.as_bytes().into()).collect();
             when.push(When { node, any_of });
         }
         let mut key = Vec::new();
         for path in &input.key {
             let place = format!("the key of input `{}`", input.name);
-            key.push(NamePart::Node(trie.declare(&place, path)?));
+            key.push(NamePart::Node(trie.declare_text(&place, path)?));
         }
         if key.is_empty() {
             key.extend_from_slice(job_key);

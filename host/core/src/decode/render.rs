@@ -1,10 +1,10 @@
 //! Events as their original bytes: a line as it stands, an Arrow row as the JSON that says the
 //! same.
 
-use super::Slab;
 use super::convert::float_text;
 use super::leaf::Leaf;
 use super::raw::Raw;
+use super::{Placed, Slab, VALUE};
 use crate::schema::{base64, text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -23,6 +23,19 @@ pub fn original(slab: &Slab, row: usize) -> Cow<'_, [u8]> {
     match slab {
         Slab::Lines(lines) => Cow::Borrowed(lines.get(row)),
         Slab::Rows(rows) => Cow::Owned(record(rows, row)),
+    }
+}
+
+impl Placed {
+    /// The original bytes of the event at `row`: those of [`original`], or, of what is no valid
+    /// record, the value that it has.
+    pub fn original(&self, row: usize) -> Cow<'_, [u8]> {
+        let values = self.beside.as_ref().and_then(|beside| beside.column_by_name(VALUE));
+        let values = values.and_then(|values| values.as_binary_opt::<i32>());
+        match values.filter(|values| !values.is_null(row)) {
+            Some(values) => Cow::Borrowed(values.value(row)),
+            None => original(&self.slab, row),
+        }
     }
 }
 

@@ -226,7 +226,7 @@ proptest! {
         let long = general(&plan(table.unit), &subset, &rows);
         let (name, slab) = (Arc::from("p"), Arc::new(Slab::Rows(rows)));
         let (offsets, folders) = (Offsets::From(0), Default::default());
-        let placed = Placed { partition: 0, name, offsets, folders, slab };
+        let placed = Placed { partition: 0, name, offsets, folders, beside: None, slab };
         let mut out = Vec::new();
         let mut decoder = Decoder::new(Arc::new(plan(table.unit))).taking(Arc::new(subset));
         let short = decoder.decode(&placed, &mut out).map(|()| out.remove(0));

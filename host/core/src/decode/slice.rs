@@ -1,6 +1,7 @@
 //! Events that follow one another, out of a slab and of what was read of it.
 
 use super::{Events, Lines, Placed, Reading, Slab};
+use arrow_array::RecordBatch;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -46,11 +47,18 @@ impl Lines {
             bytes: self.bytes[begin..end].to_vec(),
             ends: self.ends[rows.clone()].iter().map(|end| end - begin as u32).collect(),
             cut: cut.map(|&(row, length)| (row - rows.start as u32, length)).collect(),
+            whole: self.whole,
         }
     }
 }
 
 impl Placed {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let beside = self.beside.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        self.slab.bytes() + beside
+    }
+
     /// The events in `rows`.
     #[must_use]
     pub fn slice(&self, rows: Range<usize>) -> Self {
@@ -59,6 +67,7 @@ impl Placed {
         }
         Self {
             offsets: self.offsets.slice(rows.start, rows.end),
+            beside: self.beside.as_ref().map(|own| own.slice(rows.start, rows.len())),
             slab: Arc::new(self.slab.slice(rows)),
             ..self.clone()
         }
@@ -123,6 +132,7 @@ mod tests {
             bytes: b"a\nbb\nccc\n".to_vec(),
             ends: vec![2, 5, 9],
             cut: vec![(0, 70), (2, 90)],
+            whole: false,
         };
         let slab = Slab::Lines(lines);
         assert_eq!([0, 1, 2].map(|row| slab.text_bytes(row)), [2, 3, 4]);

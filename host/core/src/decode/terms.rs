@@ -16,12 +16,13 @@
 //! another one, so that several behind one another compare term by term.
 
 use super::assemble::BlockPlace;
+use super::beside::Columns;
 use super::convert;
-use super::folders::InFolders;
+use super::outside::Outside;
 use super::plan::{Node, Plan, PlanError};
 use super::raw::{Raw, Source};
 use super::scan::unescape;
-use super::{Address, Addressing, DecodeError, Placed, Slab, arrow, json, record};
+use super::{Address, Addressing, Beside, DecodeError, Placed, Slab, arrow, json, record};
 use crate::log::Sort;
 use crate::schema::Spans;
 
@@ -82,6 +83,11 @@ impl Terms {
         self.plan.folders().into_iter().map(|(name, _)| name).collect()
     }
 
+    /// What is read that records have beside their values, and who reads it.
+    pub fn besides(&self) -> Vec<(&Beside, &str)> {
+        self.plan.besides()
+    }
+
     /// Appends what each event of a slab is sorted by. An event of which something cannot be read
     /// is sorted as one that does not have it.
     ///
@@ -92,19 +98,26 @@ impl Terms {
         let (partition, left) = (&*placed.name, placed.slab.len());
         let place = BlockPlace { partition, offsets: &placed.offsets, first: 0, left };
         let folders = &placed.folders;
+        let beside = &Columns::of(&plan.trie, placed.beside.as_ref());
         match &*placed.slab {
             Slab::Lines(slab) if plan.trie.is_of_bytes() => {
-                record::read(plan, slab, place, |block, _| {
-                    append(&InFolders { block, plan, folders }, plan, places, out);
+                record::read(plan, slab, place, |block, place| {
+                    let first = place.first;
+                    let source = Outside { block, plan, folders, beside, first };
+                    append(&source, plan, places, out);
                     Ok(())
                 })
             }
-            Slab::Lines(slab) => lines.read(plan, slab, place, |block, _| {
-                append(&InFolders { block, plan, folders }, plan, places, out);
+            Slab::Lines(slab) => lines.read(plan, slab, place, |block, place| {
+                let first = place.first;
+                let source = Outside { block, plan, folders, beside, first };
+                append(&source, plan, places, out);
                 Ok(())
             }),
-            Slab::Rows(rows) => arrow::read(plan, rows, place, |block, _| {
-                append(&InFolders { block, plan, folders }, plan, places, out);
+            Slab::Rows(rows) => arrow::read(plan, rows, place, |block, place| {
+                let first = place.first;
+                let source = Outside { block, plan, folders, beside, first };
+                append(&source, plan, places, out);
                 Ok(())
             }),
         }
@@ -215,8 +228,8 @@ mod tests {
             all.ends.push(all.bytes.len() as u32);
         }
         let folders: Folders = [Some("b".into()), Some("2026".into())].into();
-        let (slab, offsets) = (Arc::new(Slab::Lines(all)), Offsets::From(0));
-        Placed { partition: 0, name: "p".into(), offsets, folders, slab }
+        let (slab, offsets, beside) = (Arc::new(Slab::Lines(all)), Offsets::From(0), None);
+        Placed { partition: 0, name: "p".into(), offsets, folders, beside, slab }
     }
 
     /// Reads one value of the path.

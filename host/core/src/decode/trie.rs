@@ -1,7 +1,8 @@
 //! All declared pointers of a run in one tree, and what is read beside them: values of the path of
-//! an object, and all of an event that has no parts.
+//! an object, what records have beside their values, and all of an event that has no parts.
 
-use super::PlanError;
+use super::beside::OF_HEADER;
+use super::{Beside, PlanError};
 use crate::schema::Kind;
 
 /// Number of a node of the trie. The root, an event as a whole, is 0.
@@ -18,6 +19,11 @@ pub fn is_of_path(address: &str) -> bool {
     address.starts_with(OF_PATH)
 }
 
+/// Whether an address is that of a value that is not in the event itself.
+pub fn is_outside(address: &str) -> bool {
+    is_of_path(address) || Beside::of(address).is_some()
+}
+
 /// All declared pointers.
 #[derive(Debug)]
 pub(super) struct Trie {
@@ -26,6 +32,8 @@ pub(super) struct Trie {
     /// its own, as another value may be read for it.
     pub(super) folders: Vec<(Node, Box<str>)>,
     pub(super) time_folder: Option<Node>,
+    /// What records have beside their values.
+    pub(super) besides: Vec<Declared>,
     /// Where events are bytes and have no parts: all of one, as text and as bytes.
     whole: Option<[Node; 2]>,
 }
@@ -35,6 +43,17 @@ pub(super) struct Trie {
 pub(super) enum Whole {
     Text,
     Bytes,
+}
+
+/// What is read of that which records have beside their values.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) node: Node,
+    pub(super) beside: Beside,
+    /// Whether it is bytes, else it is a text (or a time).
+    pub(super) as_bytes: bool,
+    /// Who reads it first.
+    pub(super) place: String,
 }
 
 #[derive(Debug)]
@@ -51,7 +70,8 @@ struct TrieNode {
 impl Trie {
     pub(super) fn new() -> Self {
         let root = TrieNode { name: "".into(), parent: NOWHERE, children: Vec::new(), read: false };
-        Self { nodes: vec![root], folders: Vec::new(), time_folder: None, whole: None }
+        let (nodes, folders, besides) = (vec![root], Vec::new(), Vec::new());
+        Self { nodes, folders, time_folder: None, besides, whole: None }
     }
 
     /// Of events that are bytes and have no parts.
@@ -100,7 +120,8 @@ impl Trie {
 
     /// Whether a node is a member or column, or in one.
     pub(super) fn is_column(&self, node: Node) -> bool {
-        self.folder(node).is_none() && self.whole(node).is_none()
+        let is_beside = self.besides.iter().any(|declared| declared.node == node);
+        !is_beside && self.folder(node).is_none() && self.whole(node).is_none()
     }
 
     /// Whether a node is the time, and a value of the object's path.
@@ -115,9 +136,9 @@ impl Trie {
         self.folders.iter().position(|(own, _)| *own == node)
     }
 
-    /// Whether anything is read from the object's path.
-    pub(super) fn has_folders(&self) -> bool {
-        !self.folders.is_empty()
+    /// Whether anything is read that is not in events themselves.
+    pub(super) fn has_outside(&self) -> bool {
+        !self.folders.is_empty() || !self.besides.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -175,6 +196,9 @@ impl Trie {
         if let Some(number) = self.folder(node) {
             return format!("{OF_PATH}{}", self.folders[number].1);
         }
+        if let Some(declared) = self.besides.iter().find(|declared| declared.node == node) {
+            return declared.beside.to_string();
+        }
         if self.whole(node).is_some() {
             return "\"\"".to_owned();
         }
@@ -198,6 +222,13 @@ impl Trie {
     pub(super) fn declare(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
         if let Some(name) = path.strip_prefix(OF_PATH) {
             return self.declare_folder(place, name);
+        }
+        match Beside::of(path) {
+            Some(beside) => return Ok(self.declare_beside(place, beside, false)),
+            None if path.starts_with(OF_HEADER) => {
+                return Err(PlanError::NoHeader(place.into()));
+            }
+            None => {}
         }
         match self.whole {
             Some([text, _]) if path.is_empty() => return Ok(text),
@@ -224,6 +255,14 @@ impl Trie {
         Ok(node)
     }
 
+    /// Of what must be a text.
+    pub(super) fn declare_text(&mut self, place: &str, path: &str) -> Result<Node, PlanError> {
+        match Beside::of(path) {
+            Some(Beside::Timestamp) => Err(PlanError::NoText(place.into(), path.into())),
+            _ => self.declare(place, path),
+        }
+    }
+
     /// Of a field of this kind.
     pub(super) fn declare_as(
         &mut self,
@@ -231,6 +270,14 @@ impl Trie {
         path: &str,
         kind: Kind,
     ) -> Result<Node, PlanError> {
+        if let Some(beside) = Beside::of(path) {
+            let as_bytes = kind == Kind::Bytes && beside != Beside::Timestamp;
+            let is_read = beside.can_be(kind);
+            return match is_read {
+                true => Ok(self.declare_beside(place, beside, as_bytes)),
+                false => Err(PlanError::NotBeside(place.into(), beside, kind)),
+            };
+        }
         match (self.whole, kind) {
             (Some([_, bytes]), Kind::Bytes) if path.is_empty() => Ok(bytes),
             (Some(_), kind) if path.is_empty() && kind != Kind::Text => {
@@ -253,6 +300,16 @@ impl Trie {
             }
             None => self.declare(place, path),
         }
+    }
+
+    fn declare_beside(&mut self, place: &str, beside: Beside, as_bytes: bool) -> Node {
+        let is_it = |own: &&Declared| own.beside == beside && own.as_bytes == as_bytes;
+        if let Some(known) = self.besides.iter().find(is_it) {
+            return known.node;
+        }
+        let node = self.beside(&beside.to_string());
+        self.besides.push(Declared { node, beside, as_bytes, place: place.to_owned() });
+        node
     }
 
     fn declare_folder(&mut self, place: &str, name: &str) -> Result<Node, PlanError> {

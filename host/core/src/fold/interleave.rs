@@ -103,7 +103,7 @@ impl Line {
 impl Timed {
     /// A slab and what was read of it.
     pub fn new(placed: Placed, readers: Vec<Events>, end: Option<u64>) -> Self {
-        let bytes = placed.slab.bytes() + readers.iter().map(Events::bytes).sum::<usize>();
+        let bytes = placed.bytes() + readers.iter().map(Events::bytes).sum::<usize>();
         Self { placed, readers, end, bytes }
     }
 
@@ -264,13 +264,14 @@ mod tests {
 
     fn slab(partition: u32, first: u64, times: &[Micros]) -> Timed {
         let ends = (1..=times.len() as u32).collect();
-        let lines = Lines { bytes: vec![b'\n'; times.len()], ends, cut: Vec::new() };
+        let lines = Lines { bytes: vec![b'\n'; times.len()], ends, ..Lines::default() };
         let placed = Placed {
             partition,
             name: "p".into(),
             offsets: Offsets::From(first),
             slab: Arc::new(Slab::Lines(lines)),
             folders: Arc::default(),
+            beside: None,
         };
         let readers = vec![Events { clock: times.to_vec(), ..Events::default() }];
         Timed::new(placed, readers, None)

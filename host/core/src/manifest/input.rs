@@ -14,7 +14,7 @@
 //! two copies of the same bytes have two of them. XXH3-128 finds accidents; only a run with
 //! `--attest`, which adds SHA-256, says that nobody exchanged the bytes. So the seals of an
 //! attested run and of one that is not differ. What was found of the log's completeness follows
-//! from objects and partitions, and is not in it either.
+//! from objects and partitions, and is not in it either; nor are deletions, which decide nothing.
 
 use crate::digest::{Canonical, Hash};
 use crate::hash::hex;
@@ -119,6 +119,13 @@ pub struct PartitionTaken {
     pub first: Option<u64>,
     /// Offset of the last.
     pub last: Option<u64>,
+    /// Records among them that are no events, because they have no value: deletions.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub deletions: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An object or file of the log.
@@ -191,6 +198,11 @@ impl Input {
             }
         }
         notes
+    }
+
+    /// Records that are no events, because they have no value.
+    pub fn deletions(&self) -> u64 {
+        self.partitions.iter().map(|own| own.deletions).sum()
     }
 
     /// Puts partitions and objects into their order, in which they are digested.

@@ -47,6 +47,7 @@ fn input() -> Input {
         events: range.map_or(0, |(first, last)| last - first + 1),
         first: range.map(|(first, _)| first),
         last: range.map(|(_, last)| last),
+        deletions: 0,
     };
     let object = |path: &str, sha256| Object {
         path: path.into(),

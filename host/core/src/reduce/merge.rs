@@ -4,7 +4,7 @@
 //! through a table of events rather than sorted.
 
 use super::{Block, EmitRows, Folded, Outcome, Refused, Shares, Unfolded};
-use crate::decode::{Reading, original};
+use crate::decode::Reading;
 use crate::log::{Spot, Stretch};
 use crate::schema::pick::{Pick, pick_column};
 use crate::schema::{Column, Description, Field};
@@ -248,7 +248,7 @@ fn refused(
             detail: detail.map(|at| details[at].1.clone()).unwrap_or_default(),
             key: (!unread).then(|| slab.events.keys.get(row).to_vec()),
             bytes: match originals {
-                Originals::InSlabs => original(&placed.slab, own).into_owned(),
+                Originals::InSlabs => placed.original(own).into_owned(),
                 Originals::Elsewhere | Originals::Unwanted | Originals::OnlyTimes => Vec::new(),
             },
         });

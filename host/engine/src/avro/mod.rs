@@ -12,6 +12,8 @@
 //! inside a block for one that ended, does not hold the number of a block's records against its
 //! bytes, and unpacks a block to whatever size it has.
 //!
+//! Values of records in Kafka are records too, by a schema that stands elsewhere: mixed.rs.
+//!
 //! What values mean is not decided here: rows go to [`retally_core::decode`], which judges them as
 //! the JSON that says the same.
 
@@ -20,6 +22,7 @@ mod columns;
 mod container;
 mod cursor;
 mod error;
+mod mixed;
 mod plan;
 mod records;
 mod schema;
@@ -29,4 +32,21 @@ mod tests;
 
 pub(crate) use container::{Container, MAGIC};
 pub(crate) use error::AvroError;
+pub(crate) use mixed::Mixed;
 pub(crate) use records::Records;
+pub(crate) use schema::Schema;
+
+use std::sync::Arc;
+
+/// The schema that stands in a text, if it can be read: also each of the fields with these names.
+/// Else why not.
+pub(crate) fn schema_of(text: &[u8], names: &[String]) -> Result<Arc<Schema>, String> {
+    let schema = Schema::parse(text).and_then(|schema| {
+        plan::Plan::new(&schema, Some(names))?;
+        Ok(Arc::new(schema))
+    });
+    schema.map_err(|error| match error {
+        AvroError::Damaged { problem, .. } => problem,
+        other => other.to_string(),
+    })
+}

@@ -200,9 +200,14 @@ impl Authored {
             let (at, key) = (place(key.span().start), format!("{section}.{}", key.get_ref()));
             match (value.get_ref(), key.as_str()) {
                 // The keys that take a table: `reducer = { path = "...", sha256 = "..." }`, and
-                // `order = { sort = [...], within = "..." }`.
-                (DeValue::Table(inner), "job.reducer" | "job.order") => {
+                // `order = { sort = [...], within = "..." }`; a section within a section.
+                (DeValue::Table(inner), "job.reducer" | "job.order" | "source.registry") => {
                     self.table(&key, inner, place)?;
+                }
+                (DeValue::Table(inner), "source.registry.password") => {
+                    let own = properties::elsewhere(inner);
+                    let own = own.map(|property| Raw::Text(property.to_string()));
+                    self.put(&key, own, "a table of other names", at)?;
                 }
                 (DeValue::Table(inner), KAFKA) => {
                     let mut all = Vec::new();

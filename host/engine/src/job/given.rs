@@ -7,7 +7,7 @@ use super::resolved::{Late, Resolved, Source};
 use crate::kafka::Topic;
 use crate::source::{Format, Layout};
 use crate::store::{Named, Scheme, StoreError};
-use retally_core::decode::{Address, TimeUnit, is_of_path};
+use retally_core::decode::{Address, Beside, TimeUnit, is_of_path};
 use retally_core::log::{Order, Sort};
 use retally_core::reduce::{OnConflict, OnTrap};
 use serde_json::Value;
@@ -75,7 +75,7 @@ impl Given<'_> {
         let text = self.written.text();
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, Some(meaning))) => *into = (*meaning).into(),
-            Some((_, None)) => return Err(self.not_built(&format!("{text:?}"), "")),
+            Some((_, None)) => return Err(self.not_built(text)),
             None => {
                 let built = words.iter().filter(|(_, meaning)| meaning.is_some());
                 let list: Vec<_> = built.map(|(word, _)| format!("{word:?}")).collect();
@@ -163,15 +163,14 @@ impl Given<'_> {
         if text == "@position" {
             return Ok(Address::Position);
         }
-        if matches!(text, "@key" | "@timestamp") || text.starts_with("@header:") {
-            let what = format!("{text:?} (of Kafka records)");
-            return Err(self.not_built(&what, "; a JSON pointer or a column is"));
+        if Beside::of(text).is_some() {
+            return Ok(Address::Path(text.to_owned()));
         }
         if is_of_path(text) && text.len() > OF_PATH_MIN {
             return Ok(Address::Path(text.to_owned()));
         }
         if text.starts_with('@') {
-            let known = ["@position", "@path:dt", "@key", "@timestamp", "@header:"];
+            let known = ["@position", "@path:dt", "@key", "@timestamp", "@header:id"];
             let meant = meant(text, known.into_iter());
             return Err(self.wrong(format!("{text:?} is no address{meant}")));
         }
@@ -183,7 +182,8 @@ impl Given<'_> {
         if format == Format::Raw {
             return Err(self.wrong(format!(
                 "{text:?} is a part of an event, and with format = \"raw\" an event is its bytes: \
-                 \"\" is all of it, \"@path:dt\" the value of a folder, \"@position\" its place"
+                 \"\" is all of it, \"@path:dt\" the value of a folder, \"@key\" the key of a \
+                 record, \"@position\" its place"
             )));
         }
         // The name of a column may hold anything; that of a member is told from a pointer by this.
@@ -254,9 +254,8 @@ impl Given<'_> {
         JobError::Value { place, key, why: why.into() }
     }
 
-    /// `instead`: what exists, behind a semicolon.
-    fn not_built(&self, what: &str, instead: &str) -> JobError {
-        self.wrong(format!("{what} is not built yet{instead}"))
+    fn not_built(&self, what: &str) -> JobError {
+        self.wrong(format!("{what:?} is not built yet"))
     }
 }
 

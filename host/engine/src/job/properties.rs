@@ -55,17 +55,17 @@ impl Property {
         }
     }
 
-    /// The value.
+    /// The value; `name` for messages.
     ///
     /// # Errors
     /// A variable that is not set, a file that cannot be read.
-    fn value(
+    pub(crate) fn value(
         &self,
         name: &str,
         base: &Path,
         environment: Environment<'_>,
     ) -> Result<String, LogError> {
-        let lacks = |why: String| LogError::usage(format!("[{KAFKA}] `{name}`: {why}"));
+        let lacks = |why: String| LogError::usage(format!("{name}: {why}"));
         match self {
             Self::Plain(text) => Ok(text.clone()),
             Self::Env(variable) => environment(variable).ok_or_else(|| {
@@ -81,8 +81,25 @@ impl Property {
     }
 }
 
+/// A secret, which stands elsewhere.
+///
+/// # Errors
+/// One that stands in the job, or a reference that is none.
+pub(super) fn secret(text: &str) -> Result<Property, String> {
+    match Property::of(text) {
+        Some(Property::Plain(_)) => Err(HIDE.to_owned()),
+        Some(property) => Ok(property),
+        None => Err(REFER.to_owned()),
+    }
+}
+
+const HIDE: &str = "a secret does not stand in a job; write { env = \"NAME\" }, and set that \
+                    variable of the environment, or { file = \"PATH\" }";
+
+const REFER: &str = "write { env = \"NAME\" } or { file = \"PATH\" }";
+
 /// What a table says that a value is elsewhere.
-fn elsewhere(table: &DeTable<'_>) -> Option<Property> {
+pub(super) fn elsewhere(table: &DeTable<'_>) -> Option<Property> {
     let mut all = table.iter();
     let (key, value) = all.next().filter(|_| table.len() == 1)?;
     let text = value.get_ref().as_str()?.to_owned();
@@ -143,13 +160,9 @@ pub(super) fn properties(authored: &Authored) -> Result<BTreeMap<String, Propert
             key: key.clone(),
             why: why.to_owned(),
         };
-        let property = Property::of(written.text())
-            .ok_or_else(|| wrong("write { env = \"NAME\" } or { file = \"PATH\" }"))?;
+        let property = Property::of(written.text()).ok_or_else(|| wrong(REFER))?;
         if matches!(property, Property::Plain(_)) && is_secret(&name) {
-            return Err(wrong(
-                "a secret does not stand in a job; write { env = \"NAME\" }, and set that variable \
-                 of the environment, or { file = \"PATH\" }",
-            ));
+            return Err(wrong(HIDE));
         }
         all.insert(name, property);
     }
@@ -166,13 +179,15 @@ pub(crate) fn values(
     environment: Environment<'_>,
 ) -> Result<BTreeMap<String, String>, LogError> {
     let value = |(name, property): (&String, &Property)| {
-        Ok((name.clone(), property.value(name, base, environment)?))
+        let told = format!("[{KAFKA}] `{name}`");
+        Ok((name.clone(), property.value(&told, base, environment)?))
     };
     properties.iter().map(value).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::resolved::Resolved;
     use super::super::tests::{resolve, whole};
     use super::*;
 
@@ -231,6 +246,31 @@ mod tests {
             again.set_text(key, value.as_str().unwrap()).unwrap();
         }
         assert_eq!(properties(&again).unwrap(), job.source.kafka);
+    }
+
+    #[test]
+    fn a_registry_has_a_section_of_its_own() {
+        let with = |own: &str| resolve(&format!("{}\n[source.registry]\n{own}\n", whole()));
+        let job = with(
+            "url = \"https://r:1\"\nuser = \"me\"\npassword = { env = \"P\" }\n\
+             ca = \"ca.pem\"\nfolder = \"s/\"",
+        );
+        let job = job.unwrap();
+        let mut again = Authored::parse(&whole(), "retally.toml", Path::new("")).unwrap();
+        for (key, value) in job.written().iter().filter(|(key, _)| key.contains("registry")) {
+            again.set_text(key, value.as_str().unwrap()).unwrap();
+        }
+        let again = Resolved::new(&again).unwrap();
+        assert_eq!(again.source.registry, job.source.registry);
+        assert_eq!(job.source.registry.password, Some(Property::Env("P".into())));
+        for (own, says) in [
+            ("password = \"SECRET\"", "source.registry.password: a secret does not stand in a job"),
+            ("password = { is = \"SECRET\" }", "must be { env = \"NAME\" } or { file"),
+            ("urll = \"x\"", "unknown key \"urll\" in [source.registry]; did you mean \"url\"?"),
+        ] {
+            let error = with(own).map(drop).unwrap_err().to_string();
+            assert!(error.contains(says) && !error.contains("SECRET"), "{error}");
+        }
     }
 
     #[test]

@@ -81,10 +81,27 @@ pub struct Source {
     pub layout: Option<Layout>,
     /// Properties of the client of Kafka, by their names.
     pub kafka: BTreeMap<String, Property>,
+    /// Where schemas of records are, if their values are Avro.
+    pub registry: SchemasAt,
     /// Where key, id and time lie. No part of a key: every input must name its own.
     pub addressing: Addressing,
     /// What happens when it is no longer what a snapshot took of it.
     pub late: Late,
+}
+
+/// Where schemas of a topic's records are: in a registry, or in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SchemasAt {
+    /// The registry's URL.
+    pub url: Option<String>,
+    /// Who asks it.
+    pub user: Option<String>,
+    /// With which password.
+    pub password: Option<Property>,
+    /// A file of certificates that are trusted beside those of this machine.
+    pub ca: Option<PathBuf>,
+    /// The folder, in which the schema with id 7 is `7.avsc`.
+    pub folder: Option<PathBuf>,
 }
 
 /// What a run does that is to go on from a snapshot, when the log is no longer what the snapshot

@@ -63,7 +63,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     // In place of a word. They stand among the settings of a manifest, as the order does.
     text("job.order.sort", |job, given| given.sort(job)).list("a list of strings"),
     text("job.order.within", |job, given| given.within(job)),
-    text("job.ledger", |job, given| given.put(&mut job.ledger, |text| Ok(PathBuf::from(text))))
+    text("job.ledger", |job, given| given.put(&mut job.ledger, path))
         .written(|job| job.ledger.as_deref().map(shown)),
     text("source.url", |job, given| given.log(&mut job.source))
         .required("name a file, a folder or a glob")
@@ -93,6 +93,19 @@ pub(super) static SETTINGS: &[Setting] = &[
     .written(|job| word(job.source.addressing.time_unit?, TIME_UNITS)),
     // [`super::properties`] reads them as a whole.
     text(KAFKA, NOWHERE).bare(properties::EXPECTED),
+    text("source.registry.url", |job, given| given.put(&mut job.source.registry.url, owned))
+        .written(|job| job.source.registry.url.as_deref().map(Value::from)),
+    text("source.registry.user", |job, given| given.put(&mut job.source.registry.user, owned))
+        .written(|job| job.source.registry.user.as_deref().map(Value::from)),
+    text("source.registry.password", |job, given| {
+        given.put(&mut job.source.registry.password, properties::secret)
+    })
+    .expected("{ env = \"NAME\" } or { file = \"PATH\" }")
+    .written(|job| job.source.registry.password.as_ref().map(|own| own.to_string().into())),
+    text("source.registry.ca", |job, given| given.put(&mut job.source.registry.ca, path))
+        .written(|job| job.source.registry.ca.as_deref().map(shown)),
+    text("source.registry.folder", |job, given| given.put(&mut job.source.registry.folder, path))
+        .written(|job| job.source.registry.folder.as_deref().map(shown)),
     text("source.late", |job, given| given.word(&mut job.source.late, LATE))
         .written(|job| word(job.source.late, LATE)),
     text("dedup.window", |job, given| given.put(&mut job.window, units::window)).digested(),
@@ -246,6 +259,10 @@ pub(super) fn numbered(key: &str) -> Option<(usize, &str)> {
 
 fn owned(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 fn shown(path: &Path) -> Value {

@@ -134,7 +134,8 @@ fn the_reference_names_every_key_and_no_other() {
     }
     named.retain(|key| !key.starts_with("params."));
     let all = SETTINGS.iter().map(|setting| setting.key);
-    let of_section = |key: &&str| key.split('.').count() == 2 && !key.starts_with("params.");
+    let is_own = |key: &str| key.split('.').count() == 2 || key.starts_with("source.registry.");
+    let of_section = |key: &&str| is_own(key) && !key.starts_with("params.");
     let mut all: Vec<_> = all.filter(of_section).collect();
     let mut named: Vec<_> = named.iter().map(String::as_str).collect();
     all.sort_unstable();
@@ -149,7 +150,7 @@ fn the_examples_of_the_reference_are_right() {
         .map(|line| match line.strip_prefix("# ") {
             Some(example)
                 if example.contains(" = ") && !example.starts_with(char::is_uppercase)
-                    || example.starts_with("[[") =>
+                    || example.starts_with('[') =>
             {
                 // A bound that leaves no room for the others.
                 let is_alone = example.starts_with("equals");
@@ -218,16 +219,21 @@ fn what_is_no_toml_is_said_with_its_line() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
+fn what_records_have_beside_their_values_is_an_address() {
+    for (line, instead) in [
+        ("\"/account_id\"", "\"@key\""),
+        ("id = \"/event_id\"", "id = \"@header:id\""),
+        ("time = \"/ts\"", "time = \"@timestamp\""),
+    ] {
+        let job = resolve(&whole().replace(line, instead)).unwrap();
+        let source = job.source.addressing;
+        let all = [source.key[0].clone(), source.id, source.time];
+        let own = instead.rsplit("= ").next().unwrap().trim_matches('"');
+        assert!(all.contains(&Address::Path(own.to_owned())), "{all:?}");
+    }
     assert_eq!(
-        with("id = \"/event_id\"", "id = \"@header:id\""),
-        "retally.toml:11: source.id: \"@header:id\" (of Kafka records) is not built yet; a JSON \
-         pointer or a column is"
-    );
-    assert_eq!(
-        with("time = \"/ts\"", "time = \"@timestamp\""),
-        "retally.toml:12: source.time: \"@timestamp\" (of Kafka records) is not built yet; a JSON \
-         pointer or a column is"
+        with("id = \"/event_id\"", "id = \"@header:\""),
+        "retally.toml:11: source.id: \"@header:\" is no address; did you mean \"@header:id\"?"
     );
 }
 
@@ -303,7 +309,7 @@ fn of_a_record_without_parts_no_part_is_named() {
         with("format = \"json\"", "format = \"raw\""),
         "retally.toml:10: source.key: \"/account_id\" is a part of an event, and with format = \
          \"raw\" an event is its bytes: \"\" is all of it, \"@path:dt\" the value of a folder, \
-         \"@position\" its place"
+         \"@key\" the key of a record, \"@position\" its place"
     );
     let raw = whole()
         .replace("\"json\"", "\"raw\"")

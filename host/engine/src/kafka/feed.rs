@@ -1,11 +1,17 @@
 //! A partition's records, slab by slab. Whatever has no record at an offset is passed over; how a
 //! partition can lack records that were there is told apart.
 
+use super::avro::{self, Unread};
+use super::beside::Gathering;
+use super::deletions::Deletions;
 use super::reader::Reader;
 use super::receipts::Notes;
+use super::registry::Schemas;
 use super::told::Listens;
+use super::topic::Reads;
 use crate::limits::{KAFKA_OPENED_WITHIN, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Piece};
+use arrow_schema::ArrowError;
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -14,6 +20,7 @@ use rdkafka::message::BorrowedMessage;
 use retally_core::decode::{Folders, Lines, Slab};
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use retally_core::log::Offsets;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,6 +35,10 @@ pub(super) struct KafkaFeed {
     partition: i32,
     /// What was not looked at yet.
     left: Range<u64>,
+    reads: Arc<Reads>,
+    deletions: Arc<Deletions>,
+    /// Read, and not given yet.
+    ready: VecDeque<Piece>,
     over: bool,
     failed: Option<LogError>,
 }
@@ -38,12 +49,14 @@ impl KafkaFeed {
         queue: PartitionQueue<Listens>,
         partition: i32,
         left: Range<u64>,
+        (reads, deletions): (Arc<Reads>, Arc<Deletions>),
     ) -> Self {
         let over = left.is_empty();
         if over {
             notes.over(partition);
         }
-        Self { queue, reader, notes, partition, left, over, failed: None }
+        let (ready, failed) = Default::default();
+        Self { queue, reader, notes, partition, left, reads, deletions, ready, over, failed }
     }
 
     /// Takes what is there, up to a slab.
@@ -75,6 +88,7 @@ impl KafkaFeed {
         if self.over && self.failed.is_none() {
             self.notes.over(self.partition);
         }
+        self.deletions.note(&std::mem::take(&mut slab.deleted));
         if !slab.ends.is_empty() {
             self.reader.told.heard();
         }
@@ -97,6 +111,25 @@ impl KafkaFeed {
         Ok(())
     }
 
+    /// Makes pieces of records.
+    fn finish(&mut self, slab: Gathered) -> Result<(), LogError> {
+        if slab.ends.is_empty() {
+            return Ok(());
+        }
+        let Some(schemas) = self.reads.schemas.clone() else {
+            self.ready.push_back(slab.piece().map_err(LogError::new)?);
+            return Ok(());
+        };
+        let all = slab.piece_of(&schemas, &mut self.ready);
+        let (topic, partition) = (self.reader.topic(), self.partition);
+        all.map_err(|(unread, offsets)| {
+            unread.told(|row| {
+                let offset = offsets[row];
+                format!("partition {partition} of topic {topic}, offset {offset}")
+            })
+        })
+    }
+
     fn error(&self, error: &KafkaError) -> LogError {
         let (partition, offset, topic) = (self.partition, self.left.start, self.reader.topic());
         let at = format!("partition {partition} of topic {topic}, offset {offset}");
@@ -112,14 +145,21 @@ impl KafkaFeed {
 
 impl Feed for KafkaFeed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
-        let mut slab = Gathered::default();
+        if let Some(piece) = self.ready.pop_front() {
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        let mut slab = Gathered::new(&self.reads);
         self.gather(&mut slab);
         if slab.ends.is_empty() && !self.over && self.failed.is_none() {
             self.reader.told.wait(self.partition, cx.waker().clone());
             // What came before somebody waited for it wakes nobody.
             self.gather(&mut slab);
         }
-        if let Some(piece) = slab.piece() {
+        if let Err(error) = self.finish(slab) {
+            // What came before it is good.
+            self.failed = Some(error);
+        }
+        if let Some(piece) = self.ready.pop_front() {
             return Poll::Ready(Ok(Some(piece)));
         }
         if let Some(error) = self.failed.take() {
@@ -146,22 +186,32 @@ impl Drop for KafkaFeed {
 }
 
 /// Records on their way to a slab.
-#[derive(Default)]
 struct Gathered {
     bytes: Vec<u8>,
     ends: Vec<u32>,
     cut: Vec<(u32, u64)>,
     offsets: Vec<u64>,
+    /// Offsets of deletions.
+    deleted: Vec<u64>,
+    beside: Gathering,
 }
 
 impl Gathered {
+    fn new(reads: &Reads) -> Self {
+        let (bytes, ends, cut, offsets, deleted) = Default::default();
+        Self { bytes, ends, cut, offsets, deleted, beside: Gathering::new(&reads.beside) }
+    }
+
     fn is_full(&self) -> bool {
-        self.ends.len() >= SLAB_EVENTS || self.bytes.len() >= SLAB_BYTES
+        self.ends.len() >= SLAB_EVENTS || self.bytes.len() + self.beside.bytes() >= SLAB_BYTES
     }
 
     /// A record, unless it has no value: then it is a deletion, and no event.
     fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
-        let Some(value) = record.payload() else { return };
+        let Some(value) = record.payload() else {
+            self.deleted.push(offset);
+            return;
+        };
         if value.len() > LINE_MAX_BYTES {
             self.cut.push((self.ends.len() as u32, value.len() as u64));
             self.bytes.extend_from_slice(&value[..LINE_KEPT_BYTES]);
@@ -170,15 +220,48 @@ impl Gathered {
         }
         self.ends.push(self.bytes.len() as u32);
         self.offsets.push(offset);
+        self.beside.push(record);
     }
 
-    fn piece(self) -> Option<Piece> {
-        let first = *self.offsets.first()?;
-        let is_whole = self.offsets.last() == Some(&(first + self.offsets.len() as u64 - 1));
-        let offsets =
-            if is_whole { Offsets::From(first) } else { Offsets::These(self.offsets.into()) };
-        let lines = Lines { bytes: self.bytes, ends: self.ends, cut: self.cut };
-        let folders = Folders::default();
-        Some(Piece { slab: Slab::Lines(lines), offsets: Some(offsets), folders, end: None })
+    /// As lines.
+    fn piece(self) -> Result<Piece, ArrowError> {
+        let offsets = offsets(&self.offsets);
+        let lines = Lines { bytes: self.bytes, ends: self.ends, cut: self.cut, whole: true };
+        let (slab, offsets, folders) = (Slab::Lines(lines), Some(offsets), Folders::default());
+        Ok(Piece { slab, offsets, folders, beside: self.beside.finish()?, end: None })
+    }
+
+    /// As rows, of as many tables as it takes: those before one that cannot be read are good.
+    fn piece_of(
+        self,
+        schemas: &Schemas,
+        to: &mut VecDeque<Piece>,
+    ) -> Result<(), (Unread, Vec<u64>)> {
+        let (bytes, ends, cut, all) = (self.bytes, self.ends, self.cut, self.offsets);
+        let values = Lines { bytes, ends, cut, whole: true };
+        let made = || -> Result<(), Unread> {
+            let own = self.beside.finish().map_err(Unread::Rows)?;
+            let mut first = 0;
+            while first < all.len() {
+                let read = avro::read(&values, first, schemas)?;
+                let beside = read.beside(own.as_ref(), (&values, first));
+                let beside = beside.map_err(Unread::Rows)?;
+                let offsets = Some(offsets(&all[first..first + read.len()]));
+                first += read.len();
+                let (slab, folders) = (Slab::Rows(read.rows), Folders::default());
+                to.push_back(Piece { slab, offsets, folders, beside, end: None });
+            }
+            Ok(())
+        };
+        made().map_err(|unread| (unread, all))
+    }
+}
+
+/// Where records lie, of which there is one.
+fn offsets(all: &[u64]) -> Offsets {
+    let first = all[0];
+    match all.last() == Some(&(first + all.len() as u64 - 1)) {
+        true => Offsets::From(first),
+        false => Offsets::These(all.into()),
     }
 }

@@ -104,6 +104,7 @@ impl Side {
             slab: piece.slab.slice(from..to),
             offsets: Some(offsets.slice(from, to)),
             folders: piece.folders.clone(),
+            beside: piece.beside.as_ref().map(|beside| beside.slice(from, events)),
             end: end_at(&piece.slab, piece.end, to),
         };
         if held.left() > 0 {

@@ -10,6 +10,9 @@
 //!                     groups.rs     where a group of consumers stands
 //!                     continued.rs  an archive, and the topic from where that ends: merge.rs
 //!                     receipts.rs   by which records a partition is known again
+//!                     beside.rs     what they have beside their values, column by column
+//!                     deletions.rs  which of them have no value
+//!                     avro.rs       values as rows; registry.rs: by which schemas
 //! ```
 //!
 //! Offsets are asked for one by one, by nobody's group: nothing is committed and no worker is
@@ -18,13 +21,17 @@
 //! for good (retention) and which never were an event (marks of transactions, what was aborted or
 //! compacted away); a record without a value is a deletion, counted apart, and no event.
 
+mod avro;
+mod beside;
 mod client;
 mod continued;
+mod deletions;
 mod feed;
 mod groups;
 mod merge;
 mod reader;
 mod receipts;
+mod registry;
 mod same;
 mod told;
 mod topic;
@@ -32,5 +39,6 @@ mod url;
 
 pub use client::Kafka;
 pub use continued::ContinuedLog;
-pub use topic::KafkaLog;
+pub use registry::{Registry, Schemas};
+pub use topic::{KafkaLog, Reads};
 pub use url::Topic;

@@ -1,10 +1,12 @@
 //! A topic as a log: which partitions it has, and where they begin and end.
 
 use super::client::Kafka;
+use super::deletions::Deletions;
 use super::feed::KafkaFeed;
 use super::groups::committed;
 use super::reader::Reader;
 use super::receipts::{Asked, Notes};
+use super::registry::Schemas;
 use super::told::Told;
 use super::url::Topic;
 use crate::clock::Stopwatch;
@@ -12,9 +14,11 @@ use crate::limits::KAFKA_OPENED_WITHIN;
 use crate::log::{End, Feed, Log, LogError, Part, Partition, Reached};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use retally_core::decode::Beside;
 use retally_core::log::PartitionIndex;
 use retally_core::manifest::{Finding, Found};
 use retally_core::receipt::{Present, Receipt};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -29,10 +33,22 @@ struct Inner {
     /// Of each partition its number in Kafka.
     numbers: Vec<i32>,
     parts: Vec<Part>,
+    reads: Arc<Reads>,
+    /// Of each partition those that were read.
+    deletions: Vec<Arc<Deletions>>,
     /// Those that read now. Each reads a partition once.
     readers: Mutex<Vec<Weak<Reader>>>,
     /// How far partitions were read.
     notes: Arc<Notes>,
+}
+
+/// What is read of a topic's records.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    /// What they have beside their values.
+    pub beside: Vec<Beside>,
+    /// By what schemas their values are records of Avro; none: they are taken as they stand.
+    pub schemas: Option<Arc<Schemas>>,
 }
 
 /// How long the first answer is waited for, and how long is rested between two questions. Every
@@ -46,7 +62,7 @@ impl KafkaLog {
     /// # Errors
     /// A URL or a property that cannot be, brokers that do not answer or let nobody in, and a topic
     /// that is not there.
-    pub fn open(url: &str, kafka: &Kafka) -> Result<Self, LogError> {
+    pub fn open(url: &str, kafka: &Kafka, reads: Reads) -> Result<Self, LogError> {
         let topic = Topic::of(url)?;
         let reader = Reader::start(kafka, &topic, 1)?;
         let asks = Asks { reader: &reader, url, since: Stopwatch::start() };
@@ -59,12 +75,15 @@ impl KafkaLog {
         };
         let partitions: Vec<_> = numbers.iter().map(partition).collect::<Result<_, LogError>>()?;
         let part = |number| Part { partition: number as PartitionIndex, bytes: 0 };
+        let deletions = partitions.iter().map(|_| Arc::default()).collect();
         let inner = Inner {
+            deletions,
             kafka: kafka.clone(),
             topic,
             parts: (0..partitions.len()).map(part).collect(),
             partitions,
             numbers,
+            reads: Arc::new(reads),
             readers: Mutex::default(),
             notes: Arc::default(),
         };
@@ -96,20 +115,31 @@ impl Log for KafkaLog {
 
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
         let (number, partition) = (self.0.numbers[part], &self.0.partitions[part]);
+        let about = || (self.0.reads.clone(), self.0.deletions[part].clone());
         let end = ends_at(partition)?;
         let (from, notes) = (from.max(partition.first), self.0.notes.clone());
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.retain(|reader| reader.strong_count() > 0);
         for reader in readers.iter().filter_map(Weak::upgrade) {
             if let Some(queue) = reader.read(number, from)? {
-                return Ok(Box::new(KafkaFeed::new((reader, notes), queue, number, from..end)));
+                let reader = (reader, notes);
+                return Ok(Box::new(KafkaFeed::new(reader, queue, number, from..end, about())));
             }
         }
         let reader = Reader::start(&self.0.kafka, &self.0.topic, self.0.partitions.len())?;
         readers.push(Arc::downgrade(&reader));
         let queue = reader.read(number, from)?;
         let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
-        Ok(Box::new(KafkaFeed::new((reader, notes), queue, number, from..end)))
+        Ok(Box::new(KafkaFeed::new((reader, notes), queue, number, from..end, about())))
+    }
+
+    fn besides(&self) -> Vec<Beside> {
+        self.0.reads.beside.clone()
+    }
+
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        let all = self.0.deletions.iter().zip(within);
+        all.map(|(own, offsets)| own.within(offsets)).collect()
     }
 
     fn receipts(&self, reached: &[Reached], _threads: usize) -> Result<Vec<Receipt>, LogError> {

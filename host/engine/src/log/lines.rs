@@ -208,7 +208,7 @@ impl<R: Read> LineReader<R> {
         if ends.len() == 1 && length > LINE_MAX_BYTES {
             return cut(bytes, length as u64);
         }
-        Lines { bytes, ends, cut: Vec::new() }
+        Lines { bytes, ends, ..Lines::default() }
     }
 
     /// A line that is too long, of which `bytes` is the beginning: its end is looked for, but what
@@ -274,7 +274,8 @@ fn without_line_end(line: &[u8]) -> usize {
 fn cut(mut bytes: Vec<u8>, length: u64) -> Lines {
     bytes.truncate(LINE_KEPT_BYTES);
     bytes.shrink_to_fit();
-    Lines { bytes, ends: vec![LINE_KEPT_BYTES as u32], cut: vec![(0, length)] }
+    let (ends, cut) = (vec![LINE_KEPT_BYTES as u32], vec![(0, length)]);
+    Lines { bytes, ends, cut, whole: false }
 }
 
 #[cfg(test)]

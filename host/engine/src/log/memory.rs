@@ -249,7 +249,8 @@ impl Feed for MemoryFeed {
             Some(all) => Offsets::These(all.get(from..to.min(all.len())).unwrap_or(&[]).into()),
         };
         let folders = Arc::default();
-        Poll::Ready(Ok(Some(Piece { slab, offsets: Some(offsets), folders, end: None })))
+        let (offsets, beside) = (Some(offsets), None);
+        Poll::Ready(Ok(Some(Piece { slab, offsets, folders, beside, end: None })))
     }
 
     fn bytes_read(&self) -> u64 {

@@ -25,7 +25,7 @@ pub(crate) use lines::LineReader;
 pub use memory::{MemoryLog, MemoryPartition};
 
 use arrow_array::RecordBatch;
-use retally_core::decode::{Folders, Slab};
+use retally_core::decode::{Beside, Folders, Slab};
 use retally_core::log::{Micros, Offsets, PartitionIndex};
 use retally_core::manifest::{Finding, Object};
 use retally_core::receipt::{Present, Receipt};
@@ -138,6 +138,19 @@ pub trait Log: Send + Sync {
         None
     }
 
+    /// Records that are no events, because they say that a key is deleted: how many of them within
+    /// these offsets of each partition. None: it has no such records.
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        let _ = within;
+        Vec::new()
+    }
+
+    /// What its events have beside what is in them, such as the keys of records: what is read and
+    /// is not among it is refused.
+    fn besides(&self) -> Vec<Beside> {
+        Vec::new()
+    }
+
     /// Stored bytes of all parts, for showing progress; 0: nobody knows.
     fn bytes(&self) -> u64 {
         self.parts().iter().map(|part| part.bytes).sum()
@@ -214,12 +227,21 @@ pub struct Piece {
     /// What the path of their object says of what the reader was asked for, in that order; nothing
     /// where there is no such path.
     pub folders: Folders,
+    /// What they have beside themselves, as [`Placed::beside`](retally_core::decode::Placed): of
+    /// what the log [has](Log::besides) all that the reader was asked for.
+    pub beside: Option<RecordBatch>,
     /// Stored bytes of the partition up to and with this piece, where a reader could begin behind
     /// it. None: nobody knows, or nobody could.
     pub end: Option<u64>,
 }
 
 impl Piece {
+    /// Memory that it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let beside = self.beside.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        self.slab.bytes() + beside
+    }
+
     /// Stored bytes of the partition up to and with the first `events` events of this piece, as
     /// [`end`](Piece::end).
     pub fn end_at(&self, events: usize) -> Option<u64> {

@@ -125,8 +125,11 @@ impl Feed for BrokenFeed {
         }
         self.left -= 1;
         let events = if self.wrong == Wrong::Empty { 0 } else { 1 };
-        let slab =
-            Slab::Lines(Lines { bytes: vec![b'x'; events], ends: vec![1; events], cut: vec![] });
+        let slab = Slab::Lines(Lines {
+            bytes: vec![b'x'; events],
+            ends: vec![1; events],
+            ..Lines::default()
+        });
         let offset = match self.wrong {
             Wrong::Backwards => self.left,
             Wrong::BehindEnd => 11 - self.left,
@@ -136,6 +139,7 @@ impl Feed for BrokenFeed {
             slab,
             offsets: Some(Offsets::From(offset)),
             folders: Arc::default(),
+            beside: None,
             end: None,
         })))
     }

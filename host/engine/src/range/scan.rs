@@ -5,7 +5,7 @@ use super::RangeError;
 use crate::cancel::Cancel;
 use crate::log::{Log, Part, Partition, Piece};
 use crate::threads::each;
-use retally_core::decode::{Decoder, Events, Folders, Placed, Plan, Slab};
+use retally_core::decode::{Decoder, Events, Placed, Plan};
 use retally_core::log::{Micros, NEVER, Offsets};
 use std::sync::Arc;
 
@@ -142,10 +142,10 @@ impl Scan<'_> {
         let mut found = Found { end: At::Behind(0), hits, span: None };
         loop {
             let piece = self.cancel.wait(|cx| feed.poll(cx)).ok_or(RangeError::Cancelled)??;
-            let Some(Piece { slab, offsets, folders, .. }) = piece else { return Ok(found) };
-            let events = slab.len();
+            let Some(piece) = piece else { return Ok(found) };
+            let (events, offsets) = (piece.slab.len(), piece.offsets.clone());
             if let Some(decoder) = &mut decoder {
-                let placed = self.placed(number, slab, folders);
+                let placed = self.placed(number, piece);
                 decoder.decode(&placed, &mut readers)?;
                 see(&mut found, &readers, (events, offsets.as_ref()), self.times);
             }
@@ -157,11 +157,12 @@ impl Scan<'_> {
     }
 
     /// Where it lies decides no time.
-    fn placed(&self, part: usize, slab: Slab, folders: Folders) -> Placed {
+    fn placed(&self, part: usize, piece: Piece) -> Placed {
         let partition = self.log.parts()[part].partition;
         let name = Arc::from(self.names[partition as usize].as_str());
+        let Piece { slab, folders, beside, .. } = piece;
         let (offsets, slab) = (Offsets::From(0), Arc::new(slab));
-        Placed { partition, name, offsets, folders, slab }
+        Placed { partition, name, offsets, folders, beside, slab }
     }
 }
 

@@ -42,11 +42,11 @@ mod tests {
     use std::sync::Arc;
 
     fn placed(partition: u32, events: usize) -> Placed {
-        let lines =
-            Lines { bytes: vec![b'\n'; events], ends: (1..=events as u32).collect(), cut: vec![] };
-        let (offsets, folders) = (Offsets::From(0), Arc::default());
+        let (bytes, ends) = (vec![b'\n'; events], (1..=events as u32).collect());
+        let lines = Lines { bytes, ends, ..Lines::default() };
+        let (offsets, folders, beside) = (Offsets::From(0), Arc::default(), None);
         let slab = Arc::new(Slab::Lines(lines));
-        Placed { partition, name: partition.to_string().into(), offsets, folders, slab }
+        Placed { partition, name: partition.to_string().into(), offsets, folders, beside, slab }
     }
 
     /// The partitions of what came together.

@@ -102,8 +102,8 @@ fn first(
             }
             let name = Arc::from(goes.names[partition as usize].as_str());
             let slab = Arc::new(piece.slab);
-            let folders = piece.folders;
-            let placed = Placed { partition, name, offsets, folders, slab };
+            let (folders, beside) = (piece.folders, piece.beside);
+            let placed = Placed { partition, name, offsets, folders, beside, slab };
             let placed = placed.slice(taken..events);
             let mut readers = Vec::new();
             decoder.decode(&placed, &mut readers)?;

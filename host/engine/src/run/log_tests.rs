@@ -144,6 +144,7 @@ fn gaps_in_offsets_change_no_digest_and_are_told_everywhere() {
             events: EVENTS as u64,
             first: Some(100),
             last,
+            deletions: 0,
         };
         assert_eq!(report.manifest.input.partitions, ["a", "b"].map(taken));
         assert!(check(&report.dir).unwrap().holds());

@@ -85,7 +85,7 @@ impl Merged {
         let line = &mut self.lines[placed.partition as usize];
         let number = line.first + line.decoding.len() as u64;
         line.decoding.push_back(None);
-        self.bytes += placed.slab.bytes();
+        self.bytes += placed.bytes();
         self.waiting.push_back(Head { placed, end, number });
     }
 
@@ -104,7 +104,7 @@ impl Merged {
     pub(crate) fn decoded(&mut self, number: u64, slab: Timed) {
         let partition = slab.placed.partition;
         let line = &mut self.lines[partition as usize];
-        self.bytes -= slab.placed.slab.bytes();
+        self.bytes -= slab.placed.bytes();
         line.decoding[(number - line.first) as usize] = Some(slab);
         self.settle(partition);
     }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod bell;
+mod besides;
 #[cfg(test)]
 mod bytes_tests;
 #[cfg(test)]
@@ -62,6 +63,7 @@ mod stopped;
 mod task;
 #[cfg(test)]
 mod time_tests;
+mod topic;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;

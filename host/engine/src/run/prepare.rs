@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused here, before the first event is read and before
 //! anything is made.
 
+use super::besides;
 use super::ends::known_ends;
 use super::error::RunError;
 use super::halt::Halt;
@@ -14,10 +15,11 @@ use super::results::Results;
 use super::sequence::Cuts;
 use super::side::{Common, Side};
 use super::sorting::{Sorting, sorted_bytes};
+use super::topic::topic;
 use crate::bounded;
 use crate::clock::Stopwatch;
-use crate::job::{self, Every, Resolved, properties};
-use crate::kafka::{ContinuedLog, Kafka, KafkaLog, Topic};
+use crate::job::{self, Every, Resolved};
+use crate::kafka::ContinuedLog;
 use crate::ledger::Ledger;
 use crate::limits::MERGED_PARTITIONS_MAX;
 use crate::log::{End, Log, LogError};
@@ -321,12 +323,16 @@ fn open(
     plan: &Arc<Plan>,
 ) -> Result<Arc<dyn Log>, RunError> {
     let sorting = Sorting::new(job, options, plan)?;
+    let asked = besides::asked(plan, sorting.as_ref());
     if let Some(log) = &options.input {
+        besides::check(&asked, job, log.as_ref())?;
         let log = ends(job, log.clone())?;
         return sorting.map_or(Ok(log.clone()), |sorting| sorting.over(log));
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
-        return topic(job, &job.source.url, plan).map(|(log, _)| log);
+        let beside = asked.into_iter().map(|(beside, _)| beside.clone()).collect();
+        let (log, _) = topic(job, &job.source.url, plan, beside)?;
+        return ends(job, log);
     }
     let mut how = source::Options::new(job.source.format);
     how.columns = Some(plan.columns());
@@ -339,6 +345,7 @@ fn open(
     }
     how.layout = job.source.layout.clone().map(Arc::new);
     let source = Source::open(&job.source.url, job.urls(), &how)?;
+    besides::check(&asked, job, &source)?;
     for left_out in source.left_out() {
         observer.note(&format!("left out {}: {}", left_out.path, left_out.why));
     }
@@ -346,36 +353,13 @@ fn open(
     columns(plan, &source, observer)?;
     if let Some(url) = &job.source.topic {
         // The archive was listed before the topic is asked where it ends.
-        let (topic, name) = topic(job, url, plan)?;
+        let (topic, name) = topic(job, url, plan, Vec::new())?;
+        let topic = ends(job, topic)?;
         return Ok(Arc::new(ContinuedLog::over(Arc::new(source), topic, &name)?));
     }
     let Some(sorting) = sorting else { return Ok(Arc::new(source)) };
     sorting.there(&source, observer)?;
     sorting.over(Arc::new(source))
-}
-
-/// A topic, whose records are lines, and its name.
-fn topic(job: &Resolved, url: &str, plan: &Plan) -> Result<(Arc<dyn Log>, String), RunError> {
-    if job.source.format != Format::Json {
-        return Err(RunError::Log(LogError::usage(
-            "the records of a topic are read as JSON: write format = \"json\" in [source]",
-        )));
-    }
-    if job.order == Order::Sort {
-        return Err(RunError::Log(LogError::usage(
-            "order \"sort\" is for files of which nobody knows the order, and the partitions of a \
-             topic have one: write order = \"log\" in [job], or \"time\"",
-        )));
-    }
-    if let Some((name, _)) = plan.folders().first() {
-        return Err(RunError::Log(LogError::usage(format!(
-            "the records of a topic lie in no folder, so nothing of them is at @path:{name}; say \
-             in [source] where in a record it lies"
-        ))));
-    }
-    let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
-    let log = ends(job, Arc::new(KafkaLog::open(url, &Kafka { properties })?))?;
-    Ok((log, Topic::of(url)?.name))
 }
 
 /// Columns that a message names.

@@ -407,11 +407,19 @@ impl Prepared<'_> {
 
     /// What was read: of each partition how much, of each object what tells it from any other.
     pub(crate) fn input(&self, extents: &[Extent]) -> Result<Input, RunError> {
+        let is_part = self.cuts.limit.is_some() || self.cuts.to.is_some();
+        let within = |(from, extent): (&u64, &Extent)| match is_part {
+            true => *from..extent.next,
+            false => *from..u64::MAX,
+        };
+        let within: Vec<_> = self.cuts.from.iter().zip(extents).map(within).collect();
+        let mut deletions = self.source.deletions(&within).into_iter();
         let taken = |(name, extent): (&String, &Extent)| PartitionTaken {
             partition: name.clone(),
             events: extent.events,
             first: extent.first,
             last: extent.first.map(|_| extent.next - 1),
+            deletions: deletions.next().unwrap_or_default(),
         };
         // Whoever attests to the log attests to all of it.
         let is_outside = |number: usize| {
@@ -421,7 +429,6 @@ impl Prepared<'_> {
         let objects = self.source.taken(&read, self.options.threads())?;
         let partitions = self.names.iter().zip(extents).map(taken).collect();
         let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
-        let is_part = self.cuts.limit.is_some() || self.cuts.to.is_some();
         let findings = self.source.findings(is_part.then_some(&reached));
         Ok(Input { partitions, objects, findings }.sorted())
     }

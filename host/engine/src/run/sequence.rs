@@ -288,6 +288,7 @@ impl Sequence {
             name: self.names[number].clone(),
             offsets,
             folders: piece.folders,
+            beside: piece.beside,
             slab: Arc::new(piece.slab),
         };
         Ok(Some((placed.slice(from..to), end)))

@@ -9,7 +9,7 @@ use crate::limits::{SORTED_BYTES, SORTED_SHARE};
 use crate::log::{Log, LogError};
 use crate::sorted::{How, SortedLog};
 use crate::source::Source;
-use retally_core::decode::{Plan, Terms};
+use retally_core::decode::{Beside, Plan, Terms};
 use retally_core::log::{Order, Sort};
 use std::sync::Arc;
 
@@ -65,6 +65,11 @@ impl Sorting {
     /// The values of paths to read, those of the plan first.
     pub(super) fn folders(&self) -> Vec<String> {
         self.terms.folders().into_iter().map(str::to_owned).collect()
+    }
+
+    /// What records have beside their values, by which events are sorted, and who reads it.
+    pub(super) fn besides(&self) -> Vec<(&Beside, &str)> {
+        self.terms.besides()
     }
 
     /// Refuses a table without a column that is sorted by; that some files lack it is told.

@@ -6,7 +6,6 @@ use super::prepare::Prepared;
 use super::task::StopAt;
 use crate::ledger::Ledger;
 use crate::snapshot::Store;
-use retally_core::decode::original;
 use retally_core::reduce::{Limit, StopCause};
 use retally_core::schema::shown_state;
 use retally_core::shard::event_at;
@@ -33,7 +32,7 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
     let place = prepared.source.place(placed.partition, position.offset);
     let mut help = place.map_or_else(String::new, |place| format!("\n  file   {place}"));
-    help += &format!("\n  event  {}", shown(&original(&placed.slab, own)));
+    help += &format!("\n  event  {}", shown(&placed.original(own)));
     let cause = &at.stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
         let layout = &prepared.lanes[at.lane].recipe.description().state.layout;

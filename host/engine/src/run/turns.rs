@@ -166,7 +166,7 @@ impl Turns {
         part.reading = match result {
             _ if part.closed => Reading::Done,
             Ok(Read::Piece(piece, feed)) => {
-                self.queued_bytes += piece.slab.bytes();
+                self.queued_bytes += piece.bytes();
                 part.queue.push_back(piece);
                 Reading::Idle(feed)
             }
@@ -215,7 +215,7 @@ impl Turns {
     pub(crate) fn take_of(&mut self, group: usize) -> Turn {
         while let Some(part) = self.groups[group].clone().next().map(|n| &mut self.parts[n]) {
             if let Some(piece) = part.queue.pop_front() {
-                self.queued_bytes -= piece.slab.bytes();
+                self.queued_bytes -= piece.bytes();
                 return Turn::Piece(part.partition, piece);
             }
             if !matches!(part.reading, Reading::Done) {
@@ -236,7 +236,7 @@ impl Turns {
             if !matches!(part.reading, Reading::Busy) {
                 part.reading = Reading::Done;
             }
-            self.queued_bytes -= part.queue.drain(..).map(|p| p.slab.bytes()).sum::<usize>();
+            self.queued_bytes -= part.queue.drain(..).map(|p| p.bytes()).sum::<usize>();
             part.error = None;
         }
     }

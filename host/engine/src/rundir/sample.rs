@@ -377,8 +377,13 @@ impl Sample {
             sha256,
             byte_order_mark: false,
         };
-        let mut partitions =
-            vec![PartitionTaken { partition: "c".into(), events: 0, first: None, last: None }];
+        let mut partitions = vec![PartitionTaken {
+            partition: "c".into(),
+            events: 0,
+            first: None,
+            last: None,
+            deletions: 0,
+        }];
         for (number, name) in (0u32..).zip(&self.partitions) {
             let taken = self.blocks[from..].iter().flat_map(|block| &block.stretches);
             let own: Vec<_> = taken.filter(|of| of.partition == number).collect();
@@ -388,6 +393,7 @@ impl Sample {
                 events: own.iter().map(|of| u64::from(of.events)).sum(),
                 first: own.first().map(|of| of.first_offset),
                 last,
+                deletions: 0,
             });
         }
         let objects = vec![object("a/1.json", None), object("b.json.gz", Some(Hash::of(b"x")))];

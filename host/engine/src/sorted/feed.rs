@@ -6,7 +6,7 @@ use super::runs::Sorter;
 use super::sheet::{Origin, Sheet};
 use super::{Folder, Shared};
 use crate::log::{Feed, Follow, Log, LogError, Piece};
-use retally_core::decode::{Folders, Placed, Slab, Terms};
+use retally_core::decode::{Folders, Placed, Terms};
 use retally_core::log::{Offsets, PartitionIndex, Spot};
 use retally_core::schema::Spans;
 use std::sync::Arc;
@@ -110,12 +110,13 @@ impl Reading {
         });
         let name = Arc::from(log.partitions()[partition as usize].name.as_str());
         let (folders, slab) = (piece.folders, Arc::new(piece.slab));
-        let placed = Placed { partition, name, offsets, folders, slab };
+        let beside = piece.beside;
+        let placed = Placed { partition, name, offsets, folders, beside, slab };
         let mut keys = Spans::default();
         self.terms.read(&placed, &mut keys).map_err(LogError::new)?;
         let origin = Origin { partition, offsets: &placed.offsets, folders: number as u32 };
         let slab = Arc::try_unwrap(placed.slab).unwrap_or_else(|slab| slab.slice(0..slab.len()));
-        let sheet = Sheet::new(slab, keys, &origin);
+        let sheet = Sheet::new(slab, placed.beside, keys, &origin);
         let sheet = sheet.map_err(|error| SortError::Columns(Arc::new(error)));
         sheet.and_then(|sheet| self.sorter.push(sheet)).map_err(LogError::new)?;
         Poll::Ready(Ok(true))
@@ -135,8 +136,9 @@ impl SortedFeed {
         let folders = self.folders.get(sheet.folders(0) as usize).cloned().unwrap_or_default();
         let offsets = Some(Offsets::From(*rank));
         *rank += sheet.len() as u64;
-        let slab: Slab = sheet.slab().map_err(|error| SortError::Columns(Arc::new(error)))?;
-        Ok(Some(Piece { slab, offsets, folders, end: None }))
+        let both = sheet.slab().and_then(|slab| Ok((slab, sheet.besides()?)));
+        let (slab, beside) = both.map_err(|error| SortError::Columns(Arc::new(error)))?;
+        Ok(Some(Piece { slab, offsets, folders, beside, end: None }))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::source::{Layout, named_partition};
 use arrow_array::RecordBatch;
 use feed::SortedFeed;
 use places::Places;
-use retally_core::decode::{Addressing, Plan, Terms};
+use retally_core::decode::{Addressing, Beside, Plan, Terms};
 use retally_core::listed::listed;
 use retally_core::log::{Micros, PartitionIndex, Sort};
 use retally_core::manifest::{Finding, Object};
@@ -366,6 +366,23 @@ impl Log for SortedLog {
 
     fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {
         self.behind.findings(reached.map(|reached| self.reached(reached)).as_deref())
+    }
+
+    fn deletions(&self, within: &[Range<u64>]) -> Vec<u64> {
+        // Of a folder of which anything was taken everything was read.
+        let all = self.whole.partitions().iter().map(|_| 0..u64::MAX).collect::<Vec<_>>();
+        let own = self.behind.deletions(&all);
+        let of = |number: &PartitionIndex| own.get(*number as usize).copied().unwrap_or_default();
+        let folders = self.folders.iter().zip(within);
+        let of_folder = |(folder, taken): (&Folder, &Range<u64>)| match taken.end {
+            0 => 0,
+            _ => folder.partitions.iter().map(of).sum(),
+        };
+        folders.map(of_folder).collect()
+    }
+
+    fn besides(&self) -> Vec<Beside> {
+        self.whole.besides()
     }
 
     fn place(&self, partition: PartitionIndex, offset: u64) -> Option<String> {

@@ -11,7 +11,7 @@
 
 use super::SortError;
 use super::merge::{Head, Merge};
-use super::sheet::{Sheet, gather};
+use super::sheet::{Holds, Sheet, gather};
 use crate::limits::{SORT_MERGED_RUNS, SORTED_CHUNK_ROWS};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -50,7 +50,7 @@ pub(super) struct Sorter {
 
 struct Class {
     schema: SchemaRef,
-    is_lines: bool,
+    holds: Holds,
     sheets: Vec<Sheet>,
     runs: Vec<Run>,
 }
@@ -80,9 +80,9 @@ impl Sorter {
         match self.classes.iter_mut().find(|class| class.takes(&sheet)) {
             Some(class) => class.sheets.push(sheet),
             None => {
-                let (schema, is_lines) = (sheet.schema().clone(), sheet.is_lines());
+                let (schema, holds) = (sheet.schema().clone(), sheet.holds());
                 let (sheets, runs) = (vec![sheet], Vec::new());
-                self.classes.push(Class { schema, is_lines, sheets, runs });
+                self.classes.push(Class { schema, holds, sheets, runs });
             }
         }
         if self.bytes > self.room.bytes { self.spill() } else { Ok(()) }
@@ -112,7 +112,7 @@ impl Sorter {
                 heads.push(Head::new(number, Box::new(held))?);
             }
             for run in class.runs {
-                heads.push(Head::new(number, Box::new(run.read(&self.room, class.is_lines)?))?);
+                heads.push(Head::new(number, Box::new(run.read(&self.room, class.holds)?))?);
             }
         }
         Ok(Merge::new(heads))
@@ -121,7 +121,7 @@ impl Sorter {
 
 impl Class {
     fn takes(&self, sheet: &Sheet) -> bool {
-        self.is_lines == sheet.is_lines() && self.schema.fields() == sheet.schema().fields()
+        self.holds == sheet.holds() && self.schema.fields() == sheet.schema().fields()
     }
 
     /// Merges runs of the same level where there are many.
@@ -134,7 +134,7 @@ impl Class {
             }
             let mut heads = Vec::new();
             for run in self.runs.split_off(self.runs.len() - own) {
-                heads.push(Head::new(0, Box::new(run.read(room, self.is_lines)?))?);
+                heads.push(Head::new(0, Box::new(run.read(room, self.holds)?))?);
             }
             self.runs.push(write(room, &self.schema, level + 1, Merge::new(heads))?);
         }
@@ -179,16 +179,16 @@ fn write(
 }
 
 impl Run {
-    fn read(self, room: &Room, is_lines: bool) -> Result<ReadRun, SortError> {
+    fn read(self, room: &Room, holds: Holds) -> Result<ReadRun, SortError> {
         let reader = StreamReader::try_new(BufReader::new(self.file), None);
         let reader = reader.map_err(|error| room.failed(io::Error::other(error)))?;
-        Ok(ReadRun { room: room.clone(), is_lines, reader })
+        Ok(ReadRun { room: room.clone(), holds, reader })
     }
 }
 
 struct ReadRun {
     room: Room,
-    is_lines: bool,
+    holds: Holds,
     reader: StreamReader<BufReader<File>>,
 }
 
@@ -196,7 +196,7 @@ impl Iterator for ReadRun {
     type Item = Result<Sheet, SortError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let sheet = self.reader.next()?.map(|rows| Sheet::again(rows, self.is_lines));
+        let sheet = self.reader.next()?.map(|rows| Sheet::again(rows, self.holds));
         Some(sheet.map_err(|error| self.room.failed(io::Error::other(error))))
     }
 }

@@ -3,7 +3,7 @@
 //! and read again, whatever their format.
 //!
 //! ```text
-//! columns of the events | key | partition | offset | folders
+//! columns of the events | what they have beside | key | partition | offset | folders
 //! ```
 
 use arrow_array::cast::AsArray;
@@ -17,17 +17,33 @@ use retally_core::log::{Offsets, PartitionIndex, Spot};
 use retally_core::schema::Spans;
 use std::sync::Arc;
 
-/// The columns that stand behind those of the events.
+/// The columns that stand behind those of the events and what they have beside.
 const BESIDE: usize = 4;
 
 /// Of lines: the text, and its full length where it was cut.
 const OF_LINES: [&str; 2] = ["line", "cut"];
 
+/// What a sheet's columns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holds {
+    events: Events,
+    /// How many columns there are beside them.
+    besides: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Events {
+    Rows,
+    Lines,
+    /// Lines that are all of their bytes.
+    Values,
+}
+
 /// Some events, all of the same columns.
 #[derive(Debug, Clone)]
 pub(super) struct Sheet {
     all: RecordBatch,
-    is_lines: bool,
+    holds: Holds,
 }
 
 /// Where events of a slab came from.
@@ -39,15 +55,28 @@ pub(super) struct Origin<'a> {
 }
 
 impl Sheet {
-    /// The events of a slab, with what each is sorted by.
-    pub(super) fn new(slab: Slab, keys: Spans, origin: &Origin<'_>) -> Result<Self, ArrowError> {
-        let (events, is_lines) = (slab.len(), matches!(slab, Slab::Lines(_)));
-        let of_slab = match slab {
-            Slab::Rows(rows) => rows,
-            Slab::Lines(lines) => of_lines(lines)?,
+    /// The events of a slab, what they have beside, and what each is sorted by.
+    pub(super) fn new(
+        slab: Slab,
+        own: Option<RecordBatch>,
+        keys: Spans,
+        origin: &Origin<'_>,
+    ) -> Result<Self, ArrowError> {
+        let events = slab.len();
+        let (of_slab, of_events) = match slab {
+            Slab::Rows(rows) => (rows, Events::Rows),
+            Slab::Lines(lines) => {
+                let kind = if lines.whole { Events::Values } else { Events::Lines };
+                (of_lines(lines)?, kind)
+            }
         };
         let mut fields = of_slab.schema_ref().fields().to_vec();
         let mut columns = of_slab.columns().to_vec();
+        let besides = own.as_ref().map_or(0, RecordBatch::num_columns);
+        if let Some(own) = own {
+            fields.extend(own.schema_ref().fields().iter().cloned());
+            columns.extend(own.columns().iter().cloned());
+        }
         let offsets = (0..events).map(|row| origin.offsets.at(row));
         let beside: [(&str, ArrayRef); BESIDE] = [
             ("key", Arc::new(binary(keys.bytes, &keys.ends)?)),
@@ -60,12 +89,12 @@ impl Sheet {
             columns.push(column);
         }
         let all = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        Ok(Self { all, is_lines })
+        Ok(Self { all, holds: Holds { events: of_events, besides } })
     }
 
     /// One that was written.
-    pub(super) fn again(all: RecordBatch, is_lines: bool) -> Self {
-        Self { all, is_lines }
+    pub(super) fn again(all: RecordBatch, holds: Holds) -> Self {
+        Self { all, holds }
     }
 
     pub(super) fn all(&self) -> &RecordBatch {
@@ -109,28 +138,40 @@ impl Sheet {
         self.beside(3).as_primitive::<UInt32Type>().value(row)
     }
 
-    /// Whether its events are lines, or rows of a table.
-    pub(super) fn is_lines(&self) -> bool {
-        self.is_lines
+    /// What its columns are.
+    pub(super) fn holds(&self) -> Holds {
+        self.holds
     }
 
     /// Bytes of the text of an event; of a row, which has none, 0.
     pub(super) fn text_bytes(&self, row: usize) -> usize {
-        match self.is_lines {
-            true => self.all.column(0).as_binary::<i32>().value_length(row) as usize,
-            false => 0,
+        match self.holds.events {
+            Events::Rows => 0,
+            _ => self.all.column(0).as_binary::<i32>().value_length(row) as usize,
         }
     }
 
     /// The events in `rows`.
     pub(super) fn slice(&self, rows: std::ops::Range<usize>) -> Self {
-        Self { all: self.all.slice(rows.start, rows.len()), is_lines: self.is_lines }
+        Self { all: self.all.slice(rows.start, rows.len()), holds: self.holds }
+    }
+
+    /// How many columns its events have.
+    fn columns(&self) -> usize {
+        self.all.num_columns() - BESIDE - self.holds.besides
+    }
+
+    /// What its events have beside what is in them.
+    pub(super) fn besides(&self) -> Result<Option<RecordBatch>, ArrowError> {
+        let Holds { besides, .. } = self.holds;
+        let all = || (self.columns()..self.columns() + besides).collect::<Vec<_>>();
+        (besides > 0).then(|| self.all.project(&all())).transpose()
     }
 
     /// Its events as a slab.
     pub(super) fn slab(&self) -> Result<Slab, ArrowError> {
-        let columns = self.all.num_columns() - BESIDE;
-        if !self.is_lines {
+        let columns = self.columns();
+        if self.holds.events == Events::Rows {
             return Ok(Slab::Rows(self.all.project(&(0..columns).collect::<Vec<_>>())?));
         }
         let (texts, cuts) = (self.all.column(0).as_binary::<i32>(), self.all.column(1));
@@ -141,7 +182,8 @@ impl Sheet {
         let lengths = cuts.as_primitive::<UInt64Type>();
         let cut = lengths.iter().enumerate();
         let cut = cut.filter_map(|(row, length)| Some((row as u32, length?))).collect();
-        Ok(Slab::Lines(Lines { bytes, ends, cut }))
+        let whole = self.holds.events == Events::Values;
+        Ok(Slab::Lines(Lines { bytes, ends, cut, whole }))
     }
 }
 
@@ -163,13 +205,14 @@ pub(super) fn gather(sheets: &[Sheet], rows: &[(usize, usize)]) -> Result<Sheet,
     });
     let columns = columns.collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
     let all = RecordBatch::try_new(first.schema().clone(), columns)?;
-    Ok(Sheet { all, is_lines: first.is_lines })
+    Ok(Sheet { all, holds: first.holds })
 }
 
-/// Lines as a table. Each has a line end, so that another one may stand behind it.
+/// Lines as a table. Each that may have a line end has one, so that another one may stand behind
+/// it.
 fn of_lines(lines: Lines) -> Result<RecordBatch, ArrowError> {
-    let Lines { mut bytes, mut ends, cut } = lines;
-    if let Some(last) = ends.last_mut().filter(|_| !bytes.ends_with(b"\n")) {
+    let Lines { mut bytes, mut ends, cut, whole } = lines;
+    if let Some(last) = ends.last_mut().filter(|_| !whole && !bytes.ends_with(b"\n")) {
         bytes.push(b'\n');
         *last += 1;
     }

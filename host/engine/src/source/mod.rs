@@ -441,6 +441,9 @@ fn piece(
     next: Result<Option<Slab>, LogError>,
 ) -> Poll<Result<Option<Piece>, LogError>> {
     let folders = &object.folders;
-    let piece = |slab| Piece { slab, offsets: None, folders: folders.clone(), end: None };
+    let piece = |slab| {
+        let folders = folders.clone();
+        Piece { slab, offsets: None, folders, beside: None, end: None }
+    };
     Poll::Ready(next.map(|slab| slab.map(piece)))
 }

@@ -9,6 +9,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
 use object_store::{BackoffConfig, ClientOptions, Error, Result, RetryConfig};
+use reqwest::header::HeaderMap;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
@@ -31,7 +32,7 @@ const METADATA: Duration = Duration::from_secs(2);
 const METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
 /// A store that wants to be left alone for longer is waited for no longer than this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How often is tried, and for how long: a store that is being restarted is waited for, one that is
 /// gone is not.
@@ -123,6 +124,27 @@ impl Http {
     }
 }
 
+impl Http {
+    /// A client that goes this way.
+    ///
+    /// # Errors
+    /// Certificates or proxies that are none.
+    pub(super) fn client(&self) -> std::result::Result<reqwest::Client, String> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls()?)
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            // A store names no other place: what does would get requests meant for the store.
+            .redirect(reqwest::redirect::Policy::none())
+            // Not those of the environment, which only the command line reads.
+            .no_proxy()
+            .user_agent(concat!("retally/", env!("CARGO_PKG_VERSION")));
+        let proxies = self.proxies()?;
+        let client = proxies.into_iter().fold(client, |client, proxy| client.proxy(proxy));
+        client.build().map_err(|error| error.to_string())
+    }
+}
+
 /// The certificates of a file.
 fn certificates(path: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
     let unusable = |why: String| format!("no certificates from {}: {why}", path.display());
@@ -141,19 +163,7 @@ impl HttpConnector for Connector {
             store: "HTTP client",
             source,
         };
-        let tls = self.0.tls().map_err(|why| failed(why.into()))?;
-        let proxies = self.0.proxies().map_err(|why| failed(why.into()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            // A store names no other place: what does would get requests meant for the store.
-            .redirect(reqwest::redirect::Policy::none())
-            // Not those of the environment, which only the command line reads.
-            .no_proxy()
-            .user_agent(concat!("retally/", env!("CARGO_PKG_VERSION")));
-        let client = proxies.into_iter().fold(client, |client, proxy| client.proxy(proxy));
-        let client = client.build().map_err(|error| failed(error.into()))?;
+        let client = self.0.client().map_err(|why| failed(why.into()))?;
         Ok(HttpClient::new(Service(client)))
     }
 }
@@ -175,7 +185,7 @@ impl HttpService for Service {
         let lists = request.method().as_str() == "GET"
             && request.uri().query().is_some_and(|query| LISTS.iter().any(|l| query.contains(l)));
         let answer = self.0.call(request).await?;
-        if let Some(wait) = later(&answer) {
+        if let Some(wait) = later(answer.status().as_u16(), answer.headers()) {
             tokio::time::sleep(wait).await;
         }
         if lists && answer.status().is_success() { whole_listing(answer).await } else { Ok(answer) }
@@ -223,9 +233,9 @@ fn lack(page: &str) -> Option<&'static str> {
 }
 
 /// How long a store that cannot answer now wants to be left alone, if it says so in seconds.
-fn later(answer: &HttpResponse) -> Option<Duration> {
-    let is_busy = matches!(answer.status().as_u16(), 429 | 503);
-    let seconds = answer.headers().get("retry-after").filter(|_| is_busy)?;
+pub(super) fn later(status: u16, headers: &HeaderMap) -> Option<Duration> {
+    let is_busy = matches!(status, 429 | 503);
+    let seconds = headers.get("retry-after").filter(|_| is_busy)?;
     let seconds = seconds.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

@@ -20,6 +20,7 @@
 //!
 //! All of it blocks. It may be called from any thread but those of an async runtime's tasks.
 
+mod ask;
 pub mod az;
 mod claim;
 mod error;
@@ -39,6 +40,7 @@ mod told;
 mod unfinished;
 mod url;
 
+pub(crate) use ask::Asker;
 pub(crate) use claim::is_mark;
 pub use claim::{Claim, Filling};
 pub use error::StoreError;

@@ -74,6 +74,11 @@ impl Stores {
         self.0.access.variables.as_ref().and_then(|variables| (variables.0)(name))
     }
 
+    /// How the way to those that speak HTTP leads.
+    pub(crate) fn http(&self) -> &Http {
+        &self.0.access.http
+    }
+
     /// The bucket in which a place lies.
     pub(super) fn bucket(&self, place: &InBucket) -> Result<Remote, StoreError> {
         let root = place.root();

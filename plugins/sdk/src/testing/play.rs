@@ -139,6 +139,7 @@ fn placed(first: usize, lines: &[String]) -> Placed {
         name: Arc::from(PARTITION),
         offsets: Offsets::From(first as u64),
         folders: Default::default(),
+        beside: None,
         slab: Arc::new(Slab::Lines(text)),
     }
 }

@@ -4,7 +4,7 @@
 
 use super::super::Value;
 use super::{Condition, Description, EMIT_COLUMNS, Field, Input, Reason, VIEW_COLUMNS};
-use crate::decode::is_of_path;
+use crate::decode::is_outside;
 use crate::limits;
 use std::collections::BTreeSet;
 
@@ -171,7 +171,7 @@ fn reasons(what: &str, list: &[Reason]) -> Result<(), DescriptionError> {
 fn pointer(place: &str, path: &str) -> Result<(), DescriptionError> {
     at_most(&format!("bytes of a path of {place}"), path.len(), limits::PATH_MAX_BYTES)?;
     // The empty one is all of an event.
-    if !path.is_empty() && !path.starts_with('/') && !is_of_path(path) {
+    if !path.is_empty() && !path.starts_with('/') && !is_outside(path) {
         return refuse(format!(
             "{place} reads {path:?}, which is no JSON pointer (like \"/account/id\")"
         ));

@@ -7,7 +7,7 @@
 
 use memchr::memchr_iter;
 use memchr::memmem::Finder;
-use retally_core::decode::{Address, Addressing, Lines, is_of_path};
+use retally_core::decode::{Address, Addressing, Lines, is_outside};
 use retally_core::schema::Description;
 
 #[derive(Debug)]
@@ -23,9 +23,9 @@ impl Needle {
         let inputs = || readers.iter().flat_map(|reader| &reader.inputs);
         let is_beside = |address: &Address| match address {
             Address::Position => true,
-            Address::Path(path) => is_of_path(path),
+            Address::Path(path) => is_outside(path),
         };
-        let own = |path: &String| is_of_path(path);
+        let own = |path: &String| is_outside(path);
         if addressing.key.iter().any(is_beside) || inputs().any(|i| i.key.iter().any(own)) {
             return Self::None;
         }

@@ -4,10 +4,13 @@
 use super::model::ReadFor;
 use super::needle::Needle;
 use crate::limits::SLABS_AHEAD;
-use crate::log::{Feed, Follow, Log, Part, Piece};
+use crate::log::{Feed, Follow, Log, LogError, Part, Piece};
 use crate::run::RunError;
 use crate::run::prepare::Prepared;
 use crate::threads::{Numbers, share_out};
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::ArrowError;
+use arrow_select::take::take_record_batch;
 use retally_core::decode::{Decoder, Events, Folders, Lines, Placed, Reading, Slab};
 use retally_core::log::{Micros, NEVER, Offsets, Order, Place, Spot};
 use std::ops::ControlFlow;
@@ -34,8 +37,7 @@ struct Searched {
     events: usize,
     /// Where they lie, if the feed says.
     offsets: Option<Offsets>,
-    /// What the path of their object says.
-    folders: Folders,
+    outside: Outside,
     unreadable: u64,
     /// Events of the key: row of the slab, and each a slab of its own.
     found: Vec<(u32, Slab)>,
@@ -43,6 +45,29 @@ struct Searched {
     whole: Option<Slab>,
     /// Under order "time" the time of every event, if it has one.
     clock: Vec<Micros>,
+}
+
+/// What events have beside what is in them: what the path of their object says, and what their
+/// records have.
+#[derive(Clone, Default)]
+struct Outside {
+    folders: Folders,
+    beside: Option<RecordBatch>,
+}
+
+impl Outside {
+    /// That of one event.
+    fn of(&self, row: usize) -> Self {
+        let beside = self.beside.as_ref().map(|beside| beside.slice(row, 1));
+        Self { folders: self.folders.clone(), beside }
+    }
+
+    /// That of some of them.
+    fn gathered(&self, rows: &[u32]) -> std::result::Result<Self, ArrowError> {
+        let rows = UInt32Array::from(rows.to_vec());
+        let beside = self.beside.as_ref().map(|beside| take_record_batch(beside, &rows));
+        Ok(Self { folders: self.folders.clone(), beside: beside.transpose()? })
+    }
 }
 
 type Result<T> = std::result::Result<T, RunError>;
@@ -120,7 +145,7 @@ impl<'a> Search<'a> {
             let first = self.log().partitions()[part.partition as usize].first;
             let follow_part = follow.get_or_insert(Follow::new(first));
             while let Ok(searched) = from.recv() {
-                let Searched { events, offsets, folders, unreadable, mut found, whole, mut clock } =
+                let Searched { events, offsets, outside, unreadable, mut found, whole, mut clock } =
                     searched?;
                 if events == 0 {
                     break;
@@ -129,7 +154,7 @@ impl<'a> Search<'a> {
                 passed.events += events as u64;
                 passed.unreadable += unreadable;
                 if let Some(slab) = whole {
-                    let placed = self.placed(part, offsets.clone(), &folders, slab);
+                    let placed = self.placed(part, offsets.clone(), outside.clone(), slab);
                     let of_key = of_key(&mut decoder, &placed, self.key)?;
                     (found, clock) = (of_key.found, of_key.clock);
                 }
@@ -147,7 +172,7 @@ impl<'a> Search<'a> {
                 around = around.or(there.map(|(row, _)| place(row)));
                 for (row, slab) in found {
                     let at = Offsets::From(offsets.at(row as usize));
-                    let placed = self.placed(part, at, &folders, slab);
+                    let placed = self.placed(part, at, outside.of(row as usize), slab);
                     if take(placed, place(row as usize))?.is_break() {
                         return Ok(around);
                     }
@@ -166,10 +191,11 @@ impl<'a> Search<'a> {
         Ok(around)
     }
 
-    fn placed(&self, part: Part, offsets: Offsets, folders: &Folders, slab: Slab) -> Placed {
+    fn placed(&self, part: Part, offsets: Offsets, outside: Outside, slab: Slab) -> Placed {
         let name = self.prepared.names[part.partition as usize].as_str();
         let (partition, slab) = (part.partition, Arc::new(slab));
-        Placed { partition, name: Arc::from(name), offsets, folders: folders.clone(), slab }
+        let Outside { folders, beside } = outside;
+        Placed { partition, name: Arc::from(name), offsets, folders, beside, slab }
     }
 
     /// Searches a part, until nobody listens any more.
@@ -199,9 +225,10 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Searched>> {
         let polled =
             self.prepared.options.cancel.wait(|cx| feed.poll(cx)).ok_or(RunError::Cancelled)?;
-        let Some(Piece { slab, offsets, folders, .. }) = polled? else { return Ok(None) };
+        let Some(Piece { slab, offsets, folders, beside, .. }) = polled? else { return Ok(None) };
+        let outside = Outside { folders, beside };
         let events = slab.len();
-        let mut searched = Searched { events, offsets, folders, ..Searched::default() };
+        let mut searched = Searched { events, offsets, outside, ..Searched::default() };
         if matches!(self.needle, Needle::None) {
             searched.whole = Some(slab);
             return Ok(Some(searched));
@@ -220,7 +247,11 @@ impl<'a> Search<'a> {
             return Ok(Some(searched));
         }
         // Where the events lie does not matter yet: only their keys are looked at.
-        let placed = self.placed(part, Offsets::From(0), &searched.folders, slab);
+        let outside = match &rows {
+            Some(rows) => searched.outside.gathered(rows).map_err(LogError::new)?,
+            None => searched.outside.clone(),
+        };
+        let placed = self.placed(part, Offsets::From(0), outside, slab);
         let OfKey { mut found, unreadable, clock } = of_key(decoder, &placed, self.key)?;
         if let Slab::Lines(lines) = &*placed.slab {
             let holds = |row: &u32| self.needle.holds(lines.get(*row as usize));
@@ -236,7 +267,7 @@ impl<'a> Search<'a> {
 
 /// Some lines as lines of their own.
 fn gathered(lines: &Lines, rows: &[u32]) -> Lines {
-    let mut out = Lines::default();
+    let mut out = Lines { whole: lines.whole, ..Lines::default() };
     for (number, &row) in rows.iter().enumerate() {
         let row = row as usize;
         let start = if row == 0 { 0 } else { lines.ends[row - 1] as usize };
