@@ -131,7 +131,7 @@ impl Drop for KafkaFeed {
 
 /// Records on their way to a slab.
 #[derive(Default)]
-struct Gathered {
+pub(crate) struct Gathered {
     bytes: Vec<u8>,
     ends: Vec<u32>,
     cut: Vec<(u32, u64)>,
@@ -139,12 +139,12 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.ends.len() >= SLAB_EVENTS || self.bytes.len() >= SLAB_BYTES
     }
 
     /// A record, unless it has no value: then it is a deletion, and no event.
-    fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
+    pub(crate) fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
         let Some(value) = record.payload() else { return };
         if value.len() > LINE_MAX_BYTES {
             self.cut.push((self.ends.len() as u32, value.len() as u64));
@@ -156,7 +156,8 @@ impl Gathered {
         self.offsets.push(offset);
     }
 
-    fn piece(self) -> Option<Piece> {
+    /// The slab, if there is a record.
+    pub(crate) fn piece(self) -> Option<Piece> {
         let first = *self.offsets.first()?;
         let is_whole = self.offsets.last() == Some(&(first + self.offsets.len() as u64 - 1));
         let offsets =

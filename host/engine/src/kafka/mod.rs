@@ -23,5 +23,7 @@ mod topic;
 mod url;
 
 pub use client::Kafka;
+pub(crate) use feed::Gathered;
+pub(crate) use told::Told;
 pub use topic::KafkaLog;
 pub use url::Topic;

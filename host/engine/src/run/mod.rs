@@ -72,6 +72,10 @@ pub use explain::{
 };
 pub use options::ReplayOptions;
 pub use passes::Passes;
+pub(crate) use prepare::{kafka, ledger, plan, seed};
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
+pub(crate) use restore::Restoring;
+pub(crate) use side::{rules, settings_of_all};
 pub use spill::SpillError;
+pub(crate) use stopped::{Around, described};

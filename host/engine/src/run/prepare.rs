@@ -154,7 +154,8 @@ fn saves(sides: &[Side<'_>]) -> bool {
     sides.iter().any(|side| side.sink.takes().commits)
 }
 
-fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
+/// What is read of each event.
+pub(crate) fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
     let addressing = &job.source.addressing;
     let plan = match job.source.format {
         Format::Raw => Plan::of_bytes(readers, addressing)?,
@@ -164,7 +165,7 @@ fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
 }
 
 /// What people decided about events of the log.
-fn ledger(job: &Resolved, names: &[String]) -> Result<Ledger, RunError> {
+pub(crate) fn ledger(job: &Resolved, names: &[String]) -> Result<Ledger, RunError> {
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
     Ok(ledger.transpose()?.unwrap_or_default().of_log(names)?)
 }
@@ -354,8 +355,13 @@ fn topic(job: &Resolved) -> Result<Arc<dyn Log>, RunError> {
             "the records of a topic are read as JSON: write format = \"json\" in [source]",
         )));
     }
+    ends(job, Arc::new(KafkaLog::open(&job.source.url, &kafka(job)?)?))
+}
+
+/// How the job's Kafka is reached.
+pub(crate) fn kafka(job: &Resolved) -> Result<Kafka, RunError> {
     let properties = properties(&job.source.kafka, &job.base, &|name| job.stores.variable(name))?;
-    ends(job, Arc::new(KafkaLog::open(&job.source.url, &Kafka { properties })?))
+    Ok(Kafka { properties })
 }
 
 /// Columns that a message names.
@@ -456,7 +462,7 @@ fn mergeable(job: &Resolved, names: &[String]) -> Result<(), RunError> {
 }
 
 /// The secret of a history that begins with this run.
-fn seed() -> Result<Seed, RunError> {
+pub(crate) fn seed() -> Result<Seed, RunError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| RunError::Internal(format!("no random bytes: {error}")))?;
