@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,25 @@ impl Kafka {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         block_on(self.admin()?.delete_records(&list, &options))?;
         Ok(())
+    }
+
+    /// What a group has committed of each partition of a topic, and the text beside it.
+    ///
+    /// # Errors
+    /// When the broker does not tell.
+    pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<(i32, i64, String)>> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create()?;
+        let all = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = all.topics().first().map_or(0, |topic| topic.partitions().len() as i32);
+        let mut list = TopicPartitionList::new();
+        (0..partitions).for_each(|partition| _ = list.add_partition(topic, partition));
+        let committed = consumer.committed_offsets(list, PATIENCE)?;
+        let own = committed.elements();
+        let own = own.iter().filter_map(|own| {
+            let offset = own.offset().to_raw().filter(|offset| *offset >= 0)?;
+            Some((own.partition(), offset, own.metadata().to_owned()))
+        });
+        Ok(own.collect())
     }
 
     /// What puts records, in transactions if it gets a name.

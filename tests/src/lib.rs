@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod comparison;
 pub mod kafka;
+pub mod live;
 pub mod proxy;
 pub mod sources;
 pub mod stores;

@@ -60,9 +60,9 @@ fn component(name: &str, probe: &[&str]) -> Result<()> {
 }
 
 /// What a Python must have.
-const MODULES: &str = "import pip, pyarrow.parquet, duckdb, fastavro, cramjam";
+const MODULES: &str = "import pip, pyarrow.parquet, duckdb, fastavro, cramjam, confluent_kafka";
 
-/// A Python that has pyarrow, DuckDB and fastavro, for what is computed or written by others than
+/// A Python that has pyarrow, DuckDB, fastavro and confluent-kafka, for what is computed or written by others than
 /// us (the digests; the examples' numbers, in SQL; Avro files): the system's if it has them, else
 /// one in target/python.
 pub(crate) fn python() -> Result<PathBuf> {
@@ -81,8 +81,8 @@ pub(crate) fn python() -> Result<PathBuf> {
     steps::run("python", Command::new("python3").args(make).arg(&folder))?;
     let mut pip = Command::new(&own);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    let packages = ["pyarrow", "duckdb", "fastavro[codecs]"];
-    steps::run("pyarrow, DuckDB and fastavro", pip.args(packages))?;
+    let packages = ["pyarrow", "duckdb", "fastavro[codecs]", "confluent-kafka"];
+    steps::run("pyarrow, DuckDB, fastavro and confluent-kafka", pip.args(packages))?;
     Ok(own)
 }
 
