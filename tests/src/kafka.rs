@@ -1,6 +1,7 @@
 //! A real Kafka, started for one test, and what fills its topics.
 
 use crate::certificates;
+use crate::held::Held;
 use anyhow::{Context as _, Result, anyhow};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -54,6 +55,28 @@ impl Kafka {
         let (server, secured) = services::kafka_secured(data.path(), &file("both.pem"))?;
         let authority = file("ca.pem");
         Ok((Self { server, secured: Some(secured), data }, authority))
+    }
+
+    /// Starts one that is reached by a way on which ends of transactions are held up.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn behind() -> Result<(Self, Held)> {
+        let (data, own) = (tempfile::tempdir()?, services::free_port()?);
+        let held = Held::new(own)?;
+        let server = services::kafka_behind(data.path(), own, held.port)?;
+        Ok((Self { server, secured: None, data }, held))
+    }
+
+    /// Ends it as a machine that dies does, and starts it again where it was.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<()> {
+        let port = self.server.port;
+        self.server.kill();
+        self.server = services::kafka_again(self.data.path(), port)?;
+        Ok(())
     }
 
     /// The folder in which it keeps what it has.

@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod comparison;
+pub mod held;
 pub mod kafka;
 pub mod live;
 pub mod proxy;

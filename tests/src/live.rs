@@ -36,7 +36,15 @@ impl Live {
     /// # Errors
     /// When a broker cannot be started.
     pub fn new(partitions: i32) -> Result<Self> {
-        let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+        Self::on(Kafka::start()?, partitions)
+    }
+
+    /// The same on a broker that is there.
+    ///
+    /// # Errors
+    /// When there are such topics already.
+    pub fn on(kafka: Kafka, partitions: i32) -> Result<Self> {
+        let project = Project::new("orders")?;
         let job = std::fs::read_to_string(project.path("retally.toml"))?;
         let url = kafka.url(SOURCE);
         project.write("retally.toml", job.replace("file:log/", &url) + JOB)?;

@@ -16,6 +16,8 @@ pub struct Mark {
     pub outcomes: Hash,
     /// The sum over its states.
     pub states: Hash,
+    /// Partitions that the topic had: with another number keys lie elsewhere.
+    pub partitions: u32,
     /// The reducer that came to them.
     pub reducer: Hash,
     /// Everything else that could have decided them: the job's settings up to this offset.
@@ -86,7 +88,8 @@ mod tests {
     fn a_mark_is_read_as_it_was_written_and_anything_else_is_told() {
         let hash = |byte| Hash([byte; 32]);
         let (outcomes, states, reducer, binding) = (hash(1), hash(2), hash(3), hash(4));
-        let mark = Mark { retally: VERSION, events: 7, outcomes, states, reducer, binding };
+        let (retally, events, partitions) = (VERSION, 7, 3);
+        let mark = Mark { retally, events, outcomes, states, partitions, reducer, binding };
         let text = mark.text();
         assert!(text.len() < 512, "{text}");
         assert_eq!(Mark::parse(&text).as_ref(), Ok(&mark));

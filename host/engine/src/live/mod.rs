@@ -30,7 +30,10 @@ mod recover;
 mod saving;
 mod sender;
 mod setup;
+#[cfg(test)]
+mod simulated;
 mod status;
+mod taking;
 mod worker;
 
 pub use batch::{Batch, Outgoing};

@@ -261,7 +261,8 @@ impl Owned {
             None => (0, empty(&self.fold)),
         };
         let (states, reducer) = (self.sum.digest(), self.binding.reducer.sha256);
-        Mark { retally: VERSION, events, outcomes, states, reducer, binding: self.bound() }
+        let (partitions, binding) = (self.setup.partitions, self.bound());
+        Mark { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
     }
 
     /// What could have decided it.

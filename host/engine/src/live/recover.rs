@@ -10,6 +10,7 @@ use crate::run::{Restoring, RunError};
 use crate::snapshot::{Store, Summary};
 use retally_core::fold::{Fold, Recipe};
 use retally_core::snapshot::{Binding, Needed};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(super) struct Over<'a> {
     pub(super) committed: Option<&'a (u64, Mark)>,
     /// What the topic has of it.
     pub(super) ends: Range<u64>,
+    /// Snapshots that are known to be damaged.
+    pub(super) spoiled: &'a BTreeSet<String>,
     pub(super) watch: &'a dyn Watch,
 }
 
@@ -29,8 +32,10 @@ impl Over<'_> {
     pub(super) fn take(&self) -> Result<Owned, LiveError> {
         let name: Arc<str> = self.partition.to_string().into();
         let (recipe, binding) = self.setup.of_partition(&name)?;
-        if let Some((_, mark)) = self.committed.filter(|_| !self.setup.accept) {
-            self.same_reducer(mark, &binding)?;
+        if !self.setup.accept {
+            self.same_partitions()?;
+            let mark = self.committed.map(|(_, mark)| mark);
+            mark.map_or(Ok(()), |mark| self.same_reducer(mark, &binding))?;
         }
         let silent_to = self.committed.map_or(0, |(offset, _)| *offset);
         for summary in self.snapshots(&name)? {
@@ -41,6 +46,23 @@ impl Over<'_> {
             }
         }
         self.from_start(name, (recipe, binding), silent_to)
+    }
+
+    /// With another number of partitions keys lie elsewhere, and their states do not.
+    fn same_partitions(&self) -> Result<(), LiveError> {
+        let before = self.committed.map_or(self.setup.partitions, |(_, mark)| mark.partitions);
+        let now = self.setup.partitions.max(self.partition as u32 + 1);
+        if before == now && now == self.setup.partitions {
+            return Ok(());
+        }
+        Err(LiveError::Job(format!(
+            "partition {}: the topic has {now} partitions, and had {}: events of a key may lie in \
+             another partition than those from which its state is. Run it under another job name, \
+             which computes everything anew, with order = \"log\" refusing keys in two partitions; \
+             or, if no key moved, --accept",
+            self.partition,
+            before.min(self.setup.partitions)
+        )))
     }
 
     /// A worker of another reducer would not come to what is committed.
@@ -63,7 +85,8 @@ impl Over<'_> {
         let mut usable = Vec::new();
         let listed = store.list()?;
         let is_any = !listed.is_empty();
-        for (snapshot, summary) in listed.into_iter().rev() {
+        let sound = listed.into_iter().rev().filter(|(name, _)| !self.spoiled.contains(name));
+        for (snapshot, summary) in sound {
             match summary {
                 Err(error) => self.passed_over(&snapshot, &error.to_string()),
                 Ok(summary) => usable.push(summary),

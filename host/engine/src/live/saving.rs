@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(super) struct Saving {
     partitions: BTreeMap<i32, Own>,
     under_way: Option<(i32, Receiver<Saved>)>,
+    /// Waits for each, so that what happens follows from a seed.
+    pub(super) waits: bool,
 }
 
 type Saved = (Result<SnapshotRef, SnapshotError>, Commit);
@@ -28,10 +30,15 @@ struct Own {
     saved: Option<Duration>,
     /// What could not be saved: no later one is whole without it.
     unsaved: Option<Commit>,
+    /// How often that was tried.
+    tries: u32,
 }
 
 /// After a snapshot could not be saved, it is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// So often; then the one on which it builds is taken for damaged.
+const TRIES: u32 = 3;
 
 impl Saving {
     /// When the last one of a partition was saved.
@@ -50,7 +57,7 @@ impl Saving {
 impl<B: Broker> Worker<'_, B> {
     /// Begins to save what is due, and takes note of what is saved.
     pub(super) fn save_snapshots(&mut self) {
-        if !self.note_saved(false) {
+        if !self.note_saved(self.saving.waits) {
             return;
         }
         let now = self.now;
@@ -135,6 +142,7 @@ impl<B: Broker> Worker<'_, B> {
             Ok(reference) => {
                 self.status.snapshots[0] += 1;
                 own.saved = Some(self.now);
+                own.tries = 0;
                 if let Some(State::Works(owned)) =
                     self.slots.get_mut(&partition).map(|slot| &mut slot.state)
                 {
@@ -144,6 +152,11 @@ impl<B: Broker> Worker<'_, B> {
             Err(error) => {
                 self.status.snapshots[1] += 1;
                 own.unsaved = Some(commit);
+                own.tries += 1;
+                if own.tries.is_multiple_of(TRIES) {
+                    self.spoil(partition, &error.to_string());
+                    return true;
+                }
                 let seconds = AGAIN.as_secs();
                 self.watch.note(&format!(
                     "partition {partition}: its snapshot is not saved: {error}; tries again in \

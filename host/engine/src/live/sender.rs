@@ -5,7 +5,8 @@
 //! way can end a later one. So after an end that is not certain the producer is never used again:
 //! a new one under the same name raises the epoch, which settles what was under way, one way or the
 //! other, and shuts out all that comes late. Only then is the worker told to look what is
-//! committed.
+//! committed. The same holds where an end is certain, and a connection broke before it was told:
+//! the client asked once more by itself, and its first request may still be on its way.
 
 use super::broker::{Told, Transaction};
 use super::error::LiveError;
@@ -23,6 +24,7 @@ use rdkafka::producer::{
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -158,7 +160,8 @@ impl How {
     /// A producer behind which everything of an earlier one is settled: asks until brokers answer.
     fn producer(&self, goes_on: &dyn Fn() -> bool) -> Option<Threaded> {
         while goes_on() {
-            let made = self.kafka.producer(&self.topic, &self.name, Sends(self.shared.clone()));
+            let sends = Sends { shared: self.shared.clone(), broke: AtomicU64::new(0) };
+            let made = self.kafka.producer(&self.topic, &self.name, sends);
             // The properties were taken by a consumer already.
             let Ok(made) = made else { return None };
             match made.init_transactions(CALL) {
@@ -183,8 +186,14 @@ impl How {
         let Some(own) = producer else {
             return Told::Uncertain("there is no producer".to_owned());
         };
+        let broke_before = own.client().context().broke();
         let error = match self.send(own, request) {
-            Ok(()) => return Told::Committed,
+            Ok(()) if own.client().context().broke() == broke_before => return Told::Committed,
+            Ok(()) => {
+                *producer = None;
+                *producer = self.producer(goes_on);
+                return Told::Committed;
+            }
             Err(error) => error,
         };
         let aborts = match &error {
@@ -234,13 +243,24 @@ impl How {
 }
 
 /// What the client of a producer calls.
-struct Sends(Arc<Shared>);
+struct Sends {
+    shared: Arc<Shared>,
+    /// How often a connection broke, or a broker did not answer in time.
+    broke: AtomicU64,
+}
+
+impl Sends {
+    fn broke(&self) -> u64 {
+        self.broke.load(Ordering::SeqCst)
+    }
+}
 
 impl ClientContext for Sends {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.heard.note(&error, reason);
+        self.broke.fetch_add(1, Ordering::SeqCst);
+        self.shared.heard.note(&error, reason);
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     pub(super) every: Duration,
     pub(super) interval: Duration,
     pub(super) accept: bool,
+    /// How many partitions the topic had when the worker began.
+    pub(super) partitions: u32,
     job: Resolved,
     reducer: Arc<dyn Reducer>,
     params: Vec<Column>,
@@ -98,6 +100,7 @@ impl Setup {
             every: LIVE_SNAPSHOT_EVERY,
             interval: job.live.interval,
             accept: options.accept,
+            partitions: names.len() as u32,
             ledger: ledger(job, names)?.entries(),
             seed: seed()?,
             job: job.clone(),

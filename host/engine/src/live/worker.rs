@@ -8,7 +8,6 @@ use super::broker::{Broker, Taken, Told, Transaction};
 use super::error::LiveError;
 use super::mark::Mark;
 use super::owned::{Owned, Poison, Sealed};
-use super::recover::Over;
 use super::saving::Saving;
 use super::setup::Setup;
 use super::status::{PartitionStatus, Standing, Status, Watch};
@@ -27,17 +26,17 @@ pub(crate) struct Worker<'a, B: Broker> {
     /// Finishes when every partition is where it ended when it was given.
     pub(super) until_end: bool,
     pub(super) slots: BTreeMap<i32, Slot>,
-    inflight: Option<Inflight>,
+    pub(super) inflight: Option<Inflight>,
     /// Partitions that are to be given up.
-    leaving: BTreeSet<i32>,
+    pub(super) leaving: BTreeSet<i32>,
     pub(super) saving: Saving,
     pub(super) status: Status,
     pub(super) now: Duration,
     submitted: Duration,
     told: Duration,
     is_busy: bool,
-    is_finishing: bool,
-    was_given: bool,
+    pub(super) is_finishing: bool,
+    pub(super) was_given: bool,
 }
 
 /// A partition that was given to this worker.
@@ -45,11 +44,13 @@ pub(super) struct Slot {
     pub(super) state: State,
     pub(super) committed: Option<(u64, Mark)>,
     /// What the topic had of it when it was given.
-    ends: Range<u64>,
+    pub(super) ends: Range<u64>,
     /// Records that were read, and wait until something else is done.
-    rest: Option<Placed>,
-    given: Duration,
-    recovery: Option<Duration>,
+    pub(super) rest: Option<Placed>,
+    /// Snapshots that turned out to be damaged.
+    pub(super) spoiled: BTreeSet<String>,
+    pub(super) given: Duration,
+    pub(super) recovery: Option<Duration>,
 }
 
 /// What a partition does.
@@ -57,12 +58,14 @@ pub(super) enum State {
     Works(Box<Owned>),
     /// An event cannot be folded: it is taken over once more, up to there.
     Fell(Poison),
+    /// A snapshot that it stands on is damaged: it is taken over once more, from another.
+    Spoiled,
     Stopped(String),
 }
 
 /// A transaction that is under way.
-struct Inflight {
-    parts: BTreeMap<i32, Sealed>,
+pub(super) struct Inflight {
+    pub(super) parts: BTreeMap<i32, Sealed>,
     began: Duration,
 }
 
@@ -158,8 +161,13 @@ impl<'a, B: Broker> Worker<'a, B> {
         }
     }
 
-    fn forget(&mut self, partition: i32) {
+    /// It is no longer this worker's, or begins anew: what is under way of it is of no matter here,
+    /// for whoever takes it over reads what is committed once that has ended.
+    pub(super) fn forget(&mut self, partition: i32) {
         self.slots.remove(&partition);
+        if let Some(inflight) = &mut self.inflight {
+            inflight.parts.remove(&partition);
+        }
         self.leaving.remove(&partition);
         self.saving.forget(partition);
         if let Some(PartitionStatus { standing: Standing::Stopped(_), .. }) =
@@ -169,86 +177,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         }
     }
 
-    fn given(&mut self, partitions: &[i32]) -> Result<(), LiveError> {
-        self.was_given = true;
-        self.watch.note(&format!("took over partitions {}", listed(partitions)));
-        let committed = self.broker.committed(partitions)?;
-        let mut begins = Vec::new();
-        for (&partition, committed) in partitions.iter().zip(committed) {
-            self.forget(partition);
-            let ends = self.broker.ends(partition)?;
-            let mark =
-                committed.map(|(offset, text)| Mark::parse(&text).map(|mark| (offset, mark)));
-            let slot = match mark.transpose() {
-                Ok(committed) => self.taken_over(partition, committed, ends),
-                Err(error) => {
-                    let why = LiveError::Mark { partition, error }.to_string();
-                    self.slot(State::Stopped(why), None, ends)
-                }
-            };
-            let begin = match &slot.state {
-                State::Works(owned) => Some(owned.next),
-                State::Fell(_) | State::Stopped(_) => None,
-            };
-            if let State::Stopped(why) = &slot.state {
-                self.watch.stopped(partition, why);
-            }
-            begins.push((partition, begin));
-            self.slots.insert(partition, slot);
-            if self.is_finishing {
-                self.leaving.insert(partition);
-            }
-        }
-        self.broker.own(&begins)?;
-        partitions.iter().try_for_each(|&partition| self.arrive(partition))
-    }
-
-    fn slot(&self, state: State, committed: Option<(u64, Mark)>, ends: Range<u64>) -> Slot {
-        Slot { state, committed, ends, rest: None, given: self.now, recovery: None }
-    }
-
-    fn taken_over(&self, partition: i32, committed: Option<(u64, Mark)>, ends: Range<u64>) -> Slot {
-        let over = Over {
-            setup: &self.setup,
-            partition,
-            committed: committed.as_ref(),
-            ends: ends.clone(),
-            watch: self.watch,
-        };
-        let state = match over.take() {
-            Ok(owned) => State::Works(Box::new(owned)),
-            Err(error) => State::Stopped(error.to_string()),
-        };
-        self.slot(state, committed, ends)
-    }
-
-    /// Where silence ends, what was come to is held against what is committed.
-    fn arrive(&mut self, partition: i32) -> Result<(), LiveError> {
-        let Some(slot) = self.slots.get_mut(&partition) else { return Ok(()) };
-        let State::Works(owned) = &mut slot.state else { return Ok(()) };
-        if owned.is_silent() || slot.recovery.is_some() {
-            return Ok(());
-        }
-        slot.recovery = Some(self.now.saturating_sub(slot.given));
-        owned.settle_all();
-        let Some((offset, mark)) = &slot.committed else { return Ok(()) };
-        self.status.checks[0] += 1;
-        let Some(what) = mark.difference(&owned.mark()) else { return Ok(()) };
-        self.status.checks[1] += 1;
-        let why = format!(
-            "what it comes to up to the committed offset {offset} differs in its {what} from what \
-             was committed there: {}",
-            likely(what)
-        );
-        if self.setup.accept {
-            self.watch.note(&format!("partition {partition}: {why}; gone on with (--accept)"));
-            return Ok(());
-        }
-        self.stop(partition, why);
-        Ok(())
-    }
-
-    fn stop(&mut self, partition: i32, why: String) {
+    pub(super) fn stop(&mut self, partition: i32, why: String) {
         self.watch.stopped(partition, &why);
         if let Some(slot) = self.slots.get_mut(&partition) {
             slot.state = State::Stopped(why);
@@ -275,7 +204,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             return Ok(false);
         }
         let taken = match slot.rest.take() {
-            Some(rest) => owned.take_placed(rest)?,
+            Some(rest) => owned.take_placed(rest),
             None => match self.broker.take(partition)? {
                 None => return Ok(false),
                 Some(Taken::End) => {
@@ -283,46 +212,22 @@ impl<'a, B: Broker> Worker<'a, B> {
                     owned.reach(owned.silent_to.max(slot.ends.end));
                     return Ok(true);
                 }
-                Some(Taken::Records(piece)) => owned.take(piece)?,
+                Some(Taken::Records(piece)) => owned.take(piece),
             },
         };
         match taken {
-            Ok(rest) => slot.rest = rest,
-            Err(poison) => slot.state = State::Fell(poison),
+            Ok(Ok(rest)) => slot.rest = rest,
+            Ok(Err(poison)) => slot.state = State::Fell(poison),
+            Err(LiveError::Snapshot(error)) => self.spoil(partition, &error.to_string()),
+            Err(error) => return Err(error),
         }
         Ok(true)
-    }
-
-    /// A partition whose fold met an event that cannot be folded is taken over once more, so that
-    /// everything in front of that event is committed; behind it, nothing is taken.
-    fn recover_fallen(&mut self) -> Result<(), LiveError> {
-        let under_way = |own: &i32| {
-            self.inflight.as_ref().is_some_and(|inflight| inflight.parts.contains_key(own))
-        };
-        let is_fallen = |(_, slot): &(&i32, &Slot)| matches!(slot.state, State::Fell(_));
-        let fallen = self.slots.iter().filter(is_fallen).map(|(partition, _)| *partition);
-        let fallen: Vec<i32> = fallen.filter(|own| !under_way(own)).collect();
-        for partition in fallen {
-            let Some(slot) = self.slots.remove(&partition) else { continue };
-            let State::Fell(Poison { offset, why }) = slot.state else { continue };
-            let why = why.to_string();
-            self.saving.forget(partition);
-            let mut anew = self.taken_over(partition, slot.committed, slot.ends);
-            if let State::Works(owned) = &mut anew.state {
-                self.broker.seek(partition, owned.next)?;
-                self.watch.stopped(partition, &why);
-                owned.barrier = Some((offset, why));
-            }
-            self.slots.insert(partition, anew);
-            self.arrive(partition)?;
-        }
-        Ok(())
     }
 
     fn submit_if_due(&mut self) {
         let is_full = |slot: &Slot| match &slot.state {
             State::Works(owned) => owned.waiting() >= LIVE_BATCH_BYTES,
-            State::Fell(_) | State::Stopped(_) => false,
+            State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
         };
         let is_due = self.now >= self.submitted + self.setup.interval
             || !self.leaving.is_empty()
@@ -424,7 +329,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             };
             let owes = match &slot.state {
                 State::Works(owned) => owned.is_owing(slot.reached()),
-                State::Fell(_) | State::Stopped(_) => false,
+                State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
             };
             if !owes {
                 ready.push(partition);
@@ -448,7 +353,7 @@ impl<'a, B: Broker> Worker<'a, B> {
                 let is_read = owned.is_at_barrier() || owned.next >= slot.ends.end;
                 is_read && !owned.is_silent() && !owned.is_owing(slot.reached())
             }
-            State::Fell(_) => false,
+            State::Fell(_) | State::Spoiled => false,
             State::Stopped(_) => true,
         };
         self.was_given && self.slots.values().all(is_done)
@@ -472,7 +377,7 @@ impl<'a, B: Broker> Worker<'a, B> {
                     memory += owned.memory() as u64;
                     status.of(owned);
                 }
-                State::Fell(_) => status.standing = Standing::Recovering,
+                State::Fell(_) | State::Spoiled => status.standing = Standing::Recovering,
                 State::Stopped(why) => status.standing = Standing::Stopped(why.clone()),
             }
         }
@@ -505,23 +410,7 @@ impl PartitionStatus {
     }
 }
 
-/// Where a difference most likely comes from.
-fn likely(what: &str) -> &'static str {
-    match what {
-        "reducer" => "another reducer computed it",
-        "job" => {
-            "the job's settings are others than then, or the ledger says something else of an \
-             event before that offset; put them back, or run it under a job name of its own"
-        }
-        _ => {
-            "the log changed, a snapshot was altered, or the reducer is not deterministic \
-             (`retally replay` of the topic tells which is right); --accept goes on from what is \
-             come to now"
-        }
-    }
-}
-
-fn listed(partitions: &[i32]) -> String {
+pub(super) fn listed(partitions: &[i32]) -> String {
     let all: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     all.join(", ")
 }
