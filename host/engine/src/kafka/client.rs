@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// How a Kafka is reached.
 #[derive(Clone, Default)]
@@ -106,13 +107,15 @@ impl Kafka {
         }
         config.set(BROKERS, &topic.brokers);
         config.set("transactional.id", name);
+        config.set("retry.backoff.ms", AGAIN_AFTER.as_millis().to_string());
         config.create_with_context(context).map_err(|error| unusable(&error))
     }
 
     fn config(&self, topic: &Topic) -> Result<ClientConfig, LogError> {
         let reads = OWN.iter().map(|(name, _)| *name);
         let publishes = PUBLISHES.iter().map(|(name, _)| *name);
-        let owned = [BROKERS, "metadata.broker.list", "group.id", "transactional.id"];
+        let owned =
+            [BROKERS, "metadata.broker.list", "group.id", "transactional.id", "retry.backoff.ms"];
         let mut owned = reads.chain(publishes).chain(owned);
         if let Some(name) = owned.find(|name| self.properties.contains_key(*name)) {
             return Err(LogError::usage(format!(
@@ -133,6 +136,10 @@ impl Kafka {
         Ok(config)
     }
 }
+
+/// After a request of a producer failed, so much time goes by, or a fifth more or less, before it is
+/// sent once more.
+pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// A worker that dies leaves a transaction open for at most so long, in milliseconds, and nobody
 /// takes its partitions over before that.

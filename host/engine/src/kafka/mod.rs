@@ -22,6 +22,7 @@ mod told;
 mod topic;
 mod url;
 
+pub(crate) use client::AGAIN_AFTER;
 pub use client::Kafka;
 pub(crate) use feed::Gathered;
 pub(crate) use told::Told;

@@ -5,14 +5,16 @@
 //! way can end a later one. So after an end that is not certain the producer is never used again:
 //! a new one under the same name raises the epoch, which settles what was under way, one way or the
 //! other, and shuts out all that comes late. Only then is the worker told to look what is
-//! committed. The same holds where an end is certain, and a connection broke before it was told:
-//! the client asked once more by itself, and its first request may still be on its way.
+//! committed. The same holds where an end is certain and the client asked for it more than once by
+//! itself, because a connection broke: its first request may still be on its way. It does not tell;
+//! but it asks once more only after a while ([`AGAIN_AFTER`]), so what was answered before that
+//! was asked for once.
 
 use super::broker::{Told, Transaction};
 use super::error::LiveError;
 use super::group::Shared;
 use crate::clock::Stopwatch;
-use crate::kafka::{Kafka, Topic};
+use crate::kafka::{AGAIN_AFTER, Kafka, Topic};
 use crate::limits::LIVE_STUCK;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -24,7 +26,6 @@ use rdkafka::producer::{
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ struct Request {
 
 /// How long one call may take before its outcome is uncertain.
 const CALL: Duration = Duration::from_secs(10);
+
+/// A call that took less was one request: the client waits for [`AGAIN_AFTER`], or a fifth less,
+/// before it asks once more.
+const ASKED_ONCE: Duration = Duration::from_millis(AGAIN_AFTER.as_millis() as u64 * 3 / 4);
 
 impl Sender {
     pub(super) fn new(
@@ -160,8 +165,7 @@ impl How {
     /// A producer behind which everything of an earlier one is settled: asks until brokers answer.
     fn producer(&self, goes_on: &dyn Fn() -> bool) -> Option<Threaded> {
         while goes_on() {
-            let sends = Sends { shared: self.shared.clone(), broke: AtomicU64::new(0) };
-            let made = self.kafka.producer(&self.topic, &self.name, sends);
+            let made = self.kafka.producer(&self.topic, &self.name, Sends(self.shared.clone()));
             // The properties were taken by a consumer already.
             let Ok(made) = made else { return None };
             match made.init_transactions(CALL) {
@@ -186,10 +190,9 @@ impl How {
         let Some(own) = producer else {
             return Told::Uncertain("there is no producer".to_owned());
         };
-        let broke_before = own.client().context().broke();
         let error = match self.send(own, request) {
-            Ok(()) if own.client().context().broke() == broke_before => return Told::Committed,
-            Ok(()) => {
+            Ok(Asked::Once) => return Told::Committed,
+            Ok(Asked::PerhapsAgain) => {
                 *producer = None;
                 *producer = self.producer(goes_on);
                 return Told::Committed;
@@ -209,7 +212,7 @@ impl How {
         Told::Uncertain(error.to_string())
     }
 
-    fn send(&self, producer: &Threaded, request: &Request) -> Result<(), KafkaError> {
+    fn send(&self, producer: &Threaded, request: &Request) -> Result<Asked, KafkaError> {
         producer.begin_transaction()?;
         for record in request.transaction.batches.iter().flat_map(|batch| batch.iter()) {
             let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
@@ -235,32 +238,33 @@ impl How {
             own.set_offset(offset)?;
             own.set_metadata(text);
         }
+        // What the client still has to send would count as time that it waits for an answer.
+        producer.flush(CALL)?;
+        let asks = Stopwatch::start();
         if let Some(group) = &request.group {
             producer.send_offsets_to_transaction(&list, group, CALL)?;
         }
-        producer.commit_transaction(CALL)
+        let of_offsets = asks.elapsed();
+        producer.commit_transaction(CALL)?;
+        let of_end = asks.elapsed() - of_offsets;
+        Ok(if of_offsets.max(of_end) < ASKED_ONCE { Asked::Once } else { Asked::PerhapsAgain })
     }
+}
+
+/// How often the client asked for the end of a transaction, as far as can be told.
+enum Asked {
+    Once,
+    PerhapsAgain,
 }
 
 /// What the client of a producer calls.
-struct Sends {
-    shared: Arc<Shared>,
-    /// How often a connection broke, or a broker did not answer in time.
-    broke: AtomicU64,
-}
-
-impl Sends {
-    fn broke(&self) -> u64 {
-        self.broke.load(Ordering::SeqCst)
-    }
-}
+struct Sends(Arc<Shared>);
 
 impl ClientContext for Sends {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.broke.fetch_add(1, Ordering::SeqCst);
-        self.shared.heard.note(&error, reason);
+        self.0.heard.note(&error, reason);
     }
 }
 
