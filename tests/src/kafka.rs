@@ -1,6 +1,7 @@
 //! A real Kafka, started for one test, and what fills its topics.
 
 use crate::certificates;
+use crate::held::Held;
 use anyhow::{Context as _, Result, anyhow};
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -55,6 +56,28 @@ impl Kafka {
         let (server, secured) = services::kafka_secured(data.path(), &file("both.pem"))?;
         let authority = file("ca.pem");
         Ok((Self { server, secured: Some(secured), data }, authority))
+    }
+
+    /// Starts one that is reached by a way on which ends of transactions are held up.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn behind() -> Result<(Self, Held)> {
+        let (data, own) = (tempfile::tempdir()?, services::free_port()?);
+        let held = Held::new(own)?;
+        let server = services::kafka_behind(data.path(), own, held.port)?;
+        Ok((Self { server, secured: None, data }, held))
+    }
+
+    /// Ends it as a machine that dies does, and starts it again where it was.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<()> {
+        let port = self.server.port;
+        self.server.kill();
+        self.server = services::kafka_again(self.data.path(), port)?;
+        Ok(())
     }
 
     /// The folder in which it keeps what it has.
@@ -147,6 +170,25 @@ impl Kafka {
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
         }
         Ok(consumer.commit(&list, CommitMode::Sync)?)
+    }
+
+    /// What a group has committed of each partition of a topic, and the text beside it.
+    ///
+    /// # Errors
+    /// When the broker does not tell.
+    pub fn committed(&self, group: &str, topic: &str) -> Result<Vec<(i32, i64, String)>> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create()?;
+        let all = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = all.topics().first().map_or(0, |topic| topic.partitions().len() as i32);
+        let mut list = TopicPartitionList::new();
+        (0..partitions).for_each(|partition| _ = list.add_partition(topic, partition));
+        let committed = consumer.committed_offsets(list, PATIENCE)?;
+        let own = committed.elements();
+        let own = own.iter().filter_map(|own| {
+            let offset = own.offset().to_raw().filter(|offset| *offset >= 0)?;
+            Some((own.partition(), offset, own.metadata().to_owned()))
+        });
+        Ok(own.collect())
     }
 
     /// What puts records, in transactions if it gets a name.

@@ -4,7 +4,9 @@
 
 pub mod browser;
 pub mod comparison;
+pub mod held;
 pub mod kafka;
+pub mod live;
 pub mod proxy;
 pub mod sources;
 pub mod stores;

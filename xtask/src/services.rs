@@ -9,7 +9,7 @@ mod registry;
 
 pub use gcs::gcs;
 pub use hdfs::hdfs;
-pub use kafka::{KAFKA_KEYS, kafka, kafka_secured};
+pub use kafka::{KAFKA_KEYS, kafka, kafka_again, kafka_behind, kafka_secured};
 pub use registry::registry;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -117,7 +117,7 @@ fn azurite() -> Result<PathBuf> {
 }
 
 /// A port of this machine on which nobody listens.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
@@ -131,12 +131,17 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
 impl Server {
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -146,38 +151,47 @@ impl Server {
     fn start(name: &str, command: impl Fn(u16) -> Command) -> Result<Self> {
         /// Somebody else may take a port between looking and listening.
         const TRIES: usize = 5;
-        const PATIENCE: Duration = Duration::from_secs(30);
         let mut said = String::new();
         for _ in 0..TRIES {
             let port = free_port()?;
-            let mut child = command(port)
-                // It ends when whoever started the server does, however that happens.
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn()
-                .with_context(|| format!("cannot start {name}"))?;
-            let errors = child.stderr.take();
-            let mut server = Self { child, port };
-            let since = Instant::now();
-            while since.elapsed() < PATIENCE && server.child.try_wait()?.is_none() {
-                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                    // Read on, or the server stands still once the pipe is full.
-                    std::thread::spawn(move || {
-                        let lines = errors.map(|errors| BufReader::new(errors).lines());
-                        lines.into_iter().flatten().for_each(drop);
-                    });
-                    return Ok(server);
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            let _ = server.child.kill();
-            said.clear();
-            if let Some(mut errors) = errors {
-                let _ = errors.read_to_string(&mut said);
+            match Self::start_at(name, port, command(port))? {
+                Ok(server) => return Ok(server),
+                Err(why) => said = why,
             }
         }
         bail!("{name} does not start: {said}")
+    }
+
+    /// The same at a port; what it said where nobody listens there.
+    fn start_at(name: &str, port: u16, mut command: Command) -> Result<Result<Self, String>> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let mut child = command
+            // It ends when whoever started the server does, however that happens.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let errors = child.stderr.take();
+        let mut server = Self { child, port };
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE && server.child.try_wait()?.is_none() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                // Read on, or the server stands still once the pipe is full.
+                std::thread::spawn(move || {
+                    let lines = errors.map(|errors| BufReader::new(errors).lines());
+                    lines.into_iter().flatten().for_each(drop);
+                });
+                return Ok(Ok(server));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = server.child.kill();
+        let mut said = String::new();
+        if let Some(mut errors) = errors {
+            let _ = errors.read_to_string(&mut said);
+        }
+        Ok(Err(said))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{compare, explain, reducer, replay, results};
+use crate::commands::{compare, explain, reducer, replay, results, run as live};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Replay(Box<replay::Args>),
+    Run(Box<live::Args>),
     Compare(Box<compare::Args>),
     Explain(Box<explain::Args>),
     #[command(subcommand)]
@@ -32,7 +33,7 @@ enum Verb {
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
-const TO_COME: [&str; 6] = ["run", "verify", "log", "snapshot", "audit", "correct"];
+const TO_COME: [&str; 5] = ["verify", "log", "snapshot", "audit", "correct"];
 
 /// Parses, runs, prints what failed.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -43,6 +44,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let result = match cli.verb {
         Verb::Replay(args) => replay::run(&args),
+        Verb::Run(args) => live::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),

@@ -24,6 +24,7 @@ pub mod job;
 pub mod kafka;
 pub mod ledger;
 pub mod limits;
+pub mod live;
 pub mod log;
 pub mod range;
 pub mod run;

@@ -49,6 +49,21 @@ pub const KAFKA_OPENED_WITHIN: Duration = Duration::from_secs(15);
 /// Brokers that are all gone for so long are waited for no longer.
 pub const KAFKA_SILENCE: Duration = Duration::from_secs(60);
 
+/// A partition of live work saves a snapshot at least so often, if there is anything new.
+pub const LIVE_SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
+
+/// Live work waits for something to happen at most so long before it looks around.
+pub const LIVE_WAIT: Duration = Duration::from_millis(50);
+
+/// Brokers that are all gone for so long are told of; live work waits for them all the same.
+pub const LIVE_AWAY: Duration = Duration::from_secs(3);
+
+/// A transaction whose end is not told for so long is settled by another producer.
+pub const LIVE_STUCK: Duration = Duration::from_secs(45);
+
+/// Bytes that wait to be published after which a transaction begins, however short the time.
+pub const LIVE_BATCH_BYTES: usize = 8 << 20;
+
 /// Bytes of a slab, unless one line alone is longer: bounds the memory of a reader.
 pub const SLAB_BYTES: usize = 4 << 20;
 

@@ -5,5 +5,6 @@ mod beside;
 mod bounds;
 mod continued;
 mod going_on;
+mod live;
 mod replay;
 mod secured;

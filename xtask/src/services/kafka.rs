@@ -2,7 +2,7 @@
 
 use super::maven::Maven;
 use super::{Server, folder, free_port};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::path::Path;
 
 /// Kafka, in the version that the list of what it needs has.
@@ -12,6 +12,9 @@ pub(super) const KAFKA: Maven = Maven {
     program: include_str!("kafka/Broker.java"),
     needs: include_str!("kafka/pom.xml"),
 };
+
+/// The file in the folder of a broker that holds its settings.
+const SETTINGS: &str = "broker.properties";
 
 /// A broker that keeps what it has in `data`, where it goes on from what it had. It ends with
 /// whoever started it. Topics are made by whoever wants them.
@@ -33,6 +36,35 @@ pub fn kafka_secured(data: &Path, pem: &Path) -> Result<(Server, u16)> {
         settings(data, port, controller) + &secured_by(port, controller, secured, pem)
     })?;
     Ok((server, secured))
+}
+
+/// The broker of `data`, which ended, once more at its port.
+///
+/// # Errors
+/// When it does not start.
+pub fn kafka_again(data: &Path, port: u16) -> Result<Server> {
+    let mut command = KAFKA.command(&KAFKA.installed()?, 512);
+    command.arg(data.join(SETTINGS));
+    let started = Server::start_at("Kafka", port, command)?;
+    started.map_err(|said| anyhow!("Kafka does not start again: {said}"))
+}
+
+/// A broker that listens at `own` too, and says that it is reached at `known`: for whoever is to
+/// come by another way.
+///
+/// # Errors
+/// When it cannot be installed or started.
+pub fn kafka_behind(data: &Path, own: u16, known: u16) -> Result<Server> {
+    started(data, &|port, controller| {
+        settings(data, port, controller)
+            + &format!(
+                "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},\
+                 BEHIND://127.0.0.1:{own}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},BEHIND://127.0.0.1:{known}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
+"
+            )
+    })
 }
 
 /// Whom a broker that is secured lets in: a name and its password.
@@ -58,7 +90,7 @@ ssl.keystore.location={pem}
 fn started(data: &Path, settings: &dyn Fn(u16, u16) -> String) -> Result<Server> {
     std::fs::create_dir_all(folder())?;
     let home = KAFKA.installed()?;
-    let file = data.join("broker.properties");
+    let file = data.join(SETTINGS);
     Server::start("Kafka", |port| {
         // What cannot be written is said by the broker, which does not find it.
         let _ = free_port().map(|other| std::fs::write(&file, settings(port, other)));

@@ -59,7 +59,7 @@ pub(crate) fn options(threads: usize, shown: &Arc<Shown>) -> Result<ReplayOption
 
 /// The first Ctrl-C asks the run to stop, which leaves nothing that looks finished; the second does
 /// not ask.
-fn cancel_on_signal() -> Result<Cancel, Failure> {
+pub(crate) fn cancel_on_signal() -> Result<Cancel, Failure> {
     let cancel = Cancel::default();
     let asked = cancel.clone();
     let handler = move || {

@@ -7,6 +7,7 @@ pub(crate) mod range;
 pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod results;
+pub(crate) mod run;
 
 use crate::error::Failure;
 use crate::report::target::is_stdout;

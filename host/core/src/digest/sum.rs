@@ -35,14 +35,21 @@ impl StateTerm {
 }
 
 impl StateSum {
-    /// A key has this state now, and `before` no longer; none: it had none.
-    pub fn set(&mut self, before: Option<StateTerm>, now: StateTerm) {
-        match before {
-            Some(before) => self.subtract(before),
-            None => self.keys += 1,
+    /// A key has this state now, and `before` no longer; none: no state.
+    pub fn set(&mut self, before: Option<StateTerm>, now: Option<StateTerm>) {
+        if let Some(before) = before {
+            self.keys -= 1;
+            self.subtract(before);
         }
+        if let Some(now) = now {
+            self.keys += 1;
+            self.add(now);
+        }
+    }
+
+    fn add(&mut self, StateTerm(term): StateTerm) {
         let mut carry = false;
-        for (limb, term) in self.limbs.iter_mut().zip(now.0) {
+        for (limb, term) in self.limbs.iter_mut().zip(term) {
             let (sum, over) = limb.overflowing_add(term);
             let (sum, more) = sum.overflowing_add(u64::from(carry));
             (*limb, carry) = (sum, over | more);
@@ -83,8 +90,8 @@ mod tests {
             let mut by_steps = StateSum::default();
             let mut table = std::collections::BTreeMap::new();
             for (applied, (key, state)) in (1..).zip(&steps) {
-                let now = StateTerm::of(&[*key], state, applied);
-                by_steps.set(table.insert(*key, now), now);
+                let now = (!state.is_empty()).then(|| StateTerm::of(&[*key], state, applied));
+                by_steps.set(table.insert(*key, now).flatten(), now);
             }
             let mut at_once = StateSum::default();
             table.values().rev().for_each(|term| at_once.set(None, *term));
@@ -96,7 +103,7 @@ mod tests {
     fn every_part_of_a_row_counts() {
         let of = |key: &[u8], state: &[u8], applied| {
             let mut sum = StateSum::default();
-            sum.set(None, StateTerm::of(key, state, applied));
+            sum.set(None, Some(StateTerm::of(key, state, applied)));
             sum.digest()
         };
         let all = [of(b"a", b"b", 1), of(b"b", b"a", 1), of(b"a", b"b", 2), of(b"ab", b"", 1)];

@@ -27,7 +27,10 @@ pub use gates::{BoundGates, COUNTED, Gates};
 pub use params::{Params, columns};
 pub use properties::Property;
 pub(crate) use properties::values as properties;
-pub use resolved::{Every, Late, Limits, ReducerFile, Resolved, SchemasAt, Snapshots, Source};
+pub(crate) use resolved::KIND;
+pub use resolved::{
+    Every, Late, Limits, Live, Publish, ReducerFile, Resolved, SchemasAt, Snapshots, Source,
+};
 pub(crate) use written::READS;
 
 /// The reference of all keys, with their defaults: parsed, not only shown.

@@ -55,8 +55,35 @@ pub struct Resolved {
     pub output: String,
     /// Where and when snapshots are saved; none: never.
     pub snapshots: Option<Snapshots>,
+    /// To which topics live work publishes.
+    pub publish: Publish,
+    /// How live work goes on.
+    pub live: Live,
     /// What a replay may come to.
     pub gates: Gates,
+}
+
+/// What stands for the name of an emit's kind in the name of a topic.
+pub(crate) const KIND: &str = "{kind}";
+
+/// The topics to which live work publishes, by their names; none: it is not published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish {
+    /// Of emits; `{kind}` in it stands for the name of their kind.
+    pub emits: Option<String>,
+    /// Of views.
+    pub views: Option<String>,
+    /// Of events that were refused.
+    pub refused: Option<String>,
+}
+
+/// How live work goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Live {
+    /// The group of consumers; none: the job's name.
+    pub group: Option<String>,
+    /// How often what came out is committed.
+    pub interval: Duration,
 }
 
 /// Where the reducer lies.

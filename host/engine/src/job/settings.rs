@@ -7,8 +7,9 @@ use super::authored::{Place, Raw};
 use super::error::{JobError, near};
 use super::given::{FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
 use super::properties;
-use super::resolved::{Resolved, Snapshots};
+use super::resolved::{KIND, Resolved, Snapshots};
 use super::units;
+use crate::kafka::Topic;
 use crate::source::Layout;
 use retally_core::decode::Address;
 use serde_json::Value;
@@ -134,6 +135,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         None => given.put(&mut None, units::every),
     })
     .expected("a string, \"end\" or \"1000000 events\""),
+    text("publish.emits", |job, given| given.put(&mut job.publish.emits, topic)),
+    text("publish.views", |job, given| given.put(&mut job.publish.views, topic)),
+    text("publish.refused", |job, given| given.put(&mut job.publish.refused, topic)),
+    text("live.group", |job, given| given.put(&mut job.live.group, owned)),
+    text("live.interval", |job, given| given.put(&mut job.live.interval, units::duration))
+        .expected("a string with a unit, such as \"100ms\""),
     text("gates.malformed", NOWHERE).bare(LIMIT),
     text("gates.ignored", NOWHERE).bare(LIMIT),
     text("gates.duplicates", NOWHERE).bare(LIMIT),
@@ -263,6 +270,10 @@ fn owned(text: &str) -> Result<String, String> {
 
 fn path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
+}
+
+fn topic(name: &str) -> Result<String, String> {
+    Topic::check(&name.replace(KIND, "kind")).map(|()| name.to_owned())
 }
 
 fn shown(path: &Path) -> Value {

@@ -5,10 +5,12 @@ use super::url::Topic;
 use crate::limits::KAFKA_AHEAD_BYTES;
 use crate::log::LogError;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// How a Kafka is reached.
 #[derive(Clone, Default)]
@@ -25,14 +27,12 @@ impl fmt::Debug for Kafka {
 }
 
 /// Properties by which a log would be another one, or read otherwise.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 9] = [
     // A log is read from its first offset or the one that is asked for; one that is gone is told.
     ("auto.offset.reset", "error"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "true"),
-    // The group has a name, for the client asks for one, and no members: nobody subscribes.
-    (GROUP, "retally-replay"),
     ("isolation.level", "read_committed"),
     // What was damaged on the way is noticed.
     ("check.crcs", "true"),
@@ -42,8 +42,17 @@ const OWN: [(&str, &str); 10] = [
     ("allow.auto.create.topics", "false"),
 ];
 
-/// The property that says as which group brokers are asked.
-const GROUP: &str = "group.id";
+/// The group of whoever reads by himself: it has a name, for the client asks for one, and no
+/// members, for nobody subscribes.
+const NOBODY: &str = "retally-replay";
+
+/// Properties by which results would be published otherwise than once.
+const PUBLISHES: [(&str, &str); 3] = [
+    ("enable.idempotence", "true"),
+    // As Java's clients do: a key lies in one partition, whoever writes it.
+    ("partitioner", "murmur2_random"),
+    ("queue.buffering.max.messages", "1000000"),
+];
 
 /// The property that says which brokers are asked: the URL does.
 const BROKERS: &str = "bootstrap.servers";
@@ -56,11 +65,63 @@ impl Kafka {
         (partitions, group): (usize, Option<&str>),
         listens: Listens,
     ) -> Result<BaseConsumer<Listens>, LogError> {
-        let owned = OWN.iter().map(|(name, _)| *name).chain([BROKERS, "metadata.broker.list"]);
-        if let Some(name) = owned.into_iter().find(|name| self.properties.contains_key(*name)) {
+        let mut config = self.config(topic)?;
+        config.set("group.id", group.unwrap_or(NOBODY));
+        let kilobytes = KAFKA_AHEAD_BYTES / 1024 / partitions.max(1);
+        config.set("queued.max.messages.kbytes", kilobytes.max(256).to_string());
+        config.create_with_context(listens).map_err(|error| unusable(&error))
+    }
+
+    /// A member of a group of consumers.
+    pub(crate) fn member<C: ConsumerContext>(
+        &self,
+        topic: &Topic,
+        group: &str,
+        context: C,
+    ) -> Result<BaseConsumer<C>, LogError> {
+        let mut config = self.config(topic)?;
+        config.set("group.id", group);
+        config.set("statistics.interval.ms", "1000");
+        // Under the new protocol of groups the broker assigns.
+        if self.properties.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
+            config.set("partition.assignment.strategy", "cooperative-sticky");
+        }
+        config.create_with_context(context).map_err(|error| unusable(&error))
+    }
+
+    /// A producer of transactions under a name of its own.
+    pub(crate) fn producer<C: ProducerContext + 'static>(
+        &self,
+        topic: &Topic,
+        name: &str,
+        context: C,
+    ) -> Result<ThreadedProducer<C>, LogError> {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "retally");
+        config.set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS);
+        for (name, value) in self.properties.iter().filter(|(name, _)| !of_consumers(name)) {
+            config.set(name, value);
+        }
+        for (name, value) in PUBLISHES {
+            config.set(name, value);
+        }
+        config.set(BROKERS, &topic.brokers);
+        config.set("transactional.id", name);
+        config.set("retry.backoff.ms", AGAIN_AFTER.as_millis().to_string());
+        config.create_with_context(context).map_err(|error| unusable(&error))
+    }
+
+    fn config(&self, topic: &Topic) -> Result<ClientConfig, LogError> {
+        let reads = OWN.iter().map(|(name, _)| *name);
+        let publishes = PUBLISHES.iter().map(|(name, _)| *name);
+        let owned =
+            [BROKERS, "metadata.broker.list", "group.id", "transactional.id", "retry.backoff.ms"];
+        let mut owned = reads.chain(publishes).chain(owned);
+        if let Some(name) = owned.find(|name| self.properties.contains_key(*name)) {
             return Err(LogError::usage(format!(
                 "[source.kafka] sets `{name}`, which is not to be set: Retally decides which \
-                 events of a topic it reads, and the URL which brokers it asks; take it out"
+                 events of a topic it reads, the URL which brokers it asks, and [live] group whose \
+                 offsets it commits; take it out"
             )));
         }
         let mut config = ClientConfig::new();
@@ -72,13 +133,25 @@ impl Kafka {
         for (name, value) in OWN {
             config.set(name, value);
         }
-        if let Some(group) = group {
-            config.set(GROUP, group);
-        }
-        let kilobytes = KAFKA_AHEAD_BYTES / 1024 / partitions.max(1);
-        config.set("queued.max.messages.kbytes", kilobytes.max(256).to_string());
-        config.create_with_context(listens).map_err(|error| unusable(&error))
+        Ok(config)
     }
+}
+
+/// After a request of a producer failed, so much time goes by, or a fifth more or less, before it is
+/// sent once more.
+pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// A worker that dies leaves a transaction open for at most so long, in milliseconds, and nobody
+/// takes its partitions over before that.
+const TRANSACTION_TIMEOUT_MS: &str = "15000";
+
+/// Whether a property is one of consumers: producers do not know it.
+fn of_consumers(name: &str) -> bool {
+    const PREFIXES: [&str; 6] =
+        ["group.", "session.", "heartbeat.", "max.poll.", "fetch.", "queued."];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || ["partition.assignment.strategy", "check.crcs", "coordinator.query.interval.ms"]
+            .contains(&name)
 }
 
 /// Why there is no client; a value is not repeated, for it may be a secret.

@@ -111,25 +111,6 @@ impl KafkaFeed {
         Ok(())
     }
 
-    /// Makes pieces of records.
-    fn finish(&mut self, slab: Gathered) -> Result<(), LogError> {
-        if slab.ends.is_empty() {
-            return Ok(());
-        }
-        let Some(schemas) = self.reads.schemas.clone() else {
-            self.ready.push_back(slab.piece().map_err(LogError::new)?);
-            return Ok(());
-        };
-        let all = slab.piece_of(&schemas, &mut self.ready);
-        let (topic, partition) = (self.reader.topic(), self.partition);
-        all.map_err(|(unread, offsets)| {
-            unread.told(|row| {
-                let offset = offsets[row];
-                format!("partition {partition} of topic {topic}, offset {offset}")
-            })
-        })
-    }
-
     fn error(&self, error: &KafkaError) -> LogError {
         let (partition, offset, topic) = (self.partition, self.left.start, self.reader.topic());
         let at = format!("partition {partition} of topic {topic}, offset {offset}");
@@ -155,7 +136,8 @@ impl Feed for KafkaFeed {
             // What came before somebody waited for it wakes nobody.
             self.gather(&mut slab);
         }
-        if let Err(error) = self.finish(slab) {
+        let at = (self.reader.topic(), self.partition);
+        if let Err(error) = slab.pieces(&self.reads, at, &mut self.ready) {
             // What came before it is good.
             self.failed = Some(error);
         }
@@ -186,7 +168,7 @@ impl Drop for KafkaFeed {
 }
 
 /// Records on their way to a slab.
-struct Gathered {
+pub(crate) struct Gathered {
     bytes: Vec<u8>,
     ends: Vec<u32>,
     cut: Vec<(u32, u64)>,
@@ -197,17 +179,17 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(reads: &Reads) -> Self {
+    pub(crate) fn new(reads: &Reads) -> Self {
         let (bytes, ends, cut, offsets, deleted) = Default::default();
         Self { bytes, ends, cut, offsets, deleted, beside: Gathering::new(&reads.beside) }
     }
 
-    fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.ends.len() >= SLAB_EVENTS || self.bytes.len() + self.beside.bytes() >= SLAB_BYTES
     }
 
     /// A record, unless it has no value: then it is a deletion, and no event.
-    fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
+    pub(crate) fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
         let Some(value) = record.payload() else {
             self.deleted.push(offset);
             return;
@@ -221,6 +203,32 @@ impl Gathered {
         self.ends.push(self.bytes.len() as u32);
         self.offsets.push(offset);
         self.beside.push(record);
+    }
+
+    /// What was taken, as pieces.
+    ///
+    /// # Errors
+    /// A record that cannot be read for lack of a schema; the pieces before it are good. `at`: the
+    /// topic and the partition.
+    pub(crate) fn pieces(
+        self,
+        reads: &Reads,
+        (topic, partition): (&str, i32),
+        to: &mut VecDeque<Piece>,
+    ) -> Result<(), LogError> {
+        if self.ends.is_empty() {
+            return Ok(());
+        }
+        let Some(schemas) = &reads.schemas else {
+            to.push_back(self.piece().map_err(LogError::new)?);
+            return Ok(());
+        };
+        self.piece_of(schemas, to).map_err(|(unread, offsets)| {
+            unread.told(|row| {
+                let offset = offsets[row];
+                format!("partition {partition} of topic {topic}, offset {offset}")
+            })
+        })
     }
 
     /// As lines.

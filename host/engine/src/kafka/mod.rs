@@ -37,8 +37,11 @@ mod told;
 mod topic;
 mod url;
 
+pub(crate) use client::AGAIN_AFTER;
 pub use client::Kafka;
 pub use continued::ContinuedLog;
+pub(crate) use feed::Gathered;
 pub use registry::{Registry, Schemas};
+pub(crate) use told::Told;
 pub use topic::{KafkaLog, Reads};
 pub use url::Topic;

@@ -9,10 +9,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 /// What is known of the brokers, and who waits for them.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     state: Mutex<State>,
 }
 
@@ -35,7 +36,7 @@ impl Told {
     }
 
     /// Notes what went wrong. A client goes on by itself after most of it.
-    pub(super) fn note(&self, error: &KafkaError, reason: &str) {
+    pub(crate) fn note(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         let mut state = self.lock();
         let said = match (reason, code) {
@@ -60,7 +61,7 @@ impl Told {
     }
 
     /// A broker answered.
-    pub(super) fn heard(&self) {
+    pub(crate) fn heard(&self) {
         let mut state = self.lock();
         if state.down.take().is_some() {
             state.last = None;
@@ -69,17 +70,26 @@ impl Told {
 
     /// Why there is no use in waiting any more; none: there is.
     pub(super) fn broken(&self) -> Option<String> {
-        let state = self.lock();
-        let is_gone = state.down.is_some_and(|since| since.elapsed() > KAFKA_SILENCE);
-        let gone = || {
-            let said = state.last.as_deref().unwrap_or("it says nothing");
+        let gone = |said| {
             format!(
                 "no broker answered for {} seconds ({said}): look whether they run and are \
                  reachable from here, then run again",
                 KAFKA_SILENCE.as_secs()
             )
         };
-        state.broken.clone().or_else(|| is_gone.then(gone))
+        self.denied().or_else(|| self.away(KAFKA_SILENCE).map(gone))
+    }
+
+    /// Why brokers let nobody in; none: they do.
+    pub(crate) fn denied(&self) -> Option<String> {
+        self.lock().broken.clone()
+    }
+
+    /// What was said last where no broker answered for so long; none: one did.
+    pub(crate) fn away(&self, long: Duration) -> Option<String> {
+        let state = self.lock();
+        let is_gone = state.down.is_some_and(|since| since.elapsed() > long);
+        is_gone.then(|| state.last.clone().unwrap_or_else(|| "they say nothing".to_owned()))
     }
 
     /// Wakes all who wait, if there is no use in it.

@@ -33,12 +33,7 @@ impl Topic {
             ));
         }
         let (brokers, name) = rest.split_once('/').ok_or_else(|| bad(FORM))?;
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let is_name = !name.is_empty()
-            && name.len() <= NAME_MAX
-            && ![".", ".."].contains(&name)
-            && name.chars().all(is_of_name);
-        if !is_name {
+        if Self::check(name).is_err() {
             return Err(bad(&format!("it names no topic; {FORM}")));
         }
         let is_broker = |broker: &str| match broker.rsplit_once(':') {
@@ -49,6 +44,20 @@ impl Topic {
             return Err(bad(&format!("it names no broker with its port; {FORM}")));
         }
         Ok(Self { brokers: brokers.to_owned(), name: name.to_owned() })
+    }
+
+    /// Whether a topic can have this name.
+    ///
+    /// # Errors
+    /// Why not, as a sentence.
+    pub fn check(name: &str) -> Result<(), String> {
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let is_name = !name.is_empty()
+            && name.len() <= NAME_MAX
+            && ![".", ".."].contains(&name)
+            && name.chars().all(is_of_name);
+        let of = "a topic's name has letters, digits, `.`, `_` and `-`, 249 at most";
+        is_name.then_some(()).ok_or_else(|| format!("no topic can be called {name:?}: {of}"))
     }
 }
 

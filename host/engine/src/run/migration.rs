@@ -27,7 +27,7 @@ use std::sync::Arc;
 const SHOWN: usize = 5;
 
 /// Another version's states on their way into this one's.
-pub(super) struct Migration {
+pub(crate) struct Migration {
     of: ReducerId,
     events: u64,
     /// Whether they are of this version already, so that the bytes stay.

@@ -157,7 +157,8 @@ fn saves(sides: &[Side<'_>]) -> bool {
     sides.iter().any(|side| side.sink.takes().commits)
 }
 
-fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
+/// What is read of each event.
+pub(crate) fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
     let addressing = &job.source.addressing;
     let plan = match job.source.format {
         Format::Raw => Plan::of_bytes(readers, addressing)?,
@@ -167,7 +168,7 @@ fn plan(job: &Resolved, readers: &[&Description]) -> Result<Plan, RunError> {
 }
 
 /// What people decided about events of the log.
-fn ledger(job: &Resolved, names: &[String]) -> Result<Ledger, RunError> {
+pub(crate) fn ledger(job: &Resolved, names: &[String]) -> Result<Ledger, RunError> {
     let ledger = job.ledger.as_ref().map(|path| Ledger::load(&job.path(path)));
     Ok(ledger.transpose()?.unwrap_or_default().of_log(names)?)
 }
@@ -460,7 +461,7 @@ fn mergeable(job: &Resolved, names: &[String]) -> Result<(), RunError> {
 }
 
 /// The secret of a history that begins with this run.
-fn seed() -> Result<Seed, RunError> {
+pub(crate) fn seed() -> Result<Seed, RunError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| RunError::Internal(format!("no random bytes: {error}")))?;

@@ -9,7 +9,7 @@ use retally_core::log::PartitionIndex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// A fold that takes a snapshot in.
-pub(super) struct Restoring<'a> {
+pub(crate) struct Restoring<'a> {
     pub fold: &'a mut Fold,
     /// This run's number for each partition of the snapshot.
     pub homes: &'a [PartitionIndex],
@@ -24,7 +24,7 @@ impl Restoring<'_> {
     /// # Errors
     /// A file that is missing, changed or broken, keys that are not all there, and states that
     /// cannot be taken over.
-    pub(super) fn all(&mut self, loaded: Loaded, keys: Option<u64>) -> Result<Past, RunError> {
+    pub(crate) fn all(&mut self, loaded: Loaded, keys: Option<u64>) -> Result<Past, RunError> {
         let (portion, shards) = (self.fold.recipe.portion, self.fold.shards.len());
         let Loaded { reference, groups, segments, .. } = loaded;
         let (out, read) = sync_channel(1);

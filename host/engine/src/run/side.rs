@@ -15,7 +15,7 @@ use retally_core::decode::Plan;
 use retally_core::fold::Recipe;
 use retally_core::limits::SHARDS;
 use retally_core::log::{PartitionIndex, Spot};
-use retally_core::manifest::{Entry, Param, Settings};
+use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::portion::Portion;
 use retally_core::reduce::{Quarantine, Reducer, Rules};
 use retally_core::schema::Column;
@@ -93,7 +93,12 @@ impl Common<'_> {
     }
 }
 
-fn rules(settings: &Settings, params: Vec<Column>, names: &[String]) -> Result<Rules, RunError> {
+/// The rules by which a pass folds.
+pub(crate) fn rules(
+    settings: &Settings,
+    params: Vec<Column>,
+    names: &[String],
+) -> Result<Rules, RunError> {
     Ok(Rules {
         order: settings.order,
         window: settings.window,
@@ -118,6 +123,17 @@ fn settings(
         keys.dedup();
         keys
     });
+    let (sample, range) = (options.sample, bounds.range.clone());
+    Settings { keys, sample, range, ..settings_of_all(job, reducer, params, ledger.entries()) }
+}
+
+/// The settings of whoever takes all keys of the whole log.
+pub(crate) fn settings_of_all(
+    job: &Resolved,
+    reducer: &Arc<dyn Reducer>,
+    params: &[Column],
+    ledger: Vec<Entry>,
+) -> Settings {
     Settings {
         order: job.order,
         sort: job.sort.clone(),
@@ -127,10 +143,10 @@ fn settings(
         params: Param::all(&reducer.description().params, params, |name| {
             job.params.iter().any(|(set, _)| set == name)
         }),
-        keys,
-        sample: options.sample,
-        range: bounds.range.clone(),
-        ledger: ledger.entries(),
+        keys: None,
+        sample: None,
+        range: Range::default(),
+        ledger,
     }
 }
 

@@ -6,9 +6,10 @@ use super::prepare::Prepared;
 use super::task::StopAt;
 use crate::ledger::Ledger;
 use crate::snapshot::Store;
-use retally_core::reduce::{Limit, StopCause};
+use retally_core::log::PartitionIndex;
+use retally_core::reduce::{Limit, Stop, StopCause};
 use retally_core::schema::shown_state;
-use retally_core::shard::event_at;
+use retally_core::shard::{Decoded, event_at};
 
 /// How many bytes of an event or a state are shown.
 const SHOWN_BYTES: usize = 2_000;
@@ -16,33 +17,58 @@ const SHOWN_BYTES: usize = 2_000;
 /// What the two sides of a comparison are called.
 const SIDES: [&str; 2] = ["a", "b"];
 
-/// The error for a stop.
+/// What is known around a stop.
+pub(crate) struct Around<'a> {
+    /// The names of the log's partitions.
+    pub names: &'a [String],
+    /// The reducer's layout of a state.
+    pub layout: &'a str,
+    /// Where the event is stored, if its partition does not say that.
+    pub place: &'a dyn Fn(PartitionIndex, u64) -> Option<String>,
+    /// The side of a comparison.
+    pub side: Option<String>,
+    /// How to go on once the event is taken out.
+    pub go_on: String,
+}
+
+/// The error for a stop of a run.
 pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
-    let names = &prepared.names;
-    if let StopCause::Machine { message } = &at.stop.cause {
+    let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
+    // A comparison begins at the beginning.
+    let go_on = side.is_none().then(|| go_on(prepared)).flatten().unwrap_or_default();
+    let around = Around {
+        names: &prepared.names,
+        layout: &prepared.lanes[at.lane].recipe.description().state.layout,
+        place: &|partition, offset| prepared.source.place(partition, offset),
+        side,
+        go_on,
+    };
+    described(at.slabs.of(at.lane), &at.stop, around)
+}
+
+/// The error for a stop in a batch.
+pub(crate) fn described(slabs: &[Decoded], stop: &Stop, around: Around<'_>) -> RunError {
+    if let StopCause::Machine { message } = &stop.cause {
         return RunError::Machine(message.clone());
     }
-    let Some((slab, row)) = event_at(at.slabs.of(at.lane), at.stop.event) else {
-        return RunError::Internal(format!("event {} is not in its batch", at.stop.event));
+    let Some((slab, row)) = event_at(slabs, stop.event) else {
+        return RunError::Internal(format!("event {} is not in its batch", stop.event));
     };
     let position = slab.position(row);
     let (placed, own) = slab.placed.of(row);
     let row = row as usize;
     let key = String::from_utf8_lossy(slab.events.keys.get(row)).into_owned();
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
-    let place = prepared.source.place(placed.partition, position.offset);
+    let place = (around.place)(placed.partition, position.offset);
     let mut help = place.map_or_else(String::new, |place| format!("\n  file   {place}"));
     help += &format!("\n  event  {}", shown(&placed.original(own)));
-    let cause = &at.stop.cause;
+    let cause = &stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
-        let layout = &prepared.lanes[at.lane].recipe.description().state.layout;
-        help += &format!("\n  state  {}", told(layout, state));
+        help += &format!("\n  state  {}", told(around.layout, state));
     }
-    let side = (prepared.lanes.len() > 1).then(|| named(prepared, at.lane));
-    // A comparison begins at the beginning.
-    let go_on = side.is_none().then(|| go_on(prepared)).flatten().unwrap_or_default();
-    help += &advice(cause, names, &go_on, &|reason| Ledger::line_for(&position, &key, &id, reason));
-    let cause = cause.to_string();
+    let line = |reason: &str| Ledger::line_for(&position, &key, &id, reason);
+    help += &advice(cause, around.names, &around.go_on, &line);
+    let (cause, side) = (cause.to_string(), around.side);
     RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
 }
 

@@ -1,6 +1,7 @@
 //! A job's topic as a log: how its brokers are reached, what of its records is read, and where
 //! their schemas are.
 
+use super::besides;
 use super::error::RunError;
 use crate::job::{Resolved, SchemasAt, properties};
 use crate::kafka::{Kafka, KafkaLog, Reads, Registry, Schemas, Topic};
@@ -35,8 +36,14 @@ pub(crate) fn kafka(job: &Resolved) -> Result<Kafka, RunError> {
     Ok(Kafka { properties })
 }
 
+/// What is read of a topic's records by whoever takes them as they come.
+pub(crate) fn reads_of(job: &Resolved, plan: &Plan) -> Result<Reads, RunError> {
+    let beside = besides::asked(plan, None).into_iter().map(|(beside, _)| beside.clone());
+    reads(job, plan, beside.collect())
+}
+
 /// What is read of a topic's records.
-pub(crate) fn reads(job: &Resolved, plan: &Plan, beside: Vec<Beside>) -> Result<Reads, RunError> {
+fn reads(job: &Resolved, plan: &Plan, beside: Vec<Beside>) -> Result<Reads, RunError> {
     if let Some((name, _)) = plan.folders().first() {
         return Err(RunError::Log(LogError::usage(format!(
             "the records of a topic lie in no folder, so nothing of them is at @path:{name}; say \

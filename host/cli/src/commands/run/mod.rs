@@ -1,0 +1,86 @@
+//! `retally run`: live work, until it is asked to finish.
+
+mod metrics;
+mod watch;
+
+use crate::commands::job;
+use crate::error::Failure;
+use crate::exit::Exit;
+use metrics::Metrics;
+use retally_engine::live::{self, LiveError, LiveOptions};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use watch::{Log, Watching};
+
+/// Calculate live: consume a topic, and publish every result exactly once.
+///
+/// Works as a member of a group of consumers, one process or many. SIGTERM and Ctrl-C have it finish:
+/// what is under way commits, snapshots are saved, the group is left. An event that cannot be folded
+/// stops its partition alone; the others go on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job file.
+    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
+    job: PathBuf,
+    /// Set a value of the job, such as `live.interval=1s`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Take this reducer instead of the job's.
+    #[arg(long, value_name = "FILE")]
+    reducer: Option<PathBuf>,
+    /// Take this topic instead of the job's: `kafka://HOST:PORT/TOPIC`.
+    #[arg(long, value_name = "URL")]
+    source: Option<String>,
+    /// Answer here to /metrics (Prometheus), /healthz and /readyz.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<SocketAddr>,
+    /// How what happens is told on stderr.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log: Log,
+    /// Finish once each partition is worked up to where it ended when it was taken over.
+    #[arg(long)]
+    until_end: bool,
+    /// Go on from what this reducer comes to though the digests that are committed differ, and from
+    /// the start of the topic where offsets are gone and snapshots are left. It is told.
+    #[arg(long)]
+    accept: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let mut authored = job::load(&args.job)?;
+    if let Some(path) = &args.reducer {
+        let path = std::path::absolute(path).map_err(Failure::usage)?;
+        authored.set_text("job.reducer.path", &path.to_string_lossy()).map_err(Failure::usage)?;
+    }
+    if let Some(url) = &args.source {
+        authored.set_text("source.url", url).map_err(Failure::usage)?;
+    }
+    let job = job::resolve(authored, &args.set)?;
+    let options = LiveOptions {
+        cancel: job::cancel_on_signal()?,
+        cache: job::cache_folder(),
+        accept: args.accept,
+        until_end: args.until_end,
+    };
+    let watching = Watching::new(args.log, &job.name);
+    let serving = args.metrics.map(|at| Metrics::serve(at, &job.name, watching.status()));
+    let _serving = serving.transpose()?;
+    live::run(&job, &options, &watching)?;
+    match watching.stopped() {
+        0 => Ok(Exit::Ok),
+        // Whoever waits for its end is told what stderr said before.
+        _ => Ok(Exit::CheckFailed),
+    }
+}
+
+impl From<LiveError> for Failure {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Run(error) => error.into(),
+            error => {
+                let is_usage = error.is_usage();
+                Self::of(error, is_usage)
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What stands beside a committed offset: digests of all that was made of the partition up to
+//! there. Whoever takes the partition over has to come to the same.
+
+use retally_core::digest::Hash;
+use serde::{Deserialize, Serialize};
+
+/// See the module. It is a text of some 400 bytes; a broker takes 4,096.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// The version of this text.
+    pub retally: u32,
+    /// Events with an outcome since the history began.
+    pub events: u64,
+    /// The partition's outcome tree.
+    pub outcomes: Hash,
+    /// The sum over its states.
+    pub states: Hash,
+    /// Partitions that the topic had: with another number keys lie elsewhere.
+    pub partitions: u32,
+    /// The reducer that came to them.
+    pub reducer: Hash,
+    /// Everything else that could have decided them: the job's settings up to this offset.
+    pub binding: Hash,
+}
+
+/// The version of marks that this version of Retally writes.
+pub(super) const VERSION: u32 = 1;
+
+/// A text beside an offset that is no mark.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MarkError {
+    /// Nobody wrote one.
+    #[error(
+        "the group has committed an offset without a mark, so it was not Retally that did: name \
+         another group in [live] group"
+    )]
+    None,
+    /// It is of a later version, or somebody changed it.
+    #[error(
+        "the mark beside the committed offset cannot be read ({0}): somebody changed it, or a \
+         newer version of Retally wrote it"
+    )]
+    Unreadable(String),
+}
+
+impl Mark {
+    /// The text.
+    pub fn text(&self) -> String {
+        // A struct of numbers and texts is always JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// See [`MarkError`].
+    pub fn parse(text: &str) -> Result<Self, MarkError> {
+        if text.is_empty() {
+            return Err(MarkError::None);
+        }
+        let mark: Self =
+            serde_json::from_str(text).map_err(|error| MarkError::Unreadable(error.to_string()))?;
+        match mark.retally {
+            VERSION => Ok(mark),
+            other => Err(MarkError::Unreadable(format!("its version is {other}"))),
+        }
+    }
+
+    /// The first thing in which it differs from what was come to; none: nothing.
+    pub fn difference(&self, own: &Self) -> Option<&'static str> {
+        let differs = [
+            (self.reducer != own.reducer, "reducer"),
+            (self.binding != own.binding, "job"),
+            (self.events != own.events, "number of events"),
+            (self.outcomes != own.outcomes, "outcomes"),
+            (self.states != own.states, "states"),
+        ];
+        differs.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_written_and_anything_else_is_told() {
+        let hash = |byte| Hash([byte; 32]);
+        let (outcomes, states, reducer, binding) = (hash(1), hash(2), hash(3), hash(4));
+        let (retally, events, partitions) = (VERSION, 7, 3);
+        let mark = Mark { retally, events, outcomes, states, partitions, reducer, binding };
+        let text = mark.text();
+        assert!(text.len() < 512, "{text}");
+        assert_eq!(Mark::parse(&text).as_ref(), Ok(&mark));
+        assert_eq!(Mark::parse(""), Err(MarkError::None));
+        for text in [text.replace(":1,", ":2,"), text.replace('}', ""), "x".to_owned()] {
+            assert!(matches!(Mark::parse(&text), Err(MarkError::Unreadable(_))), "{text}");
+        }
+        let other = Mark { states: hash(9), ..mark.clone() };
+        assert_eq!(mark.difference(&other), Some("states"));
+        assert_eq!(mark.difference(&mark), None);
+    }
+}

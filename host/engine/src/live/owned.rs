@@ -1,0 +1,331 @@
+//! A partition that a worker owns: the fold over it, what was made of it and is not published yet,
+//! and the digests that are committed with its offsets.
+
+use super::batch::Batch;
+use super::error::LiveError;
+use super::mark::{Mark, VERSION};
+use super::setup::Setup;
+use crate::log::{Follow, Piece};
+use crate::run::{Around, RunError, described};
+use crate::sink::Commit;
+use crate::snapshot::{Past, SnapshotRef};
+use retally_core::decode::Placed;
+use retally_core::digest::{Hash, OutcomeShape, Outcomes, StateSum, StateTerm};
+use retally_core::fold::{Decoding, Fold, FoldError};
+use retally_core::log::Position;
+use retally_core::manifest::{Counts, Migrated};
+use retally_core::reduce::{NoProbe, Originals, Shard, calls};
+use retally_core::shard::Decoded;
+use retally_core::snapshot::{Binding, Head, Standing};
+use retally_core::state::Slot;
+use std::sync::Arc;
+
+/// The one shard of a partition: events of live work come in small batches, and each shard is a
+/// call.
+pub(super) const SHARDS: usize = 1;
+
+/// An event with which the partition cannot go on.
+#[derive(Debug)]
+pub(super) struct Poison {
+    pub(super) offset: u64,
+    pub(super) why: RunError,
+}
+
+/// What a partition publishes next.
+#[derive(Debug, Clone)]
+pub(super) struct Sealed {
+    pub(super) to: u64,
+    pub(super) mark: Mark,
+    pub(super) batch: Arc<Batch>,
+}
+
+/// See the module.
+pub(super) struct Owned {
+    pub(super) setup: Arc<Setup>,
+    pub(super) name: Arc<str>,
+    pub(super) binding: Binding,
+    pub(super) fold: Fold,
+    pub(super) past: Option<Past>,
+    pub(super) counts: Counts,
+    pub(super) migrated: Vec<Migrated>,
+    /// The snapshot on which the next one builds.
+    pub(super) parent: Option<SnapshotRef>,
+    decoding: Decoding,
+    follow: Follow,
+    /// The first offset that was not taken.
+    pub(super) next: u64,
+    /// Before this offset everything is committed already: nothing of it is published.
+    pub(super) silent_to: u64,
+    /// Events before this offset are taken, and none behind: why.
+    pub(super) barrier: Option<(u64, String)>,
+    sum: StateSum,
+    terms: Vec<Option<StateTerm>>,
+    /// Keys with events since the batch began, each once.
+    touched: Vec<Slot>,
+    is_touched: Vec<bool>,
+    batch: Batch,
+}
+
+impl Owned {
+    /// A partition whose fold is at `next`, of which everything before `silent_to` is committed.
+    pub(super) fn new(
+        setup: Arc<Setup>,
+        (name, binding): (Arc<str>, Binding),
+        fold: Fold,
+        next: u64,
+        silent_to: u64,
+    ) -> Self {
+        Self {
+            decoding: Decoding::new(setup.plan.clone(), &fold.recipe),
+            setup,
+            name,
+            binding,
+            fold,
+            past: None,
+            counts: Counts::begin(),
+            migrated: Vec::new(),
+            parent: None,
+            follow: Follow::new(next),
+            next,
+            silent_to,
+            barrier: None,
+            sum: StateSum::default(),
+            terms: Vec::new(),
+            touched: Vec::new(),
+            is_touched: Vec::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Whether what is taken next is committed already.
+    pub(super) fn is_silent(&self) -> bool {
+        self.next < self.silent_to
+    }
+
+    /// Whether no more events are taken, because the next one cannot be.
+    pub(super) fn is_at_barrier(&self) -> bool {
+        self.barrier.as_ref().is_some_and(|(at, _)| self.next >= *at)
+    }
+
+    /// Whether there is something to commit.
+    pub(super) fn is_owing(&self, committed: u64) -> bool {
+        !self.is_silent() && self.next > committed
+    }
+
+    /// Bytes that wait to be published.
+    pub(super) fn waiting(&self) -> usize {
+        self.batch.bytes()
+    }
+
+    /// Memory that it holds, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        let held: usize = self.fold.shards.iter().map(Shard::bytes).sum();
+        held + self.past.as_ref().map_or(0, Past::bytes) + size_of_val(&self.terms[..])
+    }
+
+    /// Folds what lies behind what was taken so far. Gives what is left where something is to be
+    /// done before: the committed offset is reached, or the barrier.
+    ///
+    /// # Errors
+    /// The event with which it cannot go on; the fold is of no use then. Anything else is an error
+    /// of the worker.
+    pub(super) fn take(
+        &mut self,
+        piece: Piece,
+    ) -> Result<Result<Option<Placed>, Poison>, LiveError> {
+        let events = piece.slab.len();
+        let offsets = self.follow.place(piece.offsets, events)?;
+        let placed = Placed {
+            partition: 0,
+            name: self.name.clone(),
+            offsets,
+            folders: piece.folders,
+            beside: piece.beside,
+            slab: Arc::new(piece.slab),
+        };
+        self.take_placed(placed)
+    }
+
+    /// The same of what is left.
+    pub(super) fn take_placed(
+        &mut self,
+        placed: Placed,
+    ) -> Result<Result<Option<Placed>, Poison>, LiveError> {
+        let events = placed.slab.len();
+        let from = placed.offsets.before(self.next, events);
+        let mut to = events;
+        let barrier = self.barrier.as_ref().map(|(at, _)| *at);
+        let silent_to = self.is_silent().then_some(self.silent_to);
+        for end in [barrier, silent_to].into_iter().flatten() {
+            to = to.min(placed.offsets.before(end, events));
+        }
+        if from < to {
+            if let Err(poison) = self.fold(placed.slice(from..to))? {
+                return Ok(Err(poison));
+            }
+            self.next = placed.offsets.at(to - 1) + 1;
+        }
+        if to == events {
+            return Ok(Ok(None));
+        }
+        // What is left lies behind the committed offset, or at the barrier.
+        let at = placed.offsets.at(to);
+        self.reach(at);
+        Ok(Ok((!self.is_at_barrier()).then(|| placed.slice(to..events))))
+    }
+
+    /// Nothing that is not taken lies before this offset.
+    pub(super) fn reach(&mut self, offset: u64) {
+        let offset = match self.is_silent() {
+            true => offset.min(self.silent_to),
+            false => offset,
+        };
+        self.next = self.next.max(offset);
+    }
+
+    fn fold(&mut self, placed: Placed) -> Result<Result<(), Poison>, LiveError> {
+        let decoded = self.decoding.slab(&[placed], &mut NoProbe).map_err(RunError::from)?;
+        if let Some(past) = &self.past {
+            for shard in &mut self.fold.shards {
+                let ids = past.recall(shard.number, &shard.ids_not_held(&decoded))?;
+                shard.recall(&ids);
+            }
+        }
+        let is_silent = self.is_silent();
+        self.fold.originals = match is_silent || !self.setup.publishes.has_refused() {
+            true => Originals::Unwanted,
+            false => Originals::InSlabs,
+        };
+        let block = match self.fold.fold(&decoded) {
+            Ok(block) => block,
+            Err(FoldError::Stopped { position, stop }) => {
+                let why = self.poison(&decoded, &stop);
+                return Ok(Err(Poison { offset: position.offset, why }));
+            }
+            Err(error) => return Err(LiveError::Internal(error.to_string())),
+        };
+        self.counts.add(&block);
+        if !is_silent {
+            self.setup.publishes.block(&self.name, &block, &mut self.batch);
+            decoded.iter().for_each(|slab| self.touch(slab));
+        }
+        Ok(Ok(()))
+    }
+
+    fn poison(&self, decoded: &[Decoded], stop: &retally_core::reduce::Stop) -> RunError {
+        let around = Around {
+            names: &[self.name.to_string()],
+            layout: &self.fold.recipe.description().state.layout,
+            place: &|_, _| None,
+            side: None,
+            go_on: ", and start the worker again".to_owned(),
+        };
+        described(decoded, stop, around)
+    }
+
+    /// Notes the keys of events.
+    fn touch(&mut self, slab: &Decoded) {
+        let keys = &self.fold.shards[0].keys;
+        self.is_touched.resize(keys.len(), false);
+        for (at, event) in slab.candidates().iter().enumerate() {
+            let Some(slot) = keys.find(event.key, slab.key(at)) else { continue };
+            if !std::mem::replace(&mut self.is_touched[slot as usize], true) {
+                self.touched.push(slot);
+            }
+        }
+    }
+
+    /// Brings the sum over states up to date with some keys.
+    fn settle(&mut self, slots: impl Iterator<Item = Slot>) {
+        let keys = &self.fold.shards[0].keys;
+        self.terms.resize(keys.len(), None);
+        for slot in slots {
+            let state = keys.state(slot);
+            let term = || StateTerm::of(keys.key(slot), state, keys.get(slot).applied);
+            let now = (!state.is_empty()).then(term);
+            let before = std::mem::replace(&mut self.terms[slot as usize], now);
+            self.sum.set(before, now);
+        }
+    }
+
+    /// The silence is over: every state counts.
+    pub(super) fn settle_all(&mut self) {
+        let all = 0..self.fold.shards[0].keys.len() as Slot;
+        self.settle(all);
+    }
+
+    /// The digests of all that was made of it so far.
+    pub(super) fn mark(&self) -> Mark {
+        let digests = self.fold.outcomes.digests();
+        let (events, outcomes) = match digests.first() {
+            Some(of) => (of.events, of.root),
+            None => (0, empty(&self.fold)),
+        };
+        let (states, reducer) = (self.sum.digest(), self.binding.reducer.sha256);
+        let (partitions, binding) = (self.setup.partitions, self.bound());
+        Mark { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
+    }
+
+    /// What could have decided it.
+    fn bound(&self) -> Hash {
+        let binding = self.binding.clone().up_to(&[self.position()]);
+        // A struct of numbers and texts is always JSON.
+        Hash::of(&serde_json::to_vec(&binding).unwrap_or_default())
+    }
+
+    fn position(&self) -> Position {
+        Position { partition: self.name.to_string(), offset: self.next }
+    }
+
+    /// Closes the batch: nothing of it changes any more.
+    ///
+    /// # Errors
+    /// When a view cannot be derived.
+    pub(super) fn seal(&mut self) -> Result<Sealed, LiveError> {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.iter().for_each(|&slot| self.is_touched[slot as usize] = false);
+        self.settle(touched.iter().copied());
+        if self.setup.publishes.has_views() {
+            let keys = &self.fold.shards[0].keys;
+            touched.sort_by(|a, b| keys.key(*a).cmp(keys.key(*b)));
+            touched.retain(|&slot| !keys.state(slot).is_empty());
+            let refs: Vec<_> = touched.iter().map(|&slot| (0, slot)).collect();
+            let shards: Vec<&Shard> = self.fold.shards.iter().collect();
+            for keys in calls(&shards, &refs) {
+                let instance = self.fold.instance.for_call();
+                let finals = self.fold.recipe.finals_of(&shards, keys, instance);
+                let finals = finals.map_err(|error| LiveError::Run(error.into()))?;
+                self.setup.publishes.views(&finals, &mut self.batch);
+            }
+        }
+        let batch = Arc::new(std::mem::take(&mut self.batch));
+        Ok(Sealed { to: self.next, mark: self.mark(), batch })
+    }
+
+    /// A snapshot as of now.
+    pub(super) fn snapshot(&mut self) -> Commit {
+        let (pieces, outcomes) = self.fold.save();
+        let partitions = vec![self.position()];
+        let head = Head {
+            binding: self.binding.clone(),
+            seed: self.fold.recipe.seed,
+            highest: Vec::new(),
+            outcomes,
+            keys: Some(self.fold.len() as u64),
+            counts: self.counts,
+            empty_state: false,
+            receipts: Vec::new(),
+            accepted: Vec::new(),
+            migrated: self.migrated.clone(),
+            standing: Standing::default(),
+            partitions,
+        };
+        Commit { head, pieces }
+    }
+}
+
+/// The tree over no events.
+fn empty(fold: &Fold) -> Hash {
+    let shape = OutcomeShape::of(fold.recipe.description());
+    Outcomes::new(shape, &[]).digest()
+}

@@ -1,0 +1,163 @@
+//! Taking a partition over: the newest snapshot at or before what is committed, or the start of the
+//! log. What lies between is folded in silence.
+
+use super::error::LiveError;
+use super::mark::Mark;
+use super::owned::Owned;
+use super::setup::Setup;
+use super::status::Watch;
+use crate::run::{Restoring, RunError};
+use crate::snapshot::{Store, Summary};
+use retally_core::fold::{Fold, Recipe};
+use retally_core::snapshot::{Binding, Needed};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Of a partition, what is known when it is taken over.
+pub(super) struct Over<'a> {
+    pub(super) setup: &'a Arc<Setup>,
+    pub(super) partition: i32,
+    /// What the group has committed of it.
+    pub(super) committed: Option<&'a (u64, Mark)>,
+    /// What the topic has of it.
+    pub(super) ends: Range<u64>,
+    /// Snapshots that are known to be damaged.
+    pub(super) spoiled: &'a BTreeSet<String>,
+    pub(super) watch: &'a dyn Watch,
+}
+
+impl Over<'_> {
+    /// The partition as far as a snapshot has it.
+    pub(super) fn take(&self) -> Result<Owned, LiveError> {
+        let name: Arc<str> = self.partition.to_string().into();
+        let (recipe, binding) = self.setup.of_partition(&name)?;
+        if !self.setup.accept {
+            self.same_partitions()?;
+            let mark = self.committed.map(|(_, mark)| mark);
+            mark.map_or(Ok(()), |mark| self.same_reducer(mark, &binding))?;
+        }
+        let silent_to = self.committed.map_or(0, |(offset, _)| *offset);
+        for summary in self.snapshots(&name)? {
+            let at = summary.partitions.first().map_or(0, |reached| reached.offset);
+            match self.restored(&summary, (&name, &binding), &recipe, at, silent_to) {
+                Ok(owned) => return Ok(owned),
+                Err(error) => self.passed_over(&summary.reference.name, &error.to_string()),
+            }
+        }
+        self.from_start(name, (recipe, binding), silent_to)
+    }
+
+    /// With another number of partitions keys lie elsewhere, and their states do not.
+    fn same_partitions(&self) -> Result<(), LiveError> {
+        let before = self.committed.map_or(self.setup.partitions, |(_, mark)| mark.partitions);
+        let now = self.setup.partitions.max(self.partition as u32 + 1);
+        if before == now && now == self.setup.partitions {
+            return Ok(());
+        }
+        Err(LiveError::Job(format!(
+            "partition {}: the topic has {now} partitions, and had {}: events of a key may lie in \
+             another partition than those from which its state is. Run it under another job name, \
+             which computes everything anew, with order = \"log\" refusing keys in two partitions; \
+             or, if no key moved, --accept",
+            self.partition,
+            before.min(self.setup.partitions)
+        )))
+    }
+
+    /// A worker of another reducer would not come to what is committed.
+    fn same_reducer(&self, mark: &Mark, own: &Binding) -> Result<(), LiveError> {
+        if mark.reducer == own.reducer.sha256 {
+            return Ok(());
+        }
+        Err(LiveError::Job(format!(
+            "partition {}: what is committed was computed by another reducer ({}) than this one \
+             ({}): run the new one under a job name of its own, which computes everything anew \
+             from the start of the topic, or go back to the one before",
+            self.partition, mark.reducer, own.reducer.sha256
+        )))
+    }
+
+    /// Snapshots that may do, the newest first.
+    fn snapshots(&self, name: &str) -> Result<Vec<Summary>, LiveError> {
+        let Some(folder) = &self.setup.snapshots else { return Ok(Vec::new()) };
+        let store = Store::within(folder.below(name));
+        let mut usable = Vec::new();
+        let listed = store.list()?;
+        let is_any = !listed.is_empty();
+        let sound = listed.into_iter().rev().filter(|(name, _)| !self.spoiled.contains(name));
+        for (snapshot, summary) in sound {
+            match summary {
+                Err(error) => self.passed_over(&snapshot, &error.to_string()),
+                Ok(summary) => usable.push(summary),
+            }
+        }
+        match self.committed {
+            Some((offset, _)) => {
+                let reached = |own: &Summary| own.partitions.first().map(|reached| reached.offset);
+                usable.retain(|own| reached(own).is_some_and(|reached| reached <= *offset));
+                Ok(usable)
+            }
+            None if is_any && !self.setup.accept => Err(LiveError::Job(format!(
+                "partition {}: the group has committed nothing, and there are snapshots of this \
+                 job: its offsets expired, or the group has another name now. What was published \
+                 would be published once more; --accept begins anew from the start of the topic",
+                self.partition
+            ))),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn restored(
+        &self,
+        summary: &Summary,
+        (name, binding): (&Arc<str>, &Binding),
+        recipe: &Recipe,
+        at: u64,
+        silent_to: u64,
+    ) -> Result<Owned, RunError> {
+        if at < self.ends.start && at < silent_to {
+            return Err(RunError::Log(crate::log::LogError::new(format!(
+                "the topic begins at offset {} by now, and it ends at {at}",
+                self.ends.start
+            ))));
+        }
+        let loaded = summary.reference.load(Needed::from(binding))?;
+        let head = loaded.head.clone();
+        let recipe = Recipe { seed: head.seed, ..recipe.clone() };
+        let mut fold = Fold::resume(recipe, &[name.to_string()], head.outcomes)?;
+        let mut restoring = Restoring { fold: &mut fold, homes: &[0], migration: &mut None };
+        let past = restoring.all(loaded, head.keys)?;
+        let bound = (name.clone(), binding.clone());
+        let mut owned = Owned::new(self.setup.clone(), bound, fold, at, silent_to);
+        owned.past = Some(past);
+        owned.counts = head.counts;
+        owned.migrated = head.migrated;
+        owned.parent = Some(summary.reference.clone());
+        Ok(owned)
+    }
+
+    fn from_start(
+        &self,
+        name: Arc<str>,
+        (recipe, binding): (Recipe, Binding),
+        silent_to: u64,
+    ) -> Result<Owned, LiveError> {
+        if self.ends.start > 0 {
+            return Err(LiveError::Job(format!(
+                "partition {}: offsets 0 to {} are gone, and no snapshot holds what they made: the \
+                 topic keeps its records for too short a time, or the snapshots are lost; make \
+                 the topic anew from an archive, or keep its records longer",
+                self.partition,
+                self.ends.start - 1
+            )));
+        }
+        let fold = Fold::new(recipe, &[name.to_string()]);
+        Ok(Owned::new(self.setup.clone(), (name, binding), fold, 0, silent_to))
+    }
+
+    fn passed_over(&self, snapshot: &str, why: &str) {
+        let partition = self.partition;
+        self.watch.note(&format!("partition {partition}: passed over snapshot {snapshot}: {why}"));
+    }
+}

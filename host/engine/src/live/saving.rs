@@ -1,0 +1,169 @@
+//! Snapshots of partitions, saved beside the work: one at a time, each on the one before it.
+
+use super::broker::Broker;
+use super::owned::Owned;
+use super::worker::{State, Worker};
+use crate::sink::Commit;
+use crate::snapshot::{SnapshotError, SnapshotRef, Store};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::Duration;
+
+/// Snapshots on their way, and those that were saved.
+#[derive(Default)]
+pub(super) struct Saving {
+    partitions: BTreeMap<i32, Own>,
+    under_way: Option<(i32, Receiver<Saved>)>,
+    /// Waits for each, so that what happens follows from a seed.
+    pub(super) waits: bool,
+}
+
+type Saved = (Result<SnapshotRef, SnapshotError>, Commit);
+
+/// Of a partition.
+#[derive(Default)]
+struct Own {
+    /// When its last one was saved, or tried, on the worker's clock.
+    at: Duration,
+    /// Events that it held.
+    events: u64,
+    saved: Option<Duration>,
+    /// What could not be saved: no later one is whole without it.
+    unsaved: Option<Commit>,
+    /// How often that was tried.
+    tries: u32,
+}
+
+/// After a snapshot could not be saved, it is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// So often; then the one on which it builds is taken for damaged.
+const TRIES: u32 = 3;
+
+impl Saving {
+    /// When the last one of a partition was saved.
+    pub(super) fn saved(&self, partition: i32) -> Option<Duration> {
+        self.partitions.get(&partition)?.saved
+    }
+
+    /// The partition is no longer this worker's: what is under way is finished, and nobody builds
+    /// on it here.
+    pub(super) fn forget(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+        self.under_way.take_if(|(own, _)| *own == partition);
+    }
+}
+
+impl<B: Broker> Worker<'_, B> {
+    /// Begins to save what is due, and takes note of what is saved.
+    pub(super) fn save_snapshots(&mut self) {
+        if !self.note_saved(self.saving.waits) {
+            return;
+        }
+        let now = self.now;
+        let is_due = |own: &Own, owned: &Owned, every: Duration, events: Option<u64>| {
+            let new = owned.counts.events.saturating_sub(own.events);
+            let is_full = events.is_some_and(|events| new >= events);
+            match own.unsaved {
+                Some(_) => now >= own.at + AGAIN,
+                None => new > 0 && (is_full || now >= own.at + every),
+            }
+        };
+        let (every, events) = (self.setup.every, self.setup.every_events);
+        for (&partition, slot) in &self.slots {
+            let State::Works(owned) = &slot.state else { continue };
+            let own = self.saving.partitions.entry(partition).or_insert_with(|| Own {
+                at: now,
+                events: owned.counts.events,
+                ..Own::default()
+            });
+            if !owned.is_silent() && is_due(own, owned, every, events) {
+                return self.save(partition);
+            }
+        }
+    }
+
+    /// Saves a last one, and waits for it.
+    pub(super) fn save_last(&mut self, partition: i32) {
+        self.note_saved(true);
+        let Some(State::Works(owned)) = self.slots.get(&partition).map(|slot| &slot.state) else {
+            return;
+        };
+        let has_new = |own: &Own| own.unsaved.is_some() || owned.counts.events > own.events;
+        let known = self.saving.partitions.get(&partition);
+        if !owned.is_silent() && known.map_or(owned.counts.events > 0, has_new) {
+            self.save(partition);
+            self.note_saved(true);
+        }
+    }
+
+    fn save(&mut self, partition: i32) {
+        let Some(folder) = &self.setup.snapshots else { return };
+        let Some(State::Works(owned)) = self.slots.get_mut(&partition).map(|slot| &mut slot.state)
+        else {
+            return;
+        };
+        let own = self.saving.partitions.entry(partition).or_default();
+        own.at = self.now;
+        let commit = own.unsaved.take().unwrap_or_else(|| owned.snapshot());
+        own.events = commit.head.counts.events;
+        let store = Store::within(folder.below(&owned.name));
+        let (parent, (out, done)) = (owned.parent.clone(), channel());
+        let work = move || {
+            let saved = store.save(&commit.head, &commit.pieces, parent.as_ref());
+            // Whoever lost the partition does not wait for it.
+            let _ = out.send((saved, commit));
+        };
+        match std::thread::Builder::new().name("retally-snapshot".into()).spawn(work) {
+            Ok(_) => self.saving.under_way = Some((partition, done)),
+            Err(error) => self.watch.note(&format!("no thread saves a snapshot: {error}")),
+        }
+    }
+
+    /// Takes note of what is saved. Gives whether nothing is under way any more.
+    fn note_saved(&mut self, waits: bool) -> bool {
+        let Some((partition, done)) = &self.saving.under_way else { return true };
+        let partition = *partition;
+        let saved = match waits {
+            true => done.recv().map_err(|_| TryRecvError::Disconnected),
+            false => done.try_recv(),
+        };
+        let (saved, commit) = match saved {
+            Err(TryRecvError::Empty) => return false,
+            Err(TryRecvError::Disconnected) => {
+                self.saving.under_way = None;
+                return true;
+            }
+            Ok(saved) => saved,
+        };
+        self.saving.under_way = None;
+        let own = self.saving.partitions.entry(partition).or_default();
+        match saved {
+            Ok(reference) => {
+                self.status.snapshots[0] += 1;
+                own.saved = Some(self.now);
+                own.tries = 0;
+                if let Some(State::Works(owned)) =
+                    self.slots.get_mut(&partition).map(|slot| &mut slot.state)
+                {
+                    owned.parent = Some(reference);
+                }
+            }
+            Err(error) => {
+                self.status.snapshots[1] += 1;
+                own.unsaved = Some(commit);
+                own.tries += 1;
+                if own.tries.is_multiple_of(TRIES) {
+                    self.spoil(partition, &error.to_string());
+                    return true;
+                }
+                let seconds = AGAIN.as_secs();
+                self.watch.note(&format!(
+                    "partition {partition}: its snapshot is not saved: {error}; tries again in \
+                     {seconds} seconds"
+                ));
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,276 @@
+//! Who sends transactions: a thread of its own, for the client's calls can wait for ever, and a
+//! watch over it.
+//!
+//! Before KIP-890, which librdkafka does not have, the end of a transaction that was held up on its
+//! way can end a later one. So after an end that is not certain the producer is never used again:
+//! a new one under the same name raises the epoch, which settles what was under way, one way or the
+//! other, and shuts out all that comes late. Only then is the worker told to look what is
+//! committed. The same holds where an end is certain and the client asked for it more than once by
+//! itself, because a connection broke: its first request may still be on its way. It does not tell;
+//! but it asks once more only after a while ([`AGAIN_AFTER`]), so what was answered before that
+//! was asked for once.
+
+use super::broker::{Told, Transaction};
+use super::error::LiveError;
+use super::group::Shared;
+use crate::clock::Stopwatch;
+use crate::kafka::{AGAIN_AFTER, Kafka, Topic};
+use crate::limits::LIVE_STUCK;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
+
+/// See the module.
+pub(super) struct Sender {
+    how: How,
+    thread: Option<Running>,
+    /// Since when a transaction is under way.
+    under_way: Option<Stopwatch>,
+}
+
+/// What every thread needs.
+#[derive(Clone)]
+struct How {
+    kafka: Kafka,
+    topic: Topic,
+    /// The name under which transactions are sent; nobody else has it.
+    name: String,
+    shared: Arc<Shared>,
+}
+
+struct Running {
+    requests: SyncSender<Request>,
+    ended: Receiver<Told>,
+    /// Dropped when nobody waits for it any more.
+    _wanted: Arc<()>,
+}
+
+struct Request {
+    transaction: Transaction,
+    group: Option<ConsumerGroupMetadata>,
+}
+
+/// How long one call may take before its outcome is uncertain.
+const CALL: Duration = Duration::from_secs(10);
+
+/// A call that took less was one request: the client waits for [`AGAIN_AFTER`], or a fifth less,
+/// before it asks once more.
+const ASKED_ONCE: Duration = Duration::from_millis(AGAIN_AFTER.as_millis() as u64 * 3 / 4);
+
+impl Sender {
+    pub(super) fn new(
+        kafka: Kafka,
+        topic: Topic,
+        group: &str,
+        shared: Arc<Shared>,
+    ) -> Result<Self, LiveError> {
+        // A name that another worker has would shut one of them out.
+        let mut own = [0; 8];
+        getrandom::fill(&mut own)
+            .map_err(|error| LiveError::Internal(format!("no random bytes: {error}")))?;
+        let own: String = own.iter().map(|byte| format!("{byte:02x}")).collect();
+        let how = How { kafka, topic, name: format!("retally-{group}-{own}"), shared };
+        Ok(Self { how, thread: None, under_way: None })
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        transaction: Transaction,
+        group: Option<ConsumerGroupMetadata>,
+    ) {
+        self.under_way = Some(Stopwatch::start());
+        let request = Request { transaction, group };
+        let request = match &self.thread {
+            // One at a time: there is room for it.
+            Some(running) => match running.requests.try_send(request) {
+                Ok(()) => return,
+                Err(error) => match error {
+                    std::sync::mpsc::TrySendError::Full(request)
+                    | std::sync::mpsc::TrySendError::Disconnected(request) => request,
+                },
+            },
+            None => request,
+        };
+        self.thread = self.start(false);
+        if let Some(running) = &self.thread {
+            let _ = running.requests.try_send(request);
+        }
+    }
+
+    /// How the transaction that is under way ended, if it did.
+    pub(super) fn ended(&mut self) -> Option<Told> {
+        let under_way = self.under_way?;
+        let ended = self.thread.as_ref().map(|running| running.ended.try_recv());
+        match ended {
+            Some(Ok(told)) => {
+                self.under_way = None;
+                return Some(told);
+            }
+            Some(Err(TryRecvError::Empty)) if under_way.elapsed() < LIVE_STUCK => return None,
+            Some(Err(_)) | None => {}
+        }
+        // It waits for ever, or is gone: another takes its name, and shuts it out.
+        self.thread = self.start(true);
+        self.under_way = Some(Stopwatch::start());
+        None
+    }
+
+    /// Sends no more.
+    pub(super) fn end(&mut self) {
+        self.thread = None;
+    }
+
+    /// `settles`: whether there may be a transaction of an earlier thread.
+    fn start(&self, settles: bool) -> Option<Running> {
+        let (requests, taken) = sync_channel::<Request>(1);
+        let (out, ended) = sync_channel(1);
+        let (how, wanted) = (self.how.clone(), Arc::new(()));
+        let waits = Arc::downgrade(&wanted);
+        let work = move || {
+            let goes_on = || waits.strong_count() > 0;
+            let mut producer = None;
+            if settles {
+                producer = how.producer(&goes_on);
+                let why = "the client of Kafka did not come back from it".to_owned();
+                if out.send(Told::Uncertain(why)).is_err() {
+                    return;
+                }
+                how.shared.ring();
+            }
+            while let Ok(request) = taken.recv() {
+                let told = how.transaction(&mut producer, &request, &goes_on);
+                if out.send(told).is_err() {
+                    return;
+                }
+                how.shared.ring();
+            }
+        };
+        let thread = std::thread::Builder::new().name("retally-sender".into()).spawn(work);
+        thread.ok().map(|_| Running { requests, ended, _wanted: wanted })
+    }
+}
+
+type Threaded = ThreadedProducer<Sends>;
+
+impl How {
+    /// A producer behind which everything of an earlier one is settled: asks until brokers answer.
+    fn producer(&self, goes_on: &dyn Fn() -> bool) -> Option<Threaded> {
+        while goes_on() {
+            let made = self.kafka.producer(&self.topic, &self.name, Sends(self.shared.clone()));
+            // The properties were taken by a consumer already.
+            let Ok(made) = made else { return None };
+            match made.init_transactions(CALL) {
+                Ok(()) => return Some(made),
+                Err(error) => self.shared.heard.note(&error, ""),
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        None
+    }
+
+    /// Sends a transaction. What is not certainly committed is settled before it is told.
+    fn transaction(
+        &self,
+        producer: &mut Option<Threaded>,
+        request: &Request,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Told {
+        if producer.is_none() {
+            *producer = self.producer(goes_on);
+        }
+        let Some(own) = producer else {
+            return Told::Uncertain("there is no producer".to_owned());
+        };
+        let error = match self.send(own, request) {
+            Ok(Asked::Once) => return Told::Committed,
+            Ok(Asked::PerhapsAgain) => {
+                *producer = None;
+                *producer = self.producer(goes_on);
+                return Told::Committed;
+            }
+            Err(error) => error,
+        };
+        let aborts = match &error {
+            KafkaError::Transaction(error) => error.txn_requires_abort(),
+            KafkaError::MessageProduction(_) => true,
+            _ => false,
+        };
+        if !aborts || own.abort_transaction(CALL).is_err() {
+            // Never again: see the module.
+            *producer = None;
+            *producer = self.producer(goes_on);
+        }
+        Told::Uncertain(error.to_string())
+    }
+
+    fn send(&self, producer: &Threaded, request: &Request) -> Result<Asked, KafkaError> {
+        producer.begin_transaction()?;
+        for record in request.transaction.batches.iter().flat_map(|batch| batch.iter()) {
+            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+            for (key, value) in &record.headers {
+                headers = headers.insert(Header { key, value: Some(*value) });
+            }
+            let mut own = BaseRecord::<[u8], [u8]>::to(record.topic);
+            own.key = record.key;
+            own.payload = record.value;
+            own.headers = (!record.headers.is_empty()).then_some(headers);
+            while let Err((error, back)) = producer.send(own) {
+                if error.rdkafka_error_code() != Some(Code::QueueFull) {
+                    return Err(error);
+                }
+                own = back;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, offset, text) in &request.transaction.offsets {
+            let offset = Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX));
+            let mut own = list.add_partition(&self.topic.name, *partition);
+            own.set_offset(offset)?;
+            own.set_metadata(text);
+        }
+        // What the client still has to send would count as time that it waits for an answer.
+        producer.flush(CALL)?;
+        let asks = Stopwatch::start();
+        if let Some(group) = &request.group {
+            producer.send_offsets_to_transaction(&list, group, CALL)?;
+        }
+        let of_offsets = asks.elapsed();
+        producer.commit_transaction(CALL)?;
+        let of_end = asks.elapsed() - of_offsets;
+        Ok(if of_offsets.max(of_end) < ASKED_ONCE { Asked::Once } else { Asked::PerhapsAgain })
+    }
+}
+
+/// How often the client asked for the end of a transaction, as far as can be told.
+enum Asked {
+    Once,
+    PerhapsAgain,
+}
+
+/// What the client of a producer calls.
+struct Sends(Arc<Shared>);
+
+impl ClientContext for Sends {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.heard.note(&error, reason);
+    }
+}
+
+impl ProducerContext for Sends {
+    type DeliveryOpaque = ();
+
+    // What is not delivered keeps its transaction from being committed.
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}

@@ -1,0 +1,158 @@
+//! Before live work begins: job, reducer, ledger and snapshots become what every partition needs.
+
+use super::broker::Broker;
+use super::error::LiveError;
+use super::group::Group;
+use super::owned::SHARDS;
+use super::publish::Publishes;
+use super::status::Watch;
+use super::worker::Worker;
+use crate::cancel::Cancel;
+use crate::clock::Stopwatch;
+use crate::job::{self, Every, Resolved};
+use crate::limits::LIVE_SNAPSHOT_EVERY;
+use crate::run::{
+    self, ReplayOptions, RunError, kafka, ledger, plan, reads_of, rules, seed, settings_of_all,
+};
+use crate::store::{Folder, Scheme};
+use retally_core::decode::Plan;
+use retally_core::fold::Recipe;
+use retally_core::log::Order;
+use retally_core::manifest::Entry;
+use retally_core::portion::Portion;
+use retally_core::reduce::Reducer;
+use retally_core::schema::Column;
+use retally_core::seed::Seed;
+use retally_core::snapshot::Binding;
+use retally_sandbox::CONTRACT_VERSION;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How live work is done, beyond what the job says. Nothing here decides a result.
+#[derive(Clone, Default)]
+pub struct LiveOptions {
+    /// Asks the worker to finish: what is under way commits, snapshots are saved, the group is
+    /// left.
+    pub cancel: Cancel,
+    /// Folder of compiled reducers; none: each is compiled anew.
+    pub cache: Option<PathBuf>,
+    /// Takes a committed mark that differs from what was come to, and goes on from there: a person
+    /// decided so. It is told.
+    pub accept: bool,
+    /// Works up to where each partition ends now, and finishes then.
+    pub until_end: bool,
+}
+
+/// What all partitions have in common.
+pub(crate) struct Setup {
+    pub(super) plan: Arc<Plan>,
+    pub(super) publishes: Publishes,
+    /// Folder of the job's live snapshots; none: none are saved.
+    pub(super) snapshots: Option<Folder>,
+    /// After so many events a partition's snapshot is saved, whatever the time.
+    pub(super) every_events: Option<u64>,
+    /// And after so much time.
+    pub(super) every: Duration,
+    pub(super) interval: Duration,
+    pub(super) accept: bool,
+    /// How many partitions the topic had when the worker began.
+    pub(super) partitions: u32,
+    job: Resolved,
+    reducer: Arc<dyn Reducer>,
+    params: Vec<Column>,
+    ledger: Vec<Entry>,
+    seed: Seed,
+}
+
+impl Setup {
+    /// Refuses everything that can be refused before the first event. `names`: of the topic's
+    /// partitions.
+    pub(super) fn new(
+        job: &Resolved,
+        reducer: Arc<dyn Reducer>,
+        names: &[String],
+        options: &LiveOptions,
+    ) -> Result<Self, LiveError> {
+        if job.order != Order::Log {
+            return Err(LiveError::Job(
+                "live work takes each partition by itself: write order = \"log\" in [job]".into(),
+            ));
+        }
+        let description = reducer.description();
+        job.check_keys(description).map_err(RunError::from)?;
+        let params = job::params::columns(&[description], &job.params).map_err(RunError::from)?;
+        let params = params.into_iter().next().unwrap_or_default();
+        let snapshots = job.snapshots.as_ref().map(|snapshots| {
+            let url = format!("{}/live/{}", snapshots.url.trim_end_matches('/'), job.name);
+            Folder::open(&url, job.urls()).map_err(RunError::from)
+        });
+        let every = job.snapshots.as_ref().map(|snapshots| snapshots.every);
+        Ok(Self {
+            plan: Arc::new(plan(job, &[description])?),
+            publishes: Publishes::new(&job.publish, description),
+            snapshots: snapshots.transpose()?,
+            every_events: match every {
+                Some(Every::Events(events)) => Some(events),
+                Some(Every::End) | None => None,
+            },
+            every: LIVE_SNAPSHOT_EVERY,
+            interval: job.live.interval,
+            accept: options.accept,
+            partitions: names.len() as u32,
+            ledger: ledger(job, names)?.entries(),
+            seed: seed()?,
+            job: job.clone(),
+            params,
+            reducer,
+        })
+    }
+
+    /// By which rules a partition is folded, and what binds its snapshots.
+    pub(super) fn of_partition(&self, name: &str) -> Result<(Recipe, Binding), LiveError> {
+        let own = self.ledger.iter().filter(|entry| entry.partition == name).cloned().collect();
+        let settings = settings_of_all(&self.job, &self.reducer, &self.params, own);
+        let rules = rules(&settings, self.params.clone(), &[name.to_owned()])?;
+        let (described, sha256) = (self.reducer.description(), self.reducer.digest());
+        let reads = self.job.reads();
+        let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, reads);
+        let (reducer, seed, portion) = (self.reducer.clone(), self.seed, Portion::default());
+        Ok((Recipe { reducer, rules, seed, shards: SHARDS, portion }, binding))
+    }
+}
+
+/// Works until it is asked to finish.
+///
+/// # Errors
+/// What can be refused is refused before anything is read; later a broker that stays away, or that
+/// lets nobody in any more. A partition that cannot go on stops alone, and is told.
+pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(), LiveError> {
+    // Of an archive and its topic the topic is where things happen.
+    let all = [Some(&job.source.url), job.source.topic.as_ref()];
+    let topic = all.into_iter().flatten().find(|url| Scheme::of(url) == Scheme::Kafka);
+    let Some(url) = topic else {
+        return Err(LiveError::Job(format!(
+            "live work reads a topic, and [source] url is `{}`: write `kafka://HOST:PORT/TOPIC`, or \
+             use `retally replay`",
+            job.source.url
+        )));
+    };
+    let loading = ReplayOptions { cache: options.cache.clone(), ..ReplayOptions::default() };
+    let reducer = run::load(job, &loading)?;
+    let reads = reads_of(job, &plan(job, &[reducer.description()])?)?;
+    let mut group = Group::join(job, url, (&kafka(job)?, reads))?;
+    let names: Vec<String> = (0..group.partitions()?).map(|number| number.to_string()).collect();
+    let setup = Setup::new(job, reducer, &names, options)?;
+    group.publishes_to(&setup.publishes.topics())?;
+    let mut worker = Worker::new(setup, group, watch);
+    worker.until_end = options.until_end;
+    let clock = Stopwatch::start();
+    loop {
+        if options.cancel.is_cancelled() {
+            worker.finish();
+        }
+        if worker.step(clock.elapsed())? {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The worker: a loop of small steps, driven by what the broker tells. It knows no clock and no
+//! socket, so that a simulator can drive it through anything that may happen, seed by seed.
+//!
+//! Per step: hear what happened, fold what there is (each partition a slab, so that none starves
+//! another), commit what is due, save snapshots, hand over what is asked for.
+
+use super::broker::{Broker, Taken, Told, Transaction};
+use super::error::LiveError;
+use super::mark::Mark;
+use super::owned::{Owned, Poison, Sealed};
+use super::saving::Saving;
+use super::setup::Setup;
+use super::status::{PartitionStatus, Standing, Status, Watch};
+use crate::limits::{LIVE_BATCH_BYTES, LIVE_WAIT};
+use retally_core::decode::Placed;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module.
+pub(crate) struct Worker<'a, B: Broker> {
+    pub(super) setup: Arc<Setup>,
+    pub(super) broker: B,
+    pub(super) watch: &'a dyn Watch,
+    /// Finishes when every partition is where it ended when it was given.
+    pub(super) until_end: bool,
+    pub(super) slots: BTreeMap<i32, Slot>,
+    pub(super) inflight: Option<Inflight>,
+    /// Partitions that are to be given up.
+    pub(super) leaving: BTreeSet<i32>,
+    pub(super) saving: Saving,
+    pub(super) status: Status,
+    pub(super) now: Duration,
+    submitted: Duration,
+    told: Duration,
+    is_busy: bool,
+    pub(super) is_finishing: bool,
+    pub(super) was_given: bool,
+}
+
+/// A partition that was given to this worker.
+pub(super) struct Slot {
+    pub(super) state: State,
+    pub(super) committed: Option<(u64, Mark)>,
+    /// What the topic had of it when it was given.
+    pub(super) ends: Range<u64>,
+    /// Records that were read, and wait until something else is done.
+    pub(super) rest: Option<Placed>,
+    /// Snapshots that turned out to be damaged.
+    pub(super) spoiled: BTreeSet<String>,
+    pub(super) given: Duration,
+    pub(super) recovery: Option<Duration>,
+}
+
+/// What a partition does.
+pub(super) enum State {
+    Works(Box<Owned>),
+    /// An event cannot be folded: it is taken over once more, up to there.
+    Fell(Poison),
+    /// A snapshot that it stands on is damaged: it is taken over once more, from another.
+    Spoiled,
+    Stopped(String),
+}
+
+/// A transaction that is under way.
+pub(super) struct Inflight {
+    pub(super) parts: BTreeMap<i32, Sealed>,
+    began: Duration,
+}
+
+impl Slot {
+    fn reached(&self) -> u64 {
+        self.committed.as_ref().map_or(0, |(offset, _)| *offset)
+    }
+}
+
+impl<'a, B: Broker> Worker<'a, B> {
+    pub(super) fn new(setup: Setup, broker: B, watch: &'a dyn Watch) -> Self {
+        Self {
+            setup: Arc::new(setup),
+            broker,
+            watch,
+            until_end: false,
+            slots: BTreeMap::new(),
+            inflight: None,
+            leaving: BTreeSet::new(),
+            saving: Saving::default(),
+            status: Status::default(),
+            now: Duration::ZERO,
+            submitted: Duration::ZERO,
+            told: Duration::ZERO,
+            is_busy: false,
+            is_finishing: false,
+            was_given: false,
+        }
+    }
+
+    /// Asks it to finish: [`Worker::step`] tells when it is done.
+    pub(super) fn finish(&mut self) {
+        self.is_finishing = true;
+        self.leaving.extend(self.slots.keys());
+    }
+
+    /// One step at a time on the worker's clock. Gives whether it has finished.
+    pub(super) fn step(&mut self, now: Duration) -> Result<bool, LiveError> {
+        self.now = now;
+        let due = (self.submitted + self.setup.interval).saturating_sub(now);
+        let wait = if self.is_busy { Duration::ZERO } else { due.min(LIVE_WAIT) };
+        for told in self.broker.poll(wait)? {
+            self.hear(told)?;
+        }
+        self.is_busy = self.work()?;
+        self.recover_fallen()?;
+        self.submit_if_due();
+        self.save_snapshots();
+        self.hand_over()?;
+        self.tell();
+        if self.until_end && self.is_at_end() {
+            self.finish();
+        }
+        let is_done = self.is_finishing && self.slots.is_empty() && self.inflight.is_none();
+        if is_done {
+            self.broker.leave();
+        }
+        Ok(is_done)
+    }
+
+    fn hear(&mut self, told: Told) -> Result<(), LiveError> {
+        if !matches!(told, Told::Away(_)) {
+            self.status.away = None;
+        }
+        match told {
+            Told::Given(partitions) => self.given(&partitions),
+            Told::Asked(partitions) => {
+                self.leaving.extend(partitions);
+                Ok(())
+            }
+            Told::Lost(partitions) => {
+                for partition in &partitions {
+                    self.forget(*partition);
+                }
+                self.watch.note(&format!("lost partitions {}", listed(&partitions)));
+                self.broker.release(&partitions)
+            }
+            Told::Committed => {
+                if let Some(inflight) = self.inflight.take() {
+                    self.note_time(inflight.began);
+                    self.settled(inflight.parts);
+                }
+                Ok(())
+            }
+            Told::Uncertain(why) => self.uncertain(&why),
+            Told::Away(why) => {
+                if self.status.away.is_none() {
+                    self.watch.note(&format!("brokers do not answer: {why}; waits for them"));
+                }
+                self.status.away = Some(why);
+                Ok(())
+            }
+        }
+    }
+
+    /// It is no longer this worker's, or begins anew: what is under way of it is of no matter here,
+    /// for whoever takes it over reads what is committed once that has ended.
+    pub(super) fn forget(&mut self, partition: i32) {
+        self.slots.remove(&partition);
+        if let Some(inflight) = &mut self.inflight {
+            inflight.parts.remove(&partition);
+        }
+        self.leaving.remove(&partition);
+        self.saving.forget(partition);
+        if let Some(PartitionStatus { standing: Standing::Stopped(_), .. }) =
+            self.status.partitions.remove(&partition)
+        {
+            self.status.stopped += 1;
+        }
+    }
+
+    pub(super) fn stop(&mut self, partition: i32, why: String) {
+        self.watch.stopped(partition, &why);
+        if let Some(slot) = self.slots.get_mut(&partition) {
+            slot.state = State::Stopped(why);
+            slot.rest = None;
+        }
+    }
+
+    /// Folds what there is. Gives whether there was anything.
+    fn work(&mut self) -> Result<bool, LiveError> {
+        let mut is_busy = false;
+        let own = self.slots.keys().copied().filter(|own| !self.leaving.contains(own));
+        for partition in own.collect::<Vec<_>>() {
+            is_busy |= self.work_on(partition)?;
+            self.arrive(partition)?;
+        }
+        Ok(is_busy)
+    }
+
+    fn work_on(&mut self, partition: i32) -> Result<bool, LiveError> {
+        let Some(slot) = self.slots.get_mut(&partition) else { return Ok(false) };
+        let State::Works(owned) = &mut slot.state else { return Ok(false) };
+        // What waits for a transaction fills no memory.
+        if owned.is_at_barrier() || owned.waiting() >= LIVE_BATCH_BYTES {
+            return Ok(false);
+        }
+        let taken = match slot.rest.take() {
+            Some(rest) => owned.take_placed(rest),
+            None => match self.broker.take(partition) {
+                // What cannot be read of one partition is nothing to the others.
+                Err(error) => {
+                    self.stop(partition, error.to_string());
+                    return Ok(true);
+                }
+                Ok(None) => return Ok(false),
+                Ok(Some(Taken::End)) => {
+                    // Both lay before the end when the partition was given.
+                    owned.reach(owned.silent_to.max(slot.ends.end));
+                    return Ok(true);
+                }
+                Ok(Some(Taken::Records(piece))) => owned.take(piece),
+            },
+        };
+        match taken {
+            Ok(Ok(rest)) => slot.rest = rest,
+            Ok(Err(poison)) => slot.state = State::Fell(poison),
+            Err(LiveError::Snapshot(error)) => self.spoil(partition, &error.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn submit_if_due(&mut self) {
+        let is_full = |slot: &Slot| match &slot.state {
+            State::Works(owned) => owned.waiting() >= LIVE_BATCH_BYTES,
+            State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
+        };
+        let is_due = self.now >= self.submitted + self.setup.interval
+            || !self.leaving.is_empty()
+            || self.slots.values().any(is_full);
+        if self.inflight.is_some() || !is_due {
+            return;
+        }
+        let (mut parts, mut failed) = (BTreeMap::new(), Vec::new());
+        for (&partition, slot) in &mut self.slots {
+            let reached = slot.reached();
+            let State::Works(owned) = &mut slot.state else { continue };
+            if !owned.is_owing(reached) {
+                continue;
+            }
+            match owned.seal() {
+                Ok(sealed) => _ = parts.insert(partition, sealed),
+                Err(error) => failed.push((partition, error.to_string())),
+            }
+        }
+        failed.into_iter().for_each(|(partition, why)| self.stop(partition, why));
+        self.submitted = self.now;
+        self.send(parts);
+    }
+
+    fn send(&mut self, parts: BTreeMap<i32, Sealed>) {
+        if parts.is_empty() {
+            return;
+        }
+        let mut transaction = Transaction::default();
+        for (&partition, sealed) in &parts {
+            transaction.batches.push(sealed.batch.clone());
+            transaction.offsets.push((partition, sealed.to, sealed.mark.text()));
+        }
+        self.broker.submit(transaction);
+        self.inflight = Some(Inflight { parts, began: self.now });
+    }
+
+    fn settled(&mut self, parts: BTreeMap<i32, Sealed>) {
+        self.status.transactions += 1;
+        for (partition, Sealed { to, mark, batch }) in parts {
+            self.status.records += batch.len() as u64;
+            if let Some(slot) = self.slots.get_mut(&partition) {
+                slot.committed = Some((to, mark));
+            }
+        }
+    }
+
+    fn note_time(&mut self, began: Duration) {
+        let took = self.now.saturating_sub(began);
+        self.status.transaction = [took, self.status.transaction[1] + took];
+    }
+
+    /// Nobody knows whether a transaction is committed: the committed offsets tell. What is not
+    /// committed is sent once more as it is.
+    fn uncertain(&mut self, why: &str) -> Result<(), LiveError> {
+        let Some(inflight) = self.inflight.take() else { return Ok(()) };
+        self.status.uncertain += 1;
+        self.watch.note(&format!("a transaction may not be committed: {why}"));
+        let mut parts = inflight.parts;
+        parts.retain(|partition, _| self.slots.contains_key(partition));
+        let partitions: Vec<i32> = parts.keys().copied().collect();
+        let (mut done, mut again) = (BTreeMap::new(), BTreeMap::new());
+        let committed = self.broker.committed(&partitions)?;
+        for ((partition, sealed), committed) in parts.into_iter().zip(committed) {
+            let at = committed.map_or(0, |(offset, _)| offset);
+            let before = self.slots.get(&partition).map_or(0, Slot::reached);
+            if at == sealed.to {
+                done.insert(partition, sealed);
+            } else if at == before {
+                again.insert(partition, sealed);
+            } else {
+                self.stop(
+                    partition,
+                    format!(
+                        "offset {at} is committed, and this worker committed {before} last: \
+                         another worker has it, or somebody set it"
+                    ),
+                );
+            }
+        }
+        if !done.is_empty() {
+            self.settled(done);
+        }
+        self.send(again);
+        Ok(())
+    }
+
+    /// Gives up what is asked for, once everything of it is committed and saved.
+    fn hand_over(&mut self) -> Result<(), LiveError> {
+        let mut ready = Vec::new();
+        for &partition in &self.leaving {
+            let is_under_way = self.inflight.as_ref();
+            if is_under_way.is_some_and(|inflight| inflight.parts.contains_key(&partition)) {
+                continue;
+            }
+            let Some(slot) = self.slots.get(&partition) else {
+                ready.push(partition);
+                continue;
+            };
+            let owes = match &slot.state {
+                State::Works(owned) => owned.is_owing(slot.reached()),
+                State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
+            };
+            if !owes {
+                ready.push(partition);
+            }
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        self.told = Duration::ZERO;
+        self.tell();
+        ready.iter().for_each(|&partition| self.save_last(partition));
+        ready.iter().for_each(|&partition| self.forget(partition));
+        self.watch.note(&format!("gave up partitions {}", listed(&ready)));
+        self.broker.release(&ready)
+    }
+
+    /// Whether every partition is where it ended when it was given.
+    fn is_at_end(&self) -> bool {
+        let is_done = |slot: &Slot| match &slot.state {
+            State::Works(owned) => {
+                let is_read = owned.is_at_barrier() || owned.next >= slot.ends.end;
+                is_read && !owned.is_silent() && !owned.is_owing(slot.reached())
+            }
+            State::Fell(_) | State::Spoiled => false,
+            State::Stopped(_) => true,
+        };
+        self.was_given && self.slots.values().all(is_done)
+    }
+
+    fn tell(&mut self) {
+        if self.now < self.told + LIVE_WAIT && self.told > Duration::ZERO {
+            return;
+        }
+        self.told = self.now;
+        let mut memory = 0;
+        for (partition, slot) in &self.slots {
+            let status = self.status.partitions.entry(*partition).or_default();
+            status.committed = slot.reached();
+            status.end = self.broker.end(*partition).unwrap_or(slot.ends.end);
+            status.recovery = slot.recovery;
+            status.snapshot_age =
+                self.saving.saved(*partition).map(|at| self.now.saturating_sub(at));
+            match &slot.state {
+                State::Works(owned) => {
+                    memory += owned.memory() as u64;
+                    status.of(owned);
+                }
+                State::Fell(_) | State::Spoiled => status.standing = Standing::Recovering,
+                State::Stopped(why) => status.standing = Standing::Stopped(why.clone()),
+            }
+        }
+        self.status.memory = memory;
+        self.watch.status(&self.status);
+    }
+}
+
+impl PartitionStatus {
+    fn of(&mut self, owned: &Owned) {
+        self.standing = match &owned.barrier {
+            Some((_, why)) => Standing::Stopped(why.clone()),
+            None if owned.is_silent() => Standing::Recovering,
+            None => Standing::Live,
+        };
+        self.next = owned.next;
+        let counts = &owned.counts;
+        self.outcomes = vec![
+            ("applied", counts.applied),
+            ("ignored", counts.ignored),
+            ("malformed", counts.malformed),
+            ("duplicate", counts.duplicates),
+            ("conflict", counts.conflicts),
+            ("rejected", counts.rejected),
+            ("quarantined", counts.quarantined),
+        ];
+        self.emits = counts.emits;
+        self.keys = owned.fold.len() as u64;
+        self.end = self.end.max(owned.next);
+    }
+}
+
+pub(super) fn listed(partitions: &[i32]) -> String {
+    let all: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    all.join(", ")
+}
