@@ -116,6 +116,14 @@ fn a_topic_of_avro_is_its_archive_and_its_json() -> Result<()> {
         let deletions = how.contains(&avro[1]).then(|| Value::from(12));
         assert_eq!(run.get("deletions"), deletions.as_ref());
     }
+    let explain = |more: &[&str]| -> Result<Value> {
+        project.run(&[&["explain", "1-3", "--json", "--set"], more].concat())?.ok()
+    };
+    let url_of = |topic: &str| format!("source.url={}", kafka.url(topic));
+    let json = explain(&[&url_of("json")])?;
+    let avro = explain(&[&url_of("orders"), AVRO[0], AVRO[1], "--set", &by_url])?;
+    assert_eq!(avro["told"], json["told"]);
+    assert!(json["told"].as_array().is_some_and(|told| !told.is_empty()), "{json}");
     Ok(())
 }
 

@@ -29,8 +29,8 @@ const NOON: i64 = 1_772_366_400_000;
 fn events() -> Vec<Event> {
     let event = |number: u64| {
         // Within a partition times go back, and some come twice.
-        let first = if number % 10 == 0 && number > 33 { number - 33 } else { number };
-        let own = if first / 3 % 2 == 0 { first + 3 } else { first - 3 };
+        let first = if number.is_multiple_of(10) && number > 33 { number - 33 } else { number };
+        let own = if (first / 3).is_multiple_of(2) { first + 3 } else { first - 3 };
         let (partition, key) = (own as i32 % 3, format!("{}-{}", own % 3, own / 3 % 7));
         let line = payment(own, &key, "10.00");
         let (id, time) = (format!("evt-{own:08}"), NOON + own as i64 % 3600 * 1000);

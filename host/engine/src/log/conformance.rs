@@ -7,6 +7,7 @@
 use super::{End, Feed, Follow, Log, LogError, Piece, Reached};
 use crate::cancel::Cancel;
 use crate::limits::{SLAB_BYTES, SLAB_EVENTS};
+use arrow_array::RecordBatch;
 use retally_core::decode::{Slab, original};
 use retally_core::log::{Order, PartitionIndex, Position};
 use retally_core::manifest::Checked;
@@ -56,6 +57,17 @@ pub fn check(log: &dyn Log, cancel: &Cancel) -> Result<Told, NotConforming> {
     suite.rows(&whole)?;
     suite.receipts(&whole)?;
     Ok(whole)
+}
+
+/// Whether what events have beside what is in them is there for each.
+fn beside(piece: &Piece, part: usize) -> Result<(), NotConforming> {
+    let (events, rows) = (piece.slab.len(), piece.beside.as_ref().map(RecordBatch::num_rows));
+    match rows {
+        Some(rows) if rows != events => broken(format!(
+            "part {part} gave {events} events, and what {rows} have beside what is in them"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Where no event is lost and none comes twice.
@@ -161,6 +173,7 @@ impl Suite<'_> {
                     "part {number} gave a piece of {events} events; 1 to {SLAB_EVENTS} may come"
                 ));
             }
+            beside(&piece, number)?;
             if let Slab::Lines(lines) = &piece.slab
                 && lines.bytes.len() > SLAB_BYTES
                 && lines.ends.len() > 1
