@@ -44,14 +44,23 @@ impl Live {
     /// # Errors
     /// When there are such topics already.
     pub fn on(kafka: Kafka, partitions: i32) -> Result<Self> {
-        let project = Project::new("orders")?;
+        let live = Self::of("orders", kafka, partitions, JOB)?;
+        for topic in ["out-balance", "out-tier_changed", "out-refused"] {
+            live.kafka.make(topic, 3, &[])?;
+        }
+        Ok(live)
+    }
+
+    /// A job of another reducer, with what stands at its end, that publishes views at most.
+    ///
+    /// # Errors
+    /// When there are such topics already.
+    pub fn of(reducer: &str, kafka: Kafka, partitions: i32, more: &str) -> Result<Self> {
+        let project = Project::new(reducer)?;
         let job = std::fs::read_to_string(project.path("retally.toml"))?;
         let url = kafka.url(SOURCE);
-        project.write("retally.toml", job.replace("file:log/", &url) + JOB)?;
+        project.write("retally.toml", job.replace("file:log/", &url) + more)?;
         kafka.make(SOURCE, partitions, &[])?;
-        for topic in ["out-balance", "out-tier_changed", "out-refused"] {
-            kafka.make(topic, 3, &[])?;
-        }
         kafka.make("out-views", 3, &[("cleanup.policy", "compact")])?;
         Ok(Self { project, kafka })
     }
@@ -86,7 +95,8 @@ impl Live {
         let run = self.project.replay(&["--out", "replayed", "--replace"])?;
         let asked = json!({
             "brokers": self.kafka.brokers(), "run": self.project.path("replayed"),
-            "emits": { "balance": "out-balance", "tier_changed": "out-tier_changed" }, "views": "out-views", "refused": "out-refused",
+            "emits": { "balance": "out-balance", "tier_changed": "out-tier_changed" },
+            "views": "out-views", "refused": "out-refused",
         });
         let script = root().join("tests/python/published.py");
         let output = Command::new(python()?).arg(script).arg(asked.to_string()).output()?;

@@ -94,6 +94,82 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     Ok(())
 }
 
+/// An event of the reducer that does what it is told.
+fn told(n: u64, what: &str) -> String {
+    format!(
+        "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
+         \"do\":\"{what}\",\"amount\":1}}",
+        n % 7
+    )
+}
+
+#[test]
+fn an_event_that_cannot_be_folded_stops_its_partition_alone() -> Result<()> {
+    let publish = "\n[publish]\nviews = \"out-views\"\n\n[snapshots]\nurl = \"snapshots\"\n";
+    let live = Live::of("chameleon", Kafka::start()?, 2, publish)?;
+    for partition in [0, 1] {
+        let what = |n: u64| if partition == 1 && n == 333 { "panic" } else { "ok" };
+        let lines: Vec<String> = (0..500)
+            .map(|n| told(n, what(n)).replace("\"k", &format!("\"{partition}-k")))
+            .collect();
+        let records: Vec<Record<'_>> =
+            lines.iter().map(|line| (partition, None, Some(line.as_str()))).collect();
+        live.kafka.put(SOURCE, &records)?;
+    }
+    let ran = live.project.run(&["run", "--until-end"])?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for part in ["partition 1 stops: ", "1:333", "\"do\":\"panic\"", "{\"quarantine\""] {
+        assert!(ran.stderr.contains(part), "{part:?} is not in:\n{}", ran.stderr);
+    }
+    let committed = live.committed()?;
+    assert_eq!((&committed["0"]["events"], &committed["1"]["events"]), (&500.into(), &333.into()));
+    // With the line in the ledger it goes on, and comes to what a replay comes to.
+    let line = ran.stderr.lines().find(|line| line.starts_with("{\"quarantine\""));
+    let line = line.unwrap_or_default().replace("FILL IN", "a person");
+    live.project.write("ledger.jsonl", line + "\n")?;
+    live.project.edit_job("order = \"log\"", "order = \"log\"\nledger = \"ledger.jsonl\"")?;
+    live.work(&[])?;
+    let committed = live.committed()?;
+    assert_eq!((&committed["0"]["events"], &committed["1"]["events"]), (&500.into(), &500.into()));
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_nothing_is_published() -> Result<()> {
+    let live = Live::new(2)?;
+    put(&live, 2, 0, 100)?;
+    let elsewhere = "kafka://127.0.0.1:1/orders";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let taken = listener.local_addr()?.to_string();
+    for (args, code, says) in [
+        (&["--set", "job.order=time"][..], 2, "order = \"log\""),
+        (&["--set", "publish.views=nowhere"], 2, "there is no topic `nowhere`"),
+        (&["--set", "publish.views=no topic"], 2, "no topic can be called"),
+        (&["--source", "file:log/"], 2, "live work reads a topic"),
+        (&["--source", &live.kafka.url("nowhere")], 2, "Kafka has no such topic"),
+        (&["--source", elsewhere], 3, "Kafka does not answer"),
+        (&["--set", "source.kafka.group.id=x"], 2, "`group.id`, which is not to be set"),
+        (&["--metrics", &taken], 2, "cannot be served"),
+    ] {
+        let ran = live.project.run(&[&["run", "--until-end"], args].concat())?;
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+    }
+    assert!(live.kafka.committed("test", SOURCE)?.is_empty());
+    // Another group's offsets have no mark.
+    live.kafka.commit("other", SOURCE, &[(0, 10), (1, 10)])?;
+    let ran = live.project.run(&["run", "--until-end", "--set", "live.group=other"])?;
+    assert!(ran.code == 1 && ran.stderr.contains("without a mark"), "{}", ran.stderr);
+    // Another reducer would not come to what is committed.
+    live.work(&[])?;
+    let other = retally_tests::reducer("orders-v2");
+    let ran =
+        live.project.run(&["run", "--until-end", "--reducer", &other.display().to_string()])?;
+    assert!(ran.code == 1 && ran.stderr.contains("by another reducer"), "{}", ran.stderr);
+    live.check()?;
+    Ok(())
+}
+
 /// Numbers that follow from a seed (SplitMix64).
 struct Dice(u64);
 

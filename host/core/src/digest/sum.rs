@@ -80,12 +80,13 @@ impl StateSum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn a_sum_depends_on_what_there_is_and_not_on_how_it_came_to_be(
-            steps in proptest::collection::vec((0u8..5, proptest::collection::vec(any::<u8>(), 0..9)), 0..40)
+            steps in vec((0u8..5, vec(any::<u8>(), 0..9)), 0..40)
         ) {
             let mut by_steps = StateSum::default();
             let mut table = std::collections::BTreeMap::new();

@@ -137,8 +137,8 @@ impl Kafka {
     }
 }
 
-/// After a request of a producer failed, so much time goes by, or a fifth more or less, before it is
-/// sent once more.
+/// After a request of a producer failed, so much time goes by, or a fifth more or less, before it
+/// is sent once more.
 pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// A worker that dies leaves a transaction open for at most so long, in milliseconds, and nobody

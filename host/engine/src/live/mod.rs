@@ -32,6 +32,8 @@ mod sender;
 mod setup;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod simulated_tests;
 mod status;
 mod taking;
 mod worker;

@@ -5,7 +5,7 @@
 //! | --- | --- | --- | --- |
 //! | of an emit kind | the event's key | the emit's fields, a JSON object | `id`, `at`, `seq` |
 //! | of views | the key | its view rows, a JSON array; none: it has no row | |
-//! | of refused events | the event's key, if it was read | its bytes | `what`, `code`, `detail`, `at` |
+//! | of refused events | its key, if it was read | its bytes | `what`, `code`, `detail`, `at` |
 //!
 //! An emit is known by job, key, `id`, kind and `seq`, whatever version computed it: so who
 //! recomputes finds the one that he replaces. Decimals and times are strings, as in everything that

@@ -132,8 +132,8 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
     let topic = all.into_iter().flatten().find(|url| Scheme::of(url) == Scheme::Kafka);
     let Some(url) = topic else {
         return Err(LiveError::Job(format!(
-            "live work reads a topic, and [source] url is `{}`: write `kafka://HOST:PORT/TOPIC`, or \
-             use `retally replay`",
+            "live work reads a topic, and [source] url is `{}`: write `kafka://HOST:PORT/TOPIC`, \
+             or use `retally replay`",
             job.source.url
         )));
     };

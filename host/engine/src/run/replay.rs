@@ -407,7 +407,7 @@ impl Prepared<'_> {
 
     /// What was read: of each partition how much, of each object what tells it from any other.
     pub(crate) fn input(&self, extents: &[Extent]) -> Result<Input, RunError> {
-        // A range without an end of its own may have one at the last event, for what is known of it.
+        // A range without an end of its own may have one at the last event, as far as is known.
         let is_part = self.cuts.limit.is_some() || self.options.to.is_some();
         let within = |(from, extent): (&u64, &Extent)| match is_part {
             true => *from..extent.next,

@@ -14,9 +14,9 @@ use watch::{Log, Watching};
 
 /// Calculate live: consume a topic, and publish every result exactly once.
 ///
-/// Works as a member of a group of consumers, one process or many. SIGTERM and Ctrl-C have it finish:
-/// what is under way commits, snapshots are saved, the group is left. An event that cannot be folded
-/// stops its partition alone; the others go on.
+/// Works as a member of a group of consumers, one process or many. SIGTERM and Ctrl-C have it
+/// finish: what is under way commits, snapshots are saved, the group is left. An event that cannot
+/// be folded stops its partition alone; the others go on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The job file.

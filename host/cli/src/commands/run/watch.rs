@@ -1,6 +1,6 @@
 //! What a person, or a machine that reads logs, sees of live work.
 
-use crate::report::text::harmless;
+use crate::report::text::harmless_lines;
 use retally_engine::clock::wall_micros;
 use retally_engine::live::{Standing, Status, Watch};
 use serde_json::json;
@@ -53,7 +53,7 @@ impl Watching {
 
     fn line(&self, level: &str, text: &str, more: serde_json::Value) {
         match self.log {
-            Log::Text => eprintln!("{}", harmless(text)),
+            Log::Text => eprintln!("{}", harmless_lines(text)),
             Log::Json => {
                 let mut line = json!({
                     "time_us": wall_micros(), "level": level, "job": self.job, "run": self.run,
