@@ -246,7 +246,8 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
         }
         fit.checked = fit.checked.min(checked);
     }
-    if !fit.untold.is_empty() && fit.untold.len() == receipts.len() {
+    let had_any = |own: &&Receipt| own.records.as_ref().is_none_or(|then| own.next > then.first);
+    if !fit.untold.is_empty() && fit.untold.len() == receipts.iter().filter(had_any).count() {
         fit.checked = Checked::Nothing;
     }
     for object in present {
@@ -272,6 +273,8 @@ pub fn fit(order: Order, reached: &[Position], receipts: &[Receipt], present: &[
 /// How closely an object was looked at that a receipt tells.
 fn looked(receipt: &Receipt, object: &Present) -> Checked {
     match (&receipt.records, &object.seen.records) {
+        // Of a partition that had nothing, nothing can differ.
+        (Some(then), Some(_)) if receipt.next <= then.first => Checked::EveryByte,
         (Some(then), Some(now)) => match then.last.keys().any(|at| now.last.contains_key(at)) {
             true => Checked::Records,
             false => Checked::SomeRecords,

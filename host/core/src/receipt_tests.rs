@@ -310,6 +310,30 @@ fn a_topic_is_known_again_by_its_last_records() {
 }
 
 #[test]
+fn a_partition_of_a_topic_of_which_all_is_no_event_can_be_told() {
+    let nothing = Records { first: 5, end: 22, last: BTreeMap::new() };
+    let empty = |partition: &str| Receipt {
+        partition: partition.into(),
+        next: 5,
+        records: Some(nothing.clone()),
+        ..of_topic()
+    };
+    let now = |receipt: &Receipt, last: &[(u64, Xxh3)]| {
+        let records = receipt.records.clone();
+        let records = records.map(|own| Records { last: last.iter().copied().collect(), ..own });
+        Present { seen: Seen { records, ..Seen::default() }, ..same(receipt) }
+    };
+    let (taken, empty) = (of_topic(), empty("1"));
+    let receipts = [taken.clone(), empty.clone()];
+    let held = |last: &[(u64, Xxh3)]| {
+        let fit = fit(Order::Log, &[], &receipts, &[now(&taken, last), now(&empty, &[])]);
+        (fit.changes, fit.checked, fit.untold, fit.news.is_none())
+    };
+    assert_eq!(held(&[(19, Xxh3(19))]), (vec![], Checked::Records, vec![], true));
+    assert_eq!(held(&[]), (vec![], Checked::Nothing, vec!["0".into()], true));
+}
+
+#[test]
 fn what_a_topic_has_behind_what_was_taken_is_in_order_too() {
     let (taken, mut later) = (of_topic(), of_topic());
     later.partition = "1".into();

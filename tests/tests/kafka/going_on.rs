@@ -79,6 +79,7 @@ fn marks_and_deletions_behind_the_last_event_are_nothing_new() -> Result<()> {
     assert_eq!(goes.run(&[])?.code, 0);
     let (code, said) = goes.goes_on(&[])?;
     assert!(code == 0 && said.contains("nothing new since snapshot"), "{said}");
+    assert!(said.contains("checked: last records\n"), "{said}");
     transaction(&producer, TOPIC, &records[..1], false)?;
     let (code, said) = goes.goes_on(&[])?;
     assert!(code == 0 && said.contains("1 object with more in them, 0 events"), "{said}");
@@ -140,6 +141,12 @@ fn what_retention_passed_over_cannot_be_told_and_that_is_said() -> Result<()> {
     assert!(said.contains("checked: last records, where any are left"), "{said}");
     let told = said.lines().find(|line| line.starts_with("goes on from")).context("no line")?;
     assert!(!told.ends_with("whole"), "{told}");
+    // A partition of which all is gone and nothing is read keeps its receipt.
+    goes.kafka.delete_before(TOPIC, 0, 300)?;
+    let (code, said) = goes.goes_on(&["--to", "0:300,1:200"])?;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = goes.goes_on(&[])?;
+    assert!(code == 0 && !said.contains("kept nothing to tell it by"), "{said}");
     // What is gone and was not taken stops it.
     put(&goes.kafka, &[(1, &b[200..])])?;
     goes.kafka.delete_before(TOPIC, 1, 250)?;

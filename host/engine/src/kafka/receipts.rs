@@ -84,7 +84,9 @@ impl Asked<'_> {
         for ((partition, &number), own) in self.partitions.iter().zip(self.numbers).zip(reached) {
             let note = notes.of(number);
             let is_over = note.is_over && note.next <= own.next;
-            if own.next > partition.first || is_over {
+            // Also where all that was taken is gone by now.
+            let is_taken = own.next > 0 && own.next >= partition.first;
+            if is_taken || is_over {
                 taken.push((partition, number, own.next, is_over));
             }
         }

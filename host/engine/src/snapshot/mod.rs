@@ -42,6 +42,7 @@ use retally_core::log::{Micros, Position};
 use retally_core::manifest::{Change, Counts, Migrated};
 use retally_core::receipt::Receipt;
 use retally_core::snapshot::{Binding, Finished, Needed, Standing};
+use std::cmp::Reverse;
 
 /// A folder of snapshots.
 #[derive(Debug, Clone)]
@@ -161,7 +162,7 @@ impl Store {
 
     /// Snapshots of as many events; those of a history that a run from the start would have gone
     /// through first, before those that went on over a change or another version, or that a person
-    /// has to look at.
+    /// has to look at; and of a topic first who looked farthest behind the last event.
     fn alike(&self, names: &[String]) -> Vec<Result<Summary, SnapshotError>> {
         let mut all: Vec<_> = names.iter().rev().map(|name| self.summary(name)).collect();
         all.sort_by_key(|found| {
@@ -173,7 +174,9 @@ impl Store {
                     || !is_good
                     || !holes.is_empty()
             };
-            found.as_ref().is_ok_and(is_odd)
+            let ends = |own: &Receipt| own.records.as_ref().map_or(0, |records| records.end);
+            let looked = |own: &Summary| own.receipts.iter().map(ends).sum::<u64>();
+            (found.as_ref().is_ok_and(is_odd), Reverse(found.as_ref().map_or(0, looked)))
         });
         all
     }
