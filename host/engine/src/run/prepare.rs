@@ -353,6 +353,7 @@ fn open(
     folders(plan, &source, observer)?;
     columns(plan, &source, observer)?;
     if let Some(url) = &job.source.topic {
+        joinable(job)?;
         // The archive was listed before the topic is asked where it ends.
         let (topic, name) = topic(job, url, plan, Vec::new())?;
         let topic = ends(job, topic)?;
@@ -361,6 +362,18 @@ fn open(
     let Some(sorting) = sorting else { return Ok(Arc::new(source)) };
     sorting.there(&source, observer)?;
     sorting.over(Arc::new(source))
+}
+
+/// What an archive and its topic both have is compared, and the same record may be written in two
+/// ways in anything but JSON.
+fn joinable(job: &Resolved) -> Result<(), RunError> {
+    match job.source.format {
+        Format::Json => Ok(()),
+        _ => Err(RunError::Log(LogError::usage(
+            "an archive and its topic are one log where both are JSON: write format = \"json\" in \
+             [source], or name one of the two",
+        ))),
+    }
 }
 
 /// Columns that a message names.
