@@ -64,6 +64,8 @@ pub(super) struct Owned {
     touched: Vec<Slot>,
     is_touched: Vec<bool>,
     batch: Batch,
+    /// Keys that were given by [`Owned::new_keys`].
+    given: usize,
 }
 
 impl Owned {
@@ -94,6 +96,7 @@ impl Owned {
             touched: Vec::new(),
             is_touched: Vec::new(),
             batch: Batch::default(),
+            given: 0,
         }
     }
 
@@ -221,6 +224,14 @@ impl Owned {
             go_on: ", and start the worker again".to_owned(),
         };
         described(decoded, stop, around)
+    }
+
+    /// The keys that came since the last time, first those of a snapshot.
+    pub(super) fn new_keys(&mut self) -> Vec<Vec<u8>> {
+        let keys = &self.fold.shards[0].keys;
+        let new = self.given..keys.len();
+        self.given = keys.len();
+        new.map(|slot| keys.key(slot as Slot).to_vec()).collect()
     }
 
     /// Notes the keys of events.

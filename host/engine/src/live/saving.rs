@@ -4,7 +4,7 @@ use super::broker::Broker;
 use super::owned::Owned;
 use super::worker::{State, Worker};
 use crate::sink::Commit;
-use crate::snapshot::{SnapshotError, SnapshotRef, Store};
+use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
@@ -36,6 +36,9 @@ struct Own {
 
 /// After a snapshot could not be saved, it is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// Snapshots of a partition that are kept, whatever else one of them needs.
+const KEPT: usize = 3;
 
 /// So often; then the one on which it builds is taken for damaged.
 const TRIES: u32 = 3;
@@ -99,18 +102,21 @@ impl<B: Broker> Worker<'_, B> {
 
     fn save(&mut self, partition: i32) {
         let Some(folder) = &self.setup.snapshots else { return };
-        let Some(State::Works(owned)) = self.slots.get_mut(&partition).map(|slot| &mut slot.state)
-        else {
-            return;
-        };
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        let State::Works(owned) = &mut slot.state else { return };
         let own = self.saving.partitions.entry(partition).or_default();
         own.at = self.now;
         let commit = own.unsaved.take().unwrap_or_else(|| owned.snapshot());
         own.events = commit.head.counts.events;
         let store = Store::within(folder.below(&owned.name));
         let (parent, (out, done)) = (owned.parent.clone(), channel());
+        let committed = slot.reached();
+        let is_needed =
+            move |own: &Summary| own.partitions.first().is_some_and(|own| own.offset <= committed);
         let work = move || {
             let saved = store.save(&commit.head, &commit.pieces, parent.as_ref());
+            // What is too much is removed behind the next one, if it cannot be now.
+            let _ = saved.is_ok().then(|| store.thin_out(KEPT, is_needed));
             // Whoever lost the partition does not wait for it.
             let _ = out.send((saved, commit));
         };

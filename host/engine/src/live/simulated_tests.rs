@@ -16,6 +16,7 @@ use retally_core::schema::{
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,8 +157,8 @@ impl<'w> Group<'w> {
         }
     }
 
-    /// Damages a file of a snapshot.
-    fn spoil(&self) {
+    /// All files of snapshots.
+    fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut open = vec![self.folder.path().join("snapshots")];
         while let Some(folder) = open.pop() {
@@ -167,6 +168,12 @@ impl<'w> Group<'w> {
             }
         }
         files.sort();
+        files
+    }
+
+    /// Damages a file of a snapshot.
+    fn spoil(&self) {
+        let files = self.files();
         let at = self.world.borrow_mut().dice.below(files.len().max(1) as u64);
         if let Some(file) = files.get(at as usize) {
             std::fs::write(file, "spoiled").unwrap();
@@ -259,6 +266,14 @@ fn seed(seed: u64) {
     assert_eq!(outcome(&rough), outcome(&smooth), "seed {seed}");
     assert_eq!(rough.committed, smooth.committed, "seed {seed}");
     assert!(!rough.published.is_empty(), "seed {seed}");
+    // Three that are kept, and at most one that a partition needs.
+    let files = group.files();
+    for partition in 0..PARTITIONS {
+        let own = group.folder.path().join(format!("snapshots/live/t/{partition}"));
+        let whole = |path: &&PathBuf| path.starts_with(&own) && path.ends_with("manifest.json");
+        let count = files.iter().filter(whole).count();
+        assert!(count <= 4, "seed {seed}: {count} snapshots");
+    }
 }
 
 /// How many seeds are tried: `RETALLY_SEEDS=5000..9000 cargo test ... simulated` tries others.
@@ -298,4 +313,26 @@ fn what_is_committed_and_differs_stops_its_partition_alone() {
     assert!(matches!(standing(2), Standing::Stopped(_)));
     assert_eq!(standing(1), Standing::Live);
     assert_eq!(group.world.borrow().committed[&2].0, mark.0);
+}
+
+#[test]
+fn a_key_with_events_in_two_partitions_stops_one_of_them() {
+    let (folder, keeps) = (TempDir::new().unwrap(), Keeps::default());
+    let mut group = Group::new(World::new(9, false), &folder, &keeps);
+    let line = |n: u64| {
+        let of = if n < 50 { "a" } else { "both" };
+        format!("{{\"k\":\"{of}\",\"i\":\"{n}\",\"t\":\"2026-01-01T00:00:00Z\"}}")
+    };
+    let both = line(99);
+    group
+        .world
+        .borrow_mut()
+        .log
+        .insert(0, (0..20).map(|n| (n, line(n))).chain([(20, both.clone())]).collect());
+    group.world.borrow_mut().log.insert(3, vec![(0, both)]);
+    group.add();
+    (0..100).for_each(|_| group.step());
+    let told = keeps.0.borrow().join("\n");
+    assert!(told.contains("the key \"both\" has events here and in partition"), "{told}");
+    assert_eq!(keeps.0.borrow().len(), 1, "{told}");
 }

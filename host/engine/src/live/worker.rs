@@ -70,7 +70,7 @@ pub(super) struct Inflight {
 }
 
 impl Slot {
-    fn reached(&self) -> u64 {
+    pub(super) fn reached(&self) -> u64 {
         self.committed.as_ref().map_or(0, |(offset, _)| *offset)
     }
 }
@@ -107,9 +107,12 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.now = now;
         let due = (self.submitted + self.setup.interval).saturating_sub(now);
         let wait = if self.is_busy { Duration::ZERO } else { due.min(LIVE_WAIT) };
-        for told in self.broker.poll(wait)? {
-            self.hear(told)?;
+        let told = self.broker.poll(wait)?;
+        let is_away = told.iter().any(|told| matches!(told, Told::Away(_)));
+        if !is_away && self.status.away.take().is_some() {
+            self.watch.note("brokers answer again");
         }
+        told.into_iter().try_for_each(|told| self.hear(told))?;
         self.is_busy = self.work()?;
         self.recover_fallen()?;
         self.submit_if_due();
@@ -127,9 +130,6 @@ impl<'a, B: Broker> Worker<'a, B> {
     }
 
     fn hear(&mut self, told: Told) -> Result<(), LiveError> {
-        if !matches!(told, Told::Away(_)) {
-            self.status.away = None;
-        }
         match told {
             Told::Given(partitions) => self.given(&partitions),
             Told::Asked(partitions) => {
@@ -191,6 +191,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         let own = self.slots.keys().copied().filter(|own| !self.leaving.contains(own));
         for partition in own.collect::<Vec<_>>() {
             is_busy |= self.work_on(partition)?;
+            self.keys_elsewhere(partition);
             self.arrive(partition)?;
         }
         Ok(is_busy)
@@ -227,6 +228,30 @@ impl<'a, B: Broker> Worker<'a, B> {
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// A key lives in one partition. What other workers have cannot be seen here; a replay of the
+    /// topic refuses it.
+    fn keys_elsewhere(&mut self, partition: i32) {
+        let Some(slot) = self.slots.get_mut(&partition) else { return };
+        let State::Works(owned) = &mut slot.state else { return };
+        let new = owned.new_keys();
+        let found = new.iter().find_map(|key| {
+            let has = |(other, slot): &(&i32, &Slot)| match &slot.state {
+                State::Works(owned) => **other != partition && owned.fold.find(key).is_some(),
+                State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
+            };
+            let (other, _) = self.slots.iter().find(has)?;
+            Some((*other, String::from_utf8_lossy(key).into_owned()))
+        });
+        let Some((other, key)) = found else { return };
+        self.stop(
+            partition,
+            format!(
+                "the key {key:?} has events here and in partition {other}, and live work takes \
+                 each partition by itself: have the producer partition by what [source] key names"
+            ),
+        );
     }
 
     fn submit_if_due(&mut self) {

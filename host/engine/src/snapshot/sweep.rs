@@ -1,9 +1,11 @@
 //! Clearing away what a run that was killed left of a snapshot: the next run does it. In a store,
 //! where nobody can tell whether its writer lives, it stays; a run that comes so far completes it.
+//! And what live work no longer goes back to, if whoever saves there says that it is alone.
 
-use super::format::MANIFEST;
-use super::{SnapshotError, Store};
+use super::format::{Body, MANIFEST, Part};
+use super::{SnapshotError, Store, Summary};
 use crate::store::{EntryKind, Filling};
+use std::collections::BTreeSet;
 
 impl Store {
     /// Removes what was begun to be saved and never finished.
@@ -23,6 +25,60 @@ impl Store {
         }
         Ok(())
     }
+}
+
+impl Store {
+    /// Removes all snapshots but the newest so many, the newest that is `needed`, and the files of
+    /// others on which these stand. What is damaged counts for nothing, and goes as it grows old.
+    /// A snapshot's manifest goes first: what is half removed is none.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub(crate) fn thin_out(
+        &self,
+        newest: usize,
+        needed: impl Fn(&Summary) -> bool,
+    ) -> Result<(), SnapshotError> {
+        let (mut kept, mut is_found) = (BTreeSet::new(), false);
+        for (name, summary) in self.list()?.into_iter().rev() {
+            let Ok(summary) = summary else { continue };
+            let is_needed = !is_found && needed(&summary);
+            is_found |= is_needed;
+            if kept.len() < newest || is_needed {
+                kept.insert(name);
+            }
+        }
+        let Some(oldest) = kept.first().cloned() else { return Ok(()) };
+        let mut files = BTreeSet::new();
+        for name in &kept {
+            let (body, _) = Body::read(&self.files, name)?;
+            let groups = body.groups.iter().flat_map(|group| group.keys.iter().chain(&group.ids));
+            groups.chain([&body.outcomes]).for_each(|part| paths(part, &mut files));
+        }
+        // Whoever saves now saves behind the oldest that is kept.
+        let is_old = |name: &String| *name < oldest && is_name(name) && !kept.contains(name);
+        for name in self.folders()?.into_iter().filter(is_old) {
+            self.files.delete(&format!("{name}/{MANIFEST}"))?;
+            let inside = format!("{name}/");
+            if !files.iter().any(|path| path.starts_with(&inside)) {
+                self.files.below(&name).delete_all()?;
+                continue;
+            }
+            for entry in self.files.list(&name)? {
+                let path = format!("{name}/{}", entry.name);
+                if entry.kind != EntryKind::Folder && !files.contains(&path) {
+                    self.files.delete(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file, and what leads to its rows.
+fn paths(part: &Part, to: &mut BTreeSet<String>) {
+    to.insert(part.path.clone());
+    part.index.iter().for_each(|index| paths(index, to));
 }
 
 /// Whether a folder is called as snapshots are.
