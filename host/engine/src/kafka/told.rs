@@ -130,8 +130,13 @@ fn denied(code: Code, said: &str) -> Option<String> {
             "look whether it speaks TLS, and whom it is to be trusted by ([source.kafka] \
              security.protocol, ssl.*)"
         }
-        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
-            "ask for the right to read the topic, or use other credentials"
+        Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => {
+            "ask for the right to read the topic (for live work also to be of the group, to write \
+             to [publish], and to transactions whose names begin with `retally-`), or use other \
+             credentials"
         }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             "the topic is gone, or a partition of it"

@@ -149,7 +149,7 @@ impl Group {
 
     /// How many partitions a topic has; none: there is no such topic.
     fn partitions_of(&self, topic: &str) -> Result<Option<u32>, LiveError> {
-        self.until(|left| {
+        self.until(KAFKA_OPENED_WITHIN, |left| {
             let all = self.consumer.fetch_metadata(Some(topic), left)?;
             let own = all.topics().iter().find(|own| own.name() == topic);
             Ok(own.filter(|own| own.error().is_none()).map(|own| own.partitions().len() as u32))
@@ -157,7 +157,11 @@ impl Group {
     }
 
     /// Asks until there is an answer, or the time for it is over.
-    fn until<T>(&self, ask: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<T, LiveError> {
+    fn until<T>(
+        &self,
+        within: Duration,
+        ask: impl Fn(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, LiveError> {
         let (since, mut patience) = (Stopwatch::start(), Duration::from_millis(500));
         loop {
             // What was refused is told only to whoever asks for it.
@@ -167,14 +171,14 @@ impl Group {
                 Err(error) => error,
             };
             self.denied()?;
-            if since.elapsed() >= KAFKA_OPENED_WITHIN {
+            if since.elapsed() >= within {
                 return Err(LiveError::Broker(LogError::new(format!(
                     "`{}`: Kafka does not answer ({error}): look whether its brokers run and are \
                      reachable from here",
                     self.url
                 ))));
             }
-            patience *= 2;
+            patience = (patience * 2).min(Duration::from_secs(5));
         }
     }
 
@@ -344,7 +348,8 @@ impl Broker for Group {
 
     fn ends(&mut self, partition: i32) -> Result<Range<u64>, LiveError> {
         let topic = &self.topic.name;
-        let ends = self.until(|left| self.consumer.fetch_watermarks(topic, partition, left))?;
+        let ask = |left| self.consumer.fetch_watermarks(topic, partition, left);
+        let ends = self.until(LIVE_UNSETTLED, ask)?;
         let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
         Ok(offset(ends.0)..offset(ends.1))
     }

@@ -188,6 +188,7 @@ impl How {
             *producer = self.producer(goes_on);
         }
         let Some(own) = producer else {
+            std::thread::sleep(Duration::from_secs(1));
             return Told::Uncertain("there is no producer".to_owned());
         };
         let error = match self.send(own, request) {

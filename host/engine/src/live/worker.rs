@@ -67,7 +67,12 @@ pub(super) enum State {
 pub(super) struct Inflight {
     pub(super) parts: BTreeMap<i32, Sealed>,
     began: Duration,
+    /// How often it was sent.
+    tries: u32,
 }
+
+/// A transaction that was not committed so often, though brokers answer, never will be.
+const TRIES: u32 = 8;
 
 impl Slot {
     pub(super) fn reached(&self) -> u64 {
@@ -279,10 +284,10 @@ impl<'a, B: Broker> Worker<'a, B> {
         }
         failed.into_iter().for_each(|(partition, why)| self.stop(partition, why));
         self.submitted = self.now;
-        self.send(parts);
+        self.send(parts, 1);
     }
 
-    fn send(&mut self, parts: BTreeMap<i32, Sealed>) {
+    fn send(&mut self, parts: BTreeMap<i32, Sealed>, tries: u32) {
         if parts.is_empty() {
             return;
         }
@@ -292,7 +297,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             transaction.offsets.push((partition, sealed.to, sealed.mark.text()));
         }
         self.broker.submit(transaction);
-        self.inflight = Some(Inflight { parts, began: self.now });
+        self.inflight = Some(Inflight { parts, began: self.now, tries });
     }
 
     fn settled(&mut self, parts: BTreeMap<i32, Sealed>) {
@@ -341,7 +346,13 @@ impl<'a, B: Broker> Worker<'a, B> {
         if !done.is_empty() {
             self.settled(done);
         }
-        self.send(again);
+        if inflight.tries >= TRIES {
+            for partition in again.into_keys() {
+                self.stop(partition, format!("its results cannot be published: {why}"));
+            }
+            return Ok(());
+        }
+        self.send(again, inflight.tries + 1);
         Ok(())
     }
 
