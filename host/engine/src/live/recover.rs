@@ -45,7 +45,7 @@ impl Over<'_> {
                 Err(error) => self.passed_over(&summary.reference.name, &error.to_string()),
             }
         }
-        self.from_start(name, (recipe, binding), silent_to)
+        self.at_start(name, (recipe, binding), silent_to)
     }
 
     /// With another number of partitions keys lie elsewhere, and their states do not.
@@ -137,7 +137,7 @@ impl Over<'_> {
         Ok(owned)
     }
 
-    fn from_start(
+    fn at_start(
         &self,
         name: Arc<str>,
         (recipe, binding): (Recipe, Binding),
