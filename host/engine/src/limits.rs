@@ -61,6 +61,9 @@ pub const LIVE_AWAY: Duration = Duration::from_secs(3);
 /// A transaction whose end is not told for so long is settled by another producer.
 pub const LIVE_STUCK: Duration = Duration::from_secs(45);
 
+/// Bytes that are fetched ahead of each partition of live work.
+pub const LIVE_AHEAD_BYTES: usize = 4 << 20;
+
 /// Bytes that wait to be published after which a transaction begins, however short the time.
 pub const LIVE_BATCH_BYTES: usize = 8 << 20;
 

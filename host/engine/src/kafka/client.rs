@@ -2,7 +2,7 @@
 
 use super::told::Listens;
 use super::url::Topic;
-use crate::limits::KAFKA_AHEAD_BYTES;
+use crate::limits::{KAFKA_AHEAD_BYTES, LIVE_AHEAD_BYTES};
 use crate::log::LogError;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
@@ -82,6 +82,8 @@ impl Kafka {
         let mut config = self.config(topic)?;
         config.set("group.id", group);
         config.set("statistics.interval.ms", "1000");
+        // How many partitions it will have, nobody knows.
+        config.set("queued.max.messages.kbytes", (LIVE_AHEAD_BYTES / 1024).to_string());
         // Under the new protocol of groups the broker assigns.
         if self.properties.get("group.protocol").is_none_or(|protocol| protocol == "classic") {
             config.set("partition.assignment.strategy", "cooperative-sticky");
