@@ -16,7 +16,7 @@
 //! certain, the committed offsets are read back: they tell whether the same records are to be sent
 //! once more. Nothing is computed twice for that.
 //!
-//! [`Broker`] is the seam: Kafka is one ([`group`]), and a simulated one drives the worker through
+//! [`Broker`] is the seam: Kafka is one (`group`), and a simulated one drives the worker through
 //! seeded faults in the tests.
 
 mod batch;
