@@ -24,7 +24,7 @@ const USAGE: &str = "cargo xtask COMMAND
           a second time in Python and SQL; `test --quick`: format, house rules, laws and unit
           tests alone, a minute once all is compiled
   bench   the benchmark against the native baseline
-  services start the servers that tests use, here an S3, and say how `retally` reaches them
+  services start an S3 and a Kafka, as tests use them, and say how `retally` reaches them
   picture docs/compare.png: the page of a comparison over real data, as README shows it
   ci      what .ci/run does: `test`, with snapshots frozen";
 

@@ -284,6 +284,11 @@ pub fn run(out: &mut dyn std::io::Write) -> Result<()> {
     for (name, value) in s3_environment(&server) {
         writeln!(out, "export {name}={value}")?;
     }
+    let data = folder().join("kafka");
+    std::fs::create_dir_all(&data)?;
+    let broker = kafka(&data)?;
+    writeln!(out, "# Kafka, its records in {}; topics are yours to make", data.display())?;
+    writeln!(out, "export KAFKA=127.0.0.1:{}", broker.port)?;
     writeln!(out, "# Return ends it")?;
     out.flush()?;
     std::io::stdin().read_line(&mut String::new())?;
