@@ -6,7 +6,9 @@ use retally_tests::kafka::{Kafka, Record};
 use retally_tests::live::{Live, SOURCE};
 use retally_tests::payment;
 use serde_json::Value;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 /// Events of partitions, some of which are no events, refused, or there twice.
 fn events(partition: i32, from: u64, to: u64) -> Vec<String> {
@@ -66,7 +68,7 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     put(&live, 2, 0, 1_000)?;
     let worker = live.worker(&["--source", &source])?;
     let committed = |events: i64| -> Result<()> {
-        let since = std::time::Instant::now();
+        let since = Instant::now();
         loop {
             // At the beginning there is nobody yet who knows.
             let all = live.committed();
@@ -84,7 +86,10 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     held.wait()?;
     // The client asks once more by itself, and so this is committed.
     committed(2_000)?;
-    put(&live, 2, 2_000, 60_000)?;
+    // Another producer has committed what came behind.
+    put(&live, 2, 2_000, 3_000)?;
+    committed(3_000)?;
+    put(&live, 2, 3_000, 60_000)?;
     let code = held.deliver()?;
     // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED: it is of a producer that is no more.
     assert!([47, 90].contains(&code), "it was answered with {code}");
@@ -102,6 +107,49 @@ fn told(n: u64, what: &str) -> String {
          \"do\":\"{what}\",\"amount\":1}}",
         n % 7
     )
+}
+
+/// What an address answers to a path: its status and its text.
+fn asked(port: u16, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.unwrap_or_default(), text))
+}
+
+/// A worker whose partition 1 stopped tells so to whoever watches over it, and lives.
+fn stands_still(live: &Live) -> Result<()> {
+    let port = xtask::services::free_port()?;
+    let worker = live.worker(&["--metrics", &format!("127.0.0.1:{port}")])?;
+    let since = Instant::now();
+    let told = loop {
+        match asked(port, "/readyz") {
+            Ok((503, text)) if text.contains("partition 1 stopped: ") => break text,
+            other if since.elapsed() > Duration::from_secs(60) => anyhow::bail!("{other:?}"),
+            _ => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    assert!(told.contains("1:333"), "{told}");
+    assert_eq!(asked(port, "/healthz")?.0, 200);
+    assert_eq!(asked(port, "/")?.0, 404);
+    let (status, metrics) = asked(port, "/metrics")?;
+    assert_eq!(status, 200, "{metrics}");
+    for line in [
+        "retally_stopped{job=\"test\",partition=\"1\"} 1.0",
+        "retally_stopped{job=\"test\",partition=\"0\"} 0.0",
+        "retally_lag{job=\"test\",partition=\"0\"} 0.0",
+        "retally_events_total{job=\"test\",partition=\"0\",outcome=\"applied\"} 500",
+        "retally_digest_checks_total{job=\"test\"} 3",
+        "retally_digest_mismatches_total{job=\"test\"} 0",
+        "# EOF",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let (code, said) = worker.finish()?;
+    assert_eq!(code, 1, "{said}");
+    Ok(())
 }
 
 #[test]
@@ -124,6 +172,7 @@ fn an_event_that_cannot_be_folded_stops_its_partition_alone() -> Result<()> {
     }
     let committed = live.committed()?;
     assert_eq!((&committed["0"]["events"], &committed["1"]["events"]), (&500.into(), &333.into()));
+    stands_still(&live)?;
     // With the line in the ledger it goes on, and comes to what a replay comes to.
     let line = ran.stderr.lines().find(|line| line.starts_with("{\"quarantine\""));
     let line = line.unwrap_or_default().replace("FILL IN", "a person");
