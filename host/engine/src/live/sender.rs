@@ -210,6 +210,8 @@ impl How {
             *producer = None;
             *producer = self.producer(goes_on);
         }
+        // It is sent again at once, and what keeps it from being committed takes its time.
+        std::thread::sleep(AGAIN_AFTER);
         Told::Uncertain(error.to_string())
     }
 

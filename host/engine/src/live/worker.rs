@@ -71,8 +71,9 @@ pub(super) struct Inflight {
     tries: u32,
 }
 
-/// A transaction that was not committed so often, though brokers answer, never will be.
-const TRIES: u32 = 8;
+/// A transaction that was not committed so often, though brokers answer, never will be. A member
+/// that its group forgot hears of it within seconds; until then nothing of it commits.
+const TRIES: u32 = 100;
 
 impl Slot {
     pub(super) fn reached(&self) -> u64 {
