@@ -235,7 +235,6 @@ impl Dice {
 /// A broker that died may tell for a while that less is committed than it had acknowledged: then a
 /// partition stops, and whoever takes it over finds it right.
 fn is_loud(code: i32, said: &str) -> bool {
-    println!("{said}");
     code == 1 && said.contains(" is committed, and this worker committed ")
 }
 
