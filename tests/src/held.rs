@@ -1,9 +1,10 @@
 //! A way to a Kafka on which the end of a transaction is held up, and delivered when a later one is
 //! under way: what a network may do, and what broke exactly-once for others.
 
+use crate::proxy::listening;
 use anyhow::{Context as _, Result};
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,17 +34,7 @@ impl Held {
     /// # Errors
     /// When there is no port for it.
     pub fn new(upstream: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let state = Arc::<Mutex<State>>::default();
-        let weak = Arc::downgrade(&state);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Some(state) = weak.upgrade() else { return };
-                // A client that leaves is no failure of a proxy.
-                std::thread::spawn(move || _ = serve(&client, upstream, &state));
-            }
-        });
+        let (port, state) = listening(upstream, serve)?;
         Ok(Self { port, state })
     }
 
@@ -99,7 +90,7 @@ fn frame_of(from: &mut impl io::Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(frame))
 }
 
-fn serve(client: &TcpStream, upstream: u16, state: &Mutex<State>) -> io::Result<()> {
+fn serve(client: TcpStream, upstream: u16, state: &Mutex<State>) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream))?;
     let (mut answers, mut to_client) = (server.try_clone()?, client.try_clone()?);
     let (mut requests, mut to_server) = (client.try_clone()?, server.try_clone()?);

@@ -50,23 +50,33 @@ pub struct Proxy {
     state: Arc<Mutex<State>>,
 }
 
+/// Serves every client of a port of its own, each on a thread, for as long as what is returned with
+/// the port lives.
+pub(crate) fn listening<S: Default + Send + Sync + 'static>(
+    upstream: u16,
+    serve: fn(TcpStream, u16, &S) -> io::Result<()>,
+) -> io::Result<(u16, Arc<S>)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    let state = Arc::<S>::default();
+    let weak = Arc::downgrade(&state);
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Some(state) = weak.upgrade() else { return };
+            // A client that leaves is no failure of a proxy.
+            std::thread::spawn(move || _ = serve(client, upstream, &state));
+        }
+    });
+    Ok((port, state))
+}
+
 impl Proxy {
     /// A proxy in front of the server at a port of this machine.
     ///
     /// # Errors
     /// When there is no port for it.
     pub fn new(upstream: u16) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let state = Arc::<Mutex<State>>::default();
-        let weak = Arc::downgrade(&state);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Some(state) = weak.upgrade() else { return };
-                // A client that leaves is no failure of a proxy.
-                std::thread::spawn(move || _ = serve(client, upstream, &state));
-            }
-        });
+        let (port, state) = listening(upstream, serve)?;
         Ok(Self { port, state })
     }
 
