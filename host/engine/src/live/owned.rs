@@ -18,6 +18,7 @@ use retally_core::reduce::{NoProbe, Originals, Shard, calls};
 use retally_core::shard::Decoded;
 use retally_core::snapshot::{Binding, Head, Standing};
 use retally_core::state::Slot;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The one shard of a partition: events of live work come in small batches, and each shard is a
@@ -65,7 +66,7 @@ pub(super) struct Owned {
     is_touched: Vec<bool>,
     batch: Batch,
     /// Keys that were given by [`Owned::new_keys`].
-    given: usize,
+    given: Slot,
 }
 
 impl Owned {
@@ -227,11 +228,14 @@ impl Owned {
     }
 
     /// The keys that came since the last time, first those of a snapshot.
-    pub(super) fn new_keys(&mut self) -> Vec<Vec<u8>> {
-        let keys = &self.fold.shards[0].keys;
-        let new = self.given..keys.len();
-        self.given = keys.len();
-        new.map(|slot| keys.key(slot as Slot).to_vec()).collect()
+    pub(super) fn new_keys(&mut self) -> Range<Slot> {
+        let keys = self.fold.shards[0].keys.len() as Slot;
+        std::mem::replace(&mut self.given, keys)..keys
+    }
+
+    /// A key.
+    pub(super) fn key(&self, slot: Slot) -> &[u8] {
+        self.fold.shards[0].keys.key(slot)
     }
 
     /// Notes the keys of events.

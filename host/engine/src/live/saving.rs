@@ -2,10 +2,11 @@
 
 use super::broker::Broker;
 use super::owned::Owned;
-use super::worker::{State, Worker};
+use super::worker::{Slot, Worker};
 use crate::sink::Commit;
 use crate::snapshot::{SnapshotError, SnapshotRef, Store, Summary};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(super) struct Saving {
     pub(super) waits: bool,
 }
 
-type Saved = (Result<SnapshotRef, SnapshotError>, Commit);
+type Saved = Result<SnapshotRef, SnapshotError>;
 
 /// Of a partition.
 #[derive(Default)]
@@ -28,8 +29,8 @@ struct Own {
     /// Events that it held.
     events: u64,
     saved: Option<Duration>,
-    /// What could not be saved: no later one is whole without it.
-    unsaved: Option<Commit>,
+    /// What is not saved yet: no later one is whole without it.
+    unsaved: Option<Arc<Commit>>,
     /// How often that was tried.
     tries: u32,
 }
@@ -74,7 +75,7 @@ impl<B: Broker> Worker<'_, B> {
         };
         let (every, events) = (self.setup.every, self.setup.every_events);
         for (&partition, slot) in &self.slots {
-            let State::Works(owned) = &slot.state else { continue };
+            let Some(owned) = slot.owned() else { continue };
             let own = self.saving.partitions.entry(partition).or_insert_with(|| Own {
                 at: now,
                 events: owned.counts.events,
@@ -89,9 +90,7 @@ impl<B: Broker> Worker<'_, B> {
     /// Saves a last one, and waits for it.
     pub(super) fn save_last(&mut self, partition: i32) {
         self.note_saved(true);
-        let Some(State::Works(owned)) = self.slots.get(&partition).map(|slot| &slot.state) else {
-            return;
-        };
+        let Some(owned) = self.slots.get(&partition).and_then(Slot::owned) else { return };
         let has_new = |own: &Own| own.unsaved.is_some() || owned.counts.events > own.events;
         let known = self.saving.partitions.get(&partition);
         if !owned.is_silent() && known.map_or(owned.counts.events > 0, has_new) {
@@ -103,14 +102,14 @@ impl<B: Broker> Worker<'_, B> {
     fn save(&mut self, partition: i32) {
         let Some(folder) = &self.setup.snapshots else { return };
         let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let State::Works(owned) = &mut slot.state else { return };
+        let committed = slot.reached();
+        let Some(owned) = slot.owned_mut() else { return };
         let own = self.saving.partitions.entry(partition).or_default();
         own.at = self.now;
-        let commit = own.unsaved.take().unwrap_or_else(|| owned.snapshot());
+        let commit = own.unsaved.get_or_insert_with(|| Arc::new(owned.snapshot())).clone();
         own.events = commit.head.counts.events;
         let store = Store::within(folder.below(&owned.name));
         let (parent, (out, done)) = (owned.parent.clone(), channel());
-        let committed = slot.reached();
         let is_needed =
             move |own: &Summary| own.partitions.first().is_some_and(|own| own.offset <= committed);
         let work = move || {
@@ -118,7 +117,7 @@ impl<B: Broker> Worker<'_, B> {
             // What is too much is removed behind the next one, if it cannot be now.
             let _ = saved.is_ok().then(|| store.thin_out(KEPT, is_needed));
             // Whoever lost the partition does not wait for it.
-            let _ = out.send((saved, commit));
+            let _ = out.send(saved);
         };
         match std::thread::Builder::new().name("retally-snapshot".into()).spawn(work) {
             Ok(_) => self.saving.under_way = Some((partition, done)),
@@ -134,7 +133,7 @@ impl<B: Broker> Worker<'_, B> {
             true => done.recv().map_err(|_| TryRecvError::Disconnected),
             false => done.try_recv(),
         };
-        let (saved, commit) = match saved {
+        let saved = match saved {
             Err(TryRecvError::Empty) => return false,
             Err(TryRecvError::Disconnected) => {
                 self.saving.under_way = None;
@@ -148,16 +147,13 @@ impl<B: Broker> Worker<'_, B> {
             Ok(reference) => {
                 self.status.snapshots[0] += 1;
                 own.saved = Some(self.now);
-                own.tries = 0;
-                if let Some(State::Works(owned)) =
-                    self.slots.get_mut(&partition).map(|slot| &mut slot.state)
-                {
+                (own.unsaved, own.tries) = (None, 0);
+                if let Some(owned) = self.slots.get_mut(&partition).and_then(Slot::owned_mut) {
                     owned.parent = Some(reference);
                 }
             }
             Err(error) => {
                 self.status.snapshots[1] += 1;
-                own.unsaved = Some(commit);
                 own.tries += 1;
                 if own.tries.is_multiple_of(TRIES) {
                     self.spoil(partition, &error.to_string());

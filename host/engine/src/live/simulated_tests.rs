@@ -7,12 +7,11 @@ use super::simulated::{PARTITIONS, Simulated, World};
 use super::status::{Standing, Watch};
 use super::worker::Worker;
 use crate::job::{Authored, Resolved};
+use crate::run::log_tests::described;
 use retally_core::digest::Hash;
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::schema::{
-    Description, EmitKind, Field, Input, Kind, StateShape, Value, ViewShape,
-};
+use retally_core::schema::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -47,21 +46,7 @@ impl Rules for Counting {
 }
 
 fn counting() -> Arc<dyn Reducer> {
-    let count = Field { name: "count".into(), paths: vec![], kind: Kind::Integer, required: true };
-    let input = Input { name: "any".into(), when: vec![], key: vec![], fields: vec![] };
-    let description = Description {
-        name: "counting".into(),
-        version: "1".into(),
-        inputs: vec![input],
-        params: vec![],
-        defaults: vec![],
-        emits: vec![EmitKind { name: "count".into(), fields: vec![count.clone()] }],
-        view: ViewShape { fields: vec![count], row_key: vec![] },
-        state: StateShape { version: 1, layout: "bytes".into(), migrates: vec![] },
-        rejects: vec![],
-        violations: vec![],
-    };
-    Arc::new(Native::new(description, Hash([7; 32]), Counting))
+    Arc::new(Native::new(described(), Hash([7; 32]), Counting))
 }
 
 const JOB: &str = "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n[source]\nurl = \"kafka://h:1/t\"\n\

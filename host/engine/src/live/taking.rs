@@ -29,10 +29,7 @@ impl<B: Broker> Worker<'_, B> {
                     self.slot(State::Stopped(why), None, ends, BTreeSet::new())
                 }
             };
-            let begin = match &slot.state {
-                State::Works(owned) => Some(owned.next),
-                State::Fell(_) | State::Spoiled | State::Stopped(_) => None,
-            };
+            let begin = slot.owned().map(|owned| owned.next);
             if let State::Stopped(why) = &slot.state {
                 self.watch.stopped(partition, why);
             }

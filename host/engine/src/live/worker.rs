@@ -76,6 +76,21 @@ pub(super) struct Inflight {
 const TRIES: u32 = 100;
 
 impl Slot {
+    /// The partition, if it works.
+    pub(super) fn owned(&self) -> Option<&Owned> {
+        match &self.state {
+            State::Works(owned) => Some(owned),
+            State::Fell(_) | State::Spoiled | State::Stopped(_) => None,
+        }
+    }
+
+    pub(super) fn owned_mut(&mut self) -> Option<&mut Owned> {
+        match &mut self.state {
+            State::Works(owned) => Some(owned),
+            State::Fell(_) | State::Spoiled | State::Stopped(_) => None,
+        }
+    }
+
     pub(super) fn reached(&self) -> u64 {
         self.committed.as_ref().map_or(0, |(offset, _)| *offset)
     }
@@ -124,7 +139,9 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.submit_if_due();
         self.save_snapshots();
         self.hand_over()?;
-        self.tell();
+        if self.now >= self.told + LIVE_WAIT {
+            self.tell();
+        }
         if self.until_end && self.is_at_end() {
             self.finish();
         }
@@ -239,13 +256,13 @@ impl<'a, B: Broker> Worker<'a, B> {
     /// A key lives in one partition. What other workers have cannot be seen here; a replay of the
     /// topic refuses it.
     fn keys_elsewhere(&mut self, partition: i32) {
-        let Some(slot) = self.slots.get_mut(&partition) else { return };
-        let State::Works(owned) = &mut slot.state else { return };
-        let new = owned.new_keys();
-        let found = new.iter().find_map(|key| {
-            let has = |(other, slot): &(&i32, &Slot)| match &slot.state {
-                State::Works(owned) => **other != partition && owned.fold.find(key).is_some(),
-                State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
+        let owned = self.slots.get_mut(&partition).and_then(Slot::owned_mut);
+        let new = owned.map_or(0..0, Owned::new_keys);
+        let Some(owned) = self.slots.get(&partition).and_then(Slot::owned) else { return };
+        let found = new.map(|slot| owned.key(slot)).find_map(|key| {
+            let has = |(other, slot): &(&i32, &Slot)| {
+                let is_there = |owned: &Owned| owned.fold.find(key).is_some();
+                **other != partition && slot.owned().is_some_and(is_there)
             };
             let (other, _) = self.slots.iter().find(has)?;
             Some((*other, String::from_utf8_lossy(key).into_owned()))
@@ -261,10 +278,8 @@ impl<'a, B: Broker> Worker<'a, B> {
     }
 
     fn submit_if_due(&mut self) {
-        let is_full = |slot: &Slot| match &slot.state {
-            State::Works(owned) => owned.waiting() >= LIVE_BATCH_BYTES,
-            State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
-        };
+        let is_full =
+            |slot: &Slot| slot.owned().is_some_and(|owned| owned.waiting() >= LIVE_BATCH_BYTES);
         let is_due = self.now >= self.submitted + self.setup.interval
             || !self.leaving.is_empty()
             || self.slots.values().any(is_full);
@@ -274,10 +289,9 @@ impl<'a, B: Broker> Worker<'a, B> {
         let (mut parts, mut failed) = (BTreeMap::new(), Vec::new());
         for (&partition, slot) in &mut self.slots {
             let reached = slot.reached();
-            let State::Works(owned) = &mut slot.state else { continue };
-            if !owned.is_owing(reached) {
+            let Some(owned) = slot.owned_mut().filter(|own| own.is_owing(reached)) else {
                 continue;
-            }
+            };
             match owned.seal() {
                 Ok(sealed) => _ = parts.insert(partition, sealed),
                 Err(error) => failed.push((partition, error.to_string())),
@@ -359,28 +373,16 @@ impl<'a, B: Broker> Worker<'a, B> {
 
     /// Gives up what is asked for, once everything of it is committed and saved.
     fn hand_over(&mut self) -> Result<(), LiveError> {
-        let mut ready = Vec::new();
-        for &partition in &self.leaving {
-            let is_under_way = self.inflight.as_ref();
-            if is_under_way.is_some_and(|inflight| inflight.parts.contains_key(&partition)) {
-                continue;
-            }
-            let Some(slot) = self.slots.get(&partition) else {
-                ready.push(partition);
-                continue;
-            };
-            let owes = match &slot.state {
-                State::Works(owned) => owned.is_owing(slot.reached()),
-                State::Fell(_) | State::Spoiled | State::Stopped(_) => false,
-            };
-            if !owes {
-                ready.push(partition);
-            }
-        }
+        let is_ready = |partition: &&i32| {
+            let inflight = self.inflight.as_ref();
+            let owes = |slot: &Slot| slot.owned().is_some_and(|own| own.is_owing(slot.reached()));
+            !inflight.is_some_and(|inflight| inflight.parts.contains_key(*partition))
+                && !self.slots.get(*partition).is_some_and(owes)
+        };
+        let ready: Vec<i32> = self.leaving.iter().filter(is_ready).copied().collect();
         if ready.is_empty() {
             return Ok(());
         }
-        self.told = Duration::ZERO;
         self.tell();
         ready.iter().for_each(|&partition| self.save_last(partition));
         ready.iter().for_each(|&partition| self.forget(partition));
@@ -402,9 +404,6 @@ impl<'a, B: Broker> Worker<'a, B> {
     }
 
     fn tell(&mut self) {
-        if self.now < self.told + LIVE_WAIT && self.told > Duration::ZERO {
-            return;
-        }
         self.told = self.now;
         let mut memory = 0;
         for (partition, slot) in &self.slots {

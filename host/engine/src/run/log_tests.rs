@@ -49,7 +49,7 @@ pub(super) fn counting() -> Arc<dyn Reducer> {
     Arc::new(Native::new(described(), Hash([7; 32]), Counting))
 }
 
-pub(super) fn described() -> Description {
+pub(crate) fn described() -> Description {
     let count = Field { name: "count".into(), paths: vec![], kind: Kind::Integer, required: true };
     let input = Input { name: "any".into(), when: vec![], key: vec![], fields: vec![] };
     Description {

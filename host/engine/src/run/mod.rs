@@ -26,7 +26,7 @@ mod join;
 mod lane;
 mod late;
 #[cfg(test)]
-mod log_tests;
+pub(crate) mod log_tests;
 mod memory;
 #[cfg(test)]
 mod memory_tests;
