@@ -51,7 +51,7 @@ fn counting() -> Arc<dyn Reducer> {
 
 const JOB: &str = "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n[source]\nurl = \"kafka://h:1/t\"\n\
     key = \"/k\"\nid = \"/i\"\ntime = \"/t\"\n[publish]\nemits = \"{kind}\"\nviews = \"views\"\n\
-    refused = \"refused\"\n[live]\ninterval = \"3ms\"\n[snapshots]\nurl = \"snapshots\"\n\
+    refused = \"refused\"\n[live]\ninterval = \"300ms\"\n[snapshots]\nurl = \"snapshots\"\n\
     every = \"40 events\"\n";
 
 /// Tells nobody, and keeps what stopped.
@@ -99,7 +99,7 @@ impl<'w> Group<'w> {
     }
 
     fn step(&mut self) {
-        self.now += Duration::from_millis(1);
+        self.now += Duration::from_millis(100);
         let all = self.workers.keys().copied().collect();
         self.world.borrow_mut().assign(&all);
         for worker in self.workers.values_mut() {

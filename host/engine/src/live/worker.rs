@@ -69,7 +69,22 @@ pub(super) struct Inflight {
     began: Duration,
     /// How often it was sent.
     tries: u32,
+    /// Nobody knows how it ended.
+    doubt: Option<Doubt>,
 }
+
+/// A transaction of which the committed offsets are to tell how it ended.
+struct Doubt {
+    why: String,
+    since: Duration,
+    /// When they are asked for.
+    asks: Duration,
+}
+
+/// A broker that was killed and came back was seen to tell for a while that less is committed than
+/// it had acknowledged: it is asked again so often, and for so long believed to know better soon.
+const ASKS_AGAIN: Duration = Duration::from_millis(300);
+const CATCHES_UP: Duration = Duration::from_secs(30);
 
 /// A transaction that was not committed so often, though brokers answer, never will be. A member
 /// that its group forgot hears of it within seconds; until then nothing of it commits.
@@ -134,6 +149,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             self.watch.note("brokers answer again");
         }
         told.into_iter().try_for_each(|told| self.hear(told))?;
+        self.settle_doubt()?;
         self.is_busy = self.work()?;
         self.recover_fallen()?;
         self.submit_if_due();
@@ -173,7 +189,10 @@ impl<'a, B: Broker> Worker<'a, B> {
                 }
                 Ok(())
             }
-            Told::Uncertain(why) => self.uncertain(&why),
+            Told::Uncertain(why) => {
+                self.doubt(why);
+                Ok(())
+            }
             Told::Away(why) => {
                 if self.status.away.is_none() {
                     self.watch.note(&format!("brokers do not answer: {why}; waits for them"));
@@ -312,7 +331,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             transaction.offsets.push((partition, sealed.to, sealed.mark.text()));
         }
         self.broker.submit(transaction);
-        self.inflight = Some(Inflight { parts, began: self.now, tries });
+        self.inflight = Some(Inflight { parts, began: self.now, tries, doubt: None });
     }
 
     fn settled(&mut self, parts: BTreeMap<i32, Sealed>) {
@@ -330,19 +349,35 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.status.transaction = [took, self.status.transaction[1] + took];
     }
 
-    /// Nobody knows whether a transaction is committed: the committed offsets tell. What is not
-    /// committed is sent once more as it is.
-    fn uncertain(&mut self, why: &str) -> Result<(), LiveError> {
-        let Some(inflight) = self.inflight.take() else { return Ok(()) };
+    fn doubt(&mut self, why: String) {
+        let Some(inflight) = &mut self.inflight else { return };
         self.status.uncertain += 1;
         self.watch.note(&format!("a transaction may not be committed: {why}"));
-        let mut parts = inflight.parts;
-        parts.retain(|partition, _| self.slots.contains_key(partition));
+        inflight.doubt = Some(Doubt { why, since: self.now, asks: self.now });
+    }
+
+    /// Nobody knows whether a transaction is committed: the committed offsets tell. What is not
+    /// committed is sent once more as it is.
+    fn settle_doubt(&mut self) -> Result<(), LiveError> {
+        let asks = |doubt: &mut Doubt| doubt.asks <= self.now;
+        let due = |inflight: &mut Inflight| inflight.doubt.as_mut().is_some_and(asks);
+        let Some(mut inflight) = self.inflight.take_if(due) else { return Ok(()) };
+        let Some(mut doubt) = inflight.doubt.take() else { return Ok(()) };
+        let parts = std::mem::take(&mut inflight.parts);
+        let parts = parts.into_iter().filter(|(own, _)| self.slots.contains_key(own));
+        let parts: BTreeMap<i32, Sealed> = parts.collect();
         let partitions: Vec<i32> = parts.keys().copied().collect();
+        let committed = self.broker.committed(&partitions)?.into_iter();
+        let committed: Vec<u64> = committed.map(|own| own.map_or(0, |(at, _)| at)).collect();
+        let reached = |own: &i32| self.slots.get(own).map_or(0, Slot::reached);
+        let is_behind = partitions.iter().zip(&committed).any(|(own, at)| *at < reached(own));
+        if is_behind && self.now < doubt.since + CATCHES_UP {
+            doubt.asks = self.now + ASKS_AGAIN;
+            self.inflight = Some(Inflight { parts, doubt: Some(doubt), ..inflight });
+            return Ok(());
+        }
         let (mut done, mut again) = (BTreeMap::new(), BTreeMap::new());
-        let committed = self.broker.committed(&partitions)?;
-        for ((partition, sealed), committed) in parts.into_iter().zip(committed) {
-            let at = committed.map_or(0, |(offset, _)| offset);
+        for ((partition, sealed), at) in parts.into_iter().zip(committed) {
             let before = self.slots.get(&partition).map_or(0, Slot::reached);
             if at == sealed.to {
                 done.insert(partition, sealed);
@@ -363,7 +398,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         }
         if inflight.tries >= TRIES {
             for partition in again.into_keys() {
-                self.stop(partition, format!("its results cannot be published: {why}"));
+                self.stop(partition, format!("its results cannot be published: {}", doubt.why));
             }
             return Ok(());
         }
