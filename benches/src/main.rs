@@ -3,6 +3,7 @@
 
 mod check;
 mod clock;
+mod kafka;
 mod limit;
 mod logs;
 mod micro;
@@ -24,6 +25,7 @@ cargo xtask bench [--events N] [--rounds R] [--dir DIR] [--only PART]
 cargo xtask bench --record RELEASE   everything, and its ratios as a row of benches/history.md
 cargo xtask bench pair [...]   a comparison of two reducers beside a replay of each
 cargo xtask bench reach [...]  stores, small objects, passes, samples, going on: what each costs
+cargo xtask bench kafka [...]  topics and live work, beside plain clients and Kafka Streams
 cargo xtask bench ids      the table of ids alone
 cargo xtask bench prints   the hashes of events alone";
 
@@ -57,6 +59,15 @@ fn main() -> Result<()> {
         ["one-reach", work, endpoint, rest @ ..] => {
             let args = parse(rest)?;
             reach::one(&[work, endpoint], &Logs::below(&args.dir, args.shape))?;
+        }
+        ["one-kafka", work, brokers, name, rest @ ..] => {
+            let args = parse(rest)?;
+            kafka::one(&[work, brokers, name], &Logs::below(&args.dir, args.shape))?;
+        }
+        ["kafka", rest @ ..] => {
+            let args = parse(rest)?;
+            let logs = Logs::write(&args.dir, args.shape)?;
+            kafka::all(&args, &logs)?;
         }
         ["reach", rest @ ..] => {
             let args = parse(rest)?;

@@ -10,6 +10,7 @@ mod registry;
 pub use gcs::gcs;
 pub use hdfs::hdfs;
 pub use kafka::{KAFKA_KEYS, kafka, kafka_again, kafka_behind, kafka_secured};
+pub use maven::Maven;
 pub use registry::registry;
 
 use anyhow::{Context as _, Result, bail, ensure};

@@ -7,22 +7,26 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// A server that is written in Java.
-pub(super) struct Maven {
+/// A program that is written in Java.
+#[derive(Debug)]
+pub struct Maven {
     /// What its folder is called, with its version.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// The class that starts it.
-    pub(super) class: &'static str,
+    pub class: &'static str,
     /// That class.
-    pub(super) program: &'static str,
+    pub program: &'static str,
     /// What it needs: a pom.xml.
-    pub(super) needs: &'static str,
+    pub needs: &'static str,
 }
 
 impl Maven {
     /// The folder of its programs, installed if need be. Several may come at once: a rename makes
     /// it whole.
-    pub(super) fn installed(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When Maven or the compiler fails.
+    pub fn installed(&self) -> Result<PathBuf> {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let home = folder().join(self.name);

@@ -251,13 +251,14 @@ fn seed(seed: u64) {
     assert_eq!(outcome(&rough), outcome(&smooth), "seed {seed}");
     assert_eq!(rough.committed, smooth.committed, "seed {seed}");
     assert!(!rough.published.is_empty(), "seed {seed}");
-    // Three that are kept, and at most one that a partition needs.
+    // Three that are kept, one that a partition needs, and some between them, from a time at which
+    // nothing could be committed: they do not pile up.
     let files = group.files();
     for partition in 0..PARTITIONS {
         let own = group.folder.path().join(format!("snapshots/live/t/{partition}"));
         let whole = |path: &&PathBuf| path.starts_with(&own) && path.ends_with("manifest.json");
         let count = files.iter().filter(whole).count();
-        assert!(count <= 4, "seed {seed}: {count} snapshots");
+        assert!(count <= 6, "seed {seed}: {count} snapshots");
     }
 }
 
