@@ -187,7 +187,6 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     let is_asked = |work: &str| args.only.is_empty() || args.only.split(',').any(|own| own == work);
     for round in 1..=args.rounds {
         let name = format!("bench-{round}");
-        let mut records = 0;
         for ((work, _), all) in WORKS.iter().zip(&mut measured) {
             if !is_asked(work) {
                 continue;
@@ -200,13 +199,9 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
                     streams.command(&brokers, SOURCE, &name, "running")?
                 }
                 "again" => child(args, &["run", &brokers, &name])?,
-                // As many records as live work publishes.
-                "plain" => child(args, &["plain", &brokers, &name])?,
                 work => child(args, &[work, &brokers, &name])?,
             };
-            let told = finished(command, work)?;
-            records = records.max(told.records);
-            all.push(told);
+            all.push(finished(command, work)?);
         }
         clear(&logs.dir.join("live"))?;
     }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::Message as _;
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Records that are sent for each event, and their bytes: about what live work publishes of the
-/// same log.
-const RECORDS: usize = 2;
-const BYTES: usize = 150;
+/// What is sent is what live work publishes of the same log, about: a record for each event with
+/// three headers, and for every fifth a view.
+const BYTES: usize = 60;
+const VIEW_OF: u64 = 5;
+const VIEW_BYTES: usize = 150;
 
 /// Consumes a topic from its start to its end, each partition that has records.
 struct Consumes {
@@ -87,6 +88,7 @@ pub(super) fn hand_on(brokers: &str, name: &str) -> Result<u64> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("transactional.id", format!("plain-{name}"));
     config.set("queue.buffering.max.messages", "1000000").set("partitioner", "murmur2_random");
+    config.set("delivery.report.only.error", "true");
     let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
     producer.init_transactions(PATIENCE)?;
     let group = consumes.consumer.group_metadata();
@@ -96,9 +98,10 @@ pub(super) fn hand_on(brokers: &str, name: &str) -> Result<u64> {
         let (since, mut nexts) = (Instant::now(), BTreeMap::new());
         consumes.read(|partition, next, value| {
             if partition >= 0 {
-                let value = &value[..value.len().min(BYTES)];
-                for _ in 0..RECORDS {
-                    send(&producer, value)?;
+                send(&producer, &value[..value.len().min(BYTES)], Some(next))?;
+                sent += 1;
+                if next as u64 % VIEW_OF == 0 {
+                    send(&producer, &value[..value.len().min(VIEW_BYTES)], None)?;
                     sent += 1;
                 }
                 nexts.insert(partition, next);
@@ -117,10 +120,22 @@ pub(super) fn hand_on(brokers: &str, name: &str) -> Result<u64> {
     Ok(sent)
 }
 
-fn send(producer: &ThreadedProducer<DefaultProducerContext>, value: &[u8]) -> Result<()> {
+fn send(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    value: &[u8],
+    offset: Option<i64>,
+) -> Result<()> {
     // Where the key stands in a line of the log.
     let key = value.get(..24).unwrap_or(value);
     let mut record = BaseRecord::to(PLAIN).key(key).payload(value);
+    if let Some(offset) = offset {
+        let (id, at) = (&key[key.len() / 2..], offset.to_string());
+        let headers = [("id", id), ("at", at.as_bytes()), ("seq", &b"0"[..])];
+        let headers = headers.into_iter().fold(OwnedHeaders::new(), |all, (key, value)| {
+            all.insert(Header { key, value: Some(value) })
+        });
+        record = record.headers(headers);
+    }
     while let Err((error, back)) = producer.send(record) {
         match error {
             KafkaError::MessageProduction(Code::QueueFull) => record = back,

@@ -1,15 +1,12 @@
 //! What records have beside their values, gathered column by column: of all that a record has only
 //! what somebody reads.
 
+use super::records::Record;
 use arrow_array::builder::{BinaryBuilder, TimestampMillisecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, Field, Schema};
-use rdkafka::Message as _;
-use rdkafka::bindings::{rd_kafka_header_get_last, rd_kafka_message_headers};
-use rdkafka::message::BorrowedMessage;
-use rdkafka::types::{RDKafkaHeaders, RDKafkaRespErr};
 use retally_core::decode::Beside;
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::sync::Arc;
 
 /// Rows that are gathered.
@@ -49,19 +46,19 @@ impl Gathering {
     }
 
     /// Appends those of a record.
-    pub(super) fn push(&mut self, record: &BorrowedMessage<'_>) {
+    pub(super) fn push(&mut self, record: &Record<'_>) {
         for column in &mut self.columns {
             match &mut column.values {
                 Values::Keys(values) => {
-                    self.bytes += record.key_len();
+                    self.bytes += record.key().map_or(0, <[u8]>::len);
                     values.append_option(record.key());
                 }
                 Values::Headers(name, values) => {
-                    let value = last_header(record, name);
+                    let value = record.last_header(name);
                     self.bytes += value.map_or(0, <[u8]>::len);
                     values.append_option(value);
                 }
-                Values::Times(values) => values.append_option(record.timestamp().to_millis()),
+                Values::Times(values) => values.append_option(record.milliseconds()),
             }
         }
     }
@@ -88,27 +85,4 @@ impl Gathering {
         }
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map(Some)
     }
-}
-
-/// The value of a record's last header of this name; none: it has no such header, or it is null.
-///
-/// `rdkafka` reads names as UTF-8 and panics where one is not, which whoever writes a record can
-/// bring about.
-#[expect(unsafe_code, reason = "the client of Kafka gives a header by its name in C alone")]
-fn last_header<'a>(record: &'a BorrowedMessage<'_>, name: &CString) -> Option<&'a [u8]> {
-    let mut headers: *mut RDKafkaHeaders = std::ptr::null_mut();
-    // SAFETY: the message lives as long as `record`; its headers are parsed once and kept in it.
-    let found = unsafe { rd_kafka_message_headers(record.ptr(), &raw mut headers) };
-    if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
-        return None;
-    }
-    let (mut value, mut size): (*const c_void, usize) = (std::ptr::null(), 0);
-    // SAFETY: the headers are those of the message, the name ends with a zero.
-    let found =
-        unsafe { rd_kafka_header_get_last(headers, name.as_ptr(), &raw mut value, &raw mut size) };
-    if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || value.is_null() {
-        return None;
-    }
-    // SAFETY: the value lies in the message, has so many bytes, and is not changed any more.
-    Some(unsafe { std::slice::from_raw_parts(value.cast::<u8>(), size) })
 }

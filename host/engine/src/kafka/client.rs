@@ -47,11 +47,13 @@ const OWN: [(&str, &str); 9] = [
 const NOBODY: &str = "retally-replay";
 
 /// Properties by which results would be published otherwise than once.
-const PUBLISHES: [(&str, &str); 3] = [
+const PUBLISHES: [(&str, &str); 4] = [
     ("enable.idempotence", "true"),
     // As Java's clients do: a key lies in one partition, whoever writes it.
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.messages", "1000000"),
+    // Of what is delivered its transaction tells.
+    ("delivery.report.only.error", "true"),
 ];
 
 /// The property that says which brokers are asked: the URL does.

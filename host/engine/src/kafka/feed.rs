@@ -6,17 +6,15 @@ use super::beside::Gathering;
 use super::deletions::Deletions;
 use super::reader::Reader;
 use super::receipts::Notes;
+use super::records::{Queue, Record};
 use super::registry::Schemas;
 use super::told::Listens;
 use super::topic::Reads;
 use crate::limits::{KAFKA_OPENED_WITHIN, SLAB_BYTES, SLAB_EVENTS};
 use crate::log::{Feed, LogError, Piece};
 use arrow_schema::ArrowError;
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::BorrowedMessage;
 use retally_core::decode::{Folders, Lines, Slab};
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use retally_core::log::Offsets;
@@ -29,7 +27,7 @@ use std::time::Duration;
 /// Reads a partition from an offset up to its end.
 pub(super) struct KafkaFeed {
     // It goes before the reader whose queue it is.
-    queue: PartitionQueue<Listens>,
+    queue: Queue<Listens>,
     reader: Arc<Reader>,
     notes: Arc<Notes>,
     partition: i32,
@@ -46,7 +44,7 @@ pub(super) struct KafkaFeed {
 impl KafkaFeed {
     pub(super) fn new(
         (reader, notes): (Arc<Reader>, Arc<Notes>),
-        queue: PartitionQueue<Listens>,
+        queue: Queue<Listens>,
         partition: i32,
         left: Range<u64>,
         (reads, deletions): (Arc<Reads>, Arc<Deletions>),
@@ -66,10 +64,10 @@ impl KafkaFeed {
             match self.queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(record)) => {
-                    let offset = u64::try_from(record.offset()).unwrap_or(0);
+                    let offset = record.offset();
                     if offset < self.left.end {
                         self.left.start = offset + 1;
-                        slab.take(offset, &record);
+                        slab.take(&record);
                     }
                     self.over = offset + 1 >= self.left.end;
                     last = Some(record).filter(|_| offset < self.left.end).or(last);
@@ -189,8 +187,9 @@ impl Gathered {
     }
 
     /// A record, unless it has no value: then it is a deletion, and no event.
-    pub(crate) fn take(&mut self, offset: u64, record: &BorrowedMessage<'_>) {
-        let Some(value) = record.payload() else {
+    pub(crate) fn take(&mut self, record: &Record<'_>) {
+        let offset = record.offset();
+        let Some(value) = record.value() else {
             self.deleted.push(offset);
             return;
         };

@@ -2,10 +2,10 @@
 //! watches over it: a client tells what goes wrong only to somebody who asks it.
 
 use super::client::Kafka;
+use super::records::Queue;
 use super::told::{Listens, Told};
 use super::url::Topic;
 use crate::log::LogError;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
@@ -81,15 +81,14 @@ impl Reader {
         self: &Arc<Self>,
         partition: i32,
         from: u64,
-    ) -> Result<Option<PartitionQueue<Listens>>, LogError> {
+    ) -> Result<Option<Queue<Listens>>, LogError> {
         if !self.reads().insert(partition) {
             return Ok(None);
         }
-        // Split before there is anything in it, so that nothing goes to the queue of all.
-        let queue = self.consumer.split_partition_queue(&self.topic, partition);
-        let mut queue = queue.ok_or_else(|| LogError::new("the client of Kafka has no queue"))?;
         let told = self.told.clone();
-        queue.set_nonempty_callback(move || told.wake(partition));
+        let wake = move || told.wake(partition);
+        let queue = Queue::split(&self.consumer, &self.topic, partition, wake);
+        let queue = queue.ok_or_else(|| LogError::new("the client of Kafka has no queue"))?;
         let mut list = TopicPartitionList::new();
         let offset = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
         let begun = list.add_partition_offset(&self.topic, partition, offset);

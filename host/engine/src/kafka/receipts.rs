@@ -8,13 +8,12 @@
 
 use super::client::Kafka;
 use super::reader::Reader;
+use super::records::Record;
 use super::topic::ends_at;
 use super::url::Topic;
 use crate::limits::KAFKA_TAIL;
 use crate::log::{LogError, Partition, Reached};
-use rdkafka::Message as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Headers as _};
 use retally_core::manifest::Xxh3;
 use retally_core::receipt::{Growth, Present, Receipt, Records, Seen, Took};
 use std::collections::BTreeMap;
@@ -44,8 +43,8 @@ struct Note {
 impl Notes {
     /// A slab was read, with this as its last record and, if it has events, so the offset behind
     /// the last of them.
-    pub(super) fn read(&self, partition: i32, record: &BorrowedMessage<'_>, next: Option<u64>) {
-        let own = Some((offset_of(record), imprint(record)));
+    pub(super) fn read(&self, partition: i32, record: &Record<'_>, next: Option<u64>) {
+        let own = Some((record.offset(), imprint(record)));
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let note = all.entry(partition).or_default();
         note.next = note.next.max(next.unwrap_or(0));
@@ -181,7 +180,7 @@ impl Asked<'_> {
             while let Some(queue) = queue {
                 match queue.poll(LOOKED_AGAIN) {
                     Some(Ok(record)) => {
-                        let offset = offset_of(&record);
+                        let offset = record.offset();
                         if offset < range.end {
                             tail.insert(offset, imprint(&record));
                         }
@@ -218,23 +217,19 @@ fn is_no_more(error: &KafkaError) -> bool {
     is_gone || matches!(error, KafkaError::PartitionEOF(_))
 }
 
-fn offset_of(record: &BorrowedMessage<'_>) -> u64 {
-    u64::try_from(record.offset()).unwrap_or(0)
-}
-
 /// XXH3-128 of all that a record is but its place.
-fn imprint(record: &BorrowedMessage<'_>) -> Xxh3 {
+fn imprint(record: &Record<'_>) -> Xxh3 {
     let mut hash = xxh3::Xxh3::new();
-    hash.update(&record.timestamp().to_millis().unwrap_or(-1).to_le_bytes());
+    hash.update(&record.milliseconds().unwrap_or(-1).to_le_bytes());
     let mut part = |part: Option<&[u8]>| {
         hash.update(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
         hash.update(part.unwrap_or_default());
     };
     part(record.key());
-    part(record.payload());
-    for header in record.headers().into_iter().flat_map(|headers| headers.iter()) {
-        part(Some(header.key.as_bytes()));
-        part(header.value);
+    part(record.value());
+    for (name, value) in record.headers() {
+        part(Some(name));
+        part(value);
     }
     Xxh3(hash.digest128())
 }

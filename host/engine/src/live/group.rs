@@ -9,12 +9,11 @@ use super::error::LiveError;
 use super::sender::Sender;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::kafka::{Gathered, Kafka, Reads, Told as Heard, Topic};
+use crate::kafka::{Gathered, Kafka, Queue, Reads, Told as Heard, Topic};
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY};
 use crate::log::{LogError, Piece};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -29,7 +28,7 @@ use std::time::Duration;
 /// See the module.
 pub(super) struct Group {
     /// Before the consumer whose queues they are.
-    queues: BTreeMap<i32, PartitionQueue<Member>>,
+    queues: BTreeMap<i32, Queue<Member>>,
     consumer: Arc<BaseConsumer<Member>>,
     /// What is read of records.
     reads: Reads,
@@ -201,12 +200,10 @@ impl Group {
     /// Begins to read partitions, each from a queue of its own.
     fn assign(&mut self, begins: &[(i32, u64)]) -> Result<(), LiveError> {
         for &(partition, _) in begins {
-            // Split before there is anything in it, so that nothing goes to the queue of all.
-            let queue = self.consumer.split_partition_queue(&self.topic.name, partition);
-            let mut queue =
-                queue.ok_or_else(|| LogError::new("the client of Kafka has no queue"))?;
             let shared = self.shared.clone();
-            queue.set_nonempty_callback(move || shared.ring());
+            let wake = move || shared.ring();
+            let queue = Queue::split(&self.consumer, &self.topic.name, partition, wake);
+            let queue = queue.ok_or_else(|| LogError::new("the client of Kafka has no queue"))?;
             self.queues.insert(partition, queue);
         }
         let at = |offset: u64| Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
@@ -291,9 +288,7 @@ impl Broker for Group {
         while !slab.is_full() {
             match queue.poll(Duration::ZERO) {
                 None => break,
-                Some(Ok(record)) => {
-                    slab.take(u64::try_from(record.offset()).unwrap_or(0), &record);
-                }
+                Some(Ok(record)) => slab.take(&record),
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     is_end = true;
                     break;
