@@ -93,16 +93,8 @@ impl Live {
     /// What differs.
     pub fn check(&self) -> Result<Value> {
         let run = self.project.replay(&["--out", "replayed", "--replace"])?;
-        let asked = json!({
-            "brokers": self.kafka.brokers(), "run": self.project.path("replayed"),
-            "emits": { "balance": "out-balance", "tier_changed": "out-tier_changed" },
-            "views": "out-views", "refused": "out-refused",
-        });
-        let script = root().join("tests/python/published.py");
-        let output = Command::new(python()?).arg(script).arg(asked.to_string()).output()?;
-        let (said, why) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
-        ensure!(output.status.success(), "{why}");
-        let mut told: Value = serde_json::from_slice(&said)?;
+        let kinds = json!({ "balance": "out-balance", "tier_changed": "out-tier_changed" });
+        let mut told = self.published("replayed", kinds)?;
         let emits = told["emits"].as_object().context("no emits")?.values();
         let emits: u64 = emits.filter_map(Value::as_u64).sum();
         ensure!(run["counts"]["emits"] == emits, "{told} {run}");
@@ -110,6 +102,23 @@ impl Live {
         told["run"] = run;
         told["committed"] = self.committed()?;
         Ok(told)
+    }
+
+    /// Holds what was published against a run: views, refused events, and these kinds of emits, by
+    /// the topics in which they are. Gives what was counted.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn published(&self, run: &str, kinds: Value) -> Result<Value> {
+        let asked = json!({
+            "brokers": self.kafka.brokers(), "run": self.project.path(run),
+            "emits": kinds, "views": "out-views", "refused": "out-refused",
+        });
+        let script = root().join("tests/python/published.py");
+        let output = Command::new(python()?).arg(script).arg(asked.to_string()).output()?;
+        let (said, why) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        ensure!(output.status.success(), "{why}");
+        Ok(serde_json::from_slice(&said)?)
     }
 
     /// Of each partition the offset that is committed, and the mark beside it.

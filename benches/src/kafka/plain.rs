@@ -100,7 +100,7 @@ pub(super) fn hand_on(brokers: &str, name: &str) -> Result<u64> {
             if partition >= 0 {
                 send(&producer, &value[..value.len().min(BYTES)], Some(next))?;
                 sent += 1;
-                if next as u64 % VIEW_OF == 0 {
+                if (next as u64).is_multiple_of(VIEW_OF) {
                     send(&producer, &value[..value.len().min(VIEW_BYTES)], None)?;
                     sent += 1;
                 }

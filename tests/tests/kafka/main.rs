@@ -6,5 +6,6 @@ mod bounds;
 mod continued;
 mod going_on;
 mod live;
+mod migrate;
 mod replay;
 mod secured;

@@ -20,10 +20,12 @@
 //! seeded faults in the tests.
 
 mod batch;
+mod broken;
 mod broker;
 mod error;
 mod group;
 mod mark;
+mod migrate;
 mod owned;
 mod publish;
 mod recover;

@@ -2,6 +2,7 @@
 //! and the digests that are committed with its offsets.
 
 use super::batch::Batch;
+use super::broken::Checked;
 use super::error::LiveError;
 use super::mark::{Mark, VERSION};
 use super::setup::Setup;
@@ -53,6 +54,8 @@ pub(super) struct Owned {
     pub(super) parent: Option<SnapshotRef>,
     decoding: Decoding,
     follow: Follow,
+    /// Whether another version's mark is to be replaced, also where nothing new comes.
+    pub(super) owes_mark: bool,
     /// The first offset that was not taken.
     pub(super) next: u64,
     /// Before this offset everything is committed already: nothing of it is published.
@@ -65,6 +68,7 @@ pub(super) struct Owned {
     touched: Vec<Slot>,
     is_touched: Vec<bool>,
     batch: Batch,
+    pub(super) checked: Checked,
     /// Keys that were given by [`Owned::new_keys`].
     given: Slot,
 }
@@ -89,6 +93,7 @@ impl Owned {
             migrated: Vec::new(),
             parent: None,
             follow: Follow::new(next),
+            owes_mark: false,
             next,
             silent_to,
             barrier: None,
@@ -97,6 +102,7 @@ impl Owned {
             touched: Vec::new(),
             is_touched: Vec::new(),
             batch: Batch::default(),
+            checked: Checked::default(),
             given: 0,
         }
     }
@@ -113,7 +119,7 @@ impl Owned {
 
     /// Whether there is something to commit.
     pub(super) fn is_owing(&self, committed: u64) -> bool {
-        !self.is_silent() && self.next > committed
+        !self.is_silent() && (self.next > committed || self.owes_mark)
     }
 
     /// Bytes that wait to be published.
@@ -300,6 +306,7 @@ impl Owned {
         let mut touched = std::mem::take(&mut self.touched);
         touched.iter().for_each(|&slot| self.is_touched[slot as usize] = false);
         self.settle(touched.iter().copied());
+        self.checked.changed(&touched);
         if self.setup.publishes.has_views() {
             let keys = &self.fold.shards[0].keys;
             touched.sort_by(|a, b| keys.key(*a).cmp(keys.key(*b)));
@@ -314,6 +321,7 @@ impl Owned {
             }
         }
         let batch = Arc::new(std::mem::take(&mut self.batch));
+        self.owes_mark = false;
         Ok(Sealed { to: self.next, mark: self.mark(), batch })
     }
 

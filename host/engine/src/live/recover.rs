@@ -6,7 +6,7 @@ use super::mark::Mark;
 use super::owned::Owned;
 use super::setup::Setup;
 use super::status::Watch;
-use crate::run::{Restoring, RunError};
+use crate::run::{Migration, Restoring, RunError};
 use crate::snapshot::{Store, Summary};
 use retally_core::fold::{Fold, Recipe};
 use retally_core::snapshot::{Binding, Needed};
@@ -34,13 +34,21 @@ impl Over<'_> {
         let (recipe, binding) = self.setup.of_partition(&name)?;
         if !self.setup.accept {
             self.same_partitions()?;
-            let mark = self.committed.map(|(_, mark)| mark);
-            mark.map_or(Ok(()), |mark| self.same_reducer(mark, &binding))?;
+        }
+        let of_another = |(_, mark): &&(u64, Mark)| mark.reducer != binding.reducer.sha256;
+        if let Some((offset, mark)) = self.committed.filter(of_another) {
+            if self.setup.migrate {
+                return self.migrated((&name, &binding), &recipe, (*offset, mark));
+            }
+            if !self.setup.accept {
+                return Err(self.of_another(mark, &binding));
+            }
         }
         let silent_to = self.committed.map_or(0, |(offset, _)| *offset);
         for summary in self.snapshots(&name)? {
             let at = summary.partitions.first().map_or(0, |reached| reached.offset);
-            match self.restored(&summary, (&name, &binding), &recipe, at, silent_to) {
+            let as_is = (Needed::from(&binding), &mut None);
+            match self.restored(&summary, (&name, &binding), &recipe, (at, silent_to), as_is) {
                 Ok(owned) => return Ok(owned),
                 Err(error) => self.passed_over(&summary.reference.name, &error.to_string()),
             }
@@ -66,20 +74,21 @@ impl Over<'_> {
     }
 
     /// A worker of another reducer would not come to what is committed.
-    fn same_reducer(&self, mark: &Mark, own: &Binding) -> Result<(), LiveError> {
-        if mark.reducer == own.reducer.sha256 {
-            return Ok(());
-        }
-        Err(LiveError::Job(format!(
+    fn of_another(&self, mark: &Mark, own: &Binding) -> LiveError {
+        let takes = match self.setup.migrates() {
+            [] => "",
+            _ => "have it take over the states of the one before (--migrate), ",
+        };
+        LiveError::Job(format!(
             "partition {}: what is committed was computed by another reducer ({}) than this one \
-             ({}): run the new one under a job name of its own, which computes everything anew \
-             from the start of the topic, or go back to the one before",
+             ({}): {takes}run the new one under a job name of its own, which computes everything \
+             anew from the start of the topic, or go back to the one before",
             self.partition, mark.reducer, own.reducer.sha256
-        )))
+        ))
     }
 
     /// Snapshots that may do, the newest first.
-    fn snapshots(&self, name: &str) -> Result<Vec<Summary>, LiveError> {
+    pub(super) fn snapshots(&self, name: &str) -> Result<Vec<Summary>, LiveError> {
         let Some(folder) = &self.setup.snapshots else { return Ok(Vec::new()) };
         let store = Store::within(folder.below(name));
         let mut usable = Vec::new();
@@ -108,13 +117,13 @@ impl Over<'_> {
         }
     }
 
-    fn restored(
+    pub(super) fn restored(
         &self,
         summary: &Summary,
         (name, binding): (&Arc<str>, &Binding),
         recipe: &Recipe,
-        at: u64,
-        silent_to: u64,
+        (at, silent_to): (u64, u64),
+        (needed, migration): (Needed<'_>, &mut Option<Migration>),
     ) -> Result<Owned, RunError> {
         if at < self.ends.start && at < silent_to {
             return Err(RunError::Log(crate::log::LogError::new(format!(
@@ -122,11 +131,14 @@ impl Over<'_> {
                 self.ends.start
             ))));
         }
-        let loaded = summary.reference.load(Needed::from(binding))?;
+        let loaded = summary.reference.load(needed)?;
         let head = loaded.head.clone();
+        if needed.has_to_migrate(&head.binding) {
+            *migration = Some(Migration::new(&head, binding, recipe));
+        }
         let recipe = Recipe { seed: head.seed, ..recipe.clone() };
         let mut fold = Fold::resume(recipe, &[name.to_string()], head.outcomes)?;
-        let mut restoring = Restoring { fold: &mut fold, homes: &[0], migration: &mut None };
+        let mut restoring = Restoring { fold: &mut fold, homes: &[0], migration };
         let past = restoring.all(loaded, head.keys)?;
         let bound = (name.clone(), binding.clone());
         let mut owned = Owned::new(self.setup.clone(), bound, fold, at, silent_to);
@@ -156,7 +168,7 @@ impl Over<'_> {
         Ok(Owned::new(self.setup.clone(), (name, binding), fold, 0, silent_to))
     }
 
-    fn passed_over(&self, snapshot: &str, why: &str) {
+    pub(super) fn passed_over(&self, snapshot: &str, why: &str) {
         let partition = self.partition;
         self.watch.note(&format!("partition {partition}: passed over snapshot {snapshot}: {why}"));
     }

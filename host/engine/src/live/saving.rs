@@ -41,6 +41,9 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Snapshots of a partition that are kept, whatever else one of them needs.
 const KEPT: usize = 3;
 
+/// Broken rules that are told at a snapshot.
+const TOLD: usize = 5;
+
 /// So often; then the one on which it builds is taken for damaged.
 const TRIES: u32 = 3;
 
@@ -99,13 +102,34 @@ impl<B: Broker> Worker<'_, B> {
         }
     }
 
+    /// Asks a partition's `check`, and tells what it says.
+    fn check_rules(&mut self, partition: i32) {
+        let Some(owned) = self.slots.get_mut(&partition).and_then(Slot::owned_mut) else { return };
+        match owned.check_rules() {
+            Ok(broken) => {
+                let more = broken.len().saturating_sub(TOLD);
+                for told in broken.iter().take(TOLD) {
+                    self.watch.note(&format!("partition {partition}: {told}"));
+                }
+                if more > 0 {
+                    self.watch.note(&format!(
+                        "partition {partition}: and {more} more; `retally replay` of the topic \
+                         lists all of them"
+                    ));
+                }
+            }
+            Err(error) => self.stop(partition, error.to_string()),
+        }
+    }
+
     fn save(&mut self, partition: i32) {
-        let Some(folder) = &self.setup.snapshots else { return };
+        self.check_rules(partition);
         let Some(slot) = self.slots.get_mut(&partition) else { return };
         let committed = slot.reached();
         let Some(owned) = slot.owned_mut() else { return };
         let own = self.saving.partitions.entry(partition).or_default();
-        own.at = self.now;
+        (own.at, own.events) = (self.now, owned.counts.events);
+        let Some(folder) = &self.setup.snapshots else { return };
         let commit = own.unsaved.get_or_insert_with(|| Arc::new(owned.snapshot())).clone();
         own.events = commit.head.counts.events;
         let store = Store::within(folder.below(&owned.name));

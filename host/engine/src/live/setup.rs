@@ -12,12 +12,13 @@ use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::limits::LIVE_SNAPSHOT_EVERY;
 use crate::run::{
-    self, ReplayOptions, RunError, kafka, ledger, plan, reads_of, rules, seed, settings_of_all,
+    self, Check, ReplayOptions, RunError, Silent, check, kafka, ledger, plan, reads_of, rules,
+    seed, settings_of_all,
 };
 use crate::store::{Folder, Scheme};
 use retally_core::decode::Plan;
-use retally_core::fold::Recipe;
-use retally_core::log::Order;
+use retally_core::fold::{Fold, Recipe};
+use retally_core::log::{Order, Position};
 use retally_core::manifest::Entry;
 use retally_core::portion::Portion;
 use retally_core::reduce::Reducer;
@@ -42,6 +43,10 @@ pub struct LiveOptions {
     pub accept: bool,
     /// Works up to where each partition ends now, and finishes then.
     pub until_end: bool,
+    /// Takes over what another version of the reducer committed, as this one's `migrate` says.
+    pub migrate: bool,
+    /// Then of so many keys of each partition the view is held against that of a replay.
+    pub check_migrated: u64,
 }
 
 /// What all partitions have in common.
@@ -56,6 +61,8 @@ pub(crate) struct Setup {
     pub(super) every: Duration,
     pub(super) interval: Duration,
     pub(super) accept: bool,
+    pub(super) migrate: bool,
+    check_migrated: u64,
     /// How many partitions the topic had when the worker began.
     pub(super) partitions: u32,
     job: Resolved,
@@ -99,6 +106,8 @@ impl Setup {
             every: LIVE_SNAPSHOT_EVERY,
             interval: job.live.interval,
             accept: options.accept,
+            migrate: options.migrate,
+            check_migrated: options.check_migrated,
             partitions: names.len() as u32,
             ledger: ledger(job, names)?.entries(),
             seed: seed()?,
@@ -118,6 +127,24 @@ impl Setup {
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, reads);
         let (reducer, seed, portion) = (self.reducer.clone(), self.seed, Portion::default());
         Ok((Recipe { reducer, rules, seed, shards: SHARDS, portion }, binding))
+    }
+}
+
+impl Setup {
+    /// The states of which versions the reducer can take over.
+    pub(super) fn migrates(&self) -> &[u32] {
+        &self.reducer.description().state.migrates
+    }
+
+    /// Holds states that were taken over against a replay of the topic up to a position. Gives of
+    /// how many keys.
+    pub(super) fn check_migrated(&self, fold: &Fold, at: &Position) -> Result<u64, RunError> {
+        let check_migrated = self.check_migrated;
+        let options = ReplayOptions { check_migrated, ..ReplayOptions::default() };
+        let names: Vec<String> = (0..self.partitions).map(|number| number.to_string()).collect();
+        let (job, reducer) = (&self.job, &self.reducer);
+        let of = Check { job, reducer, partitions: &names, options: &options };
+        check(&of, fold, std::slice::from_ref(at), &Silent)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::run::log_tests::described;
 use retally_core::digest::Hash;
 use retally_core::reduce::Reducer;
 use retally_core::reduce::native::{Event, Native, Rules};
-use retally_core::schema::Value;
+use retally_core::schema::{Description, Reason, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,8 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Counts the events of a key, and emits the count.
-struct Counting;
+/// Counts the events of a key, and emits the count. A key may have so many, if that is a rule.
+struct Counting {
+    most: Option<usize>,
+}
 
 impl Rules for Counting {
     fn apply(
@@ -40,13 +42,17 @@ impl Rules for Counting {
         row(&[Some(Value::Integer(state.len() as i64))]);
     }
 
-    fn check(&self, _key: &[u8], _state: &[u8]) -> Vec<(u16, String)> {
-        Vec::new()
+    fn check(&self, _key: &[u8], state: &[u8]) -> Vec<(u16, String)> {
+        let is_broken = self.most.is_some_and(|most| state.len() > most);
+        is_broken.then(|| (0, format!("it has {}", state.len()))).into_iter().collect()
     }
 }
 
-fn counting() -> Arc<dyn Reducer> {
-    Arc::new(Native::new(described(), Hash([7; 32]), Counting))
+fn counting(most: Option<usize>) -> Arc<dyn Reducer> {
+    let rule = Reason { code: "too-many".into(), says: "Too many events.".into() };
+    let violations = most.map(|_| rule).into_iter().collect();
+    let described = Description { violations, ..described() };
+    Arc::new(Native::new(described, Hash([7; 32]), Counting { most }))
 }
 
 const JOB: &str = "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n[source]\nurl = \"kafka://h:1/t\"\n\
@@ -54,11 +60,15 @@ const JOB: &str = "[job]\nname = \"t\"\nreducer = \"r.wasm\"\n[source]\nurl = \"
     refused = \"refused\"\n[live]\ninterval = \"300ms\"\n[snapshots]\nurl = \"snapshots\"\n\
     every = \"40 events\"\n";
 
-/// Tells nobody, and keeps what stopped.
+/// Tells nobody, and keeps what stopped and what is broken.
 #[derive(Default)]
-struct Keeps(RefCell<Vec<String>>);
+struct Keeps(RefCell<Vec<String>>, RefCell<Vec<String>>);
 
 impl Watch for Keeps {
+    fn note(&self, text: &str) {
+        self.1.borrow_mut().extend(text.contains(" breaks ").then(|| text.to_owned()));
+    }
+
     fn stopped(&self, partition: i32, why: &str) {
         self.0.borrow_mut().push(format!("{partition}: {why}"));
     }
@@ -70,6 +80,7 @@ struct Group<'w> {
     workers: BTreeMap<u64, Worker<'w, Simulated>>,
     folder: &'w TempDir,
     keeps: &'w Keeps,
+    most: Option<usize>,
     born: u64,
     now: Duration,
 }
@@ -77,7 +88,8 @@ struct Group<'w> {
 impl<'w> Group<'w> {
     fn new(world: World, folder: &'w TempDir, keeps: &'w Keeps) -> Self {
         let world = Rc::new(RefCell::new(world));
-        Self { world, workers: BTreeMap::new(), folder, keeps, born: 0, now: Duration::ZERO }
+        let workers = BTreeMap::new();
+        Self { world, workers, folder, keeps, most: None, born: 0, now: Duration::ZERO }
     }
 
     fn add(&mut self) {
@@ -85,7 +97,7 @@ impl<'w> Group<'w> {
         let job = Authored::parse(JOB, "job", self.folder.path()).unwrap();
         let job = Resolved::new(&job).unwrap();
         let names: Vec<String> = (0..PARTITIONS).map(|number| number.to_string()).collect();
-        let setup = Setup::new(&job, counting(), &names, &LiveOptions::default()).unwrap();
+        let setup = Setup::new(&job, counting(self.most), &names, &LiveOptions::default()).unwrap();
         let broker = Simulated { id: self.born, world: self.world.clone() };
         let mut worker = Worker::new(setup, broker, self.keeps);
         worker.saving.waits = true;
@@ -321,4 +333,36 @@ fn a_key_with_events_in_two_partitions_stops_one_of_them() {
     let told = keeps.0.borrow().join("\n");
     assert!(told.contains("the key \"both\" has events here and in partition"), "{told}");
     assert_eq!(keeps.0.borrow().len(), 1, "{told}");
+}
+
+#[test]
+fn rules_are_checked_at_snapshots_and_each_that_breaks_is_told_once() {
+    let (folder, keeps) = (TempDir::new().unwrap(), Keeps::default());
+    let mut group = Group::new(World::new(11, false), &folder, &keeps);
+    group.most = Some(50);
+    let line = |key: &str, n: u64| {
+        format!("{{\"k\":\"{key}\",\"i\":\"{n}\",\"t\":\"2026-01-01T00:00:00Z\"}}")
+    };
+    let key = |n: u64| if n < 60 { "much" } else { "little" };
+    group.world.borrow_mut().log.insert(1, (0..100).map(|n| (n, line(key(n), n))).collect());
+    group.settle();
+    let worker = |group: &mut Group<'_>| {
+        (0..10).for_each(|_| group.step());
+        let worker = group.workers.values_mut().next().unwrap();
+        worker.save_last(1);
+        worker.tell();
+        worker.status.partitions[&1].violations
+    };
+    assert_eq!(worker(&mut group), 1);
+    // What is broken still is not told again, and what breaks now is.
+    group.world.borrow_mut().log.get_mut(&1).unwrap().extend((100..140).map(|n| {
+        let key = if n == 139 { "much" } else { "little" };
+        (n, line(key, n))
+    }));
+    group.settle();
+    assert_eq!(worker(&mut group), 2);
+    let told = keeps.1.borrow();
+    let of = |key: &str| told.iter().filter(|told| told.contains(key)).count();
+    assert_eq!((of("\"much\" breaks too-many: it has 60"), of("\"little\"")), (1, 1), "{told:?}");
+    assert_eq!(*keeps.0.borrow(), Vec::<String>::new());
 }

@@ -59,6 +59,8 @@ pub struct PartitionStatus {
     pub emits: u64,
     /// Keys.
     pub keys: u64,
+    /// Rules that are broken, as `check` found at the last snapshot.
+    pub violations: u64,
     /// How long ago its last snapshot was saved; none: none was.
     pub snapshot_age: Option<Duration>,
     /// How long it took to be taken over.

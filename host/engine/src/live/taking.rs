@@ -68,8 +68,17 @@ impl<B: Broker> Worker<'_, B> {
             spoiled: &spoiled,
             watch: self.watch,
         };
-        let state = match over.take() {
-            Ok(owned) => State::Works(Box::new(owned)),
+        let taken = over.take();
+        let mut committed = committed;
+        let state = match taken {
+            Ok(mut owned) => {
+                if owned.owes_mark {
+                    // What was committed was held against it in the version before.
+                    owned.settle_all();
+                    committed = committed.map(|(offset, _)| (offset, owned.mark()));
+                }
+                State::Works(Box::new(owned))
+            }
             Err(error) => State::Stopped(error.to_string()),
         };
         self.slot(state, committed, ends, spoiled)

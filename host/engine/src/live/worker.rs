@@ -438,7 +438,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.was_given && self.slots.values().all(is_done)
     }
 
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         self.told = self.now;
         let mut memory = 0;
         for (partition, slot) in &self.slots {
@@ -482,6 +482,7 @@ impl PartitionStatus {
         ];
         self.emits = counts.emits;
         self.keys = owned.fold.len() as u64;
+        self.violations = owned.checked.count();
         self.end = self.end.max(owned.next);
     }
 }

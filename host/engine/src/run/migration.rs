@@ -6,7 +6,8 @@ use super::error::RunError;
 use super::options::ReplayOptions;
 use super::passes::Passes;
 use super::replay::{Observer, replay_into};
-use super::resume::{Goes, offset_of};
+use super::resume::offset_of;
+use crate::job::Resolved;
 use crate::range::Bound;
 use crate::sink::{Beginning, End, Sink, SinkError, Takes};
 use retally_core::digest::Hash;
@@ -38,7 +39,7 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    pub(super) fn new(head: &Head, own: &Binding, recipe: &Recipe) -> Self {
+    pub(crate) fn new(head: &Head, own: &Binding, recipe: &Recipe) -> Self {
         let of = head.binding.reducer.clone();
         let is_same = of.state_version == own.reducer.state_version;
         let (reducer, params) = (recipe.reducer.clone(), recipe.rules.params.clone());
@@ -55,7 +56,7 @@ impl Migration {
             .map_err(|error| RunError::Migrate { snapshot: snapshot.to_owned(), error })
     }
 
-    pub(super) fn told(&self) -> Migrated {
+    pub(crate) fn told(&self) -> Migrated {
         Migrated {
             reducer: format!("{}@{}", self.of.name, self.of.version),
             sha256: self.of.sha256,
@@ -66,20 +67,30 @@ impl Migration {
     }
 }
 
+/// What is asked of states that were taken over.
+pub(crate) struct Check<'a> {
+    pub(crate) job: &'a Resolved,
+    pub(crate) reducer: &'a Arc<dyn Reducer>,
+    /// The log's partitions.
+    pub(crate) partitions: &'a [String],
+    /// Of how many keys, and how the log is replayed for them.
+    pub(crate) options: &'a ReplayOptions,
+}
+
 /// Holds the views of some keys of `fold`, whose states were taken over, against those of a replay
 /// of the log up to where the snapshot ends (`reached`). Gives how many keys there were.
-pub(super) fn check(
-    goes: &Goes<'_>,
+pub(crate) fn check(
+    of: &Check<'_>,
     fold: &Fold,
     reached: &[Position],
     observer: &dyn Observer,
 ) -> Result<u64, RunError> {
     let shards: Vec<&Shard> = fold.shards.iter().collect();
-    let (names, with_state) = some_keys(&shards, goes.options.check_migrated);
+    let (names, with_state) = some_keys(&shards, of.options.check_migrated);
     if names.is_empty() {
         return Ok(0);
     }
-    let is_gone = |at: &&Position| at.offset > 0 && !goes.names.contains(&at.partition);
+    let is_gone = |at: &&Position| at.offset > 0 && !of.partitions.contains(&at.partition);
     if let Some(at) = reached.iter().find(is_gone) {
         return Err(RunError::NoReplay { at: at.clone(), reached: 0 });
     }
@@ -93,7 +104,7 @@ pub(super) fn check(
     // What the snapshot does not name it has nothing of.
     let end =
         |name: &String| Position { partition: name.clone(), offset: offset_of(reached, name) };
-    let to = goes.names.iter().map(end).collect();
+    let to = of.partitions.iter().map(end).collect();
     let options = ReplayOptions {
         keys: Some(names.clone()),
         from: None,
@@ -104,10 +115,10 @@ pub(super) fn check(
         check_migrated: 0,
         passes: Passes::default(),
         limit: None,
-        ..goes.options.clone()
+        ..of.options.clone()
     };
     let mut replayed = Collected { description: description.clone(), views: Views::default() };
-    let report = replay_into(goes.job, goes.reducer.clone(), &mut replayed, &options, observer)?;
+    let report = replay_into(of.job, of.reducer.clone(), &mut replayed, &options, observer)?;
     let taken = &report.manifest.input.partitions;
     for at in reached {
         let own = taken.iter().find(|taken| taken.partition == at.partition);

@@ -73,6 +73,7 @@ pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
+pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
 pub use passes::Passes;
 pub(crate) use prepare::{ledger, plan, seed};

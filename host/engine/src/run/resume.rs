@@ -3,7 +3,7 @@
 
 use super::error::{ChangedLog, NothingNew, RunError};
 use super::late::late;
-use super::migration::{Migration, check};
+use super::migration::{Check, Migration, check};
 use super::options::ReplayOptions;
 use super::replay::Observer;
 use super::restore::Restoring;
@@ -292,8 +292,10 @@ impl Goes<'_> {
         if let Some(last) = snapshot.migrated.last_mut()
             && self.options.migrate
         {
-            last.checked_keys =
-                last.checked_keys.max(check(self, &fold, &head.partitions, observer)?);
+            let (job, reducer, options) = (self.job, self.reducer, self.options);
+            let of = Check { job, reducer, partitions: names, options };
+            let checked = check(&of, &fold, &head.partitions, observer)?;
+            last.checked_keys = last.checked_keys.max(checked);
             observer.note(&last.to_string());
         }
         let news = fit.map(|fit| fit.news);

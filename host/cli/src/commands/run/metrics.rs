@@ -149,9 +149,10 @@ fn of_partitions(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> fmt::R
     let lag = |own: &PartitionStatus| own.end.saturating_sub(own.committed) as f64;
     let is_stopped = |own: &PartitionStatus| matches!(own.standing, Standing::Stopped(_));
     type Gauge<'a> = (&'a str, &'a str, &'a dyn Fn(&PartitionStatus) -> f64);
-    let gauges: [Gauge<'_>; 6] = [
+    let gauges: [Gauge<'_>; 7] = [
         ("lag", "Records behind what is committed", &lag),
         ("keys", "Keys", &|own| own.keys as f64),
+        ("violations", "Rules broken at the last snapshot", &|own| own.violations as f64),
         ("stopped", "1 where a partition stopped", &|own| f64::from(u8::from(is_stopped(own)))),
         ("committed_offset", "The first offset that is not committed", &|own| own.committed as f64),
         ("recovery_seconds", "How long it took to be taken over", &|own| seconds(own.recovery)),

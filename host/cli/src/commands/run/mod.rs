@@ -44,6 +44,15 @@ pub(crate) struct Args {
     /// the start of the topic where offsets are gone and snapshots are left. It is told.
     #[arg(long)]
     accept: bool,
+    /// Take over what another version of the reducer committed: its states as this one's `migrate`
+    /// says, or as they are if they are of the same version and layout. Told, and said in every
+    /// snapshot that follows.
+    #[arg(long)]
+    migrate: bool,
+    /// Of so many keys of each partition that is taken over so, hold the view of the state against
+    /// that of a replay of this version from the start of the topic; a difference stops it.
+    #[arg(long, value_name = "N", requires = "migrate", default_value_t = 0)]
+    check_migrated: u64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -61,6 +70,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         cache: job::cache_folder(),
         accept: args.accept,
         until_end: args.until_end,
+        migrate: args.migrate,
+        check_migrated: args.check_migrated,
     };
     let watching = Watching::new(args.log, &job.name);
     let serving = args.metrics.map(|at| Metrics::serve(at, &job.name, watching.status()));

@@ -1,0 +1,93 @@
+//! A new version of the reducer goes on where the one before was: exactly there, or not at all.
+
+use anyhow::Result;
+use retally_tests::kafka::Record;
+use retally_tests::live::{Live, SOURCE};
+use retally_tests::{payment, reducer};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const PARTITIONS: i32 = 2;
+
+/// Payments, of which no two versions think otherwise.
+fn put(live: &Live, from: u64, to: u64) -> Result<()> {
+    for partition in 0..PARTITIONS {
+        let one = |n: u64| payment(n, &format!("p{partition}-{:02}", n % 23), "10.00");
+        let lines: Vec<String> = (from..to).map(|n| one(n).trim_end().to_owned()).collect();
+        let records: Vec<Record<'_>> =
+            lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
+        live.kafka.put(SOURCE, &records)?;
+    }
+    Ok(())
+}
+
+fn v2() -> String {
+    reducer("orders-v2").display().to_string()
+}
+
+#[test]
+fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result<()> {
+    let (live, v2) = (Live::new(PARTITIONS)?, v2());
+    put(&live, 0, 2_000)?;
+    live.work(&[])?;
+    let before = live.committed()?;
+    let refused = live.project.run(&["run", "--until-end", "--reducer", &v2])?;
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("the one before (--migrate)"), "{}", refused.stderr);
+    assert_eq!(live.committed()?, before);
+    // Nothing new came, and yet it is this version's from now on.
+    let said = live.work(&["--reducer", &v2, "--migrate", "--check-migrated", "5"])?;
+    let told = "states of orders@1.0.0 (state version 1) were taken over after 2000 events";
+    assert!(said.contains(told) && said.contains(" 5 keys"), "{said}");
+    let after = live.committed()?;
+    for partition in ["0", "1"] {
+        assert_eq!(after[partition]["offset"], before[partition]["offset"], "{after}");
+        assert_ne!(after[partition]["reducer"], before[partition]["reducer"], "{after}");
+        assert_eq!(after[partition]["outcomes"], before[partition]["outcomes"], "{after}");
+    }
+    put(&live, 2_000, 3_000)?;
+    let said = live.work(&["--reducer", &v2])?;
+    assert!(!said.contains("taken over after"), "{said}");
+    let out = ["--out", "replayed", "--reducer", &v2];
+    live.project.replay(&out)?;
+    let told = live.published("replayed", json!({}))?;
+    assert_eq!(told["views"], u64::from(23 * PARTITIONS as u32), "{told}");
+    // The one before does not go on with what is another version's.
+    put(&live, 3_000, 3_100)?;
+    let refused = live.project.run(&["run", "--until-end"])?;
+    assert!(refused.code == 1 && refused.stderr.contains("another reducer"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[test]
+fn without_a_snapshot_at_the_committed_offset_nothing_is_taken_over() -> Result<()> {
+    let (live, v2) = (Live::new(PARTITIONS)?, v2());
+    put(&live, 0, 500)?;
+    live.work(&[])?;
+    put(&live, 500, 1_000)?;
+    let (worker, since) = (live.worker(&[])?, Instant::now());
+    let is_done = |live: &Live| -> Result<bool> {
+        let committed = live.committed()?;
+        Ok(["0", "1"].iter().all(|own| committed[own]["events"] == 1_000))
+    };
+    while !is_done(&live)? {
+        assert!(since.elapsed() < Duration::from_secs(60), "{}", live.committed()?);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // It saves nothing any more.
+    worker.kill();
+    let migrates = ["--reducer", &v2, "--migrate"];
+    let args: Vec<&str> = ["run", "--until-end"].iter().chain(&migrates).copied().collect();
+    let refused = live.project.run(&args)?;
+    let said = "no whole snapshot of the version before ends at the committed offset 1000 (the \
+                newest at or before it ends at 500)";
+    assert!(refused.code == 1 && refused.stderr.contains(said), "{}", refused.stderr);
+    // As it says: the one before finishes, and saves one.
+    live.work(&[])?;
+    let refused = live.project.run(&args)?;
+    assert_eq!(refused.code, 1, "nothing new, nothing saved: {}", refused.stderr);
+    put(&live, 1_000, 1_001)?;
+    live.work(&[])?;
+    live.work(&migrates)?;
+    Ok(())
+}
