@@ -84,10 +84,6 @@ fn without_a_snapshot_at_the_committed_offset_nothing_is_taken_over() -> Result<
     assert!(refused.code == 1 && refused.stderr.contains(said), "{}", refused.stderr);
     // As it says: the one before finishes, and saves one.
     live.work(&[])?;
-    let refused = live.project.run(&args)?;
-    assert_eq!(refused.code, 1, "nothing new, nothing saved: {}", refused.stderr);
-    put(&live, 1_000, 1_001)?;
-    live.work(&[])?;
     live.work(&migrates)?;
     Ok(())
 }

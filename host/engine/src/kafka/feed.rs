@@ -6,7 +6,7 @@ use super::beside::Gathering;
 use super::deletions::Deletions;
 use super::reader::Reader;
 use super::receipts::Notes;
-use super::records::{Queue, Record};
+use super::records::{Next, Queue, Record, imprint};
 use super::registry::Schemas;
 use super::told::Listens;
 use super::topic::Reads;
@@ -19,7 +19,7 @@ use retally_core::decode::{Folders, Lines, Slab};
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use retally_core::log::Offsets;
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(super) struct KafkaFeed {
     deletions: Arc<Deletions>,
     /// Read, and not given yet.
     ready: VecDeque<Piece>,
+    /// The last record that was taken.
+    described: Vec<u8>,
     over: bool,
     failed: Option<LogError>,
 }
@@ -53,35 +55,60 @@ impl KafkaFeed {
         if over {
             notes.over(partition);
         }
-        let (ready, failed) = Default::default();
-        Self { queue, reader, notes, partition, left, reads, deletions, ready, over, failed }
+        let (ready, described, failed) = Default::default();
+        Self {
+            queue,
+            reader,
+            notes,
+            partition,
+            left,
+            reads,
+            deletions,
+            ready,
+            described,
+            over,
+            failed,
+        }
     }
 
     /// Takes what is there, up to a slab.
     fn gather(&mut self, slab: &mut Gathered) {
-        let mut last = None;
-        while !self.over && self.failed.is_none() && !slab.is_full() {
-            match self.queue.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(record)) => {
+        if self.over || self.failed.is_some() {
+            return;
+        }
+        let (mut last, mut end, mut failed) = (None, None, None);
+        let (left, over, described) = (&mut self.left, &mut self.over, &mut self.described);
+        self.queue.serve(Duration::ZERO, |next| {
+            match next {
+                Next::Record(record) => {
                     let offset = record.offset();
-                    if offset < self.left.end {
-                        self.left.start = offset + 1;
+                    if offset < left.end {
+                        left.start = offset + 1;
                         slab.take(&record);
+                        described.clear();
+                        record.describe(described);
+                        last = Some(offset);
                     }
-                    self.over = offset + 1 >= self.left.end;
-                    last = Some(record).filter(|_| offset < self.left.end).or(last);
+                    *over = offset + 1 >= left.end;
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => match self.at_end() {
-                    Ok(()) => self.over = true,
-                    Err(error) => self.failed = Some(error),
-                },
-                Some(Err(error)) => self.failed = Some(self.error(&error)),
+                Next::End(at) => end = Some(at),
+                Next::Failed(error) => failed = Some(error),
+            }
+            let is_enough = *over || end.is_some() || failed.is_some() || slab.is_full();
+            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if let Some(at) = last {
+            let next = slab.offsets.last().map(|offset| offset + 1);
+            self.notes.read(self.partition, (at, imprint(&self.described)), next);
+        }
+        if let Some(at) = end {
+            match self.is_end(at) {
+                Ok(is_end) => self.over |= is_end,
+                Err(error) => self.failed = Some(error),
             }
         }
-        if let Some(record) = &last {
-            let next = slab.offsets.last().map(|offset| offset + 1);
-            self.notes.read(self.partition, record, next);
+        if let Some(error) = failed {
+            self.failed = Some(self.error(&error));
         }
         if self.over && self.failed.is_none() {
             self.notes.over(self.partition);
@@ -92,8 +119,12 @@ impl KafkaFeed {
         }
     }
 
-    /// The partition gives no more now: what is left has no records, or is gone.
-    fn at_end(&self) -> Result<(), LogError> {
+    /// The partition gives no more now, from this offset on. Gives whether what is left has no
+    /// records: a broker that came back may not know yet how far its log goes.
+    fn is_end(&self, at: u64) -> Result<bool, LogError> {
+        if at >= self.left.end {
+            return Ok(true);
+        }
         let (consumer, topic) = (&self.reader.consumer, self.reader.topic());
         let ends = consumer.fetch_watermarks(topic, self.partition, KAFKA_OPENED_WITHIN);
         let end = ends.map_err(|error| self.error(&error))?.1;
@@ -106,7 +137,7 @@ impl KafkaFeed {
                 self.partition, self.left.end
             )));
         }
-        Ok(())
+        Ok(false)
     }
 
     fn error(&self, error: &KafkaError) -> LogError {

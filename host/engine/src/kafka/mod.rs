@@ -42,7 +42,7 @@ pub(crate) use client::AGAIN_AFTER;
 pub use client::Kafka;
 pub use continued::ContinuedLog;
 pub(crate) use feed::Gathered;
-pub(crate) use records::Queue;
+pub(crate) use records::{Next, Queue};
 pub use registry::{Registry, Schemas};
 pub(crate) use told::Told;
 pub use topic::{KafkaLog, Reads};

@@ -8,7 +8,7 @@
 
 use super::client::Kafka;
 use super::reader::Reader;
-use super::records::Record;
+use super::records::{Next, imprint};
 use super::topic::ends_at;
 use super::url::Topic;
 use crate::limits::KAFKA_TAIL;
@@ -17,10 +17,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use retally_core::manifest::Xxh3;
 use retally_core::receipt::{Growth, Present, Receipt, Records, Seen, Took};
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use xxhash_rust::xxh3;
 
 /// How long a record is waited for before it is looked whether there is any use in it.
 const LOOKED_AGAIN: Duration = Duration::from_millis(100);
@@ -43,8 +42,8 @@ struct Note {
 impl Notes {
     /// A slab was read, with this as its last record and, if it has events, so the offset behind
     /// the last of them.
-    pub(super) fn read(&self, partition: i32, record: &Record<'_>, next: Option<u64>) {
-        let own = Some((record.offset(), imprint(record)));
+    pub(super) fn read(&self, partition: i32, record: (u64, Xxh3), next: Option<u64>) {
+        let own = Some(record);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let note = all.entry(partition).or_default();
         note.next = note.next.max(next.unwrap_or(0));
@@ -107,7 +106,7 @@ impl Asked<'_> {
                 growth: Growth::Any,
                 etag: None,
                 edges: None,
-                xxh3_128: Xxh3(xxh3::xxh3_128(&[])),
+                xxh3_128: imprint(&[]),
                 byte_order_mark: false,
                 records: Some(Records { first: partition.first, end, last }),
             });
@@ -178,21 +177,36 @@ impl Asked<'_> {
         for (queue, (number, range)) in queues.iter().zip(wanted) {
             let mut tail = BTreeMap::new();
             while let Some(queue) = queue {
-                match queue.poll(LOOKED_AGAIN) {
-                    Some(Ok(record)) => {
-                        let offset = record.offset();
-                        if offset < range.end {
-                            tail.insert(offset, imprint(&record));
+                let (mut is_over, mut failed, mut described) = (false, None, Vec::new());
+                queue.serve(LOOKED_AGAIN, |next| {
+                    match next {
+                        Next::Record(record) => {
+                            let offset = record.offset();
+                            if offset < range.end {
+                                described.clear();
+                                record.describe(&mut described);
+                                tail.insert(offset, imprint(&described));
+                            }
+                            reader.told.heard();
+                            is_over = offset + 1 >= range.end;
                         }
-                        reader.told.heard();
-                        if offset + 1 >= range.end {
-                            break;
-                        }
+                        // The rest is not there any more, which whoever asked finds out.
+                        Next::End(_) => is_over = true,
+                        Next::Failed(error) if is_gone(&error) => is_over = true,
+                        Next::Failed(error) => failed = Some(error),
                     }
-                    Some(Err(error)) if is_no_more(&error) => break,
-                    Some(Err(error)) => return Err(self.failed(*number, &error)),
-                    None => self.has_use(&reader)?,
+                    match is_over || failed.is_some() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                });
+                if let Some(error) = failed {
+                    return Err(self.failed(*number, &error));
                 }
+                if is_over {
+                    break;
+                }
+                self.has_use(&reader)?;
             }
             all.push(tail);
         }
@@ -210,26 +224,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whether the rest of what was asked for is not there, or not any more.
-fn is_no_more(error: &KafkaError) -> bool {
-    let is_gone =
-        matches!(error.rdkafka_error_code(), Some(Code::OffsetOutOfRange | Code::AutoOffsetReset));
-    is_gone || matches!(error, KafkaError::PartitionEOF(_))
-}
-
-/// XXH3-128 of all that a record is but its place.
-fn imprint(record: &Record<'_>) -> Xxh3 {
-    let mut hash = xxh3::Xxh3::new();
-    hash.update(&record.milliseconds().unwrap_or(-1).to_le_bytes());
-    let mut part = |part: Option<&[u8]>| {
-        hash.update(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
-        hash.update(part.unwrap_or_default());
-    };
-    part(record.key());
-    part(record.value());
-    for (name, value) in record.headers() {
-        part(Some(name));
-        part(value);
-    }
-    Xxh3(hash.digest128())
+/// Whether what was asked for is not there any more.
+fn is_gone(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::OffsetOutOfRange | Code::AutoOffsetReset))
 }

@@ -1,72 +1,61 @@
-//! The records of a partition, as the client has them: taken some hundreds at a time. Asked for one
-//! by one, as `rdkafka` does, each costs several looks at a clock and an event of its own, more than
+//! The records of a partition, as the client has them: all that are there at once. Asked for one by
+//! one, as `rdkafka` does, each costs several looks at a clock and an event of its own, more than
 //! everything else that is done to read it (`cargo xtask bench kafka`).
+//!
+//! The client has another call that gives several (`rd_kafka_consume_batch_queue`): it takes the
+//! end of a partition for a record, and reads on from behind the next one when it connects anew.
 
 use rdkafka::bindings::{
-    rd_kafka_consume_batch_queue, rd_kafka_header_get_all, rd_kafka_header_get_last,
-    rd_kafka_message_destroy, rd_kafka_message_headers, rd_kafka_message_t,
-    rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_get_partition,
+    rd_kafka_consume_callback_queue, rd_kafka_header_get_all, rd_kafka_header_get_last,
+    rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp,
+    rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_yield,
 };
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::{RDKafkaHeaders, RDKafkaQueue, RDKafkaRespErr};
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use retally_core::manifest::Xxh3;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::Arc;
 use std::time::Duration;
+use xxhash_rust::xxh3;
 
-/// Records that are taken at a time; the client counts those that wait by their bytes.
-const TAKEN: usize = 512;
-
-/// The queue of a partition. From the first to the last, for fields are dropped in their order:
-/// records, the queue, what keeps the client.
+/// The queue of a partition.
 pub(crate) struct Queue<C: ConsumerContext + 'static> {
-    taken: RefCell<VecDeque<Message>>,
+    // It goes before what keeps the client.
     native: Native,
     _queue: PartitionQueue<C>,
 }
 
-/// A record, or what the client says instead of one.
-struct Message(NonNull<rd_kafka_message_t>);
-
 /// A reference to a queue.
 struct Native(NonNull<RDKafkaQueue>);
-
-#[expect(unsafe_code, reason = "the client's own objects, which know no thread")]
-// SAFETY: a message is read by whoever has it, and given back by any thread.
-unsafe impl Send for Message {}
 
 #[expect(unsafe_code, reason = "the client's own objects, which know no thread")]
 // SAFETY: the client locks its queues.
 unsafe impl Send for Native {}
 
 #[expect(unsafe_code, reason = "what the client gave is given back")]
-impl Drop for Message {
-    fn drop(&mut self) {
-        // SAFETY: it came from the client, which lives longer (see `Queue`, `Record`), and is given
-        // back once.
-        unsafe { rd_kafka_message_destroy(self.0.as_ptr()) }
-    }
-}
-
-#[expect(unsafe_code, reason = "what the client gave is given back")]
 impl Drop for Native {
     fn drop(&mut self) {
-        // SAFETY: as above.
+        // SAFETY: it came from the client, which lives longer (see `Queue`), and is given back once.
         unsafe { rd_kafka_queue_destroy(self.0.as_ptr()) }
     }
 }
 
-/// A record of a partition.
-pub(crate) struct Record<'q> {
-    message: Message,
-    /// The queue keeps the client.
-    of: PhantomData<&'q ()>,
+/// What a partition has next.
+pub(crate) enum Next<'r> {
+    /// A record.
+    Record(Record<'r>),
+    /// Nothing before this offset was kept back, and there is nothing behind it now.
+    End(u64),
+    /// It cannot be read.
+    Failed(KafkaError),
 }
+
+/// A record of a partition.
+pub(crate) struct Record<'r>(&'r rd_kafka_message_t);
 
 impl<C: ConsumerContext + 'static> Queue<C> {
     /// Splits a partition from all others, before there is anything in it. `wake` is called when
@@ -83,72 +72,72 @@ impl<C: ConsumerContext + 'static> Queue<C> {
         #[expect(unsafe_code, reason = "the client gives several records at a time in C alone")]
         // SAFETY: the client lives, the name ends with a zero.
         let native = unsafe { rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
-        let native = Native(NonNull::new(native)?);
-        Some(Self { taken: RefCell::default(), native, _queue: queue })
+        Some(Self { native: Native(NonNull::new(native)?), _queue: queue })
     }
 
-    /// The next record, or what is to be said instead of one; waits for it at most so long.
-    pub(crate) fn poll(&self, wait: Duration) -> Option<Result<Record<'_>, KafkaError>> {
-        let mut taken = self.taken.borrow_mut();
-        if taken.is_empty() {
-            self.take(TAKEN, Duration::ZERO, &mut taken);
-        }
-        if taken.is_empty() && !wait.is_zero() {
-            // It waits until there are so many: for one.
-            self.take(1, wait, &mut taken);
-        }
-        let record = Record { message: taken.pop_front()?, of: PhantomData };
-        Some(match record.raw().err {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(record),
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                Err(KafkaError::PartitionEOF(record.raw().partition))
-            }
-            other => Err(KafkaError::MessageConsumption(other.into())),
-        })
-    }
-
-    fn take(&self, most: usize, wait: Duration, to: &mut VecDeque<Message>) {
-        let mut messages = [null_mut(); TAKEN];
-        let (native, milliseconds) = (self.native.0.as_ptr(), wait.as_millis());
+    /// Gives all that is there, for as long as it is wanted, and waits for the first of it at most
+    /// so long. What is not wanted any more stays. `each` must not panic.
+    pub(crate) fn serve(&self, wait: Duration, mut each: impl FnMut(Next<'_>) -> ControlFlow<()>) {
+        let mut each: &mut dyn FnMut(Next<'_>) -> ControlFlow<()> = &mut each;
+        let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         #[expect(unsafe_code, reason = "the client gives several records at a time in C alone")]
-        // SAFETY: the queue lives, and there is room for so many.
-        let count = unsafe {
-            let wait = i32::try_from(milliseconds).unwrap_or(i32::MAX);
-            rd_kafka_consume_batch_queue(native, wait, messages.as_mut_ptr(), most.min(TAKEN))
-        };
-        // Less than none is an error of the call, of which there is none for a queue that lives.
-        let count = usize::try_from(count).unwrap_or(0);
-        to.extend(messages[..count].iter().filter_map(|&own| NonNull::new(own).map(Message)));
+        // SAFETY: the queue lives. `each` outlives the call, in which alone it is called, by this
+        // thread: so `given` finds what it is told to find.
+        unsafe {
+            let each = (&raw mut each).cast::<c_void>();
+            rd_kafka_consume_callback_queue(
+                self.native.0.as_ptr(),
+                milliseconds,
+                Some(given),
+                each,
+            );
+        }
     }
 }
 
-impl Record<'_> {
-    #[expect(unsafe_code, reason = "the client's own object")]
-    fn raw(&self) -> &rd_kafka_message_t {
-        // SAFETY: it is not given back before `self` ends, and nobody changes it.
-        unsafe { self.message.0.as_ref() }
+/// Called by the client with each record.
+#[expect(unsafe_code, reason = "called from C")]
+unsafe extern "C" fn given(message: *mut rd_kafka_message_t, each: *mut c_void) {
+    // SAFETY: see `Queue::serve`; a message is good for as long as this call, and nobody else has
+    // it.
+    let (message, each) =
+        unsafe { (&*message, &mut *each.cast::<&mut dyn FnMut(Next<'_>) -> ControlFlow<()>>()) };
+    let next = match message.err {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Next::Record(Record(message)),
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Next::End(offset(message)),
+        other => Next::Failed(KafkaError::MessageConsumption(other.into())),
+    };
+    if each(next).is_break() {
+        // SAFETY: it notes that this thread wants no more, and looks at nothing.
+        unsafe { rd_kafka_yield(null_mut()) };
     }
+}
 
+fn offset(message: &rd_kafka_message_t) -> u64 {
+    u64::try_from(message.offset).unwrap_or(0)
+}
+
+impl Record<'_> {
     /// Where it lies.
     pub(crate) fn offset(&self) -> u64 {
-        u64::try_from(self.raw().offset).unwrap_or(0)
+        offset(self.0)
     }
 
     /// Its value; none: it is a deletion.
     pub(crate) fn value(&self) -> Option<&[u8]> {
-        bytes(self.raw().payload, self.raw().len)
+        bytes(self.0.payload, self.0.len)
     }
 
     /// Its key.
     pub(crate) fn key(&self) -> Option<&[u8]> {
-        bytes(self.raw().key, self.raw().key_len)
+        bytes(self.0.key, self.0.key_len)
     }
 
     /// Its time, in milliseconds since 1970.
     pub(crate) fn milliseconds(&self) -> Option<i64> {
         #[expect(unsafe_code, reason = "the client gives a record's time in C alone")]
         // SAFETY: the record lives; what kind of time it is is not asked for.
-        let time = unsafe { rd_kafka_message_timestamp(self.raw(), null_mut()) };
+        let time = unsafe { rd_kafka_message_timestamp(self.0, null_mut()) };
         (time >= 0).then_some(time)
     }
 
@@ -184,16 +173,36 @@ impl Record<'_> {
         })
     }
 
+    /// Appends all that it is but its place.
+    pub(super) fn describe(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.milliseconds().unwrap_or(-1).to_le_bytes());
+        let mut part = |part: Option<&[u8]>| {
+            to.extend_from_slice(&part.map_or(u64::MAX, |part| part.len() as u64).to_le_bytes());
+            to.extend_from_slice(part.unwrap_or_default());
+        };
+        part(self.key());
+        part(self.value());
+        for (name, value) in self.headers() {
+            part(Some(name));
+            part(value);
+        }
+    }
+
     /// Parsed once, and kept in the record.
     fn raw_headers(&self) -> Option<*mut RDKafkaHeaders> {
         let mut headers = null_mut();
         #[expect(unsafe_code, reason = "the client gives headers in C alone")]
         // SAFETY: the record lives, and nobody else looks at its headers meanwhile: it is not
         // shared between threads.
-        let found = unsafe { rd_kafka_message_headers(self.raw(), &raw mut headers) };
+        let found = unsafe { rd_kafka_message_headers(self.0, &raw mut headers) };
         let is_found = found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
         Some(headers).filter(|headers| is_found && !headers.is_null())
     }
+}
+
+/// XXH3-128 of what [`Record::describe`] gave.
+pub(super) fn imprint(described: &[u8]) -> Xxh3 {
+    Xxh3(xxh3::xxh3_128(described))
 }
 
 /// Bytes that lie in a record, which is borrowed for as long.

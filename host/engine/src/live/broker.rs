@@ -68,8 +68,8 @@ pub enum Told {
 pub enum Taken {
     /// Records.
     Records(Piece),
-    /// All records were given that were there a moment ago.
-    End,
+    /// All records before this offset were given, and there were no more a moment ago.
+    End(u64),
 }
 
 /// What is published at once, or not at all.

@@ -9,9 +9,9 @@ use super::error::LiveError;
 use super::sender::Sender;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::kafka::{Gathered, Kafka, Queue, Reads, Told as Heard, Topic};
+use crate::kafka::{Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic};
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY};
-use crate::log::{LogError, Piece};
+use crate::log::LogError;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -20,7 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message as _, Statistics};
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) struct Group {
     /// What is read of records.
     reads: Reads,
     /// Of each partition what was read and not taken.
-    ready: BTreeMap<i32, VecDeque<Piece>>,
+    ready: BTreeMap<i32, VecDeque<Taken>>,
     shared: Arc<Shared>,
     sender: Sender,
     topic: Topic,
@@ -280,28 +280,32 @@ impl Broker for Group {
     fn take(&mut self, partition: i32) -> Result<Option<Taken>, LiveError> {
         let Some(queue) = self.queues.get(&partition) else { return Ok(None) };
         let ready = self.ready.entry(partition).or_default();
-        if let Some(piece) = ready.pop_front() {
-            return Ok(Some(Taken::Records(piece)));
+        if let Some(taken) = ready.pop_front() {
+            return Ok(Some(taken));
         }
         let mut slab = Gathered::new(&self.reads);
-        let mut is_end = false;
-        while !slab.is_full() {
-            match queue.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(record)) => slab.take(&record),
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    is_end = true;
-                    break;
-                }
-                Some(Err(error)) => return Err(unreadable(partition, &error)),
+        let (mut end, mut failed) = (None, None);
+        queue.serve(Duration::ZERO, |next| {
+            match next {
+                Next::Record(record) => slab.take(&record),
+                Next::End(at) => end = Some(at),
+                Next::Failed(error) => failed = Some(error),
             }
+            match slab.is_full() || end.is_some() || failed.is_some() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        if let Some(error) = failed {
+            return Err(unreadable(partition, &error));
         }
-        slab.pieces(&self.reads, (&self.topic.name, partition), ready)?;
-        if let Some(piece) = ready.pop_front() {
+        let mut pieces = VecDeque::new();
+        slab.pieces(&self.reads, (&self.topic.name, partition), &mut pieces)?;
+        if !pieces.is_empty() {
             self.shared.heard.heard();
-            return Ok(Some(Taken::Records(piece)));
         }
-        Ok(is_end.then_some(Taken::End))
+        ready.extend(pieces.into_iter().map(Taken::Records).chain(end.map(Taken::End)));
+        Ok(ready.pop_front())
     }
 
     fn release(&mut self, partitions: &[i32]) -> Result<(), LiveError> {

@@ -202,7 +202,7 @@ impl Broker for Simulated {
         let there: Vec<&(u64, String)> =
             log[&partition].iter().filter(|(offset, _)| offset >= from).collect();
         if there.is_empty() {
-            return Ok(dice.is(50).then_some(Taken::End));
+            return Ok(dice.is(50).then_some(Taken::End(*from)));
         }
         let some = &there[..1 + dice.below(there.len().min(20) as u64) as usize];
         let mut lines = Lines::default();

@@ -141,7 +141,11 @@ impl<'a, B: Broker> Worker<'a, B> {
     /// One step at a time on the worker's clock. Gives whether it has finished.
     pub(super) fn step(&mut self, now: Duration) -> Result<bool, LiveError> {
         self.now = now;
-        let due = (self.submitted + self.setup.interval).saturating_sub(now);
+        let due = match self.inflight {
+            // What is due waits for its end, which is told.
+            Some(_) => LIVE_WAIT,
+            None => (self.submitted + self.setup.interval).saturating_sub(now),
+        };
         let wait = if self.is_busy { Duration::ZERO } else { due.min(LIVE_WAIT) };
         let told = self.broker.poll(wait)?;
         let is_away = told.iter().any(|told| matches!(told, Told::Away(_)));
@@ -255,9 +259,8 @@ impl<'a, B: Broker> Worker<'a, B> {
                     return Ok(true);
                 }
                 Ok(None) => return Ok(false),
-                Ok(Some(Taken::End)) => {
-                    // Both lay before the end when the partition was given.
-                    owned.reach(owned.silent_to.max(slot.ends.end));
+                Ok(Some(Taken::End(at))) => {
+                    owned.reach(at);
                     return Ok(true);
                 }
                 Ok(Some(Taken::Records(piece))) => owned.take(piece),
