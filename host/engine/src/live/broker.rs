@@ -50,7 +50,8 @@ pub trait Broker {
 pub enum Told {
     /// Partitions are the worker's from now on: it answers with [`Broker::own`].
     Given(Vec<i32>),
-    /// Partitions are to be given up: it answers with [`Broker::release`], and may finish before.
+    /// Partitions are to be given up: it answers with [`Broker::release`] of all of them at once,
+    /// and may finish before.
     Asked(Vec<i32>),
     /// Partitions are somebody else's already: it answers with [`Broker::release`].
     Lost(Vec<i32>),

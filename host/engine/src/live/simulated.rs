@@ -52,6 +52,8 @@ pub(super) struct World {
     pub(super) owner: BTreeMap<i32, u64>,
     /// Who was asked to give which partition up.
     pub(super) asked: BTreeSet<(u64, i32)>,
+    /// Who lost which partition, and has not answered.
+    pub(super) lost: BTreeSet<(u64, i32)>,
     told: BTreeMap<u64, Vec<Told>>,
     /// Of each worker what it reads, and from where.
     pub(super) reads: BTreeMap<(u64, i32), u64>,
@@ -85,6 +87,7 @@ impl World {
             published: Vec::new(),
             owner: BTreeMap::new(),
             asked: BTreeSet::new(),
+            lost: BTreeSet::new(),
             told: BTreeMap::new(),
             reads: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -95,10 +98,11 @@ impl World {
         self.told.entry(worker).or_default().push(told);
     }
 
-    /// Ends a transaction as a broker would: whole, and only by who owns what it commits.
+    /// Ends a transaction as a broker would: whole, and only by who is a member of the group, and
+    /// knows what it lost. What a member owns, it does not look at.
     fn commit(&mut self, worker: u64, transaction: &Transaction) -> bool {
-        let owns = |own: &(i32, u64, String)| self.owner.get(&own.0) == Some(&worker);
-        if !transaction.offsets.iter().all(owns) {
+        let lost = |own: &(i32, u64, String)| self.lost.contains(&(worker, own.0));
+        if transaction.offsets.iter().any(lost) {
             return false;
         }
         let text =
@@ -221,10 +225,17 @@ impl Broker for Simulated {
         let world = &mut *self.world.borrow_mut();
         for partition in partitions {
             world.reads.remove(&(self.id, *partition));
-            // One that was lost may be given to it once more already.
-            if world.asked.remove(&(self.id, *partition)) {
-                world.owner.remove(partition);
-            }
+            world.lost.remove(&(self.id, *partition));
+        }
+        // Whoever answers for one of those that are asked for answers for all of them. One that was
+        // lost may be given to it once more already.
+        if partitions.iter().any(|own| world.asked.contains(&(self.id, *own))) {
+            let World { asked, owner, .. } = world;
+            asked.retain(|(worker, partition)| {
+                let is_own = *worker == self.id;
+                is_own.then(|| owner.remove(partition));
+                !is_own
+            });
         }
         Ok(())
     }

@@ -131,10 +131,16 @@ impl<'w> Group<'w> {
             3..6 if self.workers.len() < 3 => self.add(),
             6..10 => {
                 let world = &mut *self.world.borrow_mut();
-                let own = world.owner.iter().find(|(_, owner)| **owner == worker);
-                if let Some(partition) = own.map(|(partition, _)| *partition) {
-                    world.asked.insert((worker, partition));
-                    world.tell(worker, Told::Asked(vec![partition]));
+                // One rebalance at a time.
+                if world.asked.iter().any(|(asked, _)| *asked == worker) {
+                    return;
+                }
+                let own = world.owner.iter().filter(|(_, owner)| **owner == worker);
+                let own: Vec<i32> = own.map(|(partition, _)| *partition).collect();
+                let some: Vec<i32> = own.into_iter().filter(|_| world.dice.is(60)).collect();
+                if !some.is_empty() {
+                    world.asked.extend(some.iter().map(|partition| (worker, *partition)));
+                    world.tell(worker, Told::Asked(some));
                 }
             }
             10..13 => {
@@ -145,6 +151,7 @@ impl<'w> Group<'w> {
                     world.end(worker, 50);
                     world.owner.remove(&partition);
                     world.asked.remove(&(worker, partition));
+                    world.lost.insert((worker, partition));
                     world.reads.remove(&(worker, partition));
                     world.tell(worker, Told::Lost(vec![partition]));
                 }
