@@ -188,6 +188,10 @@ pub(crate) const ASKED_AT_ONCE: usize = 16;
 /// than each of them asked for.
 pub(crate) const LISTED_MIN: usize = 16;
 
+/// Objects that are finished at the same time, which of files is to be told by a disk that they are
+/// safe.
+pub(crate) const FINISHED_AT_ONCE: usize = 16;
+
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 

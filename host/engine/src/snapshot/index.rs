@@ -22,7 +22,7 @@ use super::SnapshotError;
 use super::format::Part;
 use super::load::Reader;
 use super::rows::{PLACE_BYTES, Table};
-use crate::store::Folder;
+use crate::store::{Finishing, Folder};
 use crate::table::{NewRows, Page, binary, fixed, unsigned};
 use arrow_schema::Field;
 use retally_core::digest::Hash;
@@ -257,9 +257,9 @@ impl Indexing {
     /// Writes the index. `pages`: where the pages of the segment's places and content lie.
     pub(super) fn finish(
         mut self,
-        files: &Folder,
-        path: String,
+        (files, path): (&Folder, String),
         [places, content]: [&[Page]; 2],
+        finishing: &Finishing,
     ) -> Result<Part, SnapshotError> {
         self.end_page();
         let is_even = |pages: &[Page]| {
@@ -279,7 +279,7 @@ impl Indexing {
             .bytes("filter", self.filters.iter().map(Vec::as_slice).collect());
         let mut table = Table::create(files, path, columns())?;
         table.write(rows)?;
-        table.finish()
+        table.finish(finishing)
     }
 }
 
