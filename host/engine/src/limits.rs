@@ -247,6 +247,10 @@ pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
 /// Rows of a snapshot that are read at a time.
 pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;
 
+/// Keys of a snapshot that are read at a time: with their states they should lie near when they are
+/// taken in.
+pub(crate) const SNAPSHOT_READ_KEYS: usize = 1 << 13;
+
 /// Bytes of a segment of ids that are read at once.
 pub(crate) const PAST_READ_BYTES: u64 = 8 << 20;
 

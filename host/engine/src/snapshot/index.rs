@@ -22,6 +22,7 @@ use super::SnapshotError;
 use super::format::Part;
 use super::load::Reader;
 use super::rows::{PLACE_BYTES, Table};
+use crate::limits::SNAPSHOT_READ_ROWS;
 use crate::store::{Finishing, Folder};
 use crate::table::{NewRows, Page, binary, fixed, unsigned};
 use arrow_schema::Field;
@@ -87,7 +88,7 @@ pub(super) struct Index {
 impl Index {
     /// Reads and checks the index of a segment.
     pub(super) fn read(files: &Folder, segment: &Part, part: &Part) -> Result<Self, SnapshotError> {
-        let mut reader = Reader::open(files, part)?;
+        let mut reader = Reader::open(files, part, SNAPSHOT_READ_ROWS)?;
         let (mut pages, mut first, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(batch) = reader.next()? {
             let hash = |name: &str, row: usize| -> Result<Hash, SnapshotError> {
