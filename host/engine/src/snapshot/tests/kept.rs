@@ -136,6 +136,34 @@ fn of_a_key_in_several_lists_the_last_is_migrated() {
 }
 
 #[test]
+fn an_id_of_a_span_finds_its_key_in_whatever_list_that_is() {
+    let (_folder, store) = store();
+    let count = 2 * crate::limits::SNAPSHOT_READ_KEYS as u32 + 5;
+    let mut piece = keys(0..count, "one");
+    for key in 0..count {
+        piece.ids.digests.push(u128::from(key) << 16);
+        piece.ids.content.push(key.into());
+        piece.ids.keys.push(key);
+        piece.ids.highest.push(5);
+    }
+    let mut head = by_path(10, count.into());
+    head.binding.settings.window = Window::Span(60);
+    let saved = store.save(&head, &[piece], None).unwrap();
+    let mut group = saved.load(&head.binding).unwrap().groups.next_group().unwrap().unwrap();
+    let lists = group.keys.all().unwrap();
+    assert_eq!(lists.len(), 3);
+    let names: Vec<&[u8]> = lists.iter().flat_map(|keys| keys.keys.iter()).collect();
+    let mut found = 0;
+    while let Some(ids) = group.ids.next(&lists).unwrap() {
+        for (key, content) in ids.keys.iter().zip(&ids.content) {
+            assert_eq!(names[*key as usize], format!("k{content:04}").as_bytes());
+            found += 1;
+        }
+    }
+    assert_eq!(found, count);
+}
+
+#[test]
 fn a_later_snapshot_builds_on_the_segments_of_earlier_ones() {
     let (folder, first_store) = store();
     let mut needed = binding();
