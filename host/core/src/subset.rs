@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn many_keys_are_marked_as_each_of_them_is() {
-        let times = |n: usize| if n % 3 == 0 { n % 90 } else { n % 5 };
+        let times = |n: usize| if n.is_multiple_of(3) { n % 90 } else { n % 5 };
         let keys = (0..2_000_usize).map(|n| format!("{n}").repeat(times(n)).into_bytes());
         let keys: Vec<_> = keys.collect();
         let some = keys.iter().filter(|key| key.len() % 3 == 0).cloned().collect();
