@@ -4,7 +4,7 @@
 use crate::Args;
 use crate::logs::Logs;
 use crate::retally::{REDUCER, job, options};
-use crate::sitting::{Measured, child, median};
+use crate::sitting::{Measured, child, median, processor};
 use anyhow::{Context as _, Result, bail};
 use retally_core::dedup::Window;
 use retally_core::log::Order;
@@ -74,9 +74,11 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
         job.window = Window::Off;
     }
     let how = how(work_of, logs, &job)?;
+    let before = processor("self");
     let report = replay(&job, &how, &Silent).context("Retally stopped")?;
-    Measured::new(report.seconds, &report.stages, vec![report.manifest.run_digest.to_string()])
-        .tell()
+    let results = vec![report.manifest.run_digest.to_string()];
+    let whole = Measured::new(report.seconds, &report.stages, results);
+    Measured { processor: whole.processor - before, ..whole }.tell()
 }
 
 fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
@@ -194,7 +196,10 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); works.len()];
     for _ in 0..args.rounds {
         for (work, runs) in works.iter().zip(&mut measured) {
-            runs.push(child(args, &["one-reach", work, &url])?);
+            let server = || processor(&server.process().to_string());
+            let before = server();
+            let run = child(args, &["one-reach", work, &url])?;
+            runs.push(Measured { server: server() - before, ..run });
         }
     }
     let medians: Vec<Measured> = measured.into_iter().map(median).collect();
@@ -208,16 +213,31 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
             bail!("{} came to another digest than {}", same[0], same[1]);
         }
     }
+    print(logs, wanted, of);
+    Ok(())
+}
+
+/// A row for each ratio: of time or memory, of processor time, and the server's processor time,
+/// which on a machine of its own would cost nothing here.
+fn print<'m>(
+    logs: &Logs,
+    wanted: impl Iterator<Item = &'static Ratio>,
+    of: impl Fn(&str) -> Option<&'m Measured>,
+) {
     println!("\n{} events, 2 threads", logs.shape.events);
-    println!("{:10} {:10} {:>8} {:>8} {:>7}  wanted", "", "held to", "", "", "ratio");
+    print!("{:10} {:10} {:>8} {:>8} {:>7}  {:14}", "", "held to", "", "", "ratio", "wanted");
+    println!("{:>15} {:>7}  {:>15}", "processor", "ratio", "server's");
     for Ratio { work, base, is_time, wanted } in wanted {
         let [Some(own), Some(base_of)] = [of(work), of(base)] else { continue };
-        let [own, base_of] = [own, base_of].map(|m| if *is_time { m.seconds } else { m.megabytes });
+        let [ours, theirs] = [own, base_of].map(|m| if *is_time { m.seconds } else { m.megabytes });
         let unit = if *is_time { "s" } else { "MB" };
-        let ratio = own / base_of;
-        println!(
-            "{work:10} {base:10} {own:>7.2}{unit} {base_of:>7.2}{unit} {ratio:>7.2}  {wanted}"
-        );
+        print!("{work:10} {base:10} {ours:>7.2}{unit} {theirs:>7.2}{unit} ");
+        print!("{:>7.2}  {wanted:14}", ours / theirs);
+        let (ours, theirs) = (own.processor, base_of.processor);
+        print!("{ours:>6.2}s {theirs:>6.2}s {:>7.2}", ours / theirs);
+        if work.starts_with("s3") {
+            print!("  {:>6.2}s {:>6.2}s", own.server, base_of.server);
+        }
+        println!();
     }
-    Ok(())
 }

@@ -76,6 +76,11 @@ impl Variant {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
+    /// Time of processors that it took.
+    pub(crate) processor: f64,
+    /// The same of the server that it asked, if it asked one.
+    #[serde(default)]
+    pub(crate) server: f64,
     /// Peak of resident memory.
     pub(crate) megabytes: f64,
     /// What stands for its results; nothing for the limit.
@@ -87,7 +92,8 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) fn new(seconds: f64, stages: &[(&'static str, f64)], results: Vec<String>) -> Self {
         let stages = stages.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect();
-        Self { seconds, megabytes: megabytes("VmHWM:"), results, stages }
+        let (processor, megabytes) = (processor("self"), megabytes("VmHWM:"));
+        Self { seconds, processor, server: 0.0, megabytes, results, stages }
     }
 
     pub(crate) fn tell(&self) -> Result<()> {
@@ -235,6 +241,16 @@ fn same_results(medians: &[(Variant, Measured)]) -> Result<()> {
     }
     println!("\nall {} came to the same result for every account", results.len());
     Ok(())
+}
+
+/// Seconds of processors that a process took so far, in hundredths.
+pub(crate) fn processor(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind its name, which may have anything in it: own time and the system's are the 12th and
+    // 13th from there.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+    let ticks = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 /// What the system says of this process's memory: `VmHWM:` is the peak of what is resident,

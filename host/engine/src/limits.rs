@@ -188,6 +188,10 @@ pub(crate) const ASKED_AT_ONCE: usize = 16;
 /// than each of them asked for.
 pub(crate) const LISTED_MIN: usize = 16;
 
+/// Objects that are finished at the same time, which of files is to be told by a disk that they are
+/// safe.
+pub(crate) const FINISHED_AT_ONCE: usize = 16;
+
 /// A part of a multipart upload: S3 takes 5 MiB and more, and 10,000 parts, which is 80 GB.
 pub(crate) const PART_UPLOADED_BYTES: usize = 8 << 20;
 
@@ -242,6 +246,10 @@ pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
 
 /// Rows of a snapshot that are read at a time.
 pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;
+
+/// Keys of a snapshot that are read at a time: with their states they should lie near when they are
+/// taken in.
+pub(crate) const SNAPSHOT_READ_KEYS: usize = 1 << 13;
 
 /// Bytes of a segment of ids that are read at once.
 pub(crate) const PAST_READ_BYTES: u64 = 8 << 20;

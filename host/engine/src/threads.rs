@@ -2,6 +2,7 @@
 //! the work with words.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Why work could not be shared out.
@@ -112,6 +113,21 @@ pub(crate) fn each<T: Send, E: Send + From<ThreadError>>(
     let mut all: Vec<_> = done.into_iter().flatten().collect();
     all.sort_unstable_by_key(|&(number, _)| number);
     all.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The same with things of which each is given away to whoever does it.
+pub(crate) fn each_of<I: Send, T: Send, E: Send + From<ThreadError>>(
+    threads: usize,
+    all: Vec<I>,
+    one: impl Fn(I) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let all: Vec<_> = all.into_iter().map(|own| Mutex::new(Some(own))).collect();
+    let take = |number: usize| {
+        let mut own = all[number].lock().unwrap_or_else(PoisonError::into_inner);
+        // Each number is given out once.
+        own.take().ok_or(ThreadError::Panicked)
+    };
+    each(threads, all.len(), |number| one(take(number)?))
 }
 
 #[cfg(test)]

@@ -183,8 +183,11 @@ impl<S: Source> Judge<'_, S> {
         };
         scratch.marks.clear();
         if *self.subset != Subset::All {
-            let mark = |key: &[u8]| scratch.marks.push(self.subset, key);
-            names.keys.each(mark);
+            let (short, long) = (
+                |marks: &mut Marks, key| marks.push_short(self.subset, key),
+                |marks: &mut Marks, key: &[u8]| marks.push(self.subset, key),
+            );
+            names.keys.each(&mut scratch.marks, short, long);
         }
         let marks = scratch.marks.finish(self.subset);
         let blocks = self.blocks();

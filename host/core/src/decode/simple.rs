@@ -99,15 +99,22 @@ impl<'a> Texts<'a> {
         at + length
     }
 
-    /// Hands all strings to `take`.
-    pub(super) fn each(&self, mut take: impl FnMut(&[u8])) {
+    /// Hands all strings to `to`: those that lie in their views to `short`, as length and bytes
+    /// with zeros behind them.
+    pub(super) fn each<T>(
+        &self,
+        to: &mut T,
+        short: impl Fn(&mut T, u128),
+        long: impl Fn(&mut T, &[u8]),
+    ) {
         for row in 0..self.count() {
             let length = self.length(row);
             match self {
                 Self::Views(views, _) if length <= INLINE_BYTES => {
-                    take(&(views[row] >> 32).to_le_bytes()[..length]);
+                    let behind = 8 * (INLINE_BYTES - length);
+                    short(to, views[row] << behind >> behind);
                 }
-                _ => take(&self.lying(row)[..length]),
+                _ => long(to, &self.lying(row)[..length]),
             }
         }
     }
@@ -255,7 +262,7 @@ fn make_room<T>(list: &mut Vec<T>, more: usize, blocks: usize) {
 
 /// A selector's condition on a simple column.
 #[derive(Debug)]
-struct Condition<'a> {
+pub(super) struct Condition<'a> {
     texts: Texts<'a>,
     /// Each text that it may be, and its view; none: presence is enough.
     any_of: Vec<(&'a [u8], Option<u128>)>,
@@ -271,7 +278,13 @@ impl Condition<'_> {
 
 /// Which input takes an event, where all that selectors look at is simple.
 #[derive(Debug)]
-pub(super) struct Selectors<'a>(Vec<Vec<Condition<'a>>>);
+pub(super) enum Selectors<'a> {
+    /// By texts at one place that lie in their views. Each with how many bits at the end of a view
+    /// do not count, and its input.
+    Views(&'a [u128], Vec<(u128, usize, usize)>),
+    /// By the conditions of each input.
+    Any(Vec<Vec<Condition<'a>>>),
+}
 
 impl<'a> Selectors<'a> {
     /// `simple` gives all values at a declared place, if they are [`Simple`].
@@ -285,13 +298,44 @@ impl<'a> Selectors<'a> {
             Some(Condition { texts, any_of })
         };
         let conditions = inputs.iter().map(|input| input.when.iter().map(condition).collect());
-        Some(Self(conditions.collect::<Option<_>>()?))
+        let conditions = conditions.collect::<Option<Vec<Vec<_>>>>()?;
+        Some(Self::in_views(inputs, &conditions).unwrap_or(Self::Any(conditions)))
+    }
+
+    fn in_views(inputs: &[InputPlan], conditions: &[Vec<Condition<'a>>]) -> Option<Self> {
+        let place = inputs.first()?.when.first()?.node;
+        let (mut views, mut texts) = (&[][..], Vec::new());
+        for (number, (input, conditions)) in inputs.iter().zip(conditions).enumerate() {
+            let ([when], [Condition { texts: column, any_of }]) =
+                (&input.when[..], &conditions[..])
+            else {
+                return None;
+            };
+            let Texts::Views(own, _) = column else { return None };
+            if when.node != place || any_of.is_empty() {
+                return None;
+            }
+            views = own;
+            for (text, view) in any_of {
+                texts.push(((*view)?, 8 * (INLINE_BYTES - text.len()), number));
+            }
+        }
+        Some(Self::Views(views, texts))
     }
 
     /// The number of the first input whose conditions hold.
     #[inline(always)]
     pub(super) fn select(&self, row: usize) -> Option<usize> {
-        self.0.iter().position(|input| input.iter().all(|condition| condition.holds(row)))
+        match self {
+            Self::Views(views, texts) => {
+                let view = views[row];
+                let is = |&&(text, behind, _): &&(u128, usize, usize)| (view ^ text) << behind == 0;
+                texts.iter().find(is).map(|&(_, _, input)| input)
+            }
+            Self::Any(inputs) => {
+                inputs.iter().position(|input| input.iter().all(|condition| condition.holds(row)))
+            }
+        }
     }
 }
 

@@ -102,6 +102,11 @@ impl KeyTree {
     /// # Errors
     /// When it does not.
     pub fn append(&mut self, key: &[u8], row: RowDigest) -> Result<(), KeyTreeError> {
+        self.put(key, row, ends_leaf(key))
+    }
+
+    /// The same of a key of which it is known whether it [ends a leaf](ends_leaf).
+    fn put(&mut self, key: &[u8], row: RowDigest, ends_leaf: bool) -> Result<(), KeyTreeError> {
         let last = self.last.get_or_insert_default();
         if self.keys > 0 && last.as_slice() >= key {
             let [key, before] = [key, last.as_slice()].map(String::from_utf8_lossy);
@@ -116,7 +121,7 @@ impl KeyTree {
         self.open.extend_from_slice(&row.hash.0);
         self.keys += 1;
         self.rows += row.rows;
-        if self.open.len() > 32 * KEY_LEAF_MAX_KEYS as usize || ends_leaf(key) {
+        if self.open.len() > 32 * KEY_LEAF_MAX_KEYS as usize || ends_leaf {
             self.close();
         }
         Ok(())
@@ -291,6 +296,7 @@ fn owned(keys: &Spans, owner: u32) -> Result<&[u8], KeyTreeError> {
     Ok(keys.get(owner as usize))
 }
 
+/// Whether a leaf ends behind a key.
 fn ends_leaf(key: &[u8]) -> bool {
     Sha256::new_with_prefix(b"retally leaf").chain_update(key).finalize()[0] == 0
 }
@@ -345,8 +351,17 @@ impl Tables {
     pub fn add(&mut self, finals: &Finals) -> Result<(), KeyTreeError> {
         let Self { views, states, violations, fields, codes } = self;
         let Finals { keys, states: held, applied, viewed, violated, .. } = finals;
-        state_rows(keys, held, applied, |key, row| states.append(key, row))?;
-        view_rows(fields, keys, viewed, |key, row| views.append(key, row))?;
+        // Both trees have leaves of the same keys.
+        let ends: Vec<bool> = keys.iter().map(ends_leaf).collect();
+        let mut own = ends.iter().copied();
+        let mut next = |key: &[u8]| own.next().unwrap_or_else(|| ends_leaf(key));
+        state_rows(keys, held, applied, |key, row| states.put(key, row, next(key)))?;
+        let mut owners = viewed.owners.chunk_by(|a, b| a == b);
+        let mut next = |key: &[u8]| {
+            let known = owners.next().and_then(|same| ends.get(same[0] as usize));
+            known.copied().unwrap_or_else(|| ends_leaf(key))
+        };
+        view_rows(fields, keys, viewed, |key, row| views.put(key, row, next(key)))?;
         violation_rows(codes, keys, violated, |key, row| violations.append(key, row))
     }
 

@@ -94,8 +94,10 @@ fn times(events: &Walk<'_>, outcomes: &[Outcome]) -> Times {
     for (number, slab) in events.slabs.iter().enumerate() {
         let rows = slab.events.times.iter().zip(&slab.events.readings).zip(0..);
         times.add(rows.filter_map(|((&time, reading), row)| {
-            let outcome = outcomes[events.numbering.of(number, row) as usize];
-            (reading.has_key() && outcome != Outcome::Filtered).then_some(time)
+            // Most of what is filtered was so when it was read.
+            let is_filtered =
+                || outcomes[events.numbering.of(number, row) as usize] == Outcome::Filtered;
+            (reading.has_key() && !is_filtered()).then_some(time)
         }));
     }
     times
@@ -143,6 +145,10 @@ fn outcomes(events: &Walk<'_>, folded: &[Folded]) -> Vec<Outcome> {
     outcomes
 }
 
+/// Events with records are looked up one by one where they are fewer than one part of all events,
+/// one of so many.
+const FEW: usize = 32;
+
 /// A run of records of one event: where it begins in which shard.
 #[derive(Clone, Copy)]
 struct Run {
@@ -163,29 +169,24 @@ fn emits_of(
         let columns = fields.iter().map(|field| Column::new(field.kind)).collect();
         return EmitRows { columns, ..EmitRows::default() };
     }
-    let mut runs: Vec<Run> = Vec::new();
-    // Number of an event's run plus one; 0: it has none.
-    let mut run_of = vec![0u32; outcomes.len()];
+    let mut runs: Vec<(u32, Run)> = Vec::new();
     for (shard, folded) in folded.iter().enumerate() {
         let Some(emitted) = folded.emits.get(kind) else { continue };
         let mut last = None;
         for (row, &event) in emitted.rows.iter().enumerate() {
             if last == Some(event) {
                 let open = runs.len() - 1;
-                runs[open].records += 1;
+                runs[open].1.records += 1;
                 continue;
             }
             last = Some(event);
-            runs.push(Run { shard: shard as u32, first: row as u32, records: 1 });
-            run_of[event as usize] = runs.len() as u32;
+            runs.push((event, Run { shard: shard as u32, first: row as u32, records: 1 }));
         }
     }
-    let total = runs.iter().map(|run| run.records as usize).sum();
+    let total = runs.iter().map(|(_, run)| run.records as usize).sum();
     let mut rows = EmitRows { ..EmitRows::default() };
     let mut sources: Vec<Pick> = Vec::with_capacity(total);
-    events.each(|event, slab, row| {
-        let Some(run) = run_of[event as usize].checked_sub(1) else { return };
-        let run = runs[run as usize];
+    let mut take = |run: Run, event: u32, slab: &Decoded, row: usize| {
         for seq in 0..run.records {
             sources.push((run.shard, run.first + seq));
             rows.events.push(event);
@@ -197,7 +198,25 @@ fn emits_of(
                 Originals::Unwanted => {}
             }
         }
-    });
+    };
+    if runs.len() < outcomes.len() / FEW {
+        runs.sort_unstable_by_key(|&(event, _)| event);
+        for &(event, run) in &runs {
+            if let Some((slab, row)) = events.numbering.find(event) {
+                take(run, event, &events.slabs[slab], row as usize);
+            }
+        }
+    } else {
+        // Number of an event's run plus one; 0: it has none.
+        let mut run_of = vec![0u32; outcomes.len()];
+        for (number, &(event, _)) in (1..).zip(&runs) {
+            run_of[event as usize] = number;
+        }
+        events.each(|event, slab, row| {
+            let run = run_of[event as usize].checked_sub(1);
+            run.into_iter().for_each(|run| take(runs[run as usize].1, event, slab, row));
+        });
+    }
     let column = |(field, shape): (usize, &Field)| {
         let empty = Column::new(shape.kind);
         let own = folded.iter().map(|f| f.emits.get(kind).map_or(&empty, |e| &e.columns[field]));
@@ -225,6 +244,10 @@ fn refused(
     folded: &[Folded],
     originals: Originals,
 ) -> Vec<Refused> {
+    // Nearly always there are none.
+    if !outcomes.iter().any(|&what| code(description, what).is_some()) {
+        return Vec::new();
+    }
     let mut details: Vec<(u32, &String)> =
         folded.iter().flat_map(|f| f.details.iter().map(|(event, text)| (*event, text))).collect();
     for (number, slab) in events.slabs.iter().enumerate() {

@@ -64,6 +64,15 @@ impl Inputs {
         true
     }
 
+    /// Makes a lane a string of at most 12 bytes, given as its length, its bytes and zeros: these
+    /// are its words.
+    #[inline(always)]
+    pub(crate) fn short(&mut self, lane: usize, text: u128) {
+        self.words[0][lane] = text as u64;
+        self.words[1][lane] = (text >> 64) as u64;
+        self.counts[lane] = if text as u32 > 4 { 2 } else { 1 };
+    }
+
     #[inline]
     pub(crate) fn counts(&self) -> [usize; LANES] {
         self.counts

@@ -83,8 +83,12 @@ impl Lane {
         self.signs.see(slab);
         let times = &slab.events.times;
         // 0 stands for "no time was read", and for 1970: neither tells anything of the log's span.
-        let known = || times.iter().copied().filter(|&time| time > 0);
-        if let (Some(first), Some(last)) = (known().min(), known().max()) {
+        let known = |time: Micros| if time > 0 { time } else { Micros::MAX };
+        let span = |(first, last): (Micros, Micros), &time: &Micros| {
+            (first.min(known(time)), last.max(time))
+        };
+        let (first, last) = times.iter().fold((Micros::MAX, 0), span);
+        if last > 0 {
             self.times[0].fetch_min(first, Ordering::Relaxed);
             self.times[1].fetch_max(last, Ordering::Relaxed);
         }

@@ -2,10 +2,15 @@
 
 use super::error::RunError;
 use super::migration::Migration;
-use crate::snapshot::{Groups, Loaded, LoadedGroup, Past, SnapshotError, SnapshotRef};
+use crate::snapshot::{
+    Groups, IdSegments, Loaded, LoadedGroup, Past, SnapshotError, SnapshotRef, drop_superseded,
+};
 use crate::threads::{join, spawn};
+use retally_core::dedup::Window;
 use retally_core::fold::Fold;
 use retally_core::log::PartitionIndex;
+use retally_core::snapshot::KeyRows;
+use retally_core::state::Slot;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// A fold that takes a snapshot in.
@@ -15,6 +20,23 @@ pub(crate) struct Restoring<'a> {
     pub homes: &'a [PartitionIndex],
     /// If another version made the states.
     pub migration: &'a mut Option<Migration>,
+}
+
+/// What comes of a snapshot: keys of a group, then its ids.
+enum Came {
+    Keys(KeyRows),
+    Ids(IdSegments),
+}
+
+/// Lists of keys that are read ahead.
+const READ_AHEAD: usize = 2;
+
+/// What was taken in of a group.
+#[derive(Default)]
+struct Group {
+    /// The keys, where they are asked for once more.
+    keys: Vec<KeyRows>,
+    slots: Vec<Option<Slot>>,
 }
 
 impl Restoring<'_> {
@@ -27,13 +49,17 @@ impl Restoring<'_> {
     pub(crate) fn all(&mut self, loaded: Loaded, keys: Option<u64>) -> Result<Past, RunError> {
         let (portion, shards) = (self.fold.recipe.portion, self.fold.shards.len());
         let Loaded { reference, groups, segments, .. } = loaded;
-        let (out, read) = sync_channel(1);
+        let (out, read) = sync_channel(READ_AHEAD);
         let past = std::thread::scope(|scope| {
             let reading = spawn(scope, move || read_all(groups, &out))?;
             let past = segments.open(portion, shards)?;
             // Behind an error what was read ahead is dropped, and the thread ends.
-            for group in read {
-                self.group(group, &reference)?;
+            let mut group = Group::default();
+            for came in read {
+                match came {
+                    Came::Keys(keys) => self.keys(keys, &mut group),
+                    Came::Ids(ids) => self.ids(ids, std::mem::take(&mut group), &reference)?,
+                }
             }
             join(reading)??;
             Ok::<_, RunError>(past)
@@ -53,29 +79,49 @@ impl Restoring<'_> {
         }
     }
 
-    fn group(&mut self, mut group: LoadedGroup, reference: &SnapshotRef) -> Result<(), RunError> {
+    fn keys(&mut self, keys: KeyRows, group: &mut Group) {
         if self.migration.is_some() {
-            group.drop_superseded();
+            group.keys.push(keys);
+            return;
         }
-        let mut slots = Vec::new();
-        for keys in &mut group.keys {
-            if let Some(migration) = self.migration {
+        group.slots.extend(self.fold.import_keys(&keys, self.homes));
+        if matches!(self.fold.recipe.rules.window, Window::Span(_)) {
+            group.keys.push(keys);
+        }
+    }
+
+    /// Ends a group with its ids.
+    fn ids(
+        &mut self,
+        mut ids: IdSegments,
+        mut group: Group,
+        reference: &SnapshotRef,
+    ) -> Result<(), RunError> {
+        if let Some(migration) = self.migration {
+            // A state is turned into another once.
+            drop_superseded(&mut group.keys, std::iter::empty());
+            for keys in &mut group.keys {
                 migration.states(keys, &reference.name)?;
+                group.slots.extend(self.fold.import_keys(keys, self.homes));
             }
-            slots.extend(self.fold.import_keys(keys, self.homes));
         }
-        while let Some(ids) = group.ids.next(&group.keys)? {
-            self.fold.import_ids(&ids, &slots);
+        while let Some(ids) = ids.next(&group.keys)? {
+            self.fold.import_ids(&ids, &group.slots);
         }
         Ok(())
     }
 }
 
 /// Reads ahead, while somebody takes it.
-fn read_all(mut groups: Groups, out: &SyncSender<LoadedGroup>) -> Result<(), SnapshotError> {
-    while let Some(group) = groups.next_group()? {
-        if out.send(group).is_err() {
-            break;
+fn read_all(mut groups: Groups, out: &SyncSender<Came>) -> Result<(), SnapshotError> {
+    while let Some(LoadedGroup { mut keys, ids, .. }) = groups.next_group()? {
+        while let Some(keys) = keys.next()? {
+            if out.send(Came::Keys(keys)).is_err() {
+                return Ok(());
+            }
+        }
+        if out.send(Came::Ids(ids)).is_err() {
+            return Ok(());
         }
     }
     Ok(())

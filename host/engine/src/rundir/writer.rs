@@ -5,10 +5,10 @@ use super::file::RunFile;
 use super::rows::{Alike, RowMaker, leaf_rows, state_rows};
 use super::shape::{AUDIT, MANIFEST, Table, is_own};
 use super::sums::Sums;
-use crate::limits::{RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
+use crate::limits::{FINISHED_AT_ONCE, RUN_GATHERED_BYTES, RUN_GATHERED_ROWS};
 use crate::store::{Claim, Entry, EntryKind, Filling, Folder, is_mark};
 use crate::table::{Digits, NewRows, TableError};
-use crate::threads::{join, spawn};
+use crate::threads::{each_of, join, spawn};
 use retally_core::digest::{History, KeyedDigest, Trees};
 use retally_core::log::Reach;
 use retally_core::manifest::{Manifest, RunFile as FileHash};
@@ -37,6 +37,8 @@ pub(crate) struct RunWriter {
     /// An index by key, which is no evidence: no digest covers it, and whoever uses it counts what
     /// was found there.
     places: RunFile,
+    /// Has all its rows from the beginning on, if it is there.
+    history: Option<RunFile>,
     /// Keys that no state leads to, in byte order.
     stateless: VecDeque<(Vec<u8>, Reach)>,
 }
@@ -124,13 +126,15 @@ impl RunWriter {
         let mut sums = Sums::begin()?;
         let (shape, digits) = (&maker.shape, Digits::Narrow);
         let mut create = |table| RunFile::create(folder, &mut sums, shape, table, digits);
-        if let Some(history) = history {
+        let trees = |history: &[History]| {
             let mut table = create(Table::History)?;
             let events = history.iter().map(|of| of.events).collect();
             table.write(NewRows::trees(history).numbers("events", events))?;
-            table.finish()?;
-        }
+            Ok::<_, RunDirError>(table)
+        };
+        let history = history.map(trees).transpose()?;
         Ok(Self {
+            history,
             emits: (0..description.emits.len())
                 .map(|kind| Ok::<_, RunDirError>((create(Table::Emits(kind))?, digits)))
                 .collect::<Result<_, _>>()?,
@@ -208,19 +212,15 @@ impl RunWriter {
     pub(crate) fn close(mut self, trees: &Trees) -> Result<Vec<FileHash>, RunDirError> {
         self.write_outcomes()?;
         self.write_refused()?;
-        self.write_leaves(trees)?;
+        let leaves = self.leaves(trees)?;
         let rest = std::mem::take(&mut self.stateless);
         let keys = rest.iter().map(|(key, _)| key.as_slice()).collect();
         self.write_places(&keys, &rest.iter().map(|(_, place)| *place).collect::<Vec<_>>())?;
-        self.places.finish()?;
-        self.emits.into_iter().try_for_each(|(file, _)| file.finish())?;
-        // Making files durable is mostly waiting.
-        std::thread::scope(|scope| {
-            let tables = [self.outcomes, self.refused, self.views, self.states, self.violated];
-            let end = |table: RunFile| spawn(scope, || table.finish());
-            let ended: Result<Vec<_>, _> = tables.into_iter().map(end).collect();
-            ended?.into_iter().try_for_each(|end| join(end)?)
-        })?;
+        // The largest first: making files durable is mostly waiting.
+        let mut all = vec![self.states, self.views, self.outcomes, self.refused, self.violated];
+        all.extend(self.emits.into_iter().map(|(file, _)| file));
+        all.extend([self.places, leaves].into_iter().chain(self.history));
+        each_of(FINISHED_AT_ONCE, all, RunFile::finish)?;
         Ok(self.sums.end())
     }
 
@@ -298,7 +298,7 @@ impl RunWriter {
         self.places.write(self.maker.places(own, &reaches))
     }
 
-    fn write_leaves(&mut self, trees: &Trees) -> Result<(), RunDirError> {
+    fn leaves(&mut self, trees: &Trees) -> Result<RunFile, RunDirError> {
         let trees =
             [("states", &trees.states), ("views", &trees.views), ("violations", &trees.violations)];
         let Self { folder, sums, maker, .. } = self;
@@ -308,7 +308,7 @@ impl RunWriter {
             // A row group for each tree: whoever compares views reads no leaf of the states.
             file.flush()?;
         }
-        file.finish()
+        Ok(file)
     }
 }
 

@@ -22,7 +22,8 @@ use super::SnapshotError;
 use super::format::Part;
 use super::load::Reader;
 use super::rows::{PLACE_BYTES, Table};
-use crate::store::Folder;
+use crate::limits::SNAPSHOT_READ_ROWS;
+use crate::store::{Finishing, Folder};
 use crate::table::{NewRows, Page, binary, fixed, unsigned};
 use arrow_schema::Field;
 use retally_core::digest::Hash;
@@ -87,7 +88,7 @@ pub(super) struct Index {
 impl Index {
     /// Reads and checks the index of a segment.
     pub(super) fn read(files: &Folder, segment: &Part, part: &Part) -> Result<Self, SnapshotError> {
-        let mut reader = Reader::open(files, part)?;
+        let mut reader = Reader::open(files, part, SNAPSHOT_READ_ROWS)?;
         let (mut pages, mut first, mut lines) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(batch) = reader.next()? {
             let hash = |name: &str, row: usize| -> Result<Hash, SnapshotError> {
@@ -257,9 +258,9 @@ impl Indexing {
     /// Writes the index. `pages`: where the pages of the segment's places and content lie.
     pub(super) fn finish(
         mut self,
-        files: &Folder,
-        path: String,
+        (files, path): (&Folder, String),
         [places, content]: [&[Page]; 2],
+        finishing: &Finishing,
     ) -> Result<Part, SnapshotError> {
         self.end_page();
         let is_even = |pages: &[Page]| {
@@ -279,7 +280,7 @@ impl Indexing {
             .bytes("filter", self.filters.iter().map(Vec::as_slice).collect());
         let mut table = Table::create(files, path, columns())?;
         table.write(rows)?;
-        table.finish()
+        table.finish(finishing)
     }
 }
 

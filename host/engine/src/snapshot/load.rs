@@ -4,7 +4,7 @@ use super::format::{Body, GroupFiles, Part, read};
 use super::past::{self, Past};
 use super::rows::{PLACE_BYTES, digest};
 use super::{SnapshotError, SnapshotRef};
-use crate::limits::SNAPSHOT_READ_ROWS;
+use crate::limits::{SNAPSHOT_READ_KEYS, SNAPSHOT_READ_ROWS};
 use crate::store::Folder;
 use crate::table::{self, Batch, TableError, guarded, next_rows};
 use arrow_array::types::UInt32Type;
@@ -46,7 +46,7 @@ pub struct Groups {
     partitions: Vec<Position>,
     window: Window,
     /// For each number of a partition in files of keys the one that it has in the head.
-    homes: Vec<PartitionIndex>,
+    homes: Arc<[PartitionIndex]>,
 }
 
 /// Keys and ids of a group.
@@ -54,11 +54,20 @@ pub struct Groups {
 pub struct LoadedGroup {
     /// The partition of all of it, by its number in the head; none: of all.
     pub partition: Option<PartitionIndex>,
-    /// The keys, in one list or several; ids number them through. Of a key that stands in several
-    /// the last counts.
-    pub keys: Vec<KeyRows>,
+    /// The keys, in lists; ids number them through. Of a key that stands in several the last
+    /// counts.
+    pub keys: KeyLists,
     /// Those of its ids that have to be read before the first event: under a span all.
     pub ids: IdSegments,
+}
+
+/// The keys of a group, read list by list.
+#[derive(Debug)]
+pub struct KeyLists {
+    files: Folder,
+    parts: VecDeque<Part>,
+    open: Option<Reader>,
+    homes: Arc<[PartitionIndex]>,
 }
 
 /// The ids of a group, read piece by piece, the oldest segment first: of an id that stands in
@@ -81,7 +90,7 @@ impl SnapshotRef {
         if let Some(difference) = needed.into().difference(&body.binding, &body.partitions) {
             return Err(SnapshotError::differs(self, difference));
         }
-        let homes = body.homes().unwrap_or_default();
+        let homes = body.homes().unwrap_or_default().into();
         let mut groups = body.groups;
         let head = Head {
             outcomes: outcomes(&self.files, &body.outcomes)?,
@@ -120,7 +129,8 @@ impl SnapshotRef {
         let (body, _) = Body::read(&self.files, &self.name)?;
         let mut loaded = self.load(&body.binding)?;
         while let Some(mut group) = loaded.groups.next_group()? {
-            while group.ids.next(&group.keys)?.is_some() {}
+            let keys = group.keys.all()?;
+            while group.ids.next(&keys)?.is_some() {}
         }
         loaded.segments.parts.iter().try_for_each(|part| past::check(&self.files, part))
     }
@@ -145,10 +155,8 @@ impl Groups {
             let place = partitions.binary_search_by(|reached| reached.partition.cmp(name));
             place.map(|n| n as PartitionIndex).map_err(|_| SnapshotError::Rows("a group is lost"))
         };
-        let mut keys = Vec::new();
-        for part in &group.keys {
-            keys.extend(all_keys(&self.files, part, &self.homes)?);
-        }
+        let (files, homes) = (self.files.clone(), self.homes.clone());
+        let keys = KeyLists { files, parts: group.keys.into(), open: None, homes };
         let ids = IdSegments {
             files: self.files.clone(),
             parts: group.ids.into(),
@@ -160,10 +168,28 @@ impl Groups {
     }
 }
 
-impl LoadedGroup {
-    /// Drops what a later list has of the same key: for whoever does something to every key.
-    pub(crate) fn drop_superseded(&mut self) {
-        drop_superseded(&mut self.keys, std::iter::empty());
+impl KeyLists {
+    /// The next keys, in byte order; none: that was all.
+    #[allow(clippy::should_implement_trait, reason = "what ends with an error is no iterator")]
+    pub fn next(&mut self) -> Result<Option<KeyRows>, SnapshotError> {
+        loop {
+            let reader = match &mut self.open {
+                Some(reader) => reader,
+                None => {
+                    let Some(part) = self.parts.pop_front() else { return Ok(None) };
+                    self.open.insert(Reader::open(&self.files, &part, SNAPSHOT_READ_KEYS)?)
+                }
+            };
+            match reader.next()? {
+                Some(batch) => return key_rows(&batch, &self.homes, reader).map(Some),
+                None => self.open = None,
+            }
+        }
+    }
+
+    /// All that are left.
+    pub fn all(mut self) -> Result<Vec<KeyRows>, SnapshotError> {
+        std::iter::from_fn(|| self.next().transpose()).collect()
     }
 }
 
@@ -175,7 +201,7 @@ impl IdSegments {
                 Some(reader) => reader,
                 None => {
                     let Some(part) = self.parts.pop_front() else { return Ok(None) };
-                    self.open.insert(Reader::open(&self.files, &part)?)
+                    self.open.insert(Reader::open(&self.files, &part, SNAPSHOT_READ_ROWS)?)
                 }
             };
             let Some(batch) = reader.next()? else {
@@ -194,7 +220,7 @@ impl IdSegments {
 
 /// All ids of a segment without keys.
 pub(super) fn all_ids(files: &Folder, part: &Part) -> Result<Piece, SnapshotError> {
-    let mut reader = Reader::open(files, part)?;
+    let mut reader = Reader::open(files, part, SNAPSHOT_READ_ROWS)?;
     let mut ids = IdRows::default();
     while let Some(batch) = reader.next()? {
         let lost = || reader.broken("an id belongs to a key that is not there");
@@ -213,14 +239,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn open(files: &Folder, part: &Part) -> Result<Self, SnapshotError> {
+    /// Opens a file whose rows come so many at a time.
+    pub(super) fn open(files: &Folder, part: &Part, rows: usize) -> Result<Self, SnapshotError> {
         let (bytes, file) = (read(files, &part.path)?, files.show(&part.path));
         if bytes.len() as u64 != part.bytes || Hash::of(&bytes) != part.sha256 {
             return Err(SnapshotError::Changed(file));
         }
         let path: Arc<Path> = Path::new(&file).into();
         let builder = table::open(bytes, ArrowReaderOptions::new(), &path)?;
-        let rows = guarded(|| builder.with_batch_size(SNAPSHOT_READ_ROWS).build());
+        let rows = guarded(|| builder.with_batch_size(rows).build());
         let rows = rows.map_err(|error| TableError::of("read", &path, error))?;
         Ok(Self { part: part.clone(), path, rows, read: 0 })
     }
@@ -241,32 +268,37 @@ impl Reader {
     }
 }
 
-/// All keys of a file, in byte order, in one list or several. `homes`: see [`Body::homes`].
+/// All keys of a file, in lists. `homes`: see [`Body::homes`].
 pub(super) fn all_keys(
     files: &Folder,
     part: &Part,
     homes: &[PartitionIndex],
 ) -> Result<Vec<KeyRows>, SnapshotError> {
-    let mut reader = Reader::open(files, part)?;
-    let mut all = Vec::new();
-    while let Some(batch) = reader.next()? {
-        let home = |home: &u32| homes.get(*home as usize).copied();
-        let home = batch.primitives::<UInt32Type>("home")?.values().iter().map(home).collect();
-        let lost = || reader.broken("a key lives in a partition that is not there");
-        all.push(KeyRows {
-            keys: batch.byte_spans("key")?,
-            states: batch.byte_spans("state")?,
-            applied: batch.unsigned("applied")?.to_vec(),
-            highest: batch.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)).collect(),
-            last: batch.times("last")?.iter().map(|t| t.unwrap_or(0)).collect(),
-            home: Option::<Vec<_>>::ok_or_else(home, lost)?,
-        });
-    }
-    Ok(all)
+    let (files, parts) = (files.clone(), VecDeque::from([part.clone()]));
+    KeyLists { files, parts, open: None, homes: homes.into() }.all()
+}
+
+/// The keys of a batch.
+fn key_rows(
+    batch: &Batch,
+    homes: &[PartitionIndex],
+    reader: &Reader,
+) -> Result<KeyRows, SnapshotError> {
+    let home = |home: &u32| homes.get(*home as usize).copied();
+    let home = batch.primitives::<UInt32Type>("home")?.values().iter().map(home).collect();
+    let lost = || reader.broken("a key lives in a partition that is not there");
+    Ok(KeyRows {
+        keys: batch.byte_spans("key")?,
+        states: batch.byte_spans("state")?,
+        applied: batch.unsigned("applied")?.to_vec(),
+        highest: batch.times("highest")?.iter().map(|t| t.unwrap_or(Micros::MIN)).collect(),
+        last: batch.times("last")?.iter().map(|t| t.unwrap_or(0)).collect(),
+        home: Option::<Vec<_>>::ok_or_else(home, lost)?,
+    })
 }
 
 /// Drops of each list the keys that stand in a later one, or among `fresh` ones.
-pub(super) fn drop_superseded<'a>(lists: &mut [KeyRows], fresh: impl Iterator<Item = &'a [u8]>) {
+pub(crate) fn drop_superseded<'a>(lists: &mut [KeyRows], fresh: impl Iterator<Item = &'a [u8]>) {
     let mut seen: HashSet<&[u8]> = fresh.collect();
     let keep: Vec<Vec<bool>> =
         lists.iter().rev().map(|of| of.keys.iter().map(|key| seen.insert(key)).collect()).collect();
@@ -317,6 +349,10 @@ fn find(all: &[KeyRows], key: &[u8]) -> Option<(u32, Micros)> {
     let mut behind = all.iter().map(KeyRows::len).sum::<usize>();
     for rows in all.iter().rev() {
         behind -= rows.len();
+        // There may be many, of which a key can be in few.
+        if rows.is_empty() || key < rows.keys.get(0) || rows.keys.get(rows.len() - 1) < key {
+            continue;
+        }
         let (mut from, mut to) = (0, rows.len());
         while from < to {
             let middle = (from + to) / 2;
@@ -330,7 +366,7 @@ fn find(all: &[KeyRows], key: &[u8]) -> Option<(u32, Micros)> {
 }
 
 fn outcomes(files: &Folder, part: &Part) -> Result<Vec<History>, SnapshotError> {
-    let mut reader = Reader::open(files, part)?;
+    let mut reader = Reader::open(files, part, SNAPSHOT_READ_ROWS)?;
     let mut all = Vec::new();
     while let Some(batch) = reader.next()? {
         all.extend(batch.trees(batch.unsigned("events")?)?);

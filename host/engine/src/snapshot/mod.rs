@@ -32,7 +32,8 @@ mod tests;
 
 pub use error::SnapshotError;
 pub use format::SnapshotFormat;
-pub use load::{Groups, IdSegments, Loaded, LoadedGroup, Segments};
+pub(crate) use load::drop_superseded;
+pub use load::{Groups, IdSegments, KeyLists, Loaded, LoadedGroup, Segments};
 pub use past::Past;
 
 use crate::store::{Base, EntryKind, Folder};

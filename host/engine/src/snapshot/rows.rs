@@ -11,7 +11,7 @@
 use super::SnapshotError;
 use super::format::Part;
 use super::index::{Indexing, PAGE_IDS};
-use crate::store::{Folder, Unfinished};
+use crate::store::{Finishing, Folder, Unfinished};
 use crate::table::{
     NewRows, TableWriter, binary, fixed, optional, text, time, unsigned, unsigned32,
 };
@@ -124,15 +124,16 @@ impl Table {
         Ok(self.writer.write(rows)?)
     }
 
-    pub(super) fn finish(self) -> Result<Part, SnapshotError> {
+    /// Ends the file, which is to be finished among others.
+    pub(super) fn finish(self, ends: &Finishing) -> Result<Part, SnapshotError> {
         let Self { files, path, writer, index } = self;
         let rows = writer.rows;
         let (Hashed { out, hasher, bytes }, pages) = writer.finish_noted()?;
-        out.finish()?;
+        ends.add(out)?;
         let index = match (index, pages.as_slice()) {
             (Some(index), [places, content]) => {
                 let path = path.replace(".parquet", "-index.parquet");
-                Some(Box::new(index.finish(&files, path, [places, content])?))
+                Some(Box::new(index.finish((&files, path), [places, content], ends)?))
             }
             _ => None,
         };
@@ -204,10 +205,11 @@ pub(super) fn write_outcomes(
     files: &Folder,
     path: String,
     histories: &[History],
+    ends: &Finishing,
 ) -> Result<Part, SnapshotError> {
     let columns = vec![text("partition"), unsigned("events"), binary("edge"), binary("open")];
     let mut table = Table::create(files, path, columns)?;
     let events = histories.iter().map(|of| of.events).collect();
     table.write(NewRows::trees(histories).unsigned("events", events))?;
-    table.finish()
+    table.finish(ends)
 }

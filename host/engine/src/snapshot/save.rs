@@ -5,7 +5,7 @@ use super::inherited::{Inherited, Old};
 use super::rows::{At, Table, id_columns, id_rows, key_columns, key_rows, place, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
 use crate::limits::SNAPSHOT_WRITTEN_ROWS;
-use crate::store::Folder;
+use crate::store::{Finishing, Folder};
 use crate::table::NewRows;
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
@@ -72,6 +72,7 @@ impl Store {
             window: head.binding.settings.window,
             homes: inherited.homes(),
             pieces: pieces.iter().collect(),
+            ends: Finishing::default(),
         };
         let mut joined = inherited.join_keys(saving.new_keys(), pieces)?;
         if !saving.spanned {
@@ -79,7 +80,8 @@ impl Store {
         }
         saving.pieces.extend(&joined);
         let (keys, ids) = (saving.keys()?, saving.ids()?);
-        let outcomes = write_outcomes(&self.files, saving.path("outcomes"), &head.outcomes)?;
+        let path = saving.path("outcomes");
+        let outcomes = write_outcomes(&self.files, path, &head.outcomes, &saving.ends)?;
         let homes = std::mem::take(&mut inherited.homes);
         let groups = saving.groups(head, inherited, keys, ids)?;
         let body = Body {
@@ -102,6 +104,8 @@ impl Store {
         };
         let path = format!("{}/{MANIFEST}", saving.name);
         let text = body.render().map_err(|e| SnapshotError::broken(&self.files.show(&path), e))?;
+        // What it names is there, for good, before it is.
+        saving.ends.all()?;
         // Whoever else saves it saves the same bytes: the name has all that they depend on.
         self.files.put_new(&path, text.as_bytes())?;
         let sha256 = Hash::of(text.as_bytes());
@@ -181,6 +185,8 @@ struct Saving<'a> {
     /// For each partition of the head its number in files of keys.
     homes: Vec<u32>,
     pieces: Vec<&'a Piece>,
+    /// Files that have all their rows.
+    ends: Finishing,
 }
 
 impl Saving<'_> {
@@ -224,7 +230,7 @@ impl Saving<'_> {
         let (mut written, mut open) = (BTreeMap::new(), None::<(Group, Table, Vec<At>)>);
         let close = |(group, mut table, held): (Group, Table, Vec<At>)| {
             table.write(rows(&held))?;
-            table.finish().map(|part| (group, part))
+            table.finish(&self.ends).map(|part| (group, part))
         };
         let mut last = None;
         merge(orders, compare, |at| {

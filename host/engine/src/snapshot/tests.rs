@@ -141,13 +141,14 @@ fn rows(reference: &SnapshotRef, needed: &Binding) -> Vec<(Option<u32>, Vec<KeyR
         for part in parts.next().unwrap().iter().filter(|part| part.index.is_some()) {
             ids.append(&load::all_ids(&reference.files, part).unwrap().ids);
         }
-        while let Some(more) = group.ids.next(&group.keys).unwrap() {
+        let keys = group.keys.all().unwrap();
+        while let Some(more) = group.ids.next(&keys).unwrap() {
             ids.digests.extend(more.digests);
             ids.content.extend(more.content);
             ids.keys.extend(more.keys);
             ids.highest.extend(more.highest);
         }
-        all.push((group.partition, group.keys, ids));
+        all.push((group.partition, keys, ids));
     }
     all
 }

@@ -1,6 +1,7 @@
 //! Why a store would not do what it was asked: each error names the place and the next step.
 
 use super::told::told;
+use crate::threads::ThreadError;
 use std::io::{self, ErrorKind};
 
 /// Why a place could not be found, read or written.
@@ -101,6 +102,9 @@ pub enum StoreError {
     /// The threads for input and output could not be started.
     #[error("cannot start the threads that wait for a store: {0}")]
     Runtime(#[source] std::io::Error),
+    /// Several objects could not be finished at the same time.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
 }
 
 impl StoreError {

@@ -49,6 +49,7 @@ pub(crate) use files::{about, is_unfinished, point};
 pub use http::Http;
 pub use opened::{Opened, Stored};
 pub use stores::{Access, Base, ReadVariable, Stores, Variables};
+pub(crate) use unfinished::Finishing;
 pub use unfinished::Unfinished;
 pub use url::{InBucket, Kind, Named, Scheme, local_path};
 

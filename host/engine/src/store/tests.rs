@@ -71,6 +71,44 @@ fn what_is_not_finished_leaves_nothing() {
 }
 
 #[test]
+fn objects_that_are_finished_together_are_all_there_or_the_failure_is_told() {
+    let (all, _dir) = folders();
+    for folder in all {
+        let begun = |name: String| {
+            let mut unfinished = folder.write(&name).unwrap();
+            unfinished.add(name.as_bytes()).unwrap();
+            unfinished
+        };
+        let count = 2 * crate::limits::FINISHED_AT_ONCE + 3;
+        let together = Finishing::default();
+        for number in 0..count {
+            together.add(begun(format!("a{number:03}"))).unwrap();
+        }
+        together.all().unwrap();
+        let there = names(&folder, "");
+        assert_eq!(there.len(), count);
+        let is_whole = |name: &String| folder.get(name).unwrap().unwrap() == name.as_bytes();
+        assert!(there.iter().all(is_whole));
+        // Nobody asked for this one.
+        let left = Finishing::default();
+        left.add(begun("b".into())).unwrap();
+        drop(left);
+        assert_eq!(names(&folder, ""), there);
+    }
+    let ([folder, _], _dir) = folders();
+    let together = Finishing::default();
+    for name in ["x", "a", "y"] {
+        let mut unfinished = folder.write(name).unwrap();
+        unfinished.add(b"1").unwrap();
+        together.add(unfinished).unwrap();
+    }
+    folder.put("a/b", b"2").unwrap();
+    let error = together.all().unwrap_err().to_string();
+    assert!(error.starts_with("cannot write `/") && error.contains("x/a`: "), "{error}");
+    assert_eq!(names(&folder, "a"), ["b"]);
+}
+
+#[test]
 fn a_put_that_fails_half_way_leaves_nothing() {
     let ([folder, _], dir) = folders();
     // Everything is written; then the name cannot be had, for a folder has it.

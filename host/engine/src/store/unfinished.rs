@@ -2,11 +2,45 @@
 
 use super::remote::{New, Remote};
 use super::{At, Folder, StoreError, files};
-use crate::limits::{PART_UPLOADED_BYTES, WRITE_BUFFER_BYTES};
+use crate::limits::{FINISHED_AT_ONCE, PART_UPLOADED_BYTES, WRITE_BUFFER_BYTES};
+use crate::threads::each_of;
 use object_store::{MultipartUpload, ObjectStoreExt};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// Objects that were written and are not finished yet. To make one durable is mostly waiting, so
+/// several are waited for together. Dropped, they leave nothing.
+#[derive(Default)]
+pub(crate) struct Finishing(Mutex<Vec<Unfinished>>);
+
+impl Finishing {
+    /// Takes an object that has all its bytes; it has its name at [`Finishing::all`] at the latest.
+    ///
+    /// # Errors
+    /// When one could not be finished, not always this one.
+    pub(crate) fn add(&self, one: Unfinished) -> Result<(), StoreError> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(one);
+        if waiting.len() < FINISHED_AT_ONCE {
+            return Ok(());
+        }
+        finish_all(std::mem::take(&mut *waiting))
+    }
+
+    /// Makes all appear.
+    ///
+    /// # Errors
+    /// The first that could not be finished; of the others some have their names.
+    pub(crate) fn all(self) -> Result<(), StoreError> {
+        finish_all(self.0.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn finish_all(all: Vec<Unfinished>) -> Result<(), StoreError> {
+    each_of(FINISHED_AT_ONCE, all, Unfinished::finish).map(|_| ())
+}
 
 /// An object that is being written. Dropped unfinished, it leaves nothing.
 pub struct Unfinished {

@@ -9,7 +9,6 @@
 //! ```
 
 use bytes::Bytes;
-use flate2::Crc;
 use parquet::column::page_store::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
@@ -84,12 +83,10 @@ fn with_checksum(header: &[u8], content: &[u8]) -> Result<Bytes> {
         Some(next) if next >> 4 >= 2 => next - 0x10,
         _ => return Err(unlike("has a checksum")),
     };
-    let mut crc = Crc::new();
-    crc.update(content);
     let mut bytes = Vec::with_capacity(header.len() + ADDED_BYTES);
     bytes.extend_from_slice(&header[..at]);
     bytes.push(NEXT_I32);
-    bytes.extend(varint(zigzag(crc.sum() as i32)));
+    bytes.extend(varint(zigzag(crc32fast::hash(content) as i32)));
     bytes.push(next);
     bytes.extend_from_slice(&header[at + 1..]);
     Ok(bytes.into())

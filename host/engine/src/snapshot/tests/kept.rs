@@ -23,7 +23,7 @@ fn held(reference: &SnapshotRef, needed: &Binding) -> BTreeMap<String, (String, 
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut all = BTreeMap::new();
     while let Some(group) = loaded.groups.next_group().unwrap() {
-        for rows in &group.keys {
+        for rows in &group.keys.all().unwrap() {
             for row in 0..rows.len() {
                 let home = loaded.head.partitions[rows.home[row] as usize].partition.clone();
                 all.insert(text(rows.keys.get(row)), (text(rows.states.get(row)), home));
@@ -128,10 +128,39 @@ fn of_a_key_in_several_lists_the_last_is_migrated() {
     let first = store.save(&by_path(10, 100), &[keys(0..100, "one")], None).unwrap();
     let second = store.save(&by_path(20, 100), &[keys(10..12, "two")], Some(&first)).unwrap();
     let needed = by_path(0, 0).binding;
-    let mut group = second.load(&needed).unwrap().groups.next_group().unwrap().unwrap();
-    assert_eq!(group.keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [100, 2]);
-    group.drop_superseded();
-    assert_eq!(group.keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [98, 2]);
+    let group = second.load(&needed).unwrap().groups.next_group().unwrap().unwrap();
+    let mut keys = group.keys.all().unwrap();
+    assert_eq!(keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [100, 2]);
+    drop_superseded(&mut keys, std::iter::empty());
+    assert_eq!(keys.iter().map(KeyRows::len).collect::<Vec<_>>(), [98, 2]);
+}
+
+#[test]
+fn an_id_of_a_span_finds_its_key_in_whatever_list_that_is() {
+    let (_folder, store) = store();
+    let count = 2 * crate::limits::SNAPSHOT_READ_KEYS as u32 + 5;
+    let mut piece = keys(0..count, "one");
+    for key in 0..count {
+        piece.ids.digests.push(u128::from(key) << 16);
+        piece.ids.content.push(key.into());
+        piece.ids.keys.push(key);
+        piece.ids.highest.push(5);
+    }
+    let mut head = by_path(10, count.into());
+    head.binding.settings.window = Window::Span(60);
+    let saved = store.save(&head, &[piece], None).unwrap();
+    let mut group = saved.load(&head.binding).unwrap().groups.next_group().unwrap().unwrap();
+    let lists = group.keys.all().unwrap();
+    assert_eq!(lists.len(), 3);
+    let names: Vec<&[u8]> = lists.iter().flat_map(|keys| keys.keys.iter()).collect();
+    let mut found = 0;
+    while let Some(ids) = group.ids.next(&lists).unwrap() {
+        for (key, content) in ids.keys.iter().zip(&ids.content) {
+            assert_eq!(names[*key as usize], format!("k{content:04}").as_bytes());
+            found += 1;
+        }
+    }
+    assert_eq!(found, count);
 }
 
 #[test]
@@ -187,7 +216,8 @@ fn a_snapshot_of_format_3_is_still_read_and_built_on() {
     assert_eq!(rows(&old, &needed)[0].2.len(), 3);
     // All of it is read before the first event.
     let mut group = old.load(&needed).unwrap().groups.next_group().unwrap().unwrap();
-    assert_eq!(group.ids.next(&group.keys).unwrap().unwrap().len(), 3);
+    let keys = group.keys.all().unwrap();
+    assert_eq!(group.ids.next(&keys).unwrap().unwrap().len(), 3);
     let more = piece(&[("k2", "later", 400, 0)], &[(5, 6, 0, 0)], false);
     let next = store.save(&head(20), &[more], Some(&old)).unwrap();
     next.check().unwrap();
