@@ -210,7 +210,8 @@ impl Owned {
         };
         self.counts.add(&block);
         if !is_silent {
-            self.setup.publishes.block(&self.name, &block, &mut self.batch);
+            let names = std::slice::from_ref(&self.name);
+            self.setup.publishes.block(names, &block, &mut self.batch);
             decoded.iter().for_each(|slab| self.touch(slab));
         }
         Ok(Ok(()))
@@ -310,7 +311,8 @@ impl Owned {
                 let instance = self.fold.instance.for_call();
                 let finals = self.fold.recipe.finals_of(&shards, keys, instance);
                 let finals = finals.map_err(|error| LiveError::Run(error.into()))?;
-                self.setup.publishes.views(&finals, &mut self.batch);
+                let at = (&*self.name, self.next);
+                self.setup.publishes.views(at, &finals, &mut self.batch);
             }
         }
         let batch = Arc::new(std::mem::take(&mut self.batch));

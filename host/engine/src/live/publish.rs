@@ -4,8 +4,10 @@
 //! | topic | key | value | headers |
 //! | --- | --- | --- | --- |
 //! | of an emit kind | the event's key | the emit's fields, a JSON object | `id`, `at`, `seq` |
-//! | of views | the key | its view rows, a JSON array; none: it has no row | |
+//! | of views | the key | its view rows, a JSON array; none: it has no row | `at` |
 //! | of refused events | its key, if it was read | its bytes | `what`, `code`, `detail`, `at` |
+//!
+//! `at` is a position: of the event; of a view how far its partition was when it was taken.
 //!
 //! An emit is known by job, key, `id`, kind and `seq`, whatever version computed it: so who
 //! recomputes finds the one that he replaces. Decimals and times are strings, as in everything that
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 /// Which topics a job publishes to.
 #[derive(Debug, Clone)]
-pub(super) struct Publishes {
+pub(crate) struct Publishes {
     /// Of each kind of emit, by its number; none: it is not published.
     emits: Vec<Option<Arc<str>>>,
     kinds: Vec<Vec<Field>>,
@@ -64,8 +66,8 @@ impl Publishes {
         self.refused.is_some()
     }
 
-    /// What is published of outcomes. `partition`: its name.
-    pub(super) fn block(&self, partition: &str, block: &Block, out: &mut Batch) {
+    /// What is published of outcomes. `names`: of the partitions, by their numbers in the block.
+    pub(crate) fn block(&self, names: &[Arc<str>], block: &Block, out: &mut Batch) {
         let mut order: Vec<(u32, usize, usize)> = Vec::new();
         let published = |kind: &usize| self.emits[*kind].is_some();
         for kind in (0..block.emits.len()).filter(published) {
@@ -78,32 +80,39 @@ impl Publishes {
             self.kinds.iter().zip(&block.emits).map(|(f, e)| Rows::new(f, &e.columns)).collect();
         for (_, kind, row) in order {
             if let Some(topic) = &self.emits[kind] {
-                emit(topic, partition, (&block.emits[kind], row), &mut writers[kind], out);
+                let rows = &block.emits[kind];
+                let name = &names[rows.partitions[row] as usize];
+                emit(topic, name, (rows, row), &mut writers[kind], out);
             }
         }
         if let Some(topic) = &self.refused {
-            block.refused.iter().for_each(|refused| dead(topic, partition, refused, out));
+            for refused in &block.refused {
+                dead(topic, &names[refused.partition as usize], refused, out);
+            }
         }
     }
 
-    /// The views of keys as they stand now.
-    pub(super) fn views(&self, finals: &Finals, out: &mut Batch) {
+    /// The views of keys as they stand `at` an offset of a partition: everything before it is in
+    /// them.
+    pub(crate) fn views(&self, at: (&str, u64), finals: &Finals, out: &mut Batch) {
         let Some(topic) = &self.views else { return };
         let viewed = &finals.viewed;
-        let (mut rows, mut at) = (Rows::new(&self.view, &viewed.columns), 0);
+        let (mut rows, mut to) = (Rows::new(&self.view, &viewed.columns), 0);
+        let (name, offset) = at;
         for (owner, key) in finals.keys.iter().enumerate() {
-            let from = at;
-            let is_own = |at: usize| viewed.owners.get(at) == Some(&(owner as u32));
-            while is_own(at) {
-                at += 1;
+            let from = to;
+            let is_own = |row: usize| viewed.owners.get(row) == Some(&(owner as u32));
+            while is_own(to) {
+                to += 1;
             }
             let record = out.record(topic, Some(key));
-            if from == at {
+            let record = record.header("at", |bytes| put(bytes, format_args!("{name}:{offset}")));
+            if from == to {
                 record.deletion();
                 continue;
             }
             record.value(|bytes| {
-                for row in from..at {
+                for row in from..to {
                     bytes.push(if row == from { b'[' } else { b',' });
                     rows.object(row, bytes);
                 }
