@@ -3,14 +3,14 @@
 
 use super::batch::Batch;
 use super::error::LiveError;
-use super::mark::{Mark, VERSION};
+use super::mark::{Made, Mark};
 use super::setup::Setup;
 use crate::log::{Follow, Piece};
 use crate::run::{Around, RunError, described};
 use crate::sink::Commit;
 use crate::snapshot::{Past, SnapshotRef};
 use retally_core::decode::Placed;
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, StateSum, StateTerm};
+use retally_core::digest::{StateSum, StateTerm};
 use retally_core::fold::{Decoding, Fold, FoldError};
 use retally_core::log::Position;
 use retally_core::manifest::{Counts, Migrated};
@@ -273,20 +273,9 @@ impl Owned {
     /// The digests of all that was made of it so far.
     pub(super) fn mark(&self) -> Mark {
         let digests = self.fold.outcomes.digests();
-        let (events, outcomes) = match digests.first() {
-            Some(of) => (of.events, of.root),
-            None => (0, empty(&self.fold)),
-        };
-        let (states, reducer) = (self.sum.digest(), self.binding.reducer.sha256);
-        let (partitions, binding) = (self.setup.partitions, self.bound());
-        Mark { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
-    }
-
-    /// What could have decided it.
-    fn bound(&self) -> Hash {
-        let binding = self.binding.clone().up_to(&[self.position()]);
-        // A struct of numbers and texts is always JSON.
-        Hash::of(&serde_json::to_vec(&binding).unwrap_or_default())
+        let description = self.fold.recipe.description();
+        let made = Made { description, outcomes: digests.first(), states: self.sum };
+        Mark::of(&self.binding, &self.position(), self.setup.partitions, &made)
     }
 
     fn position(&self) -> Position {
@@ -339,10 +328,4 @@ impl Owned {
         };
         Commit { head, pieces }
     }
-}
-
-/// The tree over no events.
-fn empty(fold: &Fold) -> Hash {
-    let shape = OutcomeShape::of(fold.recipe.description());
-    Outcomes::new(shape, &[]).digest()
 }

@@ -24,11 +24,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Publishes {
     /// Of each kind of emit, by its number; none: it is not published.
-    emits: Vec<Option<Arc<str>>>,
+    pub(crate) emits: Vec<Option<Arc<str>>>,
     kinds: Vec<Vec<Field>>,
-    views: Option<Arc<str>>,
+    pub(crate) views: Option<Arc<str>>,
     view: Vec<Field>,
-    refused: Option<Arc<str>>,
+    pub(crate) refused: Option<Arc<str>>,
 }
 
 impl Publishes {
@@ -48,7 +48,7 @@ impl Publishes {
     }
 
     /// The topics, each once.
-    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+    pub(crate) fn topics(&self) -> Vec<Arc<str>> {
         let all = self.emits.iter().flatten().chain(&self.views).chain(&self.refused);
         let mut all: Vec<_> = all.cloned().collect();
         all.sort();
