@@ -251,8 +251,9 @@ impl Owned {
         }
     }
 
-    /// Brings the sum over states up to date with some keys.
-    fn settle(&mut self, slots: impl Iterator<Item = Slot>) {
+    /// Brings the sum over states up to date with some keys. Gives those that lost theirs.
+    fn settle(&mut self, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
+        let mut lost = Vec::new();
         let keys = &self.fold.shards[0].keys;
         self.terms.resize(keys.len(), None);
         for slot in slots {
@@ -260,8 +261,10 @@ impl Owned {
             let term = || StateTerm::of(keys.key(slot), state, keys.get(slot).applied);
             let now = (!state.is_empty()).then(term);
             let before = std::mem::replace(&mut self.terms[slot as usize], now);
+            lost.extend((before.is_some() && now.is_none()).then_some(slot));
             self.sum.set(before, now);
         }
+        lost
     }
 
     /// The silence is over: every state counts.
@@ -289,7 +292,7 @@ impl Owned {
     pub(super) fn seal(&mut self) -> Result<Sealed, LiveError> {
         let mut touched = std::mem::take(&mut self.touched);
         touched.iter().for_each(|&slot| self.is_touched[slot as usize] = false);
-        self.settle(touched.iter().copied());
+        let lost = self.settle(touched.iter().copied());
         if self.setup.publishes.has_views() {
             let keys = &self.fold.shards[0].keys;
             touched.sort_by(|a, b| keys.key(*a).cmp(keys.key(*b)));
@@ -303,6 +306,10 @@ impl Owned {
                 let at = (&*self.name, self.next);
                 self.setup.publishes.views(at, &finals, &mut self.batch);
             }
+            // What has no state any more has no view.
+            let (keys, at) = (&self.fold.shards[0].keys, (&*self.name, self.next));
+            let lost = lost.into_iter().map(|slot| keys.key(slot));
+            lost.for_each(|key| self.setup.publishes.no_view(at, key, &mut self.batch));
         }
         let batch = Arc::new(std::mem::take(&mut self.batch));
         Ok(Sealed { to: self.next, mark: self.mark(), batch })

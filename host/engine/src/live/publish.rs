@@ -13,7 +13,7 @@
 //! recomputes finds the one that he replaces. Decimals and times are strings, as in everything that
 //! Retally writes as JSON, so that no reader rounds them.
 
-use super::batch::Batch;
+use super::batch::{Batch, Writing};
 use crate::job::{KIND, Publish};
 use retally_core::reduce::{Block, EmitRows, Finals, Refused};
 use retally_core::schema::{Column, Description, Field, Kind, Value, write_text};
@@ -92,21 +92,26 @@ impl Publishes {
         }
     }
 
+    /// A key has no state any more `at` an offset of a partition, and so no view.
+    pub(super) fn no_view(&self, at: (&str, u64), key: &[u8], out: &mut Batch) {
+        if let Some(topic) = &self.views {
+            viewed_record(topic, at, key, out).deletion();
+        }
+    }
+
     /// The views of keys as they stand `at` an offset of a partition: everything before it is in
     /// them.
     pub(crate) fn views(&self, at: (&str, u64), finals: &Finals, out: &mut Batch) {
         let Some(topic) = &self.views else { return };
         let viewed = &finals.viewed;
         let (mut rows, mut to) = (Rows::new(&self.view, &viewed.columns), 0);
-        let (name, offset) = at;
         for (owner, key) in finals.keys.iter().enumerate() {
             let from = to;
             let is_own = |row: usize| viewed.owners.get(row) == Some(&(owner as u32));
             while is_own(to) {
                 to += 1;
             }
-            let record = out.record(topic, Some(key));
-            let record = record.header("at", |bytes| put(bytes, format_args!("{name}:{offset}")));
+            let record = viewed_record(topic, at, key, out);
             if from == to {
                 record.deletion();
                 continue;
@@ -120,6 +125,16 @@ impl Publishes {
             });
         }
     }
+}
+
+/// The beginning of a view.
+fn viewed_record<'a>(
+    topic: &Arc<str>,
+    (name, offset): (&str, u64),
+    key: &[u8],
+    out: &'a mut Batch,
+) -> Writing<'a> {
+    out.record(topic, Some(key)).header("at", |bytes| put(bytes, format_args!("{name}:{offset}")))
 }
 
 fn emit(
