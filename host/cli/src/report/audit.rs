@@ -57,10 +57,10 @@ fn topic(own: &TopicReport) -> String {
         ),
     };
     let is_so = if own.agrees() { "agrees" } else { "differs" };
-    let _ = writeln!(t, "  {is_so:<12}{compared}");
+    let _ = writeln!(t, "  {is_so:<13}{compared}");
     for (what, count) in own.counts.iter().filter(|(_, count)| *count > 0) {
         let at_least = if own.at_least { "at least " } else { "" };
-        let _ = writeln!(t, "  {:<12}{at_least}{}", what.word(), grouped(*count));
+        let _ = writeln!(t, "  {:<13}{at_least}{}", what.word(), grouped(*count));
         let all = own.findings.iter().filter(|finding| finding.what == *what);
         all.for_each(|one| t += &finding(one));
     }
@@ -69,11 +69,11 @@ fn topic(own: &TopicReport) -> String {
             true => ("keys have no event in the range", String::new()),
             false => ("are of events before the range", format!(", {} of later ones", own.later)),
         };
-        let _ = writeln!(t, "  {:<12}{} {of}{rest}", "left out", grouped(own.before));
+        let _ = writeln!(t, "  {:<13}{} {of}{rest}", "left out", grouped(own.before));
     }
     if own.later_views > 0 {
         let keys = counted(own.later_views, "key");
-        let _ = writeln!(t, "  {:<12}{keys}: the last view of each is a later one", "not compared");
+        let _ = writeln!(t, "  {:<13}{keys}: the last view of each is a later one", "not compared");
     }
     t + &removed(own)
 }
@@ -87,13 +87,11 @@ fn removed(own: &TopicReport) -> String {
     let from = listed(from.collect::<Vec<_>>().into_iter(), PARTITIONS_SHOWN, ", ");
     let untold = grouped(removed.untold);
     let rest = match from.is_empty() {
-        true => format!("of {untold} keys without a view nobody can tell whether they had one"),
-        false => format!(
-            "{untold} records of the replay are of earlier events than {from}, of which nobody can \
-             tell what was there"
-        ),
+        true => format!("{untold} keys without a view"),
+        false => format!("{untold} records of events before {from}"),
     };
-    format!("  {:<12}what lay before {firsts} of the topic (retention): {rest}\n", "gone")
+    let gone = format!("what lay before {firsts} of the topic: retention removed it");
+    format!("  {:<13}{gone}\n  {:<13}so nothing is told of {rest}\n", "gone", "")
 }
 
 fn finding(own: &Finding) -> String {
@@ -167,12 +165,12 @@ fn marks(report: &AuditReport) -> String {
         match &own.came_to {
             CameTo::Same => {}
             CameTo::Differs { what, committed, replay } => {
-                let _ = writeln!(t, "  {:<12}{what} up to {at}", "differs");
+                let _ = writeln!(t, "  {:<13}{what} up to {at}", "differs");
                 let _ = writeln!(t, "      committed  {committed}");
                 let _ = writeln!(t, "      replay     {replay}");
             }
             CameTo::Untold(why) => {
-                let _ = writeln!(t, "  {:<12}{at}: {why}", "not compared");
+                let _ = writeln!(t, "  {:<13}{at}: {why}", "not compared");
             }
         }
     }
@@ -273,4 +271,105 @@ fn content_json(own: &Content) -> Value {
         "value": text(&own.value),
         "headers": headers.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retally_engine::audit::Removed;
+
+    fn content(value: &str, at: &str) -> Content {
+        let headers = [("id", "e1"), ("at", at), ("seq", "0")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), Some(value.into())));
+        Content { key: Some("a\x1b".into()), value: Some(value.into()), headers: headers.into() }
+    }
+
+    fn report() -> TopicReport {
+        let altered = Finding {
+            what: What::Altered,
+            at: Some("0:17".into()),
+            seq: Some(0),
+            stands: Some((2, 41)),
+            published: Some(content("{\"n\":1}", "0:17")),
+            replay: Some(content("{\"n\":2}", "0:17")),
+        };
+        let missing = Finding {
+            what: What::Missing,
+            stands: None,
+            published: None,
+            replay: Some(content("{\"n\":3}", "0:17")),
+            ..altered.clone()
+        };
+        let mut header = altered.clone();
+        header.published = Some(content("{\"n\":2}", "00:17"));
+        TopicReport {
+            topic: "orders-balance".into(),
+            holds: "emits balance".into(),
+            replay: 12_000,
+            published: 11_999,
+            counts: vec![(What::Missing, 1), (What::Altered, 2), (What::Foreign, 0)],
+            at_least: false,
+            findings: vec![missing, altered, header],
+            before: 3,
+            later: 4,
+            later_views: 0,
+            removed: Some(Removed {
+                partitions: vec![(2, 40)],
+                from: vec![("0".into(), 12), ("1".into(), 0)],
+                untold: 1_200,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_topic_is_told_with_all_that_differs_and_all_that_could_not_be_compared() {
+        insta::assert_snapshot!(harmless_lines(&topic(&report())), @r#"
+        topic orders-balance (emits balance)
+          differs      12,000 records of the replay, 11,999 published
+          missing      1
+            event 0:17 seq 0, key "a\u{1b}", not on the topic
+              replay     {"n":3}
+          altered      2
+            event 0:17 seq 0, key "a\u{1b}", at 2:41 of the topic
+              published  {"n":1}
+              replay     {"n":2}
+            event 0:17 seq 0, key "a\u{1b}", at 2:41 of the topic
+              published  {"n":2}, headers id e1, at 00:17, seq 0
+              replay     {"n":2}, headers id e1, at 0:17, seq 0
+          left out     3 are of events before the range, 4 of later ones
+          gone         what lay before 2:40 of the topic: retention removed it
+                       so nothing is told of 1,200 records of events before 0:12, 1:0
+        "#);
+        let agreeing = TopicReport { counts: Vec::new(), findings: Vec::new(), ..report() };
+        assert!(topic(&agreeing).starts_with(
+            "topic orders-balance (emits balance)\n  agrees       12,000 records of the replay"
+        ));
+        let views = TopicReport {
+            topic: "orders-views".into(),
+            holds: "views".into(),
+            later: 0,
+            later_views: 5,
+            removed: Some(Removed { partitions: vec![(0, 3)], from: Vec::new(), untold: 2 }),
+            ..agreeing
+        };
+        insta::assert_snapshot!(topic(&views), @"
+        topic orders-views (views)
+          agrees       12,000 keys compared
+          left out     3 keys have no event in the range
+          not compared 5 keys: the last view of each is a later one
+          gone         what lay before 0:3 of the topic: retention removed it
+                       so nothing is told of 2 keys without a view
+        ");
+    }
+
+    #[test]
+    fn a_program_reads_both_records() {
+        let told = topic_json(&report());
+        assert_eq!(told["findings"], json!({ "missing": 1, "altered": 2, "not_ours": 0 }));
+        let altered = &told["named"][1];
+        assert_eq!(altered["published"]["value"], "{\"n\":1}");
+        assert_eq!(altered["replay"]["headers"][1], json!(["at", "0:17"]));
+        assert_eq!((&altered["event"], &altered["stands"]), (&json!("0:17"), &json!("2:41")));
+        assert_eq!(told["gone"]["from"], json!(["0:12", "1:0"]));
+    }
 }
