@@ -9,7 +9,6 @@ use crate::kafka::KafkaLog;
 use crate::live::{LiveError, Made as MadeOf, Mark, MarkError, Setup};
 use crate::log::{Log, Partition};
 use crate::range::{Bound, taken_by};
-use retally_core::digest::StateSum;
 use retally_core::log::Position;
 use retally_core::snapshot::Binding;
 
@@ -149,7 +148,7 @@ fn came_to(
     let outcomes = all.iter().find(|own| own.partition == partition.name);
     let states = made.states(number);
     let description = setup.description();
-    let of = MadeOf { description, outcomes, states: states.unwrap_or_else(StateSum::default) };
+    let of = MadeOf { description, outcomes, states: states.unwrap_or_default() };
     let at = Position { partition: partition.name.clone(), offset: *offset };
     let mut own = Mark::of(&binding, &at, mark.partitions, &of);
     if states.is_none() {
