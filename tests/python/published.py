@@ -108,6 +108,8 @@ def views(consumer, run, topic):
     last = {}
     for record in records(consumer, topic):
         value = record.value()
+        partition, offset = headers(record)["at"].rsplit(":", 1)
+        assert partition.isdigit() and int(offset) > 0, f"a view is of {partition}:{offset}"
         last[record.key().decode()] = None if value is None else json.loads(value)
     expected = defaultdict(list)
     for row in rows(Path(run, "view.parquet")):

@@ -8,6 +8,7 @@ pub mod held;
 pub mod kafka;
 pub mod live;
 pub mod proxy;
+pub mod records;
 pub mod sources;
 pub mod stores;
 

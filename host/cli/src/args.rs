@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{compare, explain, reducer, replay, results, run as live};
+use crate::commands::{audit, compare, explain, reducer, replay, results, run as live};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 enum Verb {
     Replay(Box<replay::Args>),
     Run(Box<live::Args>),
+    Audit(Box<audit::Args>),
     Compare(Box<compare::Args>),
     Explain(Box<explain::Args>),
     #[command(subcommand)]
@@ -33,7 +34,7 @@ enum Verb {
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
-const TO_COME: [&str; 5] = ["verify", "log", "snapshot", "audit", "correct"];
+const TO_COME: [&str; 4] = ["verify", "log", "snapshot", "correct"];
 
 /// Parses, runs, prints what failed.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -45,6 +46,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match cli.verb {
         Verb::Replay(args) => replay::run(&args),
         Verb::Run(args) => live::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),

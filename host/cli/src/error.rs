@@ -24,6 +24,11 @@ impl Failure {
         Self { exit: Exit::Unfinished, cause: cause.into(), hint: None }
     }
 
+    /// What was asked was done, and did not hold.
+    pub(crate) fn check_failed(cause: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::CheckFailed, cause: cause.into(), hint: None }
+    }
+
     /// An error that knows whether usage is to blame, or else what was asked could not be finished.
     pub(crate) fn of(cause: impl Into<anyhow::Error>, is_usage: bool) -> Self {
         if is_usage { Self::usage(cause) } else { Self::unfinished(cause) }

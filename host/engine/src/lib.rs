@@ -15,6 +15,7 @@
 //! has to know is [`table::panic_is_told`]), reads no environment, prints nothing and asks the
 //! machine for nothing but threads; `examples/embed` is a whole program around it.
 
+pub mod audit;
 mod avro;
 pub mod bounded;
 mod cancel;

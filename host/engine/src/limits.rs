@@ -46,8 +46,23 @@ pub const KAFKA_TAIL: u64 = 16;
 /// Brokers of Kafka that tell nothing of a topic for so long are not there.
 pub const KAFKA_OPENED_WITHIN: Duration = Duration::from_secs(15);
 
+/// A transaction that is open for so long is waited for no longer by whoever has to see its end.
+pub const KAFKA_SETTLED_WITHIN: Duration = Duration::from_secs(180);
+
 /// Brokers that are all gone for so long are waited for no longer.
 pub const KAFKA_SILENCE: Duration = Duration::from_secs(60);
+
+/// Sums of an audit for each topic: records that differ are looked for among those of a sum alone.
+pub const AUDIT_SUMS: usize = 8192;
+
+/// Bytes of records that an audit holds to name those that differ.
+pub const AUDIT_HELD_BYTES: u64 = 64 << 20;
+
+/// Findings of each sort that an audit names in each topic.
+pub const AUDIT_NAMED: usize = 10;
+
+/// Views, and records out of order, among which those are chosen that an audit names.
+pub const AUDIT_CHOSEN_FROM: usize = 1000;
 
 /// A partition of live work saves a snapshot at least so often, if there is anything new.
 pub const LIVE_SNAPSHOT_EVERY: Duration = Duration::from_secs(300);

@@ -282,5 +282,7 @@ fn workers_that_are_killed_stopped_and_started_publish_everything_once() -> Resu
     live.work(&args)?;
     let told = live.check()?;
     assert_eq!(told["run"]["counts"]["events"], 300_000, "{told}");
+    let ran = live.project.run(&["audit"])?;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     Ok(())
 }

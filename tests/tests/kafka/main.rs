@@ -1,5 +1,6 @@
 //! A topic of a real Kafka as a log, which the tests start themselves.
 
+mod audit;
 mod avro;
 mod beside;
 mod bounds;

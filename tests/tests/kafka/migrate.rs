@@ -45,11 +45,13 @@ fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result
         assert_ne!(after[partition]["reducer"], before[partition]["reducer"], "{after}");
         assert_eq!(after[partition]["outcomes"], before[partition]["outcomes"], "{after}");
     }
+    let out = ["--out", "replayed", "--reducer", &v2];
+    live.project.replay(&out)?;
+    live.published("replayed", json!({}))?;
     put(&live, 2_000, 3_000)?;
     let said = live.work(&["--reducer", &v2])?;
     assert!(!said.contains("taken over after"), "{said}");
-    let out = ["--out", "replayed", "--reducer", &v2];
-    live.project.replay(&out)?;
+    live.project.replay(&[&out[..], &["--replace"]].concat())?;
     let told = live.published("replayed", json!({}))?;
     assert_eq!(told["views"], u64::from(23 * PARTITIONS as u32), "{told}");
     // The one before does not go on with what is another version's.

@@ -1,5 +1,6 @@
 //! A file per verb, each beginning with its arguments.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod job;

@@ -1,5 +1,6 @@
 //! What a person or a program reads: text for the first, JSON for the second.
 
+pub(crate) mod audit;
 pub(crate) mod explain;
 pub(crate) mod files;
 pub(crate) mod malformed;

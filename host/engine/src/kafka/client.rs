@@ -74,6 +74,17 @@ impl Kafka {
         config.create_with_context(listens).map_err(|error| unusable(&error))
     }
 
+    /// A consumer to which what is not committed counts too.
+    pub(super) fn consumer_of_all(
+        &self,
+        topic: &Topic,
+        listens: Listens,
+    ) -> Result<BaseConsumer<Listens>, LogError> {
+        let mut config = self.config(topic)?;
+        config.set("group.id", NOBODY).set("isolation.level", "read_uncommitted");
+        config.create_with_context(listens).map_err(|error| unusable(&error))
+    }
+
     /// A member of a group of consumers.
     pub(crate) fn member<C: ConsumerContext>(
         &self,

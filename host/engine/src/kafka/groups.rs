@@ -9,12 +9,12 @@ use crate::log::LogError;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-/// What a group has committed of each partition; none: nothing.
+/// What a group has committed of each partition, and the text beside it; none: nothing.
 pub(super) fn committed(
     (kafka, topic): (&Kafka, &Topic),
     numbers: &[i32],
     group: &str,
-) -> Result<Vec<Option<u64>>, LogError> {
+) -> Result<Vec<Option<(u64, String)>>, LogError> {
     let reader = Reader::of_group(kafka, topic, group)?;
     let url = format!("kafka://{}/{}", topic.brokers, topic.name);
     let asks = Asks { reader: &reader, url: &url, since: Stopwatch::start() };
@@ -25,9 +25,14 @@ pub(super) fn committed(
         all.elements().iter().try_for_each(|own| own.error())?;
         Ok(all)
     })?;
-    let of = |number: &i32| match all.find_partition(&topic.name, *number)?.offset() {
-        Offset::Offset(offset) => u64::try_from(offset).ok(),
-        _ => None,
+    let of = |number: &i32| {
+        let own = all.find_partition(&topic.name, *number)?;
+        match own.offset() {
+            Offset::Offset(offset) => {
+                Some((u64::try_from(offset).ok()?, own.metadata().to_owned()))
+            }
+            _ => None,
+        }
     };
     Ok(numbers.iter().map(of).collect())
 }

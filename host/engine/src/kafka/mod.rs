@@ -11,6 +11,7 @@
 //!                     continued.rs  an archive, and the topic from where that ends: merge.rs
 //!                     receipts.rs   by which records a partition is known again
 //!                     beside.rs     what they have beside their values, column by column
+//!                     written.rs    records as somebody wrote them, with all that they have
 //!                     deletions.rs  which of them have no value
 //!                     avro.rs       values as rows; registry.rs: by which schemas
 //! ```
@@ -37,6 +38,7 @@ mod same;
 mod told;
 mod topic;
 mod url;
+mod written;
 
 pub(crate) use client::AGAIN_AFTER;
 pub use client::Kafka;
@@ -47,3 +49,4 @@ pub use registry::{Registry, Schemas};
 pub(crate) use told::Told;
 pub use topic::{KafkaLog, Reads};
 pub use url::Topic;
+pub(crate) use written::{Written, WrittenRecord};

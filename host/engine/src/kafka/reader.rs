@@ -34,7 +34,7 @@ impl Reader {
         topic: &Topic,
         partitions: usize,
     ) -> Result<Arc<Self>, LogError> {
-        Self::begin(kafka, topic, (partitions, None))
+        Self::begin(topic, |listens| kafka.consumer(topic, (partitions, None), listens))
     }
 
     /// Begins to read nothing, and may ask where a group stands.
@@ -43,16 +43,20 @@ impl Reader {
         topic: &Topic,
         group: &str,
     ) -> Result<Arc<Self>, LogError> {
-        Self::begin(kafka, topic, (1, Some(group)))
+        Self::begin(topic, |listens| kafka.consumer(topic, (1, Some(group)), listens))
+    }
+
+    /// Begins to read nothing, and may ask where partitions end with what is not committed.
+    pub(super) fn of_all(kafka: &Kafka, topic: &Topic) -> Result<Arc<Self>, LogError> {
+        Self::begin(topic, |listens| kafka.consumer_of_all(topic, listens))
     }
 
     fn begin(
-        kafka: &Kafka,
         topic: &Topic,
-        of: (usize, Option<&str>),
+        consumer: impl FnOnce(Listens) -> Result<BaseConsumer<Listens>, LogError>,
     ) -> Result<Arc<Self>, LogError> {
         let told = Arc::<Told>::default();
-        let consumer = Arc::new(kafka.consumer(topic, of, Listens(told.clone()))?);
+        let consumer = Arc::new(consumer(Listens(told.clone()))?);
         let stops = Arc::<AtomicBool>::default();
         let watch = {
             let (consumer, told, stops) = (consumer.clone(), told.clone(), stops.clone());

@@ -90,6 +90,12 @@ impl KafkaLog {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// What a group has committed of each partition, and the text beside it; none: nothing.
+    pub(crate) fn stands(&self, group: &str) -> Result<Vec<Option<(u64, String)>>, LogError> {
+        let Inner { kafka, topic, numbers, .. } = &*self.0;
+        committed((kafka, topic), numbers, group)
+    }
+
     fn asked(&self) -> Asked<'_> {
         let Inner { kafka, topic, partitions, numbers, .. } = &*self.0;
         Asked { kafka, topic, partitions, numbers }
@@ -147,8 +153,8 @@ impl Log for KafkaLog {
     }
 
     fn committed(&self, group: &str) -> Result<Option<Vec<Option<u64>>>, LogError> {
-        let Inner { kafka, topic, numbers, .. } = &*self.0;
-        committed((kafka, topic), numbers, group).map(Some)
+        let all = self.stands(group)?.into_iter();
+        Ok(Some(all.map(|own| own.map(|(offset, _)| offset)).collect()))
     }
 
     /// No byte of a record can be looked at without all of them: the last ones are, in any case.
@@ -245,7 +251,7 @@ impl Asks<'_> {
     }
 
     /// The first offset of a partition and the one behind its last record that is committed.
-    fn ends(&self, topic: &Topic, partition: i32) -> Result<(u64, u64), LogError> {
+    pub(super) fn ends(&self, topic: &Topic, partition: i32) -> Result<(u64, u64), LogError> {
         let consumer = &self.reader.consumer;
         let ends = self.until(|left| consumer.fetch_watermarks(&topic.name, partition, left))?;
         let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);

@@ -70,6 +70,13 @@ impl Batch {
         })
     }
 
+    /// Forgets the records, and keeps the memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.headers.clear();
+        self.records.clear();
+    }
+
     /// Begins a record.
     pub(super) fn record(&mut self, topic: &Arc<str>, key: Option<&[u8]>) -> Writing<'_> {
         let key = key.map(|key| self.put(|bytes| bytes.extend_from_slice(key)));

@@ -7,6 +7,7 @@
 use super::broker::{Broker, Taken, Told, Transaction};
 use super::error::LiveError;
 use super::sender::Sender;
+use super::setup::group_of;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::kafka::{Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic};
@@ -124,7 +125,7 @@ impl Group {
     ) -> Result<Self, LiveError> {
         let (url, shared) = (url.to_owned(), Arc::<Shared>::default());
         let topic = Topic::of(&url)?;
-        let group = job.live.group.as_deref().unwrap_or(&job.name);
+        let group = group_of(job);
         let consumer = kafka.member(&topic, group, Member(shared.clone()))?;
         let consumer = Arc::new(consumer);
         let sender = Sender::new(kafka.clone(), topic.clone(), group, shared.clone())?;

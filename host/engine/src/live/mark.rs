@@ -1,7 +1,10 @@
 //! What stands beside a committed offset: digests of all that was made of the partition up to
 //! there. Whoever takes the partition over has to come to the same.
 
-use retally_core::digest::Hash;
+use retally_core::digest::{Hash, OutcomeShape, Outcomes, PartitionDigest, StateSum};
+use retally_core::log::Position;
+use retally_core::schema::Description;
+use retally_core::snapshot::Binding;
 use serde::{Deserialize, Serialize};
 
 /// See the module. It is a text of some 400 bytes; a broker takes 4,096.
@@ -44,7 +47,35 @@ pub enum MarkError {
     Unreadable(String),
 }
 
+/// What was made of a partition.
+pub(crate) struct Made<'a> {
+    pub(crate) description: &'a Description,
+    /// Its outcome tree; none: it has no event yet.
+    pub(crate) outcomes: Option<&'a PartitionDigest>,
+    pub(crate) states: StateSum,
+}
+
 impl Mark {
+    /// The mark at a position of a topic with so many partitions. `binding`: of the partition.
+    pub(crate) fn of(binding: &Binding, at: &Position, partitions: u32, made: &Made<'_>) -> Self {
+        let (events, outcomes) = match made.outcomes {
+            Some(own) => (own.events, own.root),
+            // The tree over no events.
+            None => (0, Outcomes::new(OutcomeShape::of(made.description), &[]).digest()),
+        };
+        let reducer = binding.reducer.sha256;
+        let binding = Self::bound(binding, at);
+        let states = made.states.digest();
+        Self { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
+    }
+
+    /// Everything but the reducer that could decide what is at a position.
+    pub(crate) fn bound(binding: &Binding, at: &Position) -> Hash {
+        let bound = binding.clone().up_to(std::slice::from_ref(at));
+        // A struct of numbers and texts is always JSON.
+        Hash::of(&serde_json::to_vec(&bound).unwrap_or_default())
+    }
+
     /// The text.
     pub fn text(&self) -> String {
         // A struct of numbers and texts is always JSON.

@@ -77,6 +77,7 @@ impl Over<'_> {
             owned.migrated.push(told);
         }
         owned.owes_mark = true;
+        owned.touch_all();
         Ok(owned)
     }
 }

@@ -4,14 +4,14 @@
 use super::batch::Batch;
 use super::broken::Checked;
 use super::error::LiveError;
-use super::mark::{Mark, VERSION};
+use super::mark::{Made, Mark};
 use super::setup::Setup;
 use crate::log::{Follow, Piece};
 use crate::run::{Around, RunError, described};
 use crate::sink::Commit;
 use crate::snapshot::{Past, SnapshotRef};
 use retally_core::decode::Placed;
-use retally_core::digest::{Hash, OutcomeShape, Outcomes, StateSum, StateTerm};
+use retally_core::digest::{StateSum, StateTerm};
 use retally_core::fold::{Decoding, Fold, FoldError};
 use retally_core::log::Position;
 use retally_core::manifest::{Counts, Migrated};
@@ -216,7 +216,8 @@ impl Owned {
         };
         self.counts.add(&block);
         if !is_silent {
-            self.setup.publishes.block(&self.name, &block, &mut self.batch);
+            let names = std::slice::from_ref(&self.name);
+            self.setup.publishes.block(names, &block, &mut self.batch);
             decoded.iter().for_each(|slab| self.touch(slab));
         }
         Ok(Ok(()))
@@ -256,8 +257,16 @@ impl Owned {
         }
     }
 
-    /// Brings the sum over states up to date with some keys.
-    fn settle(&mut self, slots: impl Iterator<Item = Slot>) {
+    /// All that there are: the version that takes them over sees them otherwise.
+    pub(super) fn touch_all(&mut self) {
+        let keys = self.fold.shards[0].keys.len();
+        self.is_touched = vec![true; keys];
+        self.touched = (0..keys as Slot).collect();
+    }
+
+    /// Brings the sum over states up to date with some keys. Gives those that lost theirs.
+    fn settle(&mut self, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
+        let mut lost = Vec::new();
         let keys = &self.fold.shards[0].keys;
         self.terms.resize(keys.len(), None);
         for slot in slots {
@@ -265,8 +274,10 @@ impl Owned {
             let term = || StateTerm::of(keys.key(slot), state, keys.get(slot).applied);
             let now = (!state.is_empty()).then(term);
             let before = std::mem::replace(&mut self.terms[slot as usize], now);
+            lost.extend((before.is_some() && now.is_none()).then_some(slot));
             self.sum.set(before, now);
         }
+        lost
     }
 
     /// The silence is over: every state counts.
@@ -278,20 +289,9 @@ impl Owned {
     /// The digests of all that was made of it so far.
     pub(super) fn mark(&self) -> Mark {
         let digests = self.fold.outcomes.digests();
-        let (events, outcomes) = match digests.first() {
-            Some(of) => (of.events, of.root),
-            None => (0, empty(&self.fold)),
-        };
-        let (states, reducer) = (self.sum.digest(), self.binding.reducer.sha256);
-        let (partitions, binding) = (self.setup.partitions, self.bound());
-        Mark { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
-    }
-
-    /// What could have decided it.
-    fn bound(&self) -> Hash {
-        let binding = self.binding.clone().up_to(&[self.position()]);
-        // A struct of numbers and texts is always JSON.
-        Hash::of(&serde_json::to_vec(&binding).unwrap_or_default())
+        let description = self.fold.recipe.description();
+        let made = Made { description, outcomes: digests.first(), states: self.sum };
+        Mark::of(&self.binding, &self.position(), self.setup.partitions, &made)
     }
 
     fn position(&self) -> Position {
@@ -305,7 +305,7 @@ impl Owned {
     pub(super) fn seal(&mut self) -> Result<Sealed, LiveError> {
         let mut touched = std::mem::take(&mut self.touched);
         touched.iter().for_each(|&slot| self.is_touched[slot as usize] = false);
-        self.settle(touched.iter().copied());
+        let lost = self.settle(touched.iter().copied());
         self.checked.changed(&touched);
         if self.setup.publishes.has_views() {
             let keys = &self.fold.shards[0].keys;
@@ -317,8 +317,13 @@ impl Owned {
                 let instance = self.fold.instance.for_call();
                 let finals = self.fold.recipe.finals_of(&shards, keys, instance);
                 let finals = finals.map_err(|error| LiveError::Run(error.into()))?;
-                self.setup.publishes.views(&finals, &mut self.batch);
+                let at = (&*self.name, self.next);
+                self.setup.publishes.views(at, &finals, &mut self.batch);
             }
+            // What has no state any more has no view.
+            let (keys, at) = (&self.fold.shards[0].keys, (&*self.name, self.next));
+            let lost = lost.into_iter().map(|slot| keys.key(slot));
+            lost.for_each(|key| self.setup.publishes.no_view(at, key, &mut self.batch));
         }
         let batch = Arc::new(std::mem::take(&mut self.batch));
         self.owes_mark = false;
@@ -345,10 +350,4 @@ impl Owned {
         };
         Commit { head, pieces }
     }
-}
-
-/// The tree over no events.
-fn empty(fold: &Fold) -> Hash {
-    let shape = OutcomeShape::of(fold.recipe.description());
-    Outcomes::new(shape, &[]).digest()
 }

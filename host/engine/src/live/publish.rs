@@ -4,14 +4,16 @@
 //! | topic | key | value | headers |
 //! | --- | --- | --- | --- |
 //! | of an emit kind | the event's key | the emit's fields, a JSON object | `id`, `at`, `seq` |
-//! | of views | the key | its view rows, a JSON array; none: it has no row | |
+//! | of views | the key | its view rows, a JSON array; none: it has no row | `at` |
 //! | of refused events | its key, if it was read | its bytes | `what`, `code`, `detail`, `at` |
+//!
+//! `at` is a position: of the event; of a view how far its partition was when it was taken.
 //!
 //! An emit is known by job, key, `id`, kind and `seq`, whatever version computed it: so who
 //! recomputes finds the one that he replaces. Decimals and times are strings, as in everything that
 //! Retally writes as JSON, so that no reader rounds them.
 
-use super::batch::Batch;
+use super::batch::{Batch, Writing};
 use crate::job::{KIND, Publish};
 use retally_core::reduce::{Block, EmitRows, Finals, Refused};
 use retally_core::schema::{Column, Description, Field, Kind, Value, write_text};
@@ -20,13 +22,13 @@ use std::sync::Arc;
 
 /// Which topics a job publishes to.
 #[derive(Debug, Clone)]
-pub(super) struct Publishes {
+pub(crate) struct Publishes {
     /// Of each kind of emit, by its number; none: it is not published.
-    emits: Vec<Option<Arc<str>>>,
+    pub(crate) emits: Vec<Option<Arc<str>>>,
     kinds: Vec<Vec<Field>>,
-    views: Option<Arc<str>>,
+    pub(crate) views: Option<Arc<str>>,
     view: Vec<Field>,
-    refused: Option<Arc<str>>,
+    pub(crate) refused: Option<Arc<str>>,
 }
 
 impl Publishes {
@@ -46,7 +48,7 @@ impl Publishes {
     }
 
     /// The topics, each once.
-    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+    pub(crate) fn topics(&self) -> Vec<Arc<str>> {
         let all = self.emits.iter().flatten().chain(&self.views).chain(&self.refused);
         let mut all: Vec<_> = all.cloned().collect();
         all.sort();
@@ -64,8 +66,8 @@ impl Publishes {
         self.refused.is_some()
     }
 
-    /// What is published of outcomes. `partition`: its name.
-    pub(super) fn block(&self, partition: &str, block: &Block, out: &mut Batch) {
+    /// What is published of outcomes. `names`: of the partitions, by their numbers in the block.
+    pub(crate) fn block(&self, names: &[Arc<str>], block: &Block, out: &mut Batch) {
         let mut order: Vec<(u32, usize, usize)> = Vec::new();
         let published = |kind: &usize| self.emits[*kind].is_some();
         for kind in (0..block.emits.len()).filter(published) {
@@ -78,32 +80,44 @@ impl Publishes {
             self.kinds.iter().zip(&block.emits).map(|(f, e)| Rows::new(f, &e.columns)).collect();
         for (_, kind, row) in order {
             if let Some(topic) = &self.emits[kind] {
-                emit(topic, partition, (&block.emits[kind], row), &mut writers[kind], out);
+                let rows = &block.emits[kind];
+                let name = &names[rows.partitions[row] as usize];
+                emit(topic, name, (rows, row), &mut writers[kind], out);
             }
         }
         if let Some(topic) = &self.refused {
-            block.refused.iter().for_each(|refused| dead(topic, partition, refused, out));
+            for refused in &block.refused {
+                dead(topic, &names[refused.partition as usize], refused, out);
+            }
         }
     }
 
-    /// The views of keys as they stand now.
-    pub(super) fn views(&self, finals: &Finals, out: &mut Batch) {
+    /// A key has no state any more `at` an offset of a partition, and so no view.
+    pub(super) fn no_view(&self, at: (&str, u64), key: &[u8], out: &mut Batch) {
+        if let Some(topic) = &self.views {
+            viewed_record(topic, at, key, out).deletion();
+        }
+    }
+
+    /// The views of keys as they stand `at` an offset of a partition: everything before it is in
+    /// them.
+    pub(crate) fn views(&self, at: (&str, u64), finals: &Finals, out: &mut Batch) {
         let Some(topic) = &self.views else { return };
         let viewed = &finals.viewed;
-        let (mut rows, mut at) = (Rows::new(&self.view, &viewed.columns), 0);
+        let (mut rows, mut to) = (Rows::new(&self.view, &viewed.columns), 0);
         for (owner, key) in finals.keys.iter().enumerate() {
-            let from = at;
-            let is_own = |at: usize| viewed.owners.get(at) == Some(&(owner as u32));
-            while is_own(at) {
-                at += 1;
+            let from = to;
+            let is_own = |row: usize| viewed.owners.get(row) == Some(&(owner as u32));
+            while is_own(to) {
+                to += 1;
             }
-            let record = out.record(topic, Some(key));
-            if from == at {
+            let record = viewed_record(topic, at, key, out);
+            if from == to {
                 record.deletion();
                 continue;
             }
             record.value(|bytes| {
-                for row in from..at {
+                for row in from..to {
                     bytes.push(if row == from { b'[' } else { b',' });
                     rows.object(row, bytes);
                 }
@@ -111,6 +125,16 @@ impl Publishes {
             });
         }
     }
+}
+
+/// The beginning of a view.
+fn viewed_record<'a>(
+    topic: &Arc<str>,
+    (name, offset): (&str, u64),
+    key: &[u8],
+    out: &'a mut Batch,
+) -> Writing<'a> {
+    out.record(topic, Some(key)).header("at", |bytes| put(bytes, format_args!("{name}:{offset}")))
 }
 
 fn emit(

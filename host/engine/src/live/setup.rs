@@ -22,7 +22,7 @@ use retally_core::log::{Order, Position};
 use retally_core::manifest::Entry;
 use retally_core::portion::Portion;
 use retally_core::reduce::Reducer;
-use retally_core::schema::Column;
+use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
 use retally_sandbox::CONTRACT_VERSION;
@@ -52,7 +52,7 @@ pub struct LiveOptions {
 /// What all partitions have in common.
 pub(crate) struct Setup {
     pub(super) plan: Arc<Plan>,
-    pub(super) publishes: Publishes,
+    pub(crate) publishes: Publishes,
     /// Folder of the job's live snapshots; none: none are saved.
     pub(super) snapshots: Option<Folder>,
     /// After so many events a partition's snapshot is saved, whatever the time.
@@ -75,7 +75,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// Refuses everything that can be refused before the first event. `names`: of the topic's
     /// partitions.
-    pub(super) fn new(
+    pub(crate) fn new(
         job: &Resolved,
         reducer: Arc<dyn Reducer>,
         names: &[String],
@@ -117,8 +117,13 @@ impl Setup {
         })
     }
 
+    /// What the reducer declares.
+    pub(crate) fn description(&self) -> &Description {
+        self.reducer.description()
+    }
+
     /// By which rules a partition is folded, and what binds its snapshots.
-    pub(super) fn of_partition(&self, name: &str) -> Result<(Recipe, Binding), LiveError> {
+    pub(crate) fn of_partition(&self, name: &str) -> Result<(Recipe, Binding), LiveError> {
         let own = self.ledger.iter().filter(|entry| entry.partition == name).cloned().collect();
         let settings = settings_of_all(&self.job, &self.reducer, &self.params, own);
         let rules = rules(&settings, self.params.clone(), &[name.to_owned()])?;
@@ -148,16 +153,26 @@ impl Setup {
     }
 }
 
+/// The URL of the topic that a job reads; none: it reads no topic.
+pub(crate) fn topic_of(job: &Resolved) -> Option<&str> {
+    // Of an archive and its topic the topic is where things happen.
+    let all = [Some(&job.source.url), job.source.topic.as_ref()];
+    let mut all = all.into_iter().flatten().map(String::as_str);
+    all.find(|url| Scheme::of(url) == Scheme::Kafka)
+}
+
+/// The group of consumers that works on a job.
+pub(crate) fn group_of(job: &Resolved) -> &str {
+    job.live.group.as_deref().unwrap_or(&job.name)
+}
+
 /// Works until it is asked to finish.
 ///
 /// # Errors
 /// What can be refused is refused before anything is read; later a broker that stays away, or that
 /// lets nobody in any more. A partition that cannot go on stops alone, and is told.
 pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(), LiveError> {
-    // Of an archive and its topic the topic is where things happen.
-    let all = [Some(&job.source.url), job.source.topic.as_ref()];
-    let topic = all.into_iter().flatten().find(|url| Scheme::of(url) == Scheme::Kafka);
-    let Some(url) = topic else {
+    let Some(url) = topic_of(job) else {
         return Err(LiveError::Job(format!(
             "live work reads a topic, and [source] url is `{}`: write `kafka://HOST:PORT/TOPIC`, \
              or use `retally replay`",

@@ -41,24 +41,33 @@ impl Of<'_> {
         let Some(committed) = self.log.committed(group)? else {
             return Err(RangeError::NoGroups { flag, group: named });
         };
-        let all = || self.log.partitions().iter().zip(&committed);
-        let at = |(partition, committed): (&Partition, &Option<u64>)| {
-            // Where there is nothing that could have been taken, nothing was.
-            let is_empty = partition.end == End::Before(partition.first);
-            let offset = committed.or(Some(partition.first).filter(|_| is_empty))?;
-            Some(Position { partition: partition.name.clone(), offset })
-        };
-        let found: Vec<Position> = all().filter_map(at).collect();
-        if committed.iter().all(Option::is_none) {
-            return Err(RangeError::NoGroup { flag, group: named });
-        }
-        if found.len() < committed.len() {
-            let lacks = all().filter(|own| at(*own).is_none()).map(|(own, _)| &own.name);
-            let lacks = listed(lacks.collect::<Vec<_>>().into_iter(), SHOWN, ", ");
-            let found: Vec<String> = found.iter().map(Position::to_string).collect();
-            let found = found.join(",");
-            return Err(RangeError::Uncommitted { flag, group: named, lacks, found });
-        }
-        Ok(Some(Bound::At(found)))
+        taken_by((flag, group), self.log.partitions(), &committed).map(Some)
     }
+}
+
+/// As a bound what a group has committed of each partition.
+pub(crate) fn taken_by(
+    (flag, group): (&'static str, &str),
+    partitions: &[Partition],
+    committed: &[Option<u64>],
+) -> Result<Bound, RangeError> {
+    let all = || partitions.iter().zip(committed);
+    let at = |(partition, committed): (&Partition, &Option<u64>)| {
+        // Where there is nothing that could have been taken, nothing was.
+        let is_empty = partition.end == End::Before(partition.first);
+        let offset = committed.or(Some(partition.first).filter(|_| is_empty))?;
+        Some(Position { partition: partition.name.clone(), offset })
+    };
+    let (found, group) = (all().filter_map(at).collect::<Vec<_>>(), group.to_owned());
+    if committed.iter().all(Option::is_none) {
+        return Err(RangeError::NoGroup { flag, group });
+    }
+    if found.len() < committed.len() {
+        let lacks = all().filter(|own| at(*own).is_none()).map(|(own, _)| &own.name);
+        let lacks = listed(lacks.collect::<Vec<_>>().into_iter(), SHOWN, ", ");
+        let found: Vec<String> = found.iter().map(Position::to_string).collect();
+        let found = found.join(",");
+        return Err(RangeError::Uncommitted { flag, group, lacks, found });
+    }
+    Ok(Bound::At(found))
 }

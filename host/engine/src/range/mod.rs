@@ -16,6 +16,7 @@ mod scan;
 
 pub use bound::Bound;
 pub use error::RangeError;
+pub(crate) use groups::taken_by;
 pub(crate) use places::{Asked, Bounds, Of};
 
 /// What the two ends are called.

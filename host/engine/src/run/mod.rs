@@ -42,6 +42,7 @@ mod passes_tests;
 #[cfg(test)]
 mod past_tests;
 mod pipeline;
+mod positions;
 mod prepare;
 #[cfg(test)]
 mod range_tests;
@@ -76,6 +77,7 @@ pub use explain::{
 pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
 pub use passes::Passes;
+pub(crate) use positions::{Positions, positions};
 pub(crate) use prepare::{ledger, plan, seed};
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};

@@ -317,7 +317,7 @@ pub fn load_file(
     Ok(reducer)
 }
 
-fn open(
+pub(super) fn open(
     job: &Resolved,
     options: &ReplayOptions,
     observer: &dyn Observer,

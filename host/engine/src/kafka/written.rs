@@ -1,0 +1,186 @@
+//! What was written to a topic, as whoever wrote it left it: each committed record with all that it
+//! has, up to where the partitions ended when it was opened. For whoever asks what somebody else
+//! reads there.
+
+use super::client::Kafka;
+use super::reader::Reader;
+use super::told::Listens;
+use super::topic::Asks;
+use super::url::Topic;
+use crate::cancel::Cancel;
+use crate::clock::Stopwatch;
+use crate::limits::KAFKA_SETTLED_WITHIN;
+use crate::log::LogError;
+use rdkafka::Message as _;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers as _};
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module.
+pub(crate) struct Written {
+    kafka: Kafka,
+    /// Is asked where partitions end.
+    reader: Arc<Reader>,
+    topic: Topic,
+    /// Of each partition its number, and which offsets it has.
+    partitions: Vec<(i32, Range<u64>)>,
+}
+
+/// A partition that is read.
+struct Reading {
+    queue: PartitionQueue<Listens>,
+    number: i32,
+    offsets: Range<u64>,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenRecord<'a> {
+    pub(crate) partition: i32,
+    pub(crate) offset: u64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: Vec<(&'a str, Option<&'a [u8]>)>,
+}
+
+/// How long nothing comes before somebody looks why.
+const LOOK: Duration = Duration::from_millis(200);
+
+impl Written {
+    /// Looks where the partitions of a topic begin, and where they end by now: with what is not
+    /// committed yet, whose end is waited for. So whatever was committed before this is seen, also
+    /// where the mark of its transaction is still on its way. None: there is no such topic.
+    pub(crate) fn open(kafka: &Kafka, topic: &Topic) -> Result<Option<Self>, LogError> {
+        let url = format!("kafka://{}/{}", topic.brokers, topic.name);
+        let (reader, all) = (Reader::start(kafka, topic, 1)?, Reader::of_all(kafka, topic)?);
+        let asks = |reader| Asks { reader, url: &url, since: Stopwatch::start() };
+        let Some(numbers) = numbers(&asks(&reader), topic)? else { return Ok(None) };
+        let (mut partitions, since) = (Vec::new(), Stopwatch::start());
+        for number in numbers {
+            let (first, end) = asks(&all).ends(topic, number)?;
+            while asks(&reader).ends(topic, number)?.1 < end {
+                if since.elapsed() > KAFKA_SETTLED_WITHIN {
+                    return Err(LogError::new(format!(
+                        "`{url}`: a transaction over partition {number} is open for minutes, and \
+                         hides what comes behind it: end it, or whoever began it, and run again"
+                    )));
+                }
+                std::thread::sleep(LOOK);
+            }
+            partitions.push((number, first..end));
+        }
+        Ok(Some(Self { kafka: kafka.clone(), reader, topic: topic.clone(), partitions }))
+    }
+
+    /// Of each partition its number, and which offsets it has.
+    pub(crate) fn partitions(&self) -> &[(i32, Range<u64>)] {
+        &self.partitions
+    }
+
+    /// Gives the records of some partitions, one partition after another, each in its order, to the
+    /// end or until it is told to break.
+    pub(crate) fn read(
+        &self,
+        partitions: &[(i32, Range<u64>)],
+        cancel: &Cancel,
+        each: &mut dyn FnMut(WrittenRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<(), LogError> {
+        let reader = Reader::start(&self.kafka, &self.topic, partitions.len())?;
+        let mut queues = Vec::new();
+        for (number, offsets) in partitions.iter().filter(|(_, offsets)| !offsets.is_empty()) {
+            let queue = reader.read(*number, offsets.start)?;
+            let queue = queue.ok_or_else(|| LogError::new("a reader of nothing reads already"))?;
+            queues.push(Reading { queue, number: *number, offsets: offsets.clone() });
+        }
+        for own in queues {
+            if self.read_one(own, &reader, cancel, each)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_one(
+        &self,
+        Reading { queue, number, offsets }: Reading,
+        reader: &Reader,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(WrittenRecord<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, LogError> {
+        let mut next = offsets.start;
+        while next < offsets.end {
+            if cancel.is_cancelled() {
+                return Err(LogError::new("stopped on request"));
+            }
+            match queue.poll(LOOK) {
+                None => {
+                    if let Some(why) = reader.told.broken() {
+                        return Err(LogError::new(format!("topic {}: {why}", self.topic.name)));
+                    }
+                }
+                Some(Ok(record)) => {
+                    let offset = u64::try_from(record.offset()).unwrap_or(0);
+                    reader.told.heard();
+                    next = offset + 1;
+                    if offset < offsets.end && each(written(&record, offset)).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                // What is left are marks of transactions, and what was aborted.
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.is_there(number, offsets.end)?;
+                    break;
+                }
+                Some(Err(error)) => return Err(self.error(number, next, &error)),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether a partition still ends where it did, or behind that.
+    fn is_there(&self, number: i32, end: u64) -> Result<(), LogError> {
+        let url = &self.topic.name;
+        let asks = Asks { reader: &self.reader, url, since: Stopwatch::start() };
+        let now = asks.ends(&self.topic, number)?.1;
+        if now >= end {
+            return Ok(());
+        }
+        Err(LogError::new(format!(
+            "partition {number} of topic {url} ended at offset {end} and ends at {now} now: what \
+             was written is lost (a broker that was behind became its leader, or the topic was \
+             made anew)"
+        )))
+    }
+
+    fn error(&self, number: i32, offset: u64, error: &KafkaError) -> LogError {
+        let at = format!("partition {number} of topic {}, offset {offset}", self.topic.name);
+        LogError::new(match error.rdkafka_error_code() {
+            Some(Code::OffsetOutOfRange | Code::AutoOffsetReset) => {
+                format!("{at}: it is gone; retention went on meanwhile: run again")
+            }
+            _ => format!("{at} cannot be read: {error}"),
+        })
+    }
+}
+
+/// The numbers of a topic's partitions; none: there is no such topic.
+fn numbers(asks: &Asks<'_>, topic: &Topic) -> Result<Option<Vec<i32>>, LogError> {
+    asks.until(|left| {
+        let all = asks.reader.consumer.fetch_metadata(Some(&topic.name), left)?;
+        let own = all.topics().iter().find(|own| own.name() == topic.name);
+        let own = own.filter(|own| own.error().is_none());
+        Ok(own.map(|own| own.partitions().iter().map(|partition| partition.id()).collect()))
+    })
+}
+
+fn written<'a>(record: &'a BorrowedMessage<'_>, offset: u64) -> WrittenRecord<'a> {
+    let headers = record.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|header| (header.key, header.value)).collect()
+    });
+    let (key, value) = (record.key(), record.payload());
+    WrittenRecord { partition: record.partition(), offset, key, value, headers }
+}
