@@ -6,5 +6,6 @@ mod bounds;
 mod continued;
 mod going_on;
 mod live;
+mod refusals;
 mod replay;
 mod secured;

@@ -59,7 +59,7 @@ pub struct PartitionStatus {
     pub emits: u64,
     /// Keys.
     pub keys: u64,
-    /// How long ago its last snapshot was saved; none: none was.
+    /// How long ago its last snapshot was saved, or it was taken over; none: none are saved.
     pub snapshot_age: Option<Duration>,
     /// How long it took to be taken over.
     pub recovery: Option<Duration>,

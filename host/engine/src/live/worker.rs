@@ -12,6 +12,7 @@ use super::saving::Saving;
 use super::setup::Setup;
 use super::status::{PartitionStatus, Standing, Status, Watch};
 use crate::limits::{LIVE_BATCH_BYTES, LIVE_WAIT};
+use crate::log::LogError;
 use retally_core::decode::Placed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -121,6 +122,15 @@ impl<'a, B: Broker> Worker<'a, B> {
     pub(super) fn finish(&mut self) {
         self.is_finishing = true;
         self.leaving.extend(self.slots.keys());
+    }
+
+    /// Waits no longer for brokers that are away, for whoever asked it to finish.
+    pub(super) fn gives_up(&self) -> Result<(), LiveError> {
+        let Some(away) = &self.status.away else { return Ok(()) };
+        Err(LiveError::Broker(LogError::new(format!(
+            "it is to finish, and brokers do not answer ({away}): what is not committed is left to \
+             whoever takes its partitions over, and nothing of it is lost"
+        ))))
     }
 
     /// One step at a time on the worker's clock. Gives whether it has finished.
@@ -411,8 +421,8 @@ impl<'a, B: Broker> Worker<'a, B> {
             status.committed = slot.reached();
             status.end = self.broker.end(*partition).unwrap_or(slot.ends.end);
             status.recovery = slot.recovery;
-            status.snapshot_age =
-                self.saving.saved(*partition).map(|at| self.now.saturating_sub(at));
+            let saved = self.setup.snapshots.as_ref().and(self.saving.saved(*partition));
+            status.snapshot_age = saved.map(|at| self.now.saturating_sub(at));
             match &slot.state {
                 State::Works(owned) => {
                     memory += owned.memory() as u64;
