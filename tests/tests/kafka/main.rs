@@ -2,6 +2,7 @@
 
 mod avro;
 mod beside;
+mod boundaries;
 mod bounds;
 mod continued;
 mod going_on;
