@@ -10,3 +10,4 @@ mod live;
 mod refusals;
 mod replay;
 mod secured;
+mod three;
