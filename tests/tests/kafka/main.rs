@@ -7,6 +7,7 @@ mod bounds;
 mod continued;
 mod going_on;
 mod live;
+mod monitoring;
 mod refusals;
 mod replay;
 mod secured;
