@@ -48,6 +48,9 @@ pub(super) struct World {
     pub(super) owner: BTreeMap<i32, u64>,
     /// Who was asked to give which partition up.
     pub(super) asked: BTreeSet<(u64, i32)>,
+    /// Who has not given up yet what somebody else may have: a broker knows members, and not who
+    /// of them has what.
+    pub(super) late: BTreeSet<(u64, i32)>,
     told: BTreeMap<u64, Vec<Told>>,
     /// Of each worker what it reads, and from where.
     pub(super) reads: BTreeMap<(u64, i32), u64>,
@@ -79,6 +82,7 @@ impl World {
             published: Vec::new(),
             owner: BTreeMap::new(),
             asked: BTreeSet::new(),
+            late: BTreeSet::new(),
             told: BTreeMap::new(),
             reads: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -89,9 +93,12 @@ impl World {
         self.told.entry(worker).or_default().push(told);
     }
 
-    /// Ends a transaction as a broker would: whole, and only by who owns what it commits.
+    /// Ends a transaction as a broker would: whole, and only by a member that may have what it
+    /// commits.
     fn commit(&mut self, worker: u64, transaction: &Transaction) -> bool {
-        let owns = |own: &(i32, u64, String)| self.owner.get(&own.0) == Some(&worker);
+        let owns = |own: &(i32, u64, String)| {
+            self.owner.get(&own.0) == Some(&worker) || self.late.contains(&(worker, own.0))
+        };
         if !transaction.offsets.iter().all(owns) {
             return false;
         }
@@ -210,9 +217,18 @@ impl Broker for Simulated {
         let world = &mut *self.world.borrow_mut();
         for partition in partitions {
             world.reads.remove(&(self.id, *partition));
-            // One that was lost may be given to it once more already.
-            if world.asked.remove(&(self.id, *partition)) {
-                world.owner.remove(partition);
+            world.late.remove(&(self.id, *partition));
+        }
+        // One that was lost may be given to it once more already.
+        let is_asked = |own: &&i32| world.asked.contains(&(self.id, **own));
+        if partitions.iter().find(is_asked).is_some() {
+            // The client takes this as the answer to all that it was asked for.
+            let of_it = |asked: &(u64, i32)| asked.0 == self.id;
+            for asked in world.asked.extract_if(.., of_it) {
+                world.owner.remove(&asked.1);
+                if !partitions.contains(&asked.1) {
+                    world.late.insert(asked);
+                }
             }
         }
         Ok(())

@@ -119,10 +119,11 @@ impl<'w> Group<'w> {
             3..6 if self.workers.len() < 3 => self.add(),
             6..10 => {
                 let world = &mut *self.world.borrow_mut();
-                let own = world.owner.iter().find(|(_, owner)| **owner == worker);
-                if let Some(partition) = own.map(|(partition, _)| *partition) {
-                    world.asked.insert((worker, partition));
-                    world.tell(worker, Told::Asked(vec![partition]));
+                let own = world.owner.iter().filter(|(_, owner)| **owner == worker);
+                let own: Vec<i32> = own.map(|(partition, _)| *partition).take(2).collect();
+                if !own.is_empty() && !world.asked.iter().any(|(id, _)| *id == worker) {
+                    world.asked.extend(own.iter().map(|partition| (worker, *partition)));
+                    world.tell(worker, Told::Asked(own));
                 }
             }
             10..13 => {
@@ -133,6 +134,7 @@ impl<'w> Group<'w> {
                     world.end(worker, 50);
                     world.owner.remove(&partition);
                     world.asked.remove(&(worker, partition));
+                    world.late.remove(&(worker, partition));
                     world.reads.remove(&(worker, partition));
                     world.tell(worker, Told::Lost(vec![partition]));
                 }

@@ -381,18 +381,20 @@ impl<'a, B: Broker> Worker<'a, B> {
         Ok(())
     }
 
-    /// Gives up what is asked for, once everything of it is committed and saved.
+    /// Gives up what is asked for, once everything of it is committed and saved: all at once. The
+    /// client takes the first answer for the whole of it, and what was given up later would be
+    /// somebody else's by then, while this worker, a member still, could commit it.
     fn hand_over(&mut self) -> Result<(), LiveError> {
-        let is_ready = |partition: &&i32| {
+        let is_ready = |partition: &i32| {
             let inflight = self.inflight.as_ref();
             let owes = |slot: &Slot| slot.owned().is_some_and(|own| own.is_owing(slot.reached()));
-            !inflight.is_some_and(|inflight| inflight.parts.contains_key(*partition))
-                && !self.slots.get(*partition).is_some_and(owes)
+            !inflight.is_some_and(|inflight| inflight.parts.contains_key(partition))
+                && !self.slots.get(partition).is_some_and(owes)
         };
-        let ready: Vec<i32> = self.leaving.iter().filter(is_ready).copied().collect();
-        if ready.is_empty() {
+        if self.leaving.is_empty() || !self.leaving.iter().all(is_ready) {
             return Ok(());
         }
+        let ready: Vec<i32> = self.leaving.iter().copied().collect();
         self.tell();
         ready.iter().for_each(|&partition| self.save_last(partition));
         ready.iter().for_each(|&partition| self.forget(partition));
