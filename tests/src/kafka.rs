@@ -4,7 +4,7 @@ use crate::certificates;
 use crate::held::Held;
 use anyhow::{Context as _, Result, anyhow};
 use futures::executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -12,15 +12,21 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tempfile::TempDir;
 use xtask::services::{self, Server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A broker.
-pub struct Kafka {
-    server: Server,
+/// A broker, or several that are one Kafka. All clones are the same; it ends with the last of them.
+#[derive(Clone)]
+pub struct Kafka(Arc<Own>);
+
+struct Own {
+    brokers: Mutex<Vec<Server>>,
+    /// Where each is asked.
+    ports: Vec<u16>,
     /// Where it speaks TLS and asks who comes, if it does.
     secured: Option<u16>,
     data: TempDir,
@@ -39,7 +45,39 @@ impl Kafka {
     /// When it cannot be installed or started.
     pub fn start() -> Result<Self> {
         let data = tempfile::tempdir()?;
-        Ok(Self { server: services::kafka(data.path())?, secured: None, data })
+        let broker = services::kafka(data.path())?;
+        Ok(Self::of(vec![broker], None, data))
+    }
+
+    fn of(brokers: Vec<Server>, secured: Option<u16>, data: TempDir) -> Self {
+        let ports = brokers.iter().map(|broker| broker.port).collect();
+        Self(Arc::new(Own { brokers: Mutex::new(brokers), ports, secured, data }))
+    }
+
+    /// The one that tests share which run at the same time: each has topics and groups of its own
+    /// there.
+    ///
+    /// # Errors
+    /// When it cannot be installed or started.
+    pub fn shared() -> Result<Self> {
+        static SHARED: Mutex<Weak<Own>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = shared.upgrade() {
+            return Ok(Self(own));
+        }
+        let started = Self::start()?;
+        *shared = Arc::downgrade(&started.0);
+        Ok(started)
+    }
+
+    /// Starts three that are one Kafka: every topic is on each of them, and what two have is there.
+    ///
+    /// # Errors
+    /// When they cannot be installed or started.
+    pub fn three() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let brokers = services::kafka_three(data.path())?;
+        Ok(Self::of(brokers, None, data))
     }
 
     /// Starts one that is secured too; who trusts the authority in the file that is given back
@@ -55,7 +93,7 @@ impl Kafka {
         std::fs::write(file("both.pem"), read("key.pem")? + &read("cert.pem")?)?;
         let (server, secured) = services::kafka_secured(data.path(), &file("both.pem"))?;
         let authority = file("ca.pem");
-        Ok((Self { server, secured: Some(secured), data }, authority))
+        Ok((Self::of(vec![server], Some(secured), data), authority))
     }
 
     /// Starts one that is reached by a way on which ends of transactions are held up.
@@ -66,7 +104,7 @@ impl Kafka {
         let (data, own) = (tempfile::tempdir()?, services::free_port()?);
         let held = Held::new(own)?;
         let server = services::kafka_behind(data.path(), own, held.port)?;
-        Ok((Self { server, secured: None, data }, held))
+        Ok((Self::of(vec![server], None, data), held))
     }
 
     /// Ends it as a machine that dies does, and starts it again where it was.
@@ -74,25 +112,47 @@ impl Kafka {
     /// # Errors
     /// When it does not start.
     pub fn restart(&mut self) -> Result<()> {
-        let port = self.server.port;
-        self.server.kill();
-        self.server = services::kafka_again(self.data.path(), port)?;
+        self.kill(0);
+        self.again(0)
+    }
+
+    /// Ends one of its brokers as a machine that dies does.
+    pub fn kill(&self, broker: usize) {
+        self.servers()[broker].kill();
+    }
+
+    /// Starts one of its brokers that was killed where it was.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn again(&self, broker: usize) -> Result<()> {
+        let folder = match self.0.ports.len() {
+            1 => self.data().to_owned(),
+            _ => self.data().join(broker.to_string()),
+        };
+        let started = services::kafka_again(&folder, self.0.ports[broker])?;
+        self.servers()[broker] = started;
         Ok(())
+    }
+
+    fn servers(&self) -> MutexGuard<'_, Vec<Server>> {
+        self.0.brokers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder in which it keeps what it has.
     pub fn data(&self) -> &Path {
-        self.data.path()
+        self.0.data.path()
     }
 
     /// The URL of a topic where it is secured.
     pub fn secured_url(&self, topic: &str) -> String {
-        format!("kafka://127.0.0.1:{}/{topic}", self.secured.unwrap_or_default())
+        format!("kafka://127.0.0.1:{}/{topic}", self.0.secured.unwrap_or_default())
     }
 
     /// Where it is asked first.
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.server.port)
+        let all: Vec<String> = self.0.ports.iter().map(|p| format!("127.0.0.1:{p}")).collect();
+        all.join(",")
     }
 
     /// The URL of a topic.
@@ -115,7 +175,8 @@ impl Kafka {
     /// # Errors
     /// When there is one.
     pub fn make(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
-        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let all = self.0.ports.len() as i32;
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(all));
         for (name, value) in settings {
             new = new.set(name, value);
         }
@@ -157,6 +218,43 @@ impl Kafka {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         block_on(self.admin()?.delete_records(&list, &options))?;
         Ok(())
+    }
+
+    /// Gives a topic more partitions.
+    ///
+    /// # Errors
+    /// When it has as many.
+    pub fn grow(&self, topic: &str, partitions: usize) -> Result<()> {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let new = NewPartitions::new(topic, partitions);
+        let grown = block_on(self.admin()?.create_partitions([&new], &options))?;
+        let refused = grown.into_iter().find_map(Result::err);
+        refused.map_or(Ok(()), |(name, code)| Err(anyhow!("{name}: {code}")))
+    }
+
+    /// Has a group forgotten, with its offsets, as time does.
+    ///
+    /// # Errors
+    /// When it has members.
+    pub fn forget(&self, group: &str) -> Result<()> {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let forgotten = block_on(self.admin()?.delete_groups(&[group], &options))?;
+        let refused = forgotten.into_iter().find_map(Result::err);
+        refused.map_or(Ok(()), |(name, code)| Err(anyhow!("{name}: {code}")))
+    }
+
+    /// Commits the offset of a partition as a group of consumers, and a text beside it.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub fn commit_text(&self, group: &str, topic: &str, own: (i32, i64, &str)) -> Result<()> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create()?;
+        let (partition, offset, text) = own;
+        let mut list = TopicPartitionList::new();
+        let mut entry = list.add_partition(topic, partition);
+        entry.set_offset(Offset::Offset(offset))?;
+        entry.set_metadata(text);
+        Ok(consumer.commit(&list, CommitMode::Sync)?)
     }
 
     /// Commits offsets as a group of consumers.

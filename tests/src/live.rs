@@ -1,10 +1,15 @@
 //! Live work in a project: its topics, its workers, and what it published held against a replay.
 
-use crate::kafka::Kafka;
-use crate::{Project, python, root};
+use crate::kafka::{Kafka, Record};
+use crate::{Project, payment, python, root};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The topic from which it reads.
@@ -22,10 +27,20 @@ pub struct Live {
     pub project: Project,
     /// Where it works.
     pub kafka: Kafka,
+    /// The topic from which it reads.
+    pub source: String,
+    /// Its group of consumers.
+    pub group: String,
+    /// What the names of the topics begin with to which it publishes.
+    pub out: String,
 }
 
 /// A worker, killed when it is dropped.
-pub struct Worker(Child);
+pub struct Worker {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    reads: Option<JoinHandle<()>>,
+}
 
 /// A worker does what it is asked for long before that.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -62,7 +77,41 @@ impl Live {
         project.write("retally.toml", job.replace("file:log/", &url) + more)?;
         kafka.make(SOURCE, partitions, &[])?;
         kafka.make("out-views", 3, &[("cleanup.policy", "compact")])?;
-        Ok(Self { project, kafka })
+        let [source, group, out] = [SOURCE, GROUP, "out-"].map(str::to_owned);
+        Ok(Self { project, kafka, source, group, out })
+    }
+
+    /// A job of `orders` whose job, group and topics have a name of their own: for a broker that
+    /// others use too.
+    ///
+    /// # Errors
+    /// When there are such topics already.
+    pub fn named(name: &str, kafka: Kafka, partitions: i32) -> Result<Self> {
+        let (project, out) = (Project::new("orders")?, format!("{name}-out-"));
+        let job = std::fs::read_to_string(project.path("retally.toml"))?;
+        let job = job.replace("file:log/", &kafka.url(name)) + &JOB.replace("out-", &out);
+        project.write("retally.toml", job.replace("\"test\"", &format!("{name:?}")))?;
+        kafka.make(name, partitions, &[])?;
+        for topic in ["balance", "tier_changed", "refused"] {
+            kafka.make(&format!("{out}{topic}"), 3, &[])?;
+        }
+        kafka.make(&format!("{out}views"), 3, &[("cleanup.policy", "compact")])?;
+        Ok(Self { project, kafka, source: name.to_owned(), group: name.to_owned(), out })
+    }
+
+    /// Puts some of the events that follow from their numbers into every partition.
+    ///
+    /// # Errors
+    /// When they cannot be put.
+    pub fn put(&self, partitions: Range<i32>, numbers: Range<u64>) -> Result<()> {
+        for partition in partitions {
+            let lines: Vec<String> =
+                numbers.clone().map(|number| event(partition, number)).collect();
+            let records: Vec<Record<'_>> =
+                lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
+            self.kafka.put(&self.source, &records)?;
+        }
+        Ok(())
     }
 
     /// Starts a worker.
@@ -72,7 +121,16 @@ impl Live {
     pub fn worker(&self, args: &[&str]) -> Result<Worker> {
         let args: Vec<&str> = ["run"].iter().chain(args).copied().collect();
         let mut command = self.project.command(&args);
-        Ok(Worker(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?))
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let (said, stderr) = (Arc::<Mutex<String>>::default(), child.stderr.take());
+        let hears = said.clone();
+        let reads = std::thread::spawn(move || {
+            let lines = stderr.map(|stderr| BufReader::new(stderr).lines());
+            for line in lines.into_iter().flatten().map_while(Result::ok) {
+                *hears.lock().unwrap_or_else(PoisonError::into_inner) += &(line + "\n");
+            }
+        });
+        Ok(Worker { child, said, reads: Some(reads) })
     }
 
     /// Works up to the end of what there is.
@@ -93,7 +151,8 @@ impl Live {
     /// What differs.
     pub fn check(&self) -> Result<Value> {
         let run = self.project.replay(&["--out", "replayed", "--replace"])?;
-        let kinds = json!({ "balance": "out-balance", "tier_changed": "out-tier_changed" });
+        let out = |topic: &str| format!("{}{topic}", self.out);
+        let kinds = json!({ "balance": out("balance"), "tier_changed": out("tier_changed") });
         let mut told = self.published("replayed", kinds)?;
         let emits = told["emits"].as_object().context("no emits")?.values();
         let emits: u64 = emits.filter_map(Value::as_u64).sum();
@@ -110,9 +169,10 @@ impl Live {
     /// # Errors
     /// What differs.
     pub fn published(&self, run: &str, kinds: Value) -> Result<Value> {
+        let out = |topic: &str| format!("{}{topic}", self.out);
         let asked = json!({
             "brokers": self.kafka.brokers(), "run": self.project.path(run),
-            "emits": kinds, "views": "out-views", "refused": "out-refused",
+            "emits": kinds, "views": out("views"), "refused": out("refused"),
         });
         let script = root().join("tests/python/published.py");
         let output = Command::new(python()?).arg(script).arg(asked.to_string()).output()?;
@@ -127,7 +187,7 @@ impl Live {
     /// When the broker does not tell, or a mark is none.
     pub fn committed(&self) -> Result<Value> {
         let mut all = serde_json::Map::new();
-        for (partition, offset, text) in self.kafka.committed(GROUP, SOURCE)? {
+        for (partition, offset, text) in self.kafka.committed(&self.group, &self.source)? {
             let mut mark: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
             mark["offset"] = offset.into();
             all.insert(partition.to_string(), mark);
@@ -136,18 +196,75 @@ impl Live {
     }
 }
 
+/// An event of a partition; some are no events, refused, or there twice.
+fn event(partition: i32, number: u64) -> String {
+    let account = |number: u64| format!("p{partition}-{:03}", number % 17);
+    let line = match number % 50 {
+        7 => "{\"no event\"".to_owned(),
+        11 => payment(number - 1, &account(number - 1), "10.00"),
+        13 => payment(number, &account(number), "1e3x"),
+        _ => payment(number, &account(number), &format!("{}.{:02}", number % 90, number % 100)),
+    };
+    line.trim_end().to_owned()
+}
+
+/// What an address of this machine answers to a path: its status and its text.
+///
+/// # Errors
+/// When nobody listens there.
+pub fn asked(port: u16, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.unwrap_or_default(), text))
+}
+
+/// Waits until something holds.
+///
+/// # Errors
+/// When it does not for long, with what it was last.
+pub fn until<T: std::fmt::Debug>(
+    what: impl Fn() -> Result<T>,
+    holds: impl Fn(&T) -> bool,
+) -> Result<T> {
+    let since = Instant::now();
+    loop {
+        let is = what();
+        match is {
+            Ok(is) if holds(&is) => return Ok(is),
+            is => ensure!(since.elapsed() < PATIENCE, "it is still {is:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Worker {
     /// Sends a signal.
     #[expect(unsafe_code, reason = "the standard library sends no signal but the one that kills")]
     pub fn signal(&self, signal: i32) {
         // SAFETY: `kill` only sends a signal, to a child that was not waited for.
-        unsafe { libc::kill(self.0.id() as i32, signal) };
+        unsafe { libc::kill(self.child.id() as i32, signal) };
+    }
+
+    /// What it said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it says something.
+    ///
+    /// # Errors
+    /// When it does not, with what it said.
+    pub fn says(&self, text: &str) -> Result<String> {
+        until(|| Ok(self.said()), |said| said.contains(text))
     }
 
     /// Ends it as a machine that dies does.
     pub fn kill(mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Asks it to finish, and gives its exit code and what it said.
@@ -164,30 +281,23 @@ impl Worker {
     /// # Errors
     /// When there is none.
     pub fn ended(&mut self) -> Result<(i32, String)> {
-        let mut stderr = self.0.stderr.take().context("it was asked before")?;
-        let reads = std::thread::spawn(move || {
-            let mut said = String::new();
-            std::io::Read::read_to_string(&mut stderr, &mut said).map(|_| said)
-        });
         let since = Instant::now();
         let code = loop {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 break status.code().unwrap_or(-1);
             }
-            if since.elapsed() > PATIENCE {
-                let _ = self.0.kill();
-                let said = reads.join().map_err(|_| anyhow::anyhow!("no reader"))??;
-                anyhow::bail!("the worker does not finish: {said}");
-            }
+            ensure!(since.elapsed() < PATIENCE, "the worker does not finish: {}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         };
-        Ok((code, reads.join().map_err(|_| anyhow::anyhow!("no reader"))??))
+        let reads = self.reads.take().context("it was asked before")?;
+        reads.join().map_err(|_| anyhow::anyhow!("no reader"))?;
+        Ok((code, self.said()))
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -24,7 +24,8 @@ const USAGE: &str = "cargo xtask COMMAND
           a second time in Python and SQL; `test --quick`: format, house rules, laws and unit
           tests alone, a minute once all is compiled
   bench   the benchmark against the native baseline
-  services start an S3 and a Kafka, as tests use them, and say how `retally` reaches them
+  services start an S3 and a Kafka, as tests use them, and say how `retally` reaches them;
+          `services --three`: a Kafka of three brokers
   picture docs/compare.png: the page of a comparison over real data, as README shows it
   ci      what .ci/run does: `test`, with snapshots frozen";
 
@@ -49,7 +50,11 @@ fn run() -> Result<()> {
         "test" => check::run(rest),
         "ci" => check::run(&[]),
         "bench" => bench(rest),
-        "services" => xtask::services::run(&mut std::io::stdout()),
+        "services" => match rest {
+            [] => xtask::services::run(false, &mut std::io::stdout()),
+            [flag] if flag == "--three" => xtask::services::run(true, &mut std::io::stdout()),
+            _ => bail!("`cargo xtask services` takes --three or nothing"),
+        },
         "picture" => picture::run(),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

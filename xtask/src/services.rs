@@ -9,7 +9,7 @@ mod registry;
 
 pub use gcs::gcs;
 pub use hdfs::hdfs;
-pub use kafka::{KAFKA_KEYS, kafka, kafka_again, kafka_behind, kafka_secured};
+pub use kafka::{KAFKA_KEYS, kafka, kafka_again, kafka_behind, kafka_secured, kafka_three};
 pub use maven::Maven;
 pub use registry::registry;
 
@@ -169,30 +169,39 @@ impl Server {
     }
 
     /// The same at a port; what it said where nobody listens there.
-    fn start_at(name: &str, port: u16, mut command: Command) -> Result<Result<Self, String>> {
-        const PATIENCE: Duration = Duration::from_secs(30);
-        let mut child = command
+    fn start_at(name: &str, port: u16, command: Command) -> Result<Result<Self, String>> {
+        Self::spawn(name, port, command)?.listening()
+    }
+
+    /// Starts one that may not listen yet.
+    fn spawn(name: &str, port: u16, mut command: Command) -> Result<Self> {
+        let child = command
             // It ends when whoever started the server does, however that happens.
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let errors = child.stderr.take();
-        let mut server = Self { child, port };
+        Ok(Self { child, port })
+    }
+
+    /// Waits until somebody listens at its port; what it said where nobody does.
+    fn listening(mut self) -> Result<Result<Self, String>> {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let errors = self.child.stderr.take();
         let since = Instant::now();
-        while since.elapsed() < PATIENCE && server.child.try_wait()?.is_none() {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        while since.elapsed() < PATIENCE && self.child.try_wait()?.is_none() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
                 // Read on, or the server stands still once the pipe is full.
                 std::thread::spawn(move || {
                     let lines = errors.map(|errors| BufReader::new(errors).lines());
                     lines.into_iter().flatten().for_each(drop);
                 });
-                return Ok(Ok(server));
+                return Ok(Ok(self));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = server.child.kill();
+        let _ = self.child.kill();
         let mut said = String::new();
         if let Some(mut errors) = errors {
             let _ = errors.read_to_string(&mut said);
@@ -279,10 +288,11 @@ pub fn s3_environment(server: &Server) -> Vec<(String, String)> {
 }
 
 /// `cargo xtask services`: starts the servers and waits for a line, or the end, of standard input.
+/// `three`: brokers of Kafka.
 ///
 /// # Errors
 /// When one cannot be started.
-pub fn run(out: &mut dyn std::io::Write) -> Result<()> {
+pub fn run(three: bool, out: &mut dyn std::io::Write) -> Result<()> {
     let data = folder().join("s3");
     std::fs::create_dir_all(data.join("bucket"))?;
     let server = s3(&data)?;
@@ -290,11 +300,12 @@ pub fn run(out: &mut dyn std::io::Write) -> Result<()> {
     for (name, value) in s3_environment(&server) {
         writeln!(out, "export {name}={value}")?;
     }
-    let data = folder().join("kafka");
+    let data = folder().join(if three { "kafka-three" } else { "kafka" });
     std::fs::create_dir_all(&data)?;
-    let broker = kafka(&data)?;
+    let brokers = if three { kafka_three(&data)? } else { vec![kafka(&data)?] };
+    let all: Vec<_> = brokers.iter().map(|own| format!("127.0.0.1:{}", own.port)).collect();
     writeln!(out, "# Kafka, its records in {}; topics are yours to make", data.display())?;
-    writeln!(out, "export KAFKA=127.0.0.1:{}", broker.port)?;
+    writeln!(out, "export KAFKA={}", all.join(","))?;
     writeln!(out, "# Return ends it")?;
     out.flush()?;
     std::io::stdin().read_line(&mut String::new())?;

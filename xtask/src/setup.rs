@@ -98,12 +98,13 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     there().map(PathBuf::from).context("chromium was installed and does not run")
 }
 
-/// By what the servers of the tests are fetched, built and run.
-const TOOLS: [(&str, &[&str], &[&str]); 4] = [
+/// By what the servers of the tests are fetched, built and run, and rules of alerts are tried.
+const TOOLS: [(&str, &[&str], &[&str]); 5] = [
     ("java", &["mvn", "javac", "java"], &["openjdk-17-jdk-headless", "maven"]),
     ("npm", &["npm"], &["npm"]),
     ("go", &["go"], &["golang-go"]),
     ("openssl", &["openssl"], &["openssl"]),
+    ("promtool", &["promtool"], &["prometheus"]),
 ];
 
 fn tools() -> Result<()> {

@@ -73,6 +73,9 @@ pub const LIVE_WAIT: Duration = Duration::from_millis(50);
 /// Brokers that are all gone for so long are told of; live work waits for them all the same.
 pub const LIVE_AWAY: Duration = Duration::from_secs(3);
 
+/// Live work that is asked to finish while brokers are away waits for them so long.
+pub const LIVE_FAREWELL: Duration = Duration::from_secs(10);
+
 /// A transaction whose end is not told for so long is settled by another producer.
 pub const LIVE_STUCK: Duration = Duration::from_secs(45);
 

@@ -3,43 +3,18 @@
 
 use anyhow::Result;
 use retally_tests::kafka::{Kafka, Record};
-use retally_tests::live::{Live, SOURCE};
-use retally_tests::payment;
+use retally_tests::live::{Live, SOURCE, asked};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
-
-/// Events of partitions, some of which are no events, refused, or there twice.
-fn events(partition: i32, from: u64, to: u64) -> Vec<String> {
-    let account = |n: u64| format!("p{partition}-{:03}", n % 17);
-    let one = |n: u64| match n % 50 {
-        7 => "{\"no event\"".to_owned(),
-        11 => payment(n - 1, &account(n - 1), "10.00"),
-        13 => payment(n, &account(n), "1e3x"),
-        _ => payment(n, &account(n), &format!("{}.{:02}", n % 90, n % 100)),
-    };
-    (from..to).map(|n| one(n).trim_end().to_owned()).collect()
-}
-
-fn put(live: &Live, partitions: i32, from: u64, to: u64) -> Result<()> {
-    for partition in 0..partitions {
-        let lines = events(partition, from, to);
-        let records: Vec<Record<'_>> =
-            lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
-        live.kafka.put(SOURCE, &records)?;
-    }
-    Ok(())
-}
 
 #[test]
 fn live_work_publishes_what_a_replay_gives_and_goes_on_where_it_was() -> Result<()> {
     let live = Live::new(3)?;
-    put(&live, 3, 0, 10_000)?;
+    live.put(0..3, 0..10_000)?;
     let said = live.work(&[])?;
     assert!(said.contains("took over partitions 0, 1, 2"), "{said}");
     let first = live.check()?;
-    put(&live, 3, 10_000, 15_000)?;
+    live.put(0..3, 10_000..15_000)?;
     let said = live.work(&["--log", "json"])?;
     assert!(said.lines().all(|line| line.starts_with('{')), "{said}");
     let second = live.check()?;
@@ -53,7 +28,7 @@ fn live_work_publishes_what_a_replay_gives_and_goes_on_where_it_was() -> Result<
     assert_eq!(live.check()?["emits"], second["emits"]);
     // Without its snapshots a worker comes to the same from the start of the topic.
     std::fs::remove_dir_all(live.project.path("snapshots"))?;
-    put(&live, 3, 15_000, 16_000)?;
+    live.put(0..3, 15_000..16_000)?;
     // And where the broker assigns (KIP-848).
     live.work(&["--set", "source.kafka.group.protocol=consumer"])?;
     assert_eq!(live.check()?["run"]["counts"]["events"], 48_000);
@@ -65,7 +40,7 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     let (kafka, held) = Kafka::behind()?;
     let live = Live::on(kafka, 2)?;
     let source = format!("kafka://127.0.0.1:{}/{SOURCE}", held.port);
-    put(&live, 2, 0, 1_000)?;
+    live.put(0..2, 0..1_000)?;
     let worker = live.worker(&["--source", &source])?;
     let committed = |events: i64| -> Result<()> {
         let since = Instant::now();
@@ -82,14 +57,14 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     };
     committed(1_000)?;
     held.hold();
-    put(&live, 2, 1_000, 2_000)?;
+    live.put(0..2, 1_000..2_000)?;
     held.wait()?;
     // The client asks once more by itself, and so this is committed.
     committed(2_000)?;
     // Another producer has committed what came behind.
-    put(&live, 2, 2_000, 3_000)?;
+    live.put(0..2, 2_000..3_000)?;
     committed(3_000)?;
-    put(&live, 2, 3_000, 60_000)?;
+    live.put(0..2, 3_000..60_000)?;
     let code = held.deliver()?;
     // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED: it is of a producer that is no more.
     assert!([47, 90].contains(&code), "it was answered with {code}");
@@ -107,16 +82,6 @@ fn told(n: u64, what: &str) -> String {
          \"do\":\"{what}\",\"amount\":1}}",
         n % 7
     )
-}
-
-/// What an address answers to a path: its status and its text.
-fn asked(port: u16, path: &str) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok((status.unwrap_or_default(), text))
 }
 
 /// A worker whose partition 1 stopped tells so to whoever watches over it, and lives.
@@ -187,7 +152,7 @@ fn an_event_that_cannot_be_folded_stops_its_partition_alone() -> Result<()> {
 #[test]
 fn what_cannot_be_meant_is_refused_and_nothing_is_published() -> Result<()> {
     let live = Live::new(2)?;
-    put(&live, 2, 0, 100)?;
+    live.put(0..2, 0..100)?;
     let elsewhere = "kafka://127.0.0.1:1/orders";
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let taken = listener.local_addr()?.to_string();
@@ -251,7 +216,7 @@ fn workers_that_are_killed_stopped_and_started_publish_everything_once() -> Resu
     ];
     let mut workers = vec![Some(live.worker(&args)?), None, None];
     for step in 0..STEPS {
-        put(&live, PARTITIONS, step * EVENTS, (step + 1) * EVENTS)?;
+        live.put(0..PARTITIONS, step * EVENTS..(step + 1) * EVENTS)?;
         if step == STEPS / 2 {
             live.kafka.restart()?;
         }

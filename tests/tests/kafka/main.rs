@@ -3,10 +3,14 @@
 mod audit;
 mod avro;
 mod beside;
+mod boundaries;
 mod bounds;
 mod continued;
 mod going_on;
 mod live;
 mod migrate;
+mod monitoring;
+mod refusals;
 mod replay;
 mod secured;
+mod three;

@@ -4,6 +4,7 @@ use super::maven::Maven;
 use super::{Server, folder, free_port};
 use anyhow::{Result, anyhow};
 use std::path::Path;
+use std::process::Command;
 
 /// Kafka, in the version that the list of what it needs has.
 pub(super) const KAFKA: Maven = Maven {
@@ -22,7 +23,37 @@ const SETTINGS: &str = "broker.properties";
 /// # Errors
 /// When it cannot be installed or started.
 pub fn kafka(data: &Path) -> Result<Server> {
-    started(data, &|port, controller| settings(data, port, controller))
+    started(data, &|port, controller| settings(data, (1, port), &[controller]))
+}
+
+/// Three brokers that are one Kafka, which keep what they have in `0`, `1` and `2` of `data`: what
+/// two of them have is there.
+///
+/// # Errors
+/// When they cannot be installed or started.
+pub fn kafka_three(data: &Path) -> Result<Vec<Server>> {
+    const ALL: [usize; 3] = [0, 1, 2];
+    std::fs::create_dir_all(folder())?;
+    let home = KAFKA.installed()?;
+    let controllers = ALL.map(|_| free_port()).into_iter().collect::<Result<Vec<_>>>()?;
+    let spawn = |own: usize| {
+        let (data, port) = (data.join(own.to_string()), free_port()?);
+        std::fs::create_dir_all(&data)?;
+        std::fs::write(data.join(SETTINGS), settings(&data, (own + 1, port), &controllers))?;
+        Server::spawn("Kafka", port, command(&home, &data))
+    };
+    // One alone waits for another before it listens.
+    let all = ALL.map(spawn).into_iter().collect::<Result<Vec<_>>>()?;
+    let all = all.into_iter().map(|own| {
+        own.listening()?.map_err(|said| anyhow!("a Kafka of three does not start: {said}"))
+    });
+    all.collect()
+}
+
+fn command(home: &Path, data: &Path) -> Command {
+    let mut command = KAFKA.command(home, 512);
+    command.arg(data.join(SETTINGS));
+    command
 }
 
 /// A broker that listens at a second port too, which is given back: there it speaks TLS, by the key
@@ -33,7 +64,7 @@ pub fn kafka(data: &Path) -> Result<Server> {
 pub fn kafka_secured(data: &Path, pem: &Path) -> Result<(Server, u16)> {
     let secured = free_port()?;
     let server = started(data, &|port, controller| {
-        settings(data, port, controller) + &secured_by(port, controller, secured, pem)
+        settings(data, (1, port), &[controller]) + &secured_by(port, controller, secured, pem)
     })?;
     Ok((server, secured))
 }
@@ -43,9 +74,7 @@ pub fn kafka_secured(data: &Path, pem: &Path) -> Result<(Server, u16)> {
 /// # Errors
 /// When it does not start.
 pub fn kafka_again(data: &Path, port: u16) -> Result<Server> {
-    let mut command = KAFKA.command(&KAFKA.installed()?, 512);
-    command.arg(data.join(SETTINGS));
-    let started = Server::start_at("Kafka", port, command)?;
+    let started = Server::start_at("Kafka", port, command(&KAFKA.installed()?, data))?;
     started.map_err(|said| anyhow!("Kafka does not start again: {said}"))
 }
 
@@ -56,7 +85,7 @@ pub fn kafka_again(data: &Path, port: u16) -> Result<Server> {
 /// When it cannot be installed or started.
 pub fn kafka_behind(data: &Path, own: u16, known: u16) -> Result<Server> {
     started(data, &|port, controller| {
-        settings(data, port, controller)
+        settings(data, (1, port), &[controller])
             + &format!(
                 "listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},\
                  BEHIND://127.0.0.1:{own}
@@ -94,32 +123,42 @@ fn started(data: &Path, settings: &dyn Fn(u16, u16) -> String) -> Result<Server>
     Server::start("Kafka", |port| {
         // What cannot be written is said by the broker, which does not find it.
         let _ = free_port().map(|other| std::fs::write(&file, settings(port, other)));
-        let mut command = KAFKA.command(&home, 512);
-        command.arg(&file);
-        command
+        command(&home, data)
     })
 }
 
-fn settings(data: &Path, port: u16, controller: u16) -> String {
+/// Settings of one of as many brokers as there are controllers, by its number from one.
+fn settings(data: &Path, (own, port): (usize, u16), controllers: &[u16]) -> String {
     let logs = data.join("logs").display().to_string();
+    let controller = controllers[own - 1];
+    let voters = controllers.iter().enumerate();
+    let voters: Vec<_> = voters.map(|(at, port)| format!("{}@127.0.0.1:{port}", at + 1)).collect();
+    let (voters, all, most) = (voters.join(","), controllers.len(), controllers.len().div_ceil(2));
     format!(
         "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={own}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={logs}
-offsets.topic.replication.factor=1
+min.insync.replicas={most}
+offsets.topic.replication.factor={all}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={all}
+transaction.state.log.min.isr={most}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={all}
+share.coordinator.state.topic.min.isr={most}
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
+# A broker that dies is noticed within seconds.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# Who dies is noticed as soon as it asked for, and so is a transaction that it leaves open.
+group.min.session.timeout.ms=100
+transaction.abort.timed.out.transaction.cleanup.interval.ms=200
 # What is to be deleted or compacted is so soon.
 log.retention.check.interval.ms=200
 log.segment.delete.delay.ms=0

@@ -60,6 +60,11 @@ impl Told {
         self.wake_if_broken();
     }
 
+    /// There is no use in waiting any more.
+    pub(crate) fn deny(&self, why: String) {
+        self.lock().broken.get_or_insert(why);
+    }
+
     /// A broker answered.
     pub(crate) fn heard(&self) {
         let mut state = self.lock();

@@ -1,6 +1,5 @@
 //! Why a worker, or one of its partitions, cannot go on.
 
-use super::mark::MarkError;
 use crate::log::LogError;
 use crate::run::RunError;
 use crate::snapshot::SnapshotError;
@@ -21,14 +20,6 @@ pub enum LiveError {
     /// A snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// What is committed cannot be read.
-    #[error("partition {partition}: {error}")]
-    Mark {
-        /// The partition.
-        partition: i32,
-        /// Why.
-        error: MarkError,
-    },
     /// A fault of Retally.
     #[error("{0}: this is a fault of Retally; please report it")]
     Internal(String),
@@ -41,7 +32,7 @@ impl LiveError {
             Self::Run(error) => error.is_usage(),
             Self::Job(_) => true,
             Self::Broker(error) => error.is_usage(),
-            Self::Snapshot(_) | Self::Mark { .. } | Self::Internal(_) => false,
+            Self::Snapshot(_) | Self::Internal(_) => false,
         }
     }
 }

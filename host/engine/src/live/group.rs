@@ -11,7 +11,7 @@ use super::setup::group_of;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::kafka::{Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic};
-use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY};
+use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY, LIVE_WAIT};
 use crate::log::LogError;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -137,7 +137,7 @@ impl Group {
     /// properties that nobody chose.
     pub(super) fn publishes_to(&self, topics: &[Arc<str>]) -> Result<(), LiveError> {
         for topic in topics {
-            if self.partitions_of(topic)?.is_none() {
+            if self.partitions_of(topic, KAFKA_OPENED_WITHIN)?.is_none() {
                 return Err(LiveError::Job(format!(
                     "there is no topic `{topic}`, to which [publish] sends records: make it (one \
                      of views with cleanup.policy=compact), or name another"
@@ -148,8 +148,8 @@ impl Group {
     }
 
     /// How many partitions a topic has; none: there is no such topic.
-    fn partitions_of(&self, topic: &str) -> Result<Option<u32>, LiveError> {
-        self.until(KAFKA_OPENED_WITHIN, |left| {
+    fn partitions_of(&self, topic: &str, within: Duration) -> Result<Option<u32>, LiveError> {
+        self.until(within, |left| {
             let all = self.consumer.fetch_metadata(Some(topic), left)?;
             let own = all.topics().iter().find(|own| own.name() == topic);
             Ok(own.filter(|own| own.error().is_none()).map(|own| own.partitions().len() as u32))
@@ -164,12 +164,12 @@ impl Group {
     ) -> Result<T, LiveError> {
         let (since, mut patience) = (Stopwatch::start(), Duration::from_millis(500));
         loop {
-            // What was refused is told only to whoever asks for it.
-            let _ = self.consumer.poll(Duration::ZERO);
             let error = match ask(patience) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            // What was refused is told only to whoever asks for it, among other things.
+            while self.consumer.poll(LIVE_WAIT).is_some_and(|told| told.is_err()) {}
             self.denied()?;
             if since.elapsed() >= within {
                 return Err(LiveError::Broker(LogError::new(format!(
@@ -230,7 +230,7 @@ fn failed(error: impl std::fmt::Display) -> LiveError {
 
 impl Broker for Group {
     fn partitions(&mut self) -> Result<u32, LiveError> {
-        let partitions = self.partitions_of(&self.topic.name)?;
+        let partitions = self.partitions_of(&self.topic.name, LIVE_AWAY)?;
         let partitions = partitions.ok_or_else(|| {
             LogError::usage(format!(
                 "`{}`: Kafka has no such topic, or shows it to others only; correct [source] url",
@@ -298,7 +298,7 @@ impl Broker for Group {
             }
         });
         if let Some(error) = failed {
-            return Err(unreadable(partition, &error));
+            return Err(unreadable(&error));
         }
         let mut pieces = VecDeque::new();
         slab.pieces(&self.reads, (&self.topic.name, partition), &mut pieces)?;
@@ -375,13 +375,18 @@ impl Broker for Group {
 /// A transaction that nobody ended is aborted by its broker long before that.
 const LIVE_UNSETTLED: Duration = Duration::from_secs(180);
 
-fn unreadable(partition: i32, error: &KafkaError) -> LiveError {
+/// Why nothing more can be read of a partition.
+fn unreadable(error: &KafkaError) -> LiveError {
     LiveError::Broker(LogError::new(match error.rdkafka_error_code() {
-        Some(Code::OffsetOutOfRange | Code::AutoOffsetReset) => format!(
-            "partition {partition}: the records that come next are gone: the topic keeps them no \
-             longer than its retention says, and this worker was behind by more"
-        ),
-        _ => format!("partition {partition} cannot be read: {error}"),
+        Some(Code::OffsetOutOfRange | Code::AutoOffsetReset) => {
+            "the records that come next are gone: the topic keeps them for too short a time, or \
+             was made anew; `retally replay` of the topic tells what is left of it"
+                .to_owned()
+        }
+        Some(Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicOrPartition) => {
+            "the topic is gone, or this partition of it".to_owned()
+        }
+        _ => format!("it cannot be read: {error}"),
     }))
 }
 

@@ -40,10 +40,9 @@ impl Over<'_> {
             format!("the newest at or before it ends at {newest}")
         });
         Err(LiveError::Job(format!(
-            "partition {}: no whole snapshot of the version before ends at the committed offset \
-             {offset} ({newest}), and from an earlier one this version would come to other states: \
-             start the version before once more and have it finish (SIGTERM), which saves one",
-            self.partition
+            "no whole snapshot of the version before ends at the committed offset {offset} \
+             ({newest}), and from an earlier one this version would come to other states: start \
+             the version before once more and have it finish (SIGTERM), which saves one"
         )))
     }
 

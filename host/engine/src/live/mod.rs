@@ -22,6 +22,7 @@
 mod batch;
 mod broken;
 mod broker;
+mod doubt;
 mod error;
 mod group;
 mod mark;

@@ -20,6 +20,8 @@ pub(super) struct Over<'a> {
     pub(super) partition: i32,
     /// What the group has committed of it.
     pub(super) committed: Option<&'a (u64, Mark)>,
+    /// How many partitions the topic had when the group committed, of whichever.
+    pub(super) before: u32,
     /// What the topic has of it.
     pub(super) ends: Range<u64>,
     /// Snapshots that are known to be damaged.
@@ -45,6 +47,15 @@ impl Over<'_> {
             }
         }
         let silent_to = self.committed.map_or(0, |(offset, _)| *offset);
+        if (1..self.ends.start).contains(&silent_to) {
+            return Err(LiveError::Job(format!(
+                "offsets {silent_to} to {} are gone, and were not taken: the topic keeps its \
+                 records for too short a time. Without them no later result is right: put the \
+                 whole log into a topic of another name, from an archive that has them, and run it \
+                 there under another job name",
+                self.ends.start - 1
+            )));
+        }
         for summary in self.snapshots(&name)? {
             let at = summary.partitions.first().map_or(0, |reached| reached.offset);
             let as_is = (Needed::from(&binding), &mut None);
@@ -58,17 +69,16 @@ impl Over<'_> {
 
     /// With another number of partitions keys lie elsewhere, and their states do not.
     fn same_partitions(&self) -> Result<(), LiveError> {
-        let before = self.committed.map_or(self.setup.partitions, |(_, mark)| mark.partitions);
+        let before = self.committed.map_or(self.before, |(_, mark)| mark.partitions);
         let now = self.setup.partitions.max(self.partition as u32 + 1);
         if before == now && now == self.setup.partitions {
             return Ok(());
         }
         Err(LiveError::Job(format!(
-            "partition {}: the topic has {now} partitions, and had {}: events of a key may lie in \
-             another partition than those from which its state is. Run it under another job name, \
-             which computes everything anew, with order = \"log\" refusing keys in two partitions; \
-             or, if no key moved, --accept",
-            self.partition,
+            "the topic has {now} partitions, and had {}: events of a key may lie in another \
+             partition than those from which its state is. Run it under another job name, which \
+             computes everything anew, on a topic in which no key lies in two partitions; or, if \
+             no key moved, --accept",
             before.min(self.setup.partitions)
         )))
     }
@@ -80,10 +90,10 @@ impl Over<'_> {
             _ => "have it take over the states of the one before (--migrate), ",
         };
         LiveError::Job(format!(
-            "partition {}: what is committed was computed by another reducer ({}) than this one \
-             ({}): {takes}run the new one under a job name of its own, which computes everything \
-             anew from the start of the topic, or go back to the one before",
-            self.partition, mark.reducer, own.reducer.sha256
+            "what is committed was computed by another reducer ({}) than this one ({}): {takes}run \
+             the new one under a job name of its own, which computes everything anew from the \
+             start of the topic, or go back to the one before",
+            mark.reducer, own.reducer.sha256
         ))
     }
 
@@ -103,17 +113,33 @@ impl Over<'_> {
         }
         match self.committed {
             Some((offset, _)) => {
-                let reached = |own: &Summary| own.partitions.first().map(|reached| reached.offset);
-                usable.retain(|own| reached(own).is_some_and(|reached| reached <= *offset));
+                usable.retain(|own: &Summary| {
+                    let at = own.partitions.first().map_or(u64::MAX, |reached| reached.offset);
+                    if at > *offset {
+                        let why = format!("it is of offset {at}, and {offset} is committed");
+                        self.passed_over(&own.reference.name, &why);
+                    }
+                    at <= *offset
+                });
                 Ok(usable)
             }
-            None if is_any && !self.setup.accept => Err(LiveError::Job(format!(
-                "partition {}: the group has committed nothing, and there are snapshots of this \
-                 job: its offsets expired, or the group has another name now. What was published \
-                 would be published once more; --accept begins anew from the start of the topic",
-                self.partition
-            ))),
-            None => Ok(Vec::new()),
+            None if is_any && !self.setup.accept => Err(LiveError::Job(
+                "the group has committed nothing, and there are snapshots of this job: its offsets \
+                 expired, the topic was made anew, or the group has another name now. What was \
+                 published would be published once more; --accept begins anew from the start of \
+                 the topic"
+                    .into(),
+            )),
+            None => {
+                if is_any {
+                    self.watch.note(&format!(
+                        "partition {}: begins anew from the start of the topic, and publishes once \
+                         more what was published (--accept)",
+                        self.partition
+                    ));
+                }
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -157,10 +183,10 @@ impl Over<'_> {
     ) -> Result<Owned, LiveError> {
         if self.ends.start > 0 {
             return Err(LiveError::Job(format!(
-                "partition {}: offsets 0 to {} are gone, and no snapshot holds what they made: the \
-                 topic keeps its records for too short a time, or the snapshots are lost; make \
-                 the topic anew from an archive, or keep its records longer",
-                self.partition,
+                "offsets 0 to {} are gone, and no snapshot holds what they made: the topic keeps \
+                 its records for too short a time, or the snapshots are lost: put the snapshots \
+                 back, or put the whole log into a topic of another name, from an archive that has \
+                 it, and run it there under another job name",
                 self.ends.start - 1
             )));
         }

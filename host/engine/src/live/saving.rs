@@ -48,7 +48,7 @@ const TOLD: usize = 5;
 const TRIES: u32 = 3;
 
 impl Saving {
-    /// When the last one of a partition was saved.
+    /// When the last one of a partition was saved; before the first, when it was taken over.
     pub(super) fn saved(&self, partition: i32) -> Option<Duration> {
         self.partitions.get(&partition)?.saved
     }
@@ -82,6 +82,7 @@ impl<B: Broker> Worker<'_, B> {
             let own = self.saving.partitions.entry(partition).or_insert_with(|| Own {
                 at: now,
                 events: owned.counts.events,
+                saved: Some(now),
                 ..Own::default()
             });
             if !owned.is_silent() && is_due(own, owned, every, events) {

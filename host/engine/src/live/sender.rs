@@ -21,10 +21,13 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{
     BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
 };
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
@@ -200,6 +203,13 @@ impl How {
             }
             Err(error) => error,
         };
+        if let Some(topic) = missing(own, request) {
+            self.shared.heard.deny(format!(
+                "there is no topic `{topic}` any more, to which [publish] sends records: make it \
+                 again, or name another, and start the worker again; what was not published will be"
+            ));
+            self.shared.ring();
+        }
         let aborts = match &error {
             KafkaError::Transaction(error) => error.txn_requires_abort(),
             KafkaError::MessageProduction(_) => true,
@@ -252,6 +262,27 @@ impl How {
         let of_end = asks.elapsed() - of_offsets;
         Ok(if of_offsets.max(of_end) < ASKED_ONCE { Asked::Once } else { Asked::PerhapsAgain })
     }
+}
+
+/// A topic of a request that is gone.
+fn missing(producer: &Threaded, request: &Request) -> Option<String> {
+    /// A broker that has just started may not know all topics yet.
+    const LOOKS: u32 = 5;
+    let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    let is_missing = |topic: &str| {
+        let all = producer.client().fetch_metadata(Some(topic), Duration::from_secs(2));
+        let is_unknown = |own: &MetadataTopic| own.name() == topic && own.error() == Some(unknown);
+        all.is_ok_and(|all| all.topics().iter().any(is_unknown))
+    };
+    let is_gone = |topic: &&str| {
+        (0..LOOKS).all(|look| {
+            std::thread::sleep(Duration::from_millis(200) * look);
+            is_missing(topic)
+        })
+    };
+    let records = request.transaction.batches.iter().flat_map(|batch| batch.iter());
+    let topics: BTreeSet<&str> = records.map(|record| record.topic).collect();
+    topics.into_iter().find(is_gone).map(str::to_owned)
 }
 
 /// How often the client asked for the end of a transaction, as far as can be told.

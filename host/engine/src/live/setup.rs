@@ -5,12 +5,12 @@ use super::error::LiveError;
 use super::group::Group;
 use super::owned::SHARDS;
 use super::publish::Publishes;
-use super::status::Watch;
+use super::status::{Status, Watch};
 use super::worker::Worker;
 use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
-use crate::limits::LIVE_SNAPSHOT_EVERY;
+use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_FAREWELL, LIVE_SNAPSHOT_EVERY};
 use crate::run::{
     self, Check, ReplayOptions, RunError, Silent, check, kafka, ledger, plan, reads_of, rules,
     seed, settings_of_all,
@@ -169,8 +169,9 @@ pub(crate) fn group_of(job: &Resolved) -> &str {
 /// Works until it is asked to finish.
 ///
 /// # Errors
-/// What can be refused is refused before anything is read; later a broker that stays away, or that
-/// lets nobody in any more. A partition that cannot go on stops alone, and is told.
+/// What can be refused is refused before anything is read; later a broker that lets nobody in any
+/// more, or that is away when the worker is to finish. A partition that cannot go on stops alone,
+/// and is told.
 pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(), LiveError> {
     let Some(url) = topic_of(job) else {
         return Err(LiveError::Job(format!(
@@ -183,18 +184,52 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
     let reducer = run::load(job, &loading)?;
     let reads = reads_of(job, &plan(job, &[reducer.description()])?)?;
     let mut group = Group::join(job, url, (&kafka(job)?, reads))?;
-    let names: Vec<String> = (0..group.partitions()?).map(|number| number.to_string()).collect();
+    let Some(partitions) = arrived(&mut group, options, watch)? else { return Ok(()) };
+    let names: Vec<String> = (0..partitions).map(|number| number.to_string()).collect();
     let setup = Setup::new(job, reducer, &names, options)?;
     group.publishes_to(&setup.publishes.topics())?;
     let mut worker = Worker::new(setup, group, watch);
     worker.until_end = options.until_end;
-    let clock = Stopwatch::start();
+    let (clock, mut asked) = (Stopwatch::start(), None);
     loop {
         if options.cancel.is_cancelled() {
             worker.finish();
+            let since = asked.get_or_insert_with(Stopwatch::start);
+            if since.elapsed() >= LIVE_FAREWELL {
+                worker.gives_up()?;
+            }
         }
         if worker.step(clock.elapsed())? {
             return Ok(());
         }
     }
+}
+
+/// How many partitions the topic has, once brokers answer. They are waited for, but not for long by
+/// who works up to the end. None: it was asked to finish before.
+fn arrived(
+    group: &mut Group,
+    options: &LiveOptions,
+    watch: &dyn Watch,
+) -> Result<Option<u32>, LiveError> {
+    let (clock, mut status) = (Stopwatch::start(), Status::default());
+    while !options.cancel.is_cancelled() {
+        let why = match group.partitions() {
+            Err(LiveError::Broker(error)) if !error.is_usage() => error,
+            Err(error) => return Err(error),
+            Ok(partitions) => {
+                status.away.is_some().then(|| watch.note("brokers answer"));
+                return Ok(Some(partitions));
+            }
+        };
+        if options.until_end && clock.elapsed() >= KAFKA_OPENED_WITHIN {
+            return Err(why.into());
+        }
+        if status.away.is_none() {
+            watch.note(&format!("{why}; waits for them"));
+        }
+        status.away = Some(why.to_string());
+        watch.status(&status);
+    }
+    Ok(None)
 }

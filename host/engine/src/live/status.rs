@@ -61,7 +61,7 @@ pub struct PartitionStatus {
     pub keys: u64,
     /// Rules that are broken, as `check` found at the last snapshot.
     pub violations: u64,
-    /// How long ago its last snapshot was saved; none: none was.
+    /// How long ago its last snapshot was saved, or it was taken over; none: none are saved.
     pub snapshot_age: Option<Duration>,
     /// How long it took to be taken over.
     pub recovery: Option<Duration>,

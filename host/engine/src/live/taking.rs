@@ -16,17 +16,18 @@ impl<B: Broker> Worker<'_, B> {
         self.was_given = true;
         self.watch.note(&format!("took over partitions {}", listed(partitions)));
         let committed = self.broker.committed(partitions)?;
-        let mut begins = Vec::new();
+        let (before, mut begins) = (self.partitions_before(partitions, &committed)?, Vec::new());
         for (&partition, committed) in partitions.iter().zip(committed) {
             self.forget(partition);
             let ends = self.broker.ends(partition)?;
             let mark =
                 committed.map(|(offset, text)| Mark::parse(&text).map(|mark| (offset, mark)));
             let slot = match mark.transpose() {
-                Ok(committed) => self.taken_over(partition, committed, ends, BTreeSet::new()),
+                Ok(committed) => {
+                    self.taken_over(partition, (committed, before), ends, BTreeSet::new())
+                }
                 Err(error) => {
-                    let why = LiveError::Mark { partition, error }.to_string();
-                    self.slot(State::Stopped(why), None, ends, BTreeSet::new())
+                    self.slot(State::Stopped(error.to_string()), None, ends, BTreeSet::new())
                 }
             };
             let begin = slot.owned().map(|owned| owned.next);
@@ -43,6 +44,32 @@ impl<B: Broker> Worker<'_, B> {
         partitions.iter().try_for_each(|&partition| self.arrive(partition))
     }
 
+    /// How many partitions the topic had when the group committed. A partition of which nothing is
+    /// committed does not tell, and may be one that was added: then one of the others does.
+    fn partitions_before(
+        &mut self,
+        own: &[i32],
+        committed: &[Option<(u64, String)>],
+    ) -> Result<u32, LiveError> {
+        if self.setup.accept {
+            return Ok(self.setup.partitions);
+        }
+        let had = |committed: &Option<(u64, String)>| {
+            let (_, text) = committed.as_ref()?;
+            Mark::parse(text).ok().map(|mark| mark.partitions)
+        };
+        if let Some(had) = committed.iter().find_map(had) {
+            return Ok(had);
+        }
+        let all = 0..self.setup.partitions as i32;
+        for other in all.filter(|other| !own.contains(other)) {
+            if let Some(had) = self.broker.committed(&[other])?.iter().find_map(had) {
+                return Ok(had);
+            }
+        }
+        Ok(self.setup.partitions)
+    }
+
     fn slot(
         &self,
         state: State,
@@ -56,7 +83,7 @@ impl<B: Broker> Worker<'_, B> {
     fn taken_over(
         &self,
         partition: i32,
-        committed: Option<(u64, Mark)>,
+        (committed, before): (Option<(u64, Mark)>, u32),
         ends: Range<u64>,
         spoiled: BTreeSet<String>,
     ) -> Slot {
@@ -64,6 +91,7 @@ impl<B: Broker> Worker<'_, B> {
             setup: &self.setup,
             partition,
             committed: committed.as_ref(),
+            before,
             ends: ends.clone(),
             spoiled: &spoiled,
             watch: self.watch,
@@ -136,7 +164,8 @@ impl<B: Broker> Worker<'_, B> {
         for partition in fallen {
             let Some(slot) = self.slots.remove(&partition) else { continue };
             self.saving.forget(partition);
-            let mut anew = self.taken_over(partition, slot.committed, slot.ends, slot.spoiled);
+            let committed = (slot.committed, self.setup.partitions);
+            let mut anew = self.taken_over(partition, committed, slot.ends, slot.spoiled);
             if let State::Works(owned) = &mut anew.state {
                 self.broker.seek(partition, owned.next)?;
                 if let State::Fell(Poison { offset, why }) = slot.state {

@@ -5,6 +5,7 @@
 //! another), commit what is due, save snapshots, hand over what is asked for.
 
 use super::broker::{Broker, Taken, Told, Transaction};
+use super::doubt::Doubt;
 use super::error::LiveError;
 use super::mark::Mark;
 use super::owned::{Owned, Poison, Sealed};
@@ -12,6 +13,7 @@ use super::saving::Saving;
 use super::setup::Setup;
 use super::status::{PartitionStatus, Standing, Status, Watch};
 use crate::limits::{LIVE_BATCH_BYTES, LIVE_WAIT};
+use crate::log::LogError;
 use retally_core::decode::Placed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -68,27 +70,10 @@ pub(super) struct Inflight {
     pub(super) parts: BTreeMap<i32, Sealed>,
     began: Duration,
     /// How often it was sent.
-    tries: u32,
+    pub(super) tries: u32,
     /// Nobody knows how it ended.
-    doubt: Option<Doubt>,
+    pub(super) doubt: Option<Doubt>,
 }
-
-/// A transaction of which the committed offsets are to tell how it ended.
-struct Doubt {
-    why: String,
-    since: Duration,
-    /// When they are asked for.
-    asks: Duration,
-}
-
-/// A broker that was killed and came back was seen to tell for a while that less is committed than
-/// it had acknowledged: it is asked again so often, and for so long believed to know better soon.
-const ASKS_AGAIN: Duration = Duration::from_millis(300);
-const CATCHES_UP: Duration = Duration::from_secs(30);
-
-/// A transaction that was not committed so often, though brokers answer, never will be. A member
-/// that its group forgot hears of it within seconds; until then nothing of it commits.
-const TRIES: u32 = 100;
 
 impl Slot {
     /// The partition, if it works.
@@ -136,6 +121,15 @@ impl<'a, B: Broker> Worker<'a, B> {
     pub(super) fn finish(&mut self) {
         self.is_finishing = true;
         self.leaving.extend(self.slots.keys());
+    }
+
+    /// Waits no longer for brokers that are away, for whoever asked it to finish.
+    pub(super) fn gives_up(&self) -> Result<(), LiveError> {
+        let Some(away) = &self.status.away else { return Ok(()) };
+        Err(LiveError::Broker(LogError::new(format!(
+            "it is to finish, and brokers do not answer ({away}): what is not committed is left to \
+             whoever takes its partitions over, and nothing of it is lost"
+        ))))
     }
 
     /// One step at a time on the worker's clock. Gives whether it has finished.
@@ -324,7 +318,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.send(parts, 1);
     }
 
-    fn send(&mut self, parts: BTreeMap<i32, Sealed>, tries: u32) {
+    pub(super) fn send(&mut self, parts: BTreeMap<i32, Sealed>, tries: u32) {
         if parts.is_empty() {
             return;
         }
@@ -337,7 +331,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.inflight = Some(Inflight { parts, began: self.now, tries, doubt: None });
     }
 
-    fn settled(&mut self, parts: BTreeMap<i32, Sealed>) {
+    pub(super) fn settled(&mut self, parts: BTreeMap<i32, Sealed>) {
         self.status.transactions += 1;
         for (partition, Sealed { to, mark, batch }) in parts {
             self.status.records += batch.len() as u64;
@@ -352,66 +346,9 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.status.transaction = [took, self.status.transaction[1] + took];
     }
 
-    fn doubt(&mut self, why: String) {
-        let Some(inflight) = &mut self.inflight else { return };
-        self.status.uncertain += 1;
-        self.watch.note(&format!("a transaction may not be committed: {why}"));
-        inflight.doubt = Some(Doubt { why, since: self.now, asks: self.now });
-    }
-
-    /// Nobody knows whether a transaction is committed: the committed offsets tell. What is not
-    /// committed is sent once more as it is.
-    fn settle_doubt(&mut self) -> Result<(), LiveError> {
-        let asks = |doubt: &mut Doubt| doubt.asks <= self.now;
-        let due = |inflight: &mut Inflight| inflight.doubt.as_mut().is_some_and(asks);
-        let Some(mut inflight) = self.inflight.take_if(due) else { return Ok(()) };
-        let Some(mut doubt) = inflight.doubt.take() else { return Ok(()) };
-        let parts = std::mem::take(&mut inflight.parts);
-        let parts = parts.into_iter().filter(|(own, _)| self.slots.contains_key(own));
-        let parts: BTreeMap<i32, Sealed> = parts.collect();
-        let partitions: Vec<i32> = parts.keys().copied().collect();
-        let committed = self.broker.committed(&partitions)?.into_iter();
-        let committed: Vec<u64> = committed.map(|own| own.map_or(0, |(at, _)| at)).collect();
-        let reached = |own: &i32| self.slots.get(own).map_or(0, Slot::reached);
-        let is_behind = partitions.iter().zip(&committed).any(|(own, at)| *at < reached(own));
-        if is_behind && self.now < doubt.since + CATCHES_UP {
-            doubt.asks = self.now + ASKS_AGAIN;
-            self.inflight = Some(Inflight { parts, doubt: Some(doubt), ..inflight });
-            return Ok(());
-        }
-        let (mut done, mut again) = (BTreeMap::new(), BTreeMap::new());
-        for ((partition, sealed), at) in parts.into_iter().zip(committed) {
-            let before = self.slots.get(&partition).map_or(0, Slot::reached);
-            if at == sealed.to {
-                done.insert(partition, sealed);
-            } else if at == before {
-                again.insert(partition, sealed);
-            } else {
-                self.stop(
-                    partition,
-                    format!(
-                        "offset {at} is committed, and this worker committed {before} last: \
-                         another worker has it, or somebody set it"
-                    ),
-                );
-            }
-        }
-        if !done.is_empty() {
-            self.settled(done);
-        }
-        if inflight.tries >= TRIES {
-            for partition in again.into_keys() {
-                self.stop(partition, format!("its results cannot be published: {}", doubt.why));
-            }
-            return Ok(());
-        }
-        self.send(again, inflight.tries + 1);
-        Ok(())
-    }
-
-    /// Gives up what is asked for, once everything of it is committed and saved: all at once, for
-    /// with the first of them the group takes all as given up, and what commits of another
-    /// afterwards it would not refuse.
+    /// Gives up what is asked for, once everything of it is committed and saved: all at once. The
+    /// client takes the first answer for the whole of it, and what was given up later would be
+    /// somebody else's by then, while this worker, a member still, could commit it.
     fn hand_over(&mut self) -> Result<(), LiveError> {
         let is_ready = |partition: &i32| {
             let inflight = self.inflight.as_ref();
@@ -451,8 +388,8 @@ impl<'a, B: Broker> Worker<'a, B> {
             status.committed = slot.reached();
             status.end = self.broker.end(*partition).unwrap_or(slot.ends.end);
             status.recovery = slot.recovery;
-            status.snapshot_age =
-                self.saving.saved(*partition).map(|at| self.now.saturating_sub(at));
+            let saved = self.setup.snapshots.as_ref().and(self.saving.saved(*partition));
+            status.snapshot_age = saved.map(|at| self.now.saturating_sub(at));
             match &slot.state {
                 State::Works(owned) => {
                     memory += owned.memory() as u64;

@@ -25,7 +25,7 @@ impl Metrics {
     pub(super) fn serve(
         at: SocketAddr,
         job: &str,
-        status: Arc<Mutex<Status>>,
+        status: Arc<Mutex<Option<Status>>>,
     ) -> Result<Self, Failure> {
         let server = Server::http(at)
             .map_err(|error| Failure::usage(anyhow!("--metrics {at} cannot be served: {error}")))?;
@@ -61,7 +61,7 @@ impl Drop for Metrics {
 
 const CONTENT: &str = "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-fn answer(url: &str, registry: &Registry, status: &Mutex<Status>) -> (u16, String) {
+fn answer(url: &str, registry: &Registry, status: &Mutex<Option<Status>>) -> (u16, String) {
     match url {
         "/metrics" => {
             let mut told = String::new();
@@ -72,16 +72,19 @@ fn answer(url: &str, registry: &Registry, status: &Mutex<Status>) -> (u16, Strin
         }
         // It answers, so it lives: whether it works is another question.
         "/healthz" => (200, "alive\n".to_owned()),
-        "/readyz" => match why_not(&status.lock().unwrap_or_else(PoisonError::into_inner)) {
-            None => (200, "ready\n".to_owned()),
-            Some(why) => (503, why + "\n"),
-        },
+        "/readyz" => {
+            match why_not(status.lock().unwrap_or_else(PoisonError::into_inner).as_ref()) {
+                None => (200, "ready\n".to_owned()),
+                Some(why) => (503, why + "\n"),
+            }
+        }
         _ => (404, "there are /metrics, /healthz and /readyz\n".to_owned()),
     }
 }
 
 /// Why it does not work; none: it does.
-fn why_not(status: &Status) -> Option<String> {
+fn why_not(status: Option<&Status>) -> Option<String> {
+    let Some(status) = status else { return Some("it has not begun".to_owned()) };
     if let Some(away) = &status.away {
         return Some(format!("brokers do not answer: {away}"));
     }
@@ -93,7 +96,7 @@ fn why_not(status: &Status) -> Option<String> {
 }
 
 /// The last status, as metrics.
-struct Collected(Arc<Mutex<Status>>);
+struct Collected(Arc<Mutex<Option<Status>>>);
 
 impl fmt::Debug for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +107,7 @@ impl fmt::Debug for Collected {
 impl Collector for Collected {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let status = status.unwrap_or_default();
         whole(&status, &mut encoder)?;
         of_partitions(&status, &mut encoder)
     }

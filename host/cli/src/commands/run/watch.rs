@@ -23,7 +23,7 @@ pub(super) struct Watching {
     job: String,
     /// Tells this run's lines from others'.
     run: String,
-    status: Arc<Mutex<Status>>,
+    status: Arc<Mutex<Option<Status>>>,
     told: Cell<i64>,
 }
 
@@ -38,14 +38,15 @@ impl Watching {
         Self { log, job: job.to_owned(), run, status, told }
     }
 
-    /// The last status.
-    pub(super) fn status(&self) -> Arc<Mutex<Status>> {
+    /// The last status; none: nothing was told yet.
+    pub(super) fn status(&self) -> Arc<Mutex<Option<Status>>> {
         self.status.clone()
     }
 
     /// How many partitions stopped.
     pub(super) fn stopped(&self) -> usize {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(status) = status.as_ref() else { return 0 };
         let is_stopped = |standing: &Standing| matches!(standing, Standing::Stopped(_));
         status.partitions.values().filter(|own| is_stopped(&own.standing)).count()
             + status.stopped as usize
@@ -100,6 +101,6 @@ impl Watch for Watching {
             let more = json!({ "events": events, "lag": lag, "records": status.records });
             self.line("info", &text, more);
         }
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status.clone();
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
     }
 }
