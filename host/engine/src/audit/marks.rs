@@ -70,8 +70,8 @@ impl Committed {
                 Ok(mark) => another(mark, &binding(setup, partition)?, partition, own.offset),
                 Err(_) if is_asked => continue,
                 Err(error) => {
-                    let partition = partition.name.parse().unwrap_or_default();
-                    return Err(LiveError::Mark { partition, error: error.clone() }.into());
+                    let told = format!("partition {}: {error}", partition.name);
+                    return Err(LiveError::Job(told).into());
                 }
             };
             let (by, advice) = match another {

@@ -4,6 +4,7 @@
 
 use super::client::Kafka;
 use super::reader::Reader;
+use super::records::{Next, Queue, Record};
 use super::told::Listens;
 use super::topic::Asks;
 use super::url::Topic;
@@ -11,11 +12,8 @@ use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::limits::KAFKA_SETTLED_WITHIN;
 use crate::log::LogError;
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Headers as _};
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +30,7 @@ pub(crate) struct Written {
 
 /// A partition that is read.
 struct Reading {
-    queue: PartitionQueue<Listens>,
+    queue: Queue<Listens>,
     number: i32,
     offsets: Range<u64>,
 }
@@ -116,26 +114,38 @@ impl Written {
             if cancel.is_cancelled() {
                 return Err(LogError::new("stopped on request"));
             }
-            match queue.poll(LOOK) {
-                None => {
-                    if let Some(why) = reader.told.broken() {
-                        return Err(LogError::new(format!("topic {}: {why}", self.topic.name)));
+            let (mut came, mut end, mut failed, mut flow) =
+                (false, None, None, ControlFlow::Continue(()));
+            queue.serve(LOOK, |own| {
+                came = true;
+                match own {
+                    Next::Record(record) => {
+                        let offset = record.offset();
+                        reader.told.heard();
+                        next = offset + 1;
+                        if offset < offsets.end {
+                            flow = each(written(&record, (number, offset)));
+                        }
                     }
+                    Next::End(at) => end = Some(at),
+                    Next::Failed(error) => failed = Some(error),
                 }
-                Some(Ok(record)) => {
-                    let offset = u64::try_from(record.offset()).unwrap_or(0);
-                    reader.told.heard();
-                    next = offset + 1;
-                    if offset < offsets.end && each(written(&record, offset)).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
+                let is_over = next >= offsets.end || end.is_some() || failed.is_some();
+                if is_over { ControlFlow::Break(()) } else { flow }
+            });
+            if flow.is_break() {
+                return Ok(flow);
+            }
+            if let Some(error) = failed {
+                return Err(self.error(number, next, &error));
+            }
+            if let Some(at) = end {
                 // What is left are marks of transactions, and what was aborted.
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.is_there(number, offsets.end)?;
-                    break;
-                }
-                Some(Err(error)) => return Err(self.error(number, next, &error)),
+                self.is_there(number, offsets.end)?;
+                next = next.max(at);
+            }
+            if let (false, Some(why)) = (came, reader.told.broken()) {
+                return Err(LogError::new(format!("topic {}: {why}", self.topic.name)));
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -177,10 +187,9 @@ fn numbers(asks: &Asks<'_>, topic: &Topic) -> Result<Option<Vec<i32>>, LogError>
     })
 }
 
-fn written<'a>(record: &'a BorrowedMessage<'_>, offset: u64) -> WrittenRecord<'a> {
-    let headers = record.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|header| (header.key, header.value)).collect()
-    });
-    let (key, value) = (record.key(), record.payload());
-    WrittenRecord { partition: record.partition(), offset, key, value, headers }
+fn written<'a>(record: &'a Record<'_>, (partition, offset): (i32, u64)) -> WrittenRecord<'a> {
+    // No name of ours is other than UTF-8.
+    let name = |name| std::str::from_utf8(name).unwrap_or("?");
+    let headers = record.headers().map(|(of, value)| (name(of), value)).collect();
+    WrittenRecord { partition, offset, key: record.key(), value: record.value(), headers }
 }

@@ -68,7 +68,7 @@ pub(super) enum State {
 /// A transaction that is under way.
 pub(super) struct Inflight {
     pub(super) parts: BTreeMap<i32, Sealed>,
-    began: Duration,
+    pub(super) began: Duration,
     /// How often it was sent.
     pub(super) tries: u32,
     /// Nobody knows how it ended.
