@@ -158,7 +158,9 @@ fn serve(client: TcpStream, upstream: u16, state: &Mutex<State>) -> io::Result<(
             let _ = client.shutdown(Shutdown::Both);
         });
         while let Ok(Some(frame)) = frame_of(&mut requests) {
-            match judged(&frame, own, &mut lock(state)) {
+            // The state is looked at and let go of before anything is written.
+            let judged = judged(&frame, own, &mut lock(state));
+            match judged {
                 Judged::GoesOn => to_server.write_all(&frame)?,
                 Judged::Held => {
                     lock(state).held = Some((frame, to_server));
