@@ -328,7 +328,7 @@ fn what_cannot_be_audited_is_refused_and_what_is_committed_is_held_against_it_to
     refused(&["--set", "dedup.window=1h"], 2, "under other settings of the job")?;
     refused(&["--from", "0:400"], 2, "0:400")?;
     live.kafka.commit("other", SOURCE, &[(0, 10), (1, 10)])?;
-    refused(&["--set", "live.group=other"], 3, "without a mark")?;
+    refused(&["--set", "live.group=other"], 2, "without a mark")?;
     // Who says for which events gets it, and is told.
     let told = agrees(&live, &["--reducer", &other, "--from", "0:10,1:10"])?;
     let notes = told["notes"].as_array().context("no notes")?;

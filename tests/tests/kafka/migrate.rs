@@ -51,8 +51,8 @@ fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result
     put(&live, 2_000, 3_000)?;
     let said = live.work(&["--reducer", &v2])?;
     assert!(!said.contains("taken over after"), "{said}");
-    live.project.replay(&[&out[..], &["--replace"]].concat())?;
-    let told = live.published("replayed", json!({}))?;
+    live.project.replay(&["--out", "once-more", "--reducer", &v2])?;
+    let told = live.published("once-more", json!({}))?;
     assert_eq!(told["views"], u64::from(23 * PARTITIONS as u32), "{told}");
     // The one before does not go on with what is another version's.
     put(&live, 3_000, 3_100)?;
