@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod held;
 pub mod kafka;
 pub mod live;
+pub mod pages;
 pub mod proxy;
 pub mod records;
 pub mod sources;

@@ -13,4 +13,5 @@ mod monitoring;
 mod refusals;
 mod replay;
 mod secured;
+mod story;
 mod three;

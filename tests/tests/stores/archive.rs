@@ -3,30 +3,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use retally_tests::stores::Store;
-use retally_tests::{Project, Ran, python, root};
+use retally_tests::{Project, Ran, pages, python, root};
 use std::process::Command;
-
-/// A block of the page.
-enum Block {
-    Commands(Vec<String>),
-    /// Lines of what they say; `...` stands for any others.
-    Said(Vec<String>),
-}
-
-fn blocks(page: &str) -> Vec<Block> {
-    let fenced = page.split("```").skip(1).step_by(2);
-    let block = |text: &str| {
-        let (kind, text) = text.split_once('\n')?;
-        let lines = text.replace("\\\n", " ");
-        let lines = lines.lines().map(|line| line.trim_end().to_owned()).collect();
-        match kind {
-            "sh" => Some(Block::Commands(lines)),
-            "text" => Some(Block::Said(lines)),
-            _ => None,
-        }
-    };
-    fenced.filter_map(block).collect()
-}
 
 /// Runs a command of the page from the root, as its reader does.
 fn typed(store: &Store, project: &Project, line: &str) -> Result<Ran> {
@@ -48,27 +26,8 @@ fn typed(store: &Store, project: &Project, line: &str) -> Result<Ran> {
 #[test]
 fn the_page_of_the_archive_is_true() -> Result<()> {
     let (store, project) = (Store::s3()?, Project::new("orders")?);
-    let page = std::fs::read_to_string(root().join("examples/archive/README.md"))?;
-    let (mut said, mut commands) = (String::new(), 0);
-    for block in blocks(&page) {
-        match block {
-            Block::Commands(lines) => {
-                said.clear();
-                for line in lines.iter().filter(|line| !line.starts_with("cargo ")) {
-                    let ran = typed(&store, &project, line)?;
-                    said += &format!("{}{}", ran.stderr, ran.stdout);
-                    ensure!([0, 1].contains(&ran.code), "{line}: {said}");
-                    commands += 1;
-                }
-            }
-            Block::Said(lines) => {
-                for line in lines.iter().filter(|line| *line != "...") {
-                    let is_said = said.lines().any(|own| own.trim_end() == line);
-                    ensure!(is_said, "the page has {line:?}, and what was said is\n{said}");
-                }
-            }
-        }
-    }
+    let commands =
+        pages::follow("examples/archive/README.md", |line| typed(&store, &project, line))?;
     ensure!(commands > 5, "{commands} commands");
     Ok(())
 }
