@@ -10,7 +10,9 @@ use super::sender::Sender;
 use super::setup::group_of;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::kafka::{Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic};
+use crate::kafka::{
+    AGAIN_AFTER, Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic, is_member,
+};
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY, LIVE_WAIT};
 use crate::log::LogError;
 use rdkafka::client::ClientContext;
@@ -37,6 +39,8 @@ pub(super) struct Group {
     ready: BTreeMap<i32, VecDeque<Taken>>,
     shared: Arc<Shared>,
     sender: Sender,
+    /// Since when a transaction waits that was not sent at all.
+    unsent: Option<Stopwatch>,
     topic: Topic,
     url: String,
 }
@@ -130,7 +134,7 @@ impl Group {
         let consumer = Arc::new(consumer);
         let sender = Sender::new(kafka.clone(), topic.clone(), group, shared.clone())?;
         let (queues, ready) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { queues, consumer, reads, ready, shared, sender, topic, url })
+        Ok(Self { queues, consumer, reads, ready, shared, sender, unsent: None, topic, url })
     }
 
     /// Refuses topics that are not there: a broker that made them by itself would make them with
@@ -256,6 +260,10 @@ impl Broker for Group {
             }
             told.append(&mut lock(&self.shared.decided));
             told.extend(self.sender.ended());
+            if self.unsent.take_if(|since| since.elapsed() > AGAIN_AFTER).is_some() {
+                let why = "this worker is no member of its group at the moment";
+                told.push(Told::Uncertain(why.to_owned()));
+            }
             if !told.is_empty() || wait.is_zero() {
                 break;
             }
@@ -360,8 +368,10 @@ impl Broker for Group {
 
     fn submit(&mut self, transaction: Transaction) {
         // As of now: a member that missed a generation may not commit.
-        let group = self.consumer.group_metadata();
-        self.sender.submit(transaction, group);
+        match self.consumer.group_metadata().filter(|_| is_member(&self.consumer)) {
+            Some(group) => self.sender.submit(transaction, group),
+            None => self.unsent = Some(Stopwatch::start()),
+        }
     }
 
     fn leave(&mut self) {

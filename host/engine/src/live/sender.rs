@@ -59,7 +59,7 @@ struct Running {
 
 struct Request {
     transaction: Transaction,
-    group: Option<ConsumerGroupMetadata>,
+    group: ConsumerGroupMetadata,
 }
 
 /// How long one call may take before its outcome is uncertain.
@@ -85,11 +85,7 @@ impl Sender {
         Ok(Self { how, thread: None, under_way: None })
     }
 
-    pub(super) fn submit(
-        &mut self,
-        transaction: Transaction,
-        group: Option<ConsumerGroupMetadata>,
-    ) {
+    pub(super) fn submit(&mut self, transaction: Transaction, group: ConsumerGroupMetadata) {
         self.under_way = Some(Stopwatch::start());
         let request = Request { transaction, group };
         let request = match &self.thread {
@@ -254,9 +250,7 @@ impl How {
         // What the client still has to send would count as time that it waits for an answer.
         producer.flush(CALL)?;
         let asks = Stopwatch::start();
-        if let Some(group) = &request.group {
-            producer.send_offsets_to_transaction(&list, group, CALL)?;
-        }
+        producer.send_offsets_to_transaction(&list, &request.group, CALL)?;
         let of_offsets = asks.elapsed();
         producer.commit_transaction(CALL)?;
         let of_end = asks.elapsed() - of_offsets;
