@@ -43,7 +43,7 @@ def delivered(error, _):
         sys.exit(f"not put: {error}")
 
 
-producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20})
+producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "enable.idempotence": True})
 for number in range(first, last):
     partition, order = event(number)
     producer.produce("orders", json.dumps(order), key=order["account_id"], partition=partition, on_delivery=delivered)

@@ -39,7 +39,8 @@ unsafe impl Send for Native {}
 #[expect(unsafe_code, reason = "what the client gave is given back")]
 impl Drop for Native {
     fn drop(&mut self) {
-        // SAFETY: it came from the client, which lives longer (see `Queue`), and is given back once.
+        // SAFETY: it came from the client, which lives longer (see `Queue`), and is given back
+        // once.
         unsafe { rd_kafka_queue_destroy(self.0.as_ptr()) }
     }
 }

@@ -1,8 +1,8 @@
 //! A partition that another version of the reducer worked on: its states become this version's, as
 //! this one says (`migrate`), right at the committed offset. Before it, all was computed and
 //! published by the version before; behind it, all is by this one. So a snapshot that ends exactly
-//! there is asked for, which a worker saves when it gives a partition up; and what it holds is first
-//! held against what was committed.
+//! there is asked for, which a worker saves when it gives a partition up; and what it holds is
+//! first held against what was committed.
 
 use super::error::LiveError;
 use super::mark::Mark;
