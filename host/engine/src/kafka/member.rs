@@ -3,7 +3,8 @@
 //! A broker takes the offsets of a transaction from whoever says nothing of a member (KIP-447 keeps
 //! it so for clients that knew none). That is what the client says of itself from the moment at
 //! which its group puts it out until whoever uses it has heard of it: meanwhile somebody else has
-//! its partitions, and what it commits would be committed twice. A member that is behind is refused.
+//! its partitions, and what it commits would be committed twice. A member that is behind is
+//! refused.
 
 use rdkafka::bindings::{
     rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
