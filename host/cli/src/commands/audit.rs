@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// else is there.
 ///
 /// Reads the topic of the job and, as everybody else does, what is committed on the topics of its
-/// [publish]; writes nothing, and disturbs no worker that goes on meanwhile. Everything is audited
+/// `[publish]`; writes nothing, and disturbs no worker that goes on meanwhile. Everything is audited
 /// that the job's group has committed, or a part of it (--from, --to).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The records of the replay are made by the code that makes those of a worker, so what is compared
-//! are bytes. Memory does not grow with the records: see [`table`]. Of views a hash of each key is
+//! are bytes. Memory does not grow with the records: see `table`. Of views a hash of each key is
 //! kept. Where anything differs both sides come once more, so that it can be named.
 
 mod error;
