@@ -96,17 +96,8 @@ impl<B: Broker> Worker<'_, B> {
             spoiled: &spoiled,
             watch: self.watch,
         };
-        let taken = over.take();
-        let mut committed = committed;
-        let state = match taken {
-            Ok(mut owned) => {
-                if owned.owes_mark {
-                    // What was committed was held against it in the version before.
-                    owned.settle_all();
-                    committed = committed.map(|(offset, _)| (offset, owned.mark()));
-                }
-                State::Works(Box::new(owned))
-            }
+        let state = match over.take() {
+            Ok(owned) => State::Works(Box::new(owned)),
             Err(error) => State::Stopped(error.to_string()),
         };
         self.slot(state, committed, ends, spoiled)
@@ -123,6 +114,10 @@ impl<B: Broker> Worker<'_, B> {
         owned.settle_all();
         let Some((offset, mark)) = &slot.committed else { return Ok(()) };
         self.status.checks[0] += 1;
+        if owned.owes_mark {
+            // It was held against what the version before left.
+            return Ok(());
+        }
         let Some(what) = mark.difference(&owned.mark()) else { return Ok(()) };
         self.status.checks[1] += 1;
         let why = format!(
