@@ -1,6 +1,7 @@
 //! `retally audit`: what live work published, held against a replay.
 
 use crate::commands::job;
+use crate::commands::live_job::LiveJob;
 use crate::commands::range::BoundArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -15,22 +16,12 @@ use std::sync::Arc;
 /// else is there.
 ///
 /// Reads the topic of the job and, as everybody else does, what is committed on the topics of its
-/// `[publish]`; writes nothing, and disturbs no worker that goes on meanwhile. Everything is audited
-/// that the job's group has committed, or a part of it (--from, --to).
+/// `[publish]`; writes nothing, and disturbs no worker that goes on meanwhile. Everything is
+/// audited that the job's group has committed, or a part of it (--from, --to).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job file.
-    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
-    job: PathBuf,
-    /// Set a value of the job, such as `publish.emits=others-{kind}`.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Take this reducer instead of the job's.
-    #[arg(long, value_name = "FILE")]
-    reducer: Option<PathBuf>,
-    /// Take this topic instead of the job's: `kafka://HOST:PORT/TOPIC`.
-    #[arg(long, value_name = "URL")]
-    source: Option<String>,
+    #[command(flatten)]
+    job: LiveJob,
     /// Share the work out over so many threads; 0: one a core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -52,15 +43,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut authored = job::load(&args.job)?;
-    if let Some(path) = &args.reducer {
-        let path = std::path::absolute(path).map_err(Failure::usage)?;
-        authored.set_text("job.reducer.path", &path.to_string_lossy()).map_err(Failure::usage)?;
-    }
-    if let Some(url) = &args.source {
-        authored.set_text("source.url", url).map_err(Failure::usage)?;
-    }
-    let job = job::resolve(authored, &args.set)?;
+    let job = args.job.resolved()?;
     let shown = Arc::new(Shown::new(args.quiet));
     let options = ReplayOptions {
         from: args.range.from()?,

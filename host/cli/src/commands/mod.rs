@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod job;
+mod live_job;
 pub(crate) mod range;
 pub(crate) mod reducer;
 pub(crate) mod replay;

@@ -4,12 +4,12 @@ mod metrics;
 mod watch;
 
 use crate::commands::job;
+use crate::commands::live_job::LiveJob;
 use crate::error::Failure;
 use crate::exit::Exit;
 use metrics::Metrics;
 use retally_engine::live::{self, LiveError, LiveOptions};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use watch::{Log, Watching};
 
 /// Calculate live: consume a topic, and publish every result exactly once.
@@ -19,18 +19,8 @@ use watch::{Log, Watching};
 /// be folded stops its partition alone; the others go on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job file.
-    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
-    job: PathBuf,
-    /// Set a value of the job, such as `live.interval=1s`.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Take this reducer instead of the job's.
-    #[arg(long, value_name = "FILE")]
-    reducer: Option<PathBuf>,
-    /// Take this topic instead of the job's: `kafka://HOST:PORT/TOPIC`.
-    #[arg(long, value_name = "URL")]
-    source: Option<String>,
+    #[command(flatten)]
+    job: LiveJob,
     /// Answer here to /metrics (Prometheus), /healthz and /readyz.
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<SocketAddr>,
@@ -56,15 +46,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut authored = job::load(&args.job)?;
-    if let Some(path) = &args.reducer {
-        let path = std::path::absolute(path).map_err(Failure::usage)?;
-        authored.set_text("job.reducer.path", &path.to_string_lossy()).map_err(Failure::usage)?;
-    }
-    if let Some(url) = &args.source {
-        authored.set_text("source.url", url).map_err(Failure::usage)?;
-    }
-    let job = job::resolve(authored, &args.set)?;
+    let job = args.job.resolved()?;
     let options = LiveOptions {
         cancel: job::cancel_on_signal()?,
         cache: job::cache_folder(),
