@@ -46,6 +46,11 @@ impl Logs {
         Ok(logs)
     }
 
+    /// The run directory of whoever replays it.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.dir.join("run")
+    }
+
     pub(crate) fn json(&self) -> PathBuf {
         self.dir.join("json")
     }
@@ -58,6 +63,14 @@ impl Logs {
     pub(crate) fn json_files(&self) -> Vec<PathBuf> {
         (0..self.shape.files).map(|n| self.json().join(format!("orders-{n}.jsonl"))).collect()
     }
+}
+
+/// Removes a folder, if it is there.
+pub(crate) fn remove(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    Ok(())
 }
 
 fn write_parquet(dir: &Path, shape: Shape) -> Result<()> {

@@ -2,8 +2,8 @@
 //! to the plain run of the same sitting, a process each, beside what is wanted of it.
 
 use crate::Args;
-use crate::logs::Logs;
-use crate::retally::{REDUCER, job, options};
+use crate::logs::{Logs, remove};
+use crate::retally::{REDUCER, anew, job};
 use crate::sitting::{Measured, child, median, processor};
 use anyhow::{Context as _, Result, bail};
 use retally_core::dedup::Window;
@@ -13,7 +13,6 @@ use retally_engine::run::{Passes, ReplayOptions, Silent, replay};
 use retally_engine::store::s3::{Credentials, Keys, S3};
 use retally_engine::store::{Access, Base, Folder, Stores};
 use std::fs;
-use std::path::Path;
 use xtask::services::{self, S3_KEYS};
 
 /// Objects of the log of small ones.
@@ -82,9 +81,7 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
 }
 
 fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
-    let dir = logs.dir.join("run");
-    remove(&dir)?;
-    let plain = ReplayOptions { threads: 2, dir: Some(dir.clone().into()), ..options(logs) };
+    let plain = anew(logs, 2)?;
     Ok(match work {
         "passes-2" => ReplayOptions { passes: Passes::Number(2), ..plain },
         "sample" => ReplayOptions { sample: Some("1%".parse()?), ..plain },
@@ -99,18 +96,11 @@ fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
             let before = replay(job, &options, &Silent).context("Retally stopped");
             fs::rename(&aside, &last)?;
             before?;
-            remove(&dir)?;
+            remove(&logs.run())?;
             options
         }
         _ => plain,
     })
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)?;
-    }
-    Ok(())
 }
 
 fn stores(endpoint: &str) -> Stores {

@@ -1,6 +1,6 @@
 //! Retally itself, as whoever embeds the engine calls it.
 
-use crate::logs::Logs;
+use crate::logs::{Logs, remove};
 use anyhow::{Context as _, Result};
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{ReplayOptions, Report, Silent, replay as replay_job};
@@ -10,13 +10,14 @@ pub(crate) const REDUCER: &str = "target/reducers/orders.wasm";
 
 /// Replays the log through plugins/orders into a new run directory; `writes`: with its emits.
 pub(crate) fn replay(logs: &Logs, parquet: bool, writes: bool, threads: usize) -> Result<Report> {
-    let dir = logs.dir.join("run");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
     let job = job(logs, REDUCER, parquet, writes)?;
-    let options = ReplayOptions { threads, dir: Some(dir.into()), ..options(logs) };
-    replay_job(&job, &options, &Silent).context("Retally stopped")
+    replay_job(&job, &anew(logs, threads)?, &Silent).context("Retally stopped")
+}
+
+/// Into a run directory that is new.
+pub(crate) fn anew(logs: &Logs, threads: usize) -> Result<ReplayOptions> {
+    remove(&logs.run())?;
+    Ok(ReplayOptions { threads, dir: Some(logs.run().into()), ..options(logs) })
 }
 
 /// Reducers are compiled once, as the command line does it.

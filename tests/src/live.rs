@@ -104,9 +104,22 @@ impl Live {
     /// # Errors
     /// When they cannot be put.
     pub fn put(&self, partitions: Range<i32>, numbers: Range<u64>) -> Result<()> {
+        self.put_each(partitions, numbers, event)
+    }
+
+    /// Puts into every partition what follows from its number and the event's.
+    ///
+    /// # Errors
+    /// When they cannot be put.
+    pub fn put_each(
+        &self,
+        partitions: Range<i32>,
+        numbers: Range<u64>,
+        event: impl Fn(i32, u64) -> String,
+    ) -> Result<()> {
         for partition in partitions {
-            let lines: Vec<String> =
-                numbers.clone().map(|number| event(partition, number)).collect();
+            let line = |number| event(partition, number).trim_end().to_owned();
+            let lines: Vec<String> = numbers.clone().map(line).collect();
             let records: Vec<Record<'_>> =
                 lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
             self.kafka.put(&self.source, &records)?;
@@ -199,13 +212,12 @@ impl Live {
 /// An event of a partition; some are no events, refused, or there twice.
 fn event(partition: i32, number: u64) -> String {
     let account = |number: u64| format!("p{partition}-{:03}", number % 17);
-    let line = match number % 50 {
+    match number % 50 {
         7 => "{\"no event\"".to_owned(),
         11 => payment(number - 1, &account(number - 1), "10.00"),
         13 => payment(number, &account(number), "1e3x"),
         _ => payment(number, &account(number), &format!("{}.{:02}", number % 90, number % 100)),
-    };
-    line.trim_end().to_owned()
+    }
 }
 
 /// What an address of this machine answers to a path: its status and its text.

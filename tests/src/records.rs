@@ -2,10 +2,10 @@
 //! was published.
 
 use crate::kafka::{Full, Kafka, put_full};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Headers as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -38,19 +38,15 @@ impl Stands {
     }
 }
 
-fn consumer(kafka: &Kafka, group: &str) -> Result<BaseConsumer> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka.brokers()).set("group.id", group);
-    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
-    Ok(config.create()?)
-}
-
 /// All committed records of a topic, partition by partition.
 ///
 /// # Errors
 /// When they cannot be read.
 pub fn records(kafka: &Kafka, topic: &str) -> Result<Vec<Stands>> {
-    let consumer = consumer(kafka, "reads-records")?;
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.brokers()).set("group.id", "reads-records");
+    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
+    let consumer: BaseConsumer = config.create()?;
     let all = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let partitions = all.topics().first().context("no topic")?.partitions();
     let mut left: BTreeSet<i32> = partitions.iter().map(|own| own.id()).collect();
@@ -105,21 +101,5 @@ pub fn copy(kafka: &Kafka, topic: &str, records: &[Stands]) -> Result<()> {
         });
         put_full(&producer, topic, &full.collect::<Vec<_>>())?;
     }
-    Ok(())
-}
-
-/// Commits an offset as a group of consumers, with a text beside it.
-///
-/// # Errors
-/// When the broker refuses it.
-pub fn commit(kafka: &Kafka, group: &str, topic: &str, at: (i32, i64), text: &str) -> Result<()> {
-    let consumer = consumer(kafka, group)?;
-    let mut list = TopicPartitionList::new();
-    let mut own = list.add_partition(topic, at.0);
-    own.set_offset(Offset::Offset(at.1))?;
-    own.set_metadata(text);
-    consumer.commit(&list, CommitMode::Sync)?;
-    let now = kafka.committed(group, topic)?;
-    ensure!(now.contains(&(at.0, at.1, text.to_owned())), "{now:?}");
     Ok(())
 }

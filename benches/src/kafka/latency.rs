@@ -4,7 +4,7 @@
 use super::child;
 use super::topics::{Streams, field};
 use crate::Args;
-use crate::logs::Logs;
+use crate::logs::{Logs, remove};
 use anyhow::Result;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -48,7 +48,7 @@ pub(super) fn all(args: &Args, logs: &Logs, kafka: &Kafka, streams: &Streams) ->
         let worker = Killed(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
         let mut times = measured(logs, kafka, topic)?;
         drop(worker);
-        super::clear(&logs.dir.join("live"))?;
+        remove(&logs.dir.join("live"))?;
         times.sort();
         let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied();
         let [Some(half), Some(most)] = [at(0.5), at(0.99)] else {

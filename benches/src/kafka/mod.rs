@@ -8,17 +8,15 @@ mod plain;
 mod topics;
 
 use crate::Args;
-use crate::logs::Logs;
-use crate::retally::{REDUCER, options};
-use crate::sitting::megabytes;
+use crate::logs::{Logs, remove};
+use crate::retally::{REDUCER, anew, options};
+use crate::sitting::{megabytes, processor};
 use anyhow::{Context as _, Result, bail, ensure};
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::live::{self, LiveOptions, Status, Watch};
-use retally_engine::run::{ReplayOptions, Silent, replay};
+use retally_engine::run::{Silent, replay};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 use topics::{SOURCE, Streams};
@@ -47,17 +45,9 @@ pub(super) struct Told {
 impl Told {
     fn new(since: Instant) -> Self {
         let seconds = since.elapsed().as_secs_f64();
-        let (cpu, megabytes) = (cpu(), megabytes("VmHWM:"));
+        let (cpu, megabytes) = (processor("self"), megabytes("VmHWM:"));
         Self { seconds, cpu, megabytes, ready: seconds, ..Self::default() }
     }
-}
-
-/// CPU seconds of this process: `/proc/self/stat` has them in hundredths.
-fn cpu() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = behind_name.split_whitespace().skip(11).take(2);
-    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// In a child: does one work and tells the parent.
@@ -79,7 +69,7 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
                 _ => logs.json().display().to_string(),
             };
             let job = job(&url, name, logs, "")?;
-            let report = replay(&job, &how(logs)?, &Silent).context("Retally stopped")?;
+            let report = replay(&job, &anew(logs, 2)?, &Silent).context("Retally stopped")?;
             let digest = report.manifest.run_digest.to_string();
             Told { digest, ..Told::new(since) }
         }
@@ -89,14 +79,6 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
     };
     println!("{}", serde_json::to_string(&told)?);
     Ok(())
-}
-
-fn how(logs: &Logs) -> Result<ReplayOptions> {
-    let dir = logs.dir.join("run");
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    Ok(ReplayOptions { threads: 2, dir: Some(dir.into()), ..options(logs) })
 }
 
 fn job(url: &str, name: &str, logs: &Logs, more: &str) -> Result<Resolved> {
@@ -203,19 +185,12 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
             };
             all.push(finished(command, work)?);
         }
-        clear(&logs.dir.join("live"))?;
+        remove(&logs.dir.join("live"))?;
     }
     eprintln!();
     print(logs, &measured);
     if is_asked("latency") {
         latency::all(args, logs, &kafka, &streams)?;
-    }
-    Ok(())
-}
-
-fn clear(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The broker of a sitting, its topics, and the Kafka Streams application.
 
 use super::{INTERVAL_MS, latency};
-use crate::logs::Logs;
+use crate::logs::{Logs, remove};
 use anyhow::{Context as _, Result};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use retally_tests::kafka::Kafka;
@@ -72,7 +72,7 @@ impl Streams {
     pub(super) fn installed(logs: &Logs) -> Result<Self> {
         let state = std::path::absolute(logs.dir.join("streams"))?;
         let streams = Self { home: STREAMS.installed().context("Kafka Streams")?, state };
-        super::clear(&streams.state)?;
+        remove(&streams.state)?;
         Ok(streams)
     }
 
@@ -95,6 +95,6 @@ impl Streams {
 
     /// Its machine is lost.
     pub(super) fn forget(&self, name: &str) -> Result<()> {
-        super::clear(&self.state.join(format!("streams-{name}")))
+        remove(&self.state.join(format!("streams-{name}")))
     }
 }

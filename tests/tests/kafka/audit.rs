@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use rdkafka::producer::Producer as _;
 use retally_tests::kafka::{Kafka, Record};
 use retally_tests::live::{GROUP, Live, SOURCE};
-use retally_tests::records::{Stands, commit, copy, records};
+use retally_tests::records::{Stands, copy, records};
 use retally_tests::{Ran, payment};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -18,10 +18,7 @@ fn put(live: &Live, partition: i32, from: u64, to: u64) -> Result<()> {
         13 => payment(n, &account(n), "1e3x"),
         _ => payment(n, &account(n), &format!("{}.{:02}", n % 90, n % 100)),
     };
-    let lines: Vec<String> = (from..to).map(|n| one(n).trim_end().to_owned()).collect();
-    let records: Vec<Record<'_>> =
-        lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
-    live.kafka.put(SOURCE, &records)
+    live.put_each(partition..partition + 1, from..to, |_, number| one(number))
 }
 
 /// Events of three partitions, and what a worker made of them.
@@ -345,7 +342,7 @@ fn what_cannot_be_audited_is_refused_and_what_is_committed_is_held_against_it_to
     let (_, offset, text) = committed.first().context("nothing is committed")?;
     let mut mark: Value = serde_json::from_str(text)?;
     mark["states"] = mark["outcomes"].clone();
-    commit(&live.kafka, GROUP, SOURCE, (0, *offset), &mark.to_string())?;
+    live.kafka.commit_text(GROUP, SOURCE, (0, *offset, &mark.to_string()))?;
     let told = differs(&live, &[])?;
     assert_eq!(told["committed"][0]["what"], "states", "{told}");
     assert_eq!(told["committed"][1]["came_to"], "same", "{told}");

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use retally_tests::kafka::{Kafka, Record};
-use retally_tests::live::{Live, SOURCE, asked};
+use retally_tests::live::{Live, SOURCE, asked, until};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -43,17 +43,9 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
     live.put(0..2, 0..1_000)?;
     let worker = live.worker(&["--source", &source])?;
     let committed = |events: i64| -> Result<()> {
-        let since = Instant::now();
-        loop {
-            // At the beginning there is nobody yet who knows.
-            let all = live.committed();
-            let is_there = |all: &Value| ["0", "1"].iter().all(|own| all[own]["events"] == events);
-            if all.as_ref().is_ok_and(is_there) {
-                return Ok(());
-            }
-            anyhow::ensure!(since.elapsed() < Duration::from_secs(60), "{events}: {all:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        // At the beginning there is nobody yet who knows.
+        let is_there = |all: &Value| ["0", "1"].iter().all(|own| all[own]["events"] == events);
+        until(|| live.committed(), is_there).map(drop)
     };
     committed(1_000)?;
     held.hold();

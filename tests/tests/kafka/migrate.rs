@@ -1,24 +1,16 @@
 //! A new version of the reducer goes on where the one before was: exactly there, or not at all.
 
 use anyhow::Result;
-use retally_tests::kafka::Record;
-use retally_tests::live::{Live, SOURCE};
+use retally_tests::live::{Live, until};
 use retally_tests::{payment, reducer};
-use serde_json::json;
-use std::time::{Duration, Instant};
+use serde_json::{Value, json};
 
 const PARTITIONS: i32 = 2;
 
 /// Payments, of which no two versions think otherwise.
 fn put(live: &Live, from: u64, to: u64) -> Result<()> {
-    for partition in 0..PARTITIONS {
-        let one = |n: u64| payment(n, &format!("p{partition}-{:02}", n % 23), "10.00");
-        let lines: Vec<String> = (from..to).map(|n| one(n).trim_end().to_owned()).collect();
-        let records: Vec<Record<'_>> =
-            lines.iter().map(|line| (partition, Some("k"), Some(line.as_str()))).collect();
-        live.kafka.put(SOURCE, &records)?;
-    }
-    Ok(())
+    let one = |partition, n| payment(n, &format!("p{partition}-{:02}", n % 23), "10.00");
+    live.put_each(0..PARTITIONS, from..to, one)
 }
 
 fn v2() -> String {
@@ -67,15 +59,9 @@ fn without_a_snapshot_at_the_committed_offset_nothing_is_taken_over() -> Result<
     put(&live, 0, 500)?;
     live.work(&[])?;
     put(&live, 500, 1_000)?;
-    let (worker, since) = (live.worker(&[])?, Instant::now());
-    let is_done = |live: &Live| -> Result<bool> {
-        let committed = live.committed()?;
-        Ok(["0", "1"].iter().all(|own| committed[own]["events"] == 1_000))
-    };
-    while !is_done(&live)? {
-        assert!(since.elapsed() < Duration::from_secs(60), "{}", live.committed()?);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let worker = live.worker(&[])?;
+    let is_done = |all: &Value| ["0", "1"].iter().all(|own| all[own]["events"] == 1_000);
+    until(|| live.committed(), is_done)?;
     // It saves nothing any more.
     worker.kill();
     let migrates = ["--reducer", &v2, "--migrate"];

@@ -6,7 +6,7 @@ use super::beside::Gathering;
 use super::deletions::Deletions;
 use super::reader::Reader;
 use super::receipts::Notes;
-use super::records::{Next, Queue, Record, imprint};
+use super::records::{Next, Queue, Record, imprint, until};
 use super::registry::Schemas;
 use super::told::Listens;
 use super::topic::Reads;
@@ -19,7 +19,7 @@ use retally_core::decode::{Folders, Lines, Slab};
 use retally_core::limits::{LINE_KEPT_BYTES, LINE_MAX_BYTES};
 use retally_core::log::Offsets;
 use std::collections::VecDeque;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -94,8 +94,7 @@ impl KafkaFeed {
                 Next::End(at) => end = Some(at),
                 Next::Failed(error) => failed = Some(error),
             }
-            let is_enough = *over || end.is_some() || failed.is_some() || slab.is_full();
-            if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            until(*over || end.is_some() || failed.is_some() || slab.is_full())
         });
         if let Some(at) = last {
             let next = slab.offsets.last().map(|offset| offset + 1);

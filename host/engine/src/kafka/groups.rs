@@ -25,8 +25,17 @@ pub(super) fn committed(
         all.elements().iter().try_for_each(|own| own.error())?;
         Ok(all)
     })?;
+    Ok(told(&all, &topic.name, numbers))
+}
+
+/// What an answer says that is committed of each partition, and the text beside it.
+pub(crate) fn told(
+    answer: &TopicPartitionList,
+    topic: &str,
+    numbers: &[i32],
+) -> Vec<Option<(u64, String)>> {
     let of = |number: &i32| {
-        let own = all.find_partition(&topic.name, *number)?;
+        let own = answer.find_partition(topic, *number)?;
         match own.offset() {
             Offset::Offset(offset) => {
                 Some((u64::try_from(offset).ok()?, own.metadata().to_owned()))
@@ -34,5 +43,5 @@ pub(super) fn committed(
             _ => None,
         }
     };
-    Ok(numbers.iter().map(of).collect())
+    numbers.iter().map(of).collect()
 }

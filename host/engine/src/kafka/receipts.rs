@@ -8,7 +8,7 @@
 
 use super::client::Kafka;
 use super::reader::Reader;
-use super::records::{Next, imprint};
+use super::records::{Next, imprint, until};
 use super::topic::ends_at;
 use super::url::Topic;
 use crate::limits::KAFKA_TAIL;
@@ -17,7 +17,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use retally_core::manifest::Xxh3;
 use retally_core::receipt::{Growth, Present, Receipt, Records, Seen, Took};
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -195,10 +195,7 @@ impl Asked<'_> {
                         Next::Failed(error) if is_gone(&error) => is_over = true,
                         Next::Failed(error) => failed = Some(error),
                     }
-                    match is_over || failed.is_some() {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
-                    }
+                    until(is_over || failed.is_some())
                 });
                 if let Some(error) = failed {
                     return Err(self.failed(*number, &error));

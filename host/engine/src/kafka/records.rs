@@ -55,6 +55,11 @@ pub(crate) enum Next<'r> {
     Failed(KafkaError),
 }
 
+/// Whether whoever is given records wants more of them.
+pub(crate) fn until(is_enough: bool) -> ControlFlow<()> {
+    if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
 /// A record of a partition.
 pub(crate) struct Record<'r>(&'r rd_kafka_message_t);
 

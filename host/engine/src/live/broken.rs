@@ -2,8 +2,7 @@
 //! changed since it was asked last.
 
 use super::error::LiveError;
-use super::owned::Owned;
-use retally_core::reduce::{Shard, calls};
+use super::owned::{Owned, derive};
 use retally_core::state::Slot;
 use std::collections::BTreeMap;
 
@@ -38,8 +37,7 @@ impl Owned {
     /// # Errors
     /// When it does not return.
     pub(super) fn check_rules(&mut self) -> Result<Vec<String>, LiveError> {
-        let recipe = &self.fold.recipe;
-        let rules = &recipe.description().violations;
+        let rules = self.fold.recipe.description().violations.clone();
         if rules.is_empty() {
             return Ok(Vec::new());
         }
@@ -50,25 +48,22 @@ impl Owned {
         for (slot, is_checked) in (0..).zip(is_checked.iter_mut()) {
             if !std::mem::replace(is_checked, true) {
                 before.extend(broken.remove_entry(&slot));
-                due.extend((!keys.state(slot).is_empty()).then_some((0, slot)));
+                due.push(slot);
             }
         }
-        due.sort_by(|a, b| keys.key(a.1).cmp(keys.key(b.1)));
-        let (shards, mut new) = (self.fold.shards.iter().collect::<Vec<&Shard>>(), Vec::new());
-        for call in calls(&shards, &due) {
-            let finals = recipe.finals_of(&shards, call, self.fold.instance.for_call());
-            let finals = finals.map_err(|error| LiveError::Run(error.into()))?;
+        let mut new = Vec::new();
+        derive(&mut self.fold, due, |call, finals| {
             for violated in &finals.violated {
                 let slot = call[violated.owner as usize].1;
                 let rule = &rules[usize::from(violated.code)].code;
-                let key = String::from_utf8_lossy(keys.key(slot));
+                let key = String::from_utf8_lossy(finals.keys.get(violated.owner as usize));
                 let told = format!("the key {key:?} breaks {rule}: {}", violated.detail);
                 if !before.get(&slot).is_some_and(|before: &Vec<String>| before.contains(&told)) {
                     new.push(told.clone());
                 }
                 broken.entry(slot).or_default().push(told);
             }
-        }
+        })?;
         Ok(new)
     }
 }

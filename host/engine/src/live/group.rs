@@ -12,6 +12,7 @@ use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::kafka::{
     AGAIN_AFTER, Gathered, Kafka, Next, Queue, Reads, Told as Heard, Topic, is_member,
+    told_committed, until,
 };
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_AWAY, LIVE_WAIT};
 use crate::log::LogError;
@@ -23,7 +24,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message as _, Statistics};
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -300,10 +301,7 @@ impl Broker for Group {
                 Next::End(at) => end = Some(at),
                 Next::Failed(error) => failed = Some(error),
             }
-            match slab.is_full() || end.is_some() || failed.is_some() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            until(slab.is_full() || end.is_some() || failed.is_some())
         });
         if let Some(error) = failed {
             return Err(unreadable(&error));
@@ -342,16 +340,7 @@ impl Broker for Group {
                 return Err(failed("what is committed cannot be told for minutes"));
             }
         };
-        let committed = |partition: &i32| {
-            let own = answer.find_partition(&self.topic.name, *partition)?;
-            match own.offset() {
-                Offset::Offset(offset) => {
-                    Some((u64::try_from(offset).ok()?, own.metadata().to_owned()))
-                }
-                _ => None,
-            }
-        };
-        Ok(partitions.iter().map(committed).collect())
+        Ok(told_committed(&answer, &self.topic.name, partitions))
     }
 
     fn ends(&mut self, partition: i32) -> Result<Range<u64>, LiveError> {

@@ -15,7 +15,7 @@ use retally_core::digest::{StateSum, StateTerm};
 use retally_core::fold::{Decoding, Fold, FoldError};
 use retally_core::log::Position;
 use retally_core::manifest::{Counts, Migrated};
-use retally_core::reduce::{NoProbe, Originals, Shard, calls};
+use retally_core::reduce::{Finals, KeyRef, NoProbe, Originals, Shard, calls};
 use retally_core::shard::Decoded;
 use retally_core::snapshot::{Binding, Head, Standing};
 use retally_core::state::Slot;
@@ -303,25 +303,17 @@ impl Owned {
     /// # Errors
     /// When a view cannot be derived.
     pub(super) fn seal(&mut self) -> Result<Sealed, LiveError> {
-        let mut touched = std::mem::take(&mut self.touched);
+        let touched = std::mem::take(&mut self.touched);
         touched.iter().for_each(|&slot| self.is_touched[slot as usize] = false);
         let lost = self.settle(touched.iter().copied());
         self.checked.changed(&touched);
         if self.setup.publishes.has_views() {
-            let keys = &self.fold.shards[0].keys;
-            touched.sort_by(|a, b| keys.key(*a).cmp(keys.key(*b)));
-            touched.retain(|&slot| !keys.state(slot).is_empty());
-            let refs: Vec<_> = touched.iter().map(|&slot| (0, slot)).collect();
-            let shards: Vec<&Shard> = self.fold.shards.iter().collect();
-            for keys in calls(&shards, &refs) {
-                let instance = self.fold.instance.for_call();
-                let finals = self.fold.recipe.finals_of(&shards, keys, instance);
-                let finals = finals.map_err(|error| LiveError::Run(error.into()))?;
-                let at = (&*self.name, self.next);
-                self.setup.publishes.views(at, &finals, &mut self.batch);
-            }
+            let at = (&*self.name, self.next);
+            derive(&mut self.fold, touched, |_, finals| {
+                self.setup.publishes.views(at, finals, &mut self.batch);
+            })?;
             // What has no state any more has no view.
-            let (keys, at) = (&self.fold.shards[0].keys, (&*self.name, self.next));
+            let keys = &self.fold.shards[0].keys;
             let lost = lost.into_iter().map(|slot| keys.key(slot));
             lost.for_each(|key| self.setup.publishes.no_view(at, key, &mut self.batch));
         }
@@ -350,4 +342,25 @@ impl Owned {
         };
         Commit { head, pieces }
     }
+}
+
+/// Asks `view` and `check` of keys, in their order: those that have a state.
+///
+/// # Errors
+/// When one of them does not return.
+pub(super) fn derive(
+    fold: &mut Fold,
+    mut slots: Vec<Slot>,
+    mut each: impl FnMut(&[KeyRef], &Finals),
+) -> Result<(), LiveError> {
+    let keys = &fold.shards[0].keys;
+    slots.retain(|&slot| !keys.state(slot).is_empty());
+    slots.sort_by(|a, b| keys.key(*a).cmp(keys.key(*b)));
+    let refs: Vec<KeyRef> = slots.into_iter().map(|slot| (0, slot)).collect();
+    let shards: Vec<&Shard> = fold.shards.iter().collect();
+    for call in calls(&shards, &refs) {
+        let finals = fold.recipe.finals_of(&shards, call, fold.instance.for_call());
+        each(call, &finals.map_err(|error| LiveError::Run(error.into()))?);
+    }
+    Ok(())
 }

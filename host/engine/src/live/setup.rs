@@ -133,9 +133,7 @@ impl Setup {
         let (reducer, seed, portion) = (self.reducer.clone(), self.seed, Portion::default());
         Ok((Recipe { reducer, rules, seed, shards: SHARDS, portion }, binding))
     }
-}
 
-impl Setup {
     /// The states of which versions the reducer can take over.
     pub(super) fn migrates(&self) -> &[u32] {
         &self.reducer.description().state.migrates
@@ -146,11 +144,15 @@ impl Setup {
     pub(super) fn check_migrated(&self, fold: &Fold, at: &Position) -> Result<u64, RunError> {
         let check_migrated = self.check_migrated;
         let options = ReplayOptions { check_migrated, ..ReplayOptions::default() };
-        let names: Vec<String> = (0..self.partitions).map(|number| number.to_string()).collect();
-        let (job, reducer) = (&self.job, &self.reducer);
+        let (names, job, reducer) = (names(self.partitions), &self.job, &self.reducer);
         let of = Check { job, reducer, partitions: &names, options: &options };
         check(&of, fold, std::slice::from_ref(at), &Silent)
     }
+}
+
+/// What the partitions of a topic are called.
+fn names(partitions: u32) -> Vec<String> {
+    (0..partitions).map(|number| number.to_string()).collect()
 }
 
 /// The URL of the topic that a job reads; none: it reads no topic.
@@ -185,8 +187,7 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
     let reads = reads_of(job, &plan(job, &[reducer.description()])?)?;
     let mut group = Group::join(job, url, (&kafka(job)?, reads))?;
     let Some(partitions) = arrived(&mut group, options, watch)? else { return Ok(()) };
-    let names: Vec<String> = (0..partitions).map(|number| number.to_string()).collect();
-    let setup = Setup::new(job, reducer, &names, options)?;
+    let setup = Setup::new(job, reducer, &names(partitions), options)?;
     group.publishes_to(&setup.publishes.topics())?;
     let mut worker = Worker::new(setup, group, watch);
     worker.until_end = options.until_end;
