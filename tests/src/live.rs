@@ -265,6 +265,17 @@ impl Worker {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The memory that it has, in MB.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn megabytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let own = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = own.and_then(|own| own.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kilobytes.context("it has no memory")? / 1024)
+    }
+
     /// Waits until it says something.
     ///
     /// # Errors

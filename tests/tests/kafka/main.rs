@@ -8,6 +8,7 @@ mod bounds;
 mod continued;
 mod going_on;
 mod live;
+mod memory;
 mod migrate;
 mod monitoring;
 mod refusals;

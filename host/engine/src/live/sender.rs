@@ -2,9 +2,9 @@
 //! watch over it.
 //!
 //! Before KIP-890, which librdkafka does not have, the end of a transaction that was held up on its
-//! way can end a later one. So after an end that is not certain the producer is never used again:
-//! a new one under the same name raises the epoch, which settles what was under way, one way or the
-//! other, and shuts out all that comes late. Only then is the worker told to look what is
+//! way can end a later one. So a producer whose transaction did not certainly commit is never used
+//! again, for an abort may come late too: a new one under the same name raises the epoch, which
+//! settles what was under way, one way or the other, and shuts out all that comes late. Only then is the worker told to look what is
 //! committed. The same holds where an end is certain and the client asked for it more than once by
 //! itself, because a connection broke: its first request may still be on its way. It does not tell;
 //! but it asks once more only after a while ([`AGAIN_AFTER`]), so what was answered before that
@@ -117,7 +117,9 @@ impl Sender {
             Some(Err(TryRecvError::Empty)) if under_way.elapsed() < LIVE_STUCK => return None,
             Some(Err(_)) | None => {}
         }
-        // It waits for ever, or is gone: another takes its name, and shuts it out.
+        // It waits for ever, or is gone: another takes its name, and shuts it out. The earlier one
+        // must know before that, or it could do the same to this one, and send once more.
+        self.thread = None;
         self.thread = self.start(true);
         self.under_way = Some(Stopwatch::start());
         None
@@ -168,7 +170,8 @@ impl How {
             // The properties were taken by a consumer already.
             let Ok(made) = made else { return None };
             match made.init_transactions(CALL) {
-                Ok(()) => return Some(made),
+                // Nobody else has taken the name yet, or it is not to be taken back.
+                Ok(()) => return goes_on().then_some(made),
                 Err(error) => self.shared.heard.note(&error, ""),
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -206,16 +209,9 @@ impl How {
             ));
             self.shared.ring();
         }
-        let aborts = match &error {
-            KafkaError::Transaction(error) => error.txn_requires_abort(),
-            KafkaError::MessageProduction(_) => true,
-            _ => false,
-        };
-        if !aborts || own.abort_transaction(CALL).is_err() {
-            // Never again: see the module.
-            *producer = None;
-            *producer = self.producer(goes_on);
-        }
+        // Never again: see the module.
+        *producer = None;
+        *producer = self.producer(goes_on);
         // It is sent again at once, and what keeps it from being committed takes its time.
         std::thread::sleep(AGAIN_AFTER);
         Told::Uncertain(error.to_string())
