@@ -6,9 +6,10 @@ use anyhow::{Result, anyhow};
 use std::path::Path;
 use std::process::Command;
 
-/// Kafka, in the version that the list of what it needs has.
+/// Kafka, in the version that the list of what it needs has. Not 4.3 or 4.4, of which a broker that
+/// was killed may forget to end transactions when it comes back (KAFKA-20734).
 pub(super) const KAFKA: Maven = Maven {
-    name: "kafka-4.4.0",
+    name: "kafka-4.2.2",
     class: "Broker",
     program: include_str!("kafka/Broker.java"),
     needs: include_str!("kafka/pom.xml"),

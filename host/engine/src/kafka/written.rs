@@ -60,11 +60,16 @@ impl Written {
         let (mut partitions, since) = (Vec::new(), Stopwatch::start());
         for number in numbers {
             let (first, end) = asks(&all).ends(topic, number)?;
-            while asks(&reader).ends(topic, number)?.1 < end {
+            loop {
+                let shown = asks(&reader).ends(topic, number)?.1;
+                if shown >= end {
+                    break;
+                }
                 if since.elapsed() > KAFKA_SETTLED_WITHIN {
                     return Err(LogError::new(format!(
                         "`{url}`: a transaction over partition {number} is open for minutes, and \
-                         hides what comes behind it: end it, or whoever began it, and run again"
+                         hides what comes from offset {shown} on: end it, or whoever began it, and \
+                         run again (`kafka-transactions.sh find-hanging` names one that nobody ends)"
                     )));
                 }
                 std::thread::sleep(LOOK);
