@@ -6,6 +6,7 @@ mod beside;
 mod boundaries;
 mod bounds;
 mod continued;
+mod finishing;
 mod going_on;
 mod live;
 mod migrate;
