@@ -2,6 +2,7 @@
 
 mod audit;
 mod avro;
+mod avro_continued;
 mod beside;
 mod boundaries;
 mod bounds;
