@@ -306,6 +306,28 @@ impl Kafka {
         Ok(producer)
     }
 
+    /// Begins a transaction over offsets of a group of consumers, as a worker does that dies before
+    /// it ends it.
+    ///
+    /// # Errors
+    /// When the broker refuses it.
+    pub fn begin_offsets(
+        &self,
+        producer: &Producer,
+        group: &str,
+        topic: &str,
+        offsets: &[(i32, i64)],
+    ) -> Result<()> {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create()?;
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        }
+        producer.begin_transaction()?;
+        let group = consumer.group_metadata().context("no group")?;
+        Ok(producer.send_offsets_to_transaction(&list, &group, PATIENCE)?)
+    }
+
     /// Puts records, and waits until they are there.
     ///
     /// # Errors

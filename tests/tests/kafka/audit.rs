@@ -358,3 +358,54 @@ fn a_job_that_publishes_nothing_has_nothing_to_audit() -> Result<()> {
     assert!(ran.stderr.contains("publishes nothing that could be audited"), "{}", ran.stderr);
     Ok(())
 }
+
+/// The files that a sink would write of a topic's first records, a hundred each.
+fn archived(live: &Live, to: i64) -> Result<()> {
+    let all = records(&live.kafka, SOURCE)?;
+    for partition in 0..3 {
+        let own = all.iter().filter(|own| own.partition == partition && own.offset < to);
+        for some in own.collect::<Vec<_>>().chunks(100) {
+            let lines = some.iter().flat_map(|own| {
+                let value = own.value.as_deref().unwrap_or_default();
+                value.iter().copied().chain(*b"\n")
+            });
+            let name = format!("log/orders+{partition}+{:010}.json", some[0].offset);
+            live.project.write(&name, lines.collect::<Vec<u8>>())?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_audit_reads_an_archive_where_the_topic_has_lost_its_first_records() -> Result<()> {
+    let live = worked()?;
+    let told = agrees(&live, &[])?;
+    archived(&live, 1_500)?;
+    for (partition, begins) in [(0, 1_200), (1, 1_500)] {
+        live.kafka.delete_before(SOURCE, partition, begins)?;
+    }
+    let url = live.kafka.url(SOURCE);
+    // Without what is gone its states are others.
+    let cut = audit(&live, &[])?;
+    assert_eq!(cut.code, 1, "{}{}", cut.stdout, cut.stderr);
+    live.project.edit_job(&format!("url = {url:?}"), &format!("url = [\"log/\", {url:?}]"))?;
+    live.project.edit_job("format = \"json\"", "format = \"json\"\nlayout = \"connect\"")?;
+    let both = agrees(&live, &[])?;
+    for what in ["digest", "range", "committed", "topics"] {
+        assert_eq!(both[what], told[what], "{what}: {both}");
+    }
+    agrees(&live, &["--from", "0:1000,1:1400,2:1900"])?;
+    agrees(&live, &["--from", "0:1300", "--to", "1:1700"])?;
+    // The worker takes what the topic has, by the same job, and the audit goes on behind it.
+    (0..3).try_for_each(|partition| put(&live, partition, 2_000, 3_000))?;
+    live.work(&[])?;
+    let both = agrees(&live, &[])?;
+    assert_eq!(both["counts"]["events"], 9_000, "{both}");
+    assert_eq!(both["committed"][0]["came_to"], "same", "{both}");
+    // And finds what somebody altered.
+    let balance = records(&live.kafka, "out-balance")?;
+    copy(&live.kafka, "out-balance", &balance[early(&balance, 1)..][..1])?;
+    let told = differs(&live, &[])?;
+    assert_eq!(all(&told), [("out-balance".to_owned(), "doubled".to_owned(), 1)], "{told}");
+    Ok(())
+}

@@ -4,18 +4,20 @@
 
 use anyhow::{Context as _, Result, ensure};
 use retally_tests::kafka::{Full, Kafka, Record, put_full};
+use retally_tests::live::{GROUP, Live, SOURCE, until};
 use retally_tests::{Project, certificates, every_file, payment, python, root};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 use xtask::services;
 
 /// The schema of a payment, and a later one: with a field more, in another order.
-fn schemas() -> [Value; 2] {
+pub(crate) fn schemas() -> [Value; 2] {
     let text = |name: &str| json!({"name": name, "type": "string"});
     let names = ["event_id", "type", "ts", "account_id", "amount", "currency", "order_id"];
     let record =
@@ -25,8 +27,11 @@ fn schemas() -> [Value; 2] {
     [record(names.iter().map(|name| text(name)).collect()), record(later.collect())]
 }
 
-/// Records of three partitions: partition, number of the schema, value; none is a deletion.
-fn records() -> Vec<(i32, usize, Option<Value>)> {
+/// A record: partition, number of the schema, value; none is a deletion.
+pub(crate) type Written = (i32, usize, Option<Value>);
+
+/// Records of three partitions.
+pub(crate) fn records() -> Vec<Written> {
     let record = |number: u64| {
         let (partition, own) = (number as i32 % 3, number - u64::from(number % 40 == 39) * 3);
         let mut value: Value =
@@ -44,20 +49,19 @@ fn records() -> Vec<(i32, usize, Option<Value>)> {
 
 /// Has Confluent's serializer put them into a topic, and fastavro into files in `folder`; gives the
 /// ids of the schemas.
-fn put(
+pub(crate) fn put(
     kafka: &Kafka,
-    registry: &str,
+    (registry, topic): (&str, &str),
     folder: &std::path::Path,
-    records: &[(i32, usize, Option<Value>)],
+    (schemas, records): (&[Value; 2], &[Written]),
 ) -> Result<Vec<u32>> {
-    let schemas = schemas();
     let mut text = String::new();
     for (partition, schema, value) in records {
         writeln!(text, "{}", json!([partition, schemas[*schema], value]))?;
     }
     let mut writer = Command::new(python()?)
         .arg(root().join("tests/python/avro_topic.py"))
-        .args([&kafka.brokers(), "orders", registry, "3"])
+        .args([&kafka.brokers(), topic, registry, "3"])
         .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -68,7 +72,7 @@ fn put(
     String::from_utf8(output.stdout)?.lines().map(|line| Ok(line.parse()?)).collect()
 }
 
-const AVRO: [&str; 2] = ["--set", "source.format=avro"];
+pub(crate) const AVRO: [&str; 2] = ["--set", "source.format=avro"];
 
 #[test]
 fn a_topic_of_avro_is_its_archive_and_its_json() -> Result<()> {
@@ -81,7 +85,7 @@ fn a_topic_of_avro_is_its_archive_and_its_json() -> Result<()> {
     for folder in ["avro", "json", "schemas"] {
         std::fs::create_dir(project.path(folder))?;
     }
-    let ids = put(&kafka, &url, &project.path("avro"), &all)?;
+    let ids = put(&kafka, (&url, "orders"), &project.path("avro"), (&schemas(), &all))?;
     ensure!(ids.len() == 2, "{ids:?}");
     let texts: Vec<(i32, Option<String>)> = all
         .iter()
@@ -299,6 +303,57 @@ fn a_registry_that_asks_who_comes_is_told_and_its_password_is_nowhere() -> Resul
     let (code, said) = run("", &["--set", &registry])?;
     assert!(code == 3 && said.contains("the registry does not answer"), "{code} {said}");
     Ok(())
+}
+
+/// A registry that takes whoever asks in, and says nothing; with how many it took in.
+fn silent() -> Result<(String, Arc<AtomicUsize>)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (port, asked) = (listener.local_addr()?.port(), Arc::new(AtomicUsize::new(0)));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        for stream in listener.incoming().flatten() {
+            all.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    Ok((format!("source.registry.url=http://127.0.0.1:{port}"), asked))
+}
+
+#[test]
+fn who_waits_for_a_registry_that_says_nothing_ends_when_asked_to() -> Result<()> {
+    let live = Live::new(1)?;
+    let (registry, asked) = silent()?;
+    let source = live.kafka.url(SOURCE);
+    let record = framed(7, 1);
+    let full = [Full { value: Some(&record), ..Full::default() }];
+    put_full(&live.kafka.producer(None)?, SOURCE, &full)?;
+    let how = [AVRO[0], AVRO[1], "--set", &registry];
+    let worker = live.worker(&how)?;
+    until(|| Ok(asked.load(Ordering::SeqCst)), |asked| *asked == 1)?;
+    let since = Instant::now();
+    let (code, said) = worker.finish()?;
+    assert_eq!(code, 0, "{said}");
+    assert!(live.kafka.committed(GROUP, SOURCE)?.is_empty());
+    // A replay likewise.
+    let args = [&["replay", "--source", &source], &how[..]].concat();
+    let mut command = live.project.command(&args);
+    let mut replay = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    until(|| Ok(asked.load(Ordering::SeqCst)), |asked| *asked == 2)?;
+    interrupt(&replay);
+    let code = replay.wait()?.code();
+    let mut said = String::new();
+    replay.stderr.take().context("no pipe")?.read_to_string(&mut said)?;
+    assert!(code == Some(3) && said.contains("stopped on request"), "{code:?} {said}");
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
+    Ok(())
+}
+
+/// Presses Ctrl-C.
+#[expect(unsafe_code, reason = "the standard library sends no signal but the one that kills")]
+fn interrupt(child: &Child) {
+    // SAFETY: `kill` only sends a signal, to a child that was not waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
 }
 
 /// OpenSSL, which serves the files of a folder as they stand.

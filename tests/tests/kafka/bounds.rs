@@ -1,9 +1,13 @@
 //! A range of a topic: by positions, by times, by where a group of consumers stands.
 
 use anyhow::Result;
-use retally_tests::kafka::{Kafka, Record, transaction};
+use rdkafka::producer::Producer as _;
+use retally_engine::kafka::{KafkaLog, Reads};
+use retally_engine::log::Log as _;
+use retally_tests::kafka::{Full, Kafka, Record, put_full, transaction};
 use retally_tests::{Project, payments, reducer};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Two partitions of 300 payments, one a second from noon on, as a topic and as files.
 fn both() -> Result<(Project, Kafka)> {
@@ -128,5 +132,117 @@ fn a_group_may_stand_behind_marks_and_in_partitions_without_records() -> Result<
     let source = kafka.url("orders");
     let run = project.replay(&["--source", &source, "--from", "@group:done"])?;
     assert_eq!((&run["counts"]["events"], &run["range"]["replayed"]), (&6.into(), &24.into()));
+    Ok(())
+}
+
+/// Records with their own times, which do not ascend; some are deletions, some were aborted.
+fn timed(kafka: &Kafka, at: impl Fn(i64) -> i64) -> Result<()> {
+    kafka.make("timed", 3, &[])?;
+    let texts: Vec<String> = (0..3_000_u64)
+        .map(|n| {
+            let time = at(n as i64 / 2);
+            let second = time / 1_000;
+            let ts = format!(
+                "2026-03-01T{:02}:{:02}:{:02}.{:03}Z",
+                12 + second / 3_600,
+                second / 60 % 60,
+                second % 60,
+                time % 1_000
+            );
+            let partition = n % 2;
+            let text = retally_tests::payment(n, &format!("p{partition}-{:02}", n % 13), "1.00");
+            let line: Value = serde_json::from_str(&text).unwrap_or_default();
+            let mut line = line;
+            line["ts"] = ts.into();
+            line.to_string()
+        })
+        .collect();
+    let aborted = kafka.producer(Some("aborted"))?;
+    for (round, some) in texts.chunks(500).enumerate() {
+        let own = |(row, text): (usize, &String)| {
+            let n = (round * 500 + row) as i64;
+            let value = (n % 97 != 96).then_some(text.clone().into_bytes());
+            (n, value)
+        };
+        let own: Vec<(i64, Option<Vec<u8>>)> = some.iter().enumerate().map(own).collect();
+        let full: Vec<Full<'_>> = own
+            .iter()
+            .map(|(n, value)| Full {
+                partition: (n % 2) as i32,
+                value: value.as_deref(),
+                time: Some(NOON + at(n / 2)),
+                ..Full::default()
+            })
+            .collect();
+        aborted.begin_transaction()?;
+        put_full(&aborted, "timed", &full[..100])?;
+        aborted.abort_transaction(Duration::from_secs(30))?;
+        put_full(&kafka.producer(None)?, "timed", &full)?;
+    }
+    Ok(())
+}
+
+/// 2026-03-01T12:00:00Z, in milliseconds.
+const NOON: i64 = 1_772_366_400_000;
+
+#[test]
+fn times_of_records_are_found_by_brokers_and_mean_what_reading_them_means() -> Result<()> {
+    let (project, kafka) = (Project::new("orders")?, Kafka::start()?);
+    // A second each, but that every seventh came five minutes late; and half seconds.
+    let at = |n: i64| n * 1_000 + 500 - if n % 7 == 3 { 300_000.min(n * 1_000) } else { 0 };
+    timed(&kafka, at)?;
+    let url = kafka.url("timed");
+    // The same times stand in the records: those are read.
+    let replay = |args: &[&str], of: &str| {
+        let time = format!("source.time={of}");
+        project.replay(&[&["--source", &url, "--set", &time], args].concat())
+    };
+    for args in [
+        &["--from", "2026-03-01T12:10:00Z"][..],
+        &["--from", "2026-03-01T12:10:00.5Z", "--to", "2026-03-01T12:20:00.500001Z"],
+        &["--to", "2026-03-01T12:20:00Z"],
+        &["--to", "2026-03-02"],
+        &["--from", "2026-03-01", "--to", "2026-03-01T12:00:30Z"],
+        &["--from", "2026-03-01T12:24:50Z", "--empty-state"],
+        &[
+            "--set",
+            "job.order=time",
+            "--from",
+            "2026-03-01T12:10:00Z",
+            "--to",
+            "2026-03-01T12:11:00Z",
+        ],
+        &["--set", "job.order=path", "--from", "2026-03-01T12:10:00Z"],
+    ] {
+        let (own, read) = (replay(args, "@timestamp")?, replay(args, "/ts")?);
+        assert_eq!(seal(&own), seal(&read), "{args:?}");
+        assert_eq!(own["range"], read["range"], "{args:?}");
+        assert_eq!(own["notes"], read["notes"], "{args:?}");
+        let place = |run: &Value| -> Result<Value> {
+            let manifest = project.dir_of(run).join("manifest.json");
+            let manifest: Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
+            Ok(manifest["job"]["settings"]["range"].clone())
+        };
+        assert_eq!(place(&own)?, place(&read)?, "{args:?}");
+    }
+    let ran = |of: &str| -> Result<(i32, String)> {
+        let time = format!("source.time={of}");
+        let words = ["replay", "--source", &url, "--set", &time, "--from", "2026-03-02"];
+        let ran = project.run(&words)?;
+        Ok((ran.code, ran.stderr))
+    };
+    let (code, said) = ran("@timestamp")?;
+    assert!(code == 2 && said.contains("event times go from 2026-03-01T12:00:0"), "{said}");
+    assert_eq!(ran("/ts")?, (code, said));
+    // What brokers say of it; of none that is as late they name the end.
+    kafka.make("plain", 2, &[])?;
+    let plain: Vec<Full<'_>> = (0..100)
+        .map(|n| Full { value: Some(b"{}"), time: Some(NOON + n * 1_000), ..Full::default() })
+        .collect();
+    put_full(&kafka.producer(None)?, "plain", &plain)?;
+    let log = KafkaLog::open(&kafka.url("plain"), &Default::default(), Reads::default())?;
+    for (time, at) in [(0, 0), (NOON + 49_001, 50), (NOON + 99_000, 99), (NOON + 99_001, 100)] {
+        assert_eq!(log.written_since(time * 1_000)?, Some(vec![at, 0]), "{time}");
+    }
     Ok(())
 }

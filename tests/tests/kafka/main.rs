@@ -2,10 +2,12 @@
 
 mod audit;
 mod avro;
+mod avro_continued;
 mod beside;
 mod boundaries;
 mod bounds;
 mod continued;
+mod finishing;
 mod going_on;
 mod live;
 mod memory;

@@ -40,7 +40,7 @@ pub(crate) use detail::cut;
 pub use fault::{DecodeError, Wanted};
 pub use places::Places;
 pub use plan::{Plan, PlanError};
-pub use render::original;
+pub use render::{original, original_of};
 pub(crate) use scan::JsonCheck;
 pub use terms::Terms;
 pub use trie::{is_of_path, is_outside};

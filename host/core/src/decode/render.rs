@@ -30,12 +30,20 @@ impl Placed {
     /// The original bytes of the event at `row`: those of [`original`], or, of what is no valid
     /// record, the value that it has.
     pub fn original(&self, row: usize) -> Cow<'_, [u8]> {
-        let values = self.beside.as_ref().and_then(|beside| beside.column_by_name(VALUE));
-        let values = values.and_then(|values| values.as_binary_opt::<i32>());
-        match values.filter(|values| !values.is_null(row)) {
-            Some(values) => Cow::Borrowed(values.value(row)),
-            None => original(&self.slab, row),
-        }
+        original_of((&self.slab, self.beside.as_ref()), row)
+    }
+}
+
+/// The same of a slab, and what its events have beside themselves.
+pub fn original_of<'a>(
+    (slab, beside): (&'a Slab, Option<&'a RecordBatch>),
+    row: usize,
+) -> Cow<'a, [u8]> {
+    let values = beside.and_then(|beside| beside.column_by_name(VALUE));
+    let values = values.and_then(|values| values.as_binary_opt::<i32>());
+    match values.filter(|values| !values.is_null(row)) {
+        Some(values) => Cow::Borrowed(values.value(row)),
+        None => original(slab, row),
     }
 }
 

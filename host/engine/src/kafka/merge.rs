@@ -6,8 +6,9 @@
 use super::continued::ContinuedLog;
 use super::same::is_same;
 use crate::log::{Feed, Follow, Log, LogError, Piece, end_at};
-use retally_core::decode::original;
+use retally_core::decode::{Slab, original_of};
 use retally_core::log::{Offsets, PartitionIndex};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -47,6 +48,11 @@ struct Held {
 impl Held {
     fn next(&self) -> u64 {
         self.offsets.at(self.given)
+    }
+
+    /// What an event says of those that were not given.
+    fn said(&self, row: usize) -> Cow<'_, [u8]> {
+        original_of((&self.piece.slab, self.piece.beside.as_ref()), self.given + row)
     }
 
     fn left(&self) -> usize {
@@ -118,6 +124,22 @@ impl Side {
     }
 }
 
+/// A field that is of one type here and of another there.
+fn types(archive: &Slab, topic: &Slab) -> Option<String> {
+    let (Slab::Rows(archive), Slab::Rows(topic)) = (archive, topic) else { return None };
+    let topic = topic.schema();
+    archive.schema_ref().fields().iter().find_map(|own| {
+        let other = topic.field_with_name(own.name()).ok()?;
+        let (own, other, name) = (own.data_type(), other.data_type(), own.name());
+        (own != other).then(|| {
+            format!(
+                "field `{name}` is {own} in the file and {other} in the topic, so that the sink \
+                 wrote by another schema (the archive alone can be read as it is); or "
+            )
+        })
+    })
+}
+
 impl Merge {
     pub(super) fn new(log: ContinuedLog, partition: usize, from: u64) -> Self {
         let home = &log.0.homes[partition];
@@ -186,25 +208,26 @@ impl Merge {
         let at = |held: &Held, row: usize| held.offsets.at(held.given + row);
         let count = (0..most).take_while(|&row| at(older, row) == at(newer, row)).count();
         for row in 0..count {
-            let (a, b) = (older.given + row, newer.given + row);
-            if !is_same(&original(&older.piece.slab, a), &original(&newer.piece.slab, b)) {
-                return Err(self.differ(at(older, row)));
+            if !is_same(&older.said(row), &newer.said(row)) {
+                let types = types(&older.piece.slab, &newer.piece.slab);
+                return Err(self.differ(at(older, row), types));
             }
         }
         topic.take(count);
         Ok(self.archive.take(count))
     }
 
-    fn differ(&self, offset: u64) -> LogError {
+    fn differ(&self, offset: u64, types: Option<String>) -> LogError {
         let name = &self.log.0.topic.partitions()[self.partition].name;
         let topic = &self.log.0.name;
         let place = self.log.place(self.partition as PartitionIndex, offset);
         let place = place.unwrap_or_else(|| "the archive".to_owned());
         LogError::new(format!(
             "{place} and topic {topic} both have offset {offset} of partition {name}, and not the \
-             same event: the topic was made anew since, or the archive is of another one, or it \
+             same event: {}the topic was made anew since, or the archive is of another one, or it \
              lacks a record in front of this one in the same file, so that names do not tell its \
-             offsets; read one of them alone"
+             offsets; read one of them alone",
+            types.unwrap_or_default()
         ))
     }
 

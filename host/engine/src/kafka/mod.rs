@@ -8,6 +8,7 @@
 //!                                                     watches over it
 //!                     feed.rs   --> a partition's records, slab by slab
 //!                     groups.rs     where a group of consumers stands
+//!                     since.rs      from which offset on there are records of a time
 //!                     continued.rs  an archive, and the topic from where that ends: merge.rs
 //!                     receipts.rs   by which records a partition is known again
 //!                     beside.rs     what they have beside their values, column by column
@@ -36,6 +37,7 @@ mod receipts;
 mod records;
 mod registry;
 mod same;
+mod since;
 mod told;
 mod topic;
 mod url;

@@ -4,6 +4,7 @@
 
 use crate::avro::{Schema, schema_of};
 use crate::bounded;
+use crate::cancel::Cancel;
 use crate::limits::AVRO_HEADER_MAX_BYTES;
 use crate::log::LogError;
 use crate::store::{Asker, Http};
@@ -32,6 +33,7 @@ pub struct Registry {
     asker: Asker,
     url: String,
     login: Option<(String, String)>,
+    cancel: Cancel,
 }
 
 impl fmt::Debug for Schemas {
@@ -54,6 +56,8 @@ pub(super) enum NoSchema {
     Refused(u32, String),
     /// Whoever has it does not answer.
     Silent(u32, String),
+    /// Somebody asked to stop.
+    Cancelled,
 }
 
 impl NoSchema {
@@ -69,6 +73,9 @@ impl NoSchema {
             Self::Refused(id, why) => {
                 LogError::usage(format!("{at} names schema {id}, which nobody gives: {why}"))
             }
+            Self::Cancelled => LogError::new(format!(
+                "{at} names a schema, which is not asked for any more: stopped on request"
+            )),
             Self::Silent(id, why) => LogError::new(format!(
                 "{at} names schema {id}, and the registry does not answer ({why}): look whether it \
                  runs and is reachable from here, then run again"
@@ -78,11 +85,17 @@ impl NoSchema {
 }
 
 impl Registry {
-    /// The registry at `url`, reached by `http`, which lets in who shows this name and password.
+    /// The registry at `url`, reached by `http`, which lets in who shows this name and password,
+    /// and is waited for until somebody asks to stop.
     ///
     /// # Errors
     /// A URL that cannot be asked, or certificates that are none.
-    pub fn new(url: &str, login: Option<(String, String)>, http: &Http) -> Result<Self, LogError> {
+    pub fn new(
+        url: &str,
+        login: Option<(String, String)>,
+        http: &Http,
+        cancel: &Cancel,
+    ) -> Result<Self, LogError> {
         let wrong = |why: &str| LogError::usage(format!("[source.registry] url: {why}"));
         let parsed = url::Url::parse(url).ok().filter(url::Url::has_host);
         let parsed = parsed.ok_or_else(|| wrong("it is no URL; write `https://HOST:PORT`"))?;
@@ -97,14 +110,18 @@ impl Registry {
             _ => return Err(wrong("it begins neither with `https:` nor with `http:`")),
         }
         let asker = Asker::new(http).map_err(|why| wrong(&format!("it cannot be asked: {why}")))?;
-        Ok(Self { asker, url: url.trim_end_matches('/').to_owned(), login })
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Self { asker, url, login, cancel: cancel.clone() })
     }
 
     /// The text of a schema.
     fn get(&self, id: u32) -> Result<Vec<u8>, NoSchema> {
         let (url, login) = (format!("{}/schemas/ids/{id}", self.url), self.login.as_ref());
-        let answer = self.asker.get(&url, login, AVRO_HEADER_MAX_BYTES);
-        let answer = answer.map_err(|why| NoSchema::Silent(id, why))?;
+        let answer = self.asker.get(&url, login, (AVRO_HEADER_MAX_BYTES, &self.cancel));
+        let answer = answer.map_err(|why| match self.cancel.is_cancelled() {
+            true => NoSchema::Cancelled,
+            false => NoSchema::Silent(id, why),
+        })?;
         match answer.status {
             200 => {}
             404 => {
@@ -189,6 +206,7 @@ mod tests {
 
     #[test]
     fn a_url_that_cannot_be_asked_is_told_without_what_stands_in_it() {
+        let cancel = Cancel::default();
         let login = || Some(("me".to_owned(), "SECRET".to_owned()));
         for (url, login, says) in [
             ("nonsense", None, "it is no URL"),
@@ -196,11 +214,11 @@ mod tests {
             ("http://host:8081", login(), "`https:` alone"),
             ("ftp://host:8081", None, "neither with"),
         ] {
-            let error = Registry::new(url, login, &Http::default()).map(drop).unwrap_err();
+            let error = Registry::new(url, login, &Http::default(), &cancel).map(drop).unwrap_err();
             let told = error.to_string();
             assert!(error.is_usage() && told.contains(says), "{told}");
             assert!(told.starts_with("[source.registry] url: ") && !told.contains("SECRET"));
         }
-        assert!(Registry::new("http://127.0.0.1:1/", login(), &Http::default()).is_ok());
+        assert!(Registry::new("http://127.0.0.1:1/", login(), &Http::default(), &cancel).is_ok());
     }
 }

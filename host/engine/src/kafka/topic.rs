@@ -15,7 +15,7 @@ use crate::log::{End, Feed, Log, LogError, Part, Partition, Reached};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use retally_core::decode::Beside;
-use retally_core::log::PartitionIndex;
+use retally_core::log::{Micros, PartitionIndex};
 use retally_core::manifest::{Finding, Found};
 use retally_core::receipt::{Present, Receipt};
 use std::ops::Range;
@@ -155,6 +155,10 @@ impl Log for KafkaLog {
     fn committed(&self, group: &str) -> Result<Option<Vec<Option<u64>>>, LogError> {
         let all = self.stands(group)?.into_iter();
         Ok(Some(all.map(|own| own.map(|(offset, _)| offset)).collect()))
+    }
+
+    fn written_since(&self, time: Micros) -> Result<Option<Vec<u64>>, LogError> {
+        self.asked().written_since(time).map(Some)
     }
 
     /// No byte of a record can be looked at without all of them: the last ones are, in any case.

@@ -29,11 +29,13 @@ pub trait Broker {
     fn release(&mut self, partitions: &[i32]) -> Result<(), LiveError>;
 
     /// What the group has committed of each partition, once no transaction is open over it: the
-    /// first offset that is not taken, and the text beside it.
-    fn committed(&mut self, partitions: &[i32]) -> Result<Vec<Option<(u64, String)>>, LiveError>;
+    /// first offset that is not taken, and the text beside it. None: the worker is to finish, and
+    /// nobody told it at once.
+    fn committed(&mut self, partitions: &[i32]) -> Result<Option<Committed>, LiveError>;
 
-    /// The first offset that a partition has, and the one behind its last committed record.
-    fn ends(&mut self, partition: i32) -> Result<Range<u64>, LiveError>;
+    /// The first offset that a partition has, and the one behind its last committed record; none
+    /// likewise.
+    fn ends(&mut self, partition: i32) -> Result<Option<Range<u64>>, LiveError>;
 
     /// The offset behind the last record of a partition, as far as is known without asking.
     fn end(&mut self, partition: i32) -> Option<u64>;
@@ -44,6 +46,9 @@ pub trait Broker {
     /// Leaves the group.
     fn leave(&mut self);
 }
+
+/// Of each partition what is committed, if anything is.
+pub type Committed = Vec<Option<(u64, String)>>;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 
 use super::broker::Broker;
 use super::error::LiveError;
+use super::mark::Mark;
 use super::owned::Sealed;
 use super::worker::{Inflight, Slot, Worker};
+use crate::log::LogError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +27,42 @@ const CATCHES_UP: Duration = Duration::from_secs(30);
 /// that its group forgot hears of it within seconds; until then nothing of it commits.
 const TRIES: u32 = 100;
 
+/// What is committed of a partition tells how a transaction over it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Committed,
+    NotCommitted,
+    /// Less is told than was known to be committed.
+    Behind,
+    ByOthers,
+}
+
+/// By offset and mark: where another version is taken over, the same offset is committed once more
+/// with another mark.
+fn ended(sealed: &Sealed, before: Option<&(u64, Mark)>, told: Option<&(u64, String)>) -> Ended {
+    let told = told.map(|(at, text)| (*at, Mark::parse(text).ok()));
+    let is = |at: u64, mark: &Mark| {
+        told.as_ref().is_some_and(|(own, told)| *own == at && told.as_ref() == Some(mark))
+    };
+    if is(sealed.to, &sealed.mark) {
+        return Ended::Committed;
+    }
+    match (before, &told) {
+        (None, None) => Ended::NotCommitted,
+        (Some((at, mark)), _) if is(*at, mark) => Ended::NotCommitted,
+        (Some(_), None) => Ended::Behind,
+        (Some((before, _)), Some((at, _))) if at <= before => Ended::Behind,
+        (_, Some(_)) => Ended::ByOthers,
+    }
+}
+
+fn unsettled(why: &str) -> LiveError {
+    LiveError::Broker(LogError::new(format!(
+        "it is to finish, and nobody tells whether its last transaction is committed ({why}): what \
+         is not is left to whoever takes its partitions over, and nothing of it is lost"
+    )))
+}
+
 impl<B: Broker> Worker<'_, B> {
     pub(super) fn doubt(&mut self, why: String) {
         let Some(inflight) = &mut self.inflight else { return };
@@ -44,30 +82,41 @@ impl<B: Broker> Worker<'_, B> {
         let parts = parts.into_iter().filter(|(own, _)| self.slots.contains_key(own));
         let parts: BTreeMap<i32, Sealed> = parts.collect();
         let partitions: Vec<i32> = parts.keys().copied().collect();
-        let committed = self.broker.committed(&partitions)?.into_iter();
-        let committed: Vec<u64> = committed.map(|own| own.map_or(0, |(at, _)| at)).collect();
-        let reached = |own: &i32| self.slots.get(own).map_or(0, Slot::reached);
-        let is_behind = partitions.iter().zip(&committed).any(|(own, at)| *at < reached(own));
-        if is_behind && self.now < doubt.since + CATCHES_UP {
+        let told = self.broker.committed(&partitions)?;
+        let is_late = self.now >= doubt.since + CATCHES_UP;
+        let ended = |(told, (own, sealed)): (&Option<_>, (&i32, &Sealed))| {
+            let before = self.slots.get(own).and_then(|slot| slot.committed.as_ref());
+            ended(sealed, before, told.as_ref())
+        };
+        let ends = told.as_ref().map(|told| told.iter().zip(&parts).map(ended));
+        let ends: Option<Vec<Ended>> = ends.map(Iterator::collect);
+        let is_behind = |ends: &Vec<Ended>| ends.contains(&Ended::Behind);
+        let Some(ends) = ends.filter(|ends| is_late || !is_behind(ends)) else {
+            if is_late {
+                return Err(unsettled(&doubt.why));
+            }
             doubt.asks = self.now + ASKS_AGAIN;
             self.inflight = Some(Inflight { parts, doubt: Some(doubt), ..inflight });
             return Ok(());
-        }
+        };
         let (mut done, mut again) = (BTreeMap::new(), BTreeMap::new());
-        for ((partition, sealed), at) in parts.into_iter().zip(committed) {
-            let before = self.slots.get(&partition).map_or(0, Slot::reached);
-            if at == sealed.to {
-                done.insert(partition, sealed);
-            } else if at == before {
-                again.insert(partition, sealed);
-            } else {
-                self.stop(
-                    partition,
-                    format!(
-                        "offset {at} is committed, and this worker committed {before} last: \
-                         another worker has it, or somebody set it"
-                    ),
-                );
+        for ((partition, sealed), (ended, told)) in
+            parts.into_iter().zip(ends.into_iter().zip(told.into_iter().flatten()))
+        {
+            match ended {
+                Ended::Committed => _ = done.insert(partition, sealed),
+                Ended::NotCommitted => _ = again.insert(partition, sealed),
+                Ended::Behind | Ended::ByOthers => {
+                    let at = told.map_or(0, |(at, _)| at);
+                    let before = self.slots.get(&partition).map_or(0, Slot::reached);
+                    self.stop(
+                        partition,
+                        format!(
+                            "offset {at} is committed with a mark that is not this worker's, which \
+                             committed {before} last: another worker has it, or somebody set it"
+                        ),
+                    );
+                }
             }
         }
         if !done.is_empty() {

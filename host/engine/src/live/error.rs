@@ -20,6 +20,9 @@ pub enum LiveError {
     /// A snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// What its partitions hold does not fit.
+    #[error("{0}")]
+    Memory(String),
     /// A fault of Retally.
     #[error("{0}: this is a fault of Retally; please report it")]
     Internal(String),
@@ -32,7 +35,7 @@ impl LiveError {
             Self::Run(error) => error.is_usage(),
             Self::Job(_) => true,
             Self::Broker(error) => error.is_usage(),
-            Self::Snapshot(_) | Self::Internal(_) => false,
+            Self::Snapshot(_) | Self::Memory(_) | Self::Internal(_) => false,
         }
     }
 }

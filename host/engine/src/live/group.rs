@@ -4,10 +4,11 @@
 //! What the group decides is answered when the worker is ready, not inside of the client's
 //! callback: a partition is only given up once all of it is committed.
 
-use super::broker::{Broker, Taken, Told, Transaction};
+use super::broker::{Broker, Committed, Taken, Told, Transaction};
 use super::error::LiveError;
 use super::sender::Sender;
 use super::setup::group_of;
+use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
 use crate::kafka::{
@@ -44,6 +45,8 @@ pub(super) struct Group {
     unsent: Option<Stopwatch>,
     topic: Topic,
     url: String,
+    /// Asks the worker to finish: then nothing is waited for that was not begun.
+    cancel: Cancel,
 }
 
 /// What callbacks leave for the worker.
@@ -127,6 +130,7 @@ impl Group {
         job: &Resolved,
         url: &str,
         (kafka, reads): (&Kafka, Reads),
+        cancel: &Cancel,
     ) -> Result<Self, LiveError> {
         let (url, shared) = (url.to_owned(), Arc::<Shared>::default());
         let topic = Topic::of(&url)?;
@@ -134,8 +138,9 @@ impl Group {
         let consumer = kafka.member(&topic, group, Member(shared.clone()))?;
         let consumer = Arc::new(consumer);
         let sender = Sender::new(kafka.clone(), topic.clone(), group, shared.clone())?;
-        let (queues, ready) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { queues, consumer, reads, ready, shared, sender, unsent: None, topic, url })
+        let (queues, ready, cancel) = (BTreeMap::new(), BTreeMap::new(), cancel.clone());
+        let unsent = None;
+        Ok(Self { queues, consumer, reads, ready, shared, sender, unsent, topic, url, cancel })
     }
 
     /// Refuses topics that are not there: a broker that made them by itself would make them with
@@ -161,7 +166,7 @@ impl Group {
         })
     }
 
-    /// Asks until there is an answer, or the time for it is over.
+    /// Asks until there is an answer, or the time for it is over, or the worker is to finish.
     fn until<T>(
         &self,
         within: Duration,
@@ -176,7 +181,7 @@ impl Group {
             // What was refused is told only to whoever asks for it, among other things.
             while self.consumer.poll(LIVE_WAIT).is_some_and(|told| told.is_err()) {}
             self.denied()?;
-            if since.elapsed() >= within {
+            if since.elapsed() >= within || self.cancel.is_cancelled() {
                 return Err(LiveError::Broker(LogError::new(format!(
                     "`{}`: Kafka does not answer ({error}): look whether its brokers run and are \
                      reachable from here",
@@ -288,6 +293,10 @@ impl Broker for Group {
     }
 
     fn take(&mut self, partition: i32) -> Result<Option<Taken>, LiveError> {
+        // Behind a record that was not waited for nothing may be taken.
+        if self.cancel.is_cancelled() {
+            return Ok(None);
+        }
         let Some(queue) = self.queues.get(&partition) else { return Ok(None) };
         let ready = self.ready.entry(partition).or_default();
         if let Some(taken) = ready.pop_front() {
@@ -307,7 +316,10 @@ impl Broker for Group {
             return Err(unreadable(&error));
         }
         let mut pieces = VecDeque::new();
-        slab.pieces(&self.reads, (&self.topic.name, partition), &mut pieces)?;
+        match slab.pieces(&self.reads, (&self.topic.name, partition), &mut pieces) {
+            Err(_) if self.cancel.is_cancelled() => return Ok(None),
+            gathered => gathered?,
+        }
         if !pieces.is_empty() {
             self.shared.heard.heard();
         }
@@ -319,36 +331,43 @@ impl Broker for Group {
         self.unassign(partitions)
     }
 
-    fn committed(&mut self, partitions: &[i32]) -> Result<Vec<Option<(u64, String)>>, LiveError> {
+    fn committed(&mut self, partitions: &[i32]) -> Result<Option<Committed>, LiveError> {
         let asked = self.list(partitions.iter().map(|&own| (own, Offset::Invalid)));
         // While a transaction over it is open, nobody can tell: its worker may have died.
-        let since = Stopwatch::start();
-        let answer = loop {
-            match self.consumer.committed_offsets(asked.clone(), Duration::from_secs(5)) {
+        let (since, mut patience) = (Stopwatch::start(), Duration::from_secs(1));
+        loop {
+            let why = match self.consumer.committed_offsets(asked.clone(), patience) {
                 Ok(answer) if answer.elements().iter().all(|own| own.error().is_ok()) => {
-                    break answer;
+                    return Ok(Some(told_committed(&answer, &self.topic.name, partitions)));
                 }
-                Ok(_) => std::thread::sleep(Duration::from_millis(100)),
+                Ok(_) => {
+                    std::thread::sleep(Duration::from_millis(100));
+                    "what is committed cannot be told for minutes".to_owned()
+                }
                 Err(error) => {
                     self.denied()?;
-                    if since.elapsed() > LIVE_UNSETTLED {
-                        return Err(failed(error));
-                    }
+                    patience = (patience * 2).min(Duration::from_secs(5));
+                    error.to_string()
                 }
+            };
+            if self.cancel.is_cancelled() {
+                return Ok(None);
             }
             if since.elapsed() > LIVE_UNSETTLED {
-                return Err(failed("what is committed cannot be told for minutes"));
+                return Err(failed(why));
             }
-        };
-        Ok(told_committed(&answer, &self.topic.name, partitions))
+        }
     }
 
-    fn ends(&mut self, partition: i32) -> Result<Range<u64>, LiveError> {
+    fn ends(&mut self, partition: i32) -> Result<Option<Range<u64>>, LiveError> {
         let topic = &self.topic.name;
         let ask = |left| self.consumer.fetch_watermarks(topic, partition, left);
-        let ends = self.until(LIVE_UNSETTLED, ask)?;
+        let ends = match self.until(LIVE_UNSETTLED, ask) {
+            Err(_) if self.cancel.is_cancelled() => return Ok(None),
+            ends => ends?,
+        };
         let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
-        Ok(offset(ends.0)..offset(ends.1))
+        Ok(Some(offset(ends.0)..offset(ends.1)))
     }
 
     fn end(&mut self, partition: i32) -> Option<u64> {

@@ -26,6 +26,7 @@ mod doubt;
 mod error;
 mod group;
 mod mark;
+mod memory;
 mod migrate;
 mod owned;
 mod publish;
@@ -42,7 +43,7 @@ mod taking;
 mod worker;
 
 pub use batch::{Batch, Outgoing};
-pub use broker::{Broker, Taken, Told, Transaction};
+pub use broker::{Broker, Committed, Taken, Told, Transaction};
 pub use error::LiveError;
 pub(crate) use mark::Made;
 pub use mark::{Mark, MarkError};

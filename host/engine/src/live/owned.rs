@@ -7,7 +7,7 @@ use super::error::LiveError;
 use super::mark::{Made, Mark};
 use super::setup::Setup;
 use crate::log::{Follow, Piece};
-use crate::run::{Around, RunError, described};
+use crate::run::{Around, Held, RunError, described};
 use crate::sink::Commit;
 use crate::snapshot::{Past, SnapshotRef};
 use retally_core::decode::Placed;
@@ -127,10 +127,16 @@ impl Owned {
         self.batch.bytes()
     }
 
-    /// Memory that it holds, in bytes.
-    pub(super) fn memory(&self) -> usize {
-        let held: usize = self.fold.shards.iter().map(Shard::bytes).sum();
-        held + self.past.as_ref().map_or(0, Past::bytes) + size_of_val(&self.terms[..])
+    /// Memory that it holds.
+    pub(super) fn held(&self) -> Held {
+        let all: usize = self.fold.shards.iter().map(Shard::bytes).sum();
+        let ids: usize = self.fold.shards.iter().map(|shard| shard.ids.bytes()).sum();
+        Held {
+            states: all - ids + size_of_val(&self.terms[..]),
+            ids: ids + self.past.as_ref().map_or(0, Past::bytes),
+            batches: self.waiting(),
+            ..Held::default()
+        }
     }
 
     /// Folds what lies behind what was taken so far. Gives what is left where something is to be

@@ -29,6 +29,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -160,16 +161,28 @@ impl Sender {
     }
 }
 
-type Threaded = ThreadedProducer<Sends>;
+/// A producer; once it is given up, nothing counts that its client still says.
+struct Producing {
+    own: ThreadedProducer<Sends>,
+    counts: Arc<AtomicBool>,
+}
+
+impl Drop for Producing {
+    fn drop(&mut self) {
+        self.counts.store(false, Ordering::SeqCst);
+    }
+}
 
 impl How {
     /// A producer behind which everything of an earlier one is settled: asks until brokers answer.
-    fn producer(&self, goes_on: &dyn Fn() -> bool) -> Option<Threaded> {
+    fn producer(&self, goes_on: &dyn Fn() -> bool) -> Option<Producing> {
         while goes_on() {
-            let made = self.kafka.producer(&self.topic, &self.name, Sends(self.shared.clone()));
+            let counts = Arc::new(AtomicBool::new(true));
+            let sends = Sends { shared: self.shared.clone(), counts: counts.clone() };
             // The properties were taken by a consumer already.
-            let Ok(made) = made else { return None };
-            match made.init_transactions(CALL) {
+            let Ok(own) = self.kafka.producer(&self.topic, &self.name, sends) else { return None };
+            let made = Producing { own, counts };
+            match made.own.init_transactions(CALL) {
                 // Nobody else has taken the name yet, or it is not to be taken back.
                 Ok(()) => return goes_on().then_some(made),
                 Err(error) => self.shared.heard.note(&error, ""),
@@ -182,14 +195,14 @@ impl How {
     /// Sends a transaction. What is not certainly committed is settled before it is told.
     fn transaction(
         &self,
-        producer: &mut Option<Threaded>,
+        producer: &mut Option<Producing>,
         request: &Request,
         goes_on: &dyn Fn() -> bool,
     ) -> Told {
         if producer.is_none() {
             *producer = self.producer(goes_on);
         }
-        let Some(own) = producer else {
+        let Some(Producing { own, .. }) = producer else {
             std::thread::sleep(Duration::from_secs(1));
             return Told::Uncertain("there is no producer".to_owned());
         };
@@ -217,7 +230,11 @@ impl How {
         Told::Uncertain(error.to_string())
     }
 
-    fn send(&self, producer: &Threaded, request: &Request) -> Result<Asked, KafkaError> {
+    fn send(
+        &self,
+        producer: &ThreadedProducer<Sends>,
+        request: &Request,
+    ) -> Result<Asked, KafkaError> {
         producer.begin_transaction()?;
         for record in request.transaction.batches.iter().flat_map(|batch| batch.iter()) {
             let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
@@ -255,7 +272,7 @@ impl How {
 }
 
 /// A topic of a request that is gone.
-fn missing(producer: &Threaded, request: &Request) -> Option<String> {
+fn missing(producer: &ThreadedProducer<Sends>, request: &Request) -> Option<String> {
     /// A broker that has just started may not know all topics yet.
     const LOOKS: u32 = 5;
     let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -282,13 +299,22 @@ enum Asked {
 }
 
 /// What the client of a producer calls.
-struct Sends(Arc<Shared>);
+struct Sends {
+    shared: Arc<Shared>,
+    /// Whether the producer is still in use.
+    counts: Arc<AtomicBool>,
+}
 
 impl ClientContext for Sends {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.heard.note(&error, reason);
+        // A producer that is of no more use (somebody shut it out) is replaced, which settles what
+        // it left: that ends no worker.
+        let is_over = error.rdkafka_error_code() == Some(Code::Fatal);
+        if !is_over && self.counts.load(Ordering::SeqCst) {
+            self.shared.heard.note(&error, reason);
+        }
     }
 }
 
@@ -297,4 +323,24 @@ impl ProducerContext for Sends {
 
     // What is not delivered keeps its transaction from being committed.
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_producer_says_that_is_of_no_more_use_ends_no_worker() {
+        let (shared, counts) = (Arc::<Shared>::default(), Arc::new(AtomicBool::new(true)));
+        let sends = Sends { shared: shared.clone(), counts: counts.clone() };
+        let says = |code: Code| {
+            sends.error(KafkaError::Global(code), "said");
+            shared.heard.denied()
+        };
+        assert_eq!(says(Code::Fatal), None);
+        counts.store(false, Ordering::SeqCst);
+        assert_eq!(says(Code::TopicAuthorizationFailed), None);
+        counts.store(true, Ordering::SeqCst);
+        assert!(says(Code::TopicAuthorizationFailed).is_some());
+    }
 }

@@ -12,8 +12,8 @@ use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_FAREWELL, LIVE_SNAPSHOT_EVERY};
 use crate::run::{
-    self, Check, ReplayOptions, RunError, Silent, check, kafka, ledger, plan, reads_of, rules,
-    seed, settings_of_all,
+    self, Check, ReplayOptions, RunError, Silent, check, host_bytes, kafka, ledger, plan, reads_of,
+    rules, seed, settings_of_all,
 };
 use crate::store::{Folder, Scheme};
 use retally_core::decode::Plan;
@@ -47,6 +47,9 @@ pub struct LiveOptions {
     pub migrate: bool,
     /// Then of so many keys of each partition the view is held against that of a replay.
     pub check_migrated: u64,
+    /// What the partitions may hold beside instances of the reducer, in bytes, unless the job says
+    /// it; none: as much as it takes.
+    pub host_memory_bytes: Option<u64>,
 }
 
 /// What all partitions have in common.
@@ -65,6 +68,8 @@ pub(crate) struct Setup {
     check_migrated: u64,
     /// How many partitions the topic had when the worker began.
     pub(super) partitions: u32,
+    /// What a worker may hold, in bytes.
+    pub(super) memory: usize,
     job: Resolved,
     reducer: Arc<dyn Reducer>,
     params: Vec<Column>,
@@ -109,6 +114,7 @@ impl Setup {
             migrate: options.migrate,
             check_migrated: options.check_migrated,
             partitions: names.len() as u32,
+            memory: host_bytes(job, options.host_memory_bytes),
             ledger: ledger(job, names)?.entries(),
             seed: seed()?,
             job: job.clone(),
@@ -128,7 +134,9 @@ impl Setup {
         let settings = settings_of_all(&self.job, &self.reducer, &self.params, own);
         let rules = rules(&settings, self.params.clone(), &[name.to_owned()])?;
         let (described, sha256) = (self.reducer.description(), self.reducer.digest());
-        let reads = self.job.reads();
+        let mut reads = self.job.reads();
+        // It says where files of an archive lie, and nothing of the topic.
+        reads.remove("source.layout");
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, reads);
         let (reducer, seed, portion) = (self.reducer.clone(), self.seed, Portion::default());
         Ok((Recipe { reducer, rules, seed, shards: SHARDS, portion }, binding))
@@ -184,17 +192,23 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
     };
     let loading = ReplayOptions { cache: options.cache.clone(), ..ReplayOptions::default() };
     let reducer = run::load(job, &loading)?;
-    let reads = reads_of(job, &plan(job, &[reducer.description()])?)?;
-    let mut group = Group::join(job, url, (&kafka(job)?, reads))?;
+    let reads = reads_of(job, &plan(job, &[reducer.description()])?, &options.cancel)?;
+    let mut group = Group::join(job, url, (&kafka(job)?, reads), &options.cancel)?;
     let Some(partitions) = arrived(&mut group, options, watch)? else { return Ok(()) };
     let setup = Setup::new(job, reducer, &names(partitions), options)?;
-    group.publishes_to(&setup.publishes.topics())?;
+    let publishes = group.publishes_to(&setup.publishes.topics());
+    if options.cancel.is_cancelled() {
+        return Ok(());
+    }
+    publishes?;
     let mut worker = Worker::new(setup, group, watch);
     worker.until_end = options.until_end;
     let (clock, mut asked) = (Stopwatch::start(), None);
     loop {
         if options.cancel.is_cancelled() {
             worker.finish();
+        }
+        if worker.is_finishing {
             let since = asked.get_or_insert_with(Stopwatch::start);
             if since.elapsed() >= LIVE_FAREWELL {
                 worker.gives_up()?;

@@ -2,7 +2,7 @@
 //! workers die, are added, lose partitions without being asked, and transactions end so that nobody
 //! knows how. All of it follows from a seed, so whatever fails fails again.
 
-use super::broker::{Broker, Taken, Told, Transaction};
+use super::broker::{Broker, Committed, Taken, Told, Transaction};
 use super::error::LiveError;
 use crate::log::Piece;
 use retally_core::decode::{Folders, Lines, Slab};
@@ -57,6 +57,8 @@ pub(super) struct World {
     told: BTreeMap<u64, Vec<Told>>,
     /// Of each worker what it reads, and from where.
     pub(super) reads: BTreeMap<(u64, i32), u64>,
+    /// So many of the next transactions are not committed, and of so many nobody hears.
+    pub(super) unsure: (u64, u64),
     /// Transactions under way.
     pub(super) under_way: BTreeMap<u64, UnderWay>,
 }
@@ -90,6 +92,7 @@ impl World {
             lost: BTreeSet::new(),
             told: BTreeMap::new(),
             reads: BTreeMap::new(),
+            unsure: (0, 0),
             under_way: BTreeMap::new(),
         }
     }
@@ -128,7 +131,9 @@ impl World {
             batches: transaction.batches.clone(),
             offsets: transaction.offsets.clone(),
         };
-        let fails = self.is_rough && self.dice.is(percent);
+        let is_refused = self.unsure.0 > 0;
+        self.unsure.0 -= u64::from(is_refused);
+        let fails = is_refused || self.is_rough && self.dice.is(percent);
         let is_committed = !fails && self.commit(worker, &transaction);
         match is_committed {
             true => _ = self.failed.remove(&worker),
@@ -176,7 +181,9 @@ impl Broker for Simulated {
             world.end(self.id, 15);
             let ended = world.under_way.remove(&self.id).and_then(|own| own.ended);
             let is_committed = ended == Some(true);
-            let is_known = !world.is_rough || !world.dice.is(15);
+            let is_unheard = world.unsure.1 > 0;
+            world.unsure.1 -= u64::from(is_unheard);
+            let is_known = !is_unheard && (!world.is_rough || !world.dice.is(15));
             told.push(match is_committed && is_known {
                 true => Told::Committed,
                 false => Told::Uncertain("simulated".to_owned()),
@@ -240,7 +247,7 @@ impl Broker for Simulated {
         Ok(())
     }
 
-    fn committed(&mut self, partitions: &[i32]) -> Result<Vec<Option<(u64, String)>>, LiveError> {
+    fn committed(&mut self, partitions: &[i32]) -> Result<Option<Committed>, LiveError> {
         let world = &mut *self.world.borrow_mut();
         // Nobody is told before what is open has ended.
         let is_open = |own: &UnderWay| {
@@ -257,16 +264,16 @@ impl Broker for Simulated {
             let before = before.filter(|_| world.dice.is(20));
             before.or_else(|| world.committed.get(partition)).cloned()
         };
-        Ok(partitions.iter().map(told).collect())
+        Ok(Some(partitions.iter().map(told).collect()))
     }
 
-    fn ends(&mut self, partition: i32) -> Result<Range<u64>, LiveError> {
-        let last = |own: &Vec<(u64, String)>| own.last().map_or(0, |(offset, _)| offset + 1);
-        Ok(0..last(&self.world.borrow().log[&partition]))
+    fn ends(&mut self, partition: i32) -> Result<Option<Range<u64>>, LiveError> {
+        Ok(self.end(partition).map(|end| 0..end))
     }
 
     fn end(&mut self, partition: i32) -> Option<u64> {
-        self.ends(partition).ok().map(|ends| ends.end)
+        let log = &self.world.borrow().log[&partition];
+        Some(log.last().map_or(0, |(offset, _)| offset + 1))
     }
 
     fn submit(&mut self, transaction: Transaction) {

@@ -2,6 +2,7 @@
 //! to which nothing happens.
 
 use super::broker::Told;
+use super::mark::Mark;
 use super::setup::{LiveOptions, Setup};
 use super::simulated::{PARTITIONS, Simulated, World};
 use super::status::{Standing, Watch};
@@ -377,4 +378,30 @@ fn rules_are_checked_at_snapshots_and_each_that_breaks_is_told_once() {
     let of = |key: &str| told.iter().filter(|told| told.contains(key)).count();
     assert_eq!((of("\"much\" breaks too-many: it has 60"), of("\"little\"")), (1, 1), "{told:?}");
     assert_eq!(*keeps.0.borrow(), Vec::<String>::new());
+}
+
+/// Whether a transaction that took a partition over from another version is committed, its mark
+/// tells: the offset is the same before and after.
+#[test]
+fn a_mark_in_place_of_another_versions_is_sent_until_it_is_committed() {
+    for refused in 0..3 {
+        let (folder, keeps) = (TempDir::new().unwrap(), Keeps::default());
+        let mut group = Group::new(World::new(13, false), &folder, &keeps);
+        append(&mut group.world.borrow_mut(), &mut 0);
+        group.settle();
+        let own = group.world.borrow().committed[&2].clone();
+        let other = Mark { reducer: Hash([8; 32]), ..Mark::parse(&own.1).unwrap() };
+        // As if another version had committed what this one took over.
+        group.world.borrow_mut().committed.insert(2, (own.0, other.text()));
+        let slot = group.workers.get_mut(&1).unwrap().slots.get_mut(&2).unwrap();
+        slot.committed = Some((own.0, other));
+        slot.owned_mut().unwrap().owes_mark = true;
+        let before = group.workers[&1].status.transactions;
+        group.world.borrow_mut().unsure = (refused, refused + 1);
+        (0..60).for_each(|_| group.step());
+        assert_eq!(group.world.borrow().committed[&2], own, "{refused}");
+        let status = &group.workers[&1].status;
+        assert_eq!((status.transactions - before, status.uncertain), (1, refused + 1));
+        assert_eq!(*keeps.0.borrow(), Vec::<String>::new());
+    }
 }

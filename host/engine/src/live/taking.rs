@@ -15,11 +15,15 @@ impl<B: Broker> Worker<'_, B> {
     pub(super) fn given(&mut self, partitions: &[i32]) -> Result<(), LiveError> {
         self.was_given = true;
         self.watch.note(&format!("took over partitions {}", listed(partitions)));
-        let committed = self.broker.committed(partitions)?;
-        let (before, mut begins) = (self.partitions_before(partitions, &committed)?, Vec::new());
+        partitions.iter().for_each(|&partition| self.forget(partition));
+        let mut begins = Vec::new();
+        // Whoever is to finish takes nothing over, and leaves the group.
+        let Some(committed) = self.broker.committed(partitions)? else {
+            return self.broker.own(&begins);
+        };
+        let before = self.partitions_before(partitions, &committed)?;
         for (&partition, committed) in partitions.iter().zip(committed) {
-            self.forget(partition);
-            let ends = self.broker.ends(partition)?;
+            let Some(ends) = self.broker.ends(partition)? else { break };
             let mark =
                 committed.map(|(offset, text)| Mark::parse(&text).map(|mark| (offset, mark)));
             let slot = match mark.transpose() {
@@ -38,6 +42,9 @@ impl<B: Broker> Worker<'_, B> {
             self.slots.insert(partition, slot);
             if self.is_finishing {
                 self.leaving.insert(partition);
+            }
+            if self.finishes_for_memory() {
+                break;
             }
         }
         self.broker.own(&begins)?;
@@ -63,7 +70,8 @@ impl<B: Broker> Worker<'_, B> {
         }
         let all = 0..self.setup.partitions as i32;
         for other in all.filter(|other| !own.contains(other)) {
-            if let Some(had) = self.broker.committed(&[other])?.iter().find_map(had) {
+            let told = self.broker.committed(&[other])?;
+            if let Some(had) = told.iter().flatten().find_map(had) {
                 return Ok(had);
             }
         }

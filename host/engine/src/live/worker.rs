@@ -8,6 +8,7 @@ use super::broker::{Broker, Taken, Told, Transaction};
 use super::doubt::Doubt;
 use super::error::LiveError;
 use super::mark::Mark;
+use super::memory::TooMuch;
 use super::owned::{Owned, Poison, Sealed};
 use super::saving::Saving;
 use super::setup::Setup;
@@ -39,6 +40,8 @@ pub(crate) struct Worker<'a, B: Broker> {
     is_busy: bool,
     pub(super) is_finishing: bool,
     pub(super) was_given: bool,
+    /// Why it finishes by itself, before it is done.
+    pub(super) too_much: Option<TooMuch>,
 }
 
 /// A partition that was given to this worker.
@@ -114,6 +117,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             is_busy: false,
             is_finishing: false,
             was_given: false,
+            too_much: None,
         }
     }
 
@@ -162,6 +166,9 @@ impl<'a, B: Broker> Worker<'a, B> {
         let is_done = self.is_finishing && self.slots.is_empty() && self.inflight.is_none();
         if is_done {
             self.broker.leave();
+            if let Some(too_much) = &self.too_much {
+                return Err(too_much.error());
+            }
         }
         Ok(is_done)
     }
@@ -230,7 +237,11 @@ impl<'a, B: Broker> Worker<'a, B> {
         let mut is_busy = false;
         let own = self.slots.keys().copied().filter(|own| !self.leaving.contains(own));
         for partition in own.collect::<Vec<_>>() {
-            is_busy |= self.work_on(partition)?;
+            let was_busy = self.work_on(partition)?;
+            is_busy |= was_busy;
+            if was_busy && self.finishes_for_memory() {
+                break;
+            }
             self.keys_elsewhere(partition);
             self.arrive(partition)?;
         }
@@ -392,7 +403,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             status.snapshot_age = saved.map(|at| self.now.saturating_sub(at));
             match &slot.state {
                 State::Works(owned) => {
-                    memory += owned.memory() as u64;
+                    memory += owned.held().all() as u64;
                     status.of(owned);
                 }
                 State::Fell(_) | State::Spoiled => status.standing = Standing::Recovering,

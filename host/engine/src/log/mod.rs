@@ -124,6 +124,14 @@ pub trait Log: Send + Sync {
         Ok(None)
     }
 
+    /// Of each partition an offset before which no record was written at a time
+    /// ([`Beside::Timestamp`]) or later, its end if none was at all, as far as the log knows that
+    /// without being read. None: it does not.
+    fn written_since(&self, time: Micros) -> Result<Option<Vec<u64>>, LogError> {
+        let _ = time;
+        Ok(None)
+    }
+
     /// What was found of the log's completeness while it was read, in what was taken of it; for
     /// whoever took all of it `reached` is none.
     fn findings(&self, reached: Option<&[Reached]>) -> Vec<Finding> {

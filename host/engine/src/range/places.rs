@@ -6,7 +6,7 @@ use crate::cancel::Cancel;
 use crate::job::near;
 use crate::log::{End, Log};
 use crate::source::named_partition;
-use retally_core::decode::{Addressing, Plan};
+use retally_core::decode::{Address, Addressing, Beside, Plan};
 use retally_core::listed::listed;
 use retally_core::log::{Micros, Order, Position};
 use retally_core::manifest::{Range, Ranged};
@@ -82,6 +82,8 @@ const NAMES_SHOWN: usize = 5;
 struct Scanned {
     found: Vec<Found>,
     times: Vec<Micros>,
+    /// Whether what lies in front of all times was not looked at.
+    is_part: bool,
 }
 
 impl Scanned {
@@ -90,6 +92,12 @@ impl Scanned {
         self.times.iter().position(|own| *own == time).unwrap_or_default()
     }
 
+    /// Whether any event is at or after any of the times.
+    fn has_hit(&self) -> bool {
+        self.found.iter().flat_map(|found| &found.hits).any(|hit| hit.first.is_some())
+    }
+
+    /// First and last time of what was looked at.
     fn span(&self) -> Option<(Moment, Moment)> {
         let span = self.found.iter().map(|found| found.span).fold(None, both);
         span.map(|(first, last)| (Moment(first), Moment(last)))
@@ -229,9 +237,33 @@ impl Of<'_> {
         }
         let plan = if times.is_empty() { None } else { Some(self.plan()?) };
         let (log, names, threads, cancel) = (self.log, self.names, self.threads, self.cancel);
-        let times = &times;
-        let scan = Scan { log, names, plan, times, partitions, of, threads, cancel };
-        Ok(Scanned { found: scan.run()?, times: times.clone() })
+        let (times, begins) = (&times, self.begins(&times)?);
+        let scan = |begins| {
+            let plan = plan.clone();
+            Scan { log, names, plan, times, partitions, begins, of, threads, cancel }.run()
+        };
+        let (found, is_part) = (scan(begins.as_deref())?, begins.is_some());
+        let scanned = Scanned { found, times: times.clone(), is_part };
+        // Where nothing lies there it is told what times the log has.
+        let is_lost = asked.from.is_some_and(Bound::is_time) && !scanned.has_hit();
+        match is_part && (is_lost || scanned.span().is_none()) {
+            true => Ok(Scanned { found: scan(None)?, is_part: false, ..scanned }),
+            false => Ok(scanned),
+        }
+    }
+
+    /// Of each partition an offset before which none of the times can lie, where the log knows that
+    /// by itself: events have the times at which they were written. Of partitions in turn nothing
+    /// is left out: what is late counts wherever it lies.
+    fn begins(&self, times: &[Micros]) -> Result<Option<Vec<u64>>, RangeError> {
+        let is_written = match &self.addressing.time {
+            Address::Path(path) => Beside::of(path) == Some(Beside::Timestamp),
+            Address::Position => false,
+        };
+        match times.iter().min().filter(|_| is_written && !self.order.is_in_turn()) {
+            Some(time) => Ok(self.log.written_since(*time)?),
+            None => Ok(None),
+        }
     }
 
     /// Reads no field: whether one can be read decides nothing here.
@@ -395,7 +427,8 @@ impl Of<'_> {
             let named = [asked.from, asked.to].into_iter().zip(["from", "to"]);
             let named = named.filter_map(|(bound, word)| Some(format!("{word} {}", bound?)));
             let words: Vec<String> = named.collect();
-            return Err(RangeError::Nothing { words: words.join(" "), span: scanned.span() });
+            let span = scanned.span().filter(|_| !scanned.is_part);
+            return Err(RangeError::Nothing { words: words.join(" "), span });
         }
         Ok(())
     }

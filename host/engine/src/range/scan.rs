@@ -3,11 +3,14 @@
 
 use super::RangeError;
 use crate::cancel::Cancel;
-use crate::log::{Log, Part, Partition, Piece};
+use crate::log::{End, Log, Part, Partition, Piece};
 use crate::threads::each;
 use retally_core::decode::{Decoder, Events, Placed, Plan};
 use retally_core::log::{Micros, NEVER, Offsets};
 use std::sync::Arc;
+
+/// Offsets at the end of a partition among which its last event is looked for first.
+const LAST: u64 = 1024;
 
 /// What is looked for.
 pub(super) struct Scan<'a> {
@@ -19,6 +22,9 @@ pub(super) struct Scan<'a> {
     pub times: &'a [Micros],
     /// How many partitions are looked at, from the first on.
     pub partitions: usize,
+    /// Of each partition an offset before which no event is at or after any of the times; none:
+    /// nobody knows.
+    pub begins: Option<&'a [u64]>,
     /// Of partitions that hold no event at or after the first of the times where they end, if that
     /// is known; and which hold none before any of them. They are not read.
     pub of: (&'a [Option<u64>], &'a [bool]),
@@ -134,10 +140,30 @@ impl Scan<'_> {
         Ok(all)
     }
 
+    /// Where nothing in front is wanted, it is not looked at. But where a partition ends, its
+    /// last event tells, so that something is.
     fn part(&self, number: usize) -> Result<Found<At>, RangeError> {
+        let partition = self.log.parts()[number].partition as usize;
+        let Partition { first, end, .. } = self.log.partitions()[partition];
+        let (Some(begins), End::Before(end)) = (self.begins, end) else {
+            return self.part_from(number, 0);
+        };
+        let (begin, is_none) = (begins[partition], begins[partition] >= end);
+        let from = if is_none { end.saturating_sub(LAST) } else { begin };
+        let found = self.part_from(number, from)?;
+        let is_whole = from <= first;
+        // Whoever said that there is none was wrong.
+        let is_wrong = is_none && found.hits.iter().any(|hit| hit.first.is_some());
+        match found.end == At::Behind(0) || is_wrong {
+            true if !is_whole => self.part_from(number, 0),
+            _ => Ok(found),
+        }
+    }
+
+    fn part_from(&self, number: usize, from: u64) -> Result<Found<At>, RangeError> {
         let mut decoder = self.plan.clone().map(Decoder::new);
         let mut readers = Vec::new();
-        let mut feed = self.log.read(number, 0)?;
+        let mut feed = self.log.read(number, from)?;
         let hits = self.times.iter().map(|_| Hit::none()).collect();
         let mut found = Found { end: At::Behind(0), hits, span: None };
         loop {

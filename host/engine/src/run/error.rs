@@ -246,7 +246,7 @@ pub enum RunError {
 }
 
 /// Bytes for a person: in MiB, and what is less than one in KiB.
-fn size(bytes: usize) -> String {
+pub(crate) fn size(bytes: usize) -> String {
     match bytes >> 20 {
         0 => format!("{} KiB", bytes >> 10),
         mib => format!("{mib} MiB"),

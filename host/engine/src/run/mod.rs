@@ -69,16 +69,18 @@ mod turns;
 
 pub use crate::limits::BATCH_EVENTS;
 pub use compare::{Compared, PassOptions, compare, compare_files};
+pub(crate) use error::size;
 pub use error::{ChangedLog, NothingNew, RunError, Stopped};
 pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
+pub(crate) use memory::Held;
 pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
 pub use passes::Passes;
 pub(crate) use positions::{Positions, positions};
-pub(crate) use prepare::{ledger, plan, seed};
+pub(crate) use prepare::{host_bytes, ledger, plan, seed};
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
 pub(crate) use restore::Restoring;

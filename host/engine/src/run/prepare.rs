@@ -332,11 +332,12 @@ pub(super) fn open(
     }
     if Scheme::of(&job.source.url) == Scheme::Kafka {
         let beside = asked.into_iter().map(|(beside, _)| beside.clone()).collect();
-        let (log, _) = topic(job, &job.source.url, plan, beside)?;
+        let (log, _) = topic(job, &job.source.url, plan, (beside, &options.cancel))?;
         return ends(job, log);
     }
     let mut how = source::Options::new(job.source.format);
-    how.columns = Some(plan.columns());
+    // What is held against the records of a topic is whole.
+    how.columns = job.source.topic.is_none().then(|| plan.columns());
     how.attest = options.attest;
     how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
     how.time_folder = plan.time_folder();
@@ -355,7 +356,7 @@ pub(super) fn open(
     if let Some(url) = &job.source.topic {
         joinable(job)?;
         // The archive was listed before the topic is asked where it ends.
-        let (topic, name) = topic(job, url, plan, Vec::new())?;
+        let (topic, name) = topic(job, url, plan, (Vec::new(), &options.cancel))?;
         let topic = ends(job, topic)?;
         return Ok(Arc::new(ContinuedLog::over(Arc::new(source), topic, &name)?));
     }
@@ -364,14 +365,14 @@ pub(super) fn open(
     sorting.over(Arc::new(source))
 }
 
-/// What an archive and its topic both have is compared, and the same record may be written in two
-/// ways in anything but JSON.
+/// What an archive and its topic both have is compared as what it says, which bytes do not tell,
+/// and the records of a topic are no Parquet.
 fn joinable(job: &Resolved) -> Result<(), RunError> {
     match job.source.format {
-        Format::Json => Ok(()),
-        _ => Err(RunError::Log(LogError::usage(
-            "an archive and its topic are one log where both are JSON: write format = \"json\" in \
-             [source], or name one of the two",
+        Format::Json | Format::Avro => Ok(()),
+        Format::Parquet | Format::Raw => Err(RunError::Log(LogError::usage(
+            "an archive and its topic are one log where both are JSON or both Avro: write format = \
+             \"json\" or \"avro\" in [source], or name one of the two",
         ))),
     }
 }
@@ -483,12 +484,12 @@ pub(crate) fn seed() -> Result<Seed, RunError> {
 
 /// What a run may hold, the job's limit or that of whoever runs it, without what is held beside it.
 fn memory(job: &Resolved, options: &ReplayOptions, beside: usize, partitions: usize) -> Memory {
-    let bytes = host_bytes(job, options).saturating_sub(beside);
+    let bytes = host_bytes(job, options.host_memory_bytes).saturating_sub(beside);
     Memory::new(bytes, job.window, partitions)
 }
 
 /// What a run may hold in all.
-pub(super) fn host_bytes(job: &Resolved, options: &ReplayOptions) -> usize {
-    let bytes = job.limits.host_memory_bytes.or(options.host_memory_bytes);
+pub(crate) fn host_bytes(job: &Resolved, unless_said: Option<u64>) -> usize {
+    let bytes = job.limits.host_memory_bytes.or(unless_said);
     bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

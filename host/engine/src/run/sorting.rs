@@ -22,7 +22,7 @@ pub(super) struct Sorting {
 /// What order "sort" may hold of events, in bytes; under another order nothing.
 pub(super) fn sorted_bytes(job: &Resolved, options: &ReplayOptions) -> usize {
     match job.order {
-        Order::Sort => SORTED_BYTES.min(host_bytes(job, options) / SORTED_SHARE),
+        Order::Sort => SORTED_BYTES.min(host_bytes(job, options.host_memory_bytes) / SORTED_SHARE),
         Order::Log | Order::Path | Order::Time => 0,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::besides;
 use super::error::RunError;
+use crate::cancel::Cancel;
 use crate::job::{Resolved, SchemasAt, properties};
 use crate::kafka::{Kafka, KafkaLog, Reads, Registry, Schemas, Topic};
 use crate::log::{Log, LogError};
@@ -18,7 +19,7 @@ pub(super) fn topic(
     job: &Resolved,
     url: &str,
     plan: &Plan,
-    beside: Vec<Beside>,
+    (beside, cancel): (Vec<Beside>, &Cancel),
 ) -> Result<(Arc<dyn Log>, String), RunError> {
     if job.order == Order::Sort {
         return Err(RunError::Log(LogError::usage(
@@ -26,7 +27,7 @@ pub(super) fn topic(
              topic have one: write order = \"log\" in [job], or \"time\"",
         )));
     }
-    let log = KafkaLog::open(url, &kafka(job)?, reads(job, plan, beside)?)?;
+    let log = KafkaLog::open(url, &kafka(job)?, reads(job, plan, (beside, cancel))?)?;
     Ok((Arc::new(log), Topic::of(url)?.name))
 }
 
@@ -37,13 +38,17 @@ pub(crate) fn kafka(job: &Resolved) -> Result<Kafka, RunError> {
 }
 
 /// What is read of a topic's records by whoever takes them as they come.
-pub(crate) fn reads_of(job: &Resolved, plan: &Plan) -> Result<Reads, RunError> {
+pub(crate) fn reads_of(job: &Resolved, plan: &Plan, cancel: &Cancel) -> Result<Reads, RunError> {
     let beside = besides::asked(plan, None).into_iter().map(|(beside, _)| beside.clone());
-    reads(job, plan, beside.collect())
+    reads(job, plan, (beside.collect(), cancel))
 }
 
 /// What is read of a topic's records.
-fn reads(job: &Resolved, plan: &Plan, beside: Vec<Beside>) -> Result<Reads, RunError> {
+fn reads(
+    job: &Resolved,
+    plan: &Plan,
+    (beside, cancel): (Vec<Beside>, &Cancel),
+) -> Result<Reads, RunError> {
     if let Some((name, _)) = plan.folders().first() {
         return Err(RunError::Log(LogError::usage(format!(
             "the records of a topic lie in no folder, so nothing of them is at @path:{name}; say \
@@ -52,7 +57,7 @@ fn reads(job: &Resolved, plan: &Plan, beside: Vec<Beside>) -> Result<Reads, RunE
     }
     let schemas = match job.source.format {
         Format::Json | Format::Raw => None,
-        Format::Avro => Some(Arc::new(schemas(job, plan.columns())?)),
+        Format::Avro => Some(Arc::new(schemas(job, plan.columns(), cancel)?)),
         Format::Parquet => {
             return Err(RunError::Log(LogError::usage(
                 "the records of a topic are read as JSON, as Avro or as bytes: write format = \
@@ -64,7 +69,7 @@ fn reads(job: &Resolved, plan: &Plan, beside: Vec<Beside>) -> Result<Reads, RunE
 }
 
 /// Where the schemas are.
-fn schemas(job: &Resolved, read: Vec<String>) -> Result<Schemas, LogError> {
+fn schemas(job: &Resolved, read: Vec<String>, cancel: &Cancel) -> Result<Schemas, LogError> {
     let SchemasAt { url, user, password, ca, folder } = &job.source.registry;
     let wrong = |why: &str| Err(LogError::usage(format!("[source.registry] {why}")));
     let url = match (url, folder) {
@@ -91,5 +96,5 @@ fn schemas(job: &Resolved, read: Vec<String>) -> Result<Schemas, LogError> {
     if let Some(ca) = ca {
         http.roots = Some(job.path(ca));
     }
-    Ok(Schemas::of_registry(Registry::new(url, login, &http)?, read))
+    Ok(Schemas::of_registry(Registry::new(url, login, &http, cancel)?, read))
 }

@@ -3,6 +3,11 @@
 
 use super::http::{Http, RETRY_AFTER_MAX, later};
 use super::remote::Io;
+use crate::cancel::Cancel;
+use futures::future::{Either, select};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How often is asked.
@@ -35,28 +40,41 @@ impl Asker {
     }
 
     /// What is at `url`, of no more than `most` bytes, for who shows this name and password. Who
-    /// does not answer, or is broken, is asked again, a few times.
+    /// does not answer, or is broken, is asked again, a few times, until somebody asks to stop.
     pub(crate) fn get(
+        &self,
+        url: &str,
+        login: Option<&(String, String)>,
+        (most, cancel): (u64, &Cancel),
+    ) -> Result<Answer, String> {
+        self.io.handle().block_on(async {
+            let (answer, asked) = (pin!(self.some_times(url, login, most)), pin!(asked(cancel)));
+            match select(answer, asked).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => Err("it is no longer wanted".to_owned()),
+            }
+        })
+    }
+
+    async fn some_times(
         &self,
         url: &str,
         login: Option<&(String, String)>,
         most: u64,
     ) -> Result<Answer, String> {
-        self.io.handle().block_on(async {
-            let mut wait = WAIT;
-            for _ in 1..TRIES {
-                match self.once(url, login, most).await {
-                    Ok((answer, _)) if answer.status < 500 && answer.status != 429 => {
-                        return Ok(answer);
-                    }
-                    Ok((_, later)) => wait = wait.max(later.min(RETRY_AFTER_MAX)),
-                    Err(_) => {}
+        let mut wait = WAIT;
+        for _ in 1..TRIES {
+            match self.once(url, login, most).await {
+                Ok((answer, _)) if answer.status < 500 && answer.status != 429 => {
+                    return Ok(answer);
                 }
-                tokio::time::sleep(wait).await;
-                wait *= 2;
+                Ok((_, later)) => wait = wait.max(later.min(RETRY_AFTER_MAX)),
+                Err(_) => {}
             }
-            self.once(url, login, most).await.map(|(answer, _)| answer)
-        })
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        self.once(url, login, most).await.map(|(answer, _)| answer)
     }
 
     /// Asks once; with how long whoever answers wants to be left alone.
@@ -84,6 +102,19 @@ impl Asker {
         }
         Ok((Answer { status, body }, wait))
     }
+}
+
+/// Waits until somebody asks to stop.
+async fn asked(cancel: &Cancel) {
+    let mut waiting = None;
+    poll_fn(|cx| match cancel.is_cancelled() {
+        true => Poll::Ready(()),
+        false => {
+            waiting = Some(cancel.wakes(cx.waker().clone()));
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// An error and what brought it about.

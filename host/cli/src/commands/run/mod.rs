@@ -7,6 +7,7 @@ use crate::commands::job;
 use crate::commands::live_job::LiveJob;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::machine;
 use metrics::Metrics;
 use retally_engine::live::{self, LiveError, LiveOptions};
 use std::net::SocketAddr;
@@ -54,6 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         until_end: args.until_end,
         migrate: args.migrate,
         check_migrated: args.check_migrated,
+        host_memory_bytes: machine::memory_for_runs(),
     };
     let watching = Watching::new(args.log, &job.name);
     let serving = args.metrics.map(|at| Metrics::serve(at, &job.name, watching.status()));
