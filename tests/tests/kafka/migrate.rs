@@ -36,6 +36,16 @@ fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result
         assert_eq!(after[partition]["offset"], before[partition]["offset"], "{after}");
         assert_ne!(after[partition]["reducer"], before[partition]["reducer"], "{after}");
         assert_eq!(after[partition]["outcomes"], before[partition]["outcomes"], "{after}");
+        // Who applied what.
+        let (by_v1, applied) = (&before[partition]["applied"], &after[partition]["applied"]);
+        assert_eq!(
+            (by_v1[0]["how"].as_str(), &by_v1[1]),
+            (Some("begun"), &Value::Null),
+            "{before}"
+        );
+        assert_eq!((&applied[0], &applied[1]["how"]), (&by_v1[0], &"migrated".into()), "{after}");
+        let [from, reducer] = [&applied[1]["from"], &applied[1]["reducer"]];
+        assert_eq!((from, reducer), (&after[partition]["offset"], &after[partition]["reducer"]));
     }
     let out = ["--out", "replayed", "--reducer", &v2];
     live.project.replay(&out)?;
@@ -44,6 +54,8 @@ fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result
     let said = live.work(&["--reducer", &v2])?;
     assert!(!said.contains("taken over after"), "{said}");
     live.project.replay(&["--out", "once-more", "--reducer", &v2])?;
+    let ran = live.project.run(&["audit", "--reducer", &v2, "--from", "0:2000,1:2000"])?;
+    assert!(ran.stdout.contains(", begun), from 2000 by "), "{}{}", ran.stdout, ran.stderr);
     let told = live.published("once-more", json!({}))?;
     assert_eq!(told["views"], u64::from(23 * PARTITIONS as u32), "{told}");
     // The one before does not go on with what is another version's.

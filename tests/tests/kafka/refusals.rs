@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use retally_tests::every_file;
 use retally_tests::kafka::Kafka;
 use retally_tests::live::{Live, asked, until};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ fn a_topic_with_more_partitions_is_refused_by_all_of_them() -> Result<()> {
     live.work(&["--accept"])?;
     let told = live.check()?;
     assert_eq!(told["committed"]["2"]["partitions"], 3, "{told}");
+    let applied = &told["committed"]["1"]["applied"];
+    assert_eq!(applied[1], accepted(&applied[0], 500), "{told}");
     live.work(&[])?;
     // One that grows under a worker: what it has goes on.
     let refreshes = "source.kafka.topic.metadata.refresh.interval.ms=200";
@@ -113,8 +116,18 @@ fn a_mark_that_was_altered_stops_its_partition_alone() -> Result<()> {
     live.kafka.commit_text("altered", "altered", (0, offset, &turned("\"states\":\"")?))?;
     says(&live.work(&["--accept"])?, &["partition 0: what it comes to", "gone on with (--accept)"]);
     live.work(&[])?;
-    assert_eq!(live.check()?["committed"]["0"]["events"], 560);
+    let told = live.check()?;
+    assert_eq!(told["committed"]["0"]["events"], 560);
+    let applied = &told["committed"]["0"]["applied"];
+    assert_eq!(applied[1], accepted(&applied[0], offset as u64), "{told}");
     Ok(())
+}
+
+/// What a mark tells of the reducer that began and, from an offset on, was told to go on.
+fn accepted(begun: &Value, from: u64) -> Value {
+    let mut own = begun.clone();
+    (own["from"], own["how"]) = (from.into(), "accepted".into());
+    own
 }
 
 /// The snapshots of partition 0, oldest first.
@@ -207,8 +220,8 @@ fn records_that_are_gone_before_they_were_taken_stop_a_partition() -> Result<()>
     // A snapshot that holds what they made is enough; one that does not is passed over.
     live.kafka.delete_before("gone", 1, 600)?;
     live.put(1..2, 600..700)?;
-    refused(&live, &[])?;
-    assert_eq!(live.committed()?["1"]["events"], 700);
+    let said = refused(&live, &[])?;
+    assert_eq!(live.committed()?["1"]["events"], 700, "{said}");
     live.kafka.delete_before("gone", 1, 650)?;
     let folder = live.project.path("snapshots/live/gone/1");
     let mut all: Vec<_> =

@@ -3,6 +3,7 @@
 use super::text::{counted, grouped, harmless_lines, seconds};
 use retally_core::listed::listed;
 use retally_engine::audit::{AuditReport, CameTo, Content, Finding, TopicReport, What};
+use retally_engine::live::Applied;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -162,6 +163,10 @@ fn marks(report: &AuditReport) -> String {
     );
     for own in &report.marks {
         let at = format!("{}:{}", own.partition, own.offset);
+        if let [_, _, ..] = own.applied[..] {
+            let all = own.applied.iter().map(applied).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(t, "  {:<13}{}: {all}", "applied", own.partition);
+        }
         match &own.came_to {
             CameTo::Same => {}
             CameTo::Differs { what, committed, replay } => {
@@ -177,6 +182,10 @@ fn marks(report: &AuditReport) -> String {
     t
 }
 
+fn applied(own: &Applied) -> String {
+    format!("from {} by {} ({}, {})", own.from, own.version, own.reducer, own.how.word())
+}
+
 fn to_json(report: &AuditReport) -> Value {
     let m = &report.manifest;
     let notes = [m.notes(), report.notes.clone()].concat();
@@ -185,7 +194,8 @@ fn to_json(report: &AuditReport) -> Value {
         .iter()
         .map(|own| json!({ "partition": own.partition, "from": own.from, "to": own.to }));
     let marks = report.marks.iter().map(|own| {
-        let mut told = json!({ "partition": own.partition, "offset": own.offset });
+        let mut told =
+            json!({ "partition": own.partition, "offset": own.offset, "applied": own.applied });
         match &own.came_to {
             CameTo::Same => told["came_to"] = "same".into(),
             CameTo::Differs { what, committed, replay } => {

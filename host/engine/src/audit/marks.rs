@@ -101,7 +101,9 @@ impl Committed {
     ) -> Result<Vec<Marked>, AuditError> {
         let all = self.all().map(|(partition, own)| {
             let came_to = came_to((partition, own), made, window, setup)?;
-            Ok(Marked { partition: partition.name.clone(), offset: own.offset, came_to })
+            let applied = own.mark.as_ref().map_or_else(|_| Vec::new(), |own| own.applied.clone());
+            let (partition, offset) = (partition.name.clone(), own.offset);
+            Ok(Marked { partition, offset, came_to, applied })
         });
         all.collect()
     }
@@ -148,7 +150,8 @@ fn came_to(
     let outcomes = all.iter().find(|own| own.partition == partition.name);
     let states = made.states(number);
     let description = setup.description();
-    let of = MadeOf { description, outcomes, states: states.unwrap_or_default() };
+    let (states_or_none, applied) = (states.unwrap_or_default(), &mark.applied[..]);
+    let of = MadeOf { description, outcomes, states: states_or_none, applied };
     let at = Position { partition: partition.name.clone(), offset: *offset };
     let mut own = Mark::of(&binding, &at, mark.partitions, &of);
     if states.is_none() {

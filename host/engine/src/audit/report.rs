@@ -1,5 +1,6 @@
 //! What an audit came to.
 
+use crate::live::Applied;
 use retally_core::manifest::Manifest;
 
 /// See the module.
@@ -169,6 +170,8 @@ pub struct Marked {
     pub offset: u64,
     /// What came of it.
     pub came_to: CameTo,
+    /// Which reducers applied the events before it.
+    pub applied: Vec<Applied>,
 }
 
 /// Whether the replay came to what is committed.

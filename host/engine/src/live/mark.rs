@@ -7,7 +7,7 @@ use retally_core::schema::Description;
 use retally_core::snapshot::Binding;
 use serde::{Deserialize, Serialize};
 
-/// See the module. It is a text of some 400 bytes; a broker takes 4,096.
+/// See the module. It is a text of some 600 bytes; a broker takes 4,096.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mark {
@@ -25,6 +25,60 @@ pub struct Mark {
     pub reducer: Hash,
     /// Everything else that could have decided them: the job's settings up to this offset.
     pub binding: Hash,
+    /// Who applied the events before this offset, the first ones first.
+    pub applied: Vec<Applied>,
+}
+
+/// Who applied the events from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Applied {
+    /// The offset.
+    pub from: u64,
+    /// The reducer's version.
+    pub version: String,
+    /// SHA-256 of its artifact.
+    pub reducer: Hash,
+    /// How it came to the states that it began with.
+    pub how: How,
+}
+
+/// How a reducer came to the states that it began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// It began with none.
+    Begun,
+    /// It took over those of the version before.
+    Migrated,
+    /// They, or what was published up to there, differ from what was committed, and somebody had it
+    /// go on all the same.
+    Accepted,
+}
+
+impl How {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Migrated => "migrated",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+/// So many fit beside the rest. Of more the first and the last ones are kept.
+const APPLIED: usize = 12;
+
+/// Adds who applies what comes from here on; one that goes on adds nothing.
+pub(super) fn applies(all: &mut Vec<Applied>, own: Applied) {
+    if all.last() == Some(&own) {
+        return;
+    }
+    all.push(own);
+    if all.len() > APPLIED {
+        all.remove(1);
+    }
 }
 
 /// The version of marks that this version of Retally writes.
@@ -53,6 +107,8 @@ pub(crate) struct Made<'a> {
     /// Its outcome tree; none: it has no event yet.
     pub(crate) outcomes: Option<&'a PartitionDigest>,
     pub(crate) states: StateSum,
+    /// Who applied its events.
+    pub(crate) applied: &'a [Applied],
 }
 
 impl Mark {
@@ -66,7 +122,8 @@ impl Mark {
         let reducer = binding.reducer.sha256;
         let binding = Self::bound(binding, at);
         let states = made.states.digest();
-        Self { retally: VERSION, events, outcomes, states, partitions, reducer, binding }
+        let applied = made.applied.to_vec();
+        Self { retally: VERSION, events, outcomes, states, partitions, reducer, binding, applied }
     }
 
     /// Everything but the reducer that could decide what is at a position.
@@ -114,15 +171,24 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retally_core::limits::VERSION_MAX_BYTES;
 
     #[test]
     fn a_mark_is_read_as_it_was_written_and_anything_else_is_told() {
         let hash = |byte| Hash([byte; 32]);
         let (outcomes, states, reducer, binding) = (hash(1), hash(2), hash(3), hash(4));
         let (retally, events, partitions) = (VERSION, 7, 3);
-        let mark = Mark { retally, events, outcomes, states, partitions, reducer, binding };
+        let mut applied = Vec::new();
+        for from in (0..20).map(|from| u64::MAX - from).rev() {
+            let version = "v".repeat(VERSION_MAX_BYTES);
+            applies(&mut applied, Applied { from, version, reducer, how: How::Accepted });
+        }
+        let (first, last) = (applied[0].from, applied[APPLIED - 1].from);
+        assert_eq!((applied.len(), first, last), (APPLIED, u64::MAX - 19, u64::MAX));
+        let mark =
+            Mark { retally, events, outcomes, states, partitions, reducer, binding, applied };
         let text = mark.text();
-        assert!(text.len() < 512, "{text}");
+        assert!(text.len() < 4_096, "{text}");
         assert_eq!(Mark::parse(&text).as_ref(), Ok(&mark));
         assert_eq!(Mark::parse(""), Err(MarkError::None));
         for text in [text.replace(":1,", ":2,"), text.replace('}', ""), "x".to_owned()] {

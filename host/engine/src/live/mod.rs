@@ -46,7 +46,7 @@ pub use batch::{Batch, Outgoing};
 pub use broker::{Broker, Committed, Taken, Told, Transaction};
 pub use error::LiveError;
 pub(crate) use mark::Made;
-pub use mark::{Mark, MarkError};
+pub use mark::{Applied, How, Mark, MarkError};
 pub(crate) use publish::Publishes;
 pub use setup::{LiveOptions, run};
 pub(crate) use setup::{Setup, group_of, topic_of};

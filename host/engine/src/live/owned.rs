@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use super::broken::Checked;
 use super::error::LiveError;
-use super::mark::{Made, Mark};
+use super::mark::{Applied, How, Made, Mark, applies};
 use super::setup::Setup;
 use crate::log::{Follow, Piece};
 use crate::run::{Around, Held, RunError, described};
@@ -50,6 +50,8 @@ pub(super) struct Owned {
     pub(super) past: Option<Past>,
     pub(super) counts: Counts,
     pub(super) migrated: Vec<Migrated>,
+    /// Who applied its events.
+    pub(super) applied: Vec<Applied>,
     /// The snapshot on which the next one builds.
     pub(super) parent: Option<SnapshotRef>,
     decoding: Decoding,
@@ -91,6 +93,7 @@ impl Owned {
             past: None,
             counts: Counts::begin(),
             migrated: Vec::new(),
+            applied: Vec::new(),
             parent: None,
             follow: Follow::new(next),
             owes_mark: false,
@@ -296,8 +299,16 @@ impl Owned {
     pub(super) fn mark(&self) -> Mark {
         let digests = self.fold.outcomes.digests();
         let description = self.fold.recipe.description();
-        let made = Made { description, outcomes: digests.first(), states: self.sum };
+        let (outcomes, applied) = (digests.first(), &self.applied[..]);
+        let made = Made { description, outcomes, states: self.sum, applied };
         Mark::of(&self.binding, &self.position(), self.setup.partitions, &made)
+    }
+
+    /// From here on this reducer applies what comes.
+    pub(super) fn applies(&mut self, from: u64, how: How) {
+        let (version, reducer) =
+            (self.binding.reducer.version.clone(), self.binding.reducer.sha256);
+        applies(&mut self.applied, Applied { from, version, reducer, how });
     }
 
     fn position(&self) -> Position {

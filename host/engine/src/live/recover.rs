@@ -2,7 +2,7 @@
 //! log. What lies between is folded in silence.
 
 use super::error::LiveError;
-use super::mark::Mark;
+use super::mark::{How, Mark};
 use super::owned::Owned;
 use super::setup::Setup;
 use super::status::Watch;
@@ -65,6 +65,21 @@ impl Over<'_> {
             }
         }
         self.at_start(name, (recipe, binding), silent_to)
+    }
+
+    /// Has the marks of a partition tell who applies what from here on.
+    pub(super) fn goes_on(&self, owned: &mut Owned) {
+        let Some((offset, mark)) = self.committed else {
+            let how = if self.setup.accept { How::Accepted } else { How::Begun };
+            return owned.applies(0, how);
+        };
+        owned.applied = mark.applied.clone();
+        let is_other = mark.reducer != owned.binding.reducer.sha256;
+        if is_other && self.setup.migrate {
+            owned.applies(*offset, How::Migrated);
+        } else if is_other || mark.partitions != self.setup.partitions {
+            owned.applies(*offset, How::Accepted);
+        }
     }
 
     /// With another number of partitions keys lie elsewhere, and their states do not.

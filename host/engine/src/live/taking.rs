@@ -3,7 +3,7 @@
 
 use super::broker::Broker;
 use super::error::LiveError;
-use super::mark::Mark;
+use super::mark::{How, Mark};
 use super::owned::Poison;
 use super::recover::Over;
 use super::worker::{Slot, State, Worker, listed};
@@ -105,7 +105,10 @@ impl<B: Broker> Worker<'_, B> {
             watch: self.watch,
         };
         let state = match over.take() {
-            Ok(owned) => State::Works(Box::new(owned)),
+            Ok(mut owned) => {
+                over.goes_on(&mut owned);
+                State::Works(Box::new(owned))
+            }
             Err(error) => State::Stopped(error.to_string()),
         };
         self.slot(state, committed, ends, spoiled)
@@ -134,6 +137,7 @@ impl<B: Broker> Worker<'_, B> {
             likely(what)
         );
         if self.setup.accept {
+            owned.applies(*offset, How::Accepted);
             self.watch.note(&format!("partition {partition}: {why}; gone on with (--accept)"));
             return Ok(());
         }
