@@ -15,5 +15,6 @@ mod monitoring;
 mod refusals;
 mod replay;
 mod secured;
+mod snapshots;
 mod story;
 mod three;
