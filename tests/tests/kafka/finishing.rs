@@ -56,7 +56,8 @@ fn a_worker_that_waits_for_a_dead_ones_transaction_finishes_at_once() -> Result<
     let since = Instant::now();
     let (code, said) = worker.finish()?;
     assert_eq!(code, 0, "{said}");
-    assert!(since.elapsed() < Duration::from_secs(6), "{:?}: {said}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}: {said}", since.elapsed());
+    println!("{:?}", since.elapsed());
     // Once it has ended the next worker takes over.
     let worker = live.worker(&[])?;
     worker.says("took over partitions")?;

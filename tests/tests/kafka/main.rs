@@ -16,5 +16,6 @@ mod monitoring;
 mod refusals;
 mod replay;
 mod secured;
+mod snapshots;
 mod story;
 mod three;

@@ -334,8 +334,11 @@ impl Broker for Group {
     fn committed(&mut self, partitions: &[i32]) -> Result<Option<Committed>, LiveError> {
         let asked = self.list(partitions.iter().map(|&own| (own, Offset::Invalid)));
         // While a transaction over it is open, nobody can tell: its worker may have died.
-        let (since, mut patience) = (Stopwatch::start(), Duration::from_secs(1));
+        let since = Stopwatch::start();
         loop {
+            // Whoever is asked to finish does not wait for long; a slow broker has its time later.
+            let patience = if since.elapsed() < LIVE_OPEN { 1 } else { 5 };
+            let patience = Duration::from_secs(patience);
             let why = match self.consumer.committed_offsets(asked.clone(), patience) {
                 Ok(answer) if answer.elements().iter().all(|own| own.error().is_ok()) => {
                     return Ok(Some(told_committed(&answer, &self.topic.name, partitions)));
@@ -346,7 +349,6 @@ impl Broker for Group {
                 }
                 Err(error) => {
                     self.denied()?;
-                    patience = (patience * 2).min(Duration::from_secs(5));
                     error.to_string()
                 }
             };
@@ -389,6 +391,9 @@ impl Broker for Group {
         self.consumer.unsubscribe();
     }
 }
+
+/// A worker that died leaves its transaction open for about so long.
+const LIVE_OPEN: Duration = Duration::from_secs(30);
 
 /// A transaction that nobody ended is aborted by its broker long before that.
 const LIVE_UNSETTLED: Duration = Duration::from_secs(180);

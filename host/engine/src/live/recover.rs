@@ -123,7 +123,10 @@ impl Over<'_> {
         for (snapshot, summary) in sound {
             match summary {
                 Err(error) => self.passed_over(&snapshot, &error.to_string()),
-                Ok(summary) => usable.push(summary),
+                Ok(summary) => match of_others(&summary, name) {
+                    Some(why) => self.passed_over(&snapshot, &why),
+                    None => usable.push(summary),
+                },
             }
         }
         match self.committed {
@@ -212,5 +215,18 @@ impl Over<'_> {
     pub(super) fn passed_over(&self, snapshot: &str, why: &str) {
         let partition = self.partition;
         self.watch.note(&format!("partition {partition}: passed over snapshot {snapshot}: {why}"));
+    }
+}
+
+/// Why a snapshot is not one of a worker that had this partition; none: it is.
+fn of_others(summary: &Summary, name: &str) -> Option<String> {
+    let all: Vec<&str> = summary.partitions.iter().map(|own| own.partition.as_str()).collect();
+    match all.as_slice() {
+        [own] if *own == name => None,
+        [own] => Some(format!("it is of partition {own}")),
+        _ => Some(format!(
+            "it is a replay's, of several partitions ({}): a worker begins from its own",
+            all.join(", ")
+        )),
     }
 }

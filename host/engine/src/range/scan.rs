@@ -222,3 +222,65 @@ fn see(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Feed, LogError, MemoryLog, MemoryPartition};
+    use std::sync::Mutex;
+
+    /// A partition up to offset 5,000 whose events lie at `offsets`, and from where it was read.
+    struct Noting {
+        offsets: Vec<u64>,
+        partitions: Vec<Partition>,
+        parts: Vec<Part>,
+        read: Mutex<Vec<u64>>,
+    }
+
+    impl Log for Noting {
+        fn partitions(&self) -> &[Partition] {
+            &self.partitions
+        }
+
+        fn parts(&self) -> &[Part] {
+            &self.parts
+        }
+
+        fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
+            self.read.lock().unwrap().push(from);
+            let offsets: Vec<u64> =
+                self.offsets.iter().copied().filter(|offset| *offset >= from).collect();
+            let text = "{}\n".repeat(offsets.len());
+            MemoryLog::new(vec![MemoryPartition::lines("0", text).at(offsets)])?.read(part, 0)
+        }
+    }
+
+    #[test]
+    fn what_lies_in_front_is_read_only_where_an_end_would_not_be_known() {
+        for (offsets, begins, read) in [
+            (0..4_900, None, &[0][..]),
+            (0..4_900, Some(4_000), &[4_000]),
+            (0..4_900, Some(5_000), &[3_976]),
+            // What is behind are marks of transactions.
+            (0..3_900, Some(5_000), &[3_976, 0]),
+            (0..3_900, Some(3_900), &[3_900, 0]),
+        ] {
+            let last = offsets.end;
+            let (name, end) = ("0".to_owned(), End::Before(5_000));
+            let log = Noting {
+                offsets: offsets.collect(),
+                partitions: vec![Partition { name, first: 0, end }],
+                parts: vec![Part { partition: 0, bytes: 0 }],
+                read: Mutex::default(),
+            };
+            let begins: Option<Vec<u64>> = begins.map(|begin| vec![begin]);
+            let (names, cancel) = (["0".to_owned()], Cancel::default());
+            let (times, of, begins) = (&[7][..], (&[][..], &[][..]), begins.as_deref());
+            let (log, names, cancel) = (&log, &names[..], &cancel);
+            let (plan, partitions, threads) = (None, 1, 1);
+            let scan = Scan { log, names, plan, times, partitions, begins, of, threads, cancel };
+            assert_eq!(scan.run().unwrap()[0].end, last, "{begins:?}");
+            assert_eq!(*log.read.lock().unwrap(), read, "{begins:?}");
+        }
+    }
+}
