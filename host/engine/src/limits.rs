@@ -174,6 +174,17 @@ pub(crate) const PARTS_AHEAD: usize = 4;
 /// Slabs of a part that are searched ahead for the events of one key.
 pub(crate) const SLABS_AHEAD: usize = 4;
 
+/// What may wait to be written of the events that are put aside for later passes, of all portions
+/// together.
+pub(crate) const KEPT_BUFFERS_BYTES: usize = 8 << 20;
+
+/// Portions of which events are put aside unless somebody asks for it: each has a file that is
+/// open, and so few events of a slab are of one of more that they are hardly worth a chunk.
+pub(crate) const KEPT_PORTIONS_MAX: usize = 256;
+
+/// Bytes of such events that are read at once.
+pub(crate) const KEPT_READ_BYTES: usize = 256 << 10;
+
 /// Batches that are between reading and commit at one time.
 pub(crate) const BATCHES_AHEAD: usize = 3;
 

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::progress::Shown;
 use crate::report::audit::{print_json, print_text};
 use retally_engine::audit::{AuditError, audit};
-use retally_engine::run::{Passes, ReplayOptions};
+use retally_engine::run::{Passes, ReplayOptions, Reread};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,11 +27,16 @@ pub(crate) struct Args {
     threads: usize,
     #[command(flatten)]
     range: BoundArgs,
-    /// Read the log N times and hold an N-th of the keys each time, where memory does not hold all
-    /// of them: changes no result.
+    /// Fold the log in N passes and hold an N-th of the keys in each, where memory does not hold
+    /// all of them: changes no result.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
-    /// The folder of this machine that keeps what passes came to until the last one is done.
+    /// Read the log once more in every pass. Otherwise the first one puts the events of the others
+    /// into files, where that is cheaper.
+    #[arg(long)]
+    reread: bool,
+    /// The folder of this machine that keeps what passes came to until the last one is done, and
+    /// the events of later passes.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
     /// Print one JSON object.
@@ -49,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         from: args.range.from()?,
         to: args.range.to()?,
         passes: args.passes,
+        reread: if args.reread { Reread::Always } else { Reread::WhereCheaper },
         spill: args.spill.clone(),
         ..job::options(args.threads, &shown)?
     };

@@ -1,5 +1,6 @@
 //! Why a run could not begin, or could not finish.
 
+use super::aside::AsideError;
 use super::memory::Held;
 use super::spill::SpillError;
 use super::stopped::way_on;
@@ -225,6 +226,9 @@ pub enum RunError {
     /// What a pass came to cannot be kept.
     #[error(transparent)]
     Spill(#[from] SpillError),
+    /// The events of later passes cannot be kept.
+    #[error(transparent)]
+    Aside(#[from] AsideError),
     /// A thread that was not given, or that panicked.
     #[error(transparent)]
     Thread(#[from] ThreadError),

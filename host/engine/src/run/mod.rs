@@ -1,6 +1,7 @@
 //! Runs: the pass over a log from its first batch to a complete run directory. One that fails
 //! leaves nothing behind that looks finished.
 
+mod aside;
 mod audit;
 mod bell;
 mod besides;
@@ -8,6 +9,7 @@ mod besides;
 mod bytes_tests;
 #[cfg(test)]
 mod changed_tests;
+mod chunk;
 mod commit;
 mod compare;
 #[cfg(test)]
@@ -68,6 +70,7 @@ mod topic;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;
+pub use aside::AsideError;
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub use error::{ChangedLog, NothingNew, RunError, Stopped};
 pub use explain::{
@@ -76,7 +79,7 @@ pub use explain::{
 };
 pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
-pub use passes::Passes;
+pub use passes::{Passes, Reread};
 pub(crate) use positions::{Positions, positions};
 pub(crate) use prepare::{ledger, plan, seed};
 pub use prepare::{load, load_file};

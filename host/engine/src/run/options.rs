@@ -1,6 +1,6 @@
 //! What whoever starts a replay says beside the job.
 
-use super::passes::Passes;
+use super::passes::{Passes, Reread};
 use crate::cancel::Cancel;
 use crate::limits::{BATCH_EVENTS, THREADS_MAX};
 use crate::log::Log;
@@ -55,6 +55,8 @@ pub struct ReplayOptions {
     /// How often the log is read: each time a part of the keys is held. Changes no result. A run
     /// that reads it more than once saves no snapshot; a comparison reads it once.
     pub passes: Passes,
+    /// Where its passes behind the first find their events.
+    pub reread: Reread,
     /// The folder of this machine in which it is kept what passes came to until the last one is
     /// done; none: the one around the run directory.
     pub spill: Option<PathBuf>,
@@ -99,6 +101,7 @@ impl Default for ReplayOptions {
             migrate: false,
             check_migrated: 0,
             passes: Passes::default(),
+            reread: Reread::default(),
             spill: None,
             snapshot: None,
             attest: false,

@@ -3,6 +3,7 @@
 //! to the same events; joined, batch by batch and key by key, it is what one pass would give, and
 //! goes on to digests and sink from there.
 
+use super::aside::{Aside, Way};
 use super::commit::Committer;
 use super::error::RunError;
 use super::misread::absent_keys;
@@ -14,15 +15,18 @@ use super::results::Results;
 use super::side::{Part, Side};
 use super::spill::{Spill, SpillError, Spilled};
 use super::stages::{Stage, Stages};
+use crate::limits::KEPT_PORTIONS_MAX;
 use crate::log::LogError;
 use retally_core::digest::Tables;
 use retally_core::log::Reach;
 use retally_core::portion::Portion;
 use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
 use retally_core::schema::Description;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How often a log is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,18 @@ impl FromStr for Passes {
             text => number(text).map(Self::Number).ok_or("it is \"auto\" or a number from 1 on"),
         }
     }
+}
+
+/// Where passes behind the first find their events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reread {
+    /// Where it is cheaper.
+    #[default]
+    WhereCheaper,
+    /// In the log, which every pass reads and decodes once more.
+    Always,
+    /// In files, into which the first pass puts what it read of them.
+    Never,
 }
 
 /// The portions of as many passes.
@@ -86,13 +102,35 @@ pub(super) fn before(
         return Ok(shown);
     };
     let dir = spill_dir(last.options, results)?;
-    let mut parts = Vec::new();
+    let (mut parts, mut kept) = (Vec::new(), VecDeque::new());
     for (number, &portion) in earlier.iter().enumerate() {
+        let way = match number {
+            0 if is_read_once(last, portions.len()) => {
+                let aside = Aside::new(&dir, portions.len(), &last.names)?;
+                Some(Way::Apart(Mutex::new(aside)))
+            }
+            _ => kept.pop_front().map(|kept| Way::Kept(Mutex::new(kept))),
+        };
         let told = Passing { to: last.observer, number, of: portions.len(), is_last: false };
-        parts.push(one(last, results, portion, &dir, &told, &mut shown)?);
+        let (part, aside) = one(last, results, (portion, way), &dir, &told, &mut shown)?;
+        parts.push(part);
+        kept.extend(aside.map(Aside::kept).transpose()?.unwrap_or_default());
+    }
+    if let Some(kept) = kept.pop_front() {
+        // It is the last that was kept, and nobody was there before.
+        let _ = last.way.set(Way::Kept(Mutex::new(kept)));
     }
     results.others = Some(Others { dir, parts });
     Ok(shown)
+}
+
+/// Whether the first pass keeps what the others fold, so that the log is read once.
+fn is_read_once(last: &Prepared<'_>, passes: usize) -> bool {
+    match last.options.reread {
+        Reread::Always => false,
+        Reread::Never => true,
+        Reread::WhereCheaper => passes <= KEPT_PORTIONS_MAX,
+    }
 }
 
 /// Where passes are kept: the folder that was named, else the one around the run.
@@ -112,13 +150,14 @@ fn spill_dir(options: &ReplayOptions, results: &Results<'_>) -> Result<PathBuf, 
 fn one(
     last: &Prepared<'_>,
     results: &Results<'_>,
-    portion: Portion,
+    (portion, way): (Portion, Option<Way>),
     dir: &Path,
     told: &Passing<'_>,
     shown: &mut Shown,
-) -> Result<Spilled, RunError> {
+) -> Result<(Spilled, Option<Aside>), RunError> {
     let of_last = &last.lanes[0];
-    let options = ReplayOptions { check_migrated: 0, ..last.options.clone() };
+    // What the last one has checked stays checked.
+    let options = ReplayOptions { check_migrated: 0, recheck: false, ..last.options.clone() };
     let mut spill = Spill::new(dir, results.takes)?;
     let (states, ids) = of_last.bytes();
     let (seed, bounds) = (Some(of_last.recipe.seed), Some(last.bounds.clone()));
@@ -126,7 +165,12 @@ fn one(
     let part = Part { portion, seed, beside: states + ids, bounds, log };
     let reducer = results.reducer.clone();
     let side = Side { reducer, sink: &mut spill, file: None, part };
-    let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
+    let (mut prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
+    if let Some(way) = way {
+        // The last one tells what was read of the log, whichever of them read it.
+        prepared.source = last.source.clone();
+        prepared.way = OnceLock::from(way);
+    }
     let mut committer = Committer::new(&prepared, own, None);
     committer.one(0).spills = true;
     let (_, mut stages) = pass(&prepared, &committer)?;
@@ -140,7 +184,11 @@ fn one(
     }
     shown.stages.add(&stages);
     drop(committer);
-    Ok(spill.spilled()?)
+    let aside = match prepared.way.into_inner() {
+        Some(Way::Apart(aside)) => Some(aside.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        Some(Way::Kept(_)) | None => None,
+    };
+    Ok((spill.spilled()?, aside))
 }
 
 impl Others {

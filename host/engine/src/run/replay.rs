@@ -5,11 +5,13 @@
 //! [`finals`] (views and violations), and all along [`results`](super::results)
 //! (counts, digests, the manifest; and on to the sink). Nothing is published.
 
+use super::aside::Way;
 use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
 use super::finals;
 use super::gates::{broke, judge};
+use super::lane::lock;
 use super::memory::{Held, largest};
 use super::misread;
 use super::notes::Kept;
@@ -321,6 +323,7 @@ fn stretch(
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
         log: prepared.source.as_ref(),
+        way: prepared.way.get(),
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
         commit,
@@ -348,6 +351,9 @@ fn stretch(
         Ended::Failed(error) => error,
         Ended::Stopped(at) => describe(&at, prepared),
     })?;
+    if let Some(Way::Apart(aside)) = prepared.way.get() {
+        lock(aside).end_of_stretch(&extents)?;
+    }
     Ok((extents, stages))
 }
 
