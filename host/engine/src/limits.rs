@@ -178,8 +178,8 @@ pub(crate) const SLABS_AHEAD: usize = 4;
 /// together.
 pub(crate) const KEPT_BUFFERS_BYTES: usize = 8 << 20;
 
-/// Portions of which events are put aside unless somebody asks for it: each has a file that is
-/// open, and so few events of a slab are of one of more that they are hardly worth a chunk.
+/// Portions of which events are put aside: each has two files that are open, and of more a process
+/// may not have.
 pub(crate) const KEPT_PORTIONS_MAX: usize = 256;
 
 /// Bytes of such events that are read at once.

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::progress::Shown;
 use crate::report::audit::{print_json, print_text};
 use retally_engine::audit::{AuditError, audit};
-use retally_engine::run::{Passes, ReplayOptions, Reread};
+use retally_engine::run::{Passes, ReplayOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     /// all of them: changes no result.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
-    /// Read the log once more in every pass. Otherwise the first one puts the events of the others
-    /// into files, where that is cheaper.
+    /// Read the log in every pass. Otherwise the first one puts the events of the others into
+    /// files.
     #[arg(long)]
     reread: bool,
     /// The folder of this machine that keeps what passes came to until the last one is done, and
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         from: args.range.from()?,
         to: args.range.to()?,
         passes: args.passes,
-        reread: if args.reread { Reread::Always } else { Reread::WhereCheaper },
+        reread: args.reread,
         spill: args.spill.clone(),
         ..job::options(args.threads, &shown)?
     };

@@ -2,7 +2,10 @@
 //! leaves nothing behind that looks finished.
 
 mod aside;
+#[cfg(test)]
+mod aside_tests;
 mod audit;
+mod batch;
 mod bell;
 mod besides;
 #[cfg(test)]
@@ -63,6 +66,7 @@ mod stages;
 #[cfg(test)]
 mod standing_tests;
 mod stopped;
+mod supply;
 mod task;
 #[cfg(test)]
 mod time_tests;
@@ -79,7 +83,7 @@ pub use explain::{
 };
 pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
-pub use passes::{Passes, Reread};
+pub use passes::Passes;
 pub(crate) use positions::{Positions, positions};
 pub(crate) use prepare::{ledger, plan, seed};
 pub use prepare::{load, load_file};

@@ -1,7 +1,8 @@
-//! More keys or ids than memory holds: the log is read several times, and each pass folds a portion
-//! of all keys. What the passes before the last one came to lies in files until the last one comes
-//! to the same events; joined, batch by batch and key by key, it is what one pass would give, and
-//! goes on to digests and sink from there.
+//! More keys or ids than memory holds: each of several passes folds a portion of all keys. The
+//! first one reads the log, and puts the events of the others [aside](super::aside), unless all
+//! read it. What the passes before the last one came to lies in files until the last one comes to
+//! the same events; joined, batch by batch and key by key, it is what one pass would give, and goes
+//! on to digests and sink from there.
 
 use super::aside::{Aside, Way};
 use super::commit::Committer;
@@ -28,12 +29,12 @@ use std::str::FromStr;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// How often a log is read.
+/// In how many passes a log is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passes {
-    /// So often.
+    /// In so many.
     Number(usize),
-    /// Once, and where that holds more than it may, anew and as often as it takes.
+    /// In one, and where that holds more than it may, anew and in as many as it takes.
     Auto,
 }
 
@@ -53,18 +54,6 @@ impl FromStr for Passes {
             text => number(text).map(Self::Number).ok_or("it is \"auto\" or a number from 1 on"),
         }
     }
-}
-
-/// Where passes behind the first find their events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Reread {
-    /// Where it is cheaper.
-    #[default]
-    WhereCheaper,
-    /// In the log, which every pass reads and decodes once more.
-    Always,
-    /// In files, into which the first pass puts what it read of them.
-    Never,
 }
 
 /// The portions of as many passes.
@@ -124,13 +113,10 @@ pub(super) fn before(
     Ok(shown)
 }
 
-/// Whether the first pass keeps what the others fold, so that the log is read once.
+/// Whether the first pass puts aside what the others fold, so that the log is read once: from two
+/// passes on that is no dearer than to read it again, and of many a fraction.
 fn is_read_once(last: &Prepared<'_>, passes: usize) -> bool {
-    match last.options.reread {
-        Reread::Always => false,
-        Reread::Never => true,
-        Reread::WhereCheaper => passes <= KEPT_PORTIONS_MAX,
-    }
+    !last.options.reread && passes <= KEPT_PORTIONS_MAX
 }
 
 /// Where passes are kept: the folder that was named, else the one around the run.

@@ -18,17 +18,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The files of a run, but for the audit, which no two runs have alike.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = Folder::files(dir);
     let named = folder.walk().unwrap().into_iter().map(|(name, _)| name);
     let named = named.filter(|name| name != "audit.jsonl");
     named.map(|name| (name.clone(), std::fs::read(dir.join(&name)).unwrap())).collect()
 }
 
-/// Where passes behind the first find their events.
-const WAYS: [Reread; 2] = [Reread::Always, Reread::Never];
+/// Whether every pass reads the log.
+const WAYS: [bool; 2] = [true, false];
 
-fn passes(number: usize, reread: Reread, options: ReplayOptions) -> ReplayOptions {
+fn passes(number: usize, reread: bool, options: ReplayOptions) -> ReplayOptions {
     ReplayOptions { passes: Passes::Number(number), reread, ..options }
 }
 
@@ -43,7 +43,7 @@ fn several_passes_write_what_one_does() {
             let report = replay_reducer(&job, counting(), &options, &Silent).unwrap();
             (files(&report.dir), report.manifest.counts)
         };
-        let (whole, counts) = run(1, Reread::Always, 2);
+        let (whole, counts) = run(1, true, 2);
         assert!(whole.len() > 5 && counts.malformed > 0 && counts.emits > 0);
         let ways = WAYS.into_iter().flat_map(|reread| {
             [(2, 1), (3, 3), (16, 2)].map(|(number, threads)| (number, reread, threads))
@@ -68,7 +68,7 @@ fn keys_that_are_asked_for_and_are_not_there_are_told_as_in_one_pass() {
             replay_reducer(&job, counting(), &passes(number, reread, options), &Silent).unwrap();
         (report.notes, report.manifest.run_digest)
     };
-    let whole = run(1, Reread::Always);
+    let whole = run(1, true);
     assert!(whole.0.iter().any(|note| note.contains("2 of the 4 keys")), "{whole:?}");
     WAYS.into_iter().for_each(|reread| assert_eq!(run(5, reread), whole));
 }
@@ -85,7 +85,7 @@ fn a_run_in_passes_goes_on_from_a_snapshot_and_saves_none() {
         let options = ReplayOptions { from_snapshot, ..options(memory(false), 2) };
         replay_reducer(&job, counting(), &passes(number, reread, options), &Silent).unwrap()
     };
-    let whole = on(1, Reread::Always);
+    let whole = on(1, true);
     for parts in WAYS.map(|reread| on(3, reread)) {
         assert!(files(&whole.dir) == files(&parts.dir));
         assert!(whole.snapshots.len() == 1 && parts.snapshots.is_empty());
@@ -93,8 +93,7 @@ fn a_run_in_passes_goes_on_from_a_snapshot_and_saves_none() {
         assert!(notes.iter().any(|note| note.contains("saves no snapshot")), "{notes:?}");
     }
     let asked = ReplayOptions { snapshot: Some("file:x/".into()), ..options(memory(false), 1) };
-    let error =
-        replay_reducer(&job, counting(), &passes(2, Reread::Always, asked), &Silent).unwrap_err();
+    let error = replay_reducer(&job, counting(), &passes(2, true, asked), &Silent).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("leave --snapshot out"), "{error}");
 }
 
@@ -106,17 +105,16 @@ fn passes_need_a_folder_and_there_are_not_more_than_can_be() {
         let mut nothing: Vec<&mut dyn Sink> = Vec::new();
         replay_into(&job, counting(), &mut nothing, options, &Silent)
     };
-    let error = into(&passes(2, Reread::Never, options(memory(false), 1))).unwrap_err();
+    let error = into(&passes(2, false, options(memory(false), 1))).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("--spill"), "{error}");
     let spill = Some(dir.path().to_owned());
     let options = ReplayOptions { spill, ..options(memory(false), 1) };
-    into(&passes(2, Reread::Never, options.clone())).unwrap();
-    let error = into(&passes(5_000, Reread::Never, options.clone())).unwrap_err();
+    into(&passes(2, false, options.clone())).unwrap();
+    let error = into(&passes(5_000, false, options.clone())).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("more than 2048"), "{error}");
     let spill = Some(dir.path().join("not-there"));
-    let error = into(&passes(2, Reread::Never, ReplayOptions { spill, ..options }))
-        .unwrap_err()
-        .to_string();
+    let error =
+        into(&passes(2, false, ReplayOptions { spill, ..options })).unwrap_err().to_string();
     assert!(error.contains("not-there") && error.contains("--spill"), "{error}");
 }
 
@@ -201,7 +199,7 @@ fn a_log_that_changes_between_passes_is_noticed() {
     for (first, second) in [(100, 101), (101, 100), (100, 3_100), (3_100, 100)] {
         let logs = vec![log(first), log(second)];
         let changing = Changing { logs, read: AtomicUsize::new(0) };
-        let options = passes(2, Reread::Always, options(changing, 1));
+        let options = passes(2, true, options(changing, 1));
         let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();
         assert!(error.contains("no longer what it was"), "{first} {second}: {error}");
     }
@@ -215,7 +213,7 @@ fn a_log_whose_events_are_put_aside_is_read_once() {
     // Whoever reads it once more would find another.
     let logs = vec![memory(true), memory(true), many()];
     let changing = Changing { logs, read: AtomicUsize::new(0) };
-    let options = passes(5, Reread::Never, options(changing, 2));
+    let options = passes(5, false, options(changing, 2));
     let parts = replay_reducer(&job, counting(), &options, &Silent).unwrap();
     assert!(files(&parts.dir) == files(&whole.dir));
 }
@@ -248,7 +246,7 @@ fn a_range_in_several_passes_is_that_of_one() {
             let options = passes(number, reread, options);
             replay_reducer(&job, counting(), &options, &Silent).unwrap()
         };
-        let whole = run(1, Reread::Always);
+        let whole = run(1, true);
         for parts in WAYS.map(|reread| run(3, reread)) {
             assert_eq!(parts.notes, whole.notes);
             assert!(files(&parts.dir) == files(&whole.dir));
@@ -282,12 +280,12 @@ fn partitions_merged_by_time_are_merged_alike_in_every_pass_and_range() {
         let options = passes(number, reread, options);
         replay_reducer(&job, counting(), &options, &Silent).unwrap()
     };
-    let whole = run(1, Reread::Always, None);
+    let whole = run(1, true, None);
     for reread in WAYS {
         assert!(files(&run(3, reread, None).dir) == files(&whole.dir));
     }
     let from = Some("2026-01-01T03:30:00Z");
-    let range = run(1, Reread::Always, from);
+    let range = run(1, true, from);
     assert_eq!(range.manifest.run_digest, whole.manifest.run_digest);
     assert!(range.manifest.counts.events < whole.manifest.counts.events / 2);
     for reread in WAYS {

@@ -92,8 +92,7 @@ pub(crate) fn prepare<'a, 's>(
     let log = (source.as_ref(), names.as_slice(), saves(&sides));
     let find = || bounds(job, log, readers, options, observer);
     let bounds = sides.first().and_then(|side| side.part.bounds.clone()).map_or_else(find, Ok)?;
-    let ledger = ledger(job, &names)?;
-    let halt = Halt::new(options.cancel.clone());
+    let (ledger, halt) = (ledger(job, &names)?, Halt::new(options.cancel.clone()));
     let seeks = sides.len() == 1 && !is_repeated(options);
     let common = Common {
         job,

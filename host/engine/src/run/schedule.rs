@@ -17,16 +17,14 @@
 //! earliest batch on. Where there is none, they are folded event by event, and the run goes on in
 //! less of a hurry: calls of this reducer take so long.
 
-mod batch;
-mod kept;
-
-use self::batch::Batch;
-use self::kept::Supply;
+use super::aside::KeptBatch;
+use super::batch::Batch;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::LaneShares;
 use super::merged::{Merged, strand_bytes};
-use super::sequence::{Cut, Sequence, Taken};
+use super::sequence::{Cut, Extent, Sequence, Taken};
+use super::supply::Supply;
 use super::task::{Ended, Size, StopAt, Task, Undecoded};
 use crate::limits::BATCHES_AHEAD;
 use retally_core::fold::{Slabs, Timed};
@@ -94,6 +92,21 @@ impl Schedule {
         }
     }
 
+    /// Takes batches that were put aside, of which `extents` is all that was taken of the log.
+    #[must_use]
+    pub(crate) fn of_kept(mut self, extents: Vec<Extent>) -> Self {
+        self.sequence.extents = extents;
+        self.supply = Some(Supply::default());
+        self
+    }
+
+    /// The next batch that was put aside was read; none: there are no more.
+    pub(crate) fn kept(&mut self, batch: Option<KeptBatch>) {
+        if let Some(supply) = &mut self.supply {
+            supply.read(batch);
+        }
+    }
+
     /// Ends the run with an error that concerns no single event.
     pub(crate) fn fail(&mut self, error: RunError) {
         self.failed.get_or_insert(error);
@@ -122,7 +135,8 @@ impl Schedule {
     pub(crate) fn bytes(&self) -> usize {
         let batches = self.batches.iter().map(|batch| batch.bytes);
         let merged = self.sequence.merged.as_ref().map_or(0, Merged::bytes);
-        self.sequence.turns.queued_bytes() + merged + self.kept_bytes() + batches.sum::<usize>()
+        let kept = self.supply.as_ref().map_or(0, Supply::bytes);
+        self.sequence.turns.queued_bytes() + merged + kept + batches.sum::<usize>()
     }
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
@@ -276,8 +290,15 @@ impl Schedule {
 
     /// Moves slabs that were read into batches, as far as there is room.
     pub(crate) fn advance(&mut self) {
-        if self.supply.is_some() {
-            return self.advance_kept();
+        if let Some(supply) = &mut self.supply {
+            let has_room = self.batches.len() < BATCHES_AHEAD;
+            let next = has_room.then(|| supply.take(self.next_fold.len(), self.lanes)).flatten();
+            self.sequence.over = supply.is_over();
+            if let Some(batch) = next {
+                self.batches.push_back(batch);
+                self.seal(false);
+            }
+            return;
         }
         if self.sequence.merged.is_some() {
             return self.advance_merged();

@@ -127,7 +127,7 @@ fn passes_and_ranges_are_those_of_folders_in_order() {
         .collect();
     let (own, model) = (reads(log(&events, |seq| seq % 4)), reads(in_order(&events)));
     let whole = manifest(&path, &model).run_digest;
-    for reread in [Reread::Always, Reread::Never] {
+    for reread in [true, false] {
         let passes = ReplayOptions {
             passes: Passes::Number(3),
             reread,

@@ -12,7 +12,7 @@ use crate::report::replay::{nothing_new, print_json, print_text};
 use anyhow::anyhow;
 use retally_core::manifest::Manifest;
 use retally_core::subset::Sample;
-use retally_engine::run::{self, Passes, ReplayOptions, Report, Reread, RunError};
+use retally_engine::run::{self, Passes, ReplayOptions, Report, RunError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,14 +69,14 @@ pub(crate) struct Args {
     /// host_memory` allows, anew in as many as it takes. No snapshot is saved then.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
-    /// Read and decode the log once more in every pass. Otherwise the first one puts the events of
-    /// the others into files, where that is cheaper.
+    /// Read and decode the log in every pass. Otherwise, up to 256 passes, the first one puts the
+    /// events of the others into files, which is cheaper and takes room.
     #[arg(long)]
     reread: bool,
     /// The folder of this machine that keeps what passes came to until the last one is done, which
-    /// takes about as much room as the run; the events of later passes, which take about as much as
-    /// the log; and events while they are sorted, as many as a folder of the log has. The one
-    /// around the run unless it is named.
+    /// takes about as much room as the run; the events of later passes, about half as much as a log
+    /// of JSON or twice as much as one of Parquet; and events while they are sorted, as many as a
+    /// folder of the log has. The one around the run unless it is named.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
     /// Save a snapshot at the end here.
@@ -195,7 +195,7 @@ fn options(
         migrate: args.migrate,
         check_migrated: args.check_migrated,
         passes: args.passes,
-        reread: if args.reread { Reread::Always } else { Reread::WhereCheaper },
+        reread: args.reread,
         spill: args.spill.clone(),
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),

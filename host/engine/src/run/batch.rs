@@ -1,8 +1,8 @@
 //! One batch on its way.
 
-use super::super::aside::Whole;
-use super::super::filling::Filling;
-use super::super::task::Undecoded;
+use super::aside::Whole;
+use super::filling::Filling;
+use super::task::Undecoded;
 use retally_core::fold::Slabs;
 use retally_core::reduce::{Block, Shares};
 use retally_core::shard::Decoded;
