@@ -273,6 +273,10 @@ pub(crate) const CHECKED_EVENTS: u64 = 8192;
 /// Rows of a snapshot that are handed to the writer at a time.
 pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
 
+/// Bytes of keys and states of one part of a snapshot, of many that are joined, that are held at a
+/// time.
+pub(crate) const RUN_PIECE_BYTES: usize = 1 << 20;
+
 /// Rows of a snapshot that are read at a time.
 pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;
 

@@ -3,7 +3,7 @@
 //! gone when nobody has it open any more, whatever becomes of this process.
 //!
 //! ```text
-//! file: (chunks of the batch: u64 | chunk, ...), ... | end of stretch: u64::MAX | ...
+//! file: (chunks of the batch: u64 | chunk, ...), ... | end of stretch, or snapshot: u64 | ...
 //! ```
 //!
 //! Batches are those of the first pass, of which each file has its portion's events; a stretch is
@@ -14,6 +14,7 @@ use super::chunk::{Chunk, HEAD_BYTES, lengths, originals_of};
 use super::sequence::Extent;
 use crate::limits::{KEPT_BUFFERS_BYTES, KEPT_READ_BYTES, WRITE_BUFFER_BYTES};
 use retally_core::decode::Placed;
+use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Refused, spread};
 use retally_core::schema::Spans;
 use retally_core::shard::{Decoded, Numbering};
@@ -23,8 +24,12 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// In place of a number of chunks.
+/// In place of a number of chunks: a stretch is over, or a snapshot is saved.
 const END: u64 = u64::MAX;
+const SNAPSHOT: u64 = u64::MAX - 1;
+
+/// What the log had given where a snapshot is saved.
+type Point = (Vec<Extent>, Vec<Receipt>);
 
 /// Where the events of a pass come from. By default from the log, and nothing is put aside.
 pub(crate) enum Way {
@@ -55,6 +60,7 @@ pub(crate) struct Aside {
     /// By portions; the first has none.
     files: Vec<Option<BufWriter<File>>>,
     stretches: Vec<Vec<Extent>>,
+    points: Vec<Point>,
     names: Vec<Arc<str>>,
 }
 
@@ -71,6 +77,7 @@ impl Aside {
             files: files.map_err(|error| AsideError { dir: dir.to_owned(), error })?,
             dir: dir.to_owned(),
             stretches: Vec::new(),
+            points: Vec::new(),
             names: names.iter().map(|name| Arc::from(&**name)).collect(),
         })
     }
@@ -89,15 +96,25 @@ impl Aside {
     /// A stretch is over, of which this was taken.
     pub(super) fn end_of_stretch(&mut self, extents: &[Extent]) -> Result<(), AsideError> {
         self.stretches.push(extents.to_vec());
-        let end = |file: &mut BufWriter<File>| file.write_all(&END.to_le_bytes());
-        let ended = self.files.iter_mut().flatten().try_for_each(end);
-        ended.map_err(|error| AsideError { dir: self.dir.clone(), error })
+        self.mark(END)
+    }
+
+    /// A snapshot is saved behind the last batch.
+    pub(super) fn snapshot(&mut self, point: Point) -> Result<(), AsideError> {
+        self.points.push(point);
+        self.mark(SNAPSHOT)
+    }
+
+    fn mark(&mut self, what: u64) -> Result<(), AsideError> {
+        let write = |file: &mut BufWriter<File>| file.write_all(&what.to_le_bytes());
+        let written = self.files.iter_mut().flatten().try_for_each(write);
+        written.map_err(|error| AsideError { dir: self.dir.clone(), error })
     }
 
     /// To read it, by the portions behind the first.
     pub(super) fn kept(self) -> Result<Vec<Kept>, AsideError> {
-        let Self { dir, files, stretches, names } = self;
-        let stretches = Arc::new(stretches);
+        let Self { dir, files, stretches, points, names } = self;
+        let (stretches, points) = (Arc::new(stretches), Arc::new(points));
         let kept = |file: BufWriter<File>| {
             let rewound = file.into_inner().map_err(io::IntoInnerError::into_error);
             let opened = rewound.and_then(|mut file| {
@@ -112,6 +129,8 @@ impl Aside {
                 read: 0,
                 stretches: stretches.clone(),
                 stretch: 0,
+                points: points.clone(),
+                point: 0,
                 names: names.clone(),
             })
         };
@@ -127,7 +146,18 @@ pub(crate) struct Kept {
     read: u64,
     stretches: Arc<Vec<Vec<Extent>>>,
     stretch: usize,
+    points: Arc<Vec<Point>>,
+    point: usize,
     names: Vec<Arc<str>>,
+}
+
+/// What comes next of what was put aside.
+pub(crate) enum Next {
+    Batch(KeptBatch),
+    /// A snapshot is saved behind the batch before.
+    Snapshot,
+    /// The stretch is over.
+    End,
 }
 
 /// The events of one portion out of a batch.
@@ -160,25 +190,35 @@ impl Kept {
         self.stretches.get(self.stretch).cloned().unwrap_or_default()
     }
 
+    /// What the log had given where the next snapshot is saved.
+    pub(super) fn point(&mut self) -> Point {
+        self.point += 1;
+        self.points.get(self.point - 1).cloned().unwrap_or_default()
+    }
+
     /// How much of all was read.
     pub(super) fn share(&self) -> f64 {
         self.read as f64 / self.bytes.max(1) as f64
     }
 
-    /// The next batch; none: the stretch is over.
-    pub(super) fn batch(&mut self) -> Result<Option<KeptBatch>, AsideError> {
+    /// What comes next.
+    pub(super) fn batch(&mut self) -> Result<Next, AsideError> {
         let batch = self.next();
         batch.map_err(|error| AsideError { dir: self.dir.clone(), error })
     }
 
-    fn next(&mut self) -> io::Result<Option<KeptBatch>> {
-        let chunks = u64::from_le_bytes(self.array()?);
-        if chunks == END {
-            self.stretch += 1;
-            return Ok(None);
+    fn next(&mut self) -> io::Result<Next> {
+        match u64::from_le_bytes(self.array()?) {
+            END => {
+                self.stretch += 1;
+                Ok(Next::End)
+            }
+            SNAPSHOT => Ok(Next::Snapshot),
+            chunks => {
+                let chunks = (0..chunks).map(|_| self.chunk()).collect::<io::Result<Vec<_>>>()?;
+                Ok(Next::Batch(batch(chunks)))
+            }
         }
-        let chunks = (0..chunks).map(|_| self.chunk()).collect::<io::Result<Vec<_>>>()?;
-        Ok(Some(batch(chunks)))
     }
 
     fn chunk(&mut self) -> io::Result<Chunk> {
@@ -304,9 +344,9 @@ mod tests {
             let mut aside = Aside::new(&std::env::temp_dir(), 2, &["p".into()]).unwrap();
             aside.files[1].as_mut().unwrap().write_all(bytes).unwrap();
             let mut kept = aside.kept().unwrap().remove(0);
-            kept.batch().map(|batch| batch.map(|batch| batch.slabs.len()))
+            kept.batch().map(|next| matches!(next, Next::End))
         };
-        assert_eq!(kept(&END.to_le_bytes()).unwrap(), None);
+        assert!(kept(&END.to_le_bytes()).unwrap());
         let lengths =
             |all: [u64; 3]| [&[1], &all[..]].concat().into_iter().flat_map(u64::to_le_bytes);
         for bytes in [

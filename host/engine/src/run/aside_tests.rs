@@ -47,7 +47,7 @@ impl Rules for Judging {
     }
 }
 
-fn judging() -> Arc<dyn Reducer> {
+pub(super) fn judging() -> Arc<dyn Reducer> {
     let number = field("n", Kind::Decimal { scale: 0 }, true);
     let fields = vec![number, field("note", Kind::Text, false)];
     let mut number = input("number", fields.clone());
@@ -78,8 +78,11 @@ fn event(partition: &str, n: usize) -> Event {
     ]
 }
 
+/// Events of a partition.
+const EVENTS: u64 = 1_000;
+
 fn events(partition: &str) -> Vec<Event> {
-    (0..4_000).map(|n| event(partition, n)).collect()
+    (0..EVENTS as usize).map(|n| event(partition, n)).collect()
 }
 
 fn lines(partition: &str) -> String {
@@ -111,15 +114,21 @@ fn table(partition: &str, dir: &Path) {
     writer.close().unwrap();
 }
 
-fn log() -> MemoryLog {
-    let partition = |name: &str| {
-        let offsets: Vec<u64> = (0..4_000).map(|n| n + n / 7).collect();
-        MemoryPartition::lines(name, lines(name)).at(offsets)
-    };
-    MemoryLog::new(["a", "b"].map(partition).to_vec()).unwrap()
+pub(super) fn log() -> MemoryLog {
+    log_of(8)
 }
 
-fn passes(number: usize, reread: bool, options: ReplayOptions) -> ReplayOptions {
+/// As many of its partitions.
+pub(super) fn log_of(partitions: usize) -> MemoryLog {
+    let partition = |name: &str| {
+        let offsets: Vec<u64> = (0..EVENTS).map(|n| n + n / 7).collect();
+        MemoryPartition::lines(name, lines(name)).at(offsets)
+    };
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"].into_iter().take(partitions);
+    MemoryLog::new(names.map(partition).collect()).unwrap()
+}
+
+pub(super) fn passes(number: usize, reread: bool, options: ReplayOptions) -> ReplayOptions {
     let passes = Passes::Number(number);
     ReplayOptions { passes, reread, batch_events: 1_000, ..options }
 }
@@ -134,8 +143,8 @@ fn whatever_becomes_of_events_becomes_of_those_that_were_put_aside() {
         let whole = run(passes(1, false, options(log(), 2)));
         let counts = whole.manifest.counts;
         assert!(counts.malformed > 400 && counts.rejected > 100, "{counts:?}");
-        assert!(counts.duplicates > 50, "{counts:?}");
-        assert!(counts.conflicts > 100 && counts.applied > 2_000, "{counts:?}");
+        assert!(counts.duplicates > 50 && counts.conflicts > 100, "{counts:?}");
+        assert!(counts.applied > 2_000, "{counts:?}");
         for (number, threads) in [(2, 3), (7, 1)] {
             for reread in [true, false] {
                 let parts = run(passes(number, reread, options(log(), threads)));
@@ -159,7 +168,7 @@ fn events_of_a_table_that_were_put_aside_are_kept_whole_where_they_are_refused()
         replay_reducer(&job, judging(), &options, &Silent).unwrap()
     };
     let whole = run(1, false);
-    assert!(whole.manifest.counts.rejected > 100, "{:?}", whole.manifest.counts);
+    assert!(whole.manifest.counts.rejected > 50, "{:?}", whole.manifest.counts);
     for reread in [true, false] {
         assert!(files(&run(5, reread).dir) == files(&whole.dir));
     }

@@ -43,6 +43,8 @@ mod options;
 mod packed;
 mod passes;
 #[cfg(test)]
+mod passes_snapshots_tests;
+#[cfg(test)]
 mod passes_tests;
 #[cfg(test)]
 mod past_tests;

@@ -13,16 +13,20 @@ use super::packed::Packed;
 use super::prepare::{Prepared, prepare};
 use super::replay::{Observer, Progress, derive, pass};
 use super::results::Results;
+use super::sequence::Extent;
 use super::side::{Part, Side};
-use super::spill::{Spill, SpillError, Spilled};
+use super::spill::{Spill, SpillError, Spilled, SpilledRun};
 use super::stages::{Stage, Stages};
 use crate::limits::KEPT_PORTIONS_MAX;
 use crate::log::LogError;
+use crate::sink::{Commit, Sink, Takes};
+use crate::snapshot::Run;
 use retally_core::digest::Tables;
 use retally_core::log::Reach;
 use retally_core::portion::Portion;
 use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
 use retally_core::schema::Description;
+use retally_core::snapshot::Head;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -69,6 +73,8 @@ pub(super) fn portions(passes: usize) -> Result<Vec<Portion>, RunError> {
 pub(crate) struct Others {
     dir: PathBuf,
     parts: Vec<Spilled>,
+    /// Whether the last one is among them.
+    has_last: bool,
 }
 
 /// What the passes before the last one showed beside that.
@@ -109,7 +115,7 @@ pub(super) fn before(
         // It is the last that was kept, and nobody was there before.
         let _ = last.way.set(Way::Kept(Mutex::new(kept)));
     }
-    results.others = Some(Others { dir, parts });
+    results.others = Some(Others { dir, parts, has_last: false });
     Ok(shown)
 }
 
@@ -159,8 +165,9 @@ fn one(
     }
     let mut committer = Committer::new(&prepared, own, None);
     committer.one(0).spills = true;
-    let (_, mut stages) = pass(&prepared, &committer)?;
+    let (extents, mut stages) = pass(&prepared, &committer)?;
     derive(&prepared, committer.one(0).sink, &mut stages)?;
+    committer.commit(&extents, Some(Vec::new()), None)?;
     let lane = &prepared.lanes[0];
     of_last.signs.take_in(&lane.signs);
     let limits = lane.passing_limits.load(Ordering::Relaxed);
@@ -193,7 +200,7 @@ impl Others {
 
     /// The keys of all passes in byte order, of which the lane of `prepared` has the last one's.
     pub(super) fn keys(
-        mut self,
+        &mut self,
         prepared: &Prepared<'_>,
         results: &mut Results<'_>,
         stages: &mut Stages,
@@ -203,11 +210,17 @@ impl Others {
         }
         let mut own = Spill::new(&self.dir, results.takes)?;
         derive(prepared, &mut own, stages)?;
+        if results.takes.commits {
+            let (lane, names) = (&prepared.lanes[0], &prepared.names);
+            let extents = vec![Extent::default(); names.len()];
+            own.commit(&results.commit_of(lane, names, &extents, &[], None))?;
+        }
         // Room for the keys of all passes on their way.
         prepared.lanes[0].forget();
         let mut own = own.spilled()?;
         own.next::<Block>()?;
         self.parts.push(own);
+        self.has_last = true;
         let stateless: Vec<Vec<(Vec<u8>, Reach)>> = self.next()?;
         let mut stateless = stateless.concat();
         stateless.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -215,8 +228,33 @@ impl Others {
         self.joined(results, stages)
     }
 
+    /// A point to go on from: of all passes, of which the last one makes `last`, unless it has
+    /// told what it has of it already.
+    pub(super) fn commit(
+        &mut self,
+        last: Commit,
+        sink: &mut dyn Sink,
+    ) -> Result<Vec<String>, RunError> {
+        let mut own = None;
+        if !self.has_last {
+            let takes = Takes { commits: true, ..Takes::default() };
+            let mut spill = Spill::new(&self.dir, takes)?;
+            spill.commit(&last)?;
+            own = Some(spill.spilled()?);
+        }
+        let parts = self.parts.iter_mut().chain(&mut own);
+        let mut runs = parts.map(Spilled::run).collect::<Result<Vec<_>, _>>()?;
+        let keys = runs.iter().map(|run| run.keys).sum();
+        let head = Head { keys: Some(keys), ..last.head };
+        let mut all: Vec<&mut dyn Run> = Vec::new();
+        runs.iter_mut().for_each(|run| all.push(run));
+        let saved = sink.commit_runs(&head, &mut all)?;
+        runs.into_iter().try_for_each(SpilledRun::finish)?;
+        Ok(saved)
+    }
+
     fn joined(
-        mut self,
+        &mut self,
         results: &mut Results<'_>,
         stages: &mut Stages,
     ) -> Result<Tables, RunError> {

@@ -74,30 +74,6 @@ fn keys_that_are_asked_for_and_are_not_there_are_told_as_in_one_pass() {
 }
 
 #[test]
-fn a_run_in_passes_goes_on_from_a_snapshot_and_saves_none() {
-    let dir = tempfile::tempdir().unwrap();
-    let job = job(&dir, "[snapshots]\nurl = \"file:snapshots/\"\n");
-    let first = ReplayOptions { limit: Some(9_000), ..options(memory(false), 2) };
-    let snapshot = Some("file:first/".to_owned());
-    replay_reducer(&job, counting(), &ReplayOptions { snapshot, ..first }, &Silent).unwrap();
-    let on = |number, reread| {
-        let from_snapshot = Some("file:first/".to_owned());
-        let options = ReplayOptions { from_snapshot, ..options(memory(false), 2) };
-        replay_reducer(&job, counting(), &passes(number, reread, options), &Silent).unwrap()
-    };
-    let whole = on(1, true);
-    for parts in WAYS.map(|reread| on(3, reread)) {
-        assert!(files(&whole.dir) == files(&parts.dir));
-        assert!(whole.snapshots.len() == 1 && parts.snapshots.is_empty());
-        let notes = &parts.notes;
-        assert!(notes.iter().any(|note| note.contains("saves no snapshot")), "{notes:?}");
-    }
-    let asked = ReplayOptions { snapshot: Some("file:x/".into()), ..options(memory(false), 1) };
-    let error = replay_reducer(&job, counting(), &passes(2, true, asked), &Silent).unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("leave --snapshot out"), "{error}");
-}
-
-#[test]
 fn passes_need_a_folder_and_there_are_not_more_than_can_be() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(&dir, "");

@@ -3,7 +3,7 @@
 //! Nothing here decides a result. Threads are scoped: none outlives the call, and a panic in one is
 //! a panic of the run.
 
-use super::aside::{KeptBatch, KeptSlab, Way, Whole};
+use super::aside::{KeptSlab, Next, Way, Whole};
 use super::bell::Bell;
 use super::chunk::{events_of, pack_others};
 use super::commit::Committer;
@@ -19,7 +19,7 @@ use super::task::{Ended, Size, Task, Undecoded};
 use super::turns::{Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::limits::FORETOLD_TIMES;
-use crate::log::{Log, Partition};
+use crate::log::{Log, Partition, Reached};
 use crate::threads::{ThreadError, spawn};
 use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
@@ -174,8 +174,8 @@ impl Pipeline<'_, '_> {
             }
             Task::Kept => {
                 let read = worker.stages.time(Stage::Read, || self.read_kept());
-                shared.done(read, |schedule, batch| {
-                    schedule.kept(batch);
+                shared.done(read, |schedule, next| {
+                    schedule.kept(next);
                     self.weigh(schedule);
                 });
             }
@@ -228,7 +228,7 @@ impl Pipeline<'_, '_> {
             }
             Task::Snapshot => {
                 let extents = lock(&shared.schedule).sequence.extents.clone();
-                shared.done(self.commit.commit(&extents, None), |schedule, ()| schedule.saved());
+                shared.done(self.snapshot(extents), |schedule, ()| schedule.saved());
             }
         }
     }
@@ -260,17 +260,36 @@ impl Pipeline<'_, '_> {
         Ok((readers, aside))
     }
 
-    /// Reads the next batch that another pass put aside.
-    fn read_kept(&self) -> Result<Option<KeptBatch>, RunError> {
-        let Some(Way::Kept(kept)) = self.way else { return Ok(None) };
+    /// Reads what comes next of what another pass put aside.
+    fn read_kept(&self) -> Result<Next, RunError> {
+        let Some(Way::Kept(kept)) = self.way else { return Ok(Next::End) };
         let mut kept = lock(kept);
-        let batch = kept.batch()?;
+        let next = kept.batch()?;
         // As much as the log had up to there.
         let bytes = self.log.bytes() as f64 * kept.share();
         self.bytes_read.store(bytes as u64, Ordering::Relaxed);
-        let events = batch.as_ref().map_or(0, |batch| batch.whole.len() as u64);
-        self.events_read.fetch_add(events, Ordering::Relaxed);
-        Ok(batch)
+        if let Next::Batch(batch) = &next {
+            self.events_read.fetch_add(batch.whole.len() as u64, Ordering::Relaxed);
+        }
+        Ok(next)
+    }
+
+    /// A point to go on from, which lies where the log was read up to `extents`, or another pass
+    /// says.
+    fn snapshot(&self, extents: Vec<Extent>) -> Result<(), RunError> {
+        match self.way {
+            Some(Way::Kept(kept)) => {
+                let (extents, receipts) = lock(kept).point();
+                self.commit.commit(&extents, Some(receipts), None)
+            }
+            Some(Way::Apart(aside)) => {
+                let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
+                let receipts = self.log.receipts(&reached, self.threads)?;
+                self.commit.commit(&extents, Some(Vec::new()), None)?;
+                Ok(lock(aside).snapshot((extents, receipts))?)
+            }
+            None => self.commit.commit(&extents, None, None),
+        }
     }
 
     /// Keeps the events of other portions, in the order of batches.

@@ -174,6 +174,24 @@ impl<'a> Results<'a> {
         if !self.takes.commits {
             return Ok(());
         }
+        let commit = self.commit_of(lane, names, extents, receipts, broke);
+        let saved = match &mut self.others {
+            Some(others) => others.commit(commit, self.sink)?,
+            None => self.sink.commit(&commit)?,
+        };
+        self.saved.extend(saved);
+        Ok(())
+    }
+
+    /// What a snapshot has of this pass.
+    pub(super) fn commit_of(
+        &mut self,
+        lane: &Lane,
+        names: &[String],
+        extents: &[Extent],
+        receipts: &[Receipt],
+        broke: Option<&[String]>,
+    ) -> Commit {
         let reached = |(name, extent): (&String, &Extent)| Position {
             partition: name.clone(),
             offset: extent.next,
@@ -217,8 +235,7 @@ impl<'a> Results<'a> {
                 holes: self.holes(),
             },
         };
-        self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
-        Ok(())
+        Commit { head, pieces }
     }
 
     /// Events that were replayed in front of the range.

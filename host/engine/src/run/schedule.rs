@@ -17,7 +17,7 @@
 //! earliest batch on. Where there is none, they are folded event by event, and the run goes on in
 //! less of a hurry: calls of this reducer take so long.
 
-use super::aside::KeptBatch;
+use super::aside::Next;
 use super::batch::Batch;
 use super::error::RunError;
 use super::halt::Halt;
@@ -100,10 +100,10 @@ impl Schedule {
         self
     }
 
-    /// The next batch that was put aside was read; none: there are no more.
-    pub(crate) fn kept(&mut self, batch: Option<KeptBatch>) {
-        if let Some(supply) = &mut self.supply {
-            supply.read(batch);
+    /// It was read what comes next of what was put aside.
+    pub(crate) fn kept(&mut self, next: Next) {
+        if let Some(batch) = self.supply.as_mut().and_then(|supply| supply.read(next)) {
+            self.barrier = Some(batch);
         }
     }
 
@@ -172,7 +172,8 @@ impl Schedule {
             return task;
         }
         if let Some(supply) = &mut self.supply {
-            return supply.pick();
+            // Nothing is over before the snapshot is saved.
+            return if self.barrier.is_none() { supply.pick() } else { None };
         }
         let head = self.sequence.merged.as_mut().and_then(Merged::pick);
         head.map(Task::Time).or_else(|| self.sequence.pick_read().map(Task::Read))

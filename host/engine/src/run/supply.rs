@@ -1,7 +1,7 @@
 //! Batches whose events another pass put aside: they come from a file, one behind the other, in
 //! place of what the log gives.
 
-use super::aside::KeptBatch;
+use super::aside::{KeptBatch, Next};
 use super::batch::Batch;
 use super::task::{Task, Undecoded};
 
@@ -24,11 +24,17 @@ impl Supply {
         is_due.then_some(Task::Kept)
     }
 
-    /// The next batch was read; none: there are no more.
-    pub(super) fn read(&mut self, batch: Option<KeptBatch>) {
+    /// It was read what comes next. Gives the number of the batch behind which a snapshot is saved,
+    /// if that is it.
+    pub(super) fn read(&mut self, next: Next) -> Option<u64> {
         self.reading = false;
-        self.over = batch.is_none();
-        self.next = batch;
+        match next {
+            Next::Batch(batch) => self.next = Some(batch),
+            Next::End => self.over = true,
+            // Nothing is read on before the batch before was given.
+            Next::Snapshot => return self.given.checked_sub(1),
+        }
+        None
     }
 
     /// Memory of what was read and has no room yet.
