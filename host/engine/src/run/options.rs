@@ -53,7 +53,7 @@ pub struct ReplayOptions {
     /// start of the log.
     pub check_migrated: u64,
     /// In how many passes the log is folded: in each a part of the keys is held. Changes no result.
-    /// A run in more than one saves no snapshot; a comparison has one.
+    /// A comparison has one.
     pub passes: Passes,
     /// Whether every pass reads the log; if not, the first puts the events of the others into
     /// files, unless there are so many passes that these would be too many.

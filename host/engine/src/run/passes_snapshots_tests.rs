@@ -7,7 +7,9 @@ use super::passes_tests::files;
 use super::*;
 use crate::job::Resolved;
 use crate::range::Bound;
+use crate::sink::{Commit, Sink, SinkError, Snapshots, Takes};
 use crate::snapshot::Store;
+use crate::store::Folder;
 use retally_core::log::Order;
 use tempfile::TempDir;
 
@@ -93,4 +95,41 @@ fn a_run_goes_on_from_any_snapshot_of_passes_in_passes() {
         let again = replay_reducer(&job, judging(), &passes(4, false, options), &Silent);
         assert!(matches!(again, Err(RunError::NothingNew(_))), "{:?}", again.map(|r| r.dir));
     }
+}
+
+/// Counts the keys and the ids that commits have.
+#[derive(Default)]
+struct Counted(Vec<[usize; 2]>);
+
+impl Sink for Counted {
+    fn takes(&self) -> Takes {
+        Takes { commits: true, ..Takes::default() }
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
+        let keys = commit.pieces.iter().map(|piece| piece.keys.len()).sum();
+        let ids = commit.pieces.iter().map(|piece| piece.ids.len()).sum();
+        assert!(keys as u64 <= commit.head.keys.unwrap());
+        self.0.push([keys, ids]);
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_sink_that_knows_no_parts_gets_all_of_them_beside_one_that_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = saving(&dir, (Order::Log, "all"));
+    let counted = |number| {
+        let (mut counted, folder) = (Counted::default(), dir.path().join(format!("in-{number}")));
+        let mut snapshots = Snapshots::within(Folder::files(&folder));
+        let mut sinks: Vec<&mut dyn Sink> = vec![&mut counted, &mut snapshots];
+        let spill = Some(dir.path().to_owned());
+        let options = passes(number, false, ReplayOptions { spill, ..options(log(), 2) });
+        let report = replay_into(&job, judging(), &mut sinks, &options, &Silent).unwrap();
+        assert_eq!(report.snapshots.len(), counted.0.len());
+        counted.0
+    };
+    let whole = counted(1);
+    assert!(whole.len() > 3 && whole.iter().all(|[keys, ids]| keys <= ids), "{whole:?}");
+    assert_eq!([counted(2), counted(5)], [whole.clone(), whole]);
 }

@@ -6,7 +6,8 @@
 //! run: how many there are | keys of a snapshot, ... | end | ids, ... | end
 //! ```
 //!
-//! A run is what a snapshot has of the pass, where one is saved. Each piece begins with its length; the end of pieces is a length of 0.
+//! A run is what a snapshot has of the pass, where one is saved. Each piece begins with its length;
+//! the end of pieces is a length of 0.
 
 use super::packed::Packed;
 use crate::sink::{Commit, Sink, SinkError, Takes};

@@ -66,7 +66,7 @@ pub(crate) struct Args {
     range: RangeArgs,
     /// Fold the log in N passes and hold an N-th of the keys in each, where memory does not hold
     /// all of them: changes no result. `auto`: in one, and if that holds more than `[limits]
-    /// host_memory` allows, anew in as many as it takes. No snapshot is saved then.
+    /// host_memory` allows, anew in as many as it takes.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
     /// Read and decode the log in every pass. Otherwise, up to 256 passes, the first one puts the
