@@ -37,8 +37,12 @@ const fn time(work: &'static str, base: &'static str, wanted: &'static str) -> R
     Ratio { work, base, is_time: true, wanted }
 }
 
-const RATIOS: [Ratio; 7] = [
+const RATIOS: [Ratio; 11] = [
     time("passes-2", "whole", "at most 2.1"),
+    time("passes-2", "reread-2", "at most 1"),
+    time("passes-16", "reread-16", "at most 0.4"),
+    time("parquet-passes-2", "parquet-reread-2", "at most 1"),
+    time("parquet-passes-16", "parquet-reread-16", "at most 0.7"),
     time("small", "large", "at most 2"),
     time("s3", "whole", "at most 1.25"),
     time("s3-small", "s3-large", "at most 2"),
@@ -53,7 +57,8 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
     let (from, work_of) =
         work.split_once('-').filter(|(from, _)| *from == "s3").unwrap_or(("", work));
     let work_of = if *work == "s3" { "whole" } else { work_of };
-    let mut job = job(logs, REDUCER, matches!(work_of, "parquet" | "sample"), false)?;
+    let is_table = work_of.starts_with("parquet") || work_of == "sample";
+    let mut job = job(logs, REDUCER, is_table, false)?;
     let folder = match work_of {
         "small" | "large" => Some(work_of),
         "rolled" | "resume" => Some("rolled"),
@@ -80,10 +85,19 @@ pub(crate) fn one(words: &[&str], logs: &Logs) -> Result<()> {
     Measured { processor: whole.processor - before, ..whole }.tell()
 }
 
+/// Several passes, and whether every one of them reads the log.
+fn passes(work: &str) -> Option<(bool, usize)> {
+    let (way, number) = work.strip_prefix("parquet-").unwrap_or(work).split_once('-')?;
+    let reread = way == "reread";
+    (reread || way == "passes").then_some((reread, number.parse().ok()?))
+}
+
 fn how(work: &str, logs: &Logs, job: &Resolved) -> Result<ReplayOptions> {
     let plain = anew(logs, 2)?;
+    if let Some((reread, number)) = passes(work) {
+        return Ok(ReplayOptions { passes: Passes::Number(number), reread, ..plain });
+    }
     Ok(match work {
-        "passes-2" => ReplayOptions { passes: Passes::Number(2), ..plain },
         "sample" => ReplayOptions { sample: Some("1%".parse()?), ..plain },
         "resume" => {
             let snapshots = logs.dir.join("snapshots");
@@ -194,9 +208,10 @@ pub(crate) fn all(args: &Args, logs: &Logs) -> Result<()> {
     }
     let medians: Vec<Measured> = measured.into_iter().map(median).collect();
     let of = |work: &str| works.iter().position(|known| *known == work).map(|at| &medians[at]);
-    for same in
-        [["passes-2", "whole"], ["s3", "whole"], ["s3-large", "large"], ["resume", "rolled"]]
-    {
+    let same = wanted.clone().filter(|ratio| passes(ratio.work).is_some());
+    let same = same.map(|ratio| [ratio.work, ratio.base]);
+    let more = [["s3", "whole"], ["s3-large", "large"], ["resume", "rolled"]];
+    for same in same.chain(more) {
         if let [Some(one), Some(other)] = same.map(of)
             && one.results != other.results
         {
@@ -215,13 +230,13 @@ fn print<'m>(
     of: impl Fn(&str) -> Option<&'m Measured>,
 ) {
     println!("\n{} events, 2 threads", logs.shape.events);
-    print!("{:10} {:10} {:>8} {:>8} {:>7}  {:14}", "", "held to", "", "", "ratio", "wanted");
+    print!("{:15} {:17} {:>8} {:>8} {:>7}  {:14}", "", "held to", "", "", "ratio", "wanted");
     println!("{:>15} {:>7}  {:>15}", "processor", "ratio", "server's");
     for Ratio { work, base, is_time, wanted } in wanted {
         let [Some(own), Some(base_of)] = [of(work), of(base)] else { continue };
         let [ours, theirs] = [own, base_of].map(|m| if *is_time { m.seconds } else { m.megabytes });
         let unit = if *is_time { "s" } else { "MB" };
-        print!("{work:10} {base:10} {ours:>7.2}{unit} {theirs:>7.2}{unit} ");
+        print!("{work:15} {base:17} {ours:>7.2}{unit} {theirs:>7.2}{unit} ");
         print!("{:>7.2}  {wanted:14}", ours / theirs);
         let (ours, theirs) = (own.processor, base_of.processor);
         print!("{ours:>6.2}s {theirs:>6.2}s {:>7.2}", ours / theirs);

@@ -8,6 +8,7 @@
 //! likes, and takes columns out.
 #![deny(unsafe_code)]
 
+pub mod apart;
 pub mod decode;
 pub mod dedup;
 pub mod digest;

@@ -40,6 +40,18 @@ impl Portion {
         self.of == 1
     }
 
+    /// Its place among all, from 0 on.
+    pub fn number(self) -> usize {
+        self.number
+    }
+
+    /// The place of the one to which a key belongs.
+    #[inline]
+    pub fn number_of(self, key_hash: u64) -> usize {
+        // As many shards of each come before those of the next.
+        shard_of(key_hash, self.of)
+    }
+
     /// Whether events without a key belong to it.
     pub fn has_keyless(self) -> bool {
         self.number == 0
@@ -69,6 +81,8 @@ mod tests {
             for hash in (0..1 << 16).map(|upper| upper << 48 | 77) {
                 let own = |portion: Portion| portion.shard_of(hash, SHARDS);
                 assert_eq!(Portion::all(of).unwrap().filter_map(own).count(), 1);
+                let owner = Portion::all(of).unwrap().find(|one| own(*one).is_some()).unwrap();
+                assert_eq!(owner.number_of(hash), owner.number());
             }
         }
         assert!(Portion::all(0).is_none() && Portion::all(Portion::MAX + 1).is_none());

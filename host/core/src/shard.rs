@@ -4,6 +4,7 @@
 //! states and ids, so shards never wait for one another, and nothing about one key depends on
 //! another.
 
+use crate::apart::{Apart, apart};
 use crate::decode::{Events, Places, Reading};
 use crate::dedup::{Prints, prints};
 use crate::log::{Micros, Position, Spot};
@@ -30,6 +31,8 @@ pub struct Sorting {
     pub shards: usize,
     /// Of which keys.
     pub portion: Portion,
+    /// Whether events of other portions are kept for them.
+    pub keeps_others: bool,
 }
 
 /// One slab, or several as one, decoded for one reducer, with all that the shards need of it.
@@ -49,6 +52,8 @@ pub struct Decoded {
     /// The number of each event in the batch, where slabs do not follow one another in it; they
     /// ascend.
     numbers: Option<Arc<[u32]>>,
+    /// The events of the other portions, by their numbers, where they are kept.
+    pub others: Vec<Apart>,
 }
 
 /// What is read of an event with a key until a reducer has it. It stands shard by shard, because a
@@ -78,6 +83,8 @@ impl Decoded {
     pub fn new(placed: Places, events: Events, how: &Sorting, scratch: &mut Prints) -> Self {
         let mut events = events;
         prints(&events, &how.seed, scratch);
+        let others =
+            if how.keeps_others { apart(&events, how.portion, scratch) } else { Vec::new() };
         leave_to_others(&mut events, how, scratch);
         let (shard_ends, candidates) = sort(&events, scratch, how);
         reorder(&mut events, &candidates);
@@ -87,13 +94,18 @@ impl Decoded {
         let picks: Vec<Pick> = candidates.iter().map(|event| (0, event.row)).collect();
         pick_spans(&mut keys, &[&events.keys], &picks);
         pick_spans(&mut ids, &[&events.ids], &picks);
-        Self { placed, events, masks, shard_ends, candidates, keys, ids, numbers: None }
+        Self { placed, events, masks, shard_ends, candidates, keys, ids, numbers: None, others }
     }
 
     /// With the number of each event in the batch: order "time".
     #[must_use]
     pub fn with_numbers(self, numbers: Arc<[u32]>) -> Self {
         Self { numbers: Some(numbers), ..self }
+    }
+
+    /// These numbers.
+    pub fn numbers(&self) -> Option<&[u32]> {
+        self.numbers.as_deref()
     }
 
     /// Number of events.

@@ -174,6 +174,17 @@ pub(crate) const PARTS_AHEAD: usize = 4;
 /// Slabs of a part that are searched ahead for the events of one key.
 pub(crate) const SLABS_AHEAD: usize = 4;
 
+/// What may wait to be written of the events that are put aside for later passes, of all portions
+/// together.
+pub(crate) const KEPT_BUFFERS_BYTES: usize = 8 << 20;
+
+/// Portions of which events are put aside: each has two files that are open, and of more a process
+/// may not have.
+pub(crate) const KEPT_PORTIONS_MAX: usize = 256;
+
+/// Bytes of such events that are read at once.
+pub(crate) const KEPT_READ_BYTES: usize = 256 << 10;
+
 /// Batches that are between reading and commit at one time.
 pub(crate) const BATCHES_AHEAD: usize = 3;
 
@@ -261,6 +272,10 @@ pub(crate) const CHECKED_EVENTS: u64 = 8192;
 
 /// Rows of a snapshot that are handed to the writer at a time.
 pub(crate) const SNAPSHOT_WRITTEN_ROWS: usize = 1 << 14;
+
+/// Bytes of keys and states of one part of a snapshot, of many that are joined, that are held at a
+/// time.
+pub(crate) const RUN_PIECE_BYTES: usize = 1 << 20;
 
 /// Rows of a snapshot that are read at a time.
 pub(crate) const SNAPSHOT_READ_ROWS: usize = 1 << 16;

@@ -27,11 +27,16 @@ pub(crate) struct Args {
     threads: usize,
     #[command(flatten)]
     range: BoundArgs,
-    /// Read the log N times and hold an N-th of the keys each time, where memory does not hold all
-    /// of them: changes no result.
+    /// Fold the log in N passes and hold an N-th of the keys in each, where memory does not hold
+    /// all of them: changes no result.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
-    /// The folder of this machine that keeps what passes came to until the last one is done.
+    /// Read the log in every pass. Otherwise the first one puts the events of the others into
+    /// files.
+    #[arg(long)]
+    reread: bool,
+    /// The folder of this machine that keeps what passes came to until the last one is done, and
+    /// the events of later passes.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
     /// Print one JSON object.
@@ -49,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         from: args.range.from()?,
         to: args.range.to()?,
         passes: args.passes,
+        reread: args.reread,
         spill: args.spill.clone(),
         ..job::options(args.threads, &shown)?
     };

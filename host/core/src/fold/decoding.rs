@@ -20,9 +20,36 @@ impl Decoding {
     /// same seed, subset and shards.
     pub fn new(plan: Arc<Plan>, recipe: &Recipe) -> Self {
         let Recipe { seed, shards, portion, rules, .. } = recipe;
-        let sorting = Sorting { seed: *seed, shards: *shards, portion: *portion };
+        let (seed, shards, portion) = (*seed, *shards, *portion);
+        let sorting = Sorting { seed, shards, portion, keeps_others: false };
         let decoder = Decoder::new(plan).taking(rules.subset.clone());
         Self { decoder, prints: Prints::default(), sorting }
+    }
+
+    /// Keeps events of other portions, too, each for its own ([`Decoded::others`]).
+    #[must_use]
+    pub fn keeping_others(mut self) -> Self {
+        self.sorting.keeps_others = true;
+        self
+    }
+
+    /// What another pass read of events of this portion and kept for it. `numbers`: as
+    /// [`Decoded::with_numbers`].
+    pub fn kept(
+        &mut self,
+        placed: &[Placed],
+        events: Events,
+        numbers: Option<Arc<[u32]>>,
+        probe: &mut impl Probe,
+    ) -> Decoded {
+        probe.enter(Some(Step::Hash));
+        let Self { sorting, prints, .. } = self;
+        let decoded = Decoded::new(placed.into(), events, sorting, prints);
+        probe.enter(None);
+        match numbers {
+            Some(numbers) => decoded.with_numbers(numbers),
+            None => decoded,
+        }
     }
 
     /// Decodes slabs that follow one another as one, once for each reader of the plan.

@@ -12,13 +12,29 @@ use crate::times::Times;
 #[error("the passes did not read the same events: {0}")]
 pub struct Unjoined(pub &'static str);
 
-/// Joins the blocks of a batch, one of each portion.
+/// The block of a batch of `events` events, made of that of some of them, which have these numbers
+/// in it: the others are of other portions. It has no stretches of its own.
+pub fn spread(block: Block, numbers: &[u32], events: usize) -> Block {
+    let number = |event: &mut u32| *event = numbers[*event as usize];
+    let mut spread = Block { outcomes: vec![Outcome::Filtered; events], ..block };
+    for (&event, outcome) in numbers.iter().zip(block.outcomes) {
+        spread.outcomes[event as usize] = outcome;
+    }
+    spread.emits.iter_mut().for_each(|rows| rows.events.iter_mut().for_each(number));
+    spread.refused.iter_mut().for_each(|refused| number(&mut refused.event));
+    Block { stretches: Vec::new(), ..spread }
+}
+
+/// Joins the blocks of a batch, one of each portion; the first has stretches, and others that have
+/// none were [`spread`].
 ///
 /// # Errors
 /// When they are not of the same events, or an event has more than one outcome.
 pub fn join_blocks(description: &Description, blocks: Vec<Block>) -> Result<Block, Unjoined> {
     let Some(first) = blocks.first() else { return Ok(Block::default()) };
-    if blocks.iter().any(|block| block.stretches != first.stretches) {
+    let is_other =
+        |block: &Block| !block.stretches.is_empty() && block.stretches != first.stretches;
+    if blocks.iter().any(is_other) {
         return Err(Unjoined("one found other offsets than another"));
     }
     let mut outcomes = vec![Outcome::Filtered; first.outcomes.len()];

@@ -35,7 +35,7 @@ pub use engine::Engine;
 pub use finals::{KeyFault, KeyRef, calls, finals, sorted_keys, stateless, view_of};
 pub use fold::{Folded, Shard};
 pub use imprint::Imprint;
-pub use join::{Ahead, Unjoined, join_blocks, join_keys};
+pub use join::{Ahead, Unjoined, join_blocks, join_keys, spread};
 pub use manner::{Manner, Undone};
 pub use merge::{Originals, merge};
 pub use migrate::{MigrateError, migrate};

@@ -45,8 +45,13 @@ pub(crate) fn pick(mut values: Values, sources: &[&Values], picks: &[Pick]) -> V
 
 /// The column of a kind that has what lies at `picks`, in their order. All sources are of the kind.
 pub(crate) fn pick_column(kind: Kind, sources: &[&Column], picks: &[Pick]) -> Column {
+    pick_behind(Values::new(kind), sources, picks)
+}
+
+/// The same behind `values`, which are none yet.
+pub(crate) fn pick_behind(values: Values, sources: &[&Column], picks: &[Pick]) -> Column {
     let lists: Vec<&Values> = sources.iter().map(|column| &column.values).collect();
-    let values = pick(Values::new(kind), &lists, picks);
+    let values = pick(values, &lists, picks);
     let mut missing = Vec::new();
     if sources.iter().any(|column| !column.missing.is_empty()) {
         let is_missing =

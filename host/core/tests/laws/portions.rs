@@ -1,16 +1,62 @@
 //! Laws of folding keys in portions, one pass over the log for each: joined, they come to what one
 //! pass over all keys does.
 
-use crate::driver::{How, Result, description, fold};
+use crate::driver::{How, Result, description, fold, reducer};
 use crate::{how, log, window};
 use proptest::prelude::*;
+use retally_core::apart::Apart;
+use retally_core::decode::{Placed, Plan};
 use retally_core::digest::{OutcomeShape, Outcomes, Tables};
+use retally_core::fold::{Decoding, Fold, Recipe};
 use retally_core::log::Order;
 use retally_core::portion::Portion;
-use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
+use retally_core::reduce::{Ahead, Block, Finals, NoProbe, Rules, join_blocks, join_keys, spread};
+use retally_core::seed::Seed;
+use retally_core::shard::Decoded;
 use retally_core::subset::Subset;
-use retally_kit::log::{Partition, rules};
+use retally_kit::log::{Partition, addressing, rules, slabs};
 use std::sync::Arc;
+
+/// The blocks of all portions where the first alone reads the log, and puts the events of the
+/// others aside.
+fn put_aside(log: &[Partition], rules: &Rules, how: &How, number: usize) -> Vec<Block> {
+    let names: Vec<String> = log.iter().map(|(name, _)| name.clone()).collect();
+    let recipe = |portion| Recipe {
+        reducer: Arc::new(reducer()),
+        rules: rules.clone(),
+        seed: Seed([how.seed; 32]),
+        shards: how.shards,
+        portion,
+    };
+    let portions = Portion::all(number).expect("not too many");
+    let mut folds: Vec<Fold> = portions.map(|one| Fold::new(recipe(one), &names)).collect();
+    let plan = Arc::new(Plan::new(&[&description()], &addressing()).expect("a plan"));
+    let mut joined = Vec::new();
+    for batch in slabs(log, how.slab).chunks(how.batch) {
+        let mut decoding = Decoding::new(plan.clone(), &folds[0].recipe).keeping_others();
+        let slab = |placed| decoding.slab(placed, &mut NoProbe).expect("lines decode").remove(0);
+        let mut read: Vec<Decoded> = batch.chunks(how.joined + 1).map(slab).collect();
+        let mut blocks = vec![folds[0].fold(&read).expect("it folds")];
+        for (portion, fold) in folds.iter_mut().enumerate().skip(1) {
+            let mut decoding = Decoding::new(plan.clone(), &fold.recipe);
+            let (mut own, mut numbers, mut events) = (Vec::new(), Vec::new(), 0);
+            for decoded in &mut read {
+                let Apart { rows, events: apart } = std::mem::take(&mut decoded.others[portion]);
+                let one = |&row: &u32| {
+                    let (placed, row) = decoded.placed.of(row);
+                    placed.slice(row..row + 1)
+                };
+                let placed: Vec<Placed> = rows.iter().map(one).collect();
+                own.push(decoding.kept(&placed, apart, None, &mut NoProbe));
+                numbers.extend(rows.iter().map(|row| events as u32 + row));
+                events += decoded.len();
+            }
+            blocks.push(spread(fold.fold(&own).expect("it folds"), &numbers, events));
+        }
+        joined.push(join_blocks(&description(), blocks).expect("they fit"));
+    }
+    joined
+}
 
 /// The blocks and the keys of all portions.
 fn joined(mut parts: Vec<Result>) -> (Vec<Block>, Vec<Finals>) {
@@ -82,6 +128,7 @@ proptest! {
         prop_assert_eq!(&blocks, &whole.blocks);
         prop_assert_eq!(lines(&pieces), lines(&[whole.finals]));
         prop_assert_eq!(digests(&log, &blocks, &pieces), whole.digests);
+        prop_assert_eq!(put_aside(&log, &rules, &how, number), whole.blocks);
     }
 }
 

@@ -10,6 +10,7 @@ use super::stages::{Stage, Stages};
 use crate::compare::CompareError;
 use crate::log::Reached;
 use retally_compare::{By, SideStretch, Tally};
+use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Originals};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -119,10 +120,12 @@ impl<'a> Committer<'a> {
     }
 
     /// A point to go on from: every batch so far was taken, and none behind is folded. `broke`:
-    /// what is wrong with the run; none: it is not finished.
+    /// what is wrong with the run; none: it is not finished. `receipts`: of the log up to there, if
+    /// the pass that read it gave them.
     pub(crate) fn commit(
         &self,
         extents: &[Extent],
+        receipts: Option<Vec<Receipt>>,
         broke: Option<&[String]>,
     ) -> Result<(), RunError> {
         if !self.results.iter().any(|results| lock(results).takes.commits) {
@@ -130,7 +133,8 @@ impl<'a> Committer<'a> {
         }
         let Prepared { source, names, lanes, options, .. } = self.prepared;
         let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
-        let receipts = source.receipts(&reached, options.threads())?;
+        let own = || source.receipts(&reached, options.threads());
+        let receipts = receipts.map_or_else(own, Ok)?;
         for (results, lane) in self.results.iter().zip(lanes.iter()) {
             lock(results).commit(lane, names, extents, &receipts, broke)?;
         }

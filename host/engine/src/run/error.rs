@@ -1,5 +1,6 @@
 //! Why a run could not begin, or could not finish.
 
+use super::aside::AsideError;
 use super::memory::Held;
 use super::spill::SpillError;
 use super::stopped::way_on;
@@ -210,12 +211,6 @@ pub enum RunError {
         /// How many there can be.
         most: usize,
     },
-    /// A snapshot of a run of which no pass has all keys.
-    #[error(
-        "a run in several passes saves no snapshot, because none of them has all keys: leave \
-         --snapshot out, or give one pass more memory ([limits] host_memory)"
-    )]
-    PassesSnapshot,
     /// Nobody says where it is to be kept what passes came to.
     #[error(
         "several passes over the log need a folder of this machine to keep what they came to: name \
@@ -225,6 +220,9 @@ pub enum RunError {
     /// What a pass came to cannot be kept.
     #[error(transparent)]
     Spill(#[from] SpillError),
+    /// The events of later passes cannot be kept.
+    #[error(transparent)]
+    Aside(#[from] AsideError),
     /// A thread that was not given, or that panicked.
     #[error(transparent)]
     Thread(#[from] ThreadError),
@@ -364,7 +362,6 @@ impl RunError {
             | Self::OtherReducer { .. }
             | Self::NoSnapshots
             | Self::Passes { .. }
-            | Self::PassesSnapshot
             | Self::NoSpill
             | Self::BeyondLimit { .. }
             | Self::BeyondRange { .. }

@@ -1,13 +1,18 @@
 //! Runs: the pass over a log from its first batch to a complete run directory. One that fails
 //! leaves nothing behind that looks finished.
 
+mod aside;
+#[cfg(test)]
+mod aside_tests;
 mod audit;
+mod batch;
 mod bell;
 mod besides;
 #[cfg(test)]
 mod bytes_tests;
 #[cfg(test)]
 mod changed_tests;
+mod chunk;
 mod commit;
 mod compare;
 #[cfg(test)]
@@ -38,6 +43,8 @@ mod options;
 mod packed;
 mod passes;
 #[cfg(test)]
+mod passes_snapshots_tests;
+#[cfg(test)]
 mod passes_tests;
 #[cfg(test)]
 mod past_tests;
@@ -61,6 +68,7 @@ mod stages;
 #[cfg(test)]
 mod standing_tests;
 mod stopped;
+mod supply;
 mod task;
 #[cfg(test)]
 mod time_tests;
@@ -68,6 +76,7 @@ mod topic;
 mod turns;
 
 pub use crate::limits::BATCH_EVENTS;
+pub use aside::AsideError;
 pub use compare::{Compared, PassOptions, compare, compare_files};
 pub(crate) use error::size;
 pub use error::{ChangedLog, NothingNew, RunError, Stopped};

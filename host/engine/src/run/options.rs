@@ -52,11 +52,15 @@ pub struct ReplayOptions {
     /// Of so many keys the views of states that were taken over must be those of a replay from the
     /// start of the log.
     pub check_migrated: u64,
-    /// How often the log is read: each time a part of the keys is held. Changes no result. A run
-    /// that reads it more than once saves no snapshot; a comparison reads it once.
+    /// In how many passes the log is folded: in each a part of the keys is held. Changes no result.
+    /// A comparison has one.
     pub passes: Passes,
+    /// Whether every pass reads the log; if not, the first puts the events of the others into
+    /// files, unless there are so many passes that these would be too many.
+    pub reread: bool,
     /// The folder of this machine in which it is kept what passes came to until the last one is
-    /// done; none: the one around the run directory.
+    /// done, and the events of passes that do not read the log; none: the one around the run
+    /// directory.
     pub spill: Option<PathBuf>,
     /// Save a snapshot at the end to this URL, whatever the job says.
     pub snapshot: Option<String>,
@@ -99,6 +103,7 @@ impl Default for ReplayOptions {
             migrate: false,
             check_migrated: 0,
             passes: Passes::default(),
+            reread: false,
             spill: None,
             snapshot: None,
             attest: false,

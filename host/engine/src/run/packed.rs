@@ -5,6 +5,7 @@ use retally_core::decode::Code;
 use retally_core::log::{Reach, Spot, Stretch};
 use retally_core::reduce::{Block, EmitRows, Finals, Outcome, Refused, Viewed, Violated};
 use retally_core::schema::{Column, Spans, Values};
+use retally_core::snapshot::{IdRows, KeyRows, Piece};
 use retally_core::times::{Moment, Times};
 
 /// A value that is put into bytes and taken out of them.
@@ -31,7 +32,7 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(u8 u16 u32 u64 i32 i64 f64);
+numbers!(u8 u16 u32 u64 u128 i32 i64 f64);
 
 macro_rules! fields {
     ($($name:ident { $($field:ident)+ })+) => {$(
@@ -58,6 +59,9 @@ fields! {
     Viewed { owners columns }
     Violated { owner code detail }
     Finals { keys states applied times reaches viewed violated }
+    KeyRows { keys states applied highest last home }
+    IdRows { digests content keys highest }
+    Piece { partition keys ids }
 }
 
 impl Packed for Moment {

@@ -1,8 +1,10 @@
-//! More keys or ids than memory holds: the log is read several times, and each pass folds a portion
-//! of all keys. What the passes before the last one came to lies in files until the last one comes
-//! to the same events; joined, batch by batch and key by key, it is what one pass would give, and
-//! goes on to digests and sink from there.
+//! More keys or ids than memory holds: each of several passes folds a portion of all keys. The
+//! first one reads the log, and puts the events of the others [aside](super::aside), unless all
+//! read it. What the passes before the last one came to lies in files until the last one comes to
+//! the same events; joined, batch by batch and key by key, it is what one pass would give, and goes
+//! on to digests and sink from there.
 
+use super::aside::{Aside, Way};
 use super::commit::Committer;
 use super::error::RunError;
 use super::misread::absent_keys;
@@ -11,25 +13,32 @@ use super::packed::Packed;
 use super::prepare::{Prepared, prepare};
 use super::replay::{Observer, Progress, derive, pass};
 use super::results::Results;
+use super::sequence::Extent;
 use super::side::{Part, Side};
-use super::spill::{Spill, SpillError, Spilled};
+use super::spill::{Spill, SpillError, Spilled, SpilledRun};
 use super::stages::{Stage, Stages};
+use crate::limits::KEPT_PORTIONS_MAX;
 use crate::log::LogError;
+use crate::sink::{Commit, Sink, Takes};
+use crate::snapshot::Run;
 use retally_core::digest::Tables;
 use retally_core::log::Reach;
 use retally_core::portion::Portion;
 use retally_core::reduce::{Ahead, Block, Finals, join_blocks, join_keys};
 use retally_core::schema::Description;
+use retally_core::snapshot::Head;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// How often a log is read.
+/// In how many passes a log is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passes {
-    /// So often.
+    /// In so many.
     Number(usize),
-    /// Once, and where that holds more than it may, anew and as often as it takes.
+    /// In one, and where that holds more than it may, anew and in as many as it takes.
     Auto,
 }
 
@@ -64,6 +73,8 @@ pub(super) fn portions(passes: usize) -> Result<Vec<Portion>, RunError> {
 pub(crate) struct Others {
     dir: PathBuf,
     parts: Vec<Spilled>,
+    /// Whether the last one is among them.
+    has_last: bool,
 }
 
 /// What the passes before the last one showed beside that.
@@ -86,13 +97,32 @@ pub(super) fn before(
         return Ok(shown);
     };
     let dir = spill_dir(last.options, results)?;
-    let mut parts = Vec::new();
+    let (mut parts, mut kept) = (Vec::new(), VecDeque::new());
     for (number, &portion) in earlier.iter().enumerate() {
+        let way = match number {
+            0 if is_read_once(last, portions.len()) => {
+                let aside = Aside::new(&dir, portions.len(), &last.names)?;
+                Some(Way::Apart(Mutex::new(aside)))
+            }
+            _ => kept.pop_front().map(|kept| Way::Kept(Mutex::new(kept))),
+        };
         let told = Passing { to: last.observer, number, of: portions.len(), is_last: false };
-        parts.push(one(last, results, portion, &dir, &told, &mut shown)?);
+        let (part, aside) = one(last, results, (portion, way), &dir, &told, &mut shown)?;
+        parts.push(part);
+        kept.extend(aside.map(Aside::kept).transpose()?.unwrap_or_default());
     }
-    results.others = Some(Others { dir, parts });
+    if let Some(kept) = kept.pop_front() {
+        // It is the last that was kept, and nobody was there before.
+        let _ = last.way.set(Way::Kept(Mutex::new(kept)));
+    }
+    results.others = Some(Others { dir, parts, has_last: false });
     Ok(shown)
+}
+
+/// Whether the first pass puts aside what the others fold, so that the log is read once: from two
+/// passes on that is no dearer than to read it again, and of many a fraction.
+fn is_read_once(last: &Prepared<'_>, passes: usize) -> bool {
+    !last.options.reread && passes <= KEPT_PORTIONS_MAX
 }
 
 /// Where passes are kept: the folder that was named, else the one around the run.
@@ -112,13 +142,14 @@ fn spill_dir(options: &ReplayOptions, results: &Results<'_>) -> Result<PathBuf, 
 fn one(
     last: &Prepared<'_>,
     results: &Results<'_>,
-    portion: Portion,
+    (portion, way): (Portion, Option<Way>),
     dir: &Path,
     told: &Passing<'_>,
     shown: &mut Shown,
-) -> Result<Spilled, RunError> {
+) -> Result<(Spilled, Option<Aside>), RunError> {
     let of_last = &last.lanes[0];
-    let options = ReplayOptions { check_migrated: 0, ..last.options.clone() };
+    // What the last one has checked stays checked.
+    let options = ReplayOptions { check_migrated: 0, recheck: false, ..last.options.clone() };
     let mut spill = Spill::new(dir, results.takes)?;
     let (states, ids) = of_last.bytes();
     let (seed, bounds) = (Some(of_last.recipe.seed), Some(last.bounds.clone()));
@@ -126,11 +157,17 @@ fn one(
     let part = Part { portion, seed, beside: states + ids, bounds, log };
     let reducer = results.reducer.clone();
     let side = Side { reducer, sink: &mut spill, file: None, part };
-    let (prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
+    let (mut prepared, own) = prepare(last.job, vec![side], None, &options, told)?;
+    if let Some(way) = way {
+        // The last one tells what was read of the log, whichever of them read it.
+        prepared.source = last.source.clone();
+        prepared.way = OnceLock::from(way);
+    }
     let mut committer = Committer::new(&prepared, own, None);
     committer.one(0).spills = true;
-    let (_, mut stages) = pass(&prepared, &committer)?;
+    let (extents, mut stages) = pass(&prepared, &committer)?;
     derive(&prepared, committer.one(0).sink, &mut stages)?;
+    committer.commit(&extents, Some(Vec::new()), None)?;
     let lane = &prepared.lanes[0];
     of_last.signs.take_in(&lane.signs);
     let limits = lane.passing_limits.load(Ordering::Relaxed);
@@ -140,7 +177,11 @@ fn one(
     }
     shown.stages.add(&stages);
     drop(committer);
-    Ok(spill.spilled()?)
+    let aside = match prepared.way.into_inner() {
+        Some(Way::Apart(aside)) => Some(aside.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        Some(Way::Kept(_)) | None => None,
+    };
+    Ok((spill.spilled()?, aside))
 }
 
 impl Others {
@@ -159,7 +200,7 @@ impl Others {
 
     /// The keys of all passes in byte order, of which the lane of `prepared` has the last one's.
     pub(super) fn keys(
-        mut self,
+        &mut self,
         prepared: &Prepared<'_>,
         results: &mut Results<'_>,
         stages: &mut Stages,
@@ -169,11 +210,17 @@ impl Others {
         }
         let mut own = Spill::new(&self.dir, results.takes)?;
         derive(prepared, &mut own, stages)?;
+        if results.takes.commits {
+            let (lane, names) = (&prepared.lanes[0], &prepared.names);
+            let extents = vec![Extent::default(); names.len()];
+            own.commit(&results.commit_of(lane, names, &extents, &[], None))?;
+        }
         // Room for the keys of all passes on their way.
         prepared.lanes[0].forget();
         let mut own = own.spilled()?;
         own.next::<Block>()?;
         self.parts.push(own);
+        self.has_last = true;
         let stateless: Vec<Vec<(Vec<u8>, Reach)>> = self.next()?;
         let mut stateless = stateless.concat();
         stateless.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -181,8 +228,33 @@ impl Others {
         self.joined(results, stages)
     }
 
+    /// A point to go on from: of all passes, of which the last one makes `last`, unless it has
+    /// told what it has of it already.
+    pub(super) fn commit(
+        &mut self,
+        last: Commit,
+        sink: &mut dyn Sink,
+    ) -> Result<Vec<String>, RunError> {
+        let mut own = None;
+        if !self.has_last {
+            let takes = Takes { commits: true, ..Takes::default() };
+            let mut spill = Spill::new(&self.dir, takes)?;
+            spill.commit(&last)?;
+            own = Some(spill.spilled()?);
+        }
+        let parts = self.parts.iter_mut().chain(&mut own);
+        let mut runs = parts.map(Spilled::run).collect::<Result<Vec<_>, _>>()?;
+        let keys = runs.iter().map(|run| run.keys).sum();
+        let head = Head { keys: Some(keys), ..last.head };
+        let mut all: Vec<&mut dyn Run> = Vec::new();
+        runs.iter_mut().for_each(|run| all.push(run));
+        let saved = sink.commit_runs(&head, &mut all)?;
+        runs.into_iter().try_for_each(SpilledRun::finish)?;
+        Ok(saved)
+    }
+
     fn joined(
-        mut self,
+        &mut self,
         results: &mut Results<'_>,
         stages: &mut Stages,
     ) -> Result<Tables, RunError> {

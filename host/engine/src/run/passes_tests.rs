@@ -18,15 +18,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The files of a run, but for the audit, which no two runs have alike.
-fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = Folder::files(dir);
     let named = folder.walk().unwrap().into_iter().map(|(name, _)| name);
     let named = named.filter(|name| name != "audit.jsonl");
     named.map(|name| (name.clone(), std::fs::read(dir.join(&name)).unwrap())).collect()
 }
 
-fn passes(number: usize, options: ReplayOptions) -> ReplayOptions {
-    ReplayOptions { passes: Passes::Number(number), ..options }
+/// Whether every pass reads the log.
+const WAYS: [bool; 2] = [true, false];
+
+fn passes(number: usize, reread: bool, options: ReplayOptions) -> ReplayOptions {
+    ReplayOptions { passes: Passes::Number(number), reread, ..options }
 }
 
 #[test]
@@ -35,15 +38,18 @@ fn several_passes_write_what_one_does() {
     for order in [Order::Log, Order::Path] {
         let mut job = job(&dir, "");
         job.order = order;
-        let run = |number, threads| {
-            let options = passes(number, options(memory(true), threads));
+        let run = |number, reread, threads| {
+            let options = passes(number, reread, options(memory(true), threads));
             let report = replay_reducer(&job, counting(), &options, &Silent).unwrap();
             (files(&report.dir), report.manifest.counts)
         };
-        let (whole, counts) = run(1, 2);
+        let (whole, counts) = run(1, true, 2);
         assert!(whole.len() > 5 && counts.malformed > 0 && counts.emits > 0);
-        for (number, threads) in [(2, 1), (3, 3), (16, 2)] {
-            let (parts, of_parts) = run(number, threads);
+        let ways = WAYS.into_iter().flat_map(|reread| {
+            [(2, 1), (3, 3), (16, 2)].map(|(number, threads)| (number, reread, threads))
+        });
+        for (number, reread, threads) in ways {
+            let (parts, of_parts) = run(number, reread, threads);
             assert_eq!(of_parts, counts);
             assert_eq!(parts.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
             parts.iter().for_each(|(name, bytes)| assert!(whole[name] == *bytes, "{name}"));
@@ -55,37 +61,16 @@ fn several_passes_write_what_one_does() {
 fn keys_that_are_asked_for_and_are_not_there_are_told_as_in_one_pass() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(&dir, "");
-    let run = |number| {
+    let run = |number, reread| {
         let keys = ["a1", "b2", "c3", "nobody"].map(str::to_owned).to_vec();
         let options = ReplayOptions { keys: Some(keys), ..options(memory(false), 2) };
-        let report = replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap();
+        let report =
+            replay_reducer(&job, counting(), &passes(number, reread, options), &Silent).unwrap();
         (report.notes, report.manifest.run_digest)
     };
-    let whole = run(1);
+    let whole = run(1, true);
     assert!(whole.0.iter().any(|note| note.contains("2 of the 4 keys")), "{whole:?}");
-    assert_eq!(run(5), whole);
-}
-
-#[test]
-fn a_run_in_passes_goes_on_from_a_snapshot_and_saves_none() {
-    let dir = tempfile::tempdir().unwrap();
-    let job = job(&dir, "[snapshots]\nurl = \"file:snapshots/\"\n");
-    let first = ReplayOptions { limit: Some(9_000), ..options(memory(false), 2) };
-    let snapshot = Some("file:first/".to_owned());
-    replay_reducer(&job, counting(), &ReplayOptions { snapshot, ..first }, &Silent).unwrap();
-    let on = |number| {
-        let from_snapshot = Some("file:first/".to_owned());
-        let options = ReplayOptions { from_snapshot, ..options(memory(false), 2) };
-        replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
-    };
-    let (whole, parts) = (on(1), on(3));
-    assert_eq!(whole.manifest.run_digest, parts.manifest.run_digest);
-    assert_eq!(whole.manifest.since_start, parts.manifest.since_start);
-    assert!(whole.snapshots.len() == 1 && parts.snapshots.is_empty());
-    assert!(parts.notes.iter().any(|note| note.contains("saves no snapshot")), "{:?}", parts.notes);
-    let asked = ReplayOptions { snapshot: Some("file:x/".into()), ..options(memory(false), 1) };
-    let error = replay_reducer(&job, counting(), &passes(2, asked), &Silent).unwrap_err();
-    assert!(error.is_usage() && error.to_string().contains("leave --snapshot out"), "{error}");
+    WAYS.into_iter().for_each(|reread| assert_eq!(run(5, reread), whole));
 }
 
 #[test]
@@ -96,15 +81,16 @@ fn passes_need_a_folder_and_there_are_not_more_than_can_be() {
         let mut nothing: Vec<&mut dyn Sink> = Vec::new();
         replay_into(&job, counting(), &mut nothing, options, &Silent)
     };
-    let error = into(&passes(2, options(memory(false), 1))).unwrap_err();
+    let error = into(&passes(2, false, options(memory(false), 1))).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("--spill"), "{error}");
     let spill = Some(dir.path().to_owned());
     let options = ReplayOptions { spill, ..options(memory(false), 1) };
-    into(&passes(2, options.clone())).unwrap();
-    let error = into(&passes(5_000, options.clone())).unwrap_err();
+    into(&passes(2, false, options.clone())).unwrap();
+    let error = into(&passes(5_000, false, options.clone())).unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("more than 2048"), "{error}");
     let spill = Some(dir.path().join("not-there"));
-    let error = into(&passes(2, ReplayOptions { spill, ..options })).unwrap_err().to_string();
+    let error =
+        into(&passes(2, false, ReplayOptions { spill, ..options })).unwrap_err().to_string();
     assert!(error.contains("not-there") && error.contains("--spill"), "{error}");
 }
 
@@ -133,9 +119,11 @@ fn memory_that_is_too_small_names_the_passes_that_would_do_and_auto_does_them() 
     let error = replay_reducer(&job, growing(), &limited(), &Silent).unwrap_err();
     let RunError::HostMemory { passes: Some(enough), .. } = &error else { panic!("{error}") };
     assert!(error.to_string().contains(&format!("--passes {enough} would do")), "{error}");
-    let number = passes(*enough, limited());
-    let parts = replay_reducer(&job, growing(), &number, &Silent).unwrap();
-    assert_eq!(parts.manifest.run_digest, whole.manifest.run_digest);
+    for reread in WAYS {
+        let number = passes(*enough, reread, limited());
+        let parts = replay_reducer(&job, growing(), &number, &Silent).unwrap();
+        assert_eq!(parts.manifest.run_digest, whole.manifest.run_digest);
+    }
     let auto = ReplayOptions { passes: Passes::Auto, ..limited() };
     let parts = replay_reducer(&job, growing(), &auto, &Silent).unwrap();
     assert_eq!(files(&parts.dir), files(&whole.dir));
@@ -187,19 +175,34 @@ fn a_log_that_changes_between_passes_is_noticed() {
     for (first, second) in [(100, 101), (101, 100), (100, 3_100), (3_100, 100)] {
         let logs = vec![log(first), log(second)];
         let changing = Changing { logs, read: AtomicUsize::new(0) };
-        let options = passes(2, options(changing, 1));
+        let options = passes(2, true, options(changing, 1));
         let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();
         assert!(error.contains("no longer what it was"), "{first} {second}: {error}");
     }
 }
 
 #[test]
+fn a_log_whose_events_are_put_aside_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(&dir, "");
+    let whole = replay_reducer(&job, counting(), &options(memory(true), 2), &Silent).unwrap();
+    // Whoever reads it once more would find another.
+    let logs = vec![memory(true), memory(true), many()];
+    let changing = Changing { logs, read: AtomicUsize::new(0) };
+    let options = passes(5, false, options(changing, 2));
+    let parts = replay_reducer(&job, counting(), &options, &Silent).unwrap();
+    assert!(files(&parts.dir) == files(&whole.dir));
+}
+
+#[test]
 fn a_pass_that_stops_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(&dir, "[limits]\nhost_memory = \"1MiB\"\n");
-    let options = passes(2, options(many(), 1));
-    replay_reducer(&job, counting(), &options, &Silent).unwrap_err();
-    assert_eq!(std::fs::read_dir(dir.path().join("runs")).unwrap().count(), 0);
+    for reread in WAYS {
+        let options = passes(2, reread, options(many(), 1));
+        replay_reducer(&job, counting(), &options, &Silent).unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path().join("runs")).unwrap().count(), 0);
+    }
 }
 
 #[test]
@@ -209,19 +212,22 @@ fn a_range_in_several_passes_is_that_of_one() {
         let mut job = job(&dir, "");
         job.order = order;
         let at = |partition: &str, offset| Position { partition: partition.into(), offset };
-        let run = |number| {
+        let run = |number, reread| {
             let from = match order {
                 Order::Path => vec![at("a", 9_000)],
                 _ => vec![at("a", 9_000), at("b", 12_345)],
             };
             let (from, to) = (Some(Bound::At(from)), Some(Bound::At(vec![at("b", 15_000)])));
             let options = ReplayOptions { from, to, ..options(memory(false), 2) };
-            replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
+            let options = passes(number, reread, options);
+            replay_reducer(&job, counting(), &options, &Silent).unwrap()
         };
-        let (whole, parts) = (run(1), run(3));
-        assert_eq!(parts.notes, whole.notes);
-        assert!(files(&parts.dir) == files(&whole.dir));
-        assert!(check(&parts.dir).unwrap().holds());
+        let whole = run(1, true);
+        for parts in WAYS.map(|reread| run(3, reread)) {
+            assert_eq!(parts.notes, whole.notes);
+            assert!(files(&parts.dir) == files(&whole.dir));
+            assert!(check(&parts.dir).unwrap().holds());
+        }
     }
 }
 
@@ -244,18 +250,23 @@ fn partitions_merged_by_time_are_merged_alike_in_every_pass_and_range() {
     let dir = tempfile::tempdir().unwrap();
     let mut job = job(&dir, "");
     job.order = Order::Time;
-    let run = |number, from: Option<&str>| {
+    let run = |number, reread, from: Option<&str>| {
         let from = from.map(|time| Bound::parse(&[time]).unwrap());
         let options = ReplayOptions { from, ..options(interleaved(), 2) };
-        replay_reducer(&job, counting(), &passes(number, options), &Silent).unwrap()
+        let options = passes(number, reread, options);
+        replay_reducer(&job, counting(), &options, &Silent).unwrap()
     };
-    let whole = run(1, None);
-    assert!(files(&run(3, None).dir) == files(&whole.dir));
+    let whole = run(1, true, None);
+    for reread in WAYS {
+        assert!(files(&run(3, reread, None).dir) == files(&whole.dir));
+    }
     let from = Some("2026-01-01T03:30:00Z");
-    let range = run(1, from);
+    let range = run(1, true, from);
     assert_eq!(range.manifest.run_digest, whole.manifest.run_digest);
     assert!(range.manifest.counts.events < whole.manifest.counts.events / 2);
-    assert!(files(&run(4, from).dir) == files(&range.dir));
+    for reread in WAYS {
+        assert!(files(&run(4, reread, from).dir) == files(&range.dir));
+    }
     let at = Some(Bound::At(vec![Position { partition: "a".into(), offset: 9 }]));
     let options = ReplayOptions { from: at, ..options(interleaved(), 2) };
     let error = replay_reducer(&job, counting(), &options, &Silent).unwrap_err().to_string();

@@ -3,7 +3,9 @@
 //! Nothing here decides a result. Threads are scoped: none outlives the call, and a panic in one is
 //! a panic of the run.
 
+use super::aside::{KeptSlab, Next, Way, Whole};
 use super::bell::Bell;
+use super::chunk::{events_of, pack_others};
 use super::commit::Committer;
 use super::error::RunError;
 use super::halt::Halt;
@@ -17,12 +19,13 @@ use super::task::{Ended, Size, Task, Undecoded};
 use super::turns::{Read, ReadOn};
 use crate::cancel::Cancel;
 use crate::limits::FORETOLD_TIMES;
-use crate::log::{Log, Partition};
+use crate::log::{Log, Partition, Reached};
 use crate::threads::{ThreadError, spawn};
 use retally_core::decode::{Plan, Slab, original};
 use retally_core::fold::{Decoding, Slabs};
 use retally_core::limits::ID_MAX_BYTES;
 use retally_core::reduce::{Block, Originals, Probe, Refused, Shares, Step};
+use retally_core::shard::Decoded;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -30,6 +33,8 @@ use std::task::{Context, Poll, Waker};
 /// One pass over a log.
 pub(crate) struct Pipeline<'a, 'c> {
     pub log: &'a dyn Log,
+    /// Where its events come from and go beside; none: they come from the log.
+    pub way: Option<&'a Way>,
     pub plan: Arc<Plan>,
     pub lanes: &'a Lanes,
     pub commit: &'a Committer<'c>,
@@ -83,12 +88,16 @@ impl Shared {
 impl Pipeline<'_, '_> {
     /// Runs until the log is over or the run must stop. Gives what was taken of each partition.
     pub(crate) fn run(&self, cuts: Cuts) -> (Vec<Extent>, Stages, Result<(), Ended>) {
-        let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes);
+        let outlook = Outlook::new(self.log, &cuts, self.ids_max_bytes, self.way);
         let sequence = Sequence::new(self.log, cuts);
         let shards = self.lanes[0].recipe.shards;
         let size = Size { lanes: self.lanes.len(), shards, threads: self.threads };
+        let mut schedule = Schedule::new(sequence, &size, self.halt.clone());
+        if let Some(Way::Kept(kept)) = self.way {
+            schedule = schedule.of_kept(lock(kept).extents());
+        }
         let shared = Shared {
-            schedule: Mutex::new(Schedule::new(sequence, &size, self.halt.clone())),
+            schedule: Mutex::new(schedule),
             bell: Arc::default(),
             stages: Mutex::new(Stages::default()),
             outlook,
@@ -110,8 +119,12 @@ impl Pipeline<'_, '_> {
     }
 
     fn work(&self, shared: &Shared) {
+        let decoding = Decoding::new(self.plan.clone(), &self.lanes[0].recipe);
         let mut worker = Worker {
-            decoding: Decoding::new(self.plan.clone(), &self.lanes[0].recipe),
+            decoding: match self.way {
+                Some(Way::Apart(_)) => decoding.keeping_others(),
+                Some(Way::Kept(_)) | None => decoding,
+            },
             instances: Instances::default(),
             stages: Stages::default(),
         };
@@ -159,6 +172,13 @@ impl Pipeline<'_, '_> {
                 schedule.sequence.turns.read(part, read);
                 self.weigh(&mut schedule);
             }
+            Task::Kept => {
+                let read = worker.stages.time(Stage::Read, || self.read_kept());
+                shared.done(read, |schedule, next| {
+                    schedule.kept(next);
+                    self.weigh(schedule);
+                });
+            }
             Task::Time(Head { placed, end, number }) => {
                 let timed = worker.decoding.timed(placed, end, &mut worker.stages);
                 shared.done(timed, |schedule, slab| {
@@ -167,17 +187,9 @@ impl Pipeline<'_, '_> {
                 });
             }
             Task::Decode { batch, slab, part } => {
-                let Worker { decoding, stages, .. } = worker;
-                let decoded = match &part {
-                    Undecoded::Placed(placed) => decoding.slab(placed, stages),
-                    Undecoded::Strand(strand) => Ok(decoding.strand(strand, stages)),
-                };
-                drop(part);
-                if let Ok(readers) = &decoded {
-                    self.lanes.see(readers);
-                }
-                shared.done(decoded, |schedule, readers| {
-                    schedule.decoded(batch, slab, readers);
+                let decoded = self.decode(part, worker);
+                shared.done(decoded, |schedule, decoded| {
+                    schedule.decoded(batch, slab, decoded);
                     self.weigh(schedule);
                 });
             }
@@ -205,19 +217,85 @@ impl Pipeline<'_, '_> {
                 probe.enter(None);
                 shared.after_calls(probe).scouted(batch, found);
             }
-            Task::Merge { batch, lane, slabs, shares } => {
-                let merged = self.merge(lane, slabs, shares, worker);
+            Task::Merge { batch, lane, slabs, shares, whole } => {
+                let merged = self.merge(lane, (slabs, whole), shares, worker);
                 shared.done(merged, |schedule, block| schedule.merged(batch, lane, block));
             }
-            Task::Commit { batch, blocks } => {
+            Task::Commit { batch, blocks, aside } => {
                 let result = self.commit.blocks(blocks, &mut worker.stages);
+                let result = result.and_then(|()| self.put_aside(&aside, worker));
                 shared.done(result, |schedule, ()| schedule.committed(batch));
             }
             Task::Snapshot => {
                 let extents = lock(&shared.schedule).sequence.extents.clone();
-                shared.done(self.commit.commit(&extents, None), |schedule, ()| schedule.saved());
+                shared.done(self.snapshot(extents), |schedule, ()| schedule.saved());
             }
         }
+    }
+
+    /// Decodes a part of a batch, and packs what of it is for later passes.
+    fn decode(
+        &self,
+        part: Undecoded,
+        worker: &mut Worker,
+    ) -> Result<(Vec<Decoded>, Vec<Vec<u8>>), RunError> {
+        let Worker { decoding, stages, .. } = worker;
+        let mut readers = match part {
+            Undecoded::Placed(placed) => decoding.slab(&placed, stages)?,
+            Undecoded::Strand(strand) => decoding.strand(&strand, stages),
+            Undecoded::Kept(KeptSlab { placed, columns, numbers }) => {
+                let events = stages.time(Stage::Decode, || events_of(&columns));
+                let unlike = || RunError::Internal("events that were kept are not whole".into());
+                vec![decoding.kept(&placed, events.ok_or_else(unlike)?, numbers, stages)]
+            }
+        };
+        self.lanes.see(&readers);
+        let aside = match (self.way, readers.first_mut()) {
+            (Some(Way::Apart(_)), Some(decoded)) => {
+                let originals = self.written && self.log.originals() == Originals::InSlabs;
+                stages.time(Stage::Write, || pack_others(decoded, originals))
+            }
+            _ => Vec::new(),
+        };
+        Ok((readers, aside))
+    }
+
+    /// Reads what comes next of what another pass put aside.
+    fn read_kept(&self) -> Result<Next, RunError> {
+        let Some(Way::Kept(kept)) = self.way else { return Ok(Next::End) };
+        let mut kept = lock(kept);
+        let next = kept.batch()?;
+        // As much as the log had up to there.
+        let bytes = self.log.bytes() as f64 * kept.share();
+        self.bytes_read.store(bytes as u64, Ordering::Relaxed);
+        if let Next::Batch(batch) = &next {
+            self.events_read.fetch_add(batch.whole.len() as u64, Ordering::Relaxed);
+        }
+        Ok(next)
+    }
+
+    /// A point to go on from, which lies where the log was read up to `extents`, or another pass
+    /// says.
+    fn snapshot(&self, extents: Vec<Extent>) -> Result<(), RunError> {
+        match self.way {
+            Some(Way::Kept(kept)) => {
+                let (extents, receipts) = lock(kept).point();
+                self.commit.commit(&extents, Some(receipts), None)
+            }
+            Some(Way::Apart(aside)) => {
+                let reached: Vec<Reached> = extents.iter().map(Extent::reached).collect();
+                let receipts = self.log.receipts(&reached, self.threads)?;
+                self.commit.commit(&extents, Some(Vec::new()), None)?;
+                Ok(lock(aside).snapshot((extents, receipts))?)
+            }
+            None => self.commit.commit(&extents, None, None),
+        }
+    }
+
+    /// Keeps the events of other portions, in the order of batches.
+    fn put_aside(&self, slabs: &[Vec<Vec<u8>>], worker: &mut Worker) -> Result<(), RunError> {
+        let Some(Way::Apart(aside)) = self.way else { return Ok(()) };
+        Ok(worker.stages.time(Stage::Write, || lock(aside).batch(slabs))?)
     }
 
     /// Gives shards what their shares of a batch ask for of what was seen before the run; false:
@@ -282,21 +360,31 @@ impl Pipeline<'_, '_> {
     fn merge(
         &self,
         lane: usize,
-        slabs: Arc<Slabs>,
+        (slabs, whole): (Arc<Slabs>, Option<Arc<Whole>>),
         shares: Shares,
         worker: &mut Worker,
     ) -> Result<Block, RunError> {
         let recipe = &self.lanes[lane].recipe;
-        let originals = if self.written { self.log.originals() } else { self.commit.unwritten() };
+        let originals = match (self.written, &whole) {
+            (false, _) => self.commit.unwritten(),
+            (true, None) => self.log.originals(),
+            (true, Some(_)) => Originals::Elsewhere,
+        };
         let merged =
             worker.stages.time(Stage::Merge, || recipe.merge(slabs.of(lane), shares, originals));
         let mut block = merged.map_err(|error| RunError::Internal(error.to_string()))?;
-        drop(slabs);
         if originals == Originals::Elsewhere {
             let refused = &mut block.refused;
-            worker.stages.time(Stage::Read, || fetch(self.log, refused))?;
+            let is_kept = whole.as_ref().is_some_and(|whole| whole.fill(slabs.of(lane), refused));
+            if !is_kept {
+                worker.stages.time(Stage::Read, || fetch(self.log, refused))?;
+            }
         }
-        Ok(block)
+        drop(slabs);
+        Ok(match whole {
+            Some(whole) => worker.stages.time(Stage::Merge, || whole.spread(block)),
+            None => block,
+        })
     }
 }
 
@@ -331,14 +419,16 @@ struct Outlook {
 }
 
 impl Outlook {
-    fn new(log: &dyn Log, cuts: &Cuts, ids_max_bytes: usize) -> Self {
+    fn new(log: &dyn Log, cuts: &Cuts, ids_max_bytes: usize, way: Option<&Way>) -> Self {
         let partitions = cuts.from.len() as u64;
         let limit = cuts.limit.map_or(u64::MAX, |limit| limit.saturating_mul(partitions));
         let room = (ids_max_bytes / ID_MAX_BYTES) as u64;
         let skipped = |(from, partition): (&u64, &Partition)| from.saturating_sub(partition.first);
         // Of one that is not read at all nobody may know where it ends.
         let read = cuts.from.iter().zip(log.partitions()).filter(|(from, _)| **from < u64::MAX);
-        let skipped = read.map(skipped).sum();
+        // Of what was put aside nothing is.
+        let is_kept = matches!(way, Some(Way::Kept(_)));
+        let skipped = if is_kept { 0 } else { read.map(skipped).sum() };
         Self { skipped, most: limit.min(room), bytes: log.bytes() }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused here, before the first event is read and before
 //! anything is made.
 
+use super::aside::Way;
 use super::besides;
 use super::ends::known_ends;
 use super::error::RunError;
@@ -37,8 +38,8 @@ use retally_core::seed::Seed;
 
 use retally_sandbox::{COMPONENT_MAX_BYTES, CacheUse, Sandbox, SandboxConfig};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 /// Everything of a run that is known before the first event is read.
 pub(crate) struct Prepared<'a> {
@@ -47,6 +48,8 @@ pub(crate) struct Prepared<'a> {
     pub observer: &'a dyn Observer,
     pub watch: Stopwatch,
     pub source: Arc<dyn Log>,
+    /// Where events come from and go beside, if not from the log alone.
+    pub way: OnceLock<Way>,
     /// The log with what the run does not read of it.
     pub whole: Arc<dyn Log>,
     pub names: Vec<String>,
@@ -89,8 +92,7 @@ pub(crate) fn prepare<'a, 's>(
     let log = (source.as_ref(), names.as_slice(), saves(&sides));
     let find = || bounds(job, log, readers, options, observer);
     let bounds = sides.first().and_then(|side| side.part.bounds.clone()).map_or_else(find, Ok)?;
-    let ledger = ledger(job, &names)?;
-    let halt = Halt::new(options.cancel.clone());
+    let (ledger, halt) = (ledger(job, &names)?, Halt::new(options.cancel.clone()));
     let seeks = sides.len() == 1 && !is_repeated(options);
     let common = Common {
         job,
@@ -124,6 +126,7 @@ pub(crate) fn prepare<'a, 's>(
         observer,
         watch,
         source: behind(source.clone(), lanes.len(), options, &kept),
+        way: OnceLock::new(),
         whole: source,
         news,
         plan,

@@ -5,11 +5,13 @@
 //! [`finals`] (views and violations), and all along [`results`](super::results)
 //! (counts, digests, the manifest; and on to the sink). Nothing is published.
 
+use super::aside::Way;
 use super::audit;
 use super::commit::Committer;
 use super::error::RunError;
 use super::finals;
 use super::gates::{broke, judge};
+use super::lane::lock;
 use super::memory::{Held, largest};
 use super::misread;
 use super::notes::Kept;
@@ -205,12 +207,6 @@ fn in_passes(
     told: &Kept<'_>,
 ) -> Result<Report, RunError> {
     let portions = passes::portions(passes)?;
-    if sink.takes().commits && passes > 1 {
-        if options.snapshot.is_some() {
-            return Err(RunError::PassesSnapshot);
-        }
-        told.note(UNSAVED_IN_PASSES);
-    }
     let last = Passing::last(told, &portions);
     let portion = portions.last().copied().unwrap_or_default();
     let part = Part { portion, ..Part::default() };
@@ -221,10 +217,6 @@ fn in_passes(
     let done = before.and_then(|before| run(&prepared, &mut committer, (told, before), gates));
     done.inspect_err(|_| committer.abandon())
 }
-
-/// Told where a job saves snapshots and a run of it does not.
-const UNSAVED_IN_PASSES: &str =
-    "a run in several passes saves no snapshot: none of them has all keys";
 
 fn run(
     prepared: &Prepared<'_>,
@@ -251,7 +243,7 @@ fn run(
     let gates = folder.as_ref().map_or_else(Vec::new, |dir| judge(dir, &manifest, gates));
     let broke = broke(&manifest, &gates);
     // Whoever goes on from it finds the run that led there finished, and what it came to.
-    committer.commit(&extents, Some(&broke))?;
+    committer.commit(&extents, None, Some(&broke))?;
     let results = committer.one(0);
     Ok(Report {
         dir: folder.as_ref().map(Folder::place).unwrap_or_default(),
@@ -321,6 +313,7 @@ fn stretch(
 ) -> Result<(Vec<Extent>, Stages), RunError> {
     let pipeline = Pipeline {
         log: prepared.source.as_ref(),
+        way: prepared.way.get(),
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
         commit,
@@ -348,6 +341,9 @@ fn stretch(
         Ended::Failed(error) => error,
         Ended::Stopped(at) => describe(&at, prepared),
     })?;
+    if let Some(Way::Apart(aside)) = prepared.way.get() {
+        lock(aside).end_of_stretch(&extents)?;
+    }
     Ok((extents, stages))
 }
 
@@ -357,8 +353,11 @@ fn keys_of(
     results: &mut Results<'_>,
     stages: &mut Stages,
 ) -> Result<Tables, RunError> {
-    if let Some(others) = results.others.take() {
-        return others.keys(prepared, results, stages);
+    if let Some(mut others) = results.others.take() {
+        let tables = others.keys(prepared, results, stages);
+        // What a snapshot has of them comes last.
+        results.others = Some(others);
+        return tables;
     }
     let lane = &prepared.lanes[0];
     let mut tables = Tables::new(lane.recipe.description());

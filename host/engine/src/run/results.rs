@@ -49,7 +49,8 @@ pub(crate) struct Results<'a> {
     pub sink: &'a mut dyn Sink,
     /// What passes over other keys came to, if this is the last of several.
     pub others: Option<Others>,
-    /// Whether it is given on before what comes out begins, too, because another pass joins it.
+    /// Whether it is given on and nothing else, also before what comes out begins, because another
+    /// pass joins it.
     pub spills: bool,
 }
 
@@ -122,6 +123,11 @@ impl<'a> Results<'a> {
             }
             None => block,
         };
+        if self.spills {
+            self.counts.add(&block);
+            stages.time(Stage::Write, || self.sink.block(block))?;
+            return Ok(self.counts.events);
+        }
         stages.time(Stage::Digest, || -> Result<(), RunError> {
             let filtered = self.counts.filtered;
             self.counts.add(&block);
@@ -132,7 +138,7 @@ impl<'a> Results<'a> {
             self.totals.add_emits(&self.reducer.description().emits, &block.emits)?;
             Ok(self.outcomes.add(&block)?)
         })?;
-        if self.takes.results && (self.is_begun || self.spills) {
+        if self.takes.results && self.is_begun {
             stages.time(Stage::Write, || self.sink.block(block))?;
         }
         Ok(self.counts.events)
@@ -168,6 +174,24 @@ impl<'a> Results<'a> {
         if !self.takes.commits {
             return Ok(());
         }
+        let commit = self.commit_of(lane, names, extents, receipts, broke);
+        let saved = match &mut self.others {
+            Some(others) => others.commit(commit, self.sink)?,
+            None => self.sink.commit(&commit)?,
+        };
+        self.saved.extend(saved);
+        Ok(())
+    }
+
+    /// What a snapshot has of this pass.
+    pub(super) fn commit_of(
+        &mut self,
+        lane: &Lane,
+        names: &[String],
+        extents: &[Extent],
+        receipts: &[Receipt],
+        broke: Option<&[String]>,
+    ) -> Commit {
         let reached = |(name, extent): (&String, &Extent)| Position {
             partition: name.clone(),
             offset: extent.next,
@@ -211,8 +235,7 @@ impl<'a> Results<'a> {
                 holes: self.holes(),
             },
         };
-        self.saved.extend(self.sink.commit(&Commit { head, pieces })?);
-        Ok(())
+        Commit { head, pieces }
     }
 
     /// Events that were replayed in front of the range.

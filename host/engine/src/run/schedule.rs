@@ -17,57 +17,26 @@
 //! earliest batch on. Where there is none, they are folded event by event, and the run goes on in
 //! less of a hurry: calls of this reducer take so long.
 
+use super::aside::Next;
+use super::batch::Batch;
 use super::error::RunError;
-use super::filling::Filling;
 use super::halt::Halt;
 use super::lane::LaneShares;
 use super::merged::{Merged, strand_bytes};
-use super::sequence::{Cut, Sequence, Taken};
+use super::sequence::{Cut, Extent, Sequence, Taken};
+use super::supply::Supply;
 use super::task::{Ended, Size, StopAt, Task, Undecoded};
 use crate::limits::BATCHES_AHEAD;
 use retally_core::fold::{Slabs, Timed};
-use retally_core::reduce::{Block, Folded, Manner, Shares, Stop, StopCause, Undone};
+use retally_core::reduce::{Block, Folded, Manner, Stop, StopCause, Undone};
 use retally_core::shard::Decoded;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// One batch on its way.
-struct Batch {
-    number: u64,
-    /// No slab will be added.
-    sealed: bool,
-    /// Slabs that will be decoded as one.
-    filling: Filling,
-    /// Slabs that wait for a decoder.
-    waiting: VecDeque<(usize, Undecoded)>,
-    /// Decoded slabs, for each one entry per reader.
-    decoded: Vec<Option<Vec<Decoded>>>,
-    assembled: bool,
-    /// Gone once all lanes are merged.
-    slabs: Option<Arc<Slabs>>,
-    folds_left: usize,
-    lanes: Vec<LaneBatch>,
-    /// Memory of what it holds.
-    bytes: usize,
-}
-
-impl Batch {
-    fn wait(&mut self, part: Undecoded) {
-        self.waiting.push_back((self.decoded.len(), part));
-        self.decoded.push(None);
-    }
-}
-
-/// One batch in one lane.
-#[derive(Default)]
-struct LaneBatch {
-    shares: Shares,
-    merging: bool,
-    block: Option<Block>,
-}
-
 pub(crate) struct Schedule {
     pub sequence: Sequence,
+    /// In place of what the sequence gives.
+    supply: Option<Supply>,
     batches: VecDeque<Batch>,
     lanes: usize,
     /// For each shard the batch that it folds next.
@@ -105,6 +74,7 @@ impl Schedule {
         let &Size { lanes, shards, threads } = size;
         Self {
             sequence,
+            supply: None,
             batches: VecDeque::new(),
             lanes,
             next_fold: vec![0; shards],
@@ -119,6 +89,21 @@ impl Schedule {
             snapshotting: false,
             failed: None,
             halt,
+        }
+    }
+
+    /// Takes batches that were put aside, of which `extents` is all that was taken of the log.
+    #[must_use]
+    pub(crate) fn of_kept(mut self, extents: Vec<Extent>) -> Self {
+        self.sequence.extents = extents;
+        self.supply = Some(Supply::default());
+        self
+    }
+
+    /// It was read what comes next of what was put aside.
+    pub(crate) fn kept(&mut self, next: Next) {
+        if let Some(batch) = self.supply.as_mut().and_then(|supply| supply.read(next)) {
+            self.barrier = Some(batch);
         }
     }
 
@@ -150,7 +135,8 @@ impl Schedule {
     pub(crate) fn bytes(&self) -> usize {
         let batches = self.batches.iter().map(|batch| batch.bytes);
         let merged = self.sequence.merged.as_ref().map_or(0, Merged::bytes);
-        self.sequence.turns.queued_bytes() + merged + batches.sum::<usize>()
+        let kept = self.supply.as_ref().map_or(0, Supply::bytes);
+        self.sequence.turns.queued_bytes() + merged + kept + batches.sum::<usize>()
     }
 
     /// Whether a shard still has to fold a batch up to `last`; an earlier stop may come of it.
@@ -185,6 +171,10 @@ impl Schedule {
         if task.is_some() || self.stop.is_some() {
             return task;
         }
+        if let Some(supply) = &mut self.supply {
+            // Nothing is over before the snapshot is saved.
+            return if self.barrier.is_none() { supply.pick() } else { None };
+        }
         let head = self.sequence.merged.as_mut().and_then(Merged::pick);
         head.map(Task::Time).or_else(|| self.sequence.pick_read().map(Task::Read))
     }
@@ -205,7 +195,8 @@ impl Schedule {
         }
         self.committing = true;
         let blocks = batch.lanes.iter_mut().filter_map(|lane| lane.block.take()).collect();
-        Some(Task::Commit { batch: batch.number, blocks })
+        let aside = std::mem::take(&mut batch.aside);
+        Some(Task::Commit { batch: batch.number, blocks, aside })
     }
 
     fn pick_merge(&mut self) -> Option<Task> {
@@ -216,7 +207,8 @@ impl Schedule {
             let Some(lane) = batch.lanes.iter().position(|lane| !lane.merging) else { continue };
             batch.lanes[lane].merging = true;
             let shares = std::mem::take(&mut batch.lanes[lane].shares);
-            return Some(Task::Merge { batch: batch.number, lane, slabs: slabs.clone(), shares });
+            let (number, slabs, whole) = (batch.number, slabs.clone(), batch.whole.clone());
+            return Some(Task::Merge { batch: number, lane, slabs, shares, whole });
         }
         None
     }
@@ -299,6 +291,16 @@ impl Schedule {
 
     /// Moves slabs that were read into batches, as far as there is room.
     pub(crate) fn advance(&mut self) {
+        if let Some(supply) = &mut self.supply {
+            let has_room = self.batches.len() < BATCHES_AHEAD;
+            let next = has_room.then(|| supply.take(self.next_fold.len(), self.lanes)).flatten();
+            self.sequence.over = supply.is_over();
+            if let Some(batch) = next {
+                self.batches.push_back(batch);
+                self.seal(false);
+            }
+            return;
+        }
         if self.sequence.merged.is_some() {
             return self.advance_merged();
         }
@@ -365,19 +367,7 @@ impl Schedule {
     /// The batch that is put together, which has this number.
     fn open(&mut self, number: u64) -> &mut Batch {
         if self.batches.back().is_none_or(|batch| batch.sealed) {
-            let lanes = (0..self.lanes).map(|_| LaneBatch::default()).collect();
-            self.batches.push_back(Batch {
-                number,
-                sealed: false,
-                filling: Filling::default(),
-                waiting: VecDeque::new(),
-                decoded: Vec::new(),
-                assembled: false,
-                slabs: None,
-                folds_left: self.next_fold.len(),
-                lanes,
-                bytes: 0,
-            });
+            self.batches.push_back(Batch::new(number, self.next_fold.len(), self.lanes));
         }
         self.batch(number)
     }
@@ -400,11 +390,18 @@ impl Schedule {
         &mut self.batches[(number - front) as usize]
     }
 
-    /// A slab is decoded, once for each reader.
-    pub(crate) fn decoded(&mut self, batch: u64, slab: usize, readers: Vec<Decoded>) {
+    /// A slab is decoded, once for each reader, and what of it is put `aside`.
+    pub(crate) fn decoded(
+        &mut self,
+        batch: u64,
+        slab: usize,
+        (readers, aside): (Vec<Decoded>, Vec<Vec<u8>>),
+    ) {
         let entry = self.batch(batch);
         entry.bytes += readers.iter().map(Decoded::bytes).sum::<usize>();
+        entry.bytes += aside.iter().map(Vec::len).sum::<usize>();
         entry.decoded[slab] = Some(readers);
+        entry.aside[slab] = aside;
         self.assemble(batch);
     }
 
@@ -458,12 +455,13 @@ impl Schedule {
         if stop.cause.is_of_machine() {
             self.halt.halt();
         }
-        let Some(slabs) = self.batch(batch).slabs.clone() else { return };
+        let Batch { slabs: Some(slabs), whole, .. } = self.batch(batch) else { return };
+        let (slabs, whole) = (slabs.clone(), whole.clone());
         let earlier = |other: &StopAt| {
             (batch, stop.event, lane) < (other.batch, other.stop.event, other.lane)
         };
         if self.stop.as_ref().is_none_or(earlier) {
-            self.stop = Some(StopAt { batch, lane, stop, slabs });
+            self.stop = Some(StopAt { batch, lane, stop, slabs, whole });
         }
     }
 

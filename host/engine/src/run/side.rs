@@ -85,9 +85,7 @@ impl Common<'_> {
         let goes =
             Goes { job, options, reducer: of, binding: binds, log, plan, names, bounds, seeks };
         let resumed = goes.begin(recipe, self.observer)?;
-        let mut results = Results::new((sink, file), reducer, binding, (bounds, &resumed));
-        // A snapshot has all keys.
-        results.takes.commits &= portion.is_all();
+        let results = Results::new((sink, file), reducer, binding, (bounds, &resumed));
         results.sink.check()?;
         Ok((results, resumed))
     }

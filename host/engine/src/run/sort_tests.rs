@@ -127,12 +127,15 @@ fn passes_and_ranges_are_those_of_folders_in_order() {
         .collect();
     let (own, model) = (reads(log(&events, |seq| seq % 4)), reads(in_order(&events)));
     let whole = manifest(&path, &model).run_digest;
-    let passes = ReplayOptions {
-        passes: Passes::Number(3),
-        spill: Some(dir.path().to_owned()),
-        ..own.clone()
-    };
-    assert_eq!(manifest(&sort, &passes).run_digest, whole);
+    for reread in [true, false] {
+        let passes = ReplayOptions {
+            passes: Passes::Number(3),
+            reread,
+            spill: Some(dir.path().to_owned()),
+            ..own.clone()
+        };
+        assert_eq!(manifest(&sort, &passes).run_digest, whole);
+    }
     for [from, to] in [
         ["dt=2026-01-02:0", "dt=2026-01-03:0"],
         ["dt=2026-01-01:7", "dt=2026-01-02:11"],

@@ -2,15 +2,19 @@
 //! nobody has it open any more, whatever becomes of this process.
 //!
 //! ```text
-//! block, block, ... | end | stateless keys | keys, keys, ... | end
+//! block, block, run, block, ... | end | stateless keys | keys, keys, ... | end | run | end
+//! run: how many there are | keys of a snapshot, ... | end | ids, ... | end
 //! ```
 //!
-//! Each piece begins with its length; the end of pieces is a length of 0.
+//! A run is what a snapshot has of the pass, where one is saved. Each piece begins with its length;
+//! the end of pieces is a length of 0.
 
 use super::packed::Packed;
-use crate::sink::{Sink, SinkError, Takes};
+use crate::sink::{Commit, Sink, SinkError, Takes};
+use crate::snapshot::{Run, Sizes, SnapshotError, each_id, each_key, sizes_of};
 use retally_core::log::Reach;
 use retally_core::reduce::{Block, Finals};
+use retally_core::snapshot::Piece;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -41,12 +45,20 @@ impl From<SpillError> for SinkError {
     }
 }
 
+impl From<SpillError> for SnapshotError {
+    fn from(error: SpillError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}
+
 /// A pass that is written.
 pub(super) struct Spill {
     dir: PathBuf,
     file: BufWriter<File>,
     takes: Takes,
     packed: Vec<u8>,
+    /// Whether keys are given.
+    has_keys: bool,
 }
 
 impl Spill {
@@ -57,8 +69,9 @@ impl Spill {
         Ok(Self {
             dir: dir.to_owned(),
             file: BufWriter::with_capacity(WRITTEN_BYTES, file),
-            takes: Takes { results: true, commits: false, ..takes },
+            takes: Takes { results: true, ..takes },
             packed: Vec::new(),
+            has_keys: false,
         })
     }
 
@@ -102,12 +115,74 @@ impl Sink for Spill {
     }
 
     fn stateless(&mut self, keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
+        self.has_keys = true;
         self.end_of_pieces()?;
         Ok(self.piece(&keys.to_vec())?)
     }
 
     fn keys(&mut self, keys: Finals) -> Result<(), SinkError> {
         Ok(self.piece(&keys)?)
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
+        if self.has_keys {
+            self.end_of_pieces()?;
+        }
+        let Commit { head, pieces } = commit;
+        let sizes = sizes_of(head, pieces);
+        let listed: Vec<(Option<u32>, (u64, u64))> =
+            sizes.iter().map(|(group, [keys, ids])| (*group, (*keys, *ids))).collect();
+        self.piece(&(head.keys.unwrap_or_default(), listed))?;
+        let mut take = |piece: Piece| self.piece(&piece).map_err(SnapshotError::from);
+        each_key(head, pieces, &mut take)?;
+        self.end_of_pieces()?;
+        let mut take = |piece: Piece| self.piece(&piece).map_err(SnapshotError::from);
+        each_id(head, pieces, &mut take)?;
+        self.end_of_pieces()?;
+        Ok(Vec::new())
+    }
+}
+
+/// What a snapshot has of a pass, where its file stands at that.
+pub(super) struct SpilledRun<'a> {
+    from: &'a mut Spilled,
+    sizes: Sizes,
+    /// How many keys the pass has in all.
+    pub keys: u64,
+    /// Ends of pieces that were read: of keys, of ids.
+    ends: usize,
+}
+
+impl SpilledRun<'_> {
+    fn next(&mut self, ends: usize) -> Result<Option<Piece>, SpillError> {
+        if self.ends != ends {
+            return Ok(None);
+        }
+        let next = self.from.next()?;
+        self.ends += usize::from(next.is_none());
+        Ok(next)
+    }
+
+    /// Passes over what nobody wanted.
+    pub(super) fn finish(mut self) -> Result<(), SpillError> {
+        for ends in 0..2 {
+            while self.next(ends)?.is_some() {}
+        }
+        Ok(())
+    }
+}
+
+impl Run for SpilledRun<'_> {
+    fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    fn keys(&mut self) -> Result<Option<Piece>, SnapshotError> {
+        Ok(self.next(0)?)
+    }
+
+    fn ids(&mut self) -> Result<Option<Piece>, SnapshotError> {
+        Ok(self.next(1)?)
     }
 }
 
@@ -118,6 +193,17 @@ pub(super) struct Spilled {
 }
 
 impl Spilled {
+    /// What a snapshot has of the pass, which comes next.
+    pub(super) fn run(&mut self) -> Result<SpilledRun<'_>, SpillError> {
+        type Listed = Vec<(Option<u32>, (u64, u64))>;
+        let Some((keys, listed)) = self.next::<(u64, Listed)>()? else {
+            let error = io::Error::other("it has no part of a snapshot");
+            return Err(SpillError { dir: self.dir.clone(), error });
+        };
+        let sizes = listed.into_iter().map(|(group, (keys, ids))| (group, [keys, ids])).collect();
+        Ok(SpilledRun { from: self, sizes, keys, ends: 0 })
+    }
+
     /// The next piece; none: there are no more of its kind.
     pub(super) fn next<T: Packed>(&mut self) -> Result<Option<T>, SpillError> {
         let failed = |error| SpillError { dir: self.dir.clone(), error };

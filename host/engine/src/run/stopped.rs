@@ -1,15 +1,19 @@
 //! What a person is told of the event at which a run stopped: where it lies, its bytes, the key's
 //! state before it, and what to do next.
 
+use super::aside::Whole;
 use super::error::{RunError, Stopped};
 use super::prepare::Prepared;
 use super::task::StopAt;
 use crate::ledger::Ledger;
+use crate::log::Log;
 use crate::snapshot::Store;
+use retally_core::decode::{Slab, original as slab_original};
 use retally_core::log::PartitionIndex;
 use retally_core::reduce::{Limit, Stop, StopCause};
 use retally_core::schema::shown_state;
 use retally_core::shard::{Decoded, event_at};
+use std::borrow::Cow;
 
 /// How many bytes of an event or a state are shown.
 const SHOWN_BYTES: usize = 2_000;
@@ -43,11 +47,22 @@ pub(crate) fn describe(at: &StopAt, prepared: &Prepared<'_>) -> RunError {
         side,
         go_on,
     };
-    described(at.slabs.of(at.lane), &at.stop, around)
+    let original = at.whole.as_ref().map(|whole| original(at, whole, prepared.source.as_ref()));
+    described_with(at.slabs.of(at.lane), &at.stop, around, original)
 }
 
 /// The error for a stop in a batch.
 pub(crate) fn described(slabs: &[Decoded], stop: &Stop, around: Around<'_>) -> RunError {
+    described_with(slabs, stop, around, None)
+}
+
+/// The same with the bytes of the event, if its slab does not hold them.
+fn described_with(
+    slabs: &[Decoded],
+    stop: &Stop,
+    around: Around<'_>,
+    original: Option<Vec<u8>>,
+) -> RunError {
     if let StopCause::Machine { message } = &stop.cause {
         return RunError::Machine(message.clone());
     }
@@ -61,7 +76,8 @@ pub(crate) fn described(slabs: &[Decoded], stop: &Stop, around: Around<'_>) -> R
     let id = String::from_utf8_lossy(slab.events.ids.get(row)).into_owned();
     let place = (around.place)(placed.partition, position.offset);
     let mut help = place.map_or_else(String::new, |place| format!("\n  file   {place}"));
-    help += &format!("\n  event  {}", shown(&placed.original(own)));
+    let original = original.map_or_else(|| placed.original(own), Cow::Owned);
+    help += &format!("\n  event  {}", shown(&original));
     let cause = &stop.cause;
     if let StopCause::Trap { state, .. } | StopCause::Limit { state, .. } = cause {
         help += &format!("\n  state  {}", told(around.layout, state));
@@ -70,6 +86,18 @@ pub(crate) fn described(slabs: &[Decoded], stop: &Stop, around: Around<'_>) -> R
     help += &advice(cause, around.names, &around.go_on, &line);
     let (cause, side) = (cause.to_string(), around.side);
     RunError::Stopped(Box::new(Stopped { position, side, key, id, cause, help }))
+}
+
+/// The bytes of an event that another pass read.
+fn original(at: &StopAt, whole: &Whole, log: &dyn Log) -> Vec<u8> {
+    let (slabs, event) = (at.slabs.of(at.lane), at.stop.event);
+    let of_log = || {
+        let (slab, row) = event_at(slabs, event)?;
+        let spot = slab.spot(row);
+        let rows = log.rows(spot.partition, &[spot.offset]).ok()?.into_iter().next()?;
+        Some(slab_original(&Slab::Rows(rows), 0).into_owned())
+    };
+    whole.original(slabs, event).or_else(of_log).unwrap_or_default()
 }
 
 /// The way on from a snapshot, if there is one.

@@ -1,5 +1,6 @@
 //! What the [`Schedule`](super::schedule::Schedule) hands out, and what may end it.
 
+use super::aside::{KeptSlab, Whole};
 use super::error::RunError;
 use super::merged::Head;
 use super::turns::ReadOn;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 /// A piece of work for one thread.
 pub(crate) enum Task {
     Read(ReadOn),
+    /// Read the next batch that was put aside.
+    Kept,
     /// Order "time": read the times of a slab, and all else, before a batch takes of it.
     Time(Head),
     Decode {
@@ -36,10 +39,13 @@ pub(crate) enum Task {
         lane: usize,
         slabs: Arc<Slabs>,
         shares: Shares,
+        whole: Option<Arc<Whole>>,
     },
     Commit {
         batch: u64,
         blocks: Vec<Block>,
+        /// Of each slab what is put aside for later passes.
+        aside: Vec<Vec<Vec<u8>>>,
     },
     Snapshot,
 }
@@ -50,6 +56,8 @@ pub(crate) enum Undecoded {
     Placed(Vec<Placed>),
     /// What the merge by time gave it.
     Strand(Strand),
+    /// What another pass put aside of a slab.
+    Kept(KeptSlab),
 }
 
 /// Where a run must stop: the first of all events that cannot be folded.
@@ -58,6 +66,8 @@ pub(crate) struct StopAt {
     pub lane: usize,
     pub stop: Stop,
     pub slabs: Arc<Slabs>,
+    /// Of what the batch is a part, if it was put aside.
+    pub whole: Option<Arc<Whole>>,
 }
 
 /// How large a run is.

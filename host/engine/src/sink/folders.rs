@@ -2,13 +2,14 @@
 
 use super::{Beginning, Commit, End, Sink, SinkError, Takes};
 use crate::rundir::{self, RunDirError, RunWriter, fresh_name};
-use crate::snapshot::{SnapshotError, SnapshotRef, Store};
+use crate::snapshot::{Run, SnapshotError, SnapshotRef, Store};
 use crate::store::{Base, Claim, Folder, StoreError};
 use crate::table::TableError;
 use retally_core::digest::Trees;
 use retally_core::log::Reach;
 use retally_core::manifest::RunFile;
 use retally_core::reduce::{Block, Finals};
+use retally_core::snapshot::Head;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -226,6 +227,17 @@ impl Sink for Snapshots {
 
     fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
         let saved = self.store.save(&commit.head, &commit.pieces, self.parent.as_ref())?;
+        let name = saved.name.clone();
+        self.parent = Some(saved);
+        Ok(vec![name])
+    }
+
+    fn commit_runs(
+        &mut self,
+        head: &Head,
+        runs: &mut [&mut dyn Run],
+    ) -> Result<Vec<String>, SinkError> {
+        let saved = self.store.save_runs(head, runs, self.parent.as_ref())?;
         let name = saved.name.clone();
         self.parent = Some(saved);
         Ok(vec![name])

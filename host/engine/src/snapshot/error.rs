@@ -68,6 +68,9 @@ pub enum SnapshotError {
     /// A table could not be written.
     #[error(transparent)]
     Table(TableError),
+    /// What is to be saved could not be read, or kept until it is.
+    #[error(transparent)]
+    Run(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What is wrong with a file that has the hash that it should have is wrong with the snapshot.

@@ -3,14 +3,15 @@
 //! the newest are written anew together with what is new, while they are small beside it.
 
 use super::format::{Body, Part};
-use super::load::{all_ids, all_keys, drop_superseded};
-use super::save::Group;
+use super::load::{lists_of, segment_of};
+use super::order::{Group, More, Sizes};
 use super::{SnapshotError, SnapshotRef};
 use crate::limits::SEGMENT_JOINED_MAX_IDS;
 use crate::store::Folder;
 use retally_core::log::PartitionIndex;
-use retally_core::snapshot::{Head, KeyRows, Piece};
+use retally_core::snapshot::{Head, Piece};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A file of keys that has at least so many times as many as come to it is left as it is: many of
 /// them may be superseded, and all are read by whoever goes on.
@@ -82,40 +83,31 @@ impl Inherited {
         self.to_homes.clone()
     }
 
-    /// Takes the newest files of keys that are small beside the `new` ones of their group, and
-    /// gives of their keys those that are not among `pieces`.
-    pub(super) fn join_keys(
-        &mut self,
-        new: BTreeMap<Group, u64>,
-        pieces: &[Piece],
-    ) -> Result<Vec<Piece>, SnapshotError> {
-        let mut lists: Vec<KeyRows> = Vec::new();
-        for (group, mut rows) in new {
-            let Some(parts) = self.keys.get_mut(&group) else { continue };
+    /// Takes the newest files of keys that are small beside the new ones of their group, and gives
+    /// what reads them, the newest first: of a key that comes several times the first counts.
+    pub(super) fn join_keys(&mut self, new: &Sizes) -> Vec<More<'static>> {
+        let mut joined: Vec<More<'static>> = Vec::new();
+        let homes: Arc<[PartitionIndex]> = self.to_head.as_slice().into();
+        for (group, &[mut rows, _]) in new {
+            let Some(parts) = self.keys.get_mut(group) else { continue };
             // Of any size: what is superseded would else never go away.
             let is_small = |rows: u64, part: &Part| part.rows < KEYS_JOINED_BELOW * rows;
-            let mut own: Vec<KeyRows> = Vec::new();
+            // A key has one group: none of this one stands in another's lists.
             while let Some(Old { files, part }) = parts.pop_if(|old| is_small(rows, &old.part)) {
                 rows += part.rows;
-                own.splice(0..0, all_keys(&files, &part, &self.to_head)?);
+                let mut lists = lists_of(files, part, homes.clone());
+                let piece = |keys| Piece { keys, ..Piece::default() };
+                joined.push(Box::new(move || Ok(lists.next()?.map(piece))));
             }
-            // A key has one group: none of this one stands in another's lists.
-            lists.extend(own);
         }
-        if !lists.is_empty() {
-            drop_superseded(&mut lists, pieces.iter().flat_map(|piece| piece.keys.keys.iter()));
-        }
-        Ok(lists.into_iter().map(|keys| Piece { keys, ..Piece::default() }).collect())
+        joined
     }
 
-    /// Takes the newest segments of ids that are small beside the `new` ones of their group, and
-    /// gives their ids. Not under a span, where an id may stand in several.
-    pub(super) fn join_ids(
-        &mut self,
-        new: BTreeMap<Group, u64>,
-    ) -> Result<Vec<Piece>, SnapshotError> {
-        let mut joined = Vec::new();
-        for (group, mut ids) in new {
+    /// Takes the newest segments of ids that are small beside the new ones of their group, and
+    /// gives what reads them. Not under a span, where an id may stand in several.
+    pub(super) fn join_ids(&mut self, new: &Sizes) -> Vec<More<'static>> {
+        let mut joined: Vec<More<'static>> = Vec::new();
+        for (&group, &[_, mut ids]) in new {
             let Some(segments) = self.ids.get_mut(&group) else { continue };
             // One of about as many: so each id is written again as often as their number doubles.
             let is_small = |ids: u64, part: &Part| {
@@ -123,9 +115,11 @@ impl Inherited {
             };
             while let Some(Old { files, part }) = segments.pop_if(|old| is_small(ids, &old.part)) {
                 ids += part.rows;
-                joined.push(Piece { partition: group, ..all_ids(&files, &part)? });
+                let mut segment = segment_of(files, part);
+                let piece = move |ids| Piece { partition: group, ids, ..Piece::default() };
+                joined.push(Box::new(move || Ok(segment.next(&[])?.map(piece))));
             }
         }
-        Ok(joined)
+        joined
     }
 }

@@ -13,7 +13,7 @@ use retally_core::dedup::Window;
 use retally_core::digest::{Hash, History};
 use retally_core::log::{Micros, PartitionIndex, Position};
 use retally_core::portion::Portion;
-use retally_core::snapshot::{Head, IdRows, KeyRows, Needed, Piece};
+use retally_core::snapshot::{Head, IdRows, KeyRows, Needed};
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -218,15 +218,9 @@ impl IdSegments {
     }
 }
 
-/// All ids of a segment without keys.
-pub(super) fn all_ids(files: &Folder, part: &Part) -> Result<Piece, SnapshotError> {
-    let mut reader = Reader::open(files, part, SNAPSHOT_READ_ROWS)?;
-    let mut ids = IdRows::default();
-    while let Some(batch) = reader.next()? {
-        let lost = || reader.broken("an id belongs to a key that is not there");
-        ids.append(&id_rows(&batch, None, lost)?);
-    }
-    Ok(Piece { ids, ..Piece::default() })
+/// The ids of a segment without keys.
+pub(super) fn segment_of(files: Folder, part: Part) -> IdSegments {
+    IdSegments { files, parts: VecDeque::from([part]), open: None, window: Window::All }
 }
 
 /// The rows of a file whose hash was checked.
@@ -268,14 +262,9 @@ impl Reader {
     }
 }
 
-/// All keys of a file, in lists. `homes`: see [`Body::homes`].
-pub(super) fn all_keys(
-    files: &Folder,
-    part: &Part,
-    homes: &[PartitionIndex],
-) -> Result<Vec<KeyRows>, SnapshotError> {
-    let (files, parts) = (files.clone(), VecDeque::from([part.clone()]));
-    KeyLists { files, parts, open: None, homes: homes.into() }.all()
+/// The keys of a file, in lists. `homes`: see [`Body::homes`].
+pub(super) fn lists_of(files: Folder, part: Part, homes: Arc<[PartitionIndex]>) -> KeyLists {
+    KeyLists { files, parts: VecDeque::from([part]), open: None, homes }
 }
 
 /// The keys of a batch.

@@ -22,6 +22,7 @@ mod format;
 mod index;
 mod inherited;
 mod load;
+mod order;
 mod past;
 mod rows;
 mod save;
@@ -34,6 +35,8 @@ pub use error::SnapshotError;
 pub use format::SnapshotFormat;
 pub(crate) use load::drop_superseded;
 pub use load::{Groups, IdSegments, KeyLists, Loaded, LoadedGroup, Segments};
+pub use order::{Run, Sizes};
+pub(crate) use order::{each_id, each_key, sizes_of};
 pub use past::Past;
 
 use crate::store::{Base, EntryKind, Folder};

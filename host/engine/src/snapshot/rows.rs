@@ -24,6 +24,7 @@ use retally_core::digest::{Hash, History};
 use retally_core::log::Micros;
 use retally_core::snapshot::{KeyRows, Piece};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -153,7 +154,7 @@ pub(super) fn key_columns() -> Vec<Field> {
 }
 
 /// Some keys of `pieces`. `homes`: for each partition of the head its number in files of keys.
-pub(super) fn key_rows(pieces: &[&Piece], rows: &[At], homes: &[u32]) -> NewRows {
+pub(super) fn key_rows(pieces: &[Cow<'_, Piece>], rows: &[At], homes: &[u32]) -> NewRows {
     let all = || rows.iter().map(|&(piece, row)| (&pieces[piece].keys, row as usize));
     // "None yet" is null to a reader, a number to the fold.
     let reached: Vec<bool> = all().map(|(of, row)| of.highest[row] != Micros::MIN).collect();
@@ -187,8 +188,8 @@ pub(super) fn id_columns(spanned: bool) -> Vec<Field> {
 }
 
 /// Some ids of `pieces`; under a span with their keys.
-pub(super) fn id_rows(pieces: &[&Piece], rows: &[At], spanned: bool) -> NewRows {
-    let all = || rows.iter().map(|&(piece, row)| (pieces[piece], row as usize));
+pub(super) fn id_rows(pieces: &[Cow<'_, Piece>], rows: &[At], spanned: bool) -> NewRows {
+    let all = || rows.iter().map(|&(piece, row)| (&pieces[piece], row as usize));
     let places = all().flat_map(|(of, row)| place(of.ids.digests[row]).to_be_bytes());
     let ids = NewRows::default()
         .fixed("place", PLACE_BYTES, places.collect())

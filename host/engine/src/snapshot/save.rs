@@ -2,20 +2,22 @@
 
 use super::format::{Body, GroupFiles, MANIFEST, Part, SnapshotFormat, read};
 use super::inherited::{Inherited, Old};
-use super::rows::{At, Table, id_columns, id_rows, key_columns, key_rows, place, write_outcomes};
+use super::order::{Group, More, Rows, Run, Sizes, Source, What, merge, sizes_of};
+use super::rows::{At, Table, id_columns, id_rows, key_columns, key_rows, write_outcomes};
 use super::{SnapshotError, SnapshotRef, Store};
 use crate::limits::SNAPSHOT_WRITTEN_ROWS;
 use crate::store::{Finishing, Folder};
-use crate::table::NewRows;
 use retally_core::dedup::Window;
 use retally_core::digest::{Canonical, Hash};
 use retally_core::log::{Order, PartitionIndex};
 use retally_core::snapshot::{Head, Piece};
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The partition of a group, by its number in the head; none: all.
-pub(super) type Group = Option<PartitionIndex>;
+/// What a snapshot has that the one before it has not.
+enum New<'a, 'b> {
+    Pieces(&'a [Piece]),
+    Runs(&'a mut [&'b mut dyn Run]),
+}
 
 impl Store {
     /// Saves a snapshot. `parent` is the snapshot from which the history went on, whose ids the
@@ -32,13 +34,37 @@ impl Store {
         parent: Option<&SnapshotRef>,
     ) -> Result<SnapshotRef, SnapshotError> {
         check(head, pieces)?;
+        self.save_new(head, New::Pieces(pieces), parent)
+    }
+
+    /// The same of parts that are read piece by piece, so that nobody has to hold all of them: it
+    /// gives the same bytes. Not all of them need be read then.
+    ///
+    /// # Errors
+    /// As [`Store::save`].
+    pub fn save_runs(
+        &self,
+        head: &Head,
+        runs: &mut [&mut dyn Run],
+        parent: Option<&SnapshotRef>,
+    ) -> Result<SnapshotRef, SnapshotError> {
+        check(head, &[])?;
+        self.save_new(head, New::Runs(runs), parent)
+    }
+
+    fn save_new(
+        &self,
+        head: &Head,
+        new: New<'_, '_>,
+        parent: Option<&SnapshotRef>,
+    ) -> Result<SnapshotRef, SnapshotError> {
         let name = name(head)?;
         // Later snapshots may build on its files, so what is complete is never written again.
         if self.files.head(&format!("{name}/{MANIFEST}"))?.is_some() {
             return Body::read(&self.files, &name).map(|(_, reference)| reference);
         }
         let claim = self.files.below(&name).claim(false)?;
-        let saved = self.write(name, head, pieces, parent);
+        let saved = self.write(name, head, new, parent);
         match (&saved, claim) {
             // Another process saves the same, and so the same bytes.
             (_, None) => {}
@@ -57,29 +83,25 @@ impl Store {
         &self,
         name: String,
         head: &Head,
-        pieces: &[Piece],
+        mut new: New<'_, '_>,
         parent: Option<&SnapshotRef>,
     ) -> Result<SnapshotRef, SnapshotError> {
         let mut inherited = Inherited::of(head, parent)?;
+        let sizes = new.sizes(head);
         if inherited.keys.is_empty() {
-            complete(head, pieces)?;
+            complete(head, &sizes)?;
         }
-        let mut saving = Saving {
+        let saving = Saving {
             files: &self.files,
             name,
-            by_partition: head.binding.settings.order == Order::Log,
             spanned: matches!(head.binding.settings.window, Window::Span(_)),
-            window: head.binding.settings.window,
             homes: inherited.homes(),
-            pieces: pieces.iter().collect(),
             ends: Finishing::default(),
         };
-        let mut joined = inherited.join_keys(saving.new_keys(), pieces)?;
-        if !saving.spanned {
-            joined.extend(inherited.join_ids(saving.new_ids())?);
-        }
-        saving.pieces.extend(&joined);
-        let (keys, ids) = (saving.keys()?, saving.ids()?);
+        let old_ids = if saving.spanned { Vec::new() } else { inherited.join_ids(&sizes) };
+        let old_keys = inherited.join_keys(&sizes);
+        let keys = saving.rows(head, What::Keys, &mut new, old_keys)?;
+        let ids = saving.rows(head, What::Ids, &mut new, old_ids)?;
         let path = saving.path("outcomes");
         let outcomes = write_outcomes(&self.files, path, &head.outcomes, &saving.ends)?;
         let homes = std::mem::take(&mut inherited.homes);
@@ -111,14 +133,6 @@ impl Store {
         let sha256 = Hash::of(text.as_bytes());
         Ok(SnapshotRef { name: saving.name, sha256, files: self.files.clone() })
     }
-}
-
-/// Rows in the order of their places. There are millions: they are sorted beside their numbers, not
-/// looked up at every comparison.
-fn by_place(digests: &[u128]) -> Vec<u32> {
-    let mut places: Vec<(u128, u32)> = digests.iter().map(|&d| place(d)).zip(0..).collect();
-    places.sort_unstable();
-    places.into_iter().map(|(_, row)| row).collect()
 }
 
 /// The name: events since the history began, then a digest of whose history it is, where it stands,
@@ -167,26 +181,86 @@ fn check(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
     Ok(())
 }
 
-/// Whether the pieces alone are all keys.
-fn complete(head: &Head, pieces: &[Piece]) -> Result<(), SnapshotError> {
-    let keys = pieces.iter().map(|piece| piece.keys.len() as u64).sum::<u64>();
+/// Whether what is new alone is all keys.
+fn complete(head: &Head, sizes: &Sizes) -> Result<(), SnapshotError> {
+    let keys = sizes.values().map(|[keys, _]| keys).sum::<u64>();
     match head.keys {
         Some(all) if all != keys => Err(SnapshotError::Rows("some keys are missing")),
         _ => Ok(()),
     }
 }
 
+impl New<'_, '_> {
+    fn sizes(&self, head: &Head) -> Sizes {
+        let runs = match self {
+            Self::Pieces(pieces) => return sizes_of(head, pieces),
+            Self::Runs(runs) => runs,
+        };
+        let mut all = Sizes::new();
+        for (&group, own) in runs.iter().flat_map(|run| run.sizes()) {
+            let sizes = all.entry(group).or_default();
+            sizes.iter_mut().zip(own).for_each(|(all, own)| *all += own);
+        }
+        all
+    }
+}
+
 struct Saving<'a> {
     files: &'a Folder,
     name: String,
-    by_partition: bool,
     spanned: bool,
-    window: Window,
     /// For each partition of the head its number in files of keys.
     homes: Vec<u32>,
-    pieces: Vec<&'a Piece>,
     /// Files that have all their rows.
     ends: Finishing,
+}
+
+/// Rows that are written in the order of their groups, each group into a table of its own.
+struct Writing<'s, 'a> {
+    saving: &'s Saving<'a>,
+    what: What,
+    written: BTreeMap<Group, Part>,
+    open: Option<(Group, Table, Vec<At>)>,
+    last: Option<At>,
+}
+
+impl Writing<'_, '_> {
+    fn take(&mut self, rows: &mut Rows<'_>, at: At, is_old: bool) -> Result<(), SnapshotError> {
+        let Self { saving, what, .. } = *self;
+        if self.last.is_some_and(|last| rows.is_same(what, last, at)) {
+            return match what {
+                // What the snapshot before has of a key that changed.
+                What::Keys if is_old => Ok(()),
+                What::Keys => Err(SnapshotError::Rows("a key stands in two pieces")),
+                What::Ids => Err(SnapshotError::Rows("an id stands in two places")),
+            };
+        }
+        self.last = Some(at);
+        let group = rows.group(what, at);
+        if self.open.as_ref().is_none_or(|(of, ..)| *of != group) {
+            self.close(rows)?;
+            self.open = Some((group, saving.create(what, group)?, Vec::new()));
+        }
+        let Some((_, table, held)) = &mut self.open else { return Ok(()) };
+        if what == What::Ids {
+            table.note((rows.place(at), rows.pieces[at.0].ids.content[at.1 as usize]));
+        }
+        held.push(at);
+        if held.len() == SNAPSHOT_WRITTEN_ROWS {
+            saving.put(table, what, rows, held)?;
+            held.clear();
+            rows.forget(at);
+        }
+        Ok(())
+    }
+
+    /// Ends the table of a group.
+    fn close(&mut self, rows: &Rows<'_>) -> Result<(), SnapshotError> {
+        let Some((group, mut table, held)) = self.open.take() else { return Ok(()) };
+        self.saving.put(&mut table, self.what, rows, &held)?;
+        self.written.insert(group, table.finish(&self.saving.ends)?);
+        Ok(())
+    }
 }
 
 impl Saving<'_> {
@@ -194,160 +268,64 @@ impl Saving<'_> {
         format!("{}/{file}.parquet", self.name)
     }
 
-    fn group_path(&self, what: &str, group: Group) -> String {
-        match group {
-            Some(number) => self.path(&format!("{what}-{number:04}")),
-            None => self.path(what),
+    fn create(&self, what: What, group: Group) -> Result<Table, SnapshotError> {
+        let word = if what == What::Keys { "keys" } else { "ids" };
+        let path = match group {
+            Some(number) => self.path(&format!("{word}-{number:04}")),
+            None => self.path(word),
+        };
+        match what {
+            What::Keys => Table::create(self.files, path, key_columns()),
+            What::Ids if self.spanned => Table::create(self.files, path, id_columns(true)),
+            What::Ids => Table::indexed(self.files, path),
         }
     }
 
-    fn key(&self, (piece, row): At) -> &[u8] {
-        self.pieces[piece].keys.keys.get(row as usize)
-    }
-
-    fn group_of_key(&self, (piece, row): At) -> Group {
-        self.by_partition.then(|| self.pieces[piece].keys.home[row as usize])
-    }
-
-    fn group_of_id(&self, (piece, row): At) -> Group {
-        let of_key = |&key: &u32| self.group_of_key((piece, key));
-        let piece = &self.pieces[piece];
-        let by_key = || piece.ids.keys.get(row as usize).and_then(of_key);
-        if self.by_partition { piece.partition.or_else(by_key) } else { None }
-    }
-
-    /// Writes rows in the order of their groups, each group into a table of its own. `twice`: why
-    /// two rows that are the same, which follow one another, cannot be.
-    fn write(
+    fn put(
         &self,
-        (what, create): (&str, impl Fn(String) -> Result<Table, SnapshotError>),
-        orders: &[Vec<u32>],
-        compare: impl Fn(At, At) -> Ordering,
-        (same, twice): (impl Fn(At, At) -> bool, &'static str),
-        group: impl Fn(At) -> Group,
-        (rows, note): (impl Fn(&[At]) -> NewRows, impl Fn(&mut Table, At)),
+        table: &mut Table,
+        what: What,
+        rows: &Rows<'_>,
+        held: &[At],
+    ) -> Result<(), SnapshotError> {
+        table.write(match what {
+            What::Keys => key_rows(&rows.pieces, held, &self.homes),
+            What::Ids => id_rows(&rows.pieces, held, self.spanned),
+        })
+    }
+
+    /// Writes the keys, or the ids, of every group: those that are new, and old ones that are
+    /// joined with them. Keys stand in order; ids by place, and with an index; under a span by key
+    /// and place.
+    fn rows<'r>(
+        &self,
+        head: &Head,
+        what: What,
+        new: &'r mut New<'_, '_>,
+        old: Vec<More<'r>>,
     ) -> Result<BTreeMap<Group, Part>, SnapshotError> {
-        let (mut written, mut open) = (BTreeMap::new(), None::<(Group, Table, Vec<At>)>);
-        let close = |(group, mut table, held): (Group, Table, Vec<At>)| {
-            table.write(rows(&held))?;
-            table.finish(&self.ends).map(|part| (group, part))
-        };
-        let mut last = None;
-        merge(orders, compare, |at| {
-            if last.replace(at).is_some_and(|last| same(last, at)) {
-                return Err(SnapshotError::Rows(twice));
-            }
-            let group = group(at);
-            if open.as_ref().is_none_or(|(of, ..)| *of != group) {
-                let next = create(self.group_path(what, group))?;
-                let done = open.replace((group, next, Vec::new())).map(close);
-                written.extend(done.transpose()?);
-            }
-            let Some((_, table, held)) = &mut open else { return Ok(()) };
-            note(table, at);
-            held.push(at);
-            if held.len() == SNAPSHOT_WRITTEN_ROWS {
-                table.write(rows(held))?;
-                held.clear();
-            }
-            Ok(())
-        })?;
-        written.extend(open.map(close).transpose()?);
-        Ok(written)
-    }
-
-    /// How many keys each group is given.
-    fn new_keys(&self) -> BTreeMap<Group, u64> {
-        self.count(|piece| piece.keys.len(), |at| self.group_of_key(at))
-    }
-
-    /// How many ids each group is given.
-    fn new_ids(&self) -> BTreeMap<Group, u64> {
-        self.count(|piece| piece.ids.len(), |at| self.group_of_id(at))
-    }
-
-    fn count(
-        &self,
-        len: impl Fn(&Piece) -> usize,
-        group: impl Fn(At) -> Group,
-    ) -> BTreeMap<Group, u64> {
-        let mut counts = BTreeMap::new();
-        for (number, piece) in self.pieces.iter().enumerate() {
-            for row in 0..len(piece) as u32 {
-                *counts.entry(group((number, row))).or_default() += 1;
+        let mut rows = Rows::new(head);
+        let mut sources: Vec<Source<'r>> = Vec::new();
+        match new {
+            New::Pieces(pieces) => sources.extend(rows.add(what, pieces)),
+            New::Runs(runs) => {
+                for run in runs.iter_mut() {
+                    let more: More<'r> = match what {
+                        What::Keys => Box::new(|| run.keys()),
+                        What::Ids => Box::new(|| run.ids()),
+                    };
+                    sources.push(rows.run(what, more, false)?);
+                }
             }
         }
-        counts
-    }
-
-    /// Writes the keys of every group.
-    fn keys(&self) -> Result<BTreeMap<Group, Part>, SnapshotError> {
-        let whole = |at| (self.group_of_key(at), self.key(at));
-        let compare = |a, b| whole(a).cmp(&whole(b));
-        let orders = self.orders(|piece| piece.keys.len(), compare);
-        let twice = (|a, b| whole(a) == whole(b), "a key stands in two pieces");
-        let create = |path| Table::create(self.files, path, key_columns());
-        let rows = |rows: &[At]| key_rows(&self.pieces, rows, &self.homes);
-        let group = |at| self.group_of_key(at);
-        self.write(("keys", create), &orders, compare, twice, group, (rows, |_, _| ()))
-    }
-
-    /// Writes the new ids of every group, and those that are joined with them: by place, and with
-    /// an index; under a span by key and place.
-    fn ids(&self) -> Result<BTreeMap<Group, Part>, SnapshotError> {
-        let key = |at: At| {
-            let row = self.pieces[at.0].ids.keys.get(at.1 as usize);
-            row.map_or(&[][..], |&row| self.key((at.0, row)))
-        };
-        let place = |at: At| place(self.pieces[at.0].ids.digests[at.1 as usize]);
-        let compare = |a: At, b: At| -> Ordering {
-            let groups = self.group_of_id(a).cmp(&self.group_of_id(b));
-            let keys = || if self.spanned { key(a).cmp(key(b)) } else { Ordering::Equal };
-            groups.then_with(keys).then_with(|| place(a).cmp(&place(b)))
-        };
-        let mut orders = if self.spanned {
-            self.orders(|piece| piece.ids.len(), compare)
-        } else {
-            self.pieces.iter().map(|piece| by_place(&piece.ids.digests)).collect()
-        };
-        self.drop_forgotten(&mut orders);
-        let twice = (|a, b| place(a) == place(b), "an id stands in two places");
-        let create = |path| match self.spanned {
-            true => Table::create(self.files, path, id_columns(true)),
-            false => Table::indexed(self.files, path),
-        };
-        let rows = |rows: &[At]| id_rows(&self.pieces, rows, self.spanned);
-        let note = |table: &mut Table, at: At| {
-            table.note((place(at), self.pieces[at.0].ids.content[at.1 as usize]));
-        };
-        let group = |at| self.group_of_id(at);
-        self.write(("ids", create), &orders, compare, twice, group, (rows, note))
-    }
-
-    /// Leaves out ids that their keys' times have passed: when a table was tidied must not show.
-    fn drop_forgotten(&self, orders: &mut [Vec<u32>]) {
-        let Window::Span(span) = self.window else { return };
-        for (order, piece) in orders.iter_mut().zip(&self.pieces) {
-            order.retain(|&row| {
-                let key = piece.ids.keys[row as usize] as usize;
-                let passed =
-                    piece.keys.highest[key].saturating_sub(piece.ids.highest[row as usize]);
-                passed <= span
-            });
+        for more in old {
+            sources.push(rows.run(what, more, true)?);
         }
-    }
-
-    fn orders(
-        &self,
-        len: impl Fn(&Piece) -> usize,
-        compare: impl Fn(At, At) -> Ordering,
-    ) -> Vec<Vec<u32>> {
-        let order = |(number, piece): (usize, &&Piece)| {
-            let mut rows: Vec<u32> = (0..len(piece) as u32).collect();
-            rows.sort_unstable_by(|&a, &b| compare((number, a), (number, b)));
-            rows
-        };
-        self.pieces.iter().enumerate().map(order).collect()
+        let (written, open, last) = (BTreeMap::new(), None, None);
+        let mut writing = Writing { saving: self, what, written, open, last };
+        merge(&mut rows, what, sources, |rows, at, is_old| writing.take(rows, at, is_old))?;
+        writing.close(&rows)?;
+        Ok(writing.written)
     }
 
     /// All groups: what was written now, behind what is left of the parent's.
@@ -396,61 +374,5 @@ impl Saving<'_> {
         let path = self.path(&format!("of-{}", &part.sha256.to_string()[..16]));
         self.files.put(&path, &bytes)?;
         Ok(Part { path, index, ..part })
-    }
-}
-
-/// Visits all rows in order. `orders` holds for each piece its rows in order; `compare` is that
-/// order. Pieces that follow one another as wholes cost one comparison a row.
-fn merge(
-    orders: &[Vec<u32>],
-    compare: impl Fn(At, At) -> Ordering,
-    mut visit: impl FnMut(At) -> Result<(), SnapshotError>,
-) -> Result<(), SnapshotError> {
-    let mut next = vec![0usize; orders.len()];
-    let head = |piece: usize, next: &[usize]| (piece, orders[piece][next[piece]]);
-    // Pieces that have rows left, the one with the first row first.
-    let mut line: Vec<usize> = (0..orders.len()).filter(|&p| !orders[p].is_empty()).collect();
-    line.sort_by(|&a, &b| compare(head(a, &next), head(b, &next)));
-    while let Some(&piece) = line.first() {
-        visit(head(piece, &next))?;
-        next[piece] += 1;
-        if next[piece] == orders[piece].len() {
-            line.remove(0);
-            continue;
-        }
-        let mine = head(piece, &next);
-        let before = |&other: &usize| compare(head(other, &next), mine) == Ordering::Less;
-        if line.get(1).is_none_or(|other| !before(other)) {
-            continue;
-        }
-        let place = line[1..].partition_point(before);
-        line[..=place].rotate_left(1);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn all_rows_come_in_order(pieces in prop::collection::vec(
-            prop::collection::vec(0..50u8, 0..40), 0..6,
-        )) {
-            let order = |piece: &Vec<u8>| {
-                let mut rows: Vec<u32> = (0..piece.len() as u32).collect();
-                rows.sort_by_key(|&row| piece[row as usize]);
-                rows
-            };
-            let orders: Vec<_> = pieces.iter().map(order).collect();
-            let value = |(piece, row): At| pieces[piece][row as usize];
-            let mut seen = Vec::new();
-            merge(&orders, |a, b| value(a).cmp(&value(b)), |at| { seen.push(value(at)); Ok(()) })?;
-            let mut all = pieces.concat();
-            all.sort_unstable();
-            prop_assert_eq!(seen, all);
-        }
     }
 }

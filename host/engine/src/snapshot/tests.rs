@@ -53,7 +53,7 @@ fn entry(partition: &str, offset: u64) -> Entry {
     Entry { partition: partition.into(), offset, key: None, id: None }
 }
 
-fn head(next: u64) -> Head {
+pub(super) fn head(next: u64) -> Head {
     let reached = |name: &str, offset| Position { partition: name.into(), offset };
     Head {
         highest: Vec::new(),
@@ -139,7 +139,10 @@ fn rows(reference: &SnapshotRef, needed: &Binding) -> Vec<(Option<u32>, Vec<KeyR
     while let Some(mut group) = loaded.groups.next_group().unwrap() {
         let mut ids = IdRows::default();
         for part in parts.next().unwrap().iter().filter(|part| part.index.is_some()) {
-            ids.append(&load::all_ids(&reference.files, part).unwrap().ids);
+            let mut segment = load::segment_of(reference.files.clone(), part.clone());
+            while let Some(some) = segment.next(&[]).unwrap() {
+                ids.append(&some);
+            }
         }
         let keys = group.keys.all().unwrap();
         while let Some(more) = group.ids.next(&keys).unwrap() {

@@ -64,14 +64,19 @@ pub(crate) struct Args {
     limit: Option<u64>,
     #[command(flatten)]
     range: RangeArgs,
-    /// Read the log N times and hold an N-th of the keys each time, where memory does not hold all
-    /// of them: changes no result. `auto`: once, and if that holds more than `[limits] host_memory`
-    /// allows, anew and as often as it takes. No snapshot is saved then.
+    /// Fold the log in N passes and hold an N-th of the keys in each, where memory does not hold
+    /// all of them: changes no result. `auto`: in one, and if that holds more than `[limits]
+    /// host_memory` allows, anew in as many as it takes.
     #[arg(long, value_name = "N|auto", default_value = "1")]
     passes: Passes,
+    /// Read and decode the log in every pass. Otherwise, up to 256 passes, the first one puts the
+    /// events of the others into files, which is cheaper and takes room.
+    #[arg(long)]
+    reread: bool,
     /// The folder of this machine that keeps what passes came to until the last one is done, which
-    /// takes about as much room as the run, and events while they are sorted, as many as a folder
-    /// of the log has; the one around the run unless it is named.
+    /// takes about as much room as the run; the events of later passes, about half as much as a log
+    /// of JSON or twice as much as one of Parquet; and events while they are sorted, as many as a
+    /// folder of the log has. The one around the run unless it is named.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
     /// Save a snapshot at the end here.
@@ -190,6 +195,7 @@ fn options(
         migrate: args.migrate,
         check_migrated: args.check_migrated,
         passes: args.passes,
+        reread: args.reread,
         spill: args.spill.clone(),
         snapshot: absolute(&args.snapshot)?,
         attest: args.attest || repeated.is_some_and(is_attested),
