@@ -69,7 +69,8 @@ impl Written {
                     return Err(LogError::new(format!(
                         "`{url}`: a transaction over partition {number} is open for minutes, and \
                          hides what comes from offset {shown} on: end it, or whoever began it, and \
-                         run again (`kafka-transactions.sh find-hanging` names one that nobody ends)"
+                         run again (`kafka-transactions.sh find-hanging` names those that nobody \
+                         ends)"
                     )));
                 }
                 std::thread::sleep(LOOK);

@@ -90,7 +90,7 @@ impl<B: Broker> Worker<'_, B> {
         };
         let ends = told.as_ref().map(|told| told.iter().zip(&parts).map(ended));
         let ends: Option<Vec<Ended>> = ends.map(Iterator::collect);
-        // Where others have committed this worker was put out of its group, and is about to hear it.
+        // Where others have committed this worker was put out of its group, and is to hear it soon.
         let is_settled = |own: &Ended| matches!(own, Ended::Committed | Ended::NotCommitted);
         let Some(ends) = ends.filter(|ends| is_late || ends.iter().all(is_settled)) else {
             if is_late {
