@@ -100,6 +100,8 @@ fn stands_still(live: &Live) -> Result<()> {
         "retally_events_total{job=\"test\",partition=\"0\",outcome=\"applied\"} 500",
         "retally_digest_checks_total{job=\"test\"} 3",
         "retally_digest_mismatches_total{job=\"test\"} 0",
+        "retally_batch_seconds_total{job=\"test\"} ",
+        "retally_snapshot_bytes{job=\"test\",partition=\"0\"} ",
         "# EOF",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

@@ -19,7 +19,8 @@ pub(super) struct Saving {
     pub(super) waits: bool,
 }
 
-type Saved = Result<SnapshotRef, SnapshotError>;
+/// With the bytes of its files.
+type Saved = Result<(SnapshotRef, Option<u64>), SnapshotError>;
 
 /// Of a partition.
 #[derive(Default)]
@@ -29,6 +30,8 @@ struct Own {
     /// Events that it held.
     events: u64,
     saved: Option<Duration>,
+    /// Bytes of its files.
+    bytes: Option<u64>,
     /// What is not saved yet: no later one is whole without it.
     unsaved: Option<Arc<Commit>>,
     /// How often that was tried.
@@ -51,6 +54,11 @@ impl Saving {
     /// When the last one of a partition was saved; before the first, when it was taken over.
     pub(super) fn saved(&self, partition: i32) -> Option<Duration> {
         self.partitions.get(&partition)?.saved
+    }
+
+    /// Bytes of the files of a partition's last one.
+    pub(super) fn bytes(&self, partition: i32) -> Option<u64> {
+        self.partitions.get(&partition)?.bytes
     }
 
     /// The partition is no longer this worker's: what is under way is finished, and nobody builds
@@ -139,6 +147,11 @@ impl<B: Broker> Worker<'_, B> {
             move |own: &Summary| own.partitions.first().is_some_and(|own| own.offset <= committed);
         let work = move || {
             let saved = store.save(&commit.head, &commit.pieces, parent.as_ref());
+            // How many bytes that were is no reason to save it once more.
+            let saved = saved.map(|own| {
+                let bytes = store.bytes(&own).ok();
+                (own, bytes)
+            });
             // What is too much is removed behind the next one, if it cannot be now.
             let _ = saved.is_ok().then(|| store.thin_out(KEPT, is_needed));
             // Whoever lost the partition does not wait for it.
@@ -169,9 +182,9 @@ impl<B: Broker> Worker<'_, B> {
         self.saving.under_way = None;
         let own = self.saving.partitions.entry(partition).or_default();
         match saved {
-            Ok(reference) => {
+            Ok((reference, bytes)) => {
                 self.status.snapshots[0] += 1;
-                own.saved = Some(self.now);
+                (own.saved, own.bytes) = (Some(self.now), bytes);
                 (own.unsaved, own.tries) = (None, 0);
                 if let Some(owned) = self.slots.get_mut(&partition).and_then(Slot::owned_mut) {
                     owned.parent = Some(reference);

@@ -30,6 +30,8 @@ pub struct Status {
     pub records: u64,
     /// Time from the beginning of a transaction to its end, of the last one and in all.
     pub transaction: [Duration; 2],
+    /// Time from the first record of a batch until it is sent, of the last one and in all.
+    pub batch: [Duration; 2],
     /// Snapshots saved, and tried in vain.
     pub snapshots: [u64; 2],
     /// Times at which digests were held against what is committed, and at which they differed.
@@ -63,6 +65,8 @@ pub struct PartitionStatus {
     pub violations: u64,
     /// How long ago its last snapshot was saved, or it was taken over; none: none are saved.
     pub snapshot_age: Option<Duration>,
+    /// Bytes of the files that its last snapshot added; none: it saved none yet.
+    pub snapshot_bytes: Option<u64>,
     /// How long it took to be taken over.
     pub recovery: Option<Duration>,
 }

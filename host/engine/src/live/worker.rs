@@ -38,6 +38,8 @@ pub(crate) struct Worker<'a, B: Broker> {
     submitted: Duration,
     told: Duration,
     is_busy: bool,
+    /// Since when there is something for the next transaction.
+    batch: Option<Duration>,
     pub(super) is_finishing: bool,
     pub(super) was_given: bool,
     /// Why it finishes by itself, before it is done.
@@ -115,6 +117,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             submitted: Duration::ZERO,
             told: Duration::ZERO,
             is_busy: false,
+            batch: None,
             is_finishing: false,
             was_given: false,
             too_much: None,
@@ -153,6 +156,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         told.into_iter().try_for_each(|told| self.hear(told))?;
         self.settle_doubt()?;
         self.is_busy = self.work()?;
+        self.batch = self.batch.or(self.is_busy.then_some(now));
         self.recover_fallen()?;
         self.submit_if_due();
         self.save_snapshots();
@@ -326,6 +330,10 @@ impl<'a, B: Broker> Worker<'a, B> {
         }
         failed.into_iter().for_each(|(partition, why)| self.stop(partition, why));
         self.submitted = self.now;
+        if let (Some(since), false) = (self.batch.take(), parts.is_empty()) {
+            let took = self.now.saturating_sub(since);
+            self.status.batch = [took, self.status.batch[1] + took];
+        }
         self.send(parts, 1);
     }
 
@@ -401,6 +409,7 @@ impl<'a, B: Broker> Worker<'a, B> {
             status.recovery = slot.recovery;
             let saved = self.setup.snapshots.as_ref().and(self.saving.saved(*partition));
             status.snapshot_age = saved.map(|at| self.now.saturating_sub(at));
+            status.snapshot_bytes = self.saving.bytes(*partition);
             match &slot.state {
                 State::Works(owned) => {
                     memory += owned.held().all() as u64;

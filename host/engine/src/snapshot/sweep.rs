@@ -3,7 +3,7 @@
 //! And what live work no longer goes back to, if whoever saves there says that it is alone.
 
 use super::format::{Body, MANIFEST, Part};
-use super::{SnapshotError, Store, Summary};
+use super::{SnapshotError, SnapshotRef, Store, Summary};
 use crate::store::{EntryKind, Filling};
 use std::collections::BTreeSet;
 
@@ -28,6 +28,14 @@ impl Store {
 }
 
 impl Store {
+    /// Bytes of a snapshot's own files, without those of earlier ones on which it stands.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub(crate) fn bytes(&self, own: &SnapshotRef) -> Result<u64, SnapshotError> {
+        Ok(self.files.below(&own.name).walk()?.iter().map(|(_, bytes)| bytes).sum())
+    }
+
     /// Removes all snapshots but the newest so many, the newest that is `needed`, and the files of
     /// others on which these stand. What is damaged counts for nothing, and goes as it grows old.
     /// A snapshot's manifest goes first: what is half removed is none.

@@ -129,16 +129,17 @@ fn whole(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
     }
     let [last, all] = status.transaction.map(|time| time.as_secs_f64());
-    let counter = ConstCounter::new(all);
-    let help = "Time that transactions took, in seconds";
-    counter.encode(encoder.encode_descriptor(
-        "transaction_seconds",
-        help,
-        None,
-        MetricType::Counter,
-    )?)?;
+    let [last_batch, batches] = status.batch.map(|time| time.as_secs_f64());
+    for (name, help, value) in [
+        ("transaction_seconds", "Time that transactions took, in seconds", all),
+        ("batch_seconds", "Time from a batch's first record until it was sent", batches),
+    ] {
+        let counter = ConstCounter::new(value);
+        counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+    }
     for (name, help, value) in [
         ("transaction_last_seconds", "Time that the last transaction took, in seconds", last),
+        ("batch_last_seconds", "The same of the last batch, in seconds", last_batch),
         ("memory_bytes", "Memory that partitions hold, in bytes", status.memory as f64),
         ("brokers_away", "1 while no broker answers", f64::from(u8::from(status.away.is_some()))),
     ] {
@@ -153,7 +154,8 @@ fn of_partitions(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> fmt::R
     let lag = |own: &PartitionStatus| own.end.saturating_sub(own.committed) as f64;
     let is_stopped = |own: &PartitionStatus| matches!(own.standing, Standing::Stopped(_));
     type Gauge<'a> = (&'a str, &'a str, &'a dyn Fn(&PartitionStatus) -> f64);
-    let gauges: [Gauge<'_>; 7] = [
+    let bytes = |own: &PartitionStatus| own.snapshot_bytes.map_or(f64::NAN, |bytes| bytes as f64);
+    let gauges: [Gauge<'_>; 8] = [
         ("lag", "Records behind what is committed", &lag),
         ("keys", "Keys", &|own| own.keys as f64),
         ("violations", "Rules broken at the last snapshot", &|own| own.violations as f64),
@@ -161,6 +163,7 @@ fn of_partitions(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> fmt::R
         ("committed_offset", "The first offset that is not committed", &|own| own.committed as f64),
         ("recovery_seconds", "How long it took to be taken over", &|own| seconds(own.recovery)),
         ("snapshot_age_seconds", "Time since the last snapshot", &|own| seconds(own.snapshot_age)),
+        ("snapshot_bytes", "Bytes of the files that the last snapshot added", &bytes),
     ];
     for (name, help, value) in gauges {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
