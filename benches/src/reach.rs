@@ -39,9 +39,9 @@ const fn time(work: &'static str, base: &'static str, wanted: &'static str) -> R
 
 const RATIOS: [Ratio; 11] = [
     time("passes-2", "whole", "at most 2.1"),
-    time("passes-2", "reread-2", "at most 1"),
+    time("passes-2", "reread-2", "at most 1.1"),
     time("passes-16", "reread-16", "at most 0.4"),
-    time("parquet-passes-2", "parquet-reread-2", "at most 1"),
+    time("parquet-passes-2", "parquet-reread-2", "at most 1.1"),
     time("parquet-passes-16", "parquet-reread-16", "at most 0.7"),
     time("small", "large", "at most 2"),
     time("s3", "whole", "at most 1.25"),
