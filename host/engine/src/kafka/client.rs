@@ -141,6 +141,7 @@ impl Kafka {
         }
         let mut config = ClientConfig::new();
         config.set("client.id", "retally");
+        config.set("fetch.queue.backoff.ms", LOOKS_AGAIN_MS);
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -155,6 +156,11 @@ impl Kafka {
 /// After a request of a producer failed, so much time goes by, or a fifth more or less, before it
 /// is sent once more.
 pub(crate) const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// A client that has fetched as much as it may looks so often, in milliseconds, whether some of it
+/// was taken, and fetches nothing meanwhile. Its own measure is a second, in which a partition that
+/// is read fast stands still.
+const LOOKS_AGAIN_MS: &str = "5";
 
 /// A worker that dies leaves a transaction open for at most so long, in milliseconds, and nobody
 /// takes its partitions over before that.
