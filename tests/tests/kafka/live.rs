@@ -159,6 +159,7 @@ fn what_cannot_be_meant_is_refused_and_nothing_is_published() -> Result<()> {
         (&["--source", elsewhere], 3, "Kafka does not answer"),
         (&["--set", "source.kafka.group.id=x"], 2, "`group.id`, which is not to be set"),
         (&["--metrics", &taken], 2, "cannot be served"),
+        (&["--set", "source.kafka.transaction.timeout.ms=9000000"], 2, "it cannot publish: "),
     ] {
         let ran = live.project.run(&[&["run", "--until-end"], args].concat())?;
         assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);

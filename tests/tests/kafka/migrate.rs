@@ -1,6 +1,7 @@
 //! A new version of the reducer goes on where the one before was: exactly there, or not at all.
 
 use anyhow::Result;
+use retally_tests::kafka::Kafka;
 use retally_tests::live::{Live, until};
 use retally_tests::{payment, reducer};
 use serde_json::{Value, json};
@@ -62,6 +63,23 @@ fn a_new_version_takes_over_the_states_that_the_one_before_committed() -> Result
     put(&live, 3_000, 3_100)?;
     let refused = live.project.run(&["run", "--until-end"])?;
     assert!(refused.code == 1 && refused.stderr.contains("another reducer"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[test]
+fn what_was_taken_over_is_saved_before_it_is_committed() -> Result<()> {
+    let (live, v2) = (Live::named("taken", Kafka::shared()?, PARTITIONS)?, v2());
+    put(&live, 0, 500)?;
+    live.work(&[])?;
+    live.work(&["--reducer", &v2, "--migrate"])?;
+    // Nothing new came, and from the topic nobody comes to it any more.
+    for partition in 0..PARTITIONS {
+        live.kafka.delete_before("taken", partition, 500)?;
+    }
+    put(&live, 500, 600)?;
+    live.work(&["--reducer", &v2])?;
+    let after = live.committed()?;
+    assert_eq!((&after["0"]["events"], &after["1"]["events"]), (&600.into(), &600.into()));
     Ok(())
 }
 

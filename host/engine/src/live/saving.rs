@@ -61,6 +61,11 @@ impl Saving {
         self.partitions.get(&partition)?.bytes
     }
 
+    /// Whether something of a partition is still to be saved.
+    pub(super) fn is_owed(&self, partition: i32) -> bool {
+        self.partitions.get(&partition).is_some_and(|own| own.unsaved.is_some())
+    }
+
     /// The partition is no longer this worker's: what is under way is finished, and nobody builds
     /// on it here.
     pub(super) fn forget(&mut self, partition: i32) {
@@ -93,7 +98,9 @@ impl<B: Broker> Worker<'_, B> {
                 saved: Some(now),
                 ..Own::default()
             });
-            if !owned.is_silent() && is_due(own, owned, every, events) {
+            // Before anything is committed there is nothing to go on from.
+            let may = !owned.is_silent() && slot.committed.is_some();
+            if may && is_due(own, owned, every, events) {
                 return self.save(partition);
             }
         }
@@ -102,10 +109,22 @@ impl<B: Broker> Worker<'_, B> {
     /// Saves a last one, and waits for it.
     pub(super) fn save_last(&mut self, partition: i32) {
         self.note_saved(true);
-        let Some(owned) = self.slots.get(&partition).and_then(Slot::owned) else { return };
+        let slot = self.slots.get(&partition).filter(|slot| slot.committed.is_some());
+        let Some(owned) = slot.and_then(Slot::owned) else { return };
         let has_new = |own: &Own| own.unsaved.is_some() || owned.counts.events > own.events;
         let known = self.saving.partitions.get(&partition);
         if !owned.is_silent() && known.map_or(owned.counts.events > 0, has_new) {
+            self.save(partition);
+            self.note_saved(true);
+        }
+    }
+
+    /// Saves the states that were taken over from another version, where they were, before that is
+    /// committed: from its own snapshots nobody but that version goes on.
+    pub(super) fn save_migrated(&mut self, partition: i32) {
+        let owned = self.slots.get(&partition).and_then(Slot::owned);
+        if owned.is_some_and(|owned| owned.owes_mark) {
+            self.note_saved(true);
             self.save(partition);
             self.note_saved(true);
         }

@@ -19,7 +19,7 @@ use crate::limits::LIVE_STUCK;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{
@@ -185,6 +185,13 @@ impl How {
             match made.own.init_transactions(CALL) {
                 // Nobody else has taken the name yet, or it is not to be taken back.
                 Ok(()) => return goes_on().then_some(made),
+                // Whoever was shut out comes again; nothing else that is final heals by itself.
+                Err(KafkaError::Transaction(error)) if error.is_fatal() && !is_shut_out(&error) => {
+                    let why = format!("it cannot publish: {error}; correct [source.kafka]");
+                    self.shared.heard.deny(why);
+                    self.shared.ring();
+                    return None;
+                }
                 Err(error) => self.shared.heard.note(&error, ""),
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -269,6 +276,11 @@ impl How {
         let of_end = asks.elapsed() - of_offsets;
         Ok(if of_offsets.max(of_end) < ASKED_ONCE { Asked::Once } else { Asked::PerhapsAgain })
     }
+}
+
+/// Whether somebody else took a producer's name.
+fn is_shut_out(error: &RDKafkaError) -> bool {
+    matches!(error.code(), Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
 /// A topic of a request that is gone.

@@ -10,7 +10,7 @@ use super::worker::Worker;
 use crate::cancel::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
-use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_FAREWELL, LIVE_SNAPSHOT_EVERY};
+use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_SNAPSHOT_EVERY};
 use crate::run::{
     self, Check, ReplayOptions, RunError, Silent, check, host_bytes, kafka, ledger, plan, reads_of,
     rules, seed, settings_of_all,
@@ -70,6 +70,7 @@ pub(crate) struct Setup {
     pub(super) partitions: u32,
     /// What a worker may hold, in bytes.
     pub(super) memory: usize,
+    cancel: Cancel,
     job: Resolved,
     reducer: Arc<dyn Reducer>,
     params: Vec<Column>,
@@ -115,6 +116,7 @@ impl Setup {
             check_migrated: options.check_migrated,
             partitions: names.len() as u32,
             memory: host_bytes(job, options.host_memory_bytes),
+            cancel: options.cancel.clone(),
             ledger: ledger(job, names)?.entries(),
             seed: seed()?,
             job: job.clone(),
@@ -151,7 +153,8 @@ impl Setup {
     /// how many keys.
     pub(super) fn check_migrated(&self, fold: &Fold, at: &Position) -> Result<u64, RunError> {
         let check_migrated = self.check_migrated;
-        let options = ReplayOptions { check_migrated, ..ReplayOptions::default() };
+        let cancel = self.cancel.clone();
+        let options = ReplayOptions { check_migrated, cancel, ..ReplayOptions::default() };
         let (names, job, reducer) = (names(self.partitions), &self.job, &self.reducer);
         let of = Check { job, reducer, partitions: &names, options: &options };
         check(&of, fold, std::slice::from_ref(at), &Silent)
@@ -209,10 +212,7 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
             worker.finish();
         }
         if worker.is_finishing {
-            let since = asked.get_or_insert_with(Stopwatch::start);
-            if since.elapsed() >= LIVE_FAREWELL {
-                worker.gives_up()?;
-            }
+            worker.gives_up(asked.get_or_insert_with(Stopwatch::start).elapsed())?;
         }
         if worker.step(clock.elapsed())? {
             return Ok(());

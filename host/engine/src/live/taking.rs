@@ -18,12 +18,13 @@ impl<B: Broker> Worker<'_, B> {
         partitions.iter().for_each(|&partition| self.forget(partition));
         let mut begins = Vec::new();
         // Whoever is to finish takes nothing over, and leaves the group.
-        let told = match self.too_much {
-            Some(_) => None,
-            None => self.broker.committed(partitions)?,
+        let told = match self.is_finishing {
+            true => None,
+            false => self.broker.committed(partitions)?,
         };
         let Some(committed) = told else { return self.broker.own(&begins) };
         let before = self.partitions_before(partitions, &committed)?;
+        let Some(before) = before else { return self.broker.own(&begins) };
         for (&partition, committed) in partitions.iter().zip(committed) {
             let Some(ends) = self.broker.ends(partition)? else { break };
             let mark =
@@ -42,9 +43,7 @@ impl<B: Broker> Worker<'_, B> {
             }
             begins.push((partition, begin));
             self.slots.insert(partition, slot);
-            if self.is_finishing {
-                self.leaving.insert(partition);
-            }
+            self.save_migrated(partition);
             if self.finishes_for_memory() {
                 break;
             }
@@ -54,30 +53,31 @@ impl<B: Broker> Worker<'_, B> {
     }
 
     /// How many partitions the topic had when the group committed. A partition of which nothing is
-    /// committed does not tell, and may be one that was added: then one of the others does.
+    /// committed does not tell, and may be one that was added: then one of the others does. None:
+    /// this worker is to finish.
     fn partitions_before(
         &mut self,
         own: &[i32],
         committed: &[Option<(u64, String)>],
-    ) -> Result<u32, LiveError> {
+    ) -> Result<Option<u32>, LiveError> {
         if self.setup.accept {
-            return Ok(self.setup.partitions);
+            return Ok(Some(self.setup.partitions));
         }
         let had = |committed: &Option<(u64, String)>| {
             let (_, text) = committed.as_ref()?;
             Mark::parse(text).ok().map(|mark| mark.partitions)
         };
         if let Some(had) = committed.iter().find_map(had) {
-            return Ok(had);
+            return Ok(Some(had));
         }
         let all = 0..self.setup.partitions as i32;
         for other in all.filter(|other| !own.contains(other)) {
-            let told = self.broker.committed(&[other])?;
-            if let Some(had) = told.iter().flatten().find_map(had) {
-                return Ok(had);
+            let Some(told) = self.broker.committed(&[other])? else { return Ok(None) };
+            if let Some(had) = told.iter().find_map(had) {
+                return Ok(Some(had));
             }
         }
-        Ok(self.setup.partitions)
+        Ok(Some(self.setup.partitions))
     }
 
     fn slot(
@@ -186,6 +186,7 @@ impl<B: Broker> Worker<'_, B> {
                 self.watch.stopped(partition, why);
             }
             self.slots.insert(partition, anew);
+            self.save_migrated(partition);
             self.arrive(partition)?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::owned::{Owned, Poison, Sealed};
 use super::saving::Saving;
 use super::setup::Setup;
 use super::status::{PartitionStatus, Standing, Status, Watch};
-use crate::limits::{LIVE_BATCH_BYTES, LIVE_WAIT};
+use crate::limits::{LIVE_BATCH_BYTES, LIVE_FAREWELL, LIVE_STUCK, LIVE_WAIT};
 use crate::log::LogError;
 use retally_core::decode::Placed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,12 +130,18 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.leaving.extend(self.slots.keys());
     }
 
-    /// Waits no longer for brokers that are away, for whoever asked it to finish.
-    pub(super) fn gives_up(&self) -> Result<(), LiveError> {
-        let Some(away) = &self.status.away else { return Ok(()) };
+    /// Waits no longer for brokers that are away, or for a transaction that does not end, for whoever
+    /// asked it to finish so long ago.
+    pub(super) fn gives_up(&self, asked: Duration) -> Result<(), LiveError> {
+        let is_stuck = self.inflight.is_some() && asked >= LIVE_FAREWELL + LIVE_STUCK;
+        let why = match &self.status.away {
+            Some(away) if asked >= LIVE_FAREWELL => format!("brokers do not answer ({away})"),
+            _ if is_stuck => "its last transaction does not come to an end".to_owned(),
+            _ => return Ok(()),
+        };
         Err(LiveError::Broker(LogError::new(format!(
-            "it is to finish, and brokers do not answer ({away}): what is not committed is left to \
-             whoever takes its partitions over, and nothing of it is lost"
+            "it is to finish, and {why}: what is not committed is left to whoever takes its \
+             partitions over, and nothing of it is lost"
         ))))
     }
 
@@ -243,11 +249,12 @@ impl<'a, B: Broker> Worker<'a, B> {
         for partition in own.collect::<Vec<_>>() {
             let was_busy = self.work_on(partition)?;
             is_busy |= was_busy;
-            if was_busy && self.finishes_for_memory() {
-                break;
-            }
+            let is_over = was_busy && self.finishes_for_memory();
             self.keys_elsewhere(partition);
             self.arrive(partition)?;
+            if is_over {
+                break;
+            }
         }
         Ok(is_busy)
     }
@@ -323,6 +330,10 @@ impl<'a, B: Broker> Worker<'a, B> {
             let Some(owned) = slot.owned_mut().filter(|own| own.is_owing(reached)) else {
                 continue;
             };
+            // Without a snapshot of its own nobody could go on from there.
+            if owned.owes_mark && self.saving.is_owed(partition) {
+                continue;
+            }
             match owned.seal() {
                 Ok(sealed) => _ = parts.insert(partition, sealed),
                 Err(error) => failed.push((partition, error.to_string())),
