@@ -143,7 +143,9 @@ fn inspect_shows_what_a_reducer_declares_and_refuses_what_is_none() -> Result<()
     let path = reducer("orders").display().to_string();
     let shown = run_in(&root(), &["reducer", "inspect", &path])?;
     assert_eq!(shown.code, 0, "{}", shown.stderr);
-    for line in ["orders@1.0.0", "emit tier_changed", "state version 1", "refund-too-large"] {
+    let of_code = ["imports  retally:reducer/log@", " functions, ", "features ", " at first, "];
+    let declared = ["orders@1.0.0", "emit tier_changed", "state version 1", "refund-too-large"];
+    for line in declared.into_iter().chain(of_code) {
         assert!(shown.stdout.contains(line), "{line:?} is not in\n{}", shown.stdout);
     }
     let none = run_in(&root(), &["reducer", "inspect", "Cargo.toml"])?;

@@ -5,19 +5,20 @@ use retally_core::reduce::Reducer as _;
 use retally_core::schema::{
     Column, Condition, Description, EmitKind, Field, Input, Kind, Reason, display,
 };
-use retally_sandbox::{Sandbox, SandboxConfig};
+use retally_sandbox::{Look, Sandbox, SandboxConfig, look};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::text::{aligned, harmless_lines, size, widths};
+use super::text::{aligned, counted, harmless_lines, size, widths};
 
 /// A component that was loaded and asked for what it declares.
 pub(crate) struct Inspected {
     description: Description,
     digest: String,
     bytes: u64,
+    look: Look,
 }
 
 impl Inspected {
@@ -27,7 +28,7 @@ impl Inspected {
         let reducer = sandbox.load(component)?;
         let description = reducer.description().clone();
         let digest = reducer.digest().to_string();
-        Ok(Self { description, digest, bytes: component.len() as u64 })
+        Ok(Self { description, digest, bytes: component.len() as u64, look: look(component) })
     }
 
     /// Prints it to stdout.
@@ -44,6 +45,7 @@ impl Inspected {
         let mut t = format!("{}@{}\n", d.name, d.version);
         let _ = writeln!(t, "file     {} ({})", path.display(), size(self.bytes));
         let _ = writeln!(t, "sha-256  {}", self.digest);
+        t.push_str(&code(&self.look));
         t.push_str("inputs\n");
         for input in &d.inputs {
             let when: Vec<String> = input.when.iter().map(condition).collect();
@@ -90,6 +92,11 @@ impl Inspected {
             "file": path.to_string_lossy(),
             "bytes": self.bytes,
             "sha256": self.digest,
+            "code": {
+                "imports": self.look.imports, "functions": self.look.functions,
+                "floating_point": self.look.floats, "features": self.look.features,
+                "memory_bytes": self.look.memory, "memory_max_bytes": self.look.memory_max,
+            },
             "name": d.name,
             "version": d.version,
             "inputs": inputs,
@@ -109,6 +116,24 @@ impl Inspected {
         }
         told
     }
+}
+
+/// What it is made of.
+fn code(look: &Look) -> String {
+    let most = look.memory_max.map_or("as much as it is given".to_owned(), size);
+    let floats = match look.floats {
+        0 => "no floating point".to_owned(),
+        own => format!("{} with floating-point numbers", counted(own, "instruction")),
+    };
+    let features: Vec<&str> = look.features.iter().map(String::as_str).collect();
+    let features = if features.is_empty() { "none" } else { &features.join(", ") };
+    format!(
+        "imports  {}\ncode     {}, {floats}; features {features}\nmemory   {} at first, {most} at \
+         most\n",
+        look.imports.join(", "),
+        counted(look.functions, "function"),
+        size(look.memory),
+    )
 }
 
 fn condition(c: &Condition) -> String {
@@ -240,6 +265,7 @@ mod tests {
             },
             digest: String::new(),
             bytes: 0,
+            look: Look::default(),
         };
         let told = inspected("grossAmount").text(Path::new("r.wasm"));
         let note = told.lines().last().unwrap_or_default();
