@@ -121,7 +121,7 @@ impl Golden {
     /// How a run stands to it.
     pub fn held_against(&self, manifest: &Manifest) -> Held {
         let now = Self::of(manifest);
-        let came = |of: &Self| Came { run: of.run, digests: of.digests };
+        let came = |of: &Self| Came { run: of.run, digests: of.digests, partitions: Vec::new() };
         let mut changed = Vec::new();
         let mut change = |what, was: &dyn ToString, is: &dyn ToString| {
             let (was, is) = (was.to_string(), is.to_string());

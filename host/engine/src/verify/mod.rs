@@ -20,6 +20,7 @@ mod perturbation;
 mod prints;
 mod report;
 mod restored;
+mod sliced;
 mod tell;
 mod way;
 
@@ -53,6 +54,8 @@ pub struct VerifyOptions {
     pub replay: ReplayOptions,
     /// What is changed.
     pub chosen: Chosen,
+    /// Whether each takes all of the log; if not, what costs many times a replay takes a part.
+    pub whole: bool,
     /// By which what is changed by chance is changed the same way again.
     pub seed: u64,
     /// After so long nothing more is begun, and what is at work ends.
@@ -210,7 +213,11 @@ impl Verification<'_> {
             Perturbation::Process => self.elsewhere()?,
             _ => (way.how.clone(), self.came(way)?),
         };
-        Ok((how, Came::from(reference).differences(&other, what.keeps_positions())))
+        let came = Came::from(reference);
+        if what.keeps_positions() && came.partitions != other.partitions {
+            return Err(Ended::For(Why::Failed(GROWN.to_owned())));
+        }
+        Ok((how, came.differences(&other, what.keeps_positions())))
     }
 
     /// What came out of a perturbed replay.
@@ -236,11 +243,12 @@ impl Verification<'_> {
     }
 
     fn elsewhere(&self) -> Result<(String, Came), Ended> {
-        let cannot = |why: String| Ended::For(self.alarm.why().unwrap_or(Why::Cannot(why)));
         let Some(elsewhere) = &self.ways.options.elsewhere else {
-            return Err(cannot("there is no way into another process".to_owned()));
+            let why = "there is no way into another process".to_owned();
+            return Err(Ended::For(Why::Cannot(why)));
         };
-        let (came, how) = elsewhere(&self.ways.replay.cancel).map_err(cannot)?;
+        let failed = |why: String| Ended::For(self.alarm.why().unwrap_or(Why::Failed(why)));
+        let (came, how) = elsewhere(&self.ways.replay.cancel).map_err(failed)?;
         Ok((how, came))
     }
 
@@ -284,10 +292,14 @@ impl Verification<'_> {
         match (self.alarm.why(), error) {
             (Some(why), _) => Ok(why),
             (None, RunError::Internal(text)) => Err(RunError::Internal(text)),
-            (None, error) => Ok(Why::Cannot(format!("it could not be done: {error}"))),
+            (None, error) => Ok(Why::Failed(format!("it could not be done: {error}"))),
         }
     }
 }
+
+/// Said where a replay took other events than the reference.
+const GROWN: &str = "the log had other events than a moment before: verify what no longer changes, \
+                     up to a bound (--to)";
 
 /// What differs from replay to replay, but not in fresh instances.
 const KEPT: &str = "the replay does not repeat even where nothing is changed, but it does with a \
@@ -298,7 +310,9 @@ const KEPT: &str = "the replay does not repeat even where nothing is changed, bu
 /// What differs in fresh instances, but not where each event has its own.
 const OTHER_KEYS: &str = "the replay does not repeat, not even with a fresh instance for every \
                           call, but it does where every event has a call of its own: what the \
-                          reducer makes of a key depends on the other keys of the call";
+                          reducer makes of a key depends on the other keys of the call: it looks \
+                          at them, or keeps something from one to the next outside the state that \
+                          the host holds for it, such as a static or a cache";
 
 /// What differs even so.
 const NO_FUNCTION: &str = "the replay does not repeat, not even where every event has a fresh \

@@ -23,6 +23,8 @@ pub enum Perturbation {
     BatchTwo,
     /// Batches of a prime number of events.
     BatchPrime,
+    /// Batches that end anywhere.
+    BatchRandom,
     /// One batch.
     BatchLargest,
     /// One thread.
@@ -53,16 +55,15 @@ pub(super) enum Cover {
     Events(u64),
 }
 
-/// Events that are enough to show what shows in any part of the log: two batches of them, and a share
-/// of a replay of a large one.
+/// Events that are enough to show what shows in any part of the log: two batches of them.
 const PART_EVENTS: u64 = 1 << 18;
 
 /// The same where every event or two is a batch of its own.
-const FEW_EVENTS: u64 = 1 << 14;
+const FEW_EVENTS: u64 = 1 << 11;
 
 impl Perturbation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Again,
         Self::InstancesFresh,
         Self::InstancesShared,
@@ -71,6 +72,7 @@ impl Perturbation {
         Self::BatchOne,
         Self::BatchTwo,
         Self::BatchPrime,
+        Self::BatchRandom,
         Self::BatchLargest,
         Self::ThreadsOne,
         Self::ThreadsMany,
@@ -93,6 +95,7 @@ impl Perturbation {
             Self::BatchOne => "batch-1",
             Self::BatchTwo => "batch-2",
             Self::BatchPrime => "batch-prime",
+            Self::BatchRandom => "batch-random",
             Self::BatchLargest => "batch-largest",
             Self::ThreadsOne => "threads-one",
             Self::ThreadsMany => "threads-many",
@@ -118,6 +121,7 @@ impl Perturbation {
             | Self::BatchOne
             | Self::BatchTwo
             | Self::BatchPrime
+            | Self::BatchRandom
             | Self::BatchLargest
             | Self::ThreadsOne
             | Self::ThreadsMany
@@ -143,21 +147,20 @@ impl Perturbation {
     pub(super) fn cover(self) -> Cover {
         match self {
             Self::BatchOne | Self::BatchTwo => Cover::Events(FEW_EVENTS),
-            Self::InstancesShared
+            Self::Again
+            | Self::InstancesShared
             | Self::CallTwice
             | Self::Trace
             | Self::BatchPrime
+            | Self::BatchRandom
             | Self::BatchLargest
             | Self::ThreadsOne
             | Self::ThreadsMany
+            | Self::Restore
             | Self::Passes
             | Self::CompileAfresh
             | Self::CompileUnoptimised => Cover::Events(PART_EVENTS),
-            Self::Again
-            | Self::InstancesFresh
-            | Self::Restore
-            | Self::Duplicates
-            | Self::Process => Cover::Whole,
+            Self::InstancesFresh | Self::Duplicates | Self::Process => Cover::Whole,
         }
     }
 
@@ -253,6 +256,12 @@ impl Draws {
         from + self.next() % to.saturating_sub(from).max(1)
     }
 
+    /// Others, for the part of a log with this number.
+    pub(super) fn of(self, part: u64) -> Self {
+        let mut draws = Self(self.0 ^ part.wrapping_mul(0xd134_2543_de82_ef95));
+        Self(draws.next())
+    }
+
     /// SplitMix64, as its author published it.
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -286,7 +295,7 @@ mod tests {
         assert_eq!(chosen(&["trace", "again"]).unwrap(), ["again", "trace"]);
         assert_eq!(chosen(&["compile", "-compile-afresh"]).unwrap(), ["compile-unoptimised"]);
         let rest = chosen(&["-process", "-batch"]).unwrap();
-        assert_eq!(rest.len(), Perturbation::ALL.len() - 5);
+        assert_eq!(rest.len(), Perturbation::ALL.len() - 6);
         assert!(chosen(&["none"]).unwrap().is_empty());
         for unknown in ["batches", "", "-", "-x", "batch-"] {
             assert!(chosen(&[unknown]).is_err(), "{unknown:?}");

@@ -1,7 +1,7 @@
 //! What a verification came to.
 
 use super::perturbation::Perturbation;
-use retally_core::digest::{Digests, Hash};
+use retally_core::digest::{Digests, Hash, PartitionCount};
 use retally_core::log::Position;
 use retally_core::manifest::Manifest;
 
@@ -57,6 +57,8 @@ pub enum Verdict {
 pub enum Why {
     /// It could not change anything, or not here: the reason.
     Cannot(String),
+    /// It could have been, and something went wrong.
+    Failed(String),
     /// There was no time left.
     Budget,
     /// Somebody asked to stop.
@@ -114,17 +116,20 @@ pub struct ValuePair {
 }
 
 /// What came out of a replay, as digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Came {
     /// All of it.
     pub run: Hash,
     /// Its parts.
     pub digests: Digests,
+    /// How many events the log had, which no reducer decides.
+    pub partitions: Vec<PartitionCount>,
 }
 
 impl From<&Manifest> for Came {
     fn from(manifest: &Manifest) -> Self {
-        Self { run: manifest.run_digest, digests: manifest.digests }
+        let partitions = manifest.partitions.clone();
+        Self { run: manifest.run_digest, digests: manifest.digests, partitions }
     }
 }
 
@@ -155,7 +160,7 @@ pub struct Tally {
     pub failed: u64,
     /// Nobody knows, whatever the reason.
     pub not_exercised: u64,
-    /// Of these, cut off: by the budget, or because somebody asked to stop.
+    /// Of these, left undone: by the budget, because somebody asked to stop, or something failed.
     pub cut: u64,
 }
 

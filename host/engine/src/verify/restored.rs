@@ -10,10 +10,11 @@ use retally_core::reduce::Reducer;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Replays up to `events` events, and from there on into `sink`.
+/// Replays up to `events` events as `until` says, and from there on into `sink`.
 pub(super) fn restored(
     way: &Way,
     (reducer, events): (Arc<dyn Reducer>, u64),
+    until: &ReplayOptions,
     sink: &mut dyn Sink,
     observer: &dyn Observer,
 ) -> Result<Report, RunError> {
@@ -28,7 +29,7 @@ pub(super) fn restored(
     let snapshots = Some(Saves { url: url.clone(), every: Every::Events(events) });
     let job = Resolved { snapshots, ..way.job.clone() };
     let mut first = First { to: Snapshots::within(Folder::files(folder.path())), is_saved: false };
-    let stopped = run::replay_into(&job, reducer.clone(), &mut first, &way.options, observer);
+    let stopped = run::replay_into(&job, reducer.clone(), &mut first, until, observer);
     match stopped {
         Err(_) if first.is_saved => {}
         Err(error) => return Err(error),

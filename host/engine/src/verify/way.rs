@@ -6,6 +6,7 @@ use super::guests::{Called, Manner};
 use super::perturbation::{Cover, Draws, Perturbation};
 use super::report::Why;
 use super::restored::restored;
+use super::sliced::{Sliced, Slices};
 use crate::job::Resolved;
 use crate::log::{End, Log};
 use crate::run::{self, Observer, Passes, ReplayOptions, Report, RunError, Silent};
@@ -24,6 +25,8 @@ pub(super) struct Way {
     pub options: ReplayOptions,
     /// How the reducer is called; none: plainly.
     pub manner: Option<Manner>,
+    /// Other borders of the log's pieces.
+    pub slices: Option<Slices>,
     /// After so many events it stops, and goes on from a snapshot.
     pub stops_after: Option<u64>,
     /// What is another, for a person.
@@ -37,10 +40,10 @@ impl Way {
         sink: &mut dyn Sink,
         observer: &dyn Observer,
     ) -> Result<Report, RunError> {
-        let reducer = self.reducer();
+        let (reducer, options) = (self.reducer(), self.sliced()?);
         match self.stops_after {
-            Some(events) => restored(self, (reducer, events), sink, observer),
-            None => run::replay_into(&self.job, reducer, sink, &self.options, observer),
+            Some(events) => restored(self, (reducer, events), &options, sink, observer),
+            None => run::replay_into(&self.job, reducer, sink, &options, observer),
         }
     }
 }
@@ -49,7 +52,21 @@ impl Way {
     /// With a call of its own, in a fresh instance, for every event and every key.
     pub(super) fn all_alone(self) -> Self {
         let options = ReplayOptions { batch_events: 1, ..self.options };
-        Self { options, manner: Some(Manner::Alone), ..self }
+        Self { options, manner: Some(Manner::Alone), slices: Some(Slices::Of(1)), ..self }
+    }
+
+    /// With the log in other pieces.
+    fn sliced(&self) -> Result<ReplayOptions, RunError> {
+        let Some(slices) = self.slices else { return Ok(self.options.clone()) };
+        let log = self.log()?;
+        let input: Option<Arc<dyn Log>> = Some(Arc::new(Sliced::new(log, slices)));
+        Ok(ReplayOptions { input, ..self.options.clone() })
+    }
+
+    /// The log, opened as the replay itself would.
+    fn log(&self) -> Result<Arc<dyn Log>, RunError> {
+        let description = self.reducer.description();
+        Ok(run::positions(&self.job, description, &self.options, &Silent)?.log)
     }
 
     /// Nothing of an earlier replay is left in it.
@@ -70,10 +87,23 @@ pub(super) struct Ways<'a> {
     pub replay: ReplayOptions,
 }
 
+/// Of batches of any size the most events.
+const BATCH_MOST_EVENTS: u64 = 1000;
+
+/// In so many pieces a log comes, at one of which a replay stops.
+const STOPS_AT_PIECES: u64 = 500;
+
+/// Why some borders do not move.
+const SORTED: &str = "events are sorted before they come in batches, in pieces of their own";
+
 type Made = Result<Way, Why>;
 
 fn cannot<T>(why: impl Into<String>) -> Result<T, Why> {
     Err(Why::Cannot(why.into()))
+}
+
+fn failed<T>(why: impl Into<String>) -> Result<T, Why> {
+    Err(Why::Failed(why.into()))
 }
 
 impl Ways<'_> {
@@ -85,6 +115,7 @@ impl Ways<'_> {
             reducer: self.reducer.clone(),
             options: ReplayOptions { limit, ..self.replay.clone() },
             manner: None,
+            slices: None,
             stops_after: None,
             how: String::new(),
         }
@@ -94,7 +125,11 @@ impl Ways<'_> {
     /// for.
     pub(super) fn limit(&self, what: Perturbation, whole: &Manifest) -> Option<u64> {
         let Cover::Events(most) = what.cover() else { return None };
-        let Self { replay, .. } = self;
+        let replay = &self.replay;
+        // Behind a run with a limit nobody goes on in order of time.
+        if self.options.whole || (what == Perturbation::Restore && self.job.order == Order::Time) {
+            return None;
+        }
         // A limit counts from the start of a partition.
         if replay.from.is_some() || replay.to.is_some() || whole.counts.events <= most {
             return None;
@@ -130,10 +165,13 @@ impl Ways<'_> {
             Perturbation::Trace => {
                 Ok(called(way, Manner::Traced, "views asked for after every event"))
             }
-            Perturbation::BatchOne => batches(way, 1, events),
-            Perturbation::BatchTwo => batches(way, 2, events),
-            Perturbation::BatchPrime => batches(way, draws.prime(), events),
-            Perturbation::BatchLargest => batches(way, events.max(1), events),
+            Perturbation::BatchOne => self.batches(way, Slices::Of(1), events),
+            Perturbation::BatchTwo => self.batches(way, Slices::Of(2), events),
+            Perturbation::BatchPrime => self.batches(way, Slices::Of(draws.prime()), events),
+            Perturbation::BatchRandom => {
+                self.batches(way, Slices::UpTo(BATCH_MOST_EVENTS, draws), events)
+            }
+            Perturbation::BatchLargest => largest(way, events),
             Perturbation::ThreadsOne => threads(way, 1),
             Perturbation::ThreadsMany => {
                 let from = way.options.threads as u64 + 1;
@@ -159,6 +197,26 @@ impl Ways<'_> {
         }
     }
 
+    /// Batches of other borders.
+    fn batches(&self, mut way: Way, slices: Slices, events: u64) -> Made {
+        let (size, text) = match slices {
+            Slices::Of(1) => (1, "batches of 1 event".to_owned()),
+            // Where a piece of the log ends, the batch goes on in the next one.
+            Slices::Of(size) => (size, format!("batches of {size} to {} events", 2 * size - 1)),
+            Slices::UpTo(most, _) => (1, format!("batches of 1 to {most} events, by chance")),
+        };
+        match self.job.order {
+            _ if events < 2 => cannot("a log of one event has no border of batches to move"),
+            _ if size >= events => cannot("one batch holds all: no border of batches to move"),
+            Order::Sort => cannot(SORTED),
+            Order::Log | Order::Path | Order::Time => {
+                way.slices = Some(slices);
+                way.options.batch_events = size;
+                Ok(how(way, &text))
+            }
+        }
+    }
+
     fn restore(&self, mut way: Way, mut draws: Draws, events: u64) -> Made {
         let is_limited = way.options.limit.is_some();
         match self.job.order {
@@ -166,14 +224,18 @@ impl Ways<'_> {
             _ if way.options.from.is_some() => {
                 cannot("of a range with --from nothing goes on from a snapshot within it")
             }
+            Order::Sort => cannot(SORTED),
             Order::Time if is_limited => {
                 cannot("in order of time nobody goes on behind a run with --limit")
             }
-            _ => {
-                let after = draws.between(1, events);
+            Order::Log | Order::Path | Order::Time => {
+                // A snapshot is saved where a piece ends.
+                let size = (events / STOPS_AT_PIECES).max(1);
+                let after = draws.between(1, events.saturating_sub(size).max(2));
+                way.slices = Some(Slices::Of(size));
                 way.stops_after = Some(after);
                 way.options.spill = Some(self.options.scratch.clone());
-                Ok(how(way, &format!("stopped after {after} events, on from a snapshot")))
+                Ok(how(way, &format!("stopped after about {after} events, on from a snapshot")))
             }
         }
     }
@@ -190,10 +252,10 @@ impl Ways<'_> {
     fn compiled(&self, way: Way, options: &ReplayOptions) -> Made {
         let reducer = match run::load(self.job, options) {
             Ok(reducer) => reducer,
-            Err(error) => return cannot(format!("it could not be done: {error}")),
+            Err(error) => return failed(format!("it could not be done: {error}")),
         };
         if reducer.digest() != self.reducer.digest() {
-            return cannot("the reducer's file was changed meanwhile");
+            return failed("the reducer's file was changed meanwhile");
         }
         Ok(Way { reducer, ..way })
     }
@@ -214,13 +276,11 @@ impl Ways<'_> {
                 cannot("the ledger names events by positions, which would be others")
             }
             _ if is_part => cannot("a part of the log is bounded by positions"),
-            Order::Sort => cannot("events are sorted, so that none comes twice in a row"),
+            Order::Sort => cannot(SORTED),
             Order::Log | Order::Path | Order::Time => {
-                // The log is opened as the run itself would.
-                let found = self.log(&way);
-                let log = match found {
+                let log = match way.log() {
                     Ok(log) => log,
-                    Err(error) => return cannot(format!("it could not be done: {error}")),
+                    Err(error) => return failed(format!("it could not be done: {error}")),
                 };
                 if log.partitions().iter().any(|own| own.end != End::OfParts) {
                     return cannot("the log says by offsets where it ends");
@@ -229,11 +289,6 @@ impl Ways<'_> {
                 Ok(how(way, "every event comes twice"))
             }
         }
-    }
-
-    fn log(&self, way: &Way) -> Result<Arc<dyn Log>, RunError> {
-        let description = self.reducer.description();
-        Ok(run::positions(self.job, description, &way.options, &Silent)?.log)
     }
 }
 
@@ -245,22 +300,13 @@ fn called(way: Way, manner: Manner, text: &str) -> Way {
     Way { manner: Some(manner), ..how(way, text) }
 }
 
-/// Batches of other borders.
-fn batches(way: Way, size: u64, events: u64) -> Made {
-    let own = way.options.batch_events;
-    if events < 2 || size == own || (size.min(own) >= events) {
-        let border =
-            if events < 2 { "a log of one event has no" } else { "one batch holds all: no" };
-        return cannot(format!("{border} border of batches to move"));
+/// All in one batch.
+fn largest(mut way: Way, events: u64) -> Made {
+    if way.options.batch_events >= events {
+        return cannot("one batch holds all: no border of batches to move");
     }
-    let text = match size {
-        1 => "batches of 1 event".to_owned(),
-        _ if size >= events => "one batch".to_owned(),
-        size => format!("batches of {size} events"),
-    };
-    let mut way = how(way, &text);
-    way.options.batch_events = size;
-    Ok(way)
+    way.options.batch_events = events;
+    Ok(how(way, "one batch"))
 }
 
 fn threads(mut way: Way, threads: usize) -> Made {

@@ -89,5 +89,6 @@ fn came(report: &[u8]) -> Option<Came> {
     let reference = report.get("reference")?;
     let run = Hash::parse(reference.get("run_digest")?.as_str()?)?;
     let digests = serde_json::from_value(reference.get("digests")?.clone()).ok()?;
-    Some(Came { run, digests })
+    let partitions = serde_json::from_value(reference.get("partitions")?.clone()).ok()?;
+    Some(Came { run, digests, partitions })
 }

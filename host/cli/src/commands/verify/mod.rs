@@ -21,11 +21,11 @@ use std::time::Duration;
 /// changed that must not matter, and compare digests.
 ///
 /// What is changed: `again` (nothing), `instances-fresh`, `instances-shared`, `call-twice`,
-/// `trace`, `batch-1`, `batch-2`, `batch-prime`, `batch-largest`, `threads-one`, `threads-many`,
-/// `restore`, `passes`, `duplicates`, `compile-afresh`, `compile-unoptimised`, `process`. Each is
-/// passed, failed or not exercised, which is never called passed. What comes out is hashed and
-/// thrown away: no run is written. Exit code 1: something differs; 3: the budget ended, or Ctrl-C,
-/// before all were done; 2: nothing could be exercised.
+/// `trace`, `batch-1`, `batch-2`, `batch-prime`, `batch-random`, `batch-largest`, `threads-one`,
+/// `threads-many`, `restore`, `passes`, `duplicates`, `compile-afresh`, `compile-unoptimised`,
+/// `process`. Each is passed, failed or not exercised, which is never called passed. What comes out
+/// is hashed and thrown away: no run is written. Exit code 1: something differs; 3: the budget
+/// ended, or Ctrl-C, before all were done; 2: nothing could be exercised.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The job file.
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// with `-` in front, all but these (`--vary=-process`); `none`: the replay alone.
     #[arg(long, value_name = "NAME,-NAME", value_delimiter = ',', allow_hyphen_values = true)]
     vary: Vec<String>,
+    /// Take all of the log for each of them. Otherwise those that cost many times a replay, or show
+    /// what they show in any part of it, take its first events.
+    #[arg(long)]
+    whole: bool,
     /// By which what is changed by chance is changed the same way again.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -90,6 +94,7 @@ impl Args {
             words.extend(flag("--limit", &limit.to_string()));
         }
         words.extend(self.range.words());
+        words.extend(self.whole.then(|| "--whole".to_owned()));
         words
     }
 
@@ -108,6 +113,11 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let chosen = Chosen::parse(&args.vary).context("--vary").map_err(Failure::usage)?;
     let golden = args.golden.as_deref().map(golden::read).transpose()?;
+    let scratch = args.spill.clone().unwrap_or_else(std::env::temp_dir);
+    if !scratch.is_dir() {
+        let text = format!("--spill: {} is no folder of this machine", scratch.display());
+        return Err(Failure::usage(anyhow!(text)));
+    }
     let job = job::resolve(job::load(&args.job)?, &args.set)?;
     let shown = Arc::new(Shown::new(args.quiet));
     let options = VerifyOptions {
@@ -119,9 +129,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             ..job::options(args.threads, &shown)?
         },
         chosen,
+        whole: args.whole,
         seed: args.seed,
         budget: Duration::from_secs(args.budget),
-        scratch: args.spill.clone().unwrap_or_else(std::env::temp_dir),
+        scratch,
         elsewhere: Some(elsewhere::way(args)?),
     };
     let result = verify(&job, &options, shown.as_ref());

@@ -107,7 +107,7 @@ pub(crate) fn annotations(verified: &Verified<'_>) -> String {
     }
     let cut = verified.report.tally().cut;
     if cut > 0 || verified.report.reference.is_none() {
-        let text = format!("{cut} perturbations were cut off before they were exercised");
+        let text = format!("{cut} perturbations were left undone, see the report for why");
         say("warning", "unfinished", &text);
     }
     t

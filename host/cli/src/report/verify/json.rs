@@ -39,6 +39,7 @@ fn reference(manifest: &Manifest) -> Value {
         "input_digest": manifest.input_digest,
         "run_digest": manifest.run_digest,
         "digests": manifest.digests,
+        "partitions": manifest.partitions,
         "events": counts.events,
         "reached": counts.applied + counts.rejected,
         "keys": counts.keys,

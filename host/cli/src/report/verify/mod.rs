@@ -22,7 +22,7 @@ pub(crate) struct Verified<'a> {
 /// Why a perturbation was not exercised.
 fn why(why: &Why) -> &str {
     match why {
-        Why::Cannot(why) => why,
+        Why::Cannot(why) | Why::Failed(why) => why,
         Why::Budget => "budget: no time was left (--budget)",
         Why::Asked => "stopped on request",
     }
