@@ -445,3 +445,41 @@ fn ci_servers_are_told() -> Result<()> {
     assert_eq!(quiet.stderr, "");
     Ok(())
 }
+
+#[test]
+fn the_script_that_a_team_copies_checks_and_reports() -> Result<()> {
+    let project = orders()?;
+    let example = retally_tests::root().join("examples/ci");
+    std::fs::create_dir(project.path("ci"))?;
+    std::fs::copy(example.join("check.sh"), project.path("ci/check.sh"))?;
+    for (name, of) in [("new", "orders"), ("released", "orders"), ("other", "orders-v2")] {
+        let bytes = std::fs::read(retally_tests::reducer(of))?;
+        project.write(&format!("{name}.wasm"), bytes)?;
+    }
+    assert_eq!(verify(&project, &["--record", "golden.json", "--vary=again"])?.code, 0);
+    let tools = retally_tests::retally();
+    let tools = tools.parent().context("no folder")?.display().to_string();
+    let path = format!("{tools}:{}", std::env::var("PATH")?);
+    let check = |new: &str| -> Result<(i32, String)> {
+        let mut command = Command::new("sh");
+        command.args(["ci/check.sh", new, "released.wasm"]).current_dir(project.path(""));
+        command.env("PATH", &path).env("XDG_CACHE_HOME", project.path("cache"));
+        let ran: Ran = command.env_remove("GITHUB_ACTIONS").output()?.into();
+        let report = std::fs::read_to_string(project.path("report.md"));
+        Ok((ran.code, report.with_context(|| ran.stderr)?))
+    };
+    let (code, report) = check("new.wasm")?;
+    assert_eq!(code, 0, "{report}");
+    assert!(report.contains("    verified: 17 passed"), "{report}");
+    let (code, report) = check("other.wasm")?;
+    assert_eq!(code, 1, "{report}");
+    for part in ["different: the digests are not the golden ones", "the reducer was", "orders@2"] {
+        assert!(report.contains(part), "{part:?} is not in {report}");
+    }
+    assert!(project.path("verify.xml").exists());
+    let (code, report) = check("nowhere.wasm")?;
+    assert!(code == 2 && report.contains("could not be compared"), "{report}");
+    let workflow = std::fs::read_to_string(example.join("books.yml"))?;
+    assert!(workflow.contains("run: sh ci/check.sh "), "the workflow runs it");
+    Ok(())
+}
