@@ -79,7 +79,11 @@ pub fn verify(
     let watch = Stopwatch::start();
     // Whatever snapshots the job saves, a verification begins where the log does.
     let job = &Resolved { snapshots: None, ..job.clone() };
-    let reducer = run::load(job, &options.replay)?;
+    let mut reducer = run::load(job, &options.replay)?;
+    if options.replay.cache.is_some() {
+        // Now it comes from the cache, whoever compiled it.
+        reducer = run::load(job, &options.replay)?;
+    }
     let alarm = Alarm::set(options.replay.cancel.clone(), watch, options.budget)?;
     let mut verification = Verification {
         ways: Ways {
