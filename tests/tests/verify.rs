@@ -45,11 +45,11 @@ fn orders() -> Result<Project> {
     Ok(project)
 }
 
-/// Events of 50 keys, of which every 40th does `what`.
+/// Events of 50 keys, of which every seventh does `what`: those of each key some.
 fn chameleon(what: &str) -> Result<Project> {
     let project = Project::new("chameleon")?;
     let line = |n: u64| {
-        let does = if n % 40 == 7 { what } else { "ok" };
+        let does = if n % 7 == 3 { what } else { "ok" };
         format!(
             "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
              \"do\":\"{does}\",\"amount\":1}}\n",
