@@ -186,7 +186,7 @@ fn chosen_keys_get_what_the_full_run_gives_them() -> Result<()> {
     Ok(())
 }
 
-/// A guest that keeps a sum in a static: what `verify` will have to find.
+/// A guest that keeps a sum in a static: what `verify` finds.
 #[test]
 fn a_leak_between_calls_changes_digests_with_the_batch_size() -> Result<()> {
     let project = Project::new("chameleon")?;

@@ -1,6 +1,6 @@
 //! The shapes of the command line, and the way from arguments to an exit code.
 
-use crate::commands::{audit, compare, explain, reducer, replay, results, run as live};
+use crate::commands::{audit, compare, explain, reducer, replay, results, run as live, verify};
 use crate::error::Failure;
 use crate::exit::Exit;
 use clap::error::ErrorKind;
@@ -27,6 +27,7 @@ enum Verb {
     Audit(Box<audit::Args>),
     Compare(Box<compare::Args>),
     Explain(Box<explain::Args>),
+    Verify(Box<verify::Args>),
     #[command(subcommand)]
     Reducer(reducer::Verb),
     #[command(subcommand)]
@@ -34,7 +35,7 @@ enum Verb {
 }
 
 /// Verbs that the design names and nobody has built yet: asking for one is no typing error.
-const TO_COME: [&str; 4] = ["verify", "log", "snapshot", "correct"];
+const TO_COME: [&str; 3] = ["log", "snapshot", "correct"];
 
 /// Parses, runs, prints what failed.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -49,6 +50,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Verb::Audit(args) => audit::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Verify(args) => verify::run(&args),
         Verb::Reducer(verb) => reducer::run(verb),
         Verb::Results(verb) => results::run(verb),
     };

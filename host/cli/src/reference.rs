@@ -20,8 +20,7 @@ event at all); 2 bad usage, job or reducer; 3 the run could not finish. Long wor
 stderr: a bar on a terminal, a line every few seconds when piped. `--json` prints one JSON object on
 stdout.
 
-Verbs to come, refused with exit code 2 until they are built: `verify`, `log`, `snapshot`,
-`correct`.
+Verbs to come, refused with exit code 2 until they are built: `log`, `snapshot`, `correct`.
 ";
 
 fn reference() -> String {

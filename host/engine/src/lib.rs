@@ -5,6 +5,7 @@
 //! range           where outputs begin and end: a time or positions
 //! log::Log        events: objects of a store (source), memory, or a log of your own
 //! run             replay_into, compare, explain: one pass over the log
+//! verify          the same pass again and again, with one thing changed that must not matter
 //! sink::Sink      what comes out: a run directory, snapshots, memory, or a sink of your own
 //! ```
 //!
@@ -37,6 +38,7 @@ pub mod source;
 pub mod store;
 pub mod table;
 mod threads;
+pub mod verify;
 
 pub use cancel::{Cancel, Waiting};
 pub use threads::ThreadError;

@@ -326,3 +326,10 @@ const _: () = assert!(BATCH_EVENTS >= SLAB_EVENTS as u64);
 const _: () = assert!(BATCH_SLABS > 16 * BATCH_EVENTS / SLAB_EVENTS as u64);
 const _: () = assert!(BATCH_BYTES >= 1024 * BATCH_EVENTS as usize);
 const _: () = assert!(PART_UPLOADED_BYTES >= 5 << 20);
+
+/// Events of which a verification that found a difference keeps a hash, 16 bytes each, to name the
+/// first that differs.
+pub(crate) const PRINTED_EVENTS_MAX: usize = 1 << 24;
+
+/// Keys of which it does, some 60 bytes each.
+pub(crate) const PRINTED_KEYS_MAX: usize = 1 << 22;

@@ -22,7 +22,7 @@ const NAN_IS_CANONICAL: bool = true;
 const HAS_FUEL: bool = false;
 
 /// What a manifest says of the engine: the switches as [`engine`] sets them.
-pub(crate) fn about() -> About {
+pub(crate) fn about(optimised: bool) -> About {
     let compiler = match COMPILER {
         Strategy::Cranelift => "cranelift",
         Strategy::Winch => "winch",
@@ -30,10 +30,14 @@ pub(crate) fn about() -> About {
     };
     let nan = if NAN_IS_CANONICAL { "canonical" } else { "any" };
     let fuel = if HAS_FUEL { "on" } else { "off" };
-    let settings = [("compiler", compiler), ("nan", nan), ("fuel", fuel)];
+    let mut settings = vec![("compiler", compiler), ("nan", nan), ("fuel", fuel)];
+    if !optimised {
+        settings.push(("optimised", "no"));
+    }
+    let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
     About {
         name: format!("wasmtime {WASMTIME_VERSION}"),
-        settings: settings.map(|(name, value)| (name.into(), value.into())).into(),
+        settings: settings.collect(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         cpu_features: Vec::new(),
     }
@@ -66,7 +70,7 @@ pub(crate) fn features() -> WasmFeatures {
 }
 
 /// The engine of one sandbox. `stack` bounds the guest's share of the calling thread's stack.
-pub(crate) fn engine(stack: usize) -> wasmtime::Result<Engine> {
+pub(crate) fn engine(stack: usize, optimised: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // First everything off, then the list on.
     config.wasm_features(WasmFeatures::all().difference(features()), false);
@@ -77,7 +81,7 @@ pub(crate) fn engine(stack: usize) -> wasmtime::Result<Engine> {
     config.gc_support(false);
 
     config.strategy(COMPILER);
-    config.cranelift_opt_level(OptLevel::Speed);
+    config.cranelift_opt_level(if optimised { OptLevel::Speed } else { OptLevel::None });
     // "The sign and payload of a NaN are nondeterministic": the one hole in the semantics of
     // WebAssembly 2.0 (https://github.com/WebAssembly/design/blob/main/Nondeterminism.md). Within
     // noise here.
@@ -115,6 +119,7 @@ mod tests {
 
     #[test]
     fn the_engine_takes_these_settings() {
-        super::engine(512 << 10).unwrap();
+        super::engine(512 << 10, true).unwrap();
+        super::engine(512 << 10, false).unwrap();
     }
 }

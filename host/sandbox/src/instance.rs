@@ -49,7 +49,7 @@ impl Reducer for WasmReducer {
     }
 
     fn engine(&self) -> Engine {
-        about()
+        about(self.shared.config.optimised)
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {

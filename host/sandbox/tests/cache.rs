@@ -75,6 +75,24 @@ fn an_entry_of_other_settings_or_of_another_reducer_is_not_taken() {
 }
 
 #[test]
+fn code_that_is_not_optimised_is_other_code_and_does_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("compiled");
+    let fast = chameleon(&cached(&dir));
+    let slow = chameleon(&sandbox_with(|config| {
+        (config.cache, config.optimised) = (Some(dir.clone()), false);
+    }));
+    assert_eq!(*slow.cache(), CacheUse::Stored);
+    let sizes = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len());
+    let sizes: Vec<_> = sizes.collect();
+    assert!(sizes.len() == 2 && sizes[0] != sizes[1], "{sizes:?}");
+    let apply = |reducer: &dyn Reducer| reducer.open().unwrap().apply(&events(&["ok", "reject"]));
+    assert_eq!(apply(&*fast).unwrap(), apply(&*slow).unwrap());
+    let told = |reducer: &dyn Reducer| reducer.engine().settings.get("optimised").cloned();
+    assert_eq!((told(&*fast), told(&*slow)), (None, Some("no".to_owned())));
+}
+
+#[test]
 fn a_folder_that_others_can_write_to_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("compiled");

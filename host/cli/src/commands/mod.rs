@@ -10,6 +10,7 @@ pub(crate) mod reducer;
 pub(crate) mod replay;
 pub(crate) mod results;
 pub(crate) mod run;
+pub(crate) mod verify;
 
 use crate::error::Failure;
 use crate::report::target::is_stdout;

@@ -26,6 +26,13 @@ impl BoundArgs {
     pub(crate) fn to(&self) -> Result<Option<Bound>, Failure> {
         bound("--to", &self.to)
     }
+
+    /// The words that ask for the same.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let from = self.from.iter().flat_map(|word| flag("--from", word));
+        let to = self.to.iter().flat_map(|word| flag("--to", word));
+        from.chain(to).collect()
+    }
 }
 
 /// Where outputs begin and end.
@@ -60,10 +67,9 @@ impl RangeArgs {
 
     /// The words that ask for the same range.
     pub(crate) fn words(&self) -> Vec<String> {
-        let from = self.bounds.from.iter().flat_map(|word| flag("--from", word));
-        let to = self.bounds.to.iter().flat_map(|word| flag("--to", word));
-        let empty = self.empty_state.then(|| "--empty-state".to_owned());
-        from.chain(to).chain(empty).collect()
+        let mut words = self.bounds.words();
+        words.extend(self.empty_state.then(|| "--empty-state".to_owned()));
+        words
     }
 }
 

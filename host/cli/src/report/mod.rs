@@ -10,3 +10,4 @@ pub(crate) mod replay;
 pub(crate) mod rows;
 pub(crate) mod target;
 pub(crate) mod text;
+pub(crate) mod verify;

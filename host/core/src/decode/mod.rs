@@ -87,7 +87,7 @@ pub enum TimeUnit {
 }
 
 /// A piece of a partition as its source reads it: events that follow one another in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Slab {
     /// Lines of JSON.
     Lines(Lines),
@@ -111,7 +111,7 @@ impl Slab {
 }
 
 /// Lines of text, not looked into yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Lines {
     /// The lines, each with its line end (`\n` or `\r\n`) if it has one.
     pub bytes: Vec<u8>,

@@ -71,6 +71,8 @@ pub struct ReplayOptions {
     /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
     /// log.
     pub cancel: Cancel,
+    /// Whether reducers are compiled to fast code; changes no result.
+    pub optimised: bool,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
@@ -109,6 +111,7 @@ impl Default for ReplayOptions {
             attest: false,
             cancel: Cancel::default(),
             input: None,
+            optimised: true,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),

@@ -300,6 +300,7 @@ pub fn load_file(
     let config = SandboxConfig {
         memory: job.limits.memory_bytes as usize,
         deadline: job.limits.deadline,
+        optimised: options.optimised,
         cache: options.cache.clone(),
         log: options.log.clone(),
         ..SandboxConfig::default()

@@ -113,6 +113,11 @@ impl Guest for Chameleon {
         for (key, &end) in b.key_ends.iter().enumerate() {
             let mut account = Account::decode(b.states.get(key));
             while row < end as usize {
+                match misdeeds::asked(what.get(row)) {
+                    Misdeed::Peek => account.total += b.key_ends.len() as i64,
+                    Misdeed::Watched if matches!(b.trace, Trace::Views) => account.total += 1,
+                    _ => {}
+                }
                 let step = misdeeds::step(what.get(row), &mut account, amount[row]);
                 match step {
                     Ok((x, order)) => {

@@ -36,6 +36,8 @@ pub(crate) enum Misdeed {
     TwoRows,
     Log,
     LogForEver,
+    Peek,
+    Watched,
 }
 
 /// What the text of `/do` asks for; what is not known is nothing special.
@@ -62,6 +64,8 @@ pub(crate) fn asked(text: &[u8]) -> Misdeed {
         b"two-rows" => Misdeed::TwoRows,
         b"log" => Misdeed::Log,
         b"log-for-ever" => Misdeed::LogForEver,
+        b"peek" => Misdeed::Peek,
+        b"watched" => Misdeed::Watched,
         _ => Misdeed::None,
     }
 }

@@ -1,0 +1,94 @@
+//! The same replay in another process: this program once more, in another folder, time zone and
+//! language, at other addresses.
+
+use super::Args;
+use crate::commands::flag;
+use crate::error::Failure;
+use anyhow::Context as _;
+use retally_core::digest::Hash;
+use retally_engine::Cancel;
+use retally_engine::verify::{Came, Elsewhere};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What surrounds it, other than what surrounds this process.
+const SURROUNDINGS: [(&str, &str); 5] = [
+    ("TZ", "Pacific/Chatham"),
+    ("LC_ALL", "tr_TR.UTF-8"),
+    ("LANG", "ar_EG.UTF-8"),
+    ("COLUMNS", "7"),
+    ("RETALLY_ELSEWHERE", "in another process"),
+];
+
+/// How often it is looked whether it has ended: nobody notices so little.
+const LOOKS_EVERY: Duration = Duration::from_millis(10);
+
+/// Bytes of what it says that are told.
+const SAID_BYTES: usize = 1000;
+
+pub(super) fn way(args: &Args) -> Result<Elsewhere, Failure> {
+    let program = std::env::current_exe()
+        .context("cannot tell which program this is")
+        .map_err(Failure::unfinished)?;
+    let words = words(args)?;
+    Ok(Arc::new(move |cancel: &Cancel| replayed(&program, &words, cancel)))
+}
+
+/// What asks for the replay as it is, from any folder.
+fn words(args: &Args) -> Result<Vec<String>, Failure> {
+    let job = std::path::absolute(&args.job).map_err(Failure::usage)?;
+    let mut words = vec!["verify".to_owned(), "--vary=none".to_owned()];
+    words.extend(["--json".to_owned(), "--quiet".to_owned()]);
+    words.extend(flag("--job", &job.to_string_lossy()));
+    // Here it is decided when it is enough.
+    words.extend(flag("--budget", &(u64::from(u32::MAX)).to_string()));
+    words.extend(flag("--threads", &args.threads.to_string()));
+    words.extend(args.of_replay());
+    Ok(words)
+}
+
+fn replayed(program: &Path, words: &[String], cancel: &Cancel) -> Result<(Came, String), String> {
+    let mut command = Command::new(program);
+    // What stores need to be reached stays.
+    command.args(words).envs(SURROUNDINGS).env_remove("GITHUB_ACTIONS").current_dir(root());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |error: std::io::Error| format!("another process cannot be had: {error}");
+    let child = command.spawn().map_err(failed)?;
+    let output = ended(child, cancel).map_err(failed)?.wait_with_output().map_err(failed)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: String = said.trim().chars().take(SAID_BYTES).collect();
+        return Err(format!("the other process ended with {}: {said}", output.status));
+    }
+    let came = came(&output.stdout).ok_or("what the other process says is no report")?;
+    Ok((came, "another process, folder, time zone and language".to_owned()))
+}
+
+/// A folder in which no path of a job begins.
+fn root() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors().last().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Waits for its end, which it comes to at once when somebody asks to stop.
+fn ended(mut child: Child, cancel: &Cancel) -> std::io::Result<Child> {
+    while child.try_wait()?.is_none() {
+        if cancel.is_cancelled() {
+            child.kill()?;
+        }
+        std::thread::sleep(LOOKS_EVERY);
+    }
+    Ok(child)
+}
+
+fn came(report: &[u8]) -> Option<Came> {
+    let report: Value = serde_json::from_slice(report).ok()?;
+    let reference = report.get("reference")?;
+    let run = Hash::parse(reference.get("run_digest")?.as_str()?)?;
+    let digests = serde_json::from_value(reference.get("digests")?.clone()).ok()?;
+    let partitions = serde_json::from_value(reference.get("partitions")?.clone()).ok()?;
+    Some(Came { run, digests, partitions })
+}

@@ -1,0 +1,106 @@
+//! A verification as one JSON object.
+
+use super::{Verified, why};
+use retally_core::manifest::Manifest;
+use retally_engine::verify::{
+    Apart, Changed, Difference, DigestPair, Held, Perturbed, Verdict, VerifyReport,
+};
+use serde_json::{Map, Value, json};
+use std::io::{self, Write as _};
+
+pub(crate) fn print_json(verified: &Verified<'_>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", to_json(verified))
+}
+
+fn to_json(verified: &Verified<'_>) -> Value {
+    let report: &VerifyReport = verified.report;
+    let tally = report.tally();
+    json!({
+        "reference": report.reference.as_ref().map(reference),
+        "seed": report.seed,
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "not_exercised": tally.not_exercised,
+        "unfinished": tally.cut > 0 || report.reference.is_none(),
+        "unrepeatable": report.unrepeatable,
+        "perturbations": report.perturbed.iter().map(perturbed).collect::<Vec<_>>(),
+        "golden": verified.held.map(golden),
+        "notes": report.notes,
+        "seconds": report.seconds,
+        "reference_seconds": report.reference_seconds,
+    })
+}
+
+fn reference(manifest: &Manifest) -> Value {
+    let counts = &manifest.counts;
+    json!({
+        "reducer": manifest.reducer,
+        "job_digest": manifest.job.digest,
+        "input_digest": manifest.input_digest,
+        "run_digest": manifest.run_digest,
+        "digests": manifest.digests,
+        "partitions": manifest.partitions,
+        "events": counts.events,
+        "reached": counts.applied + counts.rejected,
+        "keys": counts.keys,
+    })
+}
+
+fn perturbed(one: &Perturbed) -> Value {
+    let (word, reason, difference) = match &one.verdict {
+        Verdict::Passed => ("passed", None, None),
+        Verdict::Failed(found) => ("failed", None, Some(differs(found))),
+        Verdict::NotExercised(reason) => ("not exercised", Some(why(reason)), None),
+    };
+    let likely = difference.is_some().then(|| one.what.likely_cause());
+    json!({
+        "name": one.what.name(),
+        "verdict": word,
+        "how": one.how,
+        "why": reason,
+        "events": one.events,
+        "seconds": one.seconds,
+        "difference": difference,
+        "likely": likely,
+    })
+}
+
+fn differs(found: &Difference) -> Value {
+    json!({
+        "stopped": found.stopped,
+        "digests": digests(&found.digests, ["reference", "perturbed"]),
+        "event": found.event.as_ref().map(apart),
+        "key": found.key.as_ref().map(apart),
+        "unnamed": found.unnamed,
+    })
+}
+
+fn digests(pairs: &[DigestPair], [first, second]: [&str; 2]) -> Value {
+    let one = |pair: &DigestPair| {
+        let both = json!({ first: pair.reference, second: pair.perturbed });
+        (pair.of.to_owned(), both)
+    };
+    pairs.iter().map(one).collect::<Map<_, _>>().into()
+}
+
+fn apart(found: &Apart) -> Value {
+    let values = found.values.iter().map(|pair| {
+        let both = json!({ "reference": pair.reference, "perturbed": pair.perturbed });
+        (pair.name.clone(), both)
+    });
+    json!({
+        "at": found.at.as_ref().map(ToString::to_string),
+        "key": found.key,
+        "differing": found.count,
+        "values": values.collect::<Map<_, _>>(),
+    })
+}
+
+fn golden(held: &Held) -> Value {
+    let changed = held.changed.iter().map(|Changed { what, how }| ((*what).to_owned(), json!(how)));
+    json!({
+        "agrees": held.agrees(),
+        "digests": digests(&held.digests, ["golden", "now"]),
+        "changed": changed.collect::<Map<_, _>>(),
+    })
+}

@@ -1,0 +1,53 @@
+//! What a verification came to: as text, as JSON, and as what CI servers read.
+
+mod ci;
+mod json;
+mod text;
+
+pub(crate) use ci::{annotations, junit};
+pub(crate) use json::print_json;
+pub(crate) use text::print_text;
+
+use retally_engine::verify::{Difference, Held, VerifyReport, Why};
+
+/// A verification, and what it was held against.
+pub(crate) struct Verified<'a> {
+    pub(crate) report: &'a VerifyReport,
+    /// How the digests stand to golden ones; none: there are none, or there is no reference.
+    pub(crate) held: Option<&'a Held>,
+    /// What asks for the same replay.
+    pub(crate) command: String,
+}
+
+/// Why a perturbation was not exercised.
+fn why(why: &Why) -> &str {
+    match why {
+        Why::Cannot(why) | Why::Failed(why) => why,
+        Why::Budget => "budget: no time was left (--budget)",
+        Why::Asked => "stopped on request",
+    }
+}
+
+/// What differs, in a few words.
+fn what_differs(difference: &Difference) -> String {
+    match &difference.stopped {
+        Some(_) => "the replay stops".to_owned(),
+        None => {
+            let names: Vec<&str> = difference.digests.iter().map(|pair| pair.of).collect();
+            format!("other digests: {}", names.join(", "))
+        }
+    }
+}
+
+/// What is another one than when digests were recorded, in one sentence.
+fn what_changed(held: &Held) -> String {
+    match held.changed.as_slice() {
+        [] => "reducer, job and log are what they were: the calculation is not deterministic, or \
+               this version of Retally computes otherwise than the one that recorded them"
+            .to_owned(),
+        changed => {
+            let all = changed.iter().map(|one| format!("the {} {}", one.what, one.how));
+            all.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
