@@ -3,24 +3,26 @@
 //! gone when nobody has it open any more, whatever becomes of this process.
 //!
 //! ```text
-//! file: (chunks of the batch: u64 | chunk, ...), ... | end of stretch, or snapshot: u64 | ...
+//! file: (chunks of the batch | chunk, ...), ... | end of stretch, or snapshot | ...
 //! ```
 //!
-//! Batches are those of the first pass, of which each file has its portion's events; a stretch is
-//! what lies before a range, or the range. What is in none of them (events without a key, those
-//! that a subset leaves out, where partitions end) is the first pass's to tell.
+//! Chunks are [sealed](super::sealed), and so are the marks between them. Batches are those of the
+//! first pass, of which each file has its portion's events; a stretch is what lies before a range,
+//! or the range. What is in none of them (events without a key, those that a subset leaves out,
+//! where partitions end) is the first pass's to tell.
 
-use super::chunk::{Chunk, HEAD_BYTES, lengths, originals_of};
+use super::chunk::{Chunk, events_of, originals_of};
+use super::sealed::{mark, read, read_mark, unlike};
 use super::sequence::Extent;
 use crate::limits::{KEPT_BUFFERS_BYTES, KEPT_READ_BYTES, WRITE_BUFFER_BYTES};
-use retally_core::decode::Placed;
+use retally_core::decode::{Events, Placed};
 use retally_core::receipt::Receipt;
 use retally_core::reduce::{Block, Refused, spread};
 use retally_core::schema::Spans;
 use retally_core::shard::{Decoded, Numbering};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -86,7 +88,7 @@ impl Aside {
     pub(super) fn batch(&mut self, slabs: &[Vec<Vec<u8>>]) -> Result<(), AsideError> {
         let write = |(number, file): (usize, &mut Option<BufWriter<File>>)| {
             let Some(file) = file else { return Ok(()) };
-            file.write_all(&(slabs.len() as u64).to_le_bytes())?;
+            file.write_all(&mark(slabs.len() as u64))?;
             slabs.iter().try_for_each(|slab| file.write_all(&slab[number]))
         };
         let written = self.files.iter_mut().enumerate().try_for_each(write);
@@ -106,7 +108,7 @@ impl Aside {
     }
 
     fn mark(&mut self, what: u64) -> Result<(), AsideError> {
-        let write = |file: &mut BufWriter<File>| file.write_all(&what.to_le_bytes());
+        let write = |file: &mut BufWriter<File>| file.write_all(&mark(what));
         let written = self.files.iter_mut().flatten().try_for_each(write);
         written.map_err(|error| AsideError { dir: self.dir.clone(), error })
     }
@@ -126,7 +128,6 @@ impl Aside {
                 dir: dir.clone(),
                 file: BufReader::with_capacity(KEPT_READ_BYTES, file),
                 bytes,
-                read: 0,
                 stretches: stretches.clone(),
                 stretch: 0,
                 points: points.clone(),
@@ -143,7 +144,6 @@ pub(crate) struct Kept {
     dir: PathBuf,
     file: BufReader<File>,
     bytes: u64,
-    read: u64,
     stretches: Arc<Vec<Vec<Extent>>>,
     stretch: usize,
     points: Arc<Vec<Point>>,
@@ -197,8 +197,9 @@ impl Kept {
     }
 
     /// How much of all was read.
-    pub(super) fn share(&self) -> f64 {
-        self.read as f64 / self.bytes.max(1) as f64
+    pub(super) fn share(&mut self) -> f64 {
+        let read = self.file.stream_position().unwrap_or(self.bytes);
+        read as f64 / self.bytes.max(1) as f64
     }
 
     /// What comes next.
@@ -207,8 +208,13 @@ impl Kept {
         batch.map_err(|error| AsideError { dir: self.dir.clone(), error })
     }
 
+    /// Why the run ends where what it gave back is of no use.
+    pub(super) fn unlike(&self) -> AsideError {
+        AsideError { dir: self.dir.clone(), error: unlike() }
+    }
+
     fn next(&mut self) -> io::Result<Next> {
-        match u64::from_le_bytes(self.array()?) {
+        match read_mark(&mut self.file)? {
             END => {
                 self.stretch += 1;
                 Ok(Next::End)
@@ -222,27 +228,9 @@ impl Kept {
     }
 
     fn chunk(&mut self) -> io::Result<Chunk> {
-        let head = self.array::<HEAD_BYTES>()?;
-        let lengths = lengths(&head).ok_or_else(unlike)?;
-        let len = lengths.iter().try_fold(0_usize, |all, &one| all.checked_add(one));
-        let len = len.ok_or_else(unlike)? as u64;
-        let mut bytes = Vec::new();
-        (&mut self.file).take(len).read_to_end(&mut bytes)?;
-        self.read += len;
-        let whole = Some(bytes).filter(|bytes| bytes.len() as u64 == len);
-        whole.and_then(|bytes| Chunk::new(bytes, lengths, &self.names)).ok_or_else(unlike)
+        let bytes = read(&mut self.file)?;
+        Chunk::new(&bytes, &self.names).ok_or_else(unlike)
     }
-
-    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.file.read_exact(&mut bytes)?;
-        self.read += N as u64;
-        Ok(bytes)
-    }
-}
-
-fn unlike() -> io::Error {
-    io::Error::other("it does not give back what was written")
 }
 
 fn batch(chunks: Vec<Chunk>) -> KeptBatch {
@@ -276,9 +264,17 @@ impl KeptBatch {
 impl KeptSlab {
     /// Memory that it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let events: usize = self.placed.iter().map(|placed| placed.slab.len()).sum();
         // An offset of each, and perhaps a number.
-        self.columns.len() + events * 12
+        self.columns.len() + self.len() * 12
+    }
+
+    fn len(&self) -> usize {
+        self.placed.iter().map(|placed| placed.slab.len()).sum()
+    }
+
+    /// What was read of its events; none: it is not whole.
+    pub(super) fn events(&self) -> Option<Events> {
+        events_of(&self.columns, self.len())
     }
 }
 
@@ -305,24 +301,30 @@ impl Whole {
         ((row as usize) < texts.len()).then(|| texts.get(row as usize).to_vec())
     }
 
-    /// Gives refused events their bytes; false: they were not kept.
-    pub(super) fn fill(&self, slabs: &[Decoded], refused: &mut [Refused]) -> bool {
+    /// Gives refused events their bytes; false: they were not kept; none: they are not whole.
+    pub(super) fn fill(&self, slabs: &[Decoded], refused: &mut [Refused]) -> Option<bool> {
         let numbering = Numbering::new(slabs);
         let mut unpacked: BTreeMap<usize, Spans> = BTreeMap::new();
-        refused.iter_mut().all(|refused| {
-            let Some((slab, row)) = numbering.find(refused.event) else { return false };
-            if !unpacked.contains_key(&slab) {
-                let texts = self.originals.get(slab).and_then(|texts| originals_of(texts));
-                unpacked.extend(texts.map(|texts| (slab, texts)));
+        for refused in refused {
+            let (slab, row) = numbering.find(refused.event)?;
+            let packed = self.originals.get(slab)?;
+            if packed.is_empty() {
+                return Some(false);
             }
-            let texts = unpacked.get(&slab).filter(|texts| (row as usize) < texts.len());
-            texts.map(|texts| refused.bytes = texts.get(row as usize).to_vec()).is_some()
-        })
+            if !unpacked.contains_key(&slab) {
+                unpacked.insert(slab, originals_of(packed)?);
+            }
+            let texts = unpacked.get(&slab).filter(|texts| (row as usize) < texts.len())?;
+            refused.bytes = texts.get(row as usize).to_vec();
+        }
+        Some(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunk::chunk_of_two;
+    use super::super::sealed::{HEAD_BYTES, seal};
     use super::*;
 
     #[cfg(target_os = "linux")]
@@ -338,23 +340,51 @@ mod tests {
         assert!(error.contains("--spill") && error.contains("--reread"), "{error}");
     }
 
+    /// Whether a file with these bytes ends a stretch, where it begins or behind a batch.
+    fn kept(bytes: &[u8]) -> Result<bool, AsideError> {
+        let mut aside = Aside::new(&std::env::temp_dir(), 2, &["p".into()]).unwrap();
+        aside.files[1].as_mut().unwrap().write_all(bytes).unwrap();
+        let mut kept = aside.kept().unwrap().remove(0);
+        let next = match kept.batch()? {
+            Next::Batch(batch) => {
+                assert!(batch.slabs.iter().all(|slab| slab.events().is_some()));
+                kept.batch()?
+            }
+            next => next,
+        };
+        Ok(matches!(next, Next::End))
+    }
+
+    #[test]
+    fn every_flipped_bit_is_told() {
+        let whole = [&mark(1)[..], &chunk_of_two(), &mark(END)].concat();
+        assert!(kept(&whole).unwrap());
+        for bit in 0..whole.len() * 8 {
+            let mut other = whole.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let error = kept(&other).unwrap_err().to_string();
+            assert!(error.contains("--spill") && error.contains("--reread"), "{error}");
+        }
+    }
+
     #[test]
     fn a_file_that_does_not_give_back_what_was_written_is_told() {
-        let kept = |bytes: &[u8]| {
-            let mut aside = Aside::new(&std::env::temp_dir(), 2, &["p".into()]).unwrap();
-            aside.files[1].as_mut().unwrap().write_all(bytes).unwrap();
-            let mut kept = aside.kept().unwrap().remove(0);
-            kept.batch().map(|next| matches!(next, Next::End))
+        assert!(kept(&mark(END)).unwrap());
+        let one = |chunk: &[u8]| [&mark(1)[..], chunk].concat();
+        let lengths = |all: [u64; 2]| {
+            let lengths = all.into_iter().flat_map(u64::to_le_bytes);
+            let mut chunk: Vec<u8> = [0; HEAD_BYTES].into_iter().chain(lengths).collect();
+            seal(&mut chunk);
+            one(&chunk)
         };
-        assert!(kept(&END.to_le_bytes()).unwrap());
-        let lengths =
-            |all: [u64; 3]| [&[1], &all[..]].concat().into_iter().flat_map(u64::to_le_bytes);
         for bytes in [
             vec![],
-            1_u64.to_le_bytes().to_vec(),
-            lengths([0; 3]).collect(),
-            lengths([1 << 60, 1, 0]).collect(),
-            lengths([u64::MAX, 1, 0]).collect(),
+            END.to_le_bytes().to_vec(),
+            one(&[]),
+            one(&mark(0)),
+            lengths([0; 2]),
+            lengths([1 << 60, 1]),
+            lengths([u64::MAX, 1]),
         ] {
             let error = kept(&bytes).unwrap_err().to_string();
             assert!(error.contains("--reread"), "{error}");

@@ -3,24 +3,30 @@
 //! at only where an event is refused.
 //!
 //! ```text
-//! places: u64 | columns: u64 | originals: u64      how many bytes each has
+//! places: u64 | columns: u64                       how many bytes each has
 //! places      events of the slab, rows of these, numbers in the batch, partitions and offsets
 //! columns     snappy: readings, inputs, keys, ids, times, declared fields, details
 //! originals   snappy: nothing where the log gives them by their offsets
 //! ```
+//!
+//! All of it is [sealed](super::sealed): snappy alone would unpack other bytes into other events.
 
 use super::packed::Packed;
+use super::sealed::{HEAD_BYTES, seal};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::Schema;
 use retally_core::apart::Apart;
 use retally_core::decode::{Code, Events, Placed, Reading, Slab};
 use retally_core::log::{Offsets, PartitionIndex};
-use retally_core::schema::Spans;
+use retally_core::schema::{Column, Spans};
 use retally_core::shard::Decoded;
 use std::sync::Arc;
 
-/// What stands in front: three lengths.
-pub(super) const HEAD_BYTES: usize = 24;
+/// What stands in front: two lengths.
+const LENGTHS_BYTES: usize = 16;
+
+/// Where a chunk's own bytes begin, and what they begin with ends.
+const BEGIN: usize = HEAD_BYTES + LENGTHS_BYTES;
 
 /// Of a slab the events of one portion, not unpacked yet.
 pub(crate) struct Chunk {
@@ -67,7 +73,7 @@ fn pack(
     packer: &mut snap::raw::Encoder,
 ) -> Vec<u8> {
     let rows = &apart.rows;
-    let mut out = vec![0; HEAD_BYTES];
+    let mut out = vec![0; BEGIN];
     (decoded.len() as u32).pack(&mut out);
     rows.pack(&mut out);
     let number = |numbers: &[u32]| rows.iter().map(|&row| numbers[row as usize]).collect();
@@ -88,19 +94,30 @@ fn pack(
         }
     }
     pieces.pack(&mut out);
-    let places = out.len() - HEAD_BYTES;
+    let texts = (originals && !rows.is_empty()).then_some(&texts);
+    sealed(out, &apart.events, texts, packer)
+}
+
+/// A chunk that has its places, but not their lengths.
+fn sealed(
+    mut out: Vec<u8>,
+    events: &Events,
+    texts: Option<&Spans>,
+    packer: &mut snap::raw::Encoder,
+) -> Vec<u8> {
+    let places = out.len() - BEGIN;
     let mut plain = Vec::new();
-    pack_events(&apart.events, &mut plain);
+    pack_events(events, &mut plain);
     let columns = compress(&plain, packer, &mut out);
-    plain.clear();
-    let mut texts_bytes = 0;
-    if originals && !rows.is_empty() {
+    if let Some(texts) = texts {
+        plain.clear();
         texts.pack(&mut plain);
-        texts_bytes = compress(&plain, packer, &mut out);
+        compress(&plain, packer, &mut out);
     }
-    for (at, bytes) in [places, columns, texts_bytes].into_iter().enumerate() {
-        out[at * 8..][..8].copy_from_slice(&(bytes as u64).to_le_bytes());
+    for (at, bytes) in [places, columns].into_iter().enumerate() {
+        out[HEAD_BYTES + at * 8..][..8].copy_from_slice(&(bytes as u64).to_le_bytes());
     }
+    seal(&mut out);
     out
 }
 
@@ -148,18 +165,26 @@ fn unpack_events(from: &mut &[u8]) -> Option<Events> {
         Some(*next - 1)
     };
     let rows = readings.iter().zip(&inputs).map(row).collect::<Option<_>>()?;
+    let is_full =
+        |(own, rows): (&Vec<Column>, &u32)| own.iter().all(|column| column.len() == *rows as usize);
+    let are_full = columns.iter().zip(&next).all(is_full);
     let details = Packed::unpack(from)?;
     let clock = Vec::new();
-    Some(Events { readings, inputs, rows, keys, ids, times, clock, columns, details })
+    let all = Events { readings, inputs, rows, keys, ids, times, clock, columns, details };
+    let lens = [all.keys.len(), all.ids.len(), all.times.len()];
+    let is_whole = are_full && lens.iter().all(|&len| len == all.readings.len());
+    is_whole.then_some(all)
 }
 
 fn decompress(bytes: &[u8]) -> Option<Vec<u8>> {
     snap::raw::Decoder::new().decompress_vec(bytes).ok()
 }
 
-/// What was read of the events of a chunk; none: these are not its bytes.
-pub(super) fn events_of(columns: &[u8]) -> Option<Events> {
-    unpack_events(&mut &*decompress(columns)?)
+/// What was read of as many events of a chunk; none: these are not its bytes.
+pub(super) fn events_of(columns: &[u8], events: usize) -> Option<Events> {
+    let all = decompress(columns)?;
+    let mut rest = all.as_slice();
+    unpack_events(&mut rest).filter(|own| rest.is_empty() && own.readings.len() == events)
 }
 
 /// The original bytes of the events of a chunk.
@@ -167,29 +192,24 @@ pub(super) fn originals_of(originals: &[u8]) -> Option<Spans> {
     Packed::unpack(&mut &*decompress(originals)?)
 }
 
-/// The lengths in front of a chunk.
-pub(super) fn lengths(head: &[u8; HEAD_BYTES]) -> Option<[usize; 3]> {
-    let mut rest = head.as_slice();
-    let mut next = || usize::try_from(u64::unpack(&mut rest)?).ok();
-    Some([next()?, next()?, next()?])
-}
-
 impl Chunk {
-    /// Out of its bytes, which are as long as `lengths` say. `names`: of the partitions.
-    pub(super) fn new(
-        mut bytes: Vec<u8>,
-        [places, columns, _]: [usize; 3],
-        names: &[Arc<str>],
-    ) -> Option<Self> {
-        if places.checked_add(columns).is_none_or(|behind| behind > bytes.len()) {
+    /// Out of its bytes; none: they are not. `names`: of the partitions.
+    pub(super) fn new(bytes: &[u8], names: &[Arc<str>]) -> Option<Self> {
+        let from = &mut &*bytes;
+        let mut next = || usize::try_from(u64::unpack(from)?).ok();
+        let [places, columns] = [next()?, next()?];
+        let (places, behind) = from.split_at_checked(places)?;
+        let (columns, originals) = behind.split_at_checked(columns)?;
+        let from = &mut &*places;
+        let (slab_events, rows): (u32, Vec<u32>) = Packed::unpack(from)?;
+        let numbers: Option<Vec<u32>> = Packed::unpack(from)?;
+        let pieces: Vec<Piece> = Packed::unpack(from)?;
+        let placed = pieces.iter().map(|piece| piece.offsets.len()).sum::<usize>();
+        let is_within = rows.last().is_none_or(|&last| last < slab_events);
+        let is_numbered = numbers.as_ref().is_none_or(|numbers| numbers.len() == rows.len());
+        if !from.is_empty() || placed != rows.len() || !is_within || !is_numbered {
             return None;
         }
-        let originals = bytes.split_off(places + columns);
-        let columns = bytes.split_off(places);
-        let from = &mut bytes.as_slice();
-        let (slab_events, rows) = (Packed::unpack(from)?, Packed::unpack(from)?);
-        let numbers = Packed::unpack(from)?;
-        let pieces: Vec<Piece> = Packed::unpack(from)?;
         let place = |piece: Piece| {
             let name = names.get(piece.partition as usize)?.clone();
             let slab = Arc::new(Slab::Rows(rows_alone(piece.offsets.len())?));
@@ -198,6 +218,7 @@ impl Chunk {
             Some(Placed { partition, name, offsets, folders, beside, slab })
         };
         let placed = pieces.into_iter().map(place).collect::<Option<_>>()?;
+        let (columns, originals) = (columns.to_vec(), originals.to_vec());
         Some(Self { slab_events, rows, numbers, placed, columns, originals })
     }
 }
@@ -206,4 +227,26 @@ impl Chunk {
 fn rows_alone(rows: usize) -> Option<RecordBatch> {
     let how = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &how).ok()
+}
+
+/// Two events of partition 0, as [`pack_others`] has them.
+#[cfg(test)]
+pub(super) fn chunk_of_two() -> Vec<u8> {
+    let spans = |all: [&str; 2]| all.iter().map(|own| own.as_bytes()).collect::<Spans>();
+    let values = retally_core::schema::Values::Integer(vec![7, 8]);
+    let events = Events {
+        readings: vec![Reading::Ready; 2],
+        inputs: vec![0; 2],
+        keys: spans(["a", "b"]),
+        ids: spans(["1", "2"]),
+        times: vec![5, 6],
+        columns: vec![vec![Column { values, missing: Vec::new() }]],
+        ..Events::default()
+    };
+    let mut out = vec![0; BEGIN];
+    3_u32.pack(&mut out);
+    vec![0_u32, 2].pack(&mut out);
+    None::<Vec<u32>>.pack(&mut out);
+    vec![Piece { partition: 0, offsets: vec![10, 12] }].pack(&mut out);
+    sealed(out, &events, Some(&spans(["one", "two"])), &mut snap::raw::Encoder::new())
 }

@@ -77,6 +77,11 @@ impl<'a> Committer<'a> {
         begun && self.results.iter().any(|results| lock(results).takes.results)
     }
 
+    /// Whether a sink takes commits.
+    pub(crate) fn saves(&self) -> bool {
+        self.results.iter().any(|results| lock(results).takes.commits)
+    }
+
     /// What blocks hold of events where no sink takes them.
     pub(crate) fn unwritten(&self) -> Originals {
         self.unwritten
@@ -128,7 +133,7 @@ impl<'a> Committer<'a> {
         receipts: Option<Vec<Receipt>>,
         broke: Option<&[String]>,
     ) -> Result<(), RunError> {
-        if !self.results.iter().any(|results| lock(results).takes.commits) {
+        if !self.saves() {
             return Ok(());
         }
         let Prepared { source, names, lanes, options, .. } = self.prepared;

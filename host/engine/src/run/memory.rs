@@ -51,9 +51,18 @@ impl Held {
 
     /// How many passes, each over a portion of the keys, would hold at most `limit`, where one of
     /// `now` passes held this after a `share` of the log; none: nobody can tell, or what would not
-    /// become less is all of it.
-    pub(crate) fn passes(&self, limit: usize, share: f64, now: usize) -> Option<usize> {
-        let [of_keys, rest] = [self.states + self.ids, self.batches + self.calls + self.partitions];
+    /// become less is all of it. `saves`: a snapshot is saved, for which keys and ids are copied
+    /// while they are held.
+    pub(crate) fn passes(
+        &self,
+        limit: usize,
+        share: f64,
+        now: usize,
+        saves: bool,
+    ) -> Option<usize> {
+        let copies = 1 + usize::from(saves);
+        let of_keys = (self.states + self.ids) * copies;
+        let rest = self.batches + self.calls + self.partitions;
         // A tenth stays free for growth, and for what shards differ.
         let room = limit as f64 * 0.9 - rest as f64;
         let passes = (now as f64 * of_keys as f64 / share / room).ceil();
@@ -218,13 +227,15 @@ mod tests {
     fn passes_are_as_many_as_make_room() {
         let held = Held { states: GIB / 2, ids: GIB / 2, batches: GIB / 10, ..Held::default() };
         // A fifth of the log: 5 GiB in all, into 0.8 GiB; of two passes, half of the keys.
-        assert_eq!(held.passes(GIB, 0.2, 1), Some(7));
-        assert_eq!(held.passes(GIB, 0.2, 2), Some(13));
+        assert_eq!(held.passes(GIB, 0.2, 1, false), Some(7));
+        assert_eq!(held.passes(GIB, 0.2, 2, false), Some(13));
+        // Keys and ids twice, the rest once.
+        assert_eq!(held.passes(GIB, 0.2, 1, true), Some(13));
         // More than there were, whatever the log says of its size.
-        assert_eq!(Held { states: 1, ..Held::default() }.passes(GIB, 1.0, 3), Some(4));
-        assert_eq!(held.passes(GIB, 0.0, 1), None);
-        assert_eq!(Held { batches: GIB, ..held }.passes(GIB, 0.5, 1), None);
-        assert_eq!(held.passes(GIB, 1e-9, 1), None);
+        assert_eq!(Held { states: 1, ..Held::default() }.passes(GIB, 1.0, 3, false), Some(4));
+        assert_eq!(held.passes(GIB, 0.0, 1, false), None);
+        assert_eq!(Held { batches: GIB, ..held }.passes(GIB, 0.5, 1, false), None);
+        assert_eq!(held.passes(GIB, 1e-9, 1, false), None);
     }
 
     #[test]

@@ -58,6 +58,7 @@ mod restore;
 mod results;
 mod resume;
 mod schedule;
+mod sealed;
 mod sequence;
 mod side;
 #[cfg(test)]

@@ -7,10 +7,11 @@ use super::passes_tests::files;
 use super::*;
 use crate::job::Resolved;
 use crate::range::Bound;
-use crate::sink::{Commit, Sink, SinkError, Snapshots, Takes};
-use crate::snapshot::Store;
+use crate::sink::{Beginning, Commit, Sink, SinkError, Snapshots, Takes};
+use crate::snapshot::{SnapshotRef, Store};
 use crate::store::Folder;
 use retally_core::log::Order;
+use retally_core::snapshot::Piece;
 use tempfile::TempDir;
 
 /// A job that saves snapshots on the way.
@@ -37,21 +38,25 @@ fn run(job: &Resolved, options: &ReplayOptions) -> Report {
     replay_reducer(job, judging(), options, &Silent).unwrap()
 }
 
+/// Saves a snapshot in `first`: whose history it is decides the bytes, so all go on from the same.
+fn begin(job: &Resolved) {
+    let snapshot = Some("file:first/".to_owned());
+    let first = match job.order {
+        Order::Time => {
+            let to = Some(Bound::parse(&["2026-01-01T03:00:00Z"]).unwrap());
+            ReplayOptions { to, snapshot, ..options(log(), 2) }
+        }
+        _ => ReplayOptions { snapshot, ..options(log_of(2), 2) },
+    };
+    run(job, &passes(1, false, first));
+}
+
 #[test]
 fn snapshots_of_several_passes_are_those_of_one() {
     for kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
         let job = saving(&dir, kind);
-        // Whose history it is decides the bytes: so all go on from the same.
-        let snapshot = Some("file:first/".to_owned());
-        let first = match kind.0 {
-            Order::Time => {
-                let to = Some(Bound::parse(&["2026-01-01T03:00:00Z"]).unwrap());
-                ReplayOptions { to, snapshot, ..options(log(), 2) }
-            }
-            _ => ReplayOptions { snapshot, ..options(log_of(2), 2) },
-        };
-        run(&job, &passes(1, false, first));
+        begin(&job);
         let on = |(number, reread): (usize, bool), into: &str| {
             let (snapshot, from_snapshot) = (Some(format!("file:{into}/")), "file:first/".into());
             let from_snapshot = Some(from_snapshot);
@@ -97,39 +102,63 @@ fn a_run_goes_on_from_any_snapshot_of_passes_in_passes() {
     }
 }
 
-/// Counts the keys and the ids that commits have.
-#[derive(Default)]
-struct Counted(Vec<[usize; 2]>);
+/// Saves commits by itself, and counts the keys with a state that they have.
+struct Own {
+    store: Store,
+    last: Option<SnapshotRef>,
+    with_state: Vec<usize>,
+}
 
-impl Sink for Counted {
+impl Sink for Own {
     fn takes(&self) -> Takes {
         Takes { commits: true, ..Takes::default() }
     }
 
+    fn begin(&mut self, beginning: &Beginning<'_>) -> Result<(), SinkError> {
+        self.last = beginning.snapshot.cloned();
+        Ok(())
+    }
+
     fn commit(&mut self, commit: &Commit) -> Result<Vec<String>, SinkError> {
-        let keys = commit.pieces.iter().map(|piece| piece.keys.len()).sum();
-        let ids = commit.pieces.iter().map(|piece| piece.ids.len()).sum();
-        assert!(keys as u64 <= commit.head.keys.unwrap());
-        self.0.push([keys, ids]);
+        let Commit { head, pieces } = commit;
+        let keys: usize = pieces.iter().map(|piece| piece.keys.len()).sum();
+        assert!(keys as u64 <= head.keys.unwrap());
+        let states = pieces.iter().map(|Piece { keys, .. }| {
+            (0..keys.len()).filter(|&row| !keys.states.get(row).is_empty()).count()
+        });
+        self.with_state.push(states.sum());
+        self.last = Some(self.store.save(head, pieces, self.last.as_ref())?);
         Ok(Vec::new())
     }
 }
 
 #[test]
 fn a_sink_that_knows_no_parts_gets_all_of_them_beside_one_that_does() {
-    let dir = tempfile::tempdir().unwrap();
-    let job = saving(&dir, (Order::Log, "all"));
-    let counted = |number| {
-        let (mut counted, folder) = (Counted::default(), dir.path().join(format!("in-{number}")));
-        let mut snapshots = Snapshots::within(Folder::files(&folder));
-        let mut sinks: Vec<&mut dyn Sink> = vec![&mut counted, &mut snapshots];
-        let spill = Some(dir.path().to_owned());
-        let options = passes(number, false, ReplayOptions { spill, ..options(log(), 2) });
-        let report = replay_into(&job, judging(), &mut sinks, &options, &Silent).unwrap();
-        assert_eq!(report.snapshots.len(), counted.0.len());
-        counted.0
-    };
-    let whole = counted(1);
-    assert!(whole.len() > 3 && whole.iter().all(|[keys, ids]| keys <= ids), "{whole:?}");
-    assert_eq!([counted(2), counted(5)], [whole.clone(), whole]);
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let job = saving(&dir, kind);
+        begin(&job);
+        let saved = |number| {
+            let within = |what: &str| dir.path().join(format!("{what}-{number}"));
+            let store = Store::within(Folder::files(&within("own")));
+            let mut own = Own { store, last: None, with_state: Vec::new() };
+            let mut snapshots = Snapshots::within(Folder::files(&within("in")));
+            let mut sinks: Vec<&mut dyn Sink> = vec![&mut own, &mut snapshots];
+            let spill = Some(dir.path().to_owned());
+            let from_snapshot = Some("file:first/".to_owned());
+            let options = ReplayOptions { spill, from_snapshot, ..options(log(), 2) };
+            let options = passes(number, false, options);
+            let report = replay_into(&job, judging(), &mut sinks, &options, &Silent).unwrap();
+            assert_eq!(report.snapshots.len(), own.with_state.len());
+            assert!(files(&within("own")) == files(&within("in")), "{kind:?} {number}");
+            (own.with_state, report.snapshots, files(&within("own")))
+        };
+        let whole = saved(1);
+        assert!(whole.0.iter().filter(|&&keys| keys > 9).count() > 2, "{:?}", whole.0);
+        for number in [2, 5] {
+            let parts = saved(number);
+            assert_eq!((&parts.0, &parts.1), (&whole.0, &whole.1), "{kind:?}");
+            assert!(parts.2 == whole.2, "{kind:?} {number}: other bytes");
+        }
+    }
 }

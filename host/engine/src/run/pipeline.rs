@@ -5,7 +5,7 @@
 
 use super::aside::{KeptSlab, Next, Way, Whole};
 use super::bell::Bell;
-use super::chunk::{events_of, pack_others};
+use super::chunk::pack_others;
 use super::commit::Committer;
 use super::error::RunError;
 use super::halt::Halt;
@@ -243,10 +243,11 @@ impl Pipeline<'_, '_> {
         let mut readers = match part {
             Undecoded::Placed(placed) => decoding.slab(&placed, stages)?,
             Undecoded::Strand(strand) => decoding.strand(&strand, stages),
-            Undecoded::Kept(KeptSlab { placed, columns, numbers }) => {
-                let events = stages.time(Stage::Decode, || events_of(&columns));
-                let unlike = || RunError::Internal("events that were kept are not whole".into());
-                vec![decoding.kept(&placed, events.ok_or_else(unlike)?, numbers, stages)]
+            Undecoded::Kept(kept) => {
+                let events = stages.time(Stage::Decode, || kept.events());
+                let events = events.ok_or_else(|| self.unlike())?;
+                let KeptSlab { placed, numbers, .. } = kept;
+                vec![decoding.kept(&placed, events, numbers, stages)]
             }
         };
         self.lanes.see(&readers);
@@ -258,6 +259,14 @@ impl Pipeline<'_, '_> {
             _ => Vec::new(),
         };
         Ok((readers, aside))
+    }
+
+    /// Why the run ends where what another pass put aside is of no use.
+    fn unlike(&self) -> RunError {
+        match self.way {
+            Some(Way::Kept(kept)) => lock(kept).unlike().into(),
+            Some(Way::Apart(_)) | None => RunError::Internal("no pass put events aside".into()),
+        }
     }
 
     /// Reads what comes next of what another pass put aside.
@@ -375,7 +384,8 @@ impl Pipeline<'_, '_> {
         let mut block = merged.map_err(|error| RunError::Internal(error.to_string()))?;
         if originals == Originals::Elsewhere {
             let refused = &mut block.refused;
-            let is_kept = whole.as_ref().is_some_and(|whole| whole.fill(slabs.of(lane), refused));
+            let fill = |whole: &Arc<Whole>| whole.fill(slabs.of(lane), refused);
+            let is_kept = whole.as_ref().map_or(Some(false), fill).ok_or_else(|| self.unlike())?;
             if !is_kept {
                 worker.stages.time(Stage::Read, || fetch(self.log, refused))?;
             }

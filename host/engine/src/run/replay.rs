@@ -330,8 +330,8 @@ fn stretch(
     let (extents, stages, outcome) = pipeline.run(cuts.clone());
     outcome.map_err(|ended| match ended {
         Ended::Failed(RunError::HostMemory { events, held, limit, advice, .. }) => {
-            let (largest, passes) =
-                (largest(&prepared.lanes).map(Box::new), prepared.passes(&held, limit));
+            let largest = largest(&prepared.lanes).map(Box::new);
+            let passes = prepared.passes(&held, limit, commit.saves());
             let advice = match passes {
                 Some(passes) => format!("{advice}; --passes {passes} would do"),
                 None => advice,
@@ -396,12 +396,12 @@ pub(super) fn derive(
 
 impl Prepared<'_> {
     /// How many passes would not hold more than `limit`, judged by what of the log was read; none:
-    /// passes do not help.
-    fn passes(&self, held: &Held, limit: usize) -> Option<usize> {
+    /// passes do not help. `saves`: a snapshot is saved.
+    fn passes(&self, held: &Held, limit: usize, saves: bool) -> Option<usize> {
         let [lane] = &*self.lanes else { return None };
         let read = self.bytes_read.load(Ordering::Relaxed) as f64;
         let share = (read / self.source.bytes() as f64).min(1.0);
-        held.passes(limit, share, lane.recipe.portion.of())
+        held.passes(limit, share, lane.recipe.portion.of(), saves)
     }
 
     /// What was read: of each partition how much, of each object what tells it from any other.

@@ -6,17 +6,18 @@
 //! run: how many there are | keys of a snapshot, ... | end | ids, ... | end
 //! ```
 //!
-//! A run is what a snapshot has of the pass, where one is saved. Each piece begins with its length;
-//! the end of pieces is a length of 0.
+//! A run is what a snapshot has of the pass, where one is saved. Each piece is
+//! [sealed](super::sealed); the end of pieces is one of no bytes.
 
 use super::packed::Packed;
+use super::sealed::{HEAD_BYTES, mark, read, seal, unlike};
 use crate::sink::{Commit, Sink, SinkError, Takes};
 use crate::snapshot::{Run, Sizes, SnapshotError, each_id, each_key, sizes_of};
 use retally_core::log::Reach;
 use retally_core::reduce::{Block, Finals};
 use retally_core::snapshot::Piece;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are written at once.
@@ -77,14 +78,15 @@ impl Spill {
 
     fn piece(&mut self, piece: &impl Packed) -> Result<(), SpillError> {
         self.packed.clear();
+        self.packed.resize(HEAD_BYTES, 0);
         piece.pack(&mut self.packed);
-        let len = (self.packed.len() as u64).to_le_bytes();
-        let written = self.file.write_all(&len).and_then(|()| self.file.write_all(&self.packed));
+        seal(&mut self.packed);
+        let written = self.file.write_all(&self.packed);
         written.map_err(|error| self.failed(error))
     }
 
     fn end_of_pieces(&mut self) -> Result<(), SpillError> {
-        let written = self.file.write_all(&0_u64.to_le_bytes());
+        let written = self.file.write_all(&mark(0));
         written.map_err(|error| self.failed(error))
     }
 
@@ -158,9 +160,17 @@ impl SpilledRun<'_> {
         if self.ends != ends {
             return Ok(None);
         }
-        let next = self.from.next()?;
+        let next: Option<Piece> = self.from.next()?;
         self.ends += usize::from(next.is_none());
-        Ok(next)
+        let is_whole = |own: &Piece| {
+            let Piece { keys, ids, .. } = own;
+            let are_known = ids.keys.iter().all(|&key| (key as usize) < keys.len());
+            keys.is_whole() && ids.is_whole(!ids.keys.is_empty()) && are_known
+        };
+        match next {
+            Some(piece) if !is_whole(&piece) => Err(self.from.failed(unlike())),
+            next => Ok(next),
+        }
     }
 
     /// Passes over what nobody wanted.
@@ -198,7 +208,7 @@ impl Spilled {
         type Listed = Vec<(Option<u32>, (u64, u64))>;
         let Some((keys, listed)) = self.next::<(u64, Listed)>()? else {
             let error = io::Error::other("it has no part of a snapshot");
-            return Err(SpillError { dir: self.dir.clone(), error });
+            return Err(self.failed(error));
         };
         let sizes = listed.into_iter().map(|(group, (keys, ids))| (group, [keys, ids])).collect();
         Ok(SpilledRun { from: self, sizes, keys, ends: 0 })
@@ -206,19 +216,57 @@ impl Spilled {
 
     /// The next piece; none: there are no more of its kind.
     pub(super) fn next<T: Packed>(&mut self) -> Result<Option<T>, SpillError> {
-        let failed = |error| SpillError { dir: self.dir.clone(), error };
-        let mut len = [0; 8];
-        self.file.read_exact(&mut len).map_err(failed)?;
-        let len = u64::from_le_bytes(len);
-        if len == 0 {
+        let bytes = read(&mut self.file).map_err(|error| self.failed(error))?;
+        if bytes.is_empty() {
             return Ok(None);
         }
-        let mut bytes = Vec::new();
-        (&mut self.file).take(len).read_to_end(&mut bytes).map_err(failed)?;
         let mut rest = bytes.as_slice();
-        match T::unpack(&mut rest).filter(|_| rest.is_empty() && bytes.len() as u64 == len) {
+        match T::unpack(&mut rest).filter(|_| rest.is_empty()) {
             Some(piece) => Ok(Some(piece)),
-            None => Err(failed(io::Error::other("it does not give back what was written"))),
+            None => Err(self.failed(unlike())),
         }
+    }
+
+    fn failed(&self, error: io::Error) -> SpillError {
+        SpillError { dir: self.dir.clone(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_disk_gives_back_otherwise_is_told() {
+        let dir = std::env::temp_dir();
+        let spilled = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut spill = Spill::new(&dir, Takes::default()).unwrap();
+            spill.piece(&vec![1_u64, 2]).unwrap();
+            let mut bytes = spill.file.buffer().to_vec();
+            change(&mut bytes);
+            let mut file = tempfile::tempfile_in(&dir).unwrap();
+            file.write_all(&bytes).unwrap();
+            file.rewind().unwrap();
+            let mut spilled = Spilled { dir: dir.clone(), file: BufReader::new(file) };
+            spilled.next::<Vec<u64>>()
+        };
+        assert_eq!(spilled(&|_| {}).unwrap(), Some(vec![1, 2]));
+        for bit in 0..(HEAD_BYTES + 24) * 8 {
+            let error = spilled(&|bytes| bytes[bit / 8] ^= 1 << (bit % 8)).unwrap_err();
+            assert!(error.to_string().contains("--spill"), "{error}");
+        }
+        assert!(spilled(&|bytes| bytes.truncate(HEAD_BYTES + 23)).is_err());
+    }
+
+    #[test]
+    fn lists_that_do_not_agree_are_told() {
+        let mut spill = Spill::new(&std::env::temp_dir(), Takes::default()).unwrap();
+        spill.piece(&(0_u64, Vec::<(Option<u32>, (u64, u64))>::new())).unwrap();
+        let mut piece = Piece::default();
+        piece.ids.digests.push(1);
+        spill.piece(&piece).unwrap();
+        let mut spilled = spill.spilled().unwrap();
+        let error = spilled.run().unwrap().keys().unwrap_err().to_string();
+        assert!(error.contains("--spill"), "{error}");
     }
 }

@@ -19,7 +19,7 @@ pub use folders::{RunDir, Snapshots};
 pub use memory::{Memory, Tables};
 
 use crate::rundir::RunDirError;
-use crate::snapshot::{Run, SnapshotError, SnapshotRef};
+use crate::snapshot::{Run, SnapshotError, SnapshotRef, gathered};
 use crate::store::Folder;
 use retally_core::digest::{History, Trees};
 use retally_core::log::Reach;
@@ -58,13 +58,14 @@ pub trait Sink: Send {
 
     /// The same where several passes came to it, each over a portion of all keys: what a commit
     /// holds comes in parts, each of them piece by piece, of which no more need be read than is
-    /// wanted. Unless a sink says what it does with that, all of it is put into one commit.
+    /// wanted. Unless a sink says what it does with that, all of it is put into one commit, as one
+    /// pass would give it: each key once.
     fn commit_runs(
         &mut self,
         head: &Head,
         runs: &mut [&mut dyn Run],
     ) -> Result<Vec<String>, SinkError> {
-        self.commit(&gathered(head, runs)?)
+        self.commit(&Commit { head: head.clone(), pieces: gathered(head, runs)? })
     }
 
     /// The keys that have events and no state, in byte order, and where those lie.
@@ -231,7 +232,7 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
         if let [only] = taking.as_mut_slice() {
             return only.commit_runs(head, runs);
         }
-        self.commit(&gathered(head, runs)?)
+        self.commit(&Commit { head: head.clone(), pieces: gathered(head, runs)? })
     }
 
     fn stateless(&mut self, keys: &[(Vec<u8>, Reach)]) -> Result<(), SinkError> {
@@ -268,20 +269,6 @@ impl Sink for Vec<&mut (dyn Sink + '_)> {
     fn abandon(&mut self) {
         self.iter_mut().for_each(|sink| sink.abandon());
     }
-}
-
-/// All that parts of a commit hold.
-fn gathered(head: &Head, runs: &mut [&mut dyn Run]) -> Result<Commit, SinkError> {
-    let mut pieces = Vec::new();
-    for run in runs {
-        while let Some(piece) = run.keys()? {
-            pieces.push(piece);
-        }
-        while let Some(piece) = run.ids()? {
-            pieces.push(piece);
-        }
-    }
-    Ok(Commit { head: head.clone(), pieces })
 }
 
 /// Gives `what` to every sink that takes results: copies, and to the last one itself.

@@ -36,7 +36,7 @@ pub use format::SnapshotFormat;
 pub(crate) use load::drop_superseded;
 pub use load::{Groups, IdSegments, KeyLists, Loaded, LoadedGroup, Segments};
 pub use order::{Run, Sizes};
-pub(crate) use order::{each_id, each_key, sizes_of};
+pub(crate) use order::{each_id, each_key, gathered, sizes_of};
 pub use past::Past;
 
 use crate::store::{Base, EntryKind, Folder};

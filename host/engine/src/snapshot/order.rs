@@ -32,7 +32,8 @@ pub trait Run {
     /// The next keys; none: that was all.
     fn keys(&mut self) -> Result<Option<Piece>, SnapshotError>;
 
-    /// The next ids, under a span with their keys; none: that was all.
+    /// The next ids; none: that was all. Under a span their piece has the keys of these ids once
+    /// more, to tell whose they are: as [`Run::keys`] gave them, but without states.
     fn ids(&mut self) -> Result<Option<Piece>, SnapshotError>;
 }
 
@@ -326,6 +327,59 @@ pub(crate) fn each_id(
         Ok(())
     })?;
     if open.ids.is_empty() { Ok(()) } else { take(open) }
+}
+
+/// All that parts hold, each key once: under a span ids are put beside their keys.
+pub(crate) fn gathered(head: &Head, runs: &mut [&mut dyn Run]) -> Result<Vec<Piece>> {
+    let is_spanned = Rows::new(head).is_spanned();
+    let mut all = Vec::new();
+    for run in runs {
+        let mut at = (all.len(), 0);
+        while let Some(piece) = run.keys()? {
+            all.push(piece);
+        }
+        while let Some(piece) = run.ids()? {
+            if is_spanned {
+                at = put_beside(&mut all, at, &piece)?;
+            } else {
+                all.push(piece);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Puts ids beside their keys, which stand in the same order from a row of a piece on; gives where
+/// that of the last one is.
+fn put_beside(all: &mut [Piece], mut at: (usize, usize), of: &Piece) -> Result<(usize, usize)> {
+    if !of.keys.is_whole() || !of.ids.is_whole(true) {
+        return Err(SnapshotError::Rows("lists of one piece differ in length"));
+    }
+    for (id, &key) in of.ids.keys.iter().enumerate() {
+        loop {
+            let unknown = || SnapshotError::Rows("an id names a key that its part does not have");
+            let open = all.get(at.0).ok_or_else(unknown)?;
+            if is_same_key(&open.keys, at.1, &of.keys, key as usize) {
+                break;
+            }
+            at.1 += 1;
+            if at.1 >= open.keys.len() {
+                at = (at.0 + 1, 0);
+            }
+        }
+        let into = &mut all[at.0].ids;
+        into.digests.push(of.ids.digests[id]);
+        into.content.push(of.ids.content[id]);
+        into.keys.push(at.1 as u32);
+        into.highest.push(of.ids.highest[id]);
+    }
+    Ok(at)
+}
+
+/// Whether two rows are there and of one key, which has one home.
+fn is_same_key(a: &KeyRows, row: usize, b: &KeyRows, other: usize) -> bool {
+    let are_there = row < a.len() && other < b.len();
+    are_there && a.home.get(row) == b.home.get(other) && a.keys.get(row) == b.keys.get(other)
 }
 
 fn push_key(into: &mut KeyRows, of: &KeyRows, row: usize, state: &[u8]) {
