@@ -21,6 +21,7 @@ use retally_core::reduce::{Block, Refused, spread};
 use retally_core::schema::Spans;
 use retally_core::shard::{Decoded, Numbering};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -311,11 +312,11 @@ impl Whole {
             if packed.is_empty() {
                 return Some(false);
             }
-            if !unpacked.contains_key(&slab) {
-                unpacked.insert(slab, originals_of(packed)?);
-            }
-            let texts = unpacked.get(&slab).filter(|texts| (row as usize) < texts.len())?;
-            refused.bytes = texts.get(row as usize).to_vec();
+            let texts = match unpacked.entry(slab) {
+                Entry::Occupied(own) => own.into_mut(),
+                Entry::Vacant(own) => own.insert(originals_of(packed)?),
+            };
+            refused.bytes = ((row as usize) < texts.len()).then(|| texts.get(row as usize))?.into();
         }
         Some(true)
     }
