@@ -4,11 +4,11 @@
 //! Before KIP-890, which librdkafka does not have, the end of a transaction that was held up on its
 //! way can end a later one. So a producer whose transaction did not certainly commit is never used
 //! again, for an abort may come late too: a new one under the same name raises the epoch, which
-//! settles what was under way, one way or the other, and shuts out all that comes late. Only then is
-//! the worker told to look what is committed. The same holds where an end is certain and the client
-//! asked for it more than once by itself, because a connection broke: its first request may still be
-//! on its way. It does not tell; but it asks once more only after a while ([`AGAIN_AFTER`]), so what
-//! was answered before that was asked for once.
+//! settles what was under way, one way or the other, and shuts out all that comes late. Only then
+//! is the worker told to look what is committed. The same holds where an end is certain and the
+//! client asked for it more than once by itself, because a connection broke: its first request may
+//! still be on its way. It does not tell; but it asks once more only after a while
+//! ([`AGAIN_AFTER`]), so what was answered before that was asked for once.
 
 use super::broker::{Told, Transaction};
 use super::error::LiveError;

@@ -130,7 +130,7 @@ impl<'a, B: Broker> Worker<'a, B> {
         self.leaving.extend(self.slots.keys());
     }
 
-    /// Waits no longer for brokers that are away, or for a transaction that does not end, for whoever
+    /// Waits no longer for brokers that are away, or for a transaction that does not end, for who
     /// asked it to finish so long ago.
     pub(super) fn gives_up(&self, asked: Duration) -> Result<(), LiveError> {
         let is_stuck = self.inflight.is_some() && asked >= LIVE_FAREWELL + LIVE_STUCK;

@@ -32,8 +32,8 @@ pub(crate) struct Args {
     #[arg(long)]
     until_end: bool,
     /// Go on from what this reducer comes to though the digests that are committed differ, and from
-    /// the start of the topic where offsets are gone and snapshots are left. Told, and said in every
-    /// mark that follows.
+    /// the start of the topic where offsets are gone and snapshots are left. Told, and said in
+    /// every mark that follows.
     #[arg(long)]
     accept: bool,
     /// Take over what another version of the reducer committed: its states as this one's `migrate`
