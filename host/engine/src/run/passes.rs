@@ -205,8 +205,10 @@ impl Others {
         results: &mut Results<'_>,
         stages: &mut Stages,
     ) -> Result<Tables, RunError> {
-        if self.parts.iter_mut().map(Spilled::next::<Block>).any(|next| !matches!(next, Ok(None))) {
-            return Err(changed("one found more"));
+        for part in &mut self.parts {
+            if part.next::<Block>()?.is_some() {
+                return Err(changed("one found more"));
+            }
         }
         let mut own = Spill::new(&self.dir, results.takes)?;
         derive(prepared, &mut own, stages)?;
