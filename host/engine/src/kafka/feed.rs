@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// What a queue may hold beside records, such as the end of its partition; more than it ever does.
+const NO_RECORDS: usize = 16;
+
 /// Reads a partition from an offset up to its end.
 pub(super) struct KafkaFeed {
     // It goes before the reader whose queue it is.
@@ -78,6 +81,8 @@ impl KafkaFeed {
         }
         let (mut last, mut end, mut failed) = (None, None, None);
         let (left, over, described) = (&mut self.left, &mut self.over, &mut self.described);
+        // Of records behind which others are known to be none is the last one.
+        let mut behind = self.queue.len().saturating_sub(NO_RECORDS);
         self.queue.serve(Duration::ZERO, |next| {
             match next {
                 Next::Record(record) => {
@@ -85,9 +90,12 @@ impl KafkaFeed {
                     if offset < left.end {
                         left.start = offset + 1;
                         slab.take(&record);
-                        described.clear();
-                        record.describe(described);
-                        last = Some(offset);
+                        if behind == 0 || slab.is_full() || offset + 1 >= left.end {
+                            described.clear();
+                            record.describe(described);
+                            last = Some(offset);
+                        }
+                        behind = behind.saturating_sub(1);
                     }
                     *over = offset + 1 >= left.end;
                 }

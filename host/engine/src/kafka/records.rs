@@ -8,7 +8,7 @@
 use rdkafka::bindings::{
     rd_kafka_consume_callback_queue, rd_kafka_header_get_all, rd_kafka_header_get_last,
     rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_message_timestamp,
-    rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_yield,
+    rd_kafka_queue_destroy, rd_kafka_queue_get_partition, rd_kafka_queue_length, rd_kafka_yield,
 };
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -79,6 +79,15 @@ impl<C: ConsumerContext + 'static> Queue<C> {
         // SAFETY: the client lives, the name ends with a zero.
         let native = unsafe { rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
         Some(Self { native: Native(NonNull::new(native)?), _queue: queue })
+    }
+
+    /// How many things are there now, at least: records, and what is told between them.
+    pub(crate) fn len(&self) -> usize {
+        #[expect(unsafe_code, reason = "the client gives a queue's length in C alone")]
+        // SAFETY: the queue lives.
+        unsafe {
+            rd_kafka_queue_length(self.native.0.as_ptr())
+        }
     }
 
     /// Gives all that is there, for as long as it is wanted, and waits for the first of it at most
