@@ -38,7 +38,7 @@ pub const KNOWN_MAX_BYTES: u64 = 1 << 30;
 pub const MANIFEST_MAX_BYTES: u64 = 2 << 30;
 
 /// Bytes that are fetched ahead of a topic, shared out among its partitions.
-pub const KAFKA_AHEAD_BYTES: usize = 64 << 20;
+pub const KAFKA_AHEAD_BYTES: usize = 16 << 20;
 
 /// Offsets in front of where a topic's partition was taken up to, whose records tell it again.
 pub const KAFKA_TAIL: u64 = 16;
