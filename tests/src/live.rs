@@ -252,6 +252,21 @@ pub fn until<T: std::fmt::Debug>(
     }
 }
 
+/// Waits until a process hears of a signal itself, and is not ended by it; or has ended.
+///
+/// # Errors
+/// When it never does.
+pub fn listens(pid: u32, signal: i32) -> Result<()> {
+    let status = || Ok(std::fs::read_to_string(format!("/proc/{pid}/status"))?);
+    let hears = |status: &String| {
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+        let caught = field("SigCgt:").and_then(|own| u64::from_str_radix(own.trim(), 16).ok());
+        let is_over = field("State:").is_some_and(|own| own.trim().starts_with('Z'));
+        is_over || caught.is_some_and(|caught| caught >> (signal - 1) & 1 == 1)
+    };
+    until(status, hears).map(drop)
+}
+
 impl Worker {
     /// Sends a signal.
     #[expect(unsafe_code, reason = "the standard library sends no signal but the one that kills")]
@@ -295,6 +310,7 @@ impl Worker {
     /// # Errors
     /// When it does not come to an end.
     pub fn finish(mut self) -> Result<(i32, String)> {
+        listens(self.child.id(), libc::SIGTERM)?;
         self.signal(libc::SIGTERM);
         self.ended()
     }

@@ -9,6 +9,7 @@ use retally_engine::run::{ReplayOptions, Silent};
 use retally_engine::verify::{
     Came, Chosen, Elsewhere, Verdict, VerifyOptions, Why, verify as verification,
 };
+use retally_tests::live::listens;
 use retally_tests::{Project, Ran, payments};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -342,7 +343,7 @@ fn whoever_stops_it_gets_what_there_is_and_the_word_that_it_is_not_all() -> Resu
     project.edit_job("[output]", "[limits]\ndeadline = \"60s\"\n\n[output]")?;
     let mut command = project.command(&["verify", "--json", "--record", "golden.json"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    std::thread::sleep(Duration::from_millis(700));
+    listens(child.id(), libc::SIGINT)?;
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status()?.success());
     let ran: Ran = child.wait_with_output()?.into();

@@ -4,10 +4,7 @@
 
 use crate::imports::{self, CONTRACT_VERSION, PACKAGE};
 use crate::limits::*;
-use wasmparser::{
-    ComponentExternalKind, ComponentTypeRef, Encoding, FunctionBody, Operator, Parser, Payload,
-    TypeBounds,
-};
+use wasmparser::{ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload};
 
 /// Why bytes are refused before they are compiled; a fragment that fits behind "reducer is refused:
 /// ".
@@ -94,9 +91,7 @@ impl Counts {
             Payload::ComponentImportSection(section) if self.open.len() == 1 => {
                 for import in section.clone() {
                     let import = import.map_err(damaged)?;
-                    // A type's own name, as `use types.{batch}` in a world gives it: nothing to
-                    // call.
-                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                    if imports::is_called(&import) {
                         imports::judge(import.name.name)?;
                     }
                 }

@@ -7,6 +7,7 @@ use crate::fault::printable;
 use crate::instance::Host;
 use crate::limits::{LOG_LINE_MAX_BYTES, LOG_LINES_MAX};
 use crate::sandbox::LogSink;
+use wasmparser::{ComponentImport, ComponentTypeRef, TypeBounds};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -21,6 +22,12 @@ pub(crate) const PACKAGE: &str = "retally:reducer";
 
 /// Interfaces of the contract that a reducer may import. `types` holds types only.
 const ALLOWED: [&str; 2] = ["log", "types"];
+
+/// Whether there is anything to call. A type's own name, as `use types.{batch}` in a world gives
+/// it, is an import, too.
+pub(crate) fn is_called(import: &ComponentImport<'_>) -> bool {
+    !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_)))
+}
 
 pub(crate) fn judge(name: &str) -> Result<(), CheckError> {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));

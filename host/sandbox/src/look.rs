@@ -4,9 +4,9 @@
 //! whoever has to trust a calculation, and for the author whose language put more into it than he
 //! knows.
 
-use crate::reach::{Reach, reaches};
+use crate::imports::is_called;
 use std::collections::BTreeSet;
-use wasmparser::{ComponentTypeRef, Encoding, Operator, Parser, Payload, TypeBounds};
+use wasmparser::{Encoding, Operator, Parser, Payload};
 
 /// Bytes of a page of linear memory.
 const PAGE_BYTES: u64 = 1 << 16;
@@ -26,9 +26,7 @@ pub struct Look {
     /// Bytes to which its memory may grow, as it says itself; none: it leaves that to the host.
     pub memory_max: Option<u64>,
     /// Features beyond WebAssembly 1.0 of which it has instructions.
-    pub features: BTreeSet<String>,
-    /// What it reaches for that no reducer has.
-    pub reaches: BTreeSet<Reach>,
+    pub features: BTreeSet<&'static str>,
 }
 
 /// Looks at a component. Of bytes that are none it tells what there is up to where they are.
@@ -41,13 +39,8 @@ pub fn look(component: &[u8]) -> Look {
             Payload::End(_) => _ = open.pop(),
             Payload::ComponentImportSection(section) if open == [Encoding::Component] => {
                 let all = section.into_iter().flatten();
-                let called =
-                    all.filter(|own| !matches!(own.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))));
+                let called = all.filter(is_called);
                 look.imports.extend(called.map(|own| own.name.name.to_owned()));
-            }
-            Payload::ModuleSection { unchecked_range, .. } => {
-                let module = component.get(unchecked_range).unwrap_or_default();
-                look.reaches.extend(reaches(module));
             }
             Payload::MemorySection(section) => {
                 for memory in section.into_iter().flatten() {
@@ -76,8 +69,8 @@ impl Look {
     fn count(&mut self, operator: &Operator<'_>) {
         let (feature, is_float) = told(operator);
         self.floats += u64::from(is_float);
-        if feature != "mvp" && !self.features.contains(feature) {
-            self.features.insert(feature.to_owned());
+        if feature != "mvp" {
+            self.features.insert(feature);
         }
     }
 }
@@ -124,9 +117,8 @@ mod tests {
         assert_eq!(told.imports, ["a:b/log"]);
         assert_eq!((told.functions, told.floats), (4, 5));
         assert_eq!((told.memory, told.memory_max), (3 * PAGE_BYTES, Some(4 * PAGE_BYTES)));
-        let features: Vec<&str> = told.features.iter().map(String::as_str).collect();
+        let features: Vec<&str> = told.features.into_iter().collect();
         assert_eq!(features, ["saturating_float_to_int", "sign_extension"]);
-        assert!(told.reaches.is_empty());
     }
 
     #[test]

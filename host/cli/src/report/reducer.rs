@@ -125,7 +125,7 @@ fn code(look: &Look) -> String {
         0 => "no floating point".to_owned(),
         own => format!("{} with floating-point numbers", counted(own, "instruction")),
     };
-    let features: Vec<&str> = look.features.iter().map(String::as_str).collect();
+    let features: Vec<&str> = look.features.iter().copied().collect();
     let features = if features.is_empty() { "none" } else { &features.join(", ") };
     format!(
         "imports  {}\ncode     {}, {floats}; features {features}\nmemory   {} at first, {most} at \

@@ -114,8 +114,7 @@ impl<B: Broker> Worker<'_, B> {
         let has_new = |own: &Own| own.unsaved.is_some() || owned.counts.events > own.events;
         let known = self.saving.partitions.get(&partition);
         if !owned.is_silent() && known.map_or(owned.counts.events > 0, has_new) {
-            self.save(partition);
-            self.note_saved(true);
+            self.save_and_wait(partition);
         }
     }
 
@@ -125,8 +124,7 @@ impl<B: Broker> Worker<'_, B> {
         let owned = self.slots.get(&partition).and_then(Slot::owned);
         if owned.is_some_and(|owned| owned.owes_mark) {
             self.note_saved(true);
-            self.save(partition);
-            self.note_saved(true);
+            self.save_and_wait(partition);
         }
     }
 
@@ -148,6 +146,11 @@ impl<B: Broker> Worker<'_, B> {
             }
             Err(error) => self.stop(partition, error.to_string()),
         }
+    }
+
+    fn save_and_wait(&mut self, partition: i32) {
+        self.save(partition);
+        self.note_saved(true);
     }
 
     fn save(&mut self, partition: i32) {

@@ -9,9 +9,11 @@ use retally_core::digest::Hash;
 use retally_engine::Cancel;
 use retally_engine::verify::{Came, Elsewhere};
 use serde_json::Value;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What surrounds it, other than what surrounds this process.
@@ -57,7 +59,7 @@ fn replayed(program: &Path, words: &[String], cancel: &Cancel) -> Result<(Came, 
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |error: std::io::Error| format!("another process cannot be had: {error}");
     let child = command.spawn().map_err(failed)?;
-    let output = ended(child, cancel).map_err(failed)?.wait_with_output().map_err(failed)?;
+    let output = ended(child, cancel).map_err(failed)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said: String = said.trim().chars().take(SAID_BYTES).collect();
@@ -73,15 +75,30 @@ fn root() -> PathBuf {
     here.ancestors().last().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// Waits for its end, which it comes to at once when somebody asks to stop.
-fn ended(mut child: Child, cancel: &Cancel) -> std::io::Result<Child> {
-    while child.try_wait()?.is_none() {
+/// Waits for its end, which it comes to at once when somebody asks to stop. What it says is read
+/// meanwhile: a pipe that nobody empties holds it up.
+fn ended(mut child: Child, cancel: &Cancel) -> std::io::Result<Output> {
+    let [stdout, stderr] = [read(child.stdout.take()), read(child.stderr.take())];
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
         if cancel.is_cancelled() {
             child.kill()?;
         }
         std::thread::sleep(LOOKS_EVERY);
-    }
-    Ok(child)
+    };
+    let said = |read: JoinHandle<Vec<u8>>| read.join().unwrap_or_default();
+    Ok(Output { status, stdout: said(stdout), stderr: said(stderr) })
+}
+
+/// Reads a pipe to its end, however that comes.
+fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut said));
+        said
+    })
 }
 
 fn came(report: &[u8]) -> Option<Came> {
@@ -91,4 +108,17 @@ fn came(report: &[u8]) -> Option<Came> {
     let digests = serde_json::from_value(reference.get("digests")?.clone()).ok()?;
     let partitions = serde_json::from_value(reference.get("partitions")?.clone()).ok()?;
     Some(Came { run, digests, partitions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_more_than_a_pipe_holds_comes_to_its_end_all_the_same() {
+        let mut command = Command::new("head");
+        command.args(["-c", "300000", "/dev/zero"]).stdout(Stdio::piped());
+        let output = ended(command.spawn().unwrap(), &Cancel::default()).unwrap();
+        assert_eq!((output.status.success(), output.stdout.len()), (true, 300_000));
+    }
 }

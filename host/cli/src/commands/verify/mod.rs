@@ -13,6 +13,7 @@ use anyhow::{Context as _, anyhow};
 use retally_core::subset::Sample;
 use retally_engine::run::ReplayOptions;
 use retally_engine::verify::{Chosen, VerifyOptions, VerifyReport, verify};
+use retally_report::shell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,13 +101,10 @@ impl Args {
 
     /// The command that asks for it.
     fn command(&self) -> String {
-        let job = flag("--job", &self.job.to_string_lossy());
-        let words = job.into_iter().chain(self.of_replay());
-        let quoted = words.map(|word| match word.contains([' ', '\'', '"', '$', '*']) {
-            true => format!("'{}'", word.replace('\'', "'\\''")),
-            false => word,
-        });
-        format!("retally verify {}", quoted.collect::<Vec<_>>().join(" "))
+        let mut words = ["retally", "verify"].map(str::to_owned).to_vec();
+        words.extend(flag("--job", &self.job.to_string_lossy()));
+        words.extend(self.of_replay());
+        shell::command(&words)
     }
 }
 
