@@ -25,7 +25,7 @@ const USAGE: &str = "cargo xtask COMMAND
           tests alone, a minute once all is compiled
   bench   the benchmark against the native baseline
   services start an S3 and a Kafka, as tests use them, and say how `retally` reaches them;
-          `services --three`: a Kafka of three brokers
+          `services up kafka`: that alone; `--three`: a Kafka of three brokers
   picture docs/compare.png: the page of a comparison over real data, as README shows it
   ci      what .ci/run does: `test`, with snapshots frozen";
 
@@ -50,11 +50,16 @@ fn run() -> Result<()> {
         "test" => check::run(rest),
         "ci" => check::run(&[]),
         "bench" => bench(rest),
-        "services" => match rest {
-            [] => xtask::services::run(false, &mut std::io::stdout()),
-            [flag] if flag == "--three" => xtask::services::run(true, &mut std::io::stdout()),
-            _ => bail!("`cargo xtask services` takes --three or nothing"),
-        },
+        "services" => {
+            let words = rest.iter().map(String::as_str);
+            let (flags, mut names): (Vec<_>, Vec<_>) =
+                words.partition(|word| word.starts_with('-'));
+            names.retain(|name| *name != "up");
+            if flags.iter().any(|flag| *flag != "--three") {
+                bail!("`cargo xtask services` takes names of servers, and --three");
+            }
+            xtask::services::run(&names, !flags.is_empty(), &mut std::io::stdout())
+        }
         "picture" => picture::run(),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -287,25 +287,37 @@ pub fn s3_environment(server: &Server) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// `cargo xtask services`: starts the servers and waits for a line, or the end, of standard input.
-/// `three`: brokers of Kafka.
+/// `cargo xtask services up`: starts the servers of these names, all if there is none, and waits for
+/// a line, or the end, of standard input. `three`: brokers of Kafka.
 ///
 /// # Errors
-/// When one cannot be started.
-pub fn run(three: bool, out: &mut dyn std::io::Write) -> Result<()> {
-    let data = folder().join("s3");
-    std::fs::create_dir_all(data.join("bucket"))?;
-    let server = s3(&data)?;
-    writeln!(out, "# S3, its objects in {}; there is s3://bucket/", data.display())?;
-    for (name, value) in s3_environment(&server) {
-        writeln!(out, "export {name}={value}")?;
+/// A name that no server has; when one cannot be started.
+pub fn run(names: &[&str], three: bool, out: &mut dyn std::io::Write) -> Result<()> {
+    const ALL: [&str; 2] = ["s3", "kafka"];
+    if let Some(name) = names.iter().find(|name| !ALL.contains(name)) {
+        bail!("no server is called `{name}`: there are {}", ALL.join(" and "));
     }
-    let data = folder().join(if three { "kafka-three" } else { "kafka" });
-    std::fs::create_dir_all(&data)?;
-    let brokers = if three { kafka_three(&data)? } else { vec![kafka(&data)?] };
-    let all: Vec<_> = brokers.iter().map(|own| format!("127.0.0.1:{}", own.port)).collect();
-    writeln!(out, "# Kafka, its records in {}; topics are yours to make", data.display())?;
-    writeln!(out, "export KAFKA={}", all.join(","))?;
+    let is_wanted = |name| names.is_empty() || names.contains(&name);
+    let mut running = Vec::new();
+    if is_wanted("s3") {
+        let data = folder().join("s3");
+        std::fs::create_dir_all(data.join("bucket"))?;
+        let server = s3(&data)?;
+        writeln!(out, "# S3, its objects in {}; there is s3://bucket/", data.display())?;
+        for (name, value) in s3_environment(&server) {
+            writeln!(out, "export {name}={value}")?;
+        }
+        running.push(server);
+    }
+    if is_wanted("kafka") {
+        let data = folder().join(if three { "kafka-three" } else { "kafka" });
+        std::fs::create_dir_all(&data)?;
+        let brokers = if three { kafka_three(&data)? } else { vec![kafka(&data)?] };
+        let all: Vec<_> = brokers.iter().map(|own| format!("127.0.0.1:{}", own.port)).collect();
+        writeln!(out, "# Kafka, its records in {}; topics are yours to make", data.display())?;
+        writeln!(out, "export KAFKA={}", all.join(","))?;
+        running.extend(brokers);
+    }
     writeln!(out, "# Return ends it")?;
     out.flush()?;
     std::io::stdin().read_line(&mut String::new())?;
