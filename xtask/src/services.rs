@@ -287,8 +287,8 @@ pub fn s3_environment(server: &Server) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// `cargo xtask services up`: starts the servers of these names, all if there is none, and waits for
-/// a line, or the end, of standard input. `three`: brokers of Kafka.
+/// `cargo xtask services up`: starts the servers of these names, all if there is none, and waits
+/// for a line, or the end, of standard input. `three`: brokers of Kafka.
 ///
 /// # Errors
 /// A name that no server has; when one cannot be started.
