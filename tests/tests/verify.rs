@@ -175,6 +175,7 @@ fn another_process_may_fail_or_read_a_log_that_has_grown() -> Result<()> {
             whole: false,
             seed: 1,
             budget: Duration::from_secs(60),
+            shrink_to: None,
             scratch: project.path(""),
             elsewhere: Some(elsewhere),
         };

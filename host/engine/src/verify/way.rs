@@ -64,7 +64,7 @@ impl Way {
     }
 
     /// The log, opened as the replay itself would.
-    fn log(&self) -> Result<Arc<dyn Log>, RunError> {
+    pub(super) fn log(&self) -> Result<Arc<dyn Log>, RunError> {
         let description = self.reducer.description();
         Ok(run::positions(&self.job, description, &self.options, &Silent)?.log)
     }

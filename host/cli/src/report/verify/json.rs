@@ -3,7 +3,7 @@
 use super::{Verified, why};
 use retally_core::manifest::Manifest;
 use retally_engine::verify::{
-    Apart, Changed, Difference, DigestPair, Held, Perturbed, Verdict, VerifyReport,
+    Apart, Changed, Difference, DigestPair, Held, Perturbed, Shrunk, Verdict, VerifyReport,
 };
 use serde_json::{Map, Value, json};
 use std::io::{self, Write as _};
@@ -24,6 +24,7 @@ fn to_json(verified: &Verified<'_>) -> Value {
         "unfinished": tally.cut > 0 || report.reference.is_none(),
         "unrepeatable": report.unrepeatable,
         "perturbations": report.perturbed.iter().map(perturbed).collect::<Vec<_>>(),
+        "shrunk": report.shrunk.iter().map(shrunk).collect::<Vec<_>>(),
         "golden": verified.held.map(golden),
         "notes": report.notes,
         "seconds": report.seconds,
@@ -62,6 +63,18 @@ fn perturbed(one: &Perturbed) -> Value {
         "seconds": one.seconds,
         "difference": difference,
         "likely": likely,
+    })
+}
+
+fn shrunk(Shrunk { what, of, left }: &Shrunk) -> Value {
+    let found = left.as_ref().ok();
+    json!({
+        "name": what.name(),
+        "of": of,
+        "dir": found.map(|left| left.dir.display().to_string()),
+        "events": found.map(|left| left.events),
+        "smallest": found.map(|left| left.is_smallest),
+        "why": left.as_ref().err(),
     })
 }
 

@@ -15,8 +15,8 @@ pub(crate) struct Verified<'a> {
     pub(crate) report: &'a VerifyReport,
     /// How the digests stand to golden ones; none: there are none, or there is no reference.
     pub(crate) held: Option<&'a Held>,
-    /// What asks for the same replay.
-    pub(crate) command: String,
+    /// What asks for the same replay; none: it was asked for by what an earlier verification left.
+    pub(crate) command: Option<String>,
 }
 
 /// Why a perturbation was not exercised.
