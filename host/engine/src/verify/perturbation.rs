@@ -196,6 +196,11 @@ impl Default for Chosen {
 }
 
 impl Chosen {
+    /// None.
+    pub fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
     /// Those that words name, all if none does, without those that have `-` in front.
     ///
     /// # Errors

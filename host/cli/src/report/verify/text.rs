@@ -56,7 +56,7 @@ fn to_text(verified: &Verified<'_>, quiet: bool) -> String {
     }
     t += &shrunk(&verified.report.shrunk);
     if let Some(held) = verified.held {
-        t += &golden(held);
+        t += &golden(verified, held);
     }
     t + &closing(verified)
 }
@@ -173,18 +173,23 @@ fn shrunk(all: &[Shrunk]) -> String {
     all.iter().map(one).collect()
 }
 
-fn golden(held: &Held) -> String {
+fn golden(verified: &Verified<'_>, held: &Held) -> String {
+    let against = verified.against();
+    let engines = verified.engines().map(|both| format!("engines     {both}\n"));
+    let mut t = engines.unwrap_or_default();
     if held.agrees() {
         let changed = match held.changed.as_slice() {
             [] => String::new(),
             _ => format!("; {}", what_changed(held)),
         };
-        return format!("golden      all digests agree{changed}\n");
+        let _ = writeln!(t, "{against:<11} all digests agree{changed}");
+        return t;
     }
-    let mut t = "different: the digests are not the golden ones\n".to_owned();
+    let _ = writeln!(t, "different: {}", verified.other_digests());
+    let width = against.len();
     for pair in &held.digests {
-        let _ = writeln!(t, "  {:<10}  golden  {}", pair.of, pair.reference);
-        let _ = writeln!(t, "  {:<10}  now     {}", "", pair.perturbed);
+        let _ = writeln!(t, "  {:<10}  {against}  {}", pair.of, pair.reference);
+        let _ = writeln!(t, "  {:<10}  {:<width$}  {}", "", "now", pair.perturbed);
     }
     let _ = writeln!(t, "  {}", what_changed(held));
     t
@@ -213,8 +218,14 @@ fn closing(verified: &Verified<'_>) -> String {
         (None, ..) => {
             writeln!(t, "unfinished: the time was over before the first replay was done")
         }
+        (_, true, _) if report.perturbed.is_empty() => {
+            writeln!(t, "check failed: {}", verified.other_digests())
+        }
         (_, true, _) => writeln!(t, "check failed: {counts}"),
         (_, false, 1..) => writeln!(t, "unfinished: {counts}"),
+        (_, false, 0) if tally.passed == 0 && verified.old.is_some() => {
+            writeln!(t, "verified: all digests are those of that run")
+        }
         (_, false, 0) if tally.passed == 0 => writeln!(t, "nothing verified: {counts}"),
         (_, false, 0) => writeln!(t, "verified: {counts}"),
     };
