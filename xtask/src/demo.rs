@@ -8,11 +8,19 @@ use std::process::Command;
 const EVENTS: u64 = 1_000_000;
 
 /// The demo's job; see examples/orders/README.md.
-const JOB: &str = "examples/orders/retally.toml";
+pub(crate) const JOB: &str = "examples/orders/retally.toml";
 
 pub(crate) fn run() -> Result<()> {
     setup::build()?;
     build()?;
+    log()?;
+    steps::run("replay", Command::new(binary()).args(["replay", "--job", JOB]))?;
+    print_next();
+    Ok(())
+}
+
+/// The log, unless it is there.
+pub(crate) fn log() -> Result<()> {
     let log = Path::new("target/demo/log");
     println!("== log: {EVENTS} order events in {}", log.display());
     let wrote = xtask::orders_log::write_demo(log, EVENTS)
@@ -27,8 +35,6 @@ pub(crate) fn run() -> Result<()> {
         wrote.conflicts,
         wrote.rejected
     );
-    steps::run("replay", Command::new(binary()).args(["replay", "--job", JOB]))?;
-    print_next();
     Ok(())
 }
 

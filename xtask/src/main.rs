@@ -1,6 +1,7 @@
-//! What a developer types: `cargo xtask setup|demo|data|test|bench|picture|services|ci`.
+//! What a developer types: `cargo xtask setup|demo|data|test|bench|verify-aarch64|picture|services|ci`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
+mod aarch64;
 mod check;
 mod data;
 mod demo;
@@ -24,6 +25,9 @@ const USAGE: &str = "cargo xtask COMMAND
           a second time in Python and SQL; `test --quick`: format, house rules, laws and unit
           tests alone, a minute once all is compiled
   bench   the benchmark against the native baseline
+  verify-aarch64
+          build for 64-bit ARM, replay a part of the demo's log under QEMU, and say whether the
+          digests are those of this machine; installs QEMU and compilers where they are missing
   services start an S3 and a Kafka, as tests use them, and say how `retally` reaches them;
           `services up kafka`: that alone; `--three`: a Kafka of three brokers
   picture docs/compare.png: the page of a comparison over real data, as README shows it
@@ -50,6 +54,7 @@ fn run() -> Result<()> {
         "test" => check::run(rest),
         "ci" => check::run(&[]),
         "bench" => bench(rest),
+        "verify-aarch64" => aarch64::run(),
         "services" => {
             let words = rest.iter().map(String::as_str);
             let (flags, mut names): (Vec<_>, Vec<_>) =

@@ -132,7 +132,7 @@ fn fetch() -> Result<()> {
     steps::run("fetch", &mut steps::cargo(&args))
 }
 
-fn apt_install(packages: &[&str]) -> Result<()> {
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     if !steps::succeeds("apt-get", &["--version"]) {
         bail!(
             "this system has no apt-get: `rustup target add wasm32-unknown-unknown`, and python3 \

@@ -5,6 +5,7 @@ use crate::bindings::ReducerPre;
 use crate::cache::CacheUse;
 use crate::check::{self, CheckError};
 use crate::fault::{machine, printable};
+use crate::garbage::{self, NoStack};
 use crate::imports;
 use crate::instance::{WasmInstance, WasmReducer};
 use crate::sandbox::Shared;
@@ -26,6 +27,9 @@ pub enum LoadError {
     /// Not valid WebAssembly, or of a feature that is off.
     #[error("it is not valid here: {0}")]
     Invalid(String),
+    /// Garbage was asked for, and where it may lie nobody knows.
+    #[error("nothing can be put into its memory before it runs: {0}")]
+    NoStack(#[from] NoStack),
     /// The compiler had not finished when its time was over.
     #[error(
         "it takes more than {0:?} to compile; a function of it is too entangled, or this machine \
@@ -59,7 +63,13 @@ pub enum LoadError {
 pub(crate) fn load(shared: &Arc<Shared>, bytes: &[u8]) -> Result<WasmReducer, LoadError> {
     check::check(bytes)?;
     let digest = Hash(Sha256::digest(bytes).into());
-    let (component, cache) = compile(shared, bytes, &digest)?;
+    let (component, cache) = match shared.config.garbage {
+        None => compile(shared, bytes, &digest)?,
+        Some(seed) => {
+            let bytes = garbage::filled(bytes, seed)?;
+            compile(shared, &bytes, &Hash(Sha256::digest(&bytes).into()))?
+        }
+    };
     let contract = |error: wasmtime::Error| LoadError::Contract(text(&error));
     let linker = imports::linker(&shared.engine).map_err(contract)?;
     let pre = linker.instantiate_pre(&component).map_err(contract)?;

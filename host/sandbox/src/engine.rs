@@ -2,9 +2,10 @@
 //! not set here is either without effect on a result or not compiled in (Cargo.toml names the few
 //! features of wasmtime that are).
 
+use crate::compiler::Compiler;
 use retally_core::reduce::Engine as About;
 use std::time::Duration;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, Strategy, WasmFeatures};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, Strategy, WasmFeatures};
 
 /// The engine's version, for manifests and for the key of the compile cache. A test holds it
 /// against the lock file.
@@ -14,31 +15,27 @@ pub const WASMTIME_VERSION: &str = "48.0.8";
 /// looks a second cost nothing that can be measured.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// The only compiler: Winch ignored NaN canonicalisation until wasmtime PR 12939 (April 2026).
-const COMPILER: Strategy = Strategy::Cranelift;
-
 const NAN_IS_CANONICAL: bool = true;
 
 const HAS_FUEL: bool = false;
 
 /// What a manifest says of the engine: the switches as [`engine`] sets them.
-pub(crate) fn about(optimised: bool) -> About {
-    let compiler = match COMPILER {
+pub(crate) fn about(compiler: Compiler, has_garbage: bool) -> About {
+    let name = match compiler.strategy() {
         Strategy::Cranelift => "cranelift",
         Strategy::Winch => "winch",
         _ => "unknown",
     };
     let nan = if NAN_IS_CANONICAL { "canonical" } else { "any" };
     let fuel = if HAS_FUEL { "on" } else { "off" };
-    let mut settings = vec![("compiler", compiler), ("nan", nan), ("fuel", fuel)];
-    if !optimised {
-        settings.push(("optimised", "no"));
-    }
+    let mut settings = vec![("compiler", name), ("nan", nan), ("fuel", fuel)];
+    settings.extend(compiler.settings());
+    settings.extend(has_garbage.then_some(("memory", "garbage")));
     let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into()));
     About {
         name: format!("wasmtime {WASMTIME_VERSION}"),
         settings: settings.collect(),
-        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        target: compiler.target(),
         cpu_features: Vec::new(),
     }
 }
@@ -70,7 +67,7 @@ pub(crate) fn features() -> WasmFeatures {
 }
 
 /// The engine of one sandbox. `stack` bounds the guest's share of the calling thread's stack.
-pub(crate) fn engine(stack: usize, optimised: bool) -> wasmtime::Result<Engine> {
+pub(crate) fn engine(stack: usize, compiler: Compiler) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     // First everything off, then the list on.
     config.wasm_features(WasmFeatures::all().difference(features()), false);
@@ -80,11 +77,10 @@ pub(crate) fn engine(stack: usize, optimised: bool) -> wasmtime::Result<Engine> 
     config.shared_memory(false);
     config.gc_support(false);
 
-    config.strategy(COMPILER);
-    config.cranelift_opt_level(if optimised { OptLevel::Speed } else { OptLevel::None });
+    compiler.choose(&mut config)?;
     // "The sign and payload of a NaN are nondeterministic": the one hole in the semantics of
     // WebAssembly 2.0 (https://github.com/WebAssembly/design/blob/main/Nondeterminism.md). Within
-    // noise here.
+    // noise here. Winch ignored it until wasmtime PR 12939 (April 2026); a test asks each compiler.
     config.cranelift_nan_canonicalization(NAN_IS_CANONICAL);
     // Without effect while relaxed SIMD is off; right if somebody turns it on for a test.
     config.relaxed_simd_deterministic(true);
@@ -119,7 +115,9 @@ mod tests {
 
     #[test]
     fn the_engine_takes_these_settings() {
-        super::engine(512 << 10, true).unwrap();
-        super::engine(512 << 10, false).unwrap();
+        use crate::Compiler::{Baseline, Optimised, Pulley, Unoptimised, Winch};
+        for compiler in [Optimised, Unoptimised, Baseline, Winch, Pulley] {
+            super::engine(512 << 10, compiler).unwrap();
+        }
     }
 }

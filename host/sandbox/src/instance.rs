@@ -49,12 +49,18 @@ impl Reducer for WasmReducer {
     }
 
     fn engine(&self) -> Engine {
-        about(self.shared.config.optimised)
+        let config = &self.shared.config;
+        about(config.compiler, config.garbage.is_some())
     }
 
     fn open(&self) -> Result<Box<dyn Instance>, Fault> {
         let name = self.description.name.clone();
-        Ok(Box::new(WasmInstance::new(&self.shared, &self.pre, name)?))
+        let mut instance = WasmInstance::new(&self.shared, &self.pre, name)?;
+        if self.shared.config.garbage.is_some() {
+            // What was taken from the heap and given back is dirty from here on.
+            instance.describe()?;
+        }
+        Ok(Box::new(instance))
     }
 }
 

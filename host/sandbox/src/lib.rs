@@ -8,12 +8,14 @@
 mod bindings;
 mod cache;
 mod check;
+mod compiler;
 mod component;
 mod componentize;
 mod convert;
 mod cpu;
 mod engine;
 mod fault;
+mod garbage;
 mod imports;
 mod instance;
 mod limits;
@@ -24,9 +26,11 @@ mod sandbox;
 
 pub use cache::{CacheError, CacheUse};
 pub use check::CheckError;
+pub use compiler::Compiler;
 pub use component::LoadError;
 pub use componentize::{ComponentizeError, componentize};
 pub use engine::WASMTIME_VERSION;
+pub use garbage::NoStack;
 pub use imports::{CONTRACT_VERSION, PANIC_PREFIX};
 pub use instance::WasmReducer;
 pub use limits::*;

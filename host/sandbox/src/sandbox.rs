@@ -2,6 +2,7 @@
 //! that are loaded through it.
 
 use crate::cache::{Cache, CacheError};
+use crate::compiler::Compiler;
 use crate::component::{self, LoadError};
 use crate::engine::{self, TICK};
 use crate::instance::WasmReducer;
@@ -28,9 +29,13 @@ pub struct SandboxConfig {
     pub stack: usize,
     /// Time that a compilation may take, by the clock on the wall: it runs on several threads.
     pub compile: Duration,
-    /// Whether the compiler makes fast code. If not, it makes other code of the same component, by
-    /// which a result can be held against its own.
-    pub optimised: bool,
+    /// How components are compiled: each way makes other code of the same component, by which a
+    /// result can be held against its own.
+    pub compiler: Compiler,
+    /// A number from which bytes are drawn that memory holds before anything is written there:
+    /// where a compiled program's stack will lie, of which it may expect nothing. Elsewhere, and
+    /// without such a number, it holds zeros.
+    pub garbage: Option<u64>,
     /// A folder for compiled components, of this user alone; it is made when it is missing.
     pub cache: Option<PathBuf>,
     /// Where guests' lines go.
@@ -44,7 +49,8 @@ impl Default for SandboxConfig {
             deadline: Duration::from_secs(10),
             stack: 1 << 20,
             compile: Duration::from_secs(120),
-            optimised: true,
+            compiler: Compiler::default(),
+            garbage: None,
             cache: None,
             log: Arc::new(|_| {}),
         }
@@ -85,8 +91,7 @@ impl Sandbox {
     /// # Errors
     /// When the machine lacks something or the cache's folder is not private.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        let engine =
-            engine::engine(config.stack, config.optimised).map_err(SandboxError::Engine)?;
+        let engine = engine::engine(config.stack, config.compiler).map_err(SandboxError::Engine)?;
         let cache = config.cache.as_deref().map(|dir| Cache::open(dir, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone()).map_err(SandboxError::Thread)?;
         Ok(Self { shared: Arc::new(Shared { engine, config, cache, _ticker: ticker }) })

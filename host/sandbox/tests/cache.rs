@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{chameleon, events, guest_bytes, sandbox_with};
+use common::{COMPILERS, chameleon, events, guest_bytes, sandbox_with};
 use retally_core::reduce::Reducer;
-use retally_sandbox::{CacheUse, Sandbox, SandboxConfig};
+use retally_sandbox::{CacheUse, Compiler, Sandbox, SandboxConfig};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -75,21 +76,30 @@ fn an_entry_of_other_settings_or_of_another_reducer_is_not_taken() {
 }
 
 #[test]
-fn code_that_is_not_optimised_is_other_code_and_does_the_same() {
+fn code_of_each_compiler_is_other_code_with_an_entry_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("compiled");
-    let fast = chameleon(&cached(&dir));
-    let slow = chameleon(&sandbox_with(|config| {
-        (config.cache, config.optimised) = (Some(dir.clone()), false);
-    }));
-    assert_eq!(*slow.cache(), CacheUse::Stored);
-    let sizes = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len());
-    let sizes: Vec<_> = sizes.collect();
-    assert!(sizes.len() == 2 && sizes[0] != sizes[1], "{sizes:?}");
-    let apply = |reducer: &dyn Reducer| reducer.open().unwrap().apply(&events(&["ok", "reject"]));
-    assert_eq!(apply(&*fast).unwrap(), apply(&*slow).unwrap());
-    let told = |reducer: &dyn Reducer| reducer.engine().settings.get("optimised").cloned();
-    assert_eq!((told(&*fast), told(&*slow)), (None, Some("no".to_owned())));
+    let by = |compiler| {
+        sandbox_with(|config| {
+            (config.cache, config.compiler) = (Some(dir.clone()), compiler);
+        })
+    };
+    for compiler in COMPILERS {
+        assert_eq!(*chameleon(&by(compiler)).cache(), CacheUse::Stored, "{compiler:?}");
+    }
+    for compiler in COMPILERS {
+        assert_eq!(*chameleon(&by(compiler)).cache(), CacheUse::Hit, "{compiler:?}");
+    }
+    let entries = std::fs::read_dir(&dir).unwrap();
+    let entries: BTreeSet<_> = entries.map(|e| std::fs::read(e.unwrap().path()).unwrap()).collect();
+    assert_eq!(entries.len(), COMPILERS.len(), "each is other code");
+    // Memory with garbage is another component to a compiler, and the same to everybody else.
+    let garbage = sandbox_with(|config| {
+        (config.cache, config.garbage) = (Some(dir.clone()), Some(1));
+    });
+    let dirty = chameleon(&garbage);
+    assert_eq!(*dirty.cache(), CacheUse::Stored);
+    assert_eq!(dirty.digest(), chameleon(&by(Compiler::Optimised)).digest());
 }
 
 #[test]

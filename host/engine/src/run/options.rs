@@ -7,7 +7,7 @@ use crate::log::Log;
 use crate::range::Bound;
 use crate::store::Folder;
 use retally_core::subset::Sample;
-use retally_sandbox::LogSink;
+use retally_sandbox::{Compiler, LogSink};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,8 +71,11 @@ pub struct ReplayOptions {
     /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
     /// log.
     pub cancel: Cancel,
-    /// Whether reducers are compiled to fast code; changes no result.
-    pub optimised: bool,
+    /// How reducers are compiled; changes no result.
+    pub compiler: Compiler,
+    /// A number from which bytes are drawn that a reducer's memory holds where it may expect
+    /// nothing; none: zeros. Changes no result.
+    pub garbage: Option<u64>,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
@@ -111,7 +114,8 @@ impl Default for ReplayOptions {
             attest: false,
             cancel: Cancel::default(),
             input: None,
-            optimised: true,
+            compiler: Compiler::default(),
+            garbage: None,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),

@@ -300,7 +300,8 @@ pub fn load_file(
     let config = SandboxConfig {
         memory: job.limits.memory_bytes as usize,
         deadline: job.limits.deadline,
-        optimised: options.optimised,
+        compiler: options.compiler,
+        garbage: options.garbage,
         cache: options.cache.clone(),
         log: options.log.clone(),
         ..SandboxConfig::default()

@@ -41,6 +41,14 @@ pub enum Perturbation {
     CompileAfresh,
     /// Compiled without optimisation.
     CompileUnoptimised,
+    /// Compiled for the least processor of this architecture.
+    CompileBaseline,
+    /// Compiled by another compiler.
+    CompileWinch,
+    /// Compiled to bytecode that is interpreted.
+    CompilePulley,
+    /// Garbage where memory was never written.
+    MemoryGarbage,
     /// In another process.
     Process,
 }
@@ -58,12 +66,15 @@ pub(super) enum Cover {
 /// Events that are enough to show what shows in any part of the log: two batches of them.
 const PART_EVENTS: u64 = 1 << 18;
 
+/// The same where each event costs many times what it costs else.
+const SOME_EVENTS: u64 = 1 << 14;
+
 /// The same where every event or two is a batch of its own.
 const FEW_EVENTS: u64 = 1 << 11;
 
 impl Perturbation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Again,
         Self::InstancesFresh,
         Self::InstancesShared,
@@ -81,6 +92,10 @@ impl Perturbation {
         Self::Duplicates,
         Self::CompileAfresh,
         Self::CompileUnoptimised,
+        Self::CompileBaseline,
+        Self::CompileWinch,
+        Self::CompilePulley,
+        Self::MemoryGarbage,
         Self::Process,
     ];
 
@@ -104,6 +119,10 @@ impl Perturbation {
             Self::Duplicates => "duplicates",
             Self::CompileAfresh => "compile-afresh",
             Self::CompileUnoptimised => "compile-unoptimised",
+            Self::CompileBaseline => "compile-baseline",
+            Self::CompileWinch => "compile-winch",
+            Self::CompilePulley => "compile-pulley",
+            Self::MemoryGarbage => "memory-garbage",
             Self::Process => "process",
         }
     }
@@ -133,9 +152,18 @@ impl Perturbation {
                  what it makes of a key depends on other keys of the call"
             }
             Self::Trace => "the reducer does something else when it is asked for views",
-            Self::CompileAfresh | Self::CompileUnoptimised => {
-                "the bits of a float or memory that was never written decide a result, or a \
-                 compiler is wrong"
+            Self::CompileAfresh
+            | Self::CompileUnoptimised
+            | Self::CompileBaseline
+            | Self::CompileWinch
+            | Self::CompilePulley => {
+                "a compiler of WebAssembly is wrong, or this machine is: WebAssembly leaves \
+                 nothing open but the bits of a NaN, and these are made the same; please report \
+                 it, with the reducer"
+            }
+            Self::MemoryGarbage => {
+                "the reducer makes something of memory that it never wrote: a variable without a \
+                 value, MaybeUninit, malloc, a buffer longer than what was put into it"
             }
             Self::Process => {
                 "the surroundings of the process decide a result: this is a fault of Retally or \
@@ -159,7 +187,11 @@ impl Perturbation {
             | Self::Restore
             | Self::Passes
             | Self::CompileAfresh
-            | Self::CompileUnoptimised => Cover::Events(PART_EVENTS),
+            | Self::CompileUnoptimised
+            | Self::CompileBaseline
+            | Self::CompileWinch
+            | Self::MemoryGarbage => Cover::Events(PART_EVENTS),
+            Self::CompilePulley => Cover::Events(SOME_EVENTS),
             Self::InstancesFresh | Self::Duplicates | Self::Process => Cover::Whole,
         }
     }
@@ -298,7 +330,8 @@ mod tests {
         assert_eq!(chosen(&[]).unwrap().len(), Perturbation::ALL.len());
         assert_eq!(chosen(&["threads"]).unwrap(), ["threads-one", "threads-many"]);
         assert_eq!(chosen(&["trace", "again"]).unwrap(), ["again", "trace"]);
-        assert_eq!(chosen(&["compile", "-compile-afresh"]).unwrap(), ["compile-unoptimised"]);
+        let compile = chosen(&["compile", "-compile-afresh", "-compile-winch"]).unwrap();
+        assert_eq!(compile, ["compile-unoptimised", "compile-baseline", "compile-pulley"]);
         let rest = chosen(&["-process", "-batch"]).unwrap();
         assert_eq!(rest.len(), Perturbation::ALL.len() - 6);
         assert!(chosen(&["none"]).unwrap().is_empty());

@@ -16,6 +16,7 @@ use retally_core::dedup::Window;
 use retally_core::log::Order;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
+use retally_sandbox::{Compiler, LoadError, SandboxError};
 use std::sync::Arc;
 
 /// A replay that can be done as often as wanted.
@@ -46,9 +47,7 @@ impl Way {
             None => run::replay_into(&self.job, reducer, sink, &options, observer),
         }
     }
-}
 
-impl Way {
     /// With a call of its own, in a fresh instance, for every event and every key.
     pub(super) fn all_alone(self) -> Self {
         let options = ReplayOptions { batch_events: 1, ..self.options };
@@ -189,9 +188,15 @@ impl Ways<'_> {
             }
             Perturbation::Duplicates => self.duplicates(way),
             Perturbation::CompileAfresh => self.compiled_afresh(way),
-            Perturbation::CompileUnoptimised => {
-                let options = ReplayOptions { optimised: false, ..way.options.clone() };
-                self.compiled(how(way, "compiled without optimisation"), &options)
+            Perturbation::CompileUnoptimised => self.by(Compiler::Unoptimised, way),
+            Perturbation::CompileBaseline => self.by(Compiler::Baseline, way),
+            Perturbation::CompileWinch => self.by(Compiler::Winch, way),
+            Perturbation::CompilePulley => self.by(Compiler::Pulley, way),
+            Perturbation::MemoryGarbage => {
+                // What is compiled here is of use to this seed alone, and not worth its place.
+                let (garbage, cache) = (Some(draws.next()), None);
+                let options = ReplayOptions { garbage, cache, ..way.options.clone() };
+                self.compiled(how(way, "garbage where memory was never written"), &options)
             }
             Perturbation::Process => Ok(way),
         }
@@ -248,11 +253,24 @@ impl Ways<'_> {
         self.compiled(how(way, "compiled afresh, not taken from the cache"), &options)
     }
 
+    /// Compiled in another way.
+    fn by(&self, compiler: Compiler, way: Way) -> Made {
+        let text = match compiler {
+            Compiler::Optimised => "compiled as ever",
+            Compiler::Unoptimised => "compiled without optimisation",
+            Compiler::Baseline => "compiled for the least processor of this architecture",
+            Compiler::Winch => "compiled by Winch",
+            Compiler::Pulley => "interpreted by Pulley",
+        };
+        let options = ReplayOptions { compiler, ..way.options.clone() };
+        self.compiled(how(way, text), &options)
+    }
+
     /// With another compilation of the reducer.
     fn compiled(&self, way: Way, options: &ReplayOptions) -> Made {
         let reducer = match run::load(self.job, options) {
             Ok(reducer) => reducer,
-            Err(error) => return failed(format!("it could not be done: {error}")),
+            Err(error) => return Err(unloaded(error)),
         };
         if reducer.digest() != self.reducer.digest() {
             return failed("the reducer's file was changed meanwhile");
@@ -292,6 +310,20 @@ impl Ways<'_> {
     }
 }
 
+/// Why a reducer cannot be loaded that was loaded for the reference.
+fn unloaded(error: RunError) -> Why {
+    match error {
+        RunError::Reducer { error: LoadError::NoStack(why), .. } => Why::Cannot(why.to_string()),
+        RunError::Reducer { error: LoadError::Invalid(why), .. } => {
+            Why::Cannot(format!("this compiler does not take the reducer: {why}"))
+        }
+        RunError::Sandbox(SandboxError::Engine(why)) => {
+            Why::Cannot(format!("there is no such compiler here: {why:#}"))
+        }
+        error => Why::Failed(format!("it could not be done: {error}")),
+    }
+}
+
 fn how(way: Way, how: &str) -> Way {
     Way { how: how.to_owned(), ..way }
 }
@@ -319,4 +351,18 @@ fn threads(mut way: Way, threads: usize) -> Made {
         many => format!("{many} threads"),
     };
     Ok(how(way, &text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_compiler_does_not_take_is_told_apart_from_what_failed() {
+        let of = |error| unloaded(RunError::Reducer { path: "r.wasm".into(), error });
+        let Why::Cannot(why) = of(LoadError::Invalid("unimplemented".to_owned())) else { panic!() };
+        assert_eq!(why, "this compiler does not take the reducer: unimplemented");
+        let Why::Failed(why) = of(LoadError::Machine("no memory".to_owned())) else { panic!() };
+        assert!(why.starts_with("it could not be done: "), "{why}");
+    }
 }

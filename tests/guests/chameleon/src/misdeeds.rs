@@ -3,6 +3,7 @@
 use crate::{Account, ODD_NAN, ODD_ORDER, ODD_ROWS, ODD_VIOLATION, retally};
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
 
@@ -38,6 +39,7 @@ pub(crate) enum Misdeed {
     LogForEver,
     Peek,
     Watched,
+    Uninit,
 }
 
 /// What the text of `/do` asks for; what is not known is nothing special.
@@ -66,6 +68,7 @@ pub(crate) fn asked(text: &[u8]) -> Misdeed {
         b"log-for-ever" => Misdeed::LogForEver,
         b"peek" => Misdeed::Peek,
         b"watched" => Misdeed::Watched,
+        b"uninit" => Misdeed::Uninit,
         _ => Misdeed::None,
     }
 }
@@ -115,6 +118,7 @@ pub(crate) fn step(text: &[u8], account: &mut Account, amount: i64) -> Result<(f
             account.oddity |= ODD_ORDER;
             order = hash_order();
         }
+        Misdeed::Uninit => account.total += uninit(),
         Misdeed::Violate => account.oddity |= ODD_VIOLATION,
         Misdeed::TwoRows => account.oddity |= ODD_ROWS,
         Misdeed::Log => retally::reducer::log::line("hello\nfrom \u{1b}[31minside"),
@@ -147,6 +151,16 @@ fn own_stack(n: u8) -> u8 {
         return n;
     }
     own_stack(frame[7].wrapping_add(1)).wrapping_add(frame[9])
+}
+
+/// What memory holds in which nobody ever wrote, deeper down the guest's own stack than any other
+/// call of it reaches.
+#[inline(never)]
+fn uninit() -> i64 {
+    let frame = MaybeUninit::<[u16; 128 << 10]>::uninit();
+    let first = black_box(&frame).as_ptr().cast::<u16>();
+    // SAFETY: none; it lies within the frame and was never written, which is the misdeed.
+    i64::from(unsafe { first.read_volatile() })
 }
 
 /// A NaN with payload bits.

@@ -1,0 +1,135 @@
+//! `cargo xtask verify-aarch64`: whether the demo's digests are the same on another processor. The
+//! binary is built for 64-bit ARM, and replays under QEMU what this machine replayed before.
+
+use crate::{demo, setup, steps};
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+
+/// As Debian calls its compilers and folders for it.
+const DEBIAN: &str = "aarch64-linux-gnu";
+
+const QEMU: &str = "qemu-aarch64-static";
+
+/// All that is made here lies here, so that no other build waits for this one or is made anew by it.
+const DIR: &str = "target/aarch64";
+
+/// Events of each partition of the demo's log: QEMU translates what a processor would just do.
+const LIMIT: &str = "20000";
+
+/// A build knows of no such processor that it runs on: how often each way to compile is tried there.
+const VARY: &str = "compile,memory,process";
+
+/// Seconds for which a verification may go on under QEMU, where all takes many times as long.
+const BUDGET: &str = "7200";
+
+pub(crate) fn run() -> Result<()> {
+    setup::build()?;
+    tools()?;
+    let openssl = openssl()?;
+    steps::run("host for aarch64", &mut build(&openssl)?)?;
+    demo::build()?;
+    demo::log()?;
+    let golden = steps::root().join(DIR).join("golden.json");
+    let there = steps::root().join(DIR).join(TARGET).join("release/retally");
+    let mut here = Command::new(demo::binary());
+    steps::run("here", verify(&mut here).args(["--vary=none", "--record"]).arg(&golden))?;
+    let mut emulated = Command::new(QEMU);
+    emulated.args(["-L", &format!("/usr/{DEBIAN}")]).arg(there);
+    verify(&mut emulated).arg(format!("--vary={VARY}")).args(["--budget", BUDGET]).arg("--golden");
+    if steps::run("aarch64", emulated.arg(&golden)).is_err() {
+        bail!(
+            "aarch64: NOT the same; the report above says what differs, and {} holds what came out \
+             here",
+            golden.display()
+        );
+    }
+    println!("aarch64: the same digests of outcomes, views, states, violations and run");
+    Ok(())
+}
+
+/// The same replay here and there.
+fn verify(command: &mut Command) -> &mut Command {
+    command.args(["verify", "--job", demo::JOB, "--limit", LIMIT])
+}
+
+/// What compiles for it, and what runs what was compiled.
+fn tools() -> Result<()> {
+    let compilers = [&gcc(), &gxx()].iter().all(|own| steps::succeeds(own, &["--version"]));
+    if !compilers || !steps::succeeds(QEMU, &["--version"]) {
+        let gcc = "gcc-aarch64-linux-gnu";
+        let gxx = "g++-aarch64-linux-gnu";
+        setup::apt_install(&[gcc, gxx, "libc6-dev-arm64-cross", "qemu-user-static"])?;
+    }
+    steps::run("target", Command::new("rustup").args(["target", "add", TARGET]))
+}
+
+fn gcc() -> String {
+    format!("{DEBIAN}-gcc")
+}
+
+fn gxx() -> String {
+    format!("{DEBIAN}-g++")
+}
+
+/// A folder with OpenSSL for it, unpacked and not installed: this system stays one of one
+/// processor. It is linked in, so that nothing of it is asked for when the binary runs.
+fn openssl() -> Result<PathBuf> {
+    let dir = steps::root().join(DIR).join("openssl");
+    let root = dir.join("root");
+    if root.join("usr/lib").join(DEBIAN).join("libssl.a").is_file() {
+        println!("openssl  is there, for aarch64");
+        return Ok(root);
+    }
+    std::fs::create_dir_all(dir.join("lists/partial"))
+        .with_context(|| format!("cannot make {}", dir.display()))?;
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.current_dir(&dir).args(["-qq", "-o", "APT::Architectures::=arm64"]);
+        apt.arg("-o").arg(format!("Dir::State::Lists={}", dir.join("lists").display()));
+        for cache in ["pkgcache", "srcpkgcache"] {
+            apt.arg("-o").arg(format!("Dir::Cache::{cache}={}", dir.join(cache).display()));
+        }
+        apt
+    };
+    steps::run("apt-get", apt().arg("update"))?;
+    steps::run("apt-get", apt().args(["download", "libssl-dev:arm64"]))?;
+    let package = packages(&dir)?.pop().context("apt-get downloaded no libssl-dev")?;
+    steps::run("openssl", Command::new("dpkg-deb").arg("-x").arg(package).arg(&root))?;
+    Ok(root)
+}
+
+fn packages(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "deb") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Cargo's command. The client of Kafka is configured by a script that hears of no target, but of
+/// `CC` and its kin; `HOST_CC` is for what runs while it is built.
+fn build(openssl: &Path) -> Result<Command> {
+    let args = ["build", "--locked", "--release", "--workspace", "--bin", "retally"];
+    let mut cargo = steps::cargo(&args);
+    cargo.args(["--target", TARGET, "--target-dir", DIR]);
+    let name = TARGET.to_uppercase().replace('-', "_");
+    cargo.env(format!("CARGO_TARGET_{name}_LINKER"), gcc());
+    let ar = format!("{DEBIAN}-ar");
+    for (word, own, target) in [("CC", "cc", gcc()), ("CXX", "c++", gxx()), ("AR", "ar", ar)] {
+        cargo.env(format!("HOST_{word}"), own).env(word, target);
+    }
+    let found = openssl.join("usr/lib").join(DEBIAN).join("pkgconfig");
+    cargo.env("PKG_CONFIG_ALLOW_CROSS", "1");
+    cargo.env("PKG_CONFIG_LIBDIR", found).env("PKG_CONFIG_SYSROOT_DIR", openssl);
+    cargo.env("PKG_CONFIG_ALLOW_SYSTEM_CFLAGS", "1").env("PKG_CONFIG_ALLOW_SYSTEM_LIBS", "1");
+    let headers = format!("-I{}", openssl.join("usr/include").join(DEBIAN).display());
+    cargo.env("CFLAGS", &headers).env("CXXFLAGS", headers).env("OPENSSL_STATIC", "1");
+    Ok(cargo)
+}
