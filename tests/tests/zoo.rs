@@ -99,7 +99,7 @@ fn project(what: &str, events: u64) -> Result<Project> {
 }
 
 fn verify(project: &Project, args: &[&str]) -> Result<Ran> {
-    project.run(&[&["verify", "--json", "--quiet"], args].concat())
+    project.run(&[&["verify", "--json", "--quiet", "--no-shrink"], args].concat())
 }
 
 /// The perturbations that came to something else.

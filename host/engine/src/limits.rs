@@ -343,3 +343,7 @@ pub(crate) const SHRUNK_FIRST_EVENTS: u64 = 1 << 12;
 
 /// No longer than this is a smaller log looked for: what was found by then is left.
 pub(crate) const SHRUNK_WITHIN: Duration = Duration::from_secs(60);
+
+/// Memory of what was decoded once for all replays of a verification, in bytes: two batches of
+/// ordinary events take a fifth of it.
+pub(crate) const DECODES_BYTES: usize = 256 << 20;

@@ -17,6 +17,7 @@ mod commit;
 mod compare;
 #[cfg(test)]
 mod dates_tests;
+mod decodes;
 mod ends;
 mod error;
 mod explain;
@@ -79,6 +80,7 @@ mod turns;
 pub use crate::limits::BATCH_EVENTS;
 pub use aside::AsideError;
 pub use compare::{Compared, PassOptions, compare, compare_files};
+pub use decodes::Decodes;
 pub(crate) use error::size;
 pub use error::{ChangedLog, NothingNew, RunError, Stopped};
 pub use explain::{

@@ -1,8 +1,9 @@
 //! What whoever starts a replay says beside the job.
 
+use super::decodes::Decodes;
 use super::passes::Passes;
 use crate::cancel::Cancel;
-use crate::limits::{BATCH_EVENTS, THREADS_MAX};
+use crate::limits::{BATCH_EVENTS, CHUNK_BYTES, SPLIT_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::range::Bound;
 use crate::store::Folder;
@@ -66,6 +67,16 @@ pub struct ReplayOptions {
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
     pub attest: bool,
+    /// Bytes that a reader of lines asks for at a time; changes no result.
+    pub chunk_bytes: usize,
+    /// An object with more bytes is read in several parts, where it can be; changes no result.
+    pub split_bytes: u64,
+    /// Whether partitions are folded as they come, where the job's order lets them, and not one
+    /// after another; changes no result.
+    pub as_they_come: bool,
+    /// What was decoded of this log for this job and this subset of keys, and is kept for a replay
+    /// that does so once more; changes no result.
+    pub decodes: Option<Arc<Decodes>>,
     /// The log, in place of the one that the job names.
     pub input: Option<Arc<dyn Log>>,
     /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
@@ -113,6 +124,10 @@ impl Default for ReplayOptions {
             snapshot: None,
             attest: false,
             cancel: Cancel::default(),
+            chunk_bytes: CHUNK_BYTES,
+            split_bytes: SPLIT_BYTES,
+            as_they_come: false,
+            decodes: None,
             input: None,
             compiler: Compiler::default(),
             garbage: None,

@@ -265,7 +265,9 @@ fn cuts(
         ..Cuts::default()
     });
     let (limit, to) = (options.limit, bounds.to.clone());
-    (before, Cuts { batch_events, limit, to, snapshot_every, from, order, highest })
+    let as_they_come = options.as_they_come;
+    let cuts = Cuts { batch_events, limit, to, snapshot_every, from, order, as_they_come, highest };
+    (before, cuts)
 }
 
 /// The reducer of the job, checked and compiled.
@@ -344,6 +346,7 @@ pub(super) fn open(
     // What is held against the records of a topic is whole.
     how.columns = job.source.topic.is_none().then(|| plan.columns());
     how.attest = options.attest;
+    (how.chunk_bytes, how.split_bytes) = (options.chunk_bytes, options.split_bytes);
     how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
     how.time_folder = plan.time_folder();
     if let Some(sorting) = &sorting {

@@ -13,6 +13,7 @@
 
 mod alarm;
 mod doubled;
+mod given;
 mod golden;
 mod guests;
 mod held;
@@ -24,7 +25,6 @@ mod report;
 mod repro;
 mod restored;
 mod shrink;
-mod sliced;
 mod tell;
 mod way;
 
@@ -99,6 +99,7 @@ pub fn verify(
             options,
             reducer: reducer.clone(),
             replay: ReplayOptions { cancel: alarm.cancel(), ..options.replay.clone() },
+            decodes: Arc::default(),
         },
         alarm: &alarm,
         observer,

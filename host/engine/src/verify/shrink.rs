@@ -236,7 +236,8 @@ impl<'a> Shrinking<'a> {
             sample: None,
             ..ways.replay.clone()
         };
-        let ways = Ways { job, options: ways.options, reducer: ways.reducer.clone(), replay };
+        let (options, reducer) = (ways.options, ways.reducer.clone());
+        let ways = Ways { job, options, reducer, replay, decodes: Arc::default() };
         let mut trial = Verification { ways, alarm, observer: *observer, references: Vec::new() };
         (0..times).all(|_| matches!(trial.tried(what, None), Ok(Tried::Differs { .. })))
     }
