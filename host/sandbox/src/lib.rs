@@ -8,6 +8,7 @@
 mod bindings;
 mod cache;
 mod check;
+mod compiler;
 mod component;
 mod componentize;
 mod convert;
@@ -24,6 +25,7 @@ mod sandbox;
 
 pub use cache::{CacheError, CacheUse};
 pub use check::CheckError;
+pub use compiler::{Compiler, serve as serve_compiler};
 pub use component::LoadError;
 pub use componentize::{ComponentizeError, componentize};
 pub use engine::WASMTIME_VERSION;

@@ -2,6 +2,7 @@
 //! that are loaded through it.
 
 use crate::cache::{Cache, CacheError};
+use crate::compiler::Compiler;
 use crate::component::{self, LoadError};
 use crate::engine::{self, TICK};
 use crate::instance::WasmReducer;
@@ -28,6 +29,9 @@ pub struct SandboxConfig {
     pub stack: usize,
     /// Time that a compilation may take, by the clock on the wall: it runs on several threads.
     pub compile: Duration,
+    /// Another process in which is compiled, for components that nobody vouches for; none: this
+    /// one.
+    pub compiler: Option<Compiler>,
     /// Whether the compiler makes fast code. If not, it makes other code of the same component, by
     /// which a result can be held against its own.
     pub optimised: bool,
@@ -44,6 +48,7 @@ impl Default for SandboxConfig {
             deadline: Duration::from_secs(10),
             stack: 1 << 20,
             compile: Duration::from_secs(120),
+            compiler: None,
             optimised: true,
             cache: None,
             log: Arc::new(|_| {}),

@@ -1,5 +1,6 @@
 //! What whoever starts a replay says beside the job.
 
+use super::error::RunError;
 use super::passes::Passes;
 use crate::cancel::Cancel;
 use crate::limits::{BATCH_EVENTS, THREADS_MAX};
@@ -7,7 +8,7 @@ use crate::log::Log;
 use crate::range::Bound;
 use crate::store::Folder;
 use retally_core::subset::Sample;
-use retally_sandbox::LogSink;
+use retally_sandbox::{Compiler, LogSink};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -73,6 +74,9 @@ pub struct ReplayOptions {
     pub cancel: Cancel,
     /// Whether reducers are compiled to fast code; changes no result.
     pub optimised: bool,
+    /// Another process in which a reducer is compiled that the job does not trust; none: there is
+    /// none, and such a job is refused.
+    pub compiler: Option<Compiler>,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
@@ -112,6 +116,7 @@ impl Default for ReplayOptions {
             cancel: Cancel::default(),
             input: None,
             optimised: true,
+            compiler: None,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),
@@ -124,6 +129,14 @@ impl Default for ReplayOptions {
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
         self.threads.clamp(1, THREADS_MAX)
+    }
+
+    /// The process in which a reducer is compiled; none: this one.
+    pub(crate) fn compiler_for(&self, untrusted: bool) -> Result<Option<Compiler>, RunError> {
+        match &self.compiler {
+            None if untrusted => Err(RunError::NoCompiler),
+            compiler => Ok(compiler.clone().filter(|_| untrusted)),
+        }
     }
 
     /// Whether a part of the log was asked for.
