@@ -96,7 +96,7 @@ pub(crate) use prepare::{host_bytes, ledger, plan, seed};
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
 pub(crate) use restore::Restoring;
-pub(crate) use side::{rules, settings_of_all};
+pub(crate) use side::{bounded_by, rules, settings_of_all};
 pub use spill::SpillError;
 pub(crate) use stopped::{Around, described};
 pub(crate) use topic::{kafka, reads_of};

@@ -1,6 +1,7 @@
 //! What whoever starts a replay says beside the job.
 
 use super::decodes::Decodes;
+use super::error::RunError;
 use super::passes::Passes;
 use crate::cancel::Cancel;
 use crate::limits::{BATCH_EVENTS, CHUNK_BYTES, SPLIT_BYTES, THREADS_MAX};
@@ -8,7 +9,7 @@ use crate::log::Log;
 use crate::range::Bound;
 use crate::store::Folder;
 use retally_core::subset::Sample;
-use retally_sandbox::{Compiler, LogSink};
+use retally_sandbox::{Compiler, CompilerProcess, LogSink};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -87,6 +88,9 @@ pub struct ReplayOptions {
     /// A number from which bytes are drawn that a reducer's memory holds where it may expect
     /// nothing; none: zeros. Changes no result.
     pub garbage: Option<u64>,
+    /// Another process in which a reducer is compiled that the job does not trust; none: there is
+    /// none, and such a job is refused.
+    pub compiler_process: Option<CompilerProcess>,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
@@ -131,6 +135,7 @@ impl Default for ReplayOptions {
             input: None,
             compiler: Compiler::default(),
             garbage: None,
+            compiler_process: None,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),
@@ -143,6 +148,14 @@ impl Default for ReplayOptions {
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
         self.threads.clamp(1, THREADS_MAX)
+    }
+
+    /// The process in which a reducer is compiled; none: this one.
+    pub(crate) fn process_for(&self, untrusted: bool) -> Result<Option<CompilerProcess>, RunError> {
+        match &self.compiler_process {
+            None if untrusted => Err(RunError::NoCompiler),
+            process => Ok(process.clone().filter(|_| untrusted)),
+        }
     }
 
     /// Whether a part of the log was asked for.

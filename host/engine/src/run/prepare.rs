@@ -300,6 +300,7 @@ pub fn load_file(
     let bytes = bounded::read(&path, COMPONENT_MAX_BYTES as u64)
         .map_err(|error| RunError::ReducerFile { path: path.clone(), error })?;
     let config = SandboxConfig {
+        compiler_process: options.process_for(job.untrusted)?,
         memory: job.limits.memory_bytes as usize,
         deadline: job.limits.deadline,
         compiler: options.compiler,
@@ -308,10 +309,8 @@ pub fn load_file(
         log: options.log.clone(),
         ..SandboxConfig::default()
     };
-    let reducer = match Sandbox::new(config)?.load(&bytes) {
-        Ok(reducer) => reducer,
-        Err(error) => return Err(RunError::Reducer { path, error }),
-    };
+    let loaded = Sandbox::new(config)?.load(&bytes);
+    let reducer = loaded.map_err(|error| RunError::Reducer { path, error })?;
     match reducer.cache() {
         CacheUse::Rebuilt { reason } => (options.log)(&format!(
             "note: the compiled reducer that was kept is of no use and was made anew: {reason}"
