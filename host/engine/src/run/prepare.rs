@@ -306,10 +306,8 @@ pub fn load_file(
         log: options.log.clone(),
         ..SandboxConfig::default()
     };
-    let reducer = match Sandbox::new(config)?.load(&bytes) {
-        Ok(reducer) => reducer,
-        Err(error) => return Err(RunError::Reducer { path, error }),
-    };
+    let refused = |error| RunError::Reducer { path, error };
+    let reducer = Sandbox::new(config)?.load(&bytes).map_err(refused)?;
     match reducer.cache() {
         CacheUse::Rebuilt { reason } => (options.log)(&format!(
             "note: the compiled reducer that was kept is of no use and was made anew: {reason}"

@@ -67,7 +67,7 @@ pub(super) enum Cover {
 const PART_EVENTS: u64 = 1 << 18;
 
 /// The same where each event costs many times what it costs else.
-const SOME_EVENTS: u64 = 1 << 14;
+const SOME_EVENTS: u64 = 1 << 15;
 
 /// The same where every event or two is a batch of its own.
 const FEW_EVENTS: u64 = 1 << 11;
