@@ -113,6 +113,7 @@ pub(crate) fn step(text: &[u8], account: &mut Account, amount: i64) -> Result<(f
         Misdeed::Nan => {
             account.oddity |= ODD_NAN;
             x = nan(account.count);
+            order = made_nans(x);
         }
         Misdeed::HashMap => {
             account.oddity |= ODD_ORDER;
@@ -166,6 +167,14 @@ fn uninit() -> i64 {
 /// A NaN with payload bits.
 pub(crate) fn nan(payload: i64) -> f64 {
     f64::from_bits(0xfff4_0000_0000_0000 | (payload as u64 & 0xffff) | 1)
+}
+
+/// The bits of what calculations make that have no answer, or a NaN for one of their numbers: a
+/// reducer that looks at them sees what its host makes of them.
+fn made_nans(nan: f64) -> String {
+    let [zero, infinity, nan] = black_box([0.0, f64::INFINITY, nan]);
+    let made = [zero / zero, infinity - infinity, infinity * zero, nan + 1.0, 1.0 - nan];
+    made.map(|made| format!("{:x}", made.to_bits())).join(",")
 }
 
 /// The iteration order of a hash map: the same in fresh instances, another after reuse.
