@@ -1,5 +1,5 @@
-//! `retally verify` with other machine code and with garbage in memory: what passes, what is caught,
-//! and what says why it could not be exercised.
+//! `retally verify` with other machine code and with garbage in memory: what passes, what is
+//! caught, and what says why it could not be exercised.
 
 use anyhow::{Context as _, Result};
 use retally_tests::{Project, payments};

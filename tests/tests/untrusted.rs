@@ -163,7 +163,7 @@ fn entangled() -> Result<Vec<u8>> {
 #[test]
 fn a_compiler_that_takes_too_much_ends_alone() -> Result<()> {
     let this = CompilerProcess::new(retally(), vec!["--compile-for-another-process".to_owned()]);
-    let says = |compiler: Compiler, bytes: &[u8]| -> Result<String> {
+    let says = |compiler: CompilerProcess, bytes: &[u8]| -> Result<String> {
         let config = SandboxConfig { compiler_process: Some(compiler), ..SandboxConfig::default() };
         let loaded = Sandbox::new(config)?.load(bytes);
         let error = loaded.err();
@@ -173,13 +173,13 @@ fn a_compiler_that_takes_too_much_ends_alone() -> Result<()> {
         }))
     };
     let chameleon = std::fs::read(reducer("chameleon"))?;
-    let small = Compiler { memory_bytes: 8 << 20, ..this.clone() };
+    let small = CompilerProcess { memory_bytes: 8 << 20, ..this.clone() };
     assert_eq!(
         says(small, &chameleon)?,
         "compiling it takes more than 8 MiB of memory, which is all that a reducer that is not \
          trusted may take"
     );
-    let quick = Compiler { time: Duration::from_secs(1), ..this.clone() };
+    let quick = CompilerProcess { time: Duration::from_secs(1), ..this.clone() };
     assert_eq!(
         says(quick, &entangled()?)?,
         "compiling it takes more than 1s of CPU time, which is all that a reducer that is not \

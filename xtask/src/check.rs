@@ -87,7 +87,7 @@ fn deny() -> Result<()> {
 
 /// The ill-behaved guests, which the sandbox's tests look for in target/guests, and those of whole
 /// runs beside the reducers.
-fn guests() -> Result<()> {
+pub(crate) fn guests() -> Result<()> {
     let args = ["build", "--locked", "--release", "--workspace", "--example", "guests"];
     steps::run("builder of guests", &mut steps::cargo(&args))?;
     let builder = steps::root().join("target/release/examples/guests");

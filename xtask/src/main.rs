@@ -1,4 +1,5 @@
-//! What a developer types: `cargo xtask setup|demo|data|test|bench|verify-aarch64|picture|services|ci`.
+//! What a developer types:
+//! `cargo xtask setup|demo|data|test|bench|verify-aarch64|services|picture|ci`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for a terminal")]
 
 mod aarch64;

@@ -27,6 +27,14 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 
 /// Runs a step; its output goes where ours goes.
 pub(crate) fn run(name: &str, command: &mut Command) -> Result<()> {
+    match code(name, command)? {
+        Some(0) => Ok(()),
+        _ => bail!("{name} failed: {}", shown(command)),
+    }
+}
+
+/// The same, with the code with which it exits; none: a signal ended it.
+pub(crate) fn code(name: &str, command: &mut Command) -> Result<Option<i32>> {
     println!("== {name}: {}", shown(command));
     let begin = Instant::now();
     let status = command
@@ -34,11 +42,9 @@ pub(crate) fn run(name: &str, command: &mut Command) -> Result<()> {
         .status()
         .with_context(|| format!("cannot run {}", command.get_program().to_string_lossy()))?;
     let seconds = begin.elapsed().as_secs_f64();
-    if !status.success() {
-        bail!("{name} failed after {seconds:.1} s: {}", shown(command));
-    }
-    println!("== {name}: done in {seconds:.1} s");
-    Ok(())
+    let how = if status.success() { "done in" } else { "failed after" };
+    println!("== {name}: {how} {seconds:.1} s");
+    Ok(status.code())
 }
 
 fn shown(command: &Command) -> String {

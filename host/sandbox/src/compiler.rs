@@ -92,7 +92,7 @@ mod tests {
     use wasmtime::Store;
     use wasmtime::component::{Component, Linker};
 
-    /// Instructions that give a NaN of `$a` and `$b`, if either is one or they have no other answer.
+    /// Instructions that give a NaN of `$a` and `$b` if either is one, or if nothing else is right.
     const OF_TWO: [&str; 6] = ["add", "sub", "mul", "div", "min", "max"];
 
     /// The same of `$a` alone.

@@ -20,6 +20,14 @@ pub(crate) fn nan(payload: i64) -> f64 {
     f64::from_bits(0xfff4_0000_0000_0000 | (payload as u64 & 0xffff) | 1)
 }
 
+/// The bits of what calculations make that have no answer, or a NaN for one of their numbers: a
+/// reducer that looks at them sees what its host makes of them.
+pub(crate) fn made_nans(nan: f64) -> String {
+    let [zero, infinity, nan] = black_box([0.0, f64::INFINITY, nan]);
+    let made = [zero / zero, infinity - infinity, infinity * zero, nan + 1.0, 1.0 - nan];
+    made.map(|made| format!("{:x}", made.to_bits())).join(",")
+}
+
 /// One if a NaN that was just computed is negative, which is so on x86 and not on ARM.
 pub(crate) fn nan_sign() -> i64 {
     let none = black_box(0.0f64) / black_box(0.0);

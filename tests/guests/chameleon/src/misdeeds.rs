@@ -169,6 +169,7 @@ pub(crate) fn step(text: &[u8], account: &mut Account, amount: i64) -> Result<St
         Misdeed::Nan => {
             account.oddity |= Odd::NAN;
             step.x = looks::nan(account.count);
+            step.order = looks::made_nans(step.x);
         }
         Misdeed::NanSign => {
             account.oddity |= Odd::SIGN;

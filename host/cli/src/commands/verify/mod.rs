@@ -27,11 +27,12 @@ use std::time::Duration;
 ///
 /// What is changed: `again` (nothing), `instances-fresh`, `instances-shared`, `call-twice`,
 /// `trace`, `batch-1`, `batch-2`, `batch-prime`, `batch-random`, `batch-largest`, `threads-one`,
-/// `threads-many`, `restore`, `passes`, `duplicates`, `compile-afresh`, `compile-unoptimised`,
+/// `threads-many`, `chunks`, `arrival`, `restore`, `passes`, `duplicates`, `compile-afresh`,
+/// `compile-unoptimised`, `compile-baseline`, `compile-winch`, `compile-pulley`, `memory-garbage`,
 /// `process`. Each is passed, failed or not exercised, which is never called passed. What comes out
 /// is hashed and thrown away: no run is written. Where something differs, a small log that shows it
-/// is looked for and left in a folder. Exit code 1: something differs; 3: the budget
-/// ended, or Ctrl-C, before all were done; 2: nothing could be exercised.
+/// is looked for and left in a folder. Exit code 1: something differs; 3: the budget ended, or
+/// Ctrl-C, before all were done; 2: nothing could be exercised.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// The job file; retally.toml unless it is named.
