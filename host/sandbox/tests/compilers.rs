@@ -44,7 +44,7 @@ fn every_compiler_makes_the_one_nan_of_all_of_them() {
     for compiler in COMPILERS {
         let answer = chameleon(&by(compiler)).open().unwrap().apply(&events(&["nan"])).unwrap();
         let Some(Value::Text(bits)) = answer.emits[0].columns[3].get(0) else { panic!() };
-        let bits = String::from_utf8_lossy(bits.as_ref()).into_owned();
+        let bits = String::from_utf8_lossy(bits).into_owned();
         assert_eq!(bits, ["7ff8000000000000"; 5].join(","), "{compiler:?}");
     }
 }
