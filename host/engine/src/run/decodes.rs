@@ -22,57 +22,84 @@ pub struct Decodes(Mutex<Held>);
 #[derive(Debug, Default)]
 struct Held {
     /// By partition and first offset.
-    slabs: BTreeMap<(PartitionIndex, u64), Arc<Events>>,
+    groups: BTreeMap<(PartitionIndex, u64), Arc<Group>>,
     bytes: usize,
 }
 
+/// Slabs that were decoded as one.
+#[derive(Debug)]
+struct Group {
+    slabs: Vec<Lies>,
+    events: Events,
+}
+
+/// Where the events of a slab lie: without a gap, from this one on, so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lies {
+    partition: PartitionIndex,
+    first: u64,
+    events: usize,
+}
+
 impl Decodes {
-    /// A slab decoded for the one reader of a replay's plan.
+    /// Slabs that follow one another, decoded as one for the one reader of a replay's plan.
     pub(super) fn slab(
         &self,
-        placed: &Placed,
+        placed: &[Placed],
         decoding: &mut Decoding,
         probe: &mut impl Probe,
-    ) -> Result<Decoded, RunError> {
-        let alone = std::slice::from_ref(placed);
+    ) -> Result<Vec<Decoded>, RunError> {
+        let Some(slabs) = placed.iter().map(lies).collect::<Option<Vec<Lies>>>() else {
+            return Ok(decoding.slab(placed, probe)?);
+        };
         probe.enter(Some(Step::Decode));
-        let held = self.get(placed);
+        let held = self.get(&slabs);
         probe.enter(None);
-        let events = match held {
-            Some(events) => events,
-            None => {
-                let mut readers = decoding.read(alone, probe)?;
-                let no_reader = || RunError::Internal("a replay reads events for nobody".into());
-                let events = readers.pop().filter(|_| readers.is_empty()).ok_or_else(no_reader)?;
-                self.put(placed, &events);
-                events
-            }
-        };
-        Ok(decoding.kept(alone, events, None, probe))
+        if let Some(events) = held {
+            return Ok(vec![decoding.kept(placed, events, None, probe)]);
+        }
+        let readers = decoding.read(placed, probe)?;
+        if let [events] = readers.as_slice() {
+            self.put(slabs, events);
+        }
+        Ok(readers.into_iter().map(|events| decoding.kept(placed, events, None, probe)).collect())
     }
 
-    fn get(&self, placed: &Placed) -> Option<Events> {
-        let Offsets::From(first) = placed.offsets else { return None };
-        let (begin, events) = {
+    fn get(&self, slabs: &[Lies]) -> Option<Events> {
+        let first = slabs.first()?;
+        let (begin, group) = {
             let held = lock(&self.0);
-            let (&(partition, begin), events) =
-                held.slabs.range(..=(placed.partition, first)).next_back()?;
-            (begin, (partition == placed.partition).then(|| events.clone())?)
+            let key = (first.partition, first.first);
+            let (&(_, begin), group) = held.groups.range(..=key).next_back()?;
+            (begin, group.clone())
         };
-        let from = usize::try_from(first - begin).ok()?;
-        let to = from.checked_add(placed.slab.len())?;
-        (to <= events.readings.len()).then(|| events.slice(from..to))
+        if group.slabs == slabs {
+            return Some(all(&group.events));
+        }
+        // A part of one slab.
+        let ([whole], [part]) = (group.slabs.as_slice(), slabs) else { return None };
+        let from = usize::try_from(part.first - begin).ok()?;
+        let to = from.checked_add(part.events)?;
+        let is_within = whole.partition == part.partition && to <= whole.events;
+        is_within.then(|| group.events.slice(from..to))
     }
 
-    fn put(&self, placed: &Placed, events: &Events) {
-        let Offsets::From(first) = placed.offsets else { return };
-        let bytes = events.bytes();
+    fn put(&self, slabs: Vec<Lies>, events: &Events) {
+        let Some(first) = slabs.first() else { return };
+        let (key, bytes) = ((first.partition, first.first), events.bytes());
         let mut held = lock(&self.0);
-        if held.bytes + bytes <= DECODES_BYTES {
-            let own = events.slice(0..events.readings.len());
-            if held.slabs.insert((placed.partition, first), Arc::new(own)).is_none() {
-                held.bytes += bytes;
-            }
+        if held.bytes + bytes <= DECODES_BYTES && !held.groups.contains_key(&key) {
+            held.bytes += bytes;
+            held.groups.insert(key, Arc::new(Group { slabs, events: all(events) }));
         }
     }
+}
+
+fn lies(placed: &Placed) -> Option<Lies> {
+    let Offsets::From(first) = placed.offsets else { return None };
+    Some(Lies { partition: placed.partition, first, events: placed.slab.len() })
+}
+
+fn all(events: &Events) -> Events {
+    events.slice(0..events.readings.len())
 }

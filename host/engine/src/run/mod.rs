@@ -18,6 +18,8 @@ mod compare;
 #[cfg(test)]
 mod dates_tests;
 mod decodes;
+#[cfg(test)]
+mod decodes_tests;
 mod ends;
 mod error;
 mod explain;

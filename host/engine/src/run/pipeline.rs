@@ -244,9 +244,9 @@ impl Pipeline<'_, '_> {
     ) -> Result<(Vec<Decoded>, Vec<Vec<u8>>), RunError> {
         let Worker { decoding, stages, .. } = worker;
         let mut readers = match part {
-            Undecoded::Placed(placed) => match (self.decodes, placed.as_slice()) {
-                (Some(decodes), [one]) => vec![decodes.slab(one, decoding, stages)?],
-                _ => decoding.slab(&placed, stages)?,
+            Undecoded::Placed(placed) => match self.decodes {
+                Some(decodes) => decodes.slab(&placed, decoding, stages)?,
+                None => decoding.slab(&placed, stages)?,
             },
             Undecoded::Strand(strand) => decoding.strand(&strand, stages),
             Undecoded::Kept(kept) => {
