@@ -456,6 +456,7 @@ def job_digest(settings):
         + positions(settings["ledger"])
         + (text("empty state") if settings["range"].get("empty_state") else b"")
         + sorted_by(settings.get("sort"))
+        + untrusted(settings.get("untrusted"))
     )
 
 
@@ -465,6 +466,13 @@ def sorted_by(sort):
     within = sort.get("within")
     by = listed([text(term) for term in sort["by"]])
     return text("sort") + by + option(None if within is None else text(within))
+
+
+def untrusted(allowance):
+    if allowance is None:
+        return b""
+    bounds = ("emits", "rows", "text_bytes", "detail_bytes", "state_bytes")
+    return text("untrusted") + b"".join(number(allowance[bound]) for bound in bounds)
 
 
 def input_digest(described):

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod compiler;
 mod error;
 mod exit;
 mod machine;
@@ -15,6 +16,9 @@ mod toolchain;
 
 fn main() -> std::process::ExitCode {
     machine::let_large_files_fail();
+    if let Some(code) = compiler::compiled(std::env::args_os()) {
+        return code;
+    }
     // Of what the engine takes for damage of a file, the error tells.
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

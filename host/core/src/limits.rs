@@ -83,6 +83,25 @@ pub const ID_MAX_BYTES: usize = 40;
 /// Free text beside a code (detail of a reject or violation) is cut to this.
 pub const DETAIL_MAX_BYTES: usize = 1024;
 
+/// Records of one kind that an event may give, of a reducer that is not trusted: a payout to each
+/// of a customer's positions has some hundred.
+pub const EVENT_EMITS_MAX: u64 = 10_000;
+
+/// Rows of the view of one key, and violations, of a reducer that is not trusted: positions and
+/// days of a year have some thousand.
+pub const KEY_ROWS_MAX: u64 = 100_000;
+
+/// Bytes of texts in these records, and in these rows: a thousand for each is much.
+pub const GIVEN_TEXTS_MAX_BYTES: u64 = 16 << 20;
+
+/// Free text beside a code, of a reducer that is not trusted. What is longer than
+/// [`DETAIL_MAX_BYTES`] is cut, so that a message with a whole line in it may pass.
+pub const DETAIL_GIVEN_MAX_BYTES: u64 = 64 << 10;
+
+/// State of one key, of a reducer that is not trusted: it is copied with every call that touches
+/// the key, so an honest one that large is slow long before.
+pub const KEY_STATE_MAX_BYTES: u64 = 16 << 20;
+
 /// Shards of a run unless a test says otherwise: enough for the threads of a large machine, few
 /// enough that a shard's share of a batch is worth a call.
 pub const SHARDS: usize = 32;
@@ -141,6 +160,7 @@ const _: () = assert!(LAYOUT_MAX_BYTES < DESCRIPTION_MAX_BYTES);
 const _: () = assert!(LINE_KEPT_BYTES < LINE_MAX_BYTES);
 const _: () = assert!(10i64.checked_pow(DECIMAL_SCALE_MAX as u32).is_some());
 const _: () = assert!(DETAIL_MAX_BYTES < LINE_KEPT_BYTES && SHOWN_MAX_BYTES < DETAIL_MAX_BYTES);
+const _: () = assert!(DETAIL_MAX_BYTES as u64 <= DETAIL_GIVEN_MAX_BYTES);
 const _: () = assert!(DECIMAL_SCALE_MAX <= EXACT_SCALE_MAX);
 const _: () = assert!(*BLOCK_LINES.start() <= *BLOCK_LINES.end());
 const _: () = assert!(*BLOCK_LINES.end() <= u16::MAX as usize && BLOCK_ROWS <= u16::MAX as usize);

@@ -333,3 +333,17 @@ pub(crate) const PRINTED_EVENTS_MAX: usize = 1 << 24;
 
 /// Keys of which it does, some 60 bytes each.
 pub(crate) const PRINTED_KEYS_MAX: usize = 1 << 22;
+
+/// Memory of the events of which a verification looks for the fewest that show a difference, in
+/// bytes.
+pub(crate) const SHRUNK_BYTES: usize = 512 << 20;
+
+/// Events that are looked at first: most differences show in far fewer.
+pub(crate) const SHRUNK_FIRST_EVENTS: u64 = 1 << 12;
+
+/// No longer than this is a smaller log looked for: what was found by then is left.
+pub(crate) const SHRUNK_WITHIN: Duration = Duration::from_secs(60);
+
+/// Memory of what was decoded once for all replays of a verification, in bytes: two batches of
+/// ordinary events take a fifth of it.
+pub(crate) const DECODES_BYTES: usize = 256 << 20;

@@ -24,6 +24,10 @@ pub enum Compiler {
 }
 
 impl Compiler {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Optimised, Self::Unoptimised, Self::Baseline, Self::Winch, Self::Pulley];
+
     /// What compiles.
     pub(crate) fn strategy(self) -> Strategy {
         match self {

@@ -4,6 +4,7 @@
 use crate::bindings::ReducerPre;
 use crate::cache::CacheUse;
 use crate::check::{self, CheckError};
+use crate::compiler_process::CompilerProcess;
 use crate::fault::{machine, printable};
 use crate::garbage::{self, NoStack};
 use crate::imports;
@@ -36,6 +37,23 @@ pub enum LoadError {
          is too busy"
     )]
     CompileTime(Duration),
+    /// The compiler met a bound of its process.
+    #[error(
+        "compiling it takes more than {0}, which is all that a reducer that is not trusted may take"
+    )]
+    CompileBound(String),
+    /// The compiler's process ended otherwise than it should.
+    #[error("the compiler failed on it: {0}")]
+    CompilerEnded(String),
+    /// No process for the compiler.
+    #[error("no process to compile it can be started: {0}")]
+    Process(std::io::Error),
+    /// What the compiler's process gave is not for this engine.
+    #[error(
+        "what was compiled in another process is of no use here: {0}; is that program of another \
+         version?"
+    )]
+    Artefact(String),
     /// No thread for the compiler.
     #[error("no thread to compile it can be started: {0}")]
     Thread(std::io::Error),
@@ -85,20 +103,40 @@ fn compile(
 ) -> Result<(Component, CacheUse), LoadError> {
     let engine = &shared.engine;
     let Some(cache) = &shared.cache else {
-        return Ok((from_binary(shared, bytes)?, CacheUse::Off));
+        return Ok((made(shared, bytes)?, CacheUse::Off));
     };
     let found = match cache.get(engine, digest) {
         Ok(Some(component)) => return Ok((component, CacheUse::Hit)),
         Ok(None) => None,
         Err(reason) => Some(reason),
     };
-    let component = from_binary(shared, bytes)?;
+    let component = made(shared, bytes)?;
     let used = match (found, cache.put(&component, digest)) {
         (None, Ok(())) => CacheUse::Stored,
         (Some(reason), Ok(())) => CacheUse::Rebuilt { reason },
         (_, Err(reason)) => CacheUse::NotStored { reason },
     };
     Ok((component, used))
+}
+
+fn made(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
+    match &shared.config.compiler_process {
+        Some(process) => elsewhere(shared, process, bytes),
+        None => from_binary(shared, bytes),
+    }
+}
+
+/// Compiles in another process.
+#[expect(unsafe_code, reason = "compiled code is native code")]
+fn elsewhere(shared: &Shared, by: &CompilerProcess, bytes: &[u8]) -> Result<Component, LoadError> {
+    let config = &shared.config;
+    let artefact = by.compile((config.stack, config.compiler), bytes, config.compile)?;
+    // SAFETY: the bytes came through a pipe from a process that this one started, of a program that
+    // its user named, which gives what `Engine::precompile_component` made and nothing else; so
+    // this is wasmtime's own output unless the compiler itself was taken over by what it compiled,
+    // against which compiling in this process would be no better.
+    let component = unsafe { Component::deserialize(&shared.engine, &artefact) };
+    component.map_err(|error| LoadError::Artefact(text(&error)))
 }
 
 /// Compiles on a thread of its own, because the compiler cannot be interrupted: when its time is
@@ -148,7 +186,14 @@ fn describe(
 impl LoadError {
     /// Whether it is about the reducer. If not, another machine or another hour may load it.
     pub fn is_of_reducer(&self) -> bool {
-        !matches!(self, Self::Machine(_) | Self::Thread(_) | Self::CompileTime(_))
+        !matches!(
+            self,
+            Self::Machine(_)
+                | Self::Thread(_)
+                | Self::CompileTime(_)
+                | Self::Process(_)
+                | Self::Artefact(_)
+        )
     }
 }
 

@@ -9,6 +9,8 @@
 //! each in less than 150 kB. So these are bounded too, and what is left ends at
 //! [`crate::SandboxConfig::compile`].
 
+use std::time::Duration;
+
 /// A component's bytes. A Rust reducer has 0.05 to 1 MiB; an embedded JavaScript engine about 12.
 pub const COMPONENT_MAX_BYTES: usize = 32 << 20;
 
@@ -67,6 +69,17 @@ pub const TABLE_ELEMENTS_MAX: u64 = 1 << 20;
 /// Core instances of one component: each may have a memory of its own.
 pub const INSTANCES_MAX: usize = 64;
 
+/// Memory of a process that compiles a component that nobody vouches for. What the counts above let
+/// in takes about 1 GB at worst.
+pub const COMPILER_MEMORY_BYTES: u64 = 2 << 30;
+
+/// CPU time of such a process, of all of its threads: as long as it is waited for by the clock on
+/// the wall.
+pub const COMPILER_TIME: Duration = Duration::from_secs(120);
+
+/// Bytes of compiled code that are taken from such a process: ten times the largest component.
+pub const ARTEFACT_MAX_BYTES: u64 = 320 << 20;
+
 /// One line of a guest's log; what is longer is cut.
 pub const LOG_LINE_MAX_BYTES: usize = 4 << 10;
 
@@ -78,5 +91,7 @@ pub const LOG_LINES_MAX: usize = 100;
 /// overlap.
 pub const HANDOVER_EXTRA_BYTES: usize = 16 << 20;
 
+const _: () = assert!(ARTEFACT_MAX_BYTES > COMPONENT_MAX_BYTES as u64);
+const _: () = assert!(ARTEFACT_MAX_BYTES < COMPILER_MEMORY_BYTES);
 const _: () = assert!(FUNCTION_MAX_BYTES < COMPONENT_MAX_BYTES);
 const _: () = assert!(LOG_LINE_MAX_BYTES * LOG_LINES_MAX < 1 << 20);

@@ -3,6 +3,7 @@
 
 use crate::cache::{Cache, CacheError};
 use crate::compiler::Compiler;
+use crate::compiler_process::CompilerProcess;
 use crate::component::{self, LoadError};
 use crate::engine::{self, TICK};
 use crate::instance::WasmReducer;
@@ -36,6 +37,9 @@ pub struct SandboxConfig {
     /// where a compiled program's stack will lie, of which it may expect nothing. Elsewhere, and
     /// without such a number, it holds zeros.
     pub garbage: Option<u64>,
+    /// Another process in which is compiled, for components that nobody vouches for; none: this
+    /// one.
+    pub compiler_process: Option<CompilerProcess>,
     /// A folder for compiled components, of this user alone; it is made when it is missing.
     pub cache: Option<PathBuf>,
     /// Where guests' lines go.
@@ -51,6 +55,7 @@ impl Default for SandboxConfig {
             compile: Duration::from_secs(120),
             compiler: Compiler::default(),
             garbage: None,
+            compiler_process: None,
             cache: None,
             log: Arc::new(|_| {}),
         }

@@ -144,6 +144,26 @@ fn an_event_that_cannot_be_folded_stops_its_partition_alone() -> Result<()> {
 }
 
 #[test]
+fn a_reducer_that_is_not_trusted_is_bounded_in_live_work_as_in_a_replay() -> Result<()> {
+    let publish = "\n[publish]\nviews = \"out-views\"\n";
+    let live = Live::of("chameleon", Kafka::start()?, 1, publish)?;
+    live.project.edit_job("order = \"log\"", "order = \"log\"\nuntrusted = true")?;
+    let lines = [(0, "ok"), (1, "long-detail"), (2, "ok")].map(|(n, what)| told(n, what));
+    let lines = lines.map(|line| line.replace("\"amount\":1", "\"amount\":655.37"));
+    let records = lines.each_ref().map(|line| (0, None, Some(line.as_str())));
+    live.kafka.put(SOURCE, &records)?;
+    let ran = live.project.run(&["run", "--until-end"])?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let says = "0:1 (key \"k1\", id \"e1\"): the reducer traps on it: it gives 65537 bytes beside";
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    assert_eq!(live.committed()?["0"]["events"], 1);
+    // Whether it is trusted is part of the job.
+    let ran = live.project.run(&["run", "--until-end", "--set", "job.untrusted=false"])?;
+    assert!(ran.stderr.contains("differs in its job from what was committed"), "{}", ran.stderr);
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_and_nothing_is_published() -> Result<()> {
     let live = Live::new(2)?;
     live.put(0..2, 0..100)?;

@@ -1,6 +1,7 @@
 //! What verbs that pass over a log share: the job (its file, then what the command line sets in
 //! place of it), and how the pass is run.
 
+use crate::compiler;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::machine;
@@ -51,6 +52,7 @@ pub(crate) fn options(threads: usize, shown: &Arc<Shown>) -> Result<ReplayOption
         host_memory_bytes: machine::memory_for_runs(),
         cancel: cancel_on_signal()?,
         cache: cache_folder(),
+        compiler_process: compiler::this_program(),
         log,
         command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         ..ReplayOptions::default()

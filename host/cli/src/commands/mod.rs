@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod job;
 mod live_job;
+mod old_run;
 pub(crate) mod range;
 pub(crate) mod reducer;
 pub(crate) mod replay;

@@ -1,5 +1,6 @@
 //! What a reducer declares, as text and as JSON.
 
+use crate::compiler;
 use anyhow::Result;
 use retally_core::reduce::Reducer as _;
 use retally_core::schema::{
@@ -22,9 +23,11 @@ pub(crate) struct Inspected {
 }
 
 impl Inspected {
-    /// Loads a component as a run would.
+    /// Loads a component as a run would that does not trust it: whoever looks at one wants to know.
     pub(crate) fn of(component: &[u8]) -> Result<Self> {
-        let sandbox = Sandbox::new(SandboxConfig::default())?;
+        let compiler_process = compiler::this_program();
+        let config = SandboxConfig { compiler_process, ..SandboxConfig::default() };
+        let sandbox = Sandbox::new(config)?;
         let reducer = sandbox.load(component)?;
         let description = reducer.description().clone();
         let digest = reducer.digest().to_string();

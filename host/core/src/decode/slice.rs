@@ -78,7 +78,7 @@ impl Events {
     /// What was read of the events in `rows`: as if they had been a slab of their own. The clock
     /// stays behind.
     #[must_use]
-    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
+    pub fn slice(&self, rows: Range<usize>) -> Self {
         let readings = self.readings[rows.clone()].to_vec();
         let inputs = self.inputs[rows.clone()].to_vec();
         // The ready events of an input follow one another in its columns.
@@ -114,7 +114,7 @@ impl Events {
     }
 
     /// Memory that is taken, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let columns = self.columns.iter().flatten().map(|column| column.bytes()).sum::<usize>();
         // Reading, input, row and time of every event.
         let fixed = self.readings.len() * (size_of::<Reading>() + 1 + 4 + 8);

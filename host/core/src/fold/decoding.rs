@@ -33,8 +33,8 @@ impl Decoding {
         self
     }
 
-    /// What another pass read of events of this portion and kept for it. `numbers`: as
-    /// [`Decoded::with_numbers`].
+    /// What was [read](Self::read) of events, or what another pass read of those of this portion and
+    /// kept for it. `numbers`: as [`Decoded::with_numbers`].
     pub fn kept(
         &mut self,
         placed: &[Placed],
@@ -61,16 +61,24 @@ impl Decoding {
         placed: &[Placed],
         probe: &mut impl Probe,
     ) -> Result<Vec<Decoded>, DecodeError> {
+        let readers = self.read(placed, probe)?;
+        Ok(readers.into_iter().map(|events| self.kept(placed, events, None, probe)).collect())
+    }
+
+    /// What is read of such slabs, not sorted into shards yet.
+    ///
+    /// # Errors
+    /// What concerns a whole slab.
+    pub fn read(
+        &mut self,
+        placed: &[Placed],
+        probe: &mut impl Probe,
+    ) -> Result<Vec<Events>, DecodeError> {
         probe.enter(Some(Step::Decode));
         let mut readers = Vec::new();
-        let decoded = self.decoder.decode_all(placed, &mut readers).map(|()| {
-            probe.enter(Some(Step::Hash));
-            let Self { sorting, prints, .. } = self;
-            let sorted = |events| Decoded::new(placed.into(), events, sorting, prints);
-            readers.into_iter().map(sorted).collect()
-        });
+        let read = self.decoder.decode_all(placed, &mut readers);
         probe.enter(None);
-        decoded
+        read.map(|()| readers)
     }
 
     /// Decodes a slab whose events are merged with those of other partitions by time. `end`: stored

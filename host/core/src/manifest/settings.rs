@@ -16,6 +16,8 @@
 //!   ledger: list of (partition: text, offset: number), in that order, each once
 //!   where the range begins with no state: "empty state": text
 //!   under order "sort": "sort": text | by: list of text | within: option (text)
+//!   where the reducer is not trusted: "untrusted": text | what it may give: emits, rows,
+//!           text_bytes, detail_bytes, state_bytes: number each
 //! ```
 //!
 //! Of a ledger's entry the position alone can decide a result: key and id are checked against the
@@ -26,7 +28,7 @@ use crate::decode::convert::from_text;
 use crate::dedup::Window;
 use crate::digest::{Canonical, Hash};
 use crate::log::{Order, Position, Sort};
-use crate::reduce::{OnConflict, OnTrap};
+use crate::reduce::{Allowance, OnConflict, OnTrap};
 use crate::schema::{Column, Field, Kind, display};
 use crate::subset::{Sample, Subset};
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,9 @@ pub struct Settings {
     /// What happens when an event makes the reducer trap, every time.
     #[serde(with = "words")]
     pub on_trap: OnTrap,
+    /// What the reducer may give, if it is not trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted: Option<Allowance>,
     /// Every param that the reducer declares, in its order.
     pub params: Vec<Param>,
     /// Only these keys, in byte order, each once; none: all.
@@ -223,6 +228,10 @@ impl Settings {
             canonical.flag(within.is_some());
             within.iter().for_each(|within| _ = canonical.text(within));
         }
+        if let Some(allowance) = &self.untrusted {
+            canonical.text("untrusted");
+            allowance.numbers().iter().for_each(|&number| _ = canonical.number(number));
+        }
         Some(canonical.finish())
     }
 
@@ -280,6 +289,7 @@ impl Settings {
             .find(|(held, needed)| held != needed)
             .map(|((what, held), (_, needed))| Difference::new(what, held, needed))
             .or_else(|| self.sort_difference(needed))
+            .or_else(|| self.trust_difference(needed))
             .or_else(|| self.param_difference(needed))
             .or_else(|| self.subset_difference(needed))
             .or_else(|| self.range_difference(needed))
@@ -306,6 +316,18 @@ impl Settings {
         };
         let (held, needed) = (&self.sort, &needed.sort);
         (held != needed).then(|| Difference::new("sort", show(held), show(needed)))
+    }
+
+    fn trust_difference(&self, needed: &Self) -> Option<Difference> {
+        let (held, needed) = (&self.untrusted, &needed.untrusted);
+        let are_both = held.is_some() && needed.is_some();
+        let show = |allowance: &Option<Allowance>| match allowance {
+            // Of another version of Retally.
+            Some(allowance) if are_both => format!("true, within {:?}", allowance.numbers()),
+            Some(_) => "true".to_owned(),
+            None => "false".to_owned(),
+        };
+        (held != needed).then(|| Difference::new("untrusted", show(held), show(needed)))
     }
 
     fn param_difference(&self, needed: &Self) -> Option<Difference> {

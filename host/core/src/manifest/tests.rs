@@ -4,7 +4,7 @@
 use super::*;
 use crate::dedup::Window;
 use crate::log::{Order, Position, Sort};
-use crate::reduce::{OnConflict, OnTrap};
+use crate::reduce::{Allowance, OnConflict, OnTrap};
 use crate::schema::{Column, EmitKind, Field, Kind, Value, ViewShape};
 
 fn settings() -> Settings {
@@ -20,6 +20,7 @@ fn settings() -> Settings {
         window: Window::Span(45_000_000_000),
         on_conflict: OnConflict::KeepFirst,
         on_trap: OnTrap::Reject,
+        untrusted: None,
         params: vec![
             param("gold_from", Kind::Decimal { scale: 2 }, Some("1000.00")),
             param("label", Kind::Text, None),
@@ -198,7 +199,7 @@ fn whatever_could_decide_a_result_is_in_the_job_digest() {
         let by = by.iter().map(|term| (*term).to_owned()).collect();
         Some(Sort { by, within: within.map(str::to_owned) })
     };
-    let changes: [&dyn Fn(&mut Settings); 17] = [
+    let changes: [&dyn Fn(&mut Settings); 19] = [
         &|s| s.sort = sort(&["time"], None),
         &|s| s.sort = sort(&["time", "/a"], None),
         &|s| s.sort = sort(&["time"], Some("/a")),
@@ -207,6 +208,8 @@ fn whatever_could_decide_a_result_is_in_the_job_digest() {
         &|s| s.window = Window::Span(45_000_000_001),
         &|s| s.on_conflict = OnConflict::Stop,
         &|s| s.on_trap = OnTrap::Stop,
+        &|s| s.untrusted = Some(Allowance::default()),
+        &|s| s.untrusted = Some(Allowance { emits: 1, ..Allowance::default() }),
         &|s| s.params[0].value = Some("1000.01".into()),
         &|s| s.params[0].value = None,
         &|s| s.params[1].value = Some(String::new()),

@@ -4,6 +4,7 @@
 //! The sandbox makes a `Reducer` of a wasm component; [`native`] makes one of plain Rust for tests.
 //! A call is a pure function of its arguments, so any instance may be dropped at any time.
 
+mod allowance;
 mod block;
 mod check;
 mod engine;
@@ -29,6 +30,7 @@ mod scout;
 mod shares;
 mod stop;
 
+pub use allowance::Allowance;
 pub use block::{Block, EmitRows, Finals, Refused};
 pub use check::{AnswerError, check_answer, check_keyed, check_viewed, check_violated};
 pub use engine::Engine;
@@ -321,6 +323,8 @@ pub enum Limit {
     Memory,
     /// Depth of the call stack.
     Stack,
+    /// State of one key, of a reducer that is not trusted ([`Allowance`]).
+    State,
 }
 
 impl std::fmt::Display for Limit {
@@ -329,6 +333,7 @@ impl std::fmt::Display for Limit {
             Self::Deadline => "deadline",
             Self::Memory => "memory",
             Self::Stack => "stack",
+            Self::State => "state",
         })
     }
 }

@@ -27,6 +27,7 @@ pub(super) const ON_CONFLICT: Words<OnConflict> =
     &[("keep-first", Some(OnConflict::KeepFirst)), ("stop", Some(OnConflict::Stop))];
 pub(super) const ON_TRAP: Words<OnTrap> =
     &[("stop", Some(OnTrap::Stop)), ("reject", Some(OnTrap::Reject))];
+pub(super) const UNTRUSTED: Words<bool> = &[("false", Some(false)), ("true", Some(true))];
 pub(super) const LATE: Words<Late> =
     &[("refuse", Some(Late::Refuse)), ("rewind", Some(Late::Rewind))];
 pub(super) const TIME_UNITS: Words<TimeUnit> = &[

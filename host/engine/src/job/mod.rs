@@ -12,6 +12,7 @@ pub mod params;
 mod properties;
 mod resolved;
 mod settings;
+mod text;
 mod units;
 mod written;
 

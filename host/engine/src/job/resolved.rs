@@ -13,7 +13,7 @@ use retally_core::decode::Addressing;
 use retally_core::dedup::Window;
 use retally_core::digest::Hash;
 use retally_core::log::{Order, Sort};
-use retally_core::reduce::{OnConflict, OnTrap};
+use retally_core::reduce::{Allowance, OnConflict, OnTrap};
 use retally_core::schema::Description;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,9 @@ pub struct Resolved {
     pub name: String,
     /// The reducer.
     pub reducer: ReducerFile,
+    /// Whether nobody vouches for the reducer: then it is compiled in a process of its own, and
+    /// what it may give is bounded.
+    pub untrusted: bool,
     /// How events of several partitions follow one another.
     pub order: Order,
     /// By what events are sorted: with order "sort", and with no other.
@@ -236,6 +239,11 @@ impl Resolved {
 
     fn missing(&self, key: &str, hint: String) -> JobError {
         JobError::Missing { origin: self.origin.clone(), key: key.to_owned(), hint }
+    }
+
+    /// What the reducer may give, if it is not trusted.
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.untrusted.then(Allowance::default)
     }
 
     /// Where URLs of this job start.

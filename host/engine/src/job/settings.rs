@@ -5,7 +5,9 @@
 
 use super::authored::{Place, Raw};
 use super::error::{JobError, near};
-use super::given::{FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, word};
+use super::given::{
+    FORMATS, Given, LATE, ON_CONFLICT, ON_TRAP, ORDERS, TIME_UNITS, UNTRUSTED, word,
+};
 use super::properties;
 use super::resolved::{KIND, Resolved, Snapshots};
 use super::units;
@@ -58,6 +60,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     // Another name of it, which leaves the hash as it is.
     text("job.reducer.path", NOWHERE),
     text("job.reducer.sha256", |job, given| given.put(&mut job.reducer.sha256, units::hash)),
+    // Among the settings of a manifest stands what follows of it.
+    text("job.untrusted", |job, given| given.word(&mut job.untrusted, UNTRUSTED))
+        .bare("true or false")
+        .written(|job| word(job.untrusted, UNTRUSTED).filter(|_| job.untrusted)),
     text("job.order", |job, given| given.word(&mut job.order, ORDERS))
         .expected("a string or { sort = [\"time\", \"/seq\"], within = \"dt={date}\" }")
         .digested(),

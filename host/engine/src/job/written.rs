@@ -107,6 +107,7 @@ mod tests {
             window: job.window,
             on_conflict: job.on_conflict,
             on_trap: job.on_trap,
+            untrusted: job.allowance(),
             params: job.params.iter().map(param).collect(),
             keys: None,
             sample: None,

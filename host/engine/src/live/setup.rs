@@ -12,8 +12,8 @@ use crate::clock::Stopwatch;
 use crate::job::{self, Every, Resolved};
 use crate::limits::{KAFKA_OPENED_WITHIN, LIVE_SNAPSHOT_EVERY};
 use crate::run::{
-    self, Check, ReplayOptions, RunError, Silent, check, host_bytes, kafka, ledger, plan, reads_of,
-    rules, seed, settings_of_all,
+    self, Check, ReplayOptions, RunError, Silent, bounded_by, check, host_bytes, kafka, ledger,
+    plan, reads_of, rules, seed, settings_of_all,
 };
 use crate::store::{Folder, Scheme};
 use retally_core::decode::Plan;
@@ -25,7 +25,7 @@ use retally_core::reduce::Reducer;
 use retally_core::schema::{Column, Description};
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
-use retally_sandbox::CONTRACT_VERSION;
+use retally_sandbox::{CONTRACT_VERSION, CompilerProcess};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,9 @@ pub struct LiveOptions {
     pub cancel: Cancel,
     /// Folder of compiled reducers; none: each is compiled anew.
     pub cache: Option<PathBuf>,
+    /// Another process in which a reducer is compiled that the job does not trust; none: such a job
+    /// is refused.
+    pub compiler_process: Option<CompilerProcess>,
     /// Takes a committed mark that differs from what was come to, and goes on from there: a person
     /// decided so. It is told.
     pub accept: bool,
@@ -136,11 +139,12 @@ impl Setup {
         let settings = settings_of_all(&self.job, &self.reducer, &self.params, own);
         let rules = rules(&settings, self.params.clone(), &[name.to_owned()])?;
         let (described, sha256) = (self.reducer.description(), self.reducer.digest());
+        let reducer = bounded_by(settings.untrusted, self.reducer.clone());
         let mut reads = self.job.reads();
         // It says where files of an archive lie, and nothing of the topic.
         reads.remove("source.layout");
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, reads);
-        let (reducer, seed, portion) = (self.reducer.clone(), self.seed, Portion::default());
+        let (seed, portion) = (self.seed, Portion::default());
         Ok((Recipe { reducer, rules, seed, shards: SHARDS, portion }, binding))
     }
 
@@ -193,7 +197,8 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
             job.source.url
         )));
     };
-    let loading = ReplayOptions { cache: options.cache.clone(), ..ReplayOptions::default() };
+    let (cache, compiler_process) = (options.cache.clone(), options.compiler_process.clone());
+    let loading = ReplayOptions { cache, compiler_process, ..ReplayOptions::default() };
     let reducer = run::load(job, &loading)?;
     let reads = reads_of(job, &plan(job, &[reducer.description()])?, &options.cancel)?;
     let mut group = Group::join(job, url, (&kafka(job)?, reads), &options.cancel)?;

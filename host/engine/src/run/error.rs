@@ -68,6 +68,12 @@ pub enum RunError {
         /// Why.
         error: LoadError,
     },
+    /// A reducer that is not trusted, and nobody says in which process it is compiled.
+    #[error(
+        "the job says untrusted = true, so that its reducer is compiled in a process of its own, \
+         and there is no way into one (`ReplayOptions::compiler_process`)"
+    )]
+    NoCompiler,
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -360,6 +366,7 @@ impl RunError {
             | Self::Ledger(_)
             | Self::ReducerFile { .. }
             | Self::OtherReducer { .. }
+            | Self::NoCompiler
             | Self::NoSnapshots
             | Self::Passes { .. }
             | Self::NoSpill

@@ -17,6 +17,7 @@ mod commit;
 mod compare;
 #[cfg(test)]
 mod dates_tests;
+mod decodes;
 mod ends;
 mod error;
 mod explain;
@@ -79,6 +80,7 @@ mod turns;
 pub use crate::limits::BATCH_EVENTS;
 pub use aside::AsideError;
 pub use compare::{Compared, PassOptions, compare, compare_files};
+pub use decodes::Decodes;
 pub(crate) use error::size;
 pub use error::{ChangedLog, NothingNew, RunError, Stopped};
 pub use explain::{
@@ -94,7 +96,7 @@ pub(crate) use prepare::{host_bytes, ledger, plan, seed};
 pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
 pub(crate) use restore::Restoring;
-pub(crate) use side::{rules, settings_of_all};
+pub(crate) use side::{bounded_by, rules, settings_of_all};
 pub use spill::SpillError;
 pub(crate) use stopped::{Around, described};
 pub(crate) use topic::{kafka, reads_of};

@@ -1,13 +1,15 @@
 //! What whoever starts a replay says beside the job.
 
+use super::decodes::Decodes;
+use super::error::RunError;
 use super::passes::Passes;
 use crate::cancel::Cancel;
-use crate::limits::{BATCH_EVENTS, THREADS_MAX};
+use crate::limits::{BATCH_EVENTS, CHUNK_BYTES, SPLIT_BYTES, THREADS_MAX};
 use crate::log::Log;
 use crate::range::Bound;
 use crate::store::Folder;
 use retally_core::subset::Sample;
-use retally_sandbox::{Compiler, LogSink};
+use retally_sandbox::{Compiler, CompilerProcess, LogSink};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,6 +68,16 @@ pub struct ReplayOptions {
     pub snapshot: Option<String>,
     /// Whether the input description has a SHA-256 of every object.
     pub attest: bool,
+    /// Bytes that a reader of lines asks for at a time; changes no result.
+    pub chunk_bytes: usize,
+    /// An object with more bytes is read in several parts, where it can be; changes no result.
+    pub split_bytes: u64,
+    /// Whether partitions are folded as they come, where the job's order lets them, and not one
+    /// after another; changes no result.
+    pub as_they_come: bool,
+    /// What was decoded of this log for this job and this subset of keys, and is kept for a replay
+    /// that does so once more; changes no result.
+    pub decodes: Option<Arc<Decodes>>,
     /// The log, in place of the one that the job names.
     pub input: Option<Arc<dyn Log>>,
     /// Asked by somebody else when the run shall stop: it ends at once, also while it waits for its
@@ -76,6 +88,9 @@ pub struct ReplayOptions {
     /// A number from which bytes are drawn that a reducer's memory holds where it may expect
     /// nothing; none: zeros. Changes no result.
     pub garbage: Option<u64>,
+    /// Another process in which a reducer is compiled that the job does not trust; none: there is
+    /// none, and such a job is refused.
+    pub compiler_process: Option<CompilerProcess>,
     /// Folder for compiled reducers; none: they are compiled each time.
     pub cache: Option<PathBuf>,
     /// Where lines that a reducer logs go, and what is to be told of its compiled code: to a
@@ -113,9 +128,14 @@ impl Default for ReplayOptions {
             snapshot: None,
             attest: false,
             cancel: Cancel::default(),
+            chunk_bytes: CHUNK_BYTES,
+            split_bytes: SPLIT_BYTES,
+            as_they_come: false,
+            decodes: None,
             input: None,
             compiler: Compiler::default(),
             garbage: None,
+            compiler_process: None,
             cache: None,
             log: Arc::new(|_| {}),
             command: Vec::new(),
@@ -128,6 +148,14 @@ impl Default for ReplayOptions {
 impl ReplayOptions {
     pub(crate) fn threads(&self) -> usize {
         self.threads.clamp(1, THREADS_MAX)
+    }
+
+    /// The process in which a reducer is compiled; none: this one.
+    pub(crate) fn process_for(&self, untrusted: bool) -> Result<Option<CompilerProcess>, RunError> {
+        match &self.compiler_process {
+            None if untrusted => Err(RunError::NoCompiler),
+            process => Ok(process.clone().filter(|_| untrusted)),
+        }
     }
 
     /// Whether a part of the log was asked for.

@@ -7,6 +7,7 @@ use super::aside::{KeptSlab, Next, Way, Whole};
 use super::bell::Bell;
 use super::chunk::pack_others;
 use super::commit::Committer;
+use super::decodes::Decodes;
 use super::error::RunError;
 use super::halt::Halt;
 use super::lane::{Instances, Lanes, lock};
@@ -35,6 +36,8 @@ pub(crate) struct Pipeline<'a, 'c> {
     pub log: &'a dyn Log,
     /// Where its events come from and go beside; none: they come from the log.
     pub way: Option<&'a Way>,
+    /// What was decoded before, if it is kept.
+    pub decodes: Option<&'a Decodes>,
     pub plan: Arc<Plan>,
     pub lanes: &'a Lanes,
     pub commit: &'a Committer<'c>,
@@ -241,7 +244,10 @@ impl Pipeline<'_, '_> {
     ) -> Result<(Vec<Decoded>, Vec<Vec<u8>>), RunError> {
         let Worker { decoding, stages, .. } = worker;
         let mut readers = match part {
-            Undecoded::Placed(placed) => decoding.slab(&placed, stages)?,
+            Undecoded::Placed(placed) => match (self.decodes, placed.as_slice()) {
+                (Some(decodes), [one]) => vec![decodes.slab(one, decoding, stages)?],
+                _ => decoding.slab(&placed, stages)?,
+            },
             Undecoded::Strand(strand) => decoding.strand(&strand, stages),
             Undecoded::Kept(kept) => {
                 let events = stages.time(Stage::Decode, || kept.events());

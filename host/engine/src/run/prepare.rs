@@ -265,7 +265,9 @@ fn cuts(
         ..Cuts::default()
     });
     let (limit, to) = (options.limit, bounds.to.clone());
-    (before, Cuts { batch_events, limit, to, snapshot_every, from, order, highest })
+    let as_they_come = options.as_they_come;
+    let cuts = Cuts { batch_events, limit, to, snapshot_every, from, order, as_they_come, highest };
+    (before, cuts)
 }
 
 /// The reducer of the job, checked and compiled.
@@ -298,6 +300,7 @@ pub fn load_file(
     let bytes = bounded::read(&path, COMPONENT_MAX_BYTES as u64)
         .map_err(|error| RunError::ReducerFile { path: path.clone(), error })?;
     let config = SandboxConfig {
+        compiler_process: options.process_for(job.untrusted)?,
         memory: job.limits.memory_bytes as usize,
         deadline: job.limits.deadline,
         compiler: options.compiler,
@@ -306,8 +309,8 @@ pub fn load_file(
         log: options.log.clone(),
         ..SandboxConfig::default()
     };
-    let refused = |error| RunError::Reducer { path, error };
-    let reducer = Sandbox::new(config)?.load(&bytes).map_err(refused)?;
+    let loaded = Sandbox::new(config)?.load(&bytes);
+    let reducer = loaded.map_err(|error| RunError::Reducer { path, error })?;
     match reducer.cache() {
         CacheUse::Rebuilt { reason } => (options.log)(&format!(
             "note: the compiled reducer that was kept is of no use and was made anew: {reason}"
@@ -342,6 +345,7 @@ pub(super) fn open(
     // What is held against the records of a topic is whole.
     how.columns = job.source.topic.is_none().then(|| plan.columns());
     how.attest = options.attest;
+    (how.chunk_bytes, how.split_bytes) = (options.chunk_bytes, options.split_bytes);
     how.folders = plan.folders().iter().map(|(name, _)| (*name).to_owned()).collect();
     how.time_folder = plan.time_folder();
     if let Some(sorting) = &sorting {

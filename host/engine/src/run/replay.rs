@@ -314,6 +314,7 @@ fn stretch(
     let pipeline = Pipeline {
         log: prepared.source.as_ref(),
         way: prepared.way.get(),
+        decodes: prepared.options.decodes.as_deref(),
         plan: prepared.plan.clone(),
         lanes: &prepared.lanes,
         commit,

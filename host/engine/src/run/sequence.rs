@@ -33,6 +33,8 @@ pub(crate) struct Cuts {
     pub from: Vec<u64>,
     /// How partitions follow one another.
     pub order: Order,
+    /// Whether they may come as they please where nothing speaks against it.
+    pub as_they_come: bool,
     /// Under order "time": for each partition the highest time before that.
     pub highest: Vec<Micros>,
 }
@@ -110,7 +112,7 @@ impl Sequence {
         cuts.highest.resize(partitions.len(), NEVER);
         let extent =
             |(&next, &highest): (&u64, &Micros)| Extent { next, highest, ..Extent::default() };
-        let mut turns = Turns::new(Policy::of(log, cuts.order), log.parts());
+        let mut turns = Turns::new(Policy::of(log, &cuts), log.parts());
         let mut closed = vec![false; partitions.len()];
         for (number, (from, to)) in cuts.from.iter().zip(cuts.to.iter().flatten()).enumerate() {
             if to <= from {

@@ -17,7 +17,7 @@ use retally_core::limits::SHARDS;
 use retally_core::log::{PartitionIndex, Spot};
 use retally_core::manifest::{Entry, Param, Range, Settings};
 use retally_core::portion::Portion;
-use retally_core::reduce::{Quarantine, Reducer, Rules};
+use retally_core::reduce::{Allowance, Quarantine, Reducer, Rules};
 use retally_core::schema::Column;
 use retally_core::seed::Seed;
 use retally_core::snapshot::Binding;
@@ -76,9 +76,11 @@ impl Common<'_> {
         let Self { job, options, plan, log, names, bounds, seeks, .. } = *self;
         let settings = settings(job, (options, bounds), &reducer, &params, self.ledger);
         let rules = rules(&settings, params, names)?;
-        let (described, sha256) = (reducer.description(), reducer.digest());
+        let (described, sha256, allowance) =
+            (reducer.description(), reducer.digest(), settings.untrusted);
         let binding = Binding::new(described, sha256, CONTRACT_VERSION, settings, job.reads());
         let (folded, portion) = (self.halt.over(reducer.clone()), part.portion);
+        let folded = bounded_by(allowance, folded);
         let seed = part.seed.unwrap_or(self.seed);
         let recipe = Recipe { reducer: folded, rules, seed, shards: SHARDS, portion };
         let (of, binds) = (&reducer, &binding);
@@ -88,6 +90,17 @@ impl Common<'_> {
         let results = Results::new((sink, file), reducer, binding, (bounds, &resumed));
         results.sink.check()?;
         Ok((results, resumed))
+    }
+}
+
+/// The reducer, which gives no more than it may.
+pub(crate) fn bounded_by(
+    allowance: Option<Allowance>,
+    reducer: Arc<dyn Reducer>,
+) -> Arc<dyn Reducer> {
+    match allowance {
+        Some(allowance) => allowance.over(reducer),
+        None => reducer,
     }
 }
 
@@ -138,6 +151,7 @@ pub(crate) fn settings_of_all(
         window: job.window,
         on_conflict: job.on_conflict,
         on_trap: job.on_trap,
+        untrusted: job.allowance(),
         params: Param::all(&reducer.description().params, params, |name| {
             job.params.iter().any(|(set, _)| set == name)
         }),

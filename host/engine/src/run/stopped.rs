@@ -180,6 +180,9 @@ pub(super) fn way_on(which: Limit) -> String {
     match which {
         Limit::Deadline | Limit::Memory => format!("raise [limits] {which} if it is too tight"),
         Limit::Stack => "the reducer calls itself too deeply: mend it".to_owned(),
+        Limit::State => "mend the reducer, or trust it (untrusted = false in [job]) if it shall \
+                         keep so much of a key"
+            .to_owned(),
     }
 }
 

@@ -11,8 +11,9 @@
 //! The parts of a group give one after another, so that the events of a partition stay in order.
 
 use super::error::RunError;
+use super::sequence::Cuts;
 use crate::limits::{PARTS_AHEAD, READ_AHEAD_BYTES};
-use crate::log::{End, Feed, Log, Part, Piece};
+use crate::log::{End, Feed, Log, Part, Partition, Piece};
 use retally_core::log::{Order, PartitionIndex};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -31,13 +32,13 @@ pub(crate) enum Policy {
 
 impl Policy {
     /// The policy for a log: who waits for the end of a partition that has none waits for ever.
-    pub(crate) fn of(log: &dyn Log, order: Order) -> Self {
-        if order == Order::Time {
-            return Self::ByTime;
-        }
-        match log.partitions().iter().any(|partition| partition.end == End::Open) {
-            true => Self::AsTheyCome,
-            false => Self::OneAfterAnother,
+    pub(crate) fn of(log: &dyn Log, cuts: &Cuts) -> Self {
+        let is_open = |partition: &Partition| partition.end == End::Open;
+        match cuts.order {
+            Order::Time => Self::ByTime,
+            Order::Log if cuts.as_they_come => Self::AsTheyCome,
+            _ if log.partitions().iter().any(is_open) => Self::AsTheyCome,
+            Order::Log | Order::Path | Order::Sort => Self::OneAfterAnother,
         }
     }
 }

@@ -466,6 +466,7 @@ impl Sample {
             window: retally_core::dedup::Window::All,
             on_conflict: OnConflict::KeepFirst,
             on_trap: OnTrap::Reject,
+            untrusted: None,
             params: vec![
                 param("gold_from", Kind::Decimal { scale: 2 }, Some("1000.00")),
                 param("label", Kind::Text, None),

@@ -34,6 +34,7 @@ fn binding() -> Binding {
             window: Window::All,
             on_conflict: OnConflict::KeepFirst,
             on_trap: OnTrap::Stop,
+            untrusted: None,
             params: vec![Param {
                 name: "gold_from".into(),
                 kind: Kind::Decimal { scale: 2 },

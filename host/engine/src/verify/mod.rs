@@ -13,22 +13,28 @@
 
 mod alarm;
 mod doubled;
+mod given;
 mod golden;
 mod guests;
+mod held;
 mod locate;
 mod perturbation;
+mod places;
 mod prints;
 mod report;
+mod repro;
 mod restored;
-mod sliced;
+mod shrink;
 mod tell;
 mod way;
 
 pub use golden::{Changed, Golden, GoldenError, GoldenFormat, Held};
 pub use perturbation::{Chosen, NoPerturbation, Perturbation};
 pub use report::{
-    Apart, Came, Difference, DigestPair, Perturbed, Tally, ValuePair, Verdict, VerifyReport, Why,
+    Apart, Came, Difference, DigestPair, Left, Perturbed, Shrunk, Tally, ValuePair, Verdict,
+    VerifyReport, Why,
 };
+pub use repro::{JOB as REPRO_JOB, Repro, ReproError, ReproFormat};
 
 use crate::Cancel;
 use crate::clock::Stopwatch;
@@ -63,6 +69,8 @@ pub struct VerifyOptions {
     /// A folder of this machine for the snapshot of a replay that stops, and for what passes came
     /// to.
     pub scratch: PathBuf,
+    /// The folder in which a smaller log that shows a difference is left; none: none is looked for.
+    pub shrink_to: Option<PathBuf>,
     /// The way into another process; none: there is none.
     pub elsewhere: Option<Elsewhere>,
 }
@@ -91,6 +99,7 @@ pub fn verify(
             options,
             reducer: reducer.clone(),
             replay: ReplayOptions { cancel: alarm.cancel(), ..options.replay.clone() },
+            decodes: Arc::default(),
         },
         alarm: &alarm,
         observer,
@@ -109,11 +118,16 @@ pub fn verify(
         perturbed.push(verification.one(what, &reference.manifest)?);
     }
     let has_failed = perturbed.iter().any(|one| matches!(one.verdict, Verdict::Failed(_)));
-    let unrepeatable = has_failed.then(|| verification.unrepeatable(&reference.manifest));
+    let unrepeatable = has_failed.then(|| verification.unrepeatable(&reference.manifest)).flatten();
+    let shrunk = options.shrink_to.as_deref().map(|dir| {
+        let whole = (&reference.manifest, unrepeatable.is_some());
+        shrink::shrink(&verification, &perturbed, whole, dir)
+    });
     Ok(VerifyReport {
         reference: Some(reference.manifest),
         seed: options.seed,
-        unrepeatable: unrepeatable.flatten(),
+        unrepeatable,
+        shrunk: shrunk.unwrap_or_default(),
         perturbed,
         notes: reference.notes,
         seconds: watch.elapsed().as_secs_f64(),
@@ -147,6 +161,7 @@ impl Verification<'_> {
             reference: None,
             seed: options.seed,
             unrepeatable: None,
+            shrunk: Vec::new(),
             perturbed: options.chosen.iter().map(none).collect(),
             notes: Vec::new(),
             seconds,
@@ -170,8 +185,31 @@ impl Verification<'_> {
         what: Perturbation,
         whole: &Manifest,
     ) -> Result<(String, u64, Verdict), RunError> {
-        let not = |why| Ok((String::new(), 0, Verdict::NotExercised(why)));
         let limit = self.ways.limit(what, whole);
+        Ok(match self.tried(what, limit)? {
+            Tried::Not(why) => (String::new(), 0, Verdict::NotExercised(why)),
+            Tried::Same { how, events } => (how, events, Verdict::Passed),
+            Tried::Differs { way, how, events, found } => {
+                let found = match what {
+                    _ if found.stopped.is_some() => *found,
+                    Perturbation::Process => Difference {
+                        unnamed: Some("the other process gives its digests alone".to_owned()),
+                        ..*found
+                    },
+                    _ => {
+                        let both = (&self.ways.as_it_is(limit), &*way);
+                        let named = self.located(both, what.keeps_positions());
+                        Difference { digests: found.digests, ..named }
+                    }
+                };
+                (how, events, Verdict::Failed(Box::new(found)))
+            }
+        })
+    }
+
+    /// Holds a perturbed replay against the reference.
+    fn tried(&mut self, what: Perturbation, limit: Option<u64>) -> Result<Tried, RunError> {
+        let not = |why| Ok(Tried::Not(why));
         let reference = match self.reference(limit) {
             Ok(reference) => reference,
             Err(error) => return self.failed_for(error).map_or_else(Err, not),
@@ -184,26 +222,16 @@ impl Verification<'_> {
             Ok(way) => way,
             Err(why) => return not(why),
         };
-        let (how, digests) = match self.digests(what, &way, &reference) {
-            Ok(found) => found,
+        let (how, found) = match self.digests(what, &way, &reference) {
+            Ok((how, digests)) if digests.is_empty() => return Ok(Tried::Same { how, events }),
+            Ok((how, digests)) => (how, Difference { digests, ..Difference::default() }),
             Err(Ended::Differently(stopped)) => {
-                let found = Difference { stopped: Some(stopped), ..Difference::default() };
-                return Ok((way.how, events, Verdict::Failed(Box::new(found))));
+                (way.how.clone(), Difference { stopped: Some(stopped), ..Difference::default() })
             }
             Err(Ended::For(why)) => return not(why),
             Err(Ended::Fault(error)) => return Err(error),
         };
-        if digests.is_empty() {
-            return Ok((how, events, Verdict::Passed));
-        }
-        let found = match what {
-            Perturbation::Process => Difference {
-                unnamed: Some("the other process gives its digests alone".to_owned()),
-                ..Difference::default()
-            },
-            _ => self.located((&self.ways.as_it_is(limit), &way), what.keeps_positions()),
-        };
-        Ok((how, events, Verdict::Failed(Box::new(Difference { digests, ..found }))))
+        Ok(Tried::Differs { way: Box::new(way), how, events, found: Box::new(found) })
     }
 
     /// What was changed, and the digests that differ.
@@ -322,6 +350,16 @@ const OTHER_KEYS: &str = "the replay does not repeat, not even with a fresh inst
 const NO_FUNCTION: &str = "the replay does not repeat, not even where every event has a fresh \
                            instance of its own: what the reducer answers does not follow from \
                            what it is asked, or this machine computes wrongly";
+
+/// What a perturbed replay came to beside the reference.
+enum Tried {
+    /// It was not exercised.
+    Not(Why),
+    /// The same.
+    Same { how: String, events: u64 },
+    /// Something else: other digests, or it did not come to its end.
+    Differs { way: Box<Way>, how: String, events: u64, found: Box<Difference> },
+}
 
 /// How a perturbed replay ended that gives no digests.
 enum Ended {

@@ -31,6 +31,10 @@ pub enum Perturbation {
     ThreadsOne,
     /// More threads.
     ThreadsMany,
+    /// Read in chunks of another size.
+    Chunks,
+    /// What is read at the same time comes in another order.
+    Arrival,
     /// Stopped somewhere, and gone on with from a snapshot.
     Restore,
     /// A part of the keys in each of several passes.
@@ -70,11 +74,11 @@ const PART_EVENTS: u64 = 1 << 18;
 const SOME_EVENTS: u64 = 1 << 15;
 
 /// The same where every event or two is a batch of its own.
-const FEW_EVENTS: u64 = 1 << 11;
+const FEW_EVENTS: u64 = 1 << 10;
 
 impl Perturbation {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Again,
         Self::InstancesFresh,
         Self::InstancesShared,
@@ -87,6 +91,8 @@ impl Perturbation {
         Self::BatchLargest,
         Self::ThreadsOne,
         Self::ThreadsMany,
+        Self::Chunks,
+        Self::Arrival,
         Self::Restore,
         Self::Passes,
         Self::Duplicates,
@@ -114,6 +120,8 @@ impl Perturbation {
             Self::BatchLargest => "batch-largest",
             Self::ThreadsOne => "threads-one",
             Self::ThreadsMany => "threads-many",
+            Self::Chunks => "chunks",
+            Self::Arrival => "arrival",
             Self::Restore => "restore",
             Self::Passes => "passes",
             Self::Duplicates => "duplicates",
@@ -144,12 +152,17 @@ impl Perturbation {
             | Self::BatchLargest
             | Self::ThreadsOne
             | Self::ThreadsMany
+            | Self::Arrival
             | Self::Restore
             | Self::Passes
             | Self::Duplicates => {
                 "the reducer keeps something outside the state that the host holds for it, such \
                  as a static, a cache, or a hash map whose order depends on earlier calls; or \
                  what it makes of a key depends on other keys of the call"
+            }
+            Self::Chunks => {
+                "how a file is cut for reading decides a result: this is a fault of Retally; \
+                 please report it"
             }
             Self::Trace => "the reducer does something else when it is asked for views",
             Self::CompileAfresh
@@ -179,11 +192,10 @@ impl Perturbation {
             | Self::InstancesShared
             | Self::CallTwice
             | Self::Trace
-            | Self::BatchPrime
-            | Self::BatchRandom
             | Self::BatchLargest
-            | Self::ThreadsOne
             | Self::ThreadsMany
+            | Self::Chunks
+            | Self::Arrival
             | Self::Restore
             | Self::Passes
             | Self::CompileAfresh
@@ -191,9 +203,21 @@ impl Perturbation {
             | Self::CompileBaseline
             | Self::CompileWinch
             | Self::MemoryGarbage => Cover::Events(PART_EVENTS),
-            Self::CompilePulley => Cover::Events(SOME_EVENTS),
-            Self::InstancesFresh | Self::Duplicates | Self::Process => Cover::Whole,
+            Self::BatchPrime | Self::BatchRandom | Self::CompilePulley => {
+                Cover::Events(SOME_EVENTS)
+            }
+            // What begins after many events of an instance shows where one has them all.
+            Self::InstancesFresh | Self::ThreadsOne | Self::Duplicates | Self::Process => {
+                Cover::Whole
+            }
         }
+    }
+
+    /// Whether it is about how events are read, or about all that there is: then nothing is taken
+    /// from what was decoded before.
+    pub(super) fn reads_anew(self) -> bool {
+        let reads = [Self::Again, Self::Chunks, Self::Arrival, Self::Duplicates, Self::Process];
+        reads.contains(&self)
     }
 
     /// Whether positions of events stay what they are, so that outcomes can be compared.
@@ -228,6 +252,11 @@ impl Default for Chosen {
 }
 
 impl Chosen {
+    /// None.
+    pub fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
     /// Those that words name, all if none does, without those that have `-` in front.
     ///
     /// # Errors

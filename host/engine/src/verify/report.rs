@@ -4,6 +4,7 @@ use super::perturbation::Perturbation;
 use retally_core::digest::{Digests, Hash, PartitionCount};
 use retally_core::log::Position;
 use retally_core::manifest::Manifest;
+use std::path::PathBuf;
 
 /// What a verification came to.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct VerifyReport {
     /// The replay does not repeat even where nothing is changed: why, as far as that was found out.
     /// Then nobody knows what perturbations that failed have to do with it.
     pub unrepeatable: Option<String>,
+    /// Of each likely cause of what failed the smaller log that shows it.
+    pub shrunk: Vec<Shrunk>,
     /// What the reference told on the way.
     pub notes: Vec<String>,
     /// Time that all took, in seconds.
@@ -63,6 +66,28 @@ pub enum Why {
     Budget,
     /// Somebody asked to stop.
     Asked,
+}
+
+/// A smaller log that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shrunk {
+    /// What makes a difference on it.
+    pub what: Perturbation,
+    /// Events of the log that was verified.
+    pub of: u64,
+    /// What was found; if nothing, why.
+    pub left: Result<Left, String>,
+}
+
+/// A smaller log that shows a difference, in a folder with its job and its reducer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Its events.
+    pub events: u64,
+    /// Whether none of them can be left out, as far as was tried in the time that there was.
+    pub is_smallest: bool,
 }
 
 /// In what a perturbed replay differs from the reference.

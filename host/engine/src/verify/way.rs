@@ -2,14 +2,14 @@
 
 use super::VerifyOptions;
 use super::doubled::Doubled;
+use super::given::{Given, Giving};
 use super::guests::{Called, Manner};
 use super::perturbation::{Cover, Draws, Perturbation};
 use super::report::Why;
 use super::restored::restored;
-use super::sliced::{Sliced, Slices};
-use crate::job::Resolved;
+use crate::job::{Format, Resolved};
 use crate::log::{End, Log};
-use crate::run::{self, Observer, Passes, ReplayOptions, Report, RunError, Silent};
+use crate::run::{self, Decodes, Observer, Passes, ReplayOptions, Report, RunError, Silent};
 use crate::sink::Sink;
 use retally_core::decode::Address;
 use retally_core::dedup::Window;
@@ -26,8 +26,8 @@ pub(super) struct Way {
     pub options: ReplayOptions,
     /// How the reducer is called; none: plainly.
     pub manner: Option<Manner>,
-    /// Other borders of the log's pieces.
-    pub slices: Option<Slices>,
+    /// How the log gives its events; none: as it does.
+    pub giving: Option<Giving>,
     /// After so many events it stops, and goes on from a snapshot.
     pub stops_after: Option<u64>,
     /// What is another, for a person.
@@ -41,7 +41,7 @@ impl Way {
         sink: &mut dyn Sink,
         observer: &dyn Observer,
     ) -> Result<Report, RunError> {
-        let (reducer, options) = (self.reducer(), self.sliced()?);
+        let (reducer, options) = (self.reducer(), self.given()?);
         match self.stops_after {
             Some(events) => restored(self, (reducer, events), &options, sink, observer),
             None => run::replay_into(&self.job, reducer, sink, &options, observer),
@@ -51,21 +51,25 @@ impl Way {
     /// With a call of its own, in a fresh instance, for every event and every key.
     pub(super) fn all_alone(self) -> Self {
         let options = ReplayOptions { batch_events: 1, ..self.options };
-        Self { options, manner: Some(Manner::Alone), slices: Some(Slices::Of(1)), ..self }
+        Self { options, manner: Some(Manner::Alone), giving: Some(Giving::Of(1)), ..self }
     }
 
-    /// With the log in other pieces.
-    fn sliced(&self) -> Result<ReplayOptions, RunError> {
-        let Some(slices) = self.slices else { return Ok(self.options.clone()) };
-        let log = self.log()?;
-        let input: Option<Arc<dyn Log>> = Some(Arc::new(Sliced::new(log, slices)));
+    /// With a log that gives its events in another way.
+    fn given(&self) -> Result<ReplayOptions, RunError> {
+        let Some(giving) = self.giving else { return Ok(self.options.clone()) };
+        let input: Option<Arc<dyn Log>> = Some(Arc::new(Given::new(self.log()?, giving)));
         Ok(ReplayOptions { input, ..self.options.clone() })
     }
 
     /// The log, opened as the replay itself would.
-    fn log(&self) -> Result<Arc<dyn Log>, RunError> {
+    pub(super) fn log(&self) -> Result<Arc<dyn Log>, RunError> {
         let description = self.reducer.description();
         Ok(run::positions(&self.job, description, &self.options, &Silent)?.log)
+    }
+
+    /// The same, where a perturbation that needs it is prepared.
+    fn opened(&self) -> Result<Arc<dyn Log>, Why> {
+        self.log().map_err(|error| Why::Failed(format!("it could not be done: {error}")))
     }
 
     /// Nothing of an earlier replay is left in it.
@@ -84,13 +88,19 @@ pub(super) struct Ways<'a> {
     pub options: &'a VerifyOptions,
     pub reducer: Arc<dyn Reducer>,
     pub replay: ReplayOptions,
+    /// What was decoded for one of them and is for all.
+    pub decodes: Arc<Decodes>,
 }
 
 /// Of batches of any size the most events.
 const BATCH_MOST_EVENTS: u64 = 1000;
 
+/// Bytes of a chunk by which a log is read, by chance: far less than else, and no round number.
+const CHUNKS_FROM: u64 = 4_097;
+const CHUNKS_TO: u64 = 16_384;
+
 /// In so many pieces a log comes, at one of which a replay stops.
-const STOPS_AT_PIECES: u64 = 500;
+const STOPS_AT_PIECES: u64 = 100;
 
 /// Why some borders do not move.
 const SORTED: &str = "events are sorted before they come in batches, in pieces of their own";
@@ -112,9 +122,13 @@ impl Ways<'_> {
         Way {
             job: self.job.clone(),
             reducer: self.reducer.clone(),
-            options: ReplayOptions { limit, ..self.replay.clone() },
+            options: ReplayOptions {
+                limit,
+                decodes: Some(self.decodes.clone()),
+                ..self.replay.clone()
+            },
             manner: None,
-            slices: None,
+            giving: None,
             stops_after: None,
             how: String::new(),
         }
@@ -145,7 +159,10 @@ impl Ways<'_> {
         limit: Option<u64>,
         reference: &Manifest,
     ) -> Made {
-        let (way, events) = (self.as_it_is(limit), reference.counts.events);
+        let (mut way, events) = (self.as_it_is(limit), reference.counts.events);
+        if what.reads_anew() {
+            way.options.decodes = None;
+        }
         let mut draws = Draws::new(self.options.seed, what);
         let shared = matches!(what, Perturbation::ThreadsOne | Perturbation::ThreadsMany)
             || what == Perturbation::Passes;
@@ -164,11 +181,11 @@ impl Ways<'_> {
             Perturbation::Trace => {
                 Ok(called(way, Manner::Traced, "views asked for after every event"))
             }
-            Perturbation::BatchOne => self.batches(way, Slices::Of(1), events),
-            Perturbation::BatchTwo => self.batches(way, Slices::Of(2), events),
-            Perturbation::BatchPrime => self.batches(way, Slices::Of(draws.prime()), events),
+            Perturbation::BatchOne => self.batches(way, Giving::Of(1), events),
+            Perturbation::BatchTwo => self.batches(way, Giving::Of(2), events),
+            Perturbation::BatchPrime => self.batches(way, Giving::Of(draws.prime()), events),
             Perturbation::BatchRandom => {
-                self.batches(way, Slices::UpTo(BATCH_MOST_EVENTS, draws), events)
+                self.batches(way, Giving::UpTo(BATCH_MOST_EVENTS, draws), events)
             }
             Perturbation::BatchLargest => largest(way, events),
             Perturbation::ThreadsOne => threads(way, 1),
@@ -182,8 +199,8 @@ impl Ways<'_> {
                 let spill = Some(self.options.scratch.clone());
                 let text = format!("an equal part of the keys in each of {passes} passes");
                 let mut way = how(way, &text);
-                let number = Passes::Number(passes);
-                way.options = ReplayOptions { passes: number, reread: true, spill, ..way.options };
+                let passes = Passes::Number(passes);
+                way.options = ReplayOptions { passes, spill, ..way.options };
                 Ok(way)
             }
             Perturbation::Duplicates => self.duplicates(way),
@@ -199,23 +216,65 @@ impl Ways<'_> {
                 self.compiled(how(way, "garbage where memory was never written"), &options)
             }
             Perturbation::Process => Ok(way),
+            Perturbation::Chunks => self.chunks(way, draws),
+            Perturbation::Arrival => self.arrival(way, draws),
+        }
+    }
+
+    /// Read in chunks and parts of other sizes.
+    fn chunks(&self, mut way: Way, mut draws: Draws) -> Made {
+        let log = way.opened()?;
+        if self.job.order == Order::Sort {
+            return cannot(SORTED);
+        }
+        if way.options.input.is_some() || log.objects().is_empty() {
+            return cannot("the log is no files, which are read in chunks");
+        }
+        let chunk = draws.between(CHUNKS_FROM, CHUNKS_TO);
+        let split = chunk * draws.between(2, 16);
+        (way.options.chunk_bytes, way.options.split_bytes) = (chunk as usize, split);
+        let is_lines = matches!(self.job.source.format, Format::Json | Format::Raw);
+        let is_cut = is_lines && log.parts().iter().any(|part| part.bytes > chunk);
+        if !is_cut && way.opened()?.parts().len() == log.parts().len() {
+            return cannot("its files are too small to be cut, or come in pieces of their own");
+        }
+        Ok(how(way, &format!("read {chunk} bytes at a time, in parts of {split}")))
+    }
+
+    /// What is read at the same time comes in another order.
+    fn arrival(&self, mut way: Way, draws: Draws) -> Made {
+        match self.job.order {
+            _ if way.opened()?.parts().len() < 2 => {
+                cannot("the log has one part, which is there or not")
+            }
+            Order::Sort => cannot(SORTED),
+            Order::Log | Order::Path | Order::Time => {
+                way.giving = Some(Giving::Late(draws));
+                way.options.as_they_come = true;
+                let text = match self.job.order {
+                    Order::Log => "files come late by chance, and are folded as they come",
+                    _ => "files come late by chance",
+                };
+                Ok(how(way, text))
+            }
         }
     }
 
     /// Batches of other borders.
-    fn batches(&self, mut way: Way, slices: Slices, events: u64) -> Made {
-        let (size, text) = match slices {
-            Slices::Of(1) => (1, "batches of 1 event".to_owned()),
+    fn batches(&self, mut way: Way, giving: Giving, events: u64) -> Made {
+        let (size, text) = match giving {
+            Giving::Of(1) => (1, "batches of 1 event".to_owned()),
             // Where a piece of the log ends, the batch goes on in the next one.
-            Slices::Of(size) => (size, format!("batches of {size} to {} events", 2 * size - 1)),
-            Slices::UpTo(most, _) => (1, format!("batches of 1 to {most} events, by chance")),
+            Giving::Of(size) => (size, format!("batches of {size} to {} events", 2 * size - 1)),
+            Giving::UpTo(most, _) => (1, format!("batches of 1 to {most} events, by chance")),
+            Giving::Late(_) => (1, String::new()),
         };
         match self.job.order {
             _ if events < 2 => cannot("a log of one event has no border of batches to move"),
             _ if size >= events => cannot("one batch holds all: no border of batches to move"),
             Order::Sort => cannot(SORTED),
             Order::Log | Order::Path | Order::Time => {
-                way.slices = Some(slices);
+                way.giving = Some(giving);
                 way.options.batch_events = size;
                 Ok(how(way, &text))
             }
@@ -237,7 +296,7 @@ impl Ways<'_> {
                 // A snapshot is saved where a piece ends.
                 let size = (events / STOPS_AT_PIECES).max(1);
                 let after = draws.between(1, events.saturating_sub(size).max(2));
-                way.slices = Some(Slices::Of(size));
+                way.giving = Some(Giving::Of(size));
                 way.stops_after = Some(after);
                 way.options.spill = Some(self.options.scratch.clone());
                 Ok(how(way, &format!("stopped after about {after} events, on from a snapshot")))
@@ -296,10 +355,7 @@ impl Ways<'_> {
             _ if is_part => cannot("a part of the log is bounded by positions"),
             Order::Sort => cannot(SORTED),
             Order::Log | Order::Path | Order::Time => {
-                let log = match way.log() {
-                    Ok(log) => log,
-                    Err(error) => return failed(format!("it could not be done: {error}")),
-                };
+                let log = way.opened()?;
                 if log.partitions().iter().any(|own| own.end != End::OfParts) {
                     return cannot("the log says by offsets where it ends");
                 }

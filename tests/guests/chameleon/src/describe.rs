@@ -24,6 +24,7 @@ fn lie() -> &'static str {
         b"panic   " => "panic",
         b"kindname" => "kindname",
         b"defaults" => "defaults",
+        b"rows    " => "rows",
         _ => "",
     }
 }
@@ -66,11 +67,15 @@ pub(crate) fn describe() -> Description {
                 field("x", Kind::Float, true),
                 field("order", Kind::Text, true),
             ],
-            row_key: if lie == "rowkey" { vec![7] } else { Vec::new() },
+            row_key: match lie {
+                "rowkey" => vec![7],
+                "rows" => vec![1],
+                _ => Vec::new(),
+            },
         },
         state: StateShape {
             version: 2,
-            layout: "Account { total: i64, count: i64, oddity: u8 }".into(),
+            layout: "Account { total: i64, count: i64, oddity: u16 }".into(),
             migrates: vec![1],
         },
         rejects: vec![Reason { code: "told-to".into(), says: "the event said so".into() }],

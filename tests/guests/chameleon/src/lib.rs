@@ -6,6 +6,7 @@
 //! added to the key's total, its count goes up by one, and it emits one `did`.
 
 mod describe;
+mod looks;
 mod misdeeds;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "reducer" });
@@ -17,22 +18,47 @@ struct Chameleon;
 
 export!(Chameleon);
 
-/// State of a key: total, count, and whether its view shall misbehave; 17 bytes.
+/// State of a key: total, count, and in which ways its view shall misbehave; 18 bytes, and as many
+/// more as it was told to take.
 #[derive(Default, Clone, Copy)]
 struct Account {
     total: i64,
     count: i64,
-    oddity: u8,
+    oddity: u16,
+    padding: usize,
 }
 
-/// [`Account::oddity`]: a NaN with payload bits in the view.
-const ODD_NAN: u8 = 1;
-/// [`Account::oddity`]: the iteration order of a hash map in the view.
-const ODD_ORDER: u8 = 2;
-/// [`Account::oddity`]: a violation in `check`.
-const ODD_VIOLATION: u8 = 4;
-/// [`Account::oddity`]: two rows of the view, which has no row key.
-const ODD_ROWS: u8 = 8;
+/// Bits of [`Account::oddity`].
+struct Odd;
+
+impl Odd {
+    /// A NaN with payload bits in the view.
+    const NAN: u16 = 1;
+    /// The iteration order of a hash map in the view.
+    const ORDER: u16 = 2;
+    /// A violation in `check`.
+    const VIOLATION: u16 = 4;
+    /// Two rows of the view, which has no row key.
+    const TWO_ROWS: u16 = 8;
+    /// A negative NaN in the view.
+    const SIGN: u16 = 16;
+    /// A NaN like any other in the view.
+    const PLAIN_NAN: u16 = 32;
+    /// The number of views that the instance gave, in the view.
+    const VIEWS: u16 = 64;
+    /// As many rows of the view as the total has hundredths.
+    const MANY_ROWS: u16 = 128;
+    /// Text of the violation as long as the total has hundredths.
+    const LONG: u16 = 256;
+}
+
+/// What the record of one event shall hold.
+struct Step {
+    x: f64,
+    order: String,
+    /// How many such records.
+    times: usize,
+}
 
 impl Account {
     fn decode(bytes: &[u8]) -> Self {
@@ -40,13 +66,15 @@ impl Account {
             return Self::default();
         }
         let number = |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-        Self { total: number(0), count: number(8), oddity: bytes[16] }
+        let oddity = u16::from_le_bytes([bytes[16], bytes[17]]);
+        Self { total: number(0), count: number(8), oddity, padding: bytes.len() - 18 }
     }
 
     fn encode(self, to: &mut Spans) {
         to.bytes.extend_from_slice(&self.total.to_le_bytes());
         to.bytes.extend_from_slice(&self.count.to_le_bytes());
-        to.bytes.push(self.oddity);
+        to.bytes.extend_from_slice(&self.oddity.to_le_bytes());
+        to.bytes.resize(to.bytes.len() + self.padding, 0);
         to.close();
     }
 }
@@ -109,23 +137,21 @@ impl Guest for Chameleon {
         let mut after = Vec::new();
         let Values::Text(what) = &b.columns[0][0].values else { panic!("`do` is not text") };
         let Values::Decimal(amount) = &b.columns[0][1].values else { panic!("no amounts") };
-        let mut row = 0;
+        let (mut row, mut before) = (0, 0);
         for (key, &end) in b.key_ends.iter().enumerate() {
             let mut account = Account::decode(b.states.get(key));
             while row < end as usize {
-                match misdeeds::asked(what.get(row)) {
-                    Misdeed::Peek => account.total += b.key_ends.len() as i64,
-                    Misdeed::Watched if matches!(b.trace, Trace::Views) => account.total += 1,
-                    _ => {}
-                }
+                account.total += of_the_call(misdeeds::asked(what.get(row)), &b, key, before);
                 let step = misdeeds::step(what.get(row), &mut account, amount[row]);
                 match step {
-                    Ok((x, order)) => {
+                    Ok(Step { x, order, times }) => {
                         account.count += 1;
-                        did.emit(row, what.get(row), account.count, x, &order);
+                        for _ in 0..times {
+                            did.emit(row, what.get(row), account.count, x, &order);
+                        }
                     }
                     Err(code) => {
-                        let detail = format!("told to reject {}", account.count);
+                        let detail = misdeeds::detail(what.get(row), &account, amount[row]);
                         rejects.push(Rejected { row: row as u32, code, detail });
                         if misdeeds::asked(what.get(row)) == Misdeed::EmitOfRejected {
                             did.emit(row, what.get(row), account.count, 0.0, "");
@@ -137,6 +163,7 @@ impl Guest for Chameleon {
                 }
                 row += 1;
             }
+            before = account.total;
             account.encode(&mut states);
         }
         let asked = |misdeed| (0..row).any(|r| misdeeds::asked(what.get(r)) == misdeed);
@@ -166,9 +193,12 @@ impl Guest for Chameleon {
     }
 
     fn check(k: Keyed) -> Vec<Violated> {
-        let odd = accounts(&k).into_iter().filter(|(_, a)| a.oddity & ODD_VIOLATION != 0);
-        odd.map(|(owner, a)| Violated { owner, code: 0, detail: format!("count {}", a.count) })
-            .collect()
+        let odd = accounts(&k).into_iter().filter(|(_, a)| a.oddity & Odd::VIOLATION != 0);
+        let detail = |a: Account| match a.oddity & Odd::LONG {
+            0 => format!("count {}", a.count),
+            _ => "x".repeat(a.total as usize),
+        };
+        odd.map(|(owner, a)| Violated { owner, code: 0, detail: detail(a) }).collect()
     }
 
     fn migrate(old_version: u32, k: Keyed) -> Result<Spans, String> {
@@ -202,25 +232,57 @@ fn emitted(did: Did) -> Emitted {
     }
 }
 
+/// What an event adds that looks at the call in which it came; `before` is the total of the key in
+/// front.
+fn of_the_call(asked: Misdeed, b: &Batch, key: usize, before: i64) -> i64 {
+    match asked {
+        Misdeed::Peek => b.key_ends.len() as i64,
+        Misdeed::BatchSize => b.inputs.len() as i64,
+        Misdeed::FirstKey => i64::from(key == 0),
+        Misdeed::Carry => before,
+        Misdeed::Watched => i64::from(matches!(b.trace, Trace::Views)),
+        _ => 0,
+    }
+}
+
 fn view_rows(accounts: &[(u32, Account)]) -> Viewed {
-    let rows = |of: &(u32, Account)| if of.1.oddity & ODD_ROWS != 0 { 2 } else { 1 };
-    let accounts: Vec<(u32, Account)> =
-        accounts.iter().flat_map(|of| std::iter::repeat_n(*of, rows(of))).collect();
-    let (mut x, mut order) = (Vec::new(), Spans::new());
-    for (_, account) in &accounts {
+    let mut rows = Vec::new();
+    for &(owner, account) in accounts {
         let odd = |bit| account.oddity & bit != 0;
-        x.push(if odd(ODD_NAN) { misdeeds::nan(account.count) } else { account.count as f64 });
-        let text = if odd(ODD_ORDER) { misdeeds::hash_order() } else { String::new() };
-        order.push(text.as_bytes());
+        let many = if odd(Odd::MANY_ROWS) { account.total } else { 1 };
+        let many = if odd(Odd::TWO_ROWS) { 2 } else { many };
+        // Of many rows each has another count, by which they are told apart.
+        let step = i64::from(odd(Odd::MANY_ROWS));
+        rows.extend(
+            (0..many).map(|n| (owner, Account { count: account.count + n * step, ..account })),
+        );
+    }
+    let (mut x, mut order) = (Vec::new(), Spans::new());
+    for (_, account) in &rows {
+        x.push(shown(account));
+        let is_odd = account.oddity & Odd::ORDER != 0;
+        order.push(if is_odd { looks::hash_order() } else { String::new() }.as_bytes());
     }
     let column = |values| Column { values, missing: Vec::new() };
     Viewed {
-        owners: accounts.iter().map(|(owner, _)| *owner).collect(),
+        owners: rows.iter().map(|(owner, _)| *owner).collect(),
         columns: vec![
-            column(Values::Decimal(accounts.iter().map(|(_, a)| a.total).collect())),
-            column(Values::Integer(accounts.iter().map(|(_, a)| a.count).collect())),
+            column(Values::Decimal(rows.iter().map(|(_, a)| a.total).collect())),
+            column(Values::Integer(rows.iter().map(|(_, a)| a.count).collect())),
             column(Values::Float(x)),
             column(Values::Text(order)),
         ],
+    }
+}
+
+/// The field `x` of a row.
+fn shown(account: &Account) -> f64 {
+    let odd = |bit| account.oddity & bit != 0;
+    match () {
+        () if odd(Odd::NAN) => looks::nan(account.count),
+        () if odd(Odd::SIGN) => -f64::NAN,
+        () if odd(Odd::PLAIN_NAN) => f64::NAN,
+        () if odd(Odd::VIEWS) => looks::views() as f64,
+        () => account.count as f64,
     }
 }

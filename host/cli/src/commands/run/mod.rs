@@ -5,6 +5,7 @@ mod watch;
 
 use crate::commands::job;
 use crate::commands::live_job::LiveJob;
+use crate::compiler;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::machine;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let options = LiveOptions {
         cancel: job::cancel_on_signal()?,
         cache: job::cache_folder(),
+        compiler_process: compiler::this_program(),
         accept: args.accept,
         until_end: args.until_end,
         migrate: args.migrate,

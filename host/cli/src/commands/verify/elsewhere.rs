@@ -1,12 +1,13 @@
 //! The same replay in another process: this program once more, in another folder, time zone and
 //! language, at other addresses.
 
-use super::Args;
+use super::{Args, DEFAULT};
 use crate::commands::flag;
 use crate::error::Failure;
 use anyhow::Context as _;
 use retally_core::digest::Hash;
 use retally_engine::Cancel;
+use retally_engine::job::Resolved;
 use retally_engine::verify::{Came, Elsewhere};
 use serde_json::Value;
 use std::io::Read;
@@ -31,24 +32,28 @@ const LOOKS_EVERY: Duration = Duration::from_millis(10);
 /// Bytes of what it says that are told.
 const SAID_BYTES: usize = 1000;
 
-pub(super) fn way(args: &Args) -> Result<Elsewhere, Failure> {
+pub(super) fn way(args: &Args, job: &Resolved) -> Result<Elsewhere, Failure> {
     let program = std::env::current_exe()
         .context("cannot tell which program this is")
         .map_err(Failure::unfinished)?;
-    let words = words(args)?;
+    let words = words(args, job)?;
     Ok(Arc::new(move |cancel: &Cancel| replayed(&program, &words, cancel)))
 }
 
 /// What asks for the replay as it is, from any folder.
-fn words(args: &Args) -> Result<Vec<String>, Failure> {
-    let job = std::path::absolute(&args.job).map_err(Failure::usage)?;
+fn words(args: &Args, job: &Resolved) -> Result<Vec<String>, Failure> {
+    let mut args = args.clone();
+    if args.compare_with.is_some() {
+        // There nothing is found that was looked for from here.
+        args.job = Some(job.base.join(DEFAULT));
+        args.reducer = Some(job.path(&job.reducer.path));
+    }
     let mut words = vec!["verify".to_owned(), "--vary=none".to_owned()];
     words.extend(["--json".to_owned(), "--quiet".to_owned()]);
-    words.extend(flag("--job", &job.to_string_lossy()));
     // Here it is decided when it is enough.
     words.extend(flag("--budget", &(u64::from(u32::MAX)).to_string()));
     words.extend(flag("--threads", &args.threads.to_string()));
-    words.extend(args.of_replay());
+    words.extend(args.of_replay(true)?);
     Ok(words)
 }
 

@@ -3,6 +3,7 @@
 mod elsewhere;
 mod golden;
 
+use crate::commands::old_run::{self, Named, Old, absolute_url};
 use crate::commands::range::BoundArgs;
 use crate::commands::{flag, job};
 use crate::error::Failure;
@@ -11,10 +12,13 @@ use crate::progress::Shown;
 use crate::report::verify::{Verified, annotations, junit, print_json, print_text};
 use anyhow::{Context as _, anyhow};
 use retally_core::subset::Sample;
+use retally_engine::job::Resolved;
 use retally_engine::run::ReplayOptions;
-use retally_engine::verify::{Chosen, VerifyOptions, VerifyReport, verify};
+use retally_engine::verify::{
+    Chosen, Golden, REPRO_JOB, Repro, VerifyOptions, VerifyReport, verify,
+};
 use retally_report::shell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,16 +27,17 @@ use std::time::Duration;
 ///
 /// What is changed: `again` (nothing), `instances-fresh`, `instances-shared`, `call-twice`,
 /// `trace`, `batch-1`, `batch-2`, `batch-prime`, `batch-random`, `batch-largest`, `threads-one`,
-/// `threads-many`, `restore`, `passes`, `duplicates`, `compile-afresh`, `compile-unoptimised`,
-/// `compile-baseline`, `compile-winch`, `compile-pulley`, `memory-garbage`, `process`. Each is
-/// passed, failed or not exercised, which is never called passed. What comes out is hashed and
-/// thrown away: no run is written. Exit code 1: something differs; 3: the budget ended, or Ctrl-C,
-/// before all were done; 2: nothing could be exercised.
-#[derive(Debug, clap::Args)]
+/// `threads-many`, `chunks`, `arrival`, `restore`, `passes`, `duplicates`, `compile-afresh`,
+/// `compile-unoptimised`, `compile-baseline`, `compile-winch`, `compile-pulley`, `memory-garbage`,
+/// `process`. Each is passed, failed or not exercised, which is never called passed. What comes out
+/// is hashed and thrown away: no run is written. Where something differs, a small log that shows it
+/// is looked for and left in a folder. Exit code 1: something differs; 3: the budget ended, or
+/// Ctrl-C, before all were done; 2: nothing could be exercised.
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// The job file.
-    #[arg(long, value_name = "FILE", default_value = "retally.toml")]
-    job: PathBuf,
+    /// The job file; retally.toml unless it is named.
+    #[arg(long, value_name = "FILE")]
+    job: Option<PathBuf>,
     /// Set a value of the job, such as `params.gold_from=500.00`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -58,6 +63,20 @@ pub(crate) struct Args {
     /// Write the digests into this file, unless something differs or was not done.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Repeat a run, perhaps of another machine, from its manifest alone, and hold the digests
+    /// against its own; nothing is changed meanwhile unless --vary says what. Paths of its job
+    /// start at the folder of `--job`, else at the nearest folder above the run in which all of
+    /// them lie.
+    #[arg(long, value_name = "MANIFEST")]
+    #[arg(conflicts_with_all = ["golden", "record", "sample", "limit", "from", "to"])]
+    compare_with: Option<String>,
+    /// The file of that run's reducer, or the folder in which it lies and is told by its hash;
+    /// unless it is named, it is looked for beside the run, in target/reducers, reducers and here.
+    #[arg(long, value_name = "PATH", requires = "compare_with")]
+    reducer: Option<PathBuf>,
+    /// Where that run's log lies now: a file, a folder, a glob or a URL.
+    #[arg(long, value_name = "URL", requires = "compare_with")]
+    source: Vec<String>,
     /// Write the report as JUnit's XML into this file.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -76,6 +95,20 @@ pub(crate) struct Args {
     /// to; that of temporary files unless it is named.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
+    /// Where something differs, leave a folder in this one with as small a log as shows it, its job
+    /// and its reducer: `--repro` shows it again.
+    #[arg(long, value_name = "DIR", default_value = "retally-repro")]
+    shrink_to: PathBuf,
+    /// Look for no smaller log.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Verify the folder that an earlier verification left, by the perturbation that made a
+    /// difference there: exit code 1 while it does. `--set job.reducer.path=FILE` takes another
+    /// reducer, such as one that was mended.
+    #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = ["job", "vary", "seed", "compare_with", "golden", "record"])]
+    #[arg(conflicts_with_all = ["sample", "limit", "from", "to"])]
+    repro: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -84,10 +117,50 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+/// The job file unless another one is named.
+const DEFAULT: &str = "retally.toml";
+
 impl Args {
-    /// The words that ask for the same replay of the same job.
-    fn of_replay(&self) -> Vec<String> {
+    /// Those that an earlier verification left, if it is asked for again, and how often to try.
+    fn again(&self) -> Result<(Self, u32), Failure> {
+        let Some(dir) = &self.repro else { return Ok((self.clone(), 1)) };
+        let read = Repro::read(dir).with_context(|| format!("--repro {}", dir.display()));
+        let repro = read.map_err(Failure::usage)?;
+        let threads = if self.threads == 0 { repro.threads } else { self.threads };
+        let args = Self {
+            job: Some(dir.join(REPRO_JOB)),
+            vary: vec![repro.vary],
+            seed: repro.seed,
+            threads,
+            no_shrink: true,
+            ..self.clone()
+        };
+        Ok((args, repro.tries))
+    }
+
+    /// The words that ask for the same replay of the same job, with paths that hold anywhere or as
+    /// they were given.
+    fn of_replay(&self, absolute: bool) -> Result<Vec<String>, Failure> {
+        let path = |path: &Path| {
+            let path = if absolute { std::path::absolute(path) } else { Ok(path.to_owned()) };
+            Ok::<_, Failure>(path.map_err(Failure::usage)?.to_string_lossy().into_owned())
+        };
+        let url = |url: &str| if absolute { absolute_url(url) } else { Ok(url.to_owned()) };
         let mut words: Vec<String> = Vec::new();
+        match (&self.job, &self.compare_with) {
+            (Some(job), _) => words.extend(flag("--job", &path(job)?)),
+            (None, None) => words.extend(flag("--job", &path(Path::new(DEFAULT))?)),
+            (None, Some(_)) => {}
+        }
+        if let Some(other) = &self.compare_with {
+            words.extend(flag("--compare-with", &url(other)?));
+        }
+        if let Some(reducer) = &self.reducer {
+            words.extend(flag("--reducer", &path(reducer)?));
+        }
+        for source in &self.source {
+            words.extend(flag("--source", &url(source)?));
+        }
         self.set.iter().for_each(|set| words.extend(flag("--set", set)));
         if let Some(sample) = self.sample {
             words.extend(flag("--sample", &sample.to_string()));
@@ -97,66 +170,123 @@ impl Args {
         }
         words.extend(self.range.words());
         words.extend(self.whole.then(|| "--whole".to_owned()));
-        words
+        Ok(words)
     }
 
     /// The command that asks for it.
-    fn command(&self) -> String {
+    fn command(&self) -> Result<Option<String>, Failure> {
         let mut words = ["retally", "verify"].map(str::to_owned).to_vec();
-        words.extend(flag("--job", &self.job.to_string_lossy()));
-        words.extend(self.of_replay());
-        shell::command(&words)
+        words.extend(self.of_replay(false)?);
+        Ok(self.repro.is_none().then(|| shell::command(&words)))
+    }
+
+    /// The job, and which part of the log it takes.
+    fn job(
+        &self,
+        old: Option<&Old>,
+        shown: &Arc<Shown>,
+    ) -> Result<(Resolved, ReplayOptions), Failure> {
+        let options = job::options(self.threads, shown)?;
+        let Some(old) = old else {
+            let file = self.job.as_deref().unwrap_or(Path::new(DEFAULT));
+            let options = ReplayOptions {
+                sample: self.sample,
+                limit: self.limit,
+                from: self.range.from()?,
+                to: self.range.to()?,
+                ..options
+            };
+            return Ok((job::resolve(job::load(file)?, &self.set)?, options));
+        };
+        let reducer = old.reducer(self.reducer.as_deref())?;
+        let (job, source) = (self.job.as_deref(), &self.source);
+        let named = Named { job, reducer: Some(&reducer), source };
+        let mut authored = old.authored(&named)?;
+        named.put(&mut authored, true)?;
+        let options = old.part(options)?;
+        Ok((job::resolve(authored, &self.set)?, options))
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let chosen = Chosen::parse(&args.vary).context("--vary").map_err(Failure::usage)?;
-    let golden = args.golden.as_deref().map(golden::read).transpose()?;
+    let (args, tries) = &args.again()?;
+    let chosen = match &args.compare_with {
+        Some(_) if args.vary.is_empty() => Chosen::none(),
+        _ => Chosen::parse(&args.vary).context("--vary").map_err(Failure::usage)?,
+    };
+    let old = args.compare_with.as_deref().map(old_run::load).transpose()?;
+    let golden = match &old {
+        Some(old) => Some(Golden::of(&old.manifest)),
+        None => args.golden.as_deref().map(golden::read).transpose()?,
+    };
     let scratch = args.spill.clone().unwrap_or_else(std::env::temp_dir);
     if !scratch.is_dir() {
         let text = format!("--spill: {} is no folder of this machine", scratch.display());
         return Err(Failure::usage(anyhow!(text)));
     }
-    let job = job::resolve(job::load(&args.job)?, &args.set)?;
     let shown = Arc::new(Shown::new(args.quiet));
+    let (job, replay) = args.job(old.as_ref(), &shown)?;
+    let elsewhere = Some(elsewhere::way(args, &job)?);
     let options = VerifyOptions {
-        replay: ReplayOptions {
-            sample: args.sample,
-            limit: args.limit,
-            from: args.range.from()?,
-            to: args.range.to()?,
-            ..job::options(args.threads, &shown)?
-        },
+        replay,
         chosen,
         whole: args.whole,
         seed: args.seed,
         budget: Duration::from_secs(args.budget),
         scratch,
-        elsewhere: Some(elsewhere::way(args)?),
+        shrink_to: (!args.no_shrink).then(|| args.shrink_to.clone()),
+        elsewhere,
     };
-    let result = verify(&job, &options, shown.as_ref());
-    shown.finish();
-    let report = result?;
+    let report = verified(&job, &options, *tries, &shown)?;
     let held = golden.as_ref().zip(report.reference.as_ref());
     let held = held.map(|(golden, manifest)| golden.held_against(manifest));
-    let verified = Verified { report: &report, held: held.as_ref(), command: args.command() };
-    if let Some(path) = &args.junit {
-        let written = std::fs::write(path, junit(&verified));
-        written.with_context(|| format!("--junit {}", path.display())).map_err(Failure::usage)?;
-    }
-    match args.json {
-        true => print_json(&verified)?,
-        false => print_text(&verified, args.quiet)?,
-    }
-    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        // With --json, stdout has one object and nothing else; the runner reads both.
-        eprint!("{}", annotations(&verified));
-    }
+    let verified = Verified {
+        report: &report,
+        held: held.as_ref(),
+        old: old.as_ref().map(|old| &old.manifest),
+        command: args.command()?,
+    };
+    told(args, &verified)?;
     let exit = exit(&verified, &options.chosen)?;
     if let Some(path) = &args.record {
         golden::record(path, &report, exit)?;
     }
     Ok(exit)
+}
+
+/// Verifies, as often as it takes to see what shows by chance.
+fn verified(
+    job: &Resolved,
+    options: &VerifyOptions,
+    tries: u32,
+    shown: &Arc<Shown>,
+) -> Result<VerifyReport, Failure> {
+    let mut result = verify(job, options, shown.as_ref());
+    for _ in 1..tries {
+        if result.as_ref().map_or(true, |report| report.tally().failed > 0) {
+            break;
+        }
+        result = verify(job, options, shown.as_ref());
+    }
+    shown.finish();
+    Ok(result?)
+}
+
+/// Says what came of it, wherever somebody wants to hear it.
+fn told(args: &Args, verified: &Verified<'_>) -> Result<(), Failure> {
+    if let Some(path) = &args.junit {
+        let written = std::fs::write(path, junit(verified));
+        written.with_context(|| format!("--junit {}", path.display())).map_err(Failure::usage)?;
+    }
+    match args.json {
+        true => print_json(verified)?,
+        false => print_text(verified, args.quiet)?,
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        // With --json, stdout has one object and nothing else; the runner reads both.
+        eprint!("{}", annotations(verified));
+    }
+    Ok(())
 }
 
 fn exit(verified: &Verified<'_>, chosen: &Chosen) -> Result<Exit, Failure> {

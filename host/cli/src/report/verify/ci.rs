@@ -33,9 +33,9 @@ pub(crate) fn junit(verified: &Verified<'_>) -> String {
     if let Some(held) = held {
         let inner = match held.agrees() {
             true => String::new(),
-            false => failure("the digests are not the golden ones", &what_changed(held)),
+            false => failure(&verified.other_digests(), &what_changed(held)),
         };
-        t += &case("golden", 0.0, &inner);
+        t += &case(verified.against(), 0.0, &inner);
     }
     t + "</testsuite>\n"
 }
@@ -103,7 +103,7 @@ pub(crate) fn annotations(verified: &Verified<'_>) -> String {
         }
     }
     if let Some(held) = verified.held.filter(|held| !held.agrees()) {
-        say("error", "golden", &what_changed(held));
+        say("error", verified.against(), &what_changed(held));
     }
     let cut = verified.report.tally().cut;
     if cut > 0 || verified.report.reference.is_none() {

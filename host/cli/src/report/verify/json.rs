@@ -3,7 +3,7 @@
 use super::{Verified, why};
 use retally_core::manifest::Manifest;
 use retally_engine::verify::{
-    Apart, Changed, Difference, DigestPair, Held, Perturbed, Verdict, VerifyReport,
+    Apart, Changed, Difference, DigestPair, Held, Perturbed, Shrunk, Verdict, VerifyReport,
 };
 use serde_json::{Map, Value, json};
 use std::io::{self, Write as _};
@@ -15,6 +15,7 @@ pub(crate) fn print_json(verified: &Verified<'_>) -> io::Result<()> {
 fn to_json(verified: &Verified<'_>) -> Value {
     let report: &VerifyReport = verified.report;
     let tally = report.tally();
+    let compared = verified.old.and(verified.held).map(|held| compared(verified, held));
     json!({
         "reference": report.reference.as_ref().map(reference),
         "seed": report.seed,
@@ -24,7 +25,9 @@ fn to_json(verified: &Verified<'_>) -> Value {
         "unfinished": tally.cut > 0 || report.reference.is_none(),
         "unrepeatable": report.unrepeatable,
         "perturbations": report.perturbed.iter().map(perturbed).collect::<Vec<_>>(),
-        "golden": verified.held.map(golden),
+        "shrunk": report.shrunk.iter().map(shrunk).collect::<Vec<_>>(),
+        "golden": verified.held.filter(|_| verified.old.is_none()).map(golden),
+        "compared": compared,
         "notes": report.notes,
         "seconds": report.seconds,
         "reference_seconds": report.reference_seconds,
@@ -65,6 +68,18 @@ fn perturbed(one: &Perturbed) -> Value {
     })
 }
 
+fn shrunk(Shrunk { what, of, left }: &Shrunk) -> Value {
+    let found = left.as_ref().ok();
+    json!({
+        "name": what.name(),
+        "of": of,
+        "dir": found.map(|left| left.dir.display().to_string()),
+        "events": found.map(|left| left.events),
+        "smallest": found.map(|left| left.is_smallest),
+        "why": left.as_ref().err(),
+    })
+}
+
 fn differs(found: &Difference) -> Value {
     json!({
         "stopped": found.stopped,
@@ -96,11 +111,27 @@ fn apart(found: &Apart) -> Value {
     })
 }
 
+/// Beside the run that was repeated.
+fn compared(verified: &Verified<'_>, held: &Held) -> Value {
+    let mut value = agreement(held, ["there", "here"]);
+    let engine = |of: Option<&Manifest>| of.map(|own| json!(own.engine));
+    value["engine"] = json!({
+        "there": engine(verified.old),
+        "here": engine(verified.report.reference.as_ref()),
+    });
+    value
+}
+
 fn golden(held: &Held) -> Value {
+    agreement(held, ["golden", "now"])
+}
+
+/// How digests stand to others, which have these names.
+fn agreement(held: &Held, names: [&str; 2]) -> Value {
     let changed = held.changed.iter().map(|Changed { what, how }| ((*what).to_owned(), json!(how)));
     json!({
         "agrees": held.agrees(),
-        "digests": digests(&held.digests, ["golden", "now"]),
+        "digests": digests(&held.digests, names),
         "changed": changed.collect::<Map<_, _>>(),
     })
 }

@@ -8,15 +8,41 @@ pub(crate) use ci::{annotations, junit};
 pub(crate) use json::print_json;
 pub(crate) use text::print_text;
 
+use retally_core::manifest::Manifest;
 use retally_engine::verify::{Difference, Held, VerifyReport, Why};
 
 /// A verification, and what it was held against.
 pub(crate) struct Verified<'a> {
     pub(crate) report: &'a VerifyReport,
-    /// How the digests stand to golden ones; none: there are none, or there is no reference.
+    /// How the digests stand to golden ones, or to those of the run that was repeated; none: there
+    /// are none, or there is no reference.
     pub(crate) held: Option<&'a Held>,
-    /// What asks for the same replay.
-    pub(crate) command: String,
+    /// The run that was repeated.
+    pub(crate) old: Option<&'a Manifest>,
+    /// What asks for the same replay; none: it was asked for by what an earlier verification left.
+    pub(crate) command: Option<String>,
+}
+
+impl Verified<'_> {
+    /// What the digests are held against.
+    fn against(&self) -> &'static str {
+        if self.old.is_some() { "that run" } else { "golden" }
+    }
+
+    /// That they are not these.
+    fn other_digests(&self) -> String {
+        match self.old {
+            Some(_) => "the digests are not those of that run".to_owned(),
+            None => "the digests are not the golden ones".to_owned(),
+        }
+    }
+
+    /// Which engine came to the digests there, and which here.
+    fn engines(&self) -> Option<String> {
+        let text = |of: &Manifest| format!("{} on {}", of.engine.name, of.engine.target);
+        let (old, new) = self.old.zip(self.report.reference.as_ref())?;
+        Some(format!("there by {}, here by {}", text(old), text(new)))
+    }
 }
 
 /// Why a perturbation was not exercised.
@@ -43,7 +69,8 @@ fn what_differs(difference: &Difference) -> String {
 fn what_changed(held: &Held) -> String {
     match held.changed.as_slice() {
         [] => "reducer, job and log are what they were: the calculation is not deterministic, or \
-               this version of Retally computes otherwise than the one that recorded them"
+               this version of Retally, or this machine, computes otherwise than that which \
+               recorded them"
             .to_owned(),
         changed => {
             let all = changed.iter().map(|one| format!("the {} {}", one.what, one.how));

@@ -3,8 +3,9 @@
 use super::{Verified, what_changed, what_differs, why};
 use crate::report::text::{counted, grouped, harmless_lines, seconds};
 use retally_engine::verify::{
-    Apart, Difference, Held, Perturbed, ValuePair, Verdict, VerifyReport,
+    Apart, Difference, Held, Perturbed, Shrunk, ValuePair, Verdict, VerifyReport,
 };
+use retally_report::shell;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -46,10 +47,16 @@ fn to_text(verified: &Verified<'_>, quiet: bool) -> String {
         t += &failed(one, difference);
         let likely = unrepeatable.as_deref().unwrap_or(one.what.likely_cause());
         let _ = writeln!(t, "  likely: {likely}");
-        let _ = writeln!(t, "hint: {}", again(verified, one));
+        // What was left is smaller, and says how it is done again.
+        let is_left = verified.report.shrunk.iter().any(|own| own.left.is_ok());
+        if let Some(command) = verified.command.as_deref().filter(|_| !is_left) {
+            let (name, seed) = (one.what.name(), verified.report.seed);
+            let _ = writeln!(t, "hint: {command} --vary={name} --seed {seed}");
+        }
     }
+    t += &shrunk(&verified.report.shrunk);
     if let Some(held) = verified.held {
-        t += &golden(held);
+        t += &golden(verified, held);
     }
     t + &closing(verified)
 }
@@ -145,24 +152,44 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The command that shows one difference again.
-fn again(verified: &Verified<'_>, one: &Perturbed) -> String {
-    let (command, seed) = (&verified.command, verified.report.seed);
-    format!("{command} --vary={} --seed {seed}", one.what.name())
+/// What was left of the log, and what shows the difference on it again.
+fn shrunk(all: &[Shrunk]) -> String {
+    let one = |Shrunk { what, of, left }: &Shrunk| match left {
+        Ok(left) => {
+            let events = counted(left.events, "event");
+            let may = if left.is_smallest { "" } else { ", perhaps not the fewest" };
+            let command = ["retally", "verify", "--repro", &left.dir.to_string_lossy()];
+            let command = shell::command(&command.map(str::to_owned));
+            format!(
+                "shrunk      {} shows on {events} of {}{may}\nhint: {command}\n",
+                what.name(),
+                grouped(*of)
+            )
+        }
+        Err(why) => {
+            format!("note: there is no smaller log on which {} shows: {why}\n", what.name())
+        }
+    };
+    all.iter().map(one).collect()
 }
 
-fn golden(held: &Held) -> String {
+fn golden(verified: &Verified<'_>, held: &Held) -> String {
+    let against = verified.against();
+    let engines = verified.engines().map(|both| format!("engines     {both}\n"));
+    let mut t = engines.unwrap_or_default();
     if held.agrees() {
         let changed = match held.changed.as_slice() {
             [] => String::new(),
             _ => format!("; {}", what_changed(held)),
         };
-        return format!("golden      all digests agree{changed}\n");
+        let _ = writeln!(t, "{against:<11} all digests agree{changed}");
+        return t;
     }
-    let mut t = "different: the digests are not the golden ones\n".to_owned();
+    let _ = writeln!(t, "different: {}", verified.other_digests());
+    let width = against.len();
     for pair in &held.digests {
-        let _ = writeln!(t, "  {:<10}  golden  {}", pair.of, pair.reference);
-        let _ = writeln!(t, "  {:<10}  now     {}", "", pair.perturbed);
+        let _ = writeln!(t, "  {:<10}  {against}  {}", pair.of, pair.reference);
+        let _ = writeln!(t, "  {:<10}  {:<width$}  {}", "", "now", pair.perturbed);
     }
     let _ = writeln!(t, "  {}", what_changed(held));
     t
@@ -191,8 +218,14 @@ fn closing(verified: &Verified<'_>) -> String {
         (None, ..) => {
             writeln!(t, "unfinished: the time was over before the first replay was done")
         }
+        (_, true, _) if report.perturbed.is_empty() => {
+            writeln!(t, "check failed: {}", verified.other_digests())
+        }
         (_, true, _) => writeln!(t, "check failed: {counts}"),
         (_, false, 1..) => writeln!(t, "unfinished: {counts}"),
+        (_, false, 0) if tally.passed == 0 && verified.old.is_some() => {
+            writeln!(t, "verified: all digests are those of that run")
+        }
         (_, false, 0) if tally.passed == 0 => writeln!(t, "nothing verified: {counts}"),
         (_, false, 0) => writeln!(t, "verified: {counts}"),
     };

@@ -1,8 +1,7 @@
 //! `retally replay`: recompute a log, or a part of it, into a run directory.
 
-mod job;
-mod repeat;
-
+use crate::commands::job;
+use crate::commands::old_run::{self, Named, Old, absolute_url};
 use crate::commands::range::RangeArgs;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -12,8 +11,9 @@ use crate::report::replay::{nothing_new, print_json, print_text};
 use anyhow::anyhow;
 use retally_core::manifest::Manifest;
 use retally_core::subset::Sample;
+use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{self, Passes, ReplayOptions, Report, RunError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Recompute a log into a run directory.
@@ -122,11 +122,14 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+/// The job file unless another one is named.
+const DEFAULT: &str = "retally.toml";
+
 /// What goes on from a snapshot.
 const GOES_ON: &str = "goes_on";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let old = args.manifest.as_deref().map(repeat::load).transpose()?;
+    let old = args.manifest.as_deref().map(old_run::load).transpose()?;
     let repeated = old.as_ref().map(|old| &old.manifest);
     if let Some(from) = repeated.and_then(|manifest| manifest.from_snapshot.as_ref())
         && args.from_snapshot.is_none()
@@ -134,7 +137,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let text = format!("the run that is to be repeated went on from snapshot {}", from.name);
         return Err(Failure::usage(anyhow!(text)).hint("name it by --from-snapshot URL"));
     }
-    let job = job::resolve(args, old.as_ref())?;
+    let job = resolve(args, old.as_ref())?;
     let shown = Arc::new(Shown::new(args.quiet));
     let options = options(args, repeated, &shown)?;
     let result = run::replay(&job, &options, shown.as_ref());
@@ -160,6 +163,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit(&report, repeated.as_ref()))
 }
 
+/// The job: its file, the manifest that is repeated, the command line, in this order.
+fn resolve(args: &Args, old: Option<&Old>) -> Result<Resolved, Failure> {
+    let Args { job, reducer, source, .. } = args;
+    let named = Named { job: job.as_deref(), reducer: reducer.as_deref(), source };
+    let file = job.as_deref().unwrap_or(Path::new(DEFAULT));
+    let mut authored = match old {
+        Some(old) => old.authored(&named)?,
+        // Whoever names reducer and log may do without a file.
+        None if !file.exists() && reducer.is_some() && !source.is_empty() => {
+            Authored::empty("command line")
+        }
+        None => job::load(file)?,
+    };
+    named.put(&mut authored, old.is_some())?;
+    job::resolve(authored, &args.set)
+}
+
 fn options(
     args: &Args,
     repeated: Option<&Manifest>,
@@ -175,11 +195,11 @@ fn options(
     // Whoever asks for a range wants that.
     let old_range = repeated.filter(|_| !args.range.is_given() && args.limit.is_none());
     let limit = || old_range?.job.settings.range.limit;
-    let [old_from, old_to] = old_range.map_or([None, None], repeat::bounds);
+    let [old_from, old_to] = old_range.map_or([None, None], old_run::bounds);
     let is_empty = old_range.is_some_and(|old| old.job.settings.range.empty_state);
     let is_attested =
         |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
-    let absolute = |url: &Option<String>| url.as_deref().map(job::absolute_url).transpose();
+    let absolute = |url: &Option<String>| url.as_deref().map(absolute_url).transpose();
     Ok(ReplayOptions {
         batch_events: args.batch,
         keys,
@@ -201,7 +221,7 @@ fn options(
         attest: args.attest || repeated.is_some_and(is_attested),
         dir: super::run_folder(&args.out)?,
         replace: args.replace,
-        ..super::job::options(args.threads, shown)?
+        ..job::options(args.threads, shown)?
     })
 }
 

@@ -1,5 +1,6 @@
-//! A log whose pieces have other borders: a batch ends where a piece does, and nowhere else, so
-//! whoever wants to end it anywhere makes pieces that end there. Everything else is the log's own.
+//! A log that gives the same events in another way: in pieces with other borders, or later. A batch
+//! ends where a piece does, and nowhere else, so whoever wants to end it anywhere makes pieces that
+//! end there. Everything else is the log's own.
 
 use super::perturbation::Draws;
 use crate::log::{Feed, Log, LogError, Part, Partition, Piece, Reached};
@@ -13,28 +14,31 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// How many events a piece has.
+/// How its events come.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Slices {
-    /// So many, fewer where the log's own piece ends.
+pub(super) enum Giving {
+    /// So many in a piece, fewer where the log's own piece ends.
     Of(u64),
     /// At most so many, by chance.
     UpTo(u64, Draws),
+    /// Each piece when it was asked for a few times, by chance: what is read at the same time comes
+    /// in another order.
+    Late(Draws),
 }
 
 /// See the module.
-pub(super) struct Sliced {
+pub(super) struct Given {
     log: Arc<dyn Log>,
-    slices: Slices,
+    giving: Giving,
 }
 
-impl Sliced {
-    pub(super) fn new(log: Arc<dyn Log>, slices: Slices) -> Self {
-        Self { log, slices }
+impl Given {
+    pub(super) fn new(log: Arc<dyn Log>, giving: Giving) -> Self {
+        Self { log, giving }
     }
 }
 
-impl Log for Sliced {
+impl Log for Given {
     fn partitions(&self) -> &[Partition] {
         self.log.partitions()
     }
@@ -45,11 +49,15 @@ impl Log for Sliced {
 
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
         // Parts may be read in any order: what is chosen in one follows from nothing else.
-        let slices = match self.slices {
-            Slices::Of(events) => Slices::Of(events),
-            Slices::UpTo(most, draws) => Slices::UpTo(most, draws.of(part as u64)),
-        };
-        Ok(Box::new(Cutting { feed: self.log.read(part, from)?, slices, rest: None }))
+        let feed = self.log.read(part, from)?;
+        Ok(match self.giving {
+            Giving::Late(draws) => Box::new(Late { feed, draws: draws.of(part as u64), waits: 0 }),
+            Giving::Of(_) => Box::new(Cutting { feed, giving: self.giving, rest: None }),
+            Giving::UpTo(most, draws) => {
+                let giving = Giving::UpTo(most, draws.of(part as u64));
+                Box::new(Cutting { feed, giving, rest: None })
+            }
+        })
     }
 
     fn originals(&self) -> Originals {
@@ -87,7 +95,7 @@ impl Log for Sliced {
 
     fn behind(&self, kept: &[Receipt]) -> Option<Arc<dyn Log>> {
         let log = self.log.behind(kept)?;
-        Some(Arc::new(Self { log, slices: self.slices }))
+        Some(Arc::new(Self { log, giving: self.giving }))
     }
 
     fn within(&self, span: &Range<Micros>) -> Vec<bool> {
@@ -125,16 +133,17 @@ impl Log for Sliced {
 
 struct Cutting {
     feed: Box<dyn Feed>,
-    slices: Slices,
+    giving: Giving,
     /// A piece, and how many of its events were given.
     rest: Option<(Piece, usize)>,
 }
 
 impl Cutting {
     fn next_size(&mut self) -> usize {
-        let size = match &mut self.slices {
-            Slices::Of(events) => *events,
-            Slices::UpTo(most, draws) => draws.between(1, *most + 1),
+        let size = match &mut self.giving {
+            Giving::Of(events) => *events,
+            Giving::UpTo(most, draws) => draws.between(1, *most + 1),
+            Giving::Late(_) => u64::MAX,
         };
         usize::try_from(size).unwrap_or(usize::MAX).max(1)
     }
@@ -163,6 +172,33 @@ impl Feed for Cutting {
         };
         self.rest = (to < events).then_some((piece, to));
         Poll::Ready(Ok(Some(slice)))
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.feed.bytes_read()
+    }
+}
+
+/// How often a piece may be asked for in vain.
+const WAITS_MOST: u64 = 8;
+
+struct Late {
+    feed: Box<dyn Feed>,
+    draws: Draws,
+    /// How often the next piece is still asked for in vain.
+    waits: u64,
+}
+
+impl Feed for Late {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, LogError>> {
+        if self.waits > 0 {
+            self.waits -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = ready!(self.feed.poll(cx));
+        self.waits = self.draws.between(0, WAITS_MOST + 1);
+        Poll::Ready(piece)
     }
 
     fn bytes_read(&self) -> u64 {
