@@ -33,8 +33,8 @@ impl Decoding {
         self
     }
 
-    /// What was [read](Self::read) of events, or what another pass read of those of this portion and
-    /// kept for it. `numbers`: as [`Decoded::with_numbers`].
+    /// What was [read](Self::read) of events, or what another pass read of those of this portion
+    /// and kept for it. `numbers`: as [`Decoded::with_numbers`].
     pub fn kept(
         &mut self,
         placed: &[Placed],

@@ -31,6 +31,7 @@ mod halt_tests;
 mod join;
 mod lane;
 mod late;
+mod load;
 #[cfg(test)]
 pub(crate) mod log_tests;
 mod memory;
@@ -87,13 +88,13 @@ pub use explain::{
     AROUND, ExplainOptions, FieldChange, History, HistoryFormat, ReadFor, ReducerOf, RowChange,
     RowWhat, TOLD_MAX, Told, ToldSide, explain, newest_run,
 };
+pub use load::{load, load_file};
 pub(crate) use memory::Held;
 pub(crate) use migration::{Check, Migration, check};
 pub use options::ReplayOptions;
 pub use passes::Passes;
 pub(crate) use positions::{Positions, positions};
 pub(crate) use prepare::{host_bytes, ledger, plan, seed};
-pub use prepare::{load, load_file};
 pub use replay::{Observer, Progress, Report, Silent, replay, replay_into, replay_reducer};
 pub(crate) use restore::Restoring;
 pub(crate) use side::{bounded_by, rules, settings_of_all};
