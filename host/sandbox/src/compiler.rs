@@ -88,7 +88,7 @@ fn pulley() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Compiler::{self, *};
+    use super::Compiler;
     use wasmtime::Store;
     use wasmtime::component::{Component, Linker};
 
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_compiler_makes_the_same_nan_of_all_of_them() {
-        let expected = bits_of(Optimised);
+        let expected = bits_of(Compiler::Optimised);
         let is_nan = |bits: u64| [0x7fc0_0000, 0x7ff8_0000_0000_0000].contains(&bits);
         assert!(expected.iter().filter(|(_, bits)| is_nan(*bits)).count() > 500, "{expected:x?}");
         for (call, bits) in &expected {
@@ -185,7 +185,7 @@ mod tests {
             };
             assert!(!is_any_nan || is_nan(*bits), "{call} gives {bits:x}");
         }
-        for compiler in [Unoptimised, Baseline, Winch, Pulley] {
+        for compiler in Compiler::ALL {
             let differ = expected.iter().zip(bits_of(compiler));
             let differ: Vec<_> = differ.filter(|(one, other)| *one != other).collect();
             assert!(differ.is_empty(), "{compiler:?}: {differ:x?}");

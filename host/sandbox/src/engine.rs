@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn the_engine_takes_these_settings() {
-        use crate::Compiler::{Baseline, Optimised, Pulley, Unoptimised, Winch};
-        for compiler in [Optimised, Unoptimised, Baseline, Winch, Pulley] {
+        for compiler in crate::Compiler::ALL {
             super::engine(512 << 10, compiler).unwrap();
         }
     }

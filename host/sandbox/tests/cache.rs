@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{COMPILERS, chameleon, events, guest_bytes, sandbox_with};
+use common::{chameleon, events, guest_bytes, sandbox_with};
 use retally_core::reduce::Reducer;
 use retally_sandbox::{CacheUse, Compiler, Sandbox, SandboxConfig};
 use std::collections::BTreeSet;
@@ -84,15 +84,15 @@ fn code_of_each_compiler_is_other_code_with_an_entry_of_its_own() {
             (config.cache, config.compiler) = (Some(dir.clone()), compiler);
         })
     };
-    for compiler in COMPILERS {
+    for compiler in Compiler::ALL {
         assert_eq!(*chameleon(&by(compiler)).cache(), CacheUse::Stored, "{compiler:?}");
     }
-    for compiler in COMPILERS {
+    for compiler in Compiler::ALL {
         assert_eq!(*chameleon(&by(compiler)).cache(), CacheUse::Hit, "{compiler:?}");
     }
     let entries = std::fs::read_dir(&dir).unwrap();
     let entries: BTreeSet<_> = entries.map(|e| std::fs::read(e.unwrap().path()).unwrap()).collect();
-    assert_eq!(entries.len(), COMPILERS.len(), "each is other code");
+    assert_eq!(entries.len(), Compiler::ALL.len(), "each is other code");
     // Memory with garbage is another component to a compiler, and the same to everybody else.
     let garbage = sandbox_with(|config| {
         (config.cache, config.garbage) = (Some(dir.clone()), Some(1));

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{COMPILERS, chameleon, events, guest_bytes, keyed_events, sandbox_with};
+use common::{chameleon, events, guest_bytes, keyed_events, sandbox_with};
 use retally_core::reduce::{Batch, Fault, Keyed, Limit, Reducer, Trace};
 use retally_core::schema::Value;
 use retally_sandbox::{Compiler, Sandbox};
@@ -34,14 +34,14 @@ fn answers(reducer: &dyn Reducer) -> String {
 #[test]
 fn every_compiler_makes_code_that_answers_the_same() {
     let expected = answers(&*chameleon(&by(Compiler::Optimised)));
-    for compiler in COMPILERS {
+    for compiler in Compiler::ALL {
         assert_eq!(answers(&*chameleon(&by(compiler))), expected, "{compiler:?}");
     }
 }
 
 #[test]
 fn every_compiler_makes_the_one_nan_of_all_of_them() {
-    for compiler in COMPILERS {
+    for compiler in Compiler::ALL {
         let answer = chameleon(&by(compiler)).open().unwrap().apply(&events(&["nan"])).unwrap();
         let Some(Value::Text(bits)) = answer.emits[0].columns[3].get(0) else { panic!() };
         let bits = String::from_utf8_lossy(bits).into_owned();
@@ -51,7 +51,7 @@ fn every_compiler_makes_the_one_nan_of_all_of_them() {
 
 #[test]
 fn every_compiler_keeps_the_limits() {
-    for compiler in COMPILERS {
+    for compiler in Compiler::ALL {
         let reducer = chameleon(&by(compiler));
         for (what, limit) in
             [("loop", Limit::Deadline), ("recurse", Limit::Stack), ("alloc", Limit::Memory)]

@@ -370,9 +370,10 @@ impl Ways<'_> {
 fn unloaded(error: RunError) -> Why {
     match error {
         RunError::Reducer { error: LoadError::NoStack(why), .. } => Why::Cannot(why.to_string()),
-        RunError::Reducer { error: LoadError::Invalid(why), .. } => {
-            Why::Cannot(format!("this compiler does not take the reducer: {why}"))
-        }
+        RunError::Reducer {
+            error: LoadError::Invalid(why) | LoadError::CompilerEnded(why),
+            ..
+        } => Why::Cannot(format!("this compiler does not take the reducer: {why}")),
         RunError::Sandbox(SandboxError::Engine(why)) => {
             Why::Cannot(format!("there is no such compiler here: {why:#}"))
         }

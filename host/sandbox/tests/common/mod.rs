@@ -4,18 +4,9 @@
 
 use retally_core::reduce::Batch;
 use retally_core::schema::{Column, Spans, Values};
-use retally_sandbox::{Compiler, Sandbox, SandboxConfig, WasmReducer};
+use retally_sandbox::{Sandbox, SandboxConfig, WasmReducer};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-
-/// All that there are.
-pub(crate) const COMPILERS: [Compiler; 5] = [
-    Compiler::Optimised,
-    Compiler::Unoptimised,
-    Compiler::Baseline,
-    Compiler::Winch,
-    Compiler::Pulley,
-];
 
 pub(crate) fn sandbox() -> Sandbox {
     Sandbox::new(SandboxConfig::default()).unwrap()
