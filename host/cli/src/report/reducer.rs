@@ -48,7 +48,9 @@ impl Inspected {
         let mut t = format!("{}@{}\n", d.name, d.version);
         let _ = writeln!(t, "file     {} ({})", path.display(), size(self.bytes));
         let _ = writeln!(t, "sha-256  {}", self.digest);
-        t.push_str(&code(&self.look));
+        for (name, text) in looked(&self.look) {
+            let _ = writeln!(t, "{name:<7}  {text}");
+        }
         t.push_str("inputs\n");
         for input in &d.inputs {
             let when: Vec<String> = input.when.iter().map(condition).collect();
@@ -95,11 +97,7 @@ impl Inspected {
             "file": path.to_string_lossy(),
             "bytes": self.bytes,
             "sha256": self.digest,
-            "code": {
-                "imports": self.look.imports, "functions": self.look.functions,
-                "floating_point": self.look.floats, "features": self.look.features,
-                "memory_bytes": self.look.memory, "memory_max_bytes": self.look.memory_max,
-            },
+            "code": look_json(&self.look),
             "name": d.name,
             "version": d.version,
             "inputs": inputs,
@@ -121,8 +119,8 @@ impl Inspected {
     }
 }
 
-/// What it is made of.
-fn code(look: &Look) -> String {
+/// What it is made of, as far as its bytes tell: names, and what there is to be said.
+pub(crate) fn looked(look: &Look) -> [(&'static str, String); 3] {
     let most = look.memory_max.map_or("as much as it is given".to_owned(), size);
     let floats = match look.floats {
         0 => "no floating point".to_owned(),
@@ -130,13 +128,21 @@ fn code(look: &Look) -> String {
     };
     let features: Vec<&str> = look.features.iter().copied().collect();
     let features = if features.is_empty() { "none" } else { &features.join(", ") };
-    format!(
-        "imports  {}\ncode     {}, {floats}; features {features}\nmemory   {} at first, {most} at \
-         most\n",
-        look.imports.join(", "),
-        counted(look.functions, "function"),
-        size(look.memory),
-    )
+    let functions = counted(look.functions, "function");
+    [
+        ("imports", look.imports.join(", ")),
+        ("code", format!("{functions}, {floats}; features {features}")),
+        ("memory", format!("{} at first, {most} at most", size(look.memory))),
+    ]
+}
+
+/// The same as JSON.
+pub(crate) fn look_json(look: &Look) -> Value {
+    json!({
+        "imports": look.imports, "functions": look.functions,
+        "floating_point": look.floats, "features": look.features,
+        "memory_bytes": look.memory, "memory_max_bytes": look.memory_max,
+    })
 }
 
 fn condition(c: &Condition) -> String {

@@ -12,12 +12,14 @@ use crate::progress::Shown;
 use crate::report::verify::{Verified, annotations, junit, print_json, print_text};
 use anyhow::{Context as _, anyhow};
 use retally_core::subset::Sample;
+use retally_engine::bounded;
 use retally_engine::job::Resolved;
 use retally_engine::run::ReplayOptions;
 use retally_engine::verify::{
     Chosen, Golden, REPRO_JOB, Repro, VerifyOptions, VerifyReport, verify,
 };
 use retally_report::shell;
+use retally_sandbox::{COMPONENT_MAX_BYTES, look};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -237,6 +239,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         shrink_to: (!args.no_shrink).then(|| args.shrink_to.clone()),
         elsewhere,
     };
+    let component = bounded::read(&job.path(&job.reducer.path), COMPONENT_MAX_BYTES as u64);
     let report = verified(&job, &options, *tries, &shown)?;
     let held = golden.as_ref().zip(report.reference.as_ref());
     let held = held.map(|(golden, manifest)| golden.held_against(manifest));
@@ -244,6 +247,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         report: &report,
         held: held.as_ref(),
         old: old.as_ref().map(|old| &old.manifest),
+        look: component.ok().map(|bytes| look(&bytes)),
         command: args.command()?,
     };
     told(args, &verified)?;

@@ -1,6 +1,7 @@
 //! A verification as one JSON object.
 
 use super::{Verified, why};
+use crate::report::reducer::look_json;
 use retally_core::manifest::Manifest;
 use retally_engine::verify::{
     Apart, Changed, Difference, DigestPair, Held, Perturbed, Shrunk, Verdict, VerifyReport,
@@ -18,6 +19,7 @@ fn to_json(verified: &Verified<'_>) -> Value {
     let compared = verified.old.and(verified.held).map(|held| compared(verified, held));
     json!({
         "reference": report.reference.as_ref().map(reference),
+        "code": verified.look.as_ref().map(look_json),
         "seed": report.seed,
         "passed": tally.passed,
         "failed": tally.failed,

@@ -10,6 +10,7 @@ pub(crate) use text::print_text;
 
 use retally_core::manifest::Manifest;
 use retally_engine::verify::{Difference, Held, VerifyReport, Why};
+use retally_sandbox::Look;
 
 /// A verification, and what it was held against.
 pub(crate) struct Verified<'a> {
@@ -19,6 +20,8 @@ pub(crate) struct Verified<'a> {
     pub(crate) held: Option<&'a Held>,
     /// The run that was repeated.
     pub(crate) old: Option<&'a Manifest>,
+    /// What the reducer is made of; none: its file is gone.
+    pub(crate) look: Option<Look>,
     /// What asks for the same replay; none: it was asked for by what an earlier verification left.
     pub(crate) command: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! A verification for a person.
 
 use super::{Verified, what_changed, what_differs, why};
+use crate::report::reducer::looked;
 use crate::report::text::{counted, grouped, harmless_lines, seconds};
 use retally_engine::verify::{
     Apart, Difference, Held, Perturbed, Shrunk, ValuePair, Verdict, VerifyReport,
@@ -26,6 +27,9 @@ fn to_text(verified: &Verified<'_>, quiet: bool) -> String {
     if let Some(manifest) = reference {
         let (reducer, counts) = (&manifest.reducer, &manifest.counts);
         let _ = writeln!(t, "{}@{} ({})", reducer.name, reducer.version, reducer.sha256);
+        for (name, text) in verified.look.iter().flat_map(looked) {
+            let _ = writeln!(t, "note: {name}: {text}");
+        }
         let told = if quiet { &notes[..] } else { &[] };
         for note in manifest.notes().iter().chain(told) {
             let _ = writeln!(t, "note: {note}");
