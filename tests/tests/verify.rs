@@ -252,6 +252,9 @@ fn redacted(text: &str) -> String {
         lines.push(match is_order {
             true => format!("{}...", &line[..20]),
             false if line.starts_with("took") => "took ...".to_owned(),
+            // Another compiler makes other functions.
+            false if line.starts_with("note: code: ") => "note: code: ...".to_owned(),
+            false if line.starts_with("note: memory: ") => "note: memory: ...".to_owned(),
             false => line,
         });
     }

@@ -67,18 +67,14 @@ impl Decodes {
 
     fn get(&self, slabs: &[Lies]) -> Option<Events> {
         let first = slabs.first()?;
-        let (begin, group) = {
-            let held = lock(&self.0);
-            let key = (first.partition, first.first);
-            let (&(_, begin), group) = held.groups.range(..=key).next_back()?;
-            (begin, group.clone())
-        };
+        let key = (first.partition, first.first);
+        let group = lock(&self.0).groups.range(..=key).next_back()?.1.clone();
         if group.slabs == slabs {
             return Some(all(&group.events));
         }
         // A part of one slab.
         let ([whole], [part]) = (group.slabs.as_slice(), slabs) else { return None };
-        let from = usize::try_from(part.first - begin).ok()?;
+        let from = usize::try_from(part.first.checked_sub(whole.first)?).ok()?;
         let to = from.checked_add(part.events)?;
         let is_within = whole.partition == part.partition && to <= whole.events;
         is_within.then(|| group.events.slice(from..to))

@@ -45,7 +45,10 @@ proptest! {
 
     /// A limit cuts a slab.
     #[test]
-    fn it_changes_no_digest_however_slabs_are_cut(count in 1usize..1_000, limits in [1u64..1_000, 1..1_000]) {
+    fn it_changes_no_digest_however_slabs_are_cut(
+        count in 1usize..1_000,
+        limits in [1u64..1_000, 1..1_000],
+    ) {
         let log = log(count, "no event");
         let decodes = Arc::default();
         for limit in [limits[0], limits[1], 1_000, limits[0]] {
