@@ -55,7 +55,8 @@ pub(super) struct PassArgs {
     /// Share the work out over so many threads; 0: one a core.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Two reducers")]
     threads: usize,
-    /// Events of a batch; changes no result.
+    /// Events of a batch, which ends with the piece of the log that reaches so many: pieces have up
+    /// to 8,192. Changes no result.
     #[arg(long, value_name = "N", default_value_t = BATCH_EVENTS, help_heading = "Two reducers")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     batch: u64,
