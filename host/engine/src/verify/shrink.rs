@@ -13,7 +13,7 @@ use crate::job::{Authored, Resolved};
 use crate::ledger::Ledger;
 use crate::limits::{SHRUNK_FIRST_EVENTS, SHRUNK_WITHIN};
 use crate::log::Log;
-use crate::run::ReplayOptions;
+use crate::run::{ReplayOptions, Silent};
 use retally_core::log::Position;
 use retally_core::manifest::Manifest;
 use std::collections::BTreeSet;
@@ -42,8 +42,7 @@ const AGAIN_TIMES: usize = 4;
 
 /// Whether a difference that shows under this and others as well is not of its making.
 fn says_little(what: Perturbation) -> bool {
-    use Perturbation::{Again, CompileAfresh, CompileUnoptimised, Process};
-    matches!(what, Again | CompileAfresh | CompileUnoptimised | Process)
+    what == Perturbation::Again || what.name().starts_with("compile-")
 }
 
 /// Leaves a folder for each likely cause of what failed, if a smaller log shows it.
@@ -225,20 +224,21 @@ impl<'a> Shrinking<'a> {
         (job, input): (&Resolved, Option<Arc<dyn Log>>),
         times: usize,
     ) -> bool {
-        let Verification { ways, alarm, observer, .. } = self.verification;
+        let Verification { ways, alarm, .. } = self.verification;
         // What is held is all that was asked for.
         let replay = ReplayOptions {
             input,
             limit: None,
             from: None,
             to: None,
+            empty_state: false,
             keys: None,
             sample: None,
             ..ways.replay.clone()
         };
         let (options, reducer) = (ways.options, ways.reducer.clone());
         let ways = Ways { job, options, reducer, replay, decodes: Arc::default() };
-        let mut trial = Verification { ways, alarm, observer: *observer, references: Vec::new() };
+        let mut trial = Verification { ways, alarm, observer: &Silent, references: Vec::new() };
         (0..times).all(|_| matches!(trial.tried(what, None), Ok(Tried::Differs { .. })))
     }
 
