@@ -6,8 +6,9 @@ use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{ReplayOptions, load};
 use retally_sandbox::{CompilerProcess, Sandbox, SandboxConfig};
 use retally_tests::{Project, Ran, python, reducer, retally, root};
-use std::process::Command;
-use std::time::Duration;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// An event of key `k{n}`.
 fn line(n: u64, what: &str, amount: &str) -> String {
@@ -147,10 +148,11 @@ fn what_is_refused_is_refused_in_the_same_words() -> Result<()> {
     Ok(())
 }
 
-/// A component that keeps the compiler busy: many branches in a function of many locals.
+/// A component that keeps the compiler busy, for half a minute of CPU time: functions of many
+/// branches and locals. No single one is large, so that none of its threads takes much memory.
 fn entangled() -> Result<Vec<u8>> {
-    let branches = "loop local.get 0 br_if 0 end ".repeat(7_900);
-    let module = format!("(func {} {branches})", "(local i32)".repeat(1_000));
+    let branches = "loop local.get 0 br_if 0 end ".repeat(3_000);
+    let module = format!("(func {} {branches})", "(local i32)".repeat(2_600)).repeat(100);
     Ok(wat::parse_str(format!(
         "(component (core module $m (func (export \"f\")) {module})
            (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\")))
@@ -187,6 +189,97 @@ fn a_compiler_that_takes_too_much_ends_alone() -> Result<()> {
     );
     // This process is as it was, and what is honest fits.
     assert_eq!(says(this, &chameleon)?, "");
+    Ok(())
+}
+
+/// A run whose reducer keeps the compiler busy, in a group of its own as a shell's jobs are.
+fn compiling(project: &Project, untrusted: bool) -> Result<Child> {
+    project.write("entangled.wasm", entangled()?)?;
+    let path = format!("job.reducer.path={}", project.path("entangled.wasm").display());
+    let set = format!("job.untrusted={untrusted}");
+    let mut command = project.command(&["replay", "--set", &path, "--set", &set]);
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Either way a thread has this name: it compiles, or talks with who does.
+    soon("nothing is compiled", || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id()))?;
+        let names = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")));
+        Ok(names.flatten().any(|name| name.trim() == "retally-compile").then_some(()))
+    })?;
+    Ok(child)
+}
+
+fn soon<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    for _ in 0..500 {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    anyhow::bail!("{what}, after 5 s")
+}
+
+/// Of a process its state, its parent and the hundredths of a second for which it computed; none:
+/// it is no more.
+fn stat(id: u32) -> Option<(char, u32, u64)> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
+    Some((fields[0].chars().next()?, fields[1].parse().ok()?, fields[11].parse().ok()?))
+}
+
+/// The process in which another one has something compiled, once it is at work.
+fn compiler_of(parent: u32) -> Result<u32> {
+    soon("no process compiles", || {
+        let ids = std::fs::read_dir("/proc")?.flatten();
+        let mut ids = ids.filter_map(|one| one.file_name().to_str()?.parse::<u32>().ok());
+        Ok(ids.find(|&id| stat(id).is_some_and(|(_, of, time)| of == parent && time >= 20)))
+    })
+}
+
+fn gone(id: u32) -> Result<()> {
+    soon("the compiler goes on", || {
+        Ok(stat(id).is_none_or(|(state, ..)| state == 'Z').then_some(()))
+    })
+}
+
+#[test]
+fn whoever_stops_a_run_does_not_wait_for_its_compiler() -> Result<()> {
+    let project = project([("ok", "1")])?;
+    for untrusted in [false, true] {
+        let child = compiling(&project, untrusted)?;
+        let compiler = if untrusted { Some(compiler_of(child.id())?) } else { None };
+        // As a terminal does it: to all of the group.
+        let group = format!("-{}", child.id());
+        assert!(Command::new("kill").args(["-INT", "--", &group]).status()?.success());
+        let begun = Instant::now();
+        let ran: Ran = child.wait_with_output()?.into();
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        assert!(ran.stderr.contains("stopped on request"), "{}", ran.stderr);
+        compiler.map_or(Ok(()), gone)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_compiler_ends_with_the_run_however_that_ends() -> Result<()> {
+    let project = project([("ok", "1")])?;
+    let mut child = compiling(&project, true)?;
+    let compiler = compiler_of(child.id())?;
+    child.kill()?;
+    child.wait()?;
+    gone(compiler)
+}
+
+#[test]
+fn a_compiler_that_somebody_kills_says_nothing_of_the_reducer() -> Result<()> {
+    let project = project([("ok", "1")])?;
+    let child = compiling(&project, true)?;
+    let compiler = compiler_of(child.id())?;
+    assert!(Command::new("kill").args(["-KILL", &compiler.to_string()]).status()?.success());
+    let ran: Ran = child.wait_with_output()?.into();
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let says = "cannot be loaded: the process that compiled it was killed (signal: 9 (SIGKILL))";
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
     Ok(())
 }
 

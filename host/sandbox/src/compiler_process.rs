@@ -8,7 +8,9 @@
 //! deserialised <--stdout-- artefact         or says on stderr why not
 //! ```
 //!
-//! It bounds what a compilation costs, and outlives a compiler that fails. What comes back is
+//! It bounds what a compilation costs, and outlives a compiler that fails. The other process ends
+//! when nobody waits for it, and with this one, however this one ends; what a terminal sends to all
+//! that run in it (Ctrl-C) reaches this one alone, which knows what to say. What comes back is
 //! native code that will be executed: it is taken from the process that this one started, as it is.
 
 use crate::check;
@@ -19,11 +21,12 @@ use crate::fault::{machine, printable};
 use crate::limits::{
     ARTEFACT_MAX_BYTES, COMPILER_MEMORY_BYTES, COMPILER_TIME, COMPONENT_MAX_BYTES,
 };
+use crate::patience::Patience;
 use std::io::{Read, Write};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// How to start the other process: a program that calls [`serve`] with the argument behind `words`.
@@ -54,13 +57,13 @@ impl CompilerProcess {
         Self { program, words, memory_bytes: COMPILER_MEMORY_BYTES, time: COMPILER_TIME }
     }
 
-    /// The artefact of a component, for an engine with these settings; it is given up after
+    /// The artefact of a component, for an engine with these settings, as long as there is
     /// `patience`.
     pub(crate) fn compile(
         &self,
         (stack, compiler): (usize, Compiler),
         component: &[u8],
-        patience: Duration,
+        patience: &Patience<'_>,
     ) -> Result<Vec<u8>, LoadError> {
         let (memory_bytes, seconds) = (self.memory_bytes, self.time.as_secs().max(1));
         let order = Order { memory_bytes, seconds, stack, compiler };
@@ -68,18 +71,24 @@ impl CompilerProcess {
         command.args(&self.words).arg(order.text());
         // It needs nothing of what this process knows.
         command.env_clear().current_dir("/");
+        // So that a terminal's signals do not end it before this process has heard of them.
+        command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(LoadError::Process)?;
-        let told = talk(&mut child, component).map_err(LoadError::Process)?;
-        let artefact = told.artefact.recv_timeout(patience);
-        if artefact.is_err() {
+        let ended = talk(&mut child, component).map_err(LoadError::Process).and_then(|told| {
+            let artefact = patience.wait(&told.artefact)?;
+            // What it says ends when it does.
+            Ok((artefact, patience.wait(&told.said)?.unwrap_or_default()))
+        });
+        if ended.is_err() {
             let _ = child.kill();
         }
         let status = child.wait().map_err(LoadError::Process)?;
-        match artefact {
-            Ok(artefact) if status.success() => Ok(artefact),
-            Err(RecvTimeoutError::Timeout) => Err(LoadError::CompileTime(patience)),
-            _ => Err(self.why(status, &told.said.recv().unwrap_or_default())),
+        match ended? {
+            (Some(artefact), _) if status.success() => Ok(artefact),
+            // Whoever ends a service may have ended it, too.
+            _ if patience.is_over() => Err(LoadError::Halted),
+            (_, said) => Err(self.why(status, &said)),
         }
     }
 
@@ -98,8 +107,18 @@ impl CompilerProcess {
             (_, Some(libc::SIGXCPU)) => {
                 LoadError::CompileBound(format!("{:?} of CPU time", self.time))
             }
-            _ if said.is_empty() => LoadError::CompilerEnded(status.to_string()),
-            _ => LoadError::CompilerEnded(format!("{status}, saying: {said}")),
+            (_, signal) => {
+                let how = match said.is_empty() {
+                    true => status.to_string(),
+                    false => format!("{status}, saying: {said}"),
+                };
+                let is_killed = signal.is_some();
+                if is_killed {
+                    LoadError::CompilerKilled(how)
+                } else {
+                    LoadError::CompilerEnded(how)
+                }
+            }
         }
     }
 }
@@ -193,6 +212,7 @@ fn compile(order: &str, component: &mut impl Read) -> Result<Vec<u8>, (i32, Stri
     let refused = |why: String| (REFUSED, why);
     let order = Order::parse(order).ok_or_else(|| refused(format!("{order:?} is no order")))?;
     bound(&order).map_err(|error| refused(format!("it cannot be bounded: {error}")))?;
+    end_with_parent().map_err(|error| refused(format!("it cannot end in time: {error}")))?;
     let mut bytes = Vec::new();
     let read = component.take(COMPONENT_MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| refused(error.to_string()))?;
@@ -215,6 +235,34 @@ fn bound(order: &Order) -> std::io::Result<()> {
     limit(libc::RLIMIT_CPU, order.seconds, order.seconds.saturating_add(1))
 }
 
+/// From here on the process ends when the one that started it does: nobody is left to take what it
+/// makes, and it would go on for as long as its bounds let it.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library ties no process to another")]
+fn end_with_parent() -> std::io::Result<()> {
+    // SAFETY: it sets a property of this process and touches no memory.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // It may have ended before, of which no signal tells. Its end of the pipe is closed then; the
+    // number of the parent would not do where something stands between the two, or one of them is
+    // in a namespace of its own.
+    let mut pipe = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: the call reads and writes one `pollfd` on this stack frame, and does not wait.
+    match unsafe { libc::poll(&raw mut pipe, 1, 0) } {
+        0 => Ok(()),
+        1 if pipe.revents & libc::POLLERR == 0 => Ok(()),
+        1 => Err(std::io::Error::other("nobody is left to take what it makes")),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Elsewhere its bounds end it, or that nobody takes what it made.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 type Resource = libc::__rlimit_resource_t;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -234,6 +282,8 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retally_core::reduce::Halt;
+    use std::sync::Arc;
 
     #[test]
     fn an_order_is_read_as_it_was_written() {
@@ -246,19 +296,27 @@ mod tests {
         }
     }
 
-    fn ended(script: &str) -> String {
+    const TWO_SECONDS: Patience<'_> = Patience { most: Duration::from_secs(2), halt: None };
+
+    fn error(script: &str, patience: &Patience<'_>) -> LoadError {
         let words = vec!["-c".to_owned(), script.to_owned()];
         let compiler = CompilerProcess::new("/bin/sh".into(), words);
-        let patience = Duration::from_secs(2);
-        let error =
-            compiler.compile((1 << 20, Compiler::Optimised), b"\0asm", patience).unwrap_err();
-        error.to_string()
+        compiler.compile((1 << 20, Compiler::Optimised), b"\0asm", patience).unwrap_err()
+    }
+
+    fn ended(script: &str) -> String {
+        error(script, &TWO_SECONDS).to_string()
     }
 
     #[test]
     fn however_the_other_process_ends_it_is_told_and_this_one_goes_on() {
-        let crashed = ended("kill -SEGV $$");
-        assert!(crashed.starts_with("the compiler failed on it: signal: 11"), "{crashed}");
+        for signal in ["SEGV", "KILL", "INT"] {
+            let killed = error(&format!("echo alas >&2; kill -{signal} $$"), &TWO_SECONDS);
+            assert!(!killed.is_of_reducer(), "{killed}");
+            let text = killed.to_string();
+            let begin = "the process that compiled it was killed (signal: ";
+            assert!(text.starts_with(begin) && text.contains("saying: alas)"), "{text}");
+        }
         let out = ended("echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$");
         assert!(out.starts_with("compiling it takes more than 2048 MiB of memory"), "{out}");
         let slow = ended("kill -XCPU $$");
@@ -270,8 +328,32 @@ mod tests {
         let odd = ended("exit 77");
         assert_eq!(odd, "the compiler failed on it: exit status: 77");
         let none = CompilerProcess::new("/nowhere/retally".into(), Vec::new());
-        let error =
-            none.compile((1 << 20, Compiler::Optimised), b"", Duration::from_secs(2)).unwrap_err();
+        let error = none.compile((1 << 20, Compiler::Optimised), b"", &TWO_SECONDS).unwrap_err();
         assert!(error.to_string().starts_with("no process to compile it can be started: "));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_process_whose_work_nobody_wants_and_it_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let begun = file.clone();
+        let halt: Halt =
+            Arc::new(move || std::fs::read(&begun).is_ok_and(|pid| pid.ends_with(b"\n")));
+        let patience = Patience { most: Duration::from_secs(3_600), halt: Some(&halt) };
+        let halted = error(&format!("echo $$ > {}; exec sleep 3600", file.display()), &patience);
+        assert!(matches!(halted, LoadError::Halted) && !halted.is_of_reducer(), "{halted}");
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let is_there = Command::new("kill").args(["-0", pid.trim()]).output().unwrap();
+        assert!(!is_there.status.success(), "{pid}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_terminal_sends_does_not_reach_it() {
+        // Field 5 of `stat` is the group.
+        let said = ended("echo $$ $(cut -d' ' -f5 /proc/$$/stat) >&2; exit 1");
+        let numbers = said.trim_start_matches("it is not valid here: ");
+        let (own, group) = numbers.split_once(' ').unwrap();
+        assert_eq!(own, group, "{said}");
     }
 }

@@ -15,7 +15,6 @@ use retally_core::reduce::Fault;
 use retally_core::schema::{Description, DescriptionError};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use wasmtime::component::Component;
 
@@ -45,6 +44,15 @@ pub enum LoadError {
     /// The compiler's process ended otherwise than it should.
     #[error("the compiler failed on it: {0}")]
     CompilerEnded(String),
+    /// A signal ended the compiler's process, and nobody knows whether for the reducer.
+    #[error(
+        "the process that compiled it was killed ({0}): this machine may be short of memory, or \
+         the compiler crashed; try it again"
+    )]
+    CompilerKilled(String),
+    /// Whoever wanted it does not any more.
+    #[error("nobody waits any more for it to be compiled")]
+    Halted,
     /// No process for the compiler.
     #[error("no process to compile it can be started: {0}")]
     Process(std::io::Error),
@@ -130,7 +138,7 @@ fn made(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
 #[expect(unsafe_code, reason = "compiled code is native code")]
 fn elsewhere(shared: &Shared, by: &CompilerProcess, bytes: &[u8]) -> Result<Component, LoadError> {
     let config = &shared.config;
-    let artefact = by.compile((config.stack, config.compiler), bytes, config.compile)?;
+    let artefact = by.compile((config.stack, config.compiler), bytes, &shared.patience())?;
     // SAFETY: the bytes came through a pipe from a process that this one started, of a program that
     // its user named, which gives what `Engine::precompile_component` made and nothing else; so
     // this is wasmtime's own output unless the compiler itself was taken over by what it compiled,
@@ -140,22 +148,20 @@ fn elsewhere(shared: &Shared, by: &CompilerProcess, bytes: &[u8]) -> Result<Comp
 }
 
 /// Compiles on a thread of its own, because the compiler cannot be interrupted: when its time is
-/// over, what is given up is the waiting. The thread goes on until it is done or the process ends.
+/// over, or nobody wants it any more, what is given up is the waiting. The thread goes on until it
+/// is done or the process ends.
 fn from_binary(shared: &Shared, bytes: &[u8]) -> Result<Component, LoadError> {
     let (engine, bytes) = (shared.engine.clone(), bytes.to_vec());
     let (send, receive) = std::sync::mpsc::channel();
     let work = move || drop(send.send(Component::from_binary(&engine, &bytes)));
     let thread = std::thread::Builder::new().name("retally-compile".into());
     thread.spawn(work).map_err(LoadError::Thread)?;
-    match receive.recv_timeout(shared.config.compile) {
-        Ok(result) => result.map_err(|error| match machine(&error) {
+    match shared.patience().wait(&receive)? {
+        Some(result) => result.map_err(|error| match machine(&error) {
             Some(message) => LoadError::Machine(message),
             None => LoadError::Invalid(text(&error)),
         }),
-        Err(RecvTimeoutError::Timeout) => Err(LoadError::CompileTime(shared.config.compile)),
-        Err(RecvTimeoutError::Disconnected) => {
-            Err(LoadError::Invalid("the compiler failed on it (a fault of wasmtime)".into()))
-        }
+        None => Err(LoadError::Invalid("the compiler failed on it (a fault of wasmtime)".into())),
     }
 }
 
@@ -191,6 +197,8 @@ impl LoadError {
             Self::Machine(_)
                 | Self::Thread(_)
                 | Self::CompileTime(_)
+                | Self::CompilerKilled(_)
+                | Self::Halted
                 | Self::Process(_)
                 | Self::Artefact(_)
         )

@@ -13,6 +13,7 @@
 //! | garbage    | data, statics    |            | heap: zeros, until it was used
 //! ```
 
+use crate::limits::{COMPONENT_MAX_BYTES, STACK_FILLED_MAX_BYTES};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use wasmparser::{
@@ -26,6 +27,13 @@ const MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 const DATA: u8 = 11;
 const DATA_COUNT: u8 = 12;
+
+/// Bytes of a page of linear memory.
+const PAGE_BYTES: u64 = 1 << 16;
+
+/// By so much a component grows at most by one more segment, beside what that holds: its place and
+/// length, and numbers that take more bytes to write, of the component and of what it lies within.
+const SEGMENT_BYTES: u64 = 64;
 
 /// Bytes before the first section.
 const HEADER_BYTES: usize = 8;
@@ -48,6 +56,16 @@ pub enum NoStack {
          stack (`-C link-arg=--stack-first` puts it there)"
     )]
     NotFirst,
+    /// There is no room for so much garbage.
+    #[error("a stack of it takes {bytes} bytes, which is above the {most} {what}")]
+    TooLarge {
+        /// Bytes of the stack.
+        bytes: u64,
+        /// How many there may be.
+        most: u64,
+        /// By what.
+        what: &'static str,
+    },
     /// It is not what a parser can read.
     #[error("it cannot be read: {0}")]
     Unread(String),
@@ -61,21 +79,45 @@ impl From<BinaryReaderError> for NoStack {
 
 /// The same component, but for what its memories hold at first.
 pub(crate) fn filled(component: &[u8], seed: u64) -> Result<Vec<u8>, NoStack> {
-    let mut memories = 0;
-    let filled = component_of(component, seed, &mut memories)?;
-    if memories == 0 { Err(NoStack::NoMemory) } else { Ok(filled) }
+    let most = (COMPONENT_MAX_BYTES as u64).saturating_sub(component.len() as u64);
+    let mut room = Room { memories: 0, left: most };
+    let filled = component_of(component, seed, &mut room)?;
+    if room.memories == 0 { Err(NoStack::NoMemory) } else { Ok(filled) }
 }
 
-fn component_of(bytes: &[u8], seed: u64, memories: &mut u32) -> Result<Vec<u8>, NoStack> {
+/// What garbage may still take.
+struct Room {
+    /// Memories that have theirs.
+    memories: u32,
+    /// Bytes up to the most that a component may have.
+    left: u64,
+}
+
+impl Room {
+    /// Takes what the stack of one more memory needs.
+    fn take(&mut self, stack: u64) -> Result<(), NoStack> {
+        let most = self.left.saturating_sub(SEGMENT_BYTES);
+        at_most(stack, most, "that are left up to the most that a component may have")?;
+        self.left = most - stack;
+        self.memories += 1;
+        Ok(())
+    }
+}
+
+fn at_most(bytes: u64, most: u64, what: &'static str) -> Result<(), NoStack> {
+    if bytes > most { Err(NoStack::TooLarge { bytes, most, what }) } else { Ok(()) }
+}
+
+fn component_of(bytes: &[u8], seed: u64, room: &mut Room) -> Result<Vec<u8>, NoStack> {
     let mut out = bytes.get(..HEADER_BYTES).unwrap_or_default().to_vec();
     for (id, range) in sections(bytes)? {
         let content = &bytes[range];
         match id {
-            COMPONENT => push(&mut out, id, &component_of(content, seed, memories)?),
+            COMPONENT => push(&mut out, id, &component_of(content, seed, room)?),
             MODULE => match Module::read(content)?.stack()? {
                 None => push(&mut out, id, content),
                 Some(top) => {
-                    *memories += 1;
+                    room.take(top.into())?;
                     push(&mut out, id, &module_of(content, &bytes_of(seed, top as usize))?);
                 }
             },
@@ -161,7 +203,8 @@ fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
 /// What a module says of its memory.
 #[derive(Default)]
 struct Module {
-    has_memory: bool,
+    /// Bytes with which its memory begins; none: it has none of its own.
+    memory: Option<u64>,
     /// The globals that are imported come first.
     imported: u32,
     /// The other globals: whether they can be set, and where they begin if that is a number.
@@ -188,7 +231,10 @@ impl Module {
                     self.imported += u32::from(matches!(import?.ty, TypeRef::Global(_)));
                 }
             }
-            Payload::MemorySection(section) => self.has_memory = section.count() > 0,
+            Payload::MemorySection(section) => {
+                let first = section.into_iter().next().transpose()?;
+                self.memory = first.map(|own| own.initial.saturating_mul(PAGE_BYTES));
+            }
             Payload::GlobalSection(section) => {
                 for global in section {
                     let Global { ty, init_expr } = global?;
@@ -227,9 +273,7 @@ impl Module {
 
     /// Where its stack begins, which ends at 0; none: it has no memory of its own.
     fn stack(&self) -> Result<Option<u32>, NoStack> {
-        if !self.has_memory {
-            return Ok(None);
-        }
+        let Some(memory) = self.memory else { return Ok(None) };
         let own = |index: u32| self.globals.get(index.checked_sub(self.imported)? as usize);
         // The linker makes it the first that can be set.
         let first = || self.globals.iter().find(|(is_mutable, _)| *is_mutable);
@@ -243,7 +287,12 @@ impl Module {
         let is_above = |at: &Option<u32>| at.is_some_and(|at| at >= top);
         let is_first = self.data.iter().all(is_above)
             && data_end.map_or(!self.data.is_empty(), |end| end >= top);
-        if is_first && top > 0 { Ok(Some(top)) } else { Err(NoStack::NotFirst) }
+        if !is_first || top == 0 {
+            return Err(NoStack::NotFirst);
+        }
+        at_most(top.into(), memory, "with which its memory begins")?;
+        at_most(top.into(), STACK_FILLED_MAX_BYTES, "that are filled at most")?;
+        Ok(Some(top))
     }
 }
 
@@ -307,6 +356,49 @@ mod tests {
         let all = filled(&wat::parse_str(text).unwrap(), 1).unwrap();
         wasmparser::Validator::new().validate_all(&all).unwrap();
         assert_eq!(segments(&all).iter().filter(|own| **own == (Some(0), 64)).count(), 2);
+    }
+
+    /// A module with a stack of so many bytes, and a memory of so many pages.
+    fn stack(bytes: u64, pages: u64) -> String {
+        format!(
+            "(core module (memory {pages}) (global $__stack_pointer (mut i32) (i32.const {bytes}))
+                (data (i32.const {bytes}) \"\"))"
+        )
+    }
+
+    #[test]
+    fn a_stack_without_bound_is_left_alone_before_it_takes_memory() {
+        let of =
+            |modules: &str| filled(&wat::parse_str(format!("(component {modules})")).unwrap(), 1);
+        let too_large = |bytes, most, what| Err(NoStack::TooLarge { bytes, most, what });
+        let huge = 65_535 << 16;
+        assert_eq!(of(&stack(huge, 1)), too_large(huge, 1 << 16, "with which its memory begins"));
+        assert_eq!(of(&stack(huge, 65_535)), too_large(huge, 16 << 20, "that are filled at most"));
+        let more = (16 << 20) + 16;
+        assert_eq!(of(&stack(more, 257)), too_large(more, 16 << 20, "that are filled at most"));
+        // What fits alone, and what fits for its part but not beside another.
+        let largest = stack(16 << 20, 256);
+        assert!(of(&largest).unwrap().len() > 16 << 20);
+        let error = of(&largest.repeat(2)).unwrap_err().to_string();
+        let end = " that are left up to the most that a component may have";
+        assert!(error.starts_with("a stack of it takes 16777216 bytes, which is above the 1677"));
+        assert!(error.ends_with(end), "{error}");
+    }
+
+    #[test]
+    fn with_garbage_a_component_is_no_longer_than_one_may_be() {
+        let nested = |bytes: u64| {
+            let inner = format!("(component (component (component {})))", stack(bytes, 256));
+            wat::parse_str(format!("(component {inner} {})", stack(16 << 20, 256))).unwrap()
+        };
+        let most = COMPONENT_MAX_BYTES as u64 - (16 << 20) - 2 * SEGMENT_BYTES;
+        let own = nested(0x00ff_0000).len() as u64;
+        let full = filled(&nested(most - own), 1).unwrap();
+        assert!(full.len() <= COMPONENT_MAX_BYTES, "{}", full.len());
+        // Names are left out.
+        assert!(full.len() as u64 > COMPONENT_MAX_BYTES as u64 - 4 * SEGMENT_BYTES);
+        wasmparser::Validator::new().validate_all(&full).unwrap();
+        assert!(filled(&nested(most - own + 1), 1).is_err());
     }
 
     #[test]

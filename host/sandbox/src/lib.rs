@@ -22,6 +22,7 @@ mod instance;
 mod limits;
 mod look;
 mod meter;
+mod patience;
 mod reach;
 mod sandbox;
 

@@ -83,6 +83,10 @@ pub const ARTEFACT_MAX_BYTES: u64 = 320 << 20;
 /// One line of a guest's log; what is longer is cut.
 pub const LOG_LINE_MAX_BYTES: usize = 4 << 10;
 
+/// Bytes of a stack in linear memory that garbage fills: sixteen times what Rust's linker gives it.
+/// They are made in this process, and make the component longer.
+pub const STACK_FILLED_MAX_BYTES: u64 = 16 << 20;
+
 /// Lines of a guest's log kept from one call; the rest is counted.
 pub const LOG_LINES_MAX: usize = 100;
 
@@ -93,5 +97,6 @@ pub const HANDOVER_EXTRA_BYTES: usize = 16 << 20;
 
 const _: () = assert!(ARTEFACT_MAX_BYTES > COMPONENT_MAX_BYTES as u64);
 const _: () = assert!(ARTEFACT_MAX_BYTES < COMPILER_MEMORY_BYTES);
+const _: () = assert!(STACK_FILLED_MAX_BYTES < COMPONENT_MAX_BYTES as u64);
 const _: () = assert!(FUNCTION_MAX_BYTES < COMPONENT_MAX_BYTES);
 const _: () = assert!(LOG_LINE_MAX_BYTES * LOG_LINES_MAX < 1 << 20);

@@ -7,6 +7,8 @@ use crate::compiler_process::CompilerProcess;
 use crate::component::{self, LoadError};
 use crate::engine::{self, TICK};
 use crate::instance::WasmReducer;
+use crate::patience::Patience;
+use retally_core::reduce::Halt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -40,6 +42,9 @@ pub struct SandboxConfig {
     /// Another process in which is compiled, for components that nobody vouches for; none: this
     /// one.
     pub compiler_process: Option<CompilerProcess>,
+    /// Whether nobody waits any more for what is compiled, which is looked at until it is; none:
+    /// it is waited for.
+    pub halt: Option<Halt>,
     /// A folder for compiled components, of this user alone; it is made when it is missing.
     pub cache: Option<PathBuf>,
     /// Where guests' lines go.
@@ -56,6 +61,7 @@ impl Default for SandboxConfig {
             compiler: Compiler::default(),
             garbage: None,
             compiler_process: None,
+            halt: None,
             cache: None,
             log: Arc::new(|_| {}),
         }
@@ -88,6 +94,13 @@ pub(crate) struct Shared {
     pub(crate) config: SandboxConfig,
     pub(crate) cache: Option<Cache>,
     _ticker: Ticker,
+}
+
+impl Shared {
+    /// How long a compiler is waited for.
+    pub(crate) fn patience(&self) -> Patience<'_> {
+        Patience { most: self.config.compile, halt: self.config.halt.as_ref() }
+    }
 }
 
 impl Sandbox {

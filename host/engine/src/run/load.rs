@@ -5,7 +5,7 @@ use super::options::ReplayOptions;
 use crate::bounded;
 use crate::job::Resolved;
 use retally_core::reduce::Reducer;
-use retally_sandbox::{COMPONENT_MAX_BYTES, CacheUse, Sandbox, SandboxConfig};
+use retally_sandbox::{COMPONENT_MAX_BYTES, CacheUse, LoadError, Sandbox, SandboxConfig};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ pub fn load(job: &Resolved, options: &ReplayOptions) -> Result<Arc<dyn Reducer>,
 /// The reducer in a file, checked and compiled, within the job's limits.
 ///
 /// # Errors
-/// A file that cannot be read or is no reducer.
+/// A file that cannot be read or is no reducer; [`RunError::Cancelled`] if nobody waits for it any
+/// more.
 pub fn load_file(
     job: &Resolved,
     path: &Path,
@@ -38,7 +39,9 @@ pub fn load_file(
     let path = path.to_path_buf();
     let bytes = bounded::read(&path, COMPONENT_MAX_BYTES as u64)
         .map_err(|error| RunError::ReducerFile { path: path.clone(), error })?;
+    let cancel = options.cancel.clone();
     let config = SandboxConfig {
+        halt: Some(Arc::new(move || cancel.is_cancelled())),
         compiler_process: options.process_for(job.untrusted)?,
         memory: job.limits.memory_bytes as usize,
         deadline: job.limits.deadline,
@@ -49,7 +52,10 @@ pub fn load_file(
         ..SandboxConfig::default()
     };
     let loaded = Sandbox::new(config)?.load(&bytes);
-    let reducer = loaded.map_err(|error| RunError::Reducer { path, error })?;
+    let reducer = loaded.map_err(|error| match error {
+        LoadError::Halted => RunError::Cancelled,
+        error => RunError::Reducer { path, error },
+    })?;
     match reducer.cache() {
         CacheUse::Rebuilt { reason } => (options.log)(&format!(
             "note: the compiled reducer that was kept is of no use and was made anew: {reason}"

@@ -419,6 +419,10 @@ mod tests {
         let of = |error| unloaded(RunError::Reducer { path: "r.wasm".into(), error });
         let Why::Cannot(why) = of(LoadError::Invalid("unimplemented".to_owned())) else { panic!() };
         assert_eq!(why, "this compiler does not take the reducer: unimplemented");
+        let ended = LoadError::CompilerEnded("exit status: 101".to_owned());
+        assert!(matches!(of(ended), Why::Cannot(_)));
+        let killed = LoadError::CompilerKilled("signal: 9 (SIGKILL)".to_owned());
+        assert!(matches!(of(killed), Why::Failed(why) if why.contains("signal: 9 (SIGKILL)")));
         let Why::Failed(why) = of(LoadError::Machine("no memory".to_owned())) else { panic!() };
         assert!(why.starts_with("it could not be done: "), "{why}");
     }
