@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod records;
 pub mod sources;
 pub mod stores;
+pub mod verify;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

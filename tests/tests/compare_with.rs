@@ -90,3 +90,47 @@ fn what_cannot_be_found_is_said_with_what_to_do() -> Result<()> {
     drop(there);
     Ok(())
 }
+
+#[test]
+fn a_run_that_went_on_is_that_of_its_whole_log() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.edit_job("[output]", "[snapshots]\nurl = \"snapshots\"\n[output]")?;
+    project.write("log/a.jsonl", payments(300, "a"))?;
+    project.replay(&[])?;
+    project.write("log/b.jsonl", payments(200, "b"))?;
+    let run = project.replay(&["--resume"])?;
+    let manifest = project.dir_of(&run).join("manifest.json").display().to_string();
+    let ran = project.run(&["verify", "--compare-with", &manifest, "--json"])?;
+    let report = ran.ok()?;
+    assert_eq!(report["compared"]["agrees"], true, "{report}");
+    assert_eq!(report["compared"]["changed"], serde_json::json!({}), "{report}");
+    Ok(())
+}
+
+#[test]
+fn of_a_log_that_has_grown_what_the_run_took_is_compared() -> Result<()> {
+    let project = Project::new("orders")?;
+    project.write("log/b.jsonl", payments(300, "b"))?;
+    let run = project.replay(&[])?;
+    let manifest = project.dir_of(&run).join("manifest.json").display().to_string();
+    let grown = payments(350, "b");
+    project.write("log/b.jsonl", &grown)?;
+    // Before and behind what was there.
+    project.write("log/a.jsonl", payments(40, "a"))?;
+    project.write("log/c.jsonl", payments(60, "c"))?;
+    let ran = project.run(&["verify", "--compare-with", &manifest, "--json"])?;
+    let report = ran.ok()?;
+    assert_eq!(report["compared"]["agrees"], true, "{report}");
+    let how = report["compared"]["changed"]["log"].as_str().context("nothing changed")?;
+    assert!(how.starts_with("has grown by 150 events since"), "{how}");
+    assert_eq!(report["reference"]["events"], 450);
+    let text = project.run(&["verify", "--compare-with", &manifest])?;
+    let says = "verified: digests of what it took are those of that run\n";
+    assert!(text.stdout.ends_with(says), "{}", text.stdout);
+    // What it took is another one now.
+    project.write("log/b.jsonl", grown.replacen("10.00", "11.00", 1))?;
+    let other = project.run(&["verify", "--compare-with", &manifest, "--json"])?;
+    assert_eq!(other.code, 1, "{}", other.stdout);
+    assert_eq!(other.json()?["compared"]["agrees"], false);
+    Ok(())
+}

@@ -83,6 +83,16 @@ fn of_many_events_the_one_is_left_that_shows_it() -> Result<()> {
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     let report = ran.json()?;
     assert_eq!((&report["failed"], &report["shrunk"]), (&1.into(), &Value::Array(Vec::new())));
+    // What begins before a range, and what lies behind it, is no part of it.
+    let other = chameleon(200, "watched", &[3, 50, 150, 190])?;
+    let range = ["--vary=trace", "--from", "b:60", "--to", "b:180"];
+    let (shrunk, dir_of_range) = left(&verify(&other, &range)?)?;
+    assert_eq!(shrunk["events"], 1);
+    assert_eq!(log(&other, &dir_of_range)?, line(7_000_200, "watched"));
+    // Another reducer, named from here.
+    std::fs::copy(retally_tests::reducer("chameleon"), project.path("mended.wasm"))?;
+    let mended = verify(&project, &[&again[..], &["--reducer", "mended.wasm"]].concat())?;
+    assert_eq!(mended.code, 1, "{}", mended.stderr);
     // Once it is mended nothing differs.
     let file = project.path("").join(&dir).join("log/00001.jsonl");
     std::fs::write(&file, line(1, "ok"))?;
@@ -94,7 +104,8 @@ fn of_many_events_the_one_is_left_that_shows_it() -> Result<()> {
 #[test]
 fn what_is_kept_from_call_to_call_needs_an_event_and_every_cause_has_its_own_folder() -> Result<()>
 {
-    let project = chameleon(1_000, "leak", &[10, 20, 30])?;
+    let leaks: Vec<u64> = (0..1_000).filter(|n| n % 7 == 3).collect();
+    let project = chameleon(1_000, "leak", &leaks)?;
     let (shrunk, dir) = left(&verify(&project, &["--shrink-to", "left"])?)?;
     assert!(shrunk["events"].as_u64().is_some_and(|events| events <= 3), "{shrunk}");
     assert_eq!(dir.parent(), Some("left".as_ref()));
@@ -145,8 +156,11 @@ fn nothing_is_left_where_nobody_wants_it_or_something_else_is() -> Result<()> {
     project.write("retally-repro/trace/mine.txt", "mine")?;
     let ran = verify(&project, &["--vary=trace"])?;
     let why = ran.json()?["shrunk"][0]["why"].as_str().unwrap_or_default().to_owned();
-    assert!(why.contains("is there already, and is no folder of an earlier"), "{why}");
+    assert!(why.contains("is there already, and holds what no earlier"), "{why}");
     assert!(project.path("retally-repro/trace/mine.txt").exists());
+    left(&verify(&project, &["--vary=trace", "--shrink-to", "retally-repro/other"])?)?;
+    let all = std::fs::read_dir(project.path("retally-repro"))?;
+    assert_eq!(all.count(), 2, "what is not left is gone");
     for (args, says) in [
         (&["--repro", "nowhere"][..], "--repro nowhere"),
         (&["--repro", "log"], "has no repro.json that can be read"),
@@ -158,6 +172,15 @@ fn nothing_is_left_where_nobody_wants_it_or_something_else_is() -> Result<()> {
     project.write("log/repro.json", "{\"format\":2}")?;
     let newer = verify(&project, &["--repro", "log"])?;
     assert!(newer.code == 2 && newer.stderr.contains("of format 2"), "{}", newer.stderr);
+    let note = std::fs::read_to_string(project.path("retally-repro/other/trace/repro.json"))?;
+    for (from, to) in
+        [("trace", "none"), ("\"format\": 1", "\"format\": 0"), ("\"tries\": 1", "\"tries\": 1000")]
+    {
+        let edited = note.replace(from, to);
+        project.write("log/repro.json", &edited)?;
+        let ran = verify(&project, &["--repro", "log"])?;
+        assert!(ran.code == 2 && ran.stderr.contains("was edited"), "{edited}: {}", ran.stderr);
+    }
     project.write("log/repro.json", "{\"format\":1}")?;
     let none = verify(&project, &["--repro", "log"])?;
     assert!(none.code == 2 && none.stderr.contains("that is none"), "{}", none.stderr);

@@ -10,7 +10,8 @@ use retally_engine::verify::{
     Came, Chosen, Elsewhere, Verdict, VerifyOptions, Why, verify as verification,
 };
 use retally_tests::live::listens;
-use retally_tests::{Project, Ran, payments};
+use retally_tests::verify::{chameleon, is, orders, verdicts, verify};
+use retally_tests::{Ran, payments};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -43,46 +44,6 @@ const ALL: [&str; 24] = [
     "memory-garbage",
     "process",
 ];
-
-/// Payments of two partitions.
-fn orders() -> Result<Project> {
-    let project = Project::new("orders")?;
-    project.write("log/a.jsonl", payments(1500, "a"))?;
-    project.write("log/b.jsonl", payments(1500, "b"))?;
-    Ok(project)
-}
-
-/// Events of 50 keys, of which every seventh does `what`: those of each key some.
-fn chameleon(what: &str) -> Result<Project> {
-    let project = Project::new("chameleon")?;
-    let line = |n: u64| {
-        let does = if n % 7 == 3 { what } else { "ok" };
-        format!(
-            "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-             \"do\":\"{does}\",\"amount\":1}}\n",
-            n % 50
-        )
-    };
-    project.write("log/a.jsonl", (0..2000).map(line).collect::<String>())?;
-    Ok(project)
-}
-
-fn verify(project: &Project, args: &[&str]) -> Result<Ran> {
-    let all = ["verify", "--threads", "2"].iter().chain(args).copied();
-    project.run(&all.collect::<Vec<_>>())
-}
-
-/// Names and verdicts.
-fn verdicts(report: &Value) -> Result<Vec<(String, String)>> {
-    let all = report["perturbations"].as_array().context("no perturbations")?;
-    let text = |one: &Value, of: &str| one[of].as_str().unwrap_or_default().to_owned();
-    Ok(all.iter().map(|one| (text(one, "name"), text(one, "verdict"))).collect())
-}
-
-fn is(report: &Value, name: &str) -> Result<String> {
-    let all = verdicts(report)?;
-    Ok(all.into_iter().find(|(own, _)| own == name).context(name.to_owned())?.1)
-}
 
 #[test]
 fn a_deterministic_reducer_passes_all_of_them_and_no_run_is_written() -> Result<()> {
@@ -201,11 +162,15 @@ fn another_process_may_fail_or_read_a_log_that_has_grown() -> Result<()> {
     let (failed, _) = came(Arc::new(move |_| Ok((other.clone(), String::new()))))?;
     let Verdict::Failed(difference) = failed else { bail!("{failed:?}") };
     assert_eq!(difference.digests.iter().map(|pair| pair.of).collect::<Vec<_>>(), ["views", "run"]);
-    let mut grown = same;
+    let (mut grown, mut edited) = (same.clone(), same);
     (grown.run, grown.partitions[0].events) = (Hash::of(b"x"), 1501);
-    let (not, cut) = came(Arc::new(move |_| Ok((grown.clone(), String::new()))))?;
-    let Verdict::NotExercised(Why::Failed(why)) = not else { bail!("{not:?}") };
-    assert!(why.contains("other events than a moment before") && cut == 1, "{why}");
+    // As many events, and other bytes.
+    (edited.run, edited.input) = (Hash::of(b"x"), Hash::of(b"y"));
+    for changed in [grown, edited] {
+        let (not, cut) = came(Arc::new(move |_| Ok((changed.clone(), String::new()))))?;
+        let Verdict::NotExercised(Why::Failed(why)) = not else { bail!("{not:?}") };
+        assert!(why.contains("not what it was a moment before") && cut == 1, "{why}");
+    }
     let (not, cut) = came(Arc::new(|_| Err("no such program".to_owned())))?;
     assert!(matches!(not, Verdict::NotExercised(Why::Failed(_))) && cut == 1, "{not:?}");
     Ok(())
@@ -314,6 +279,21 @@ fn a_log_too_small_to_exercise_anything_is_no_success() -> Result<()> {
 }
 
 #[test]
+fn borders_that_did_not_move_are_not_exercised() -> Result<()> {
+    let project = orders()?;
+    std::fs::remove_file(project.path("log/b.jsonl"))?;
+    project.write("log/a.jsonl", payments(10, "a"))?;
+    // The first batch by chance has more than ten events.
+    let one = verify(&project, &["--json", "--vary=batch-random,batch-2,passes,threads"])?.ok()?;
+    assert_eq!(is(&one, "batch-2")?, "passed");
+    assert_eq!(is(&one, "batch-random")?, "not exercised", "{one}");
+    // Of so few keys all may be in one portion, and in one shard.
+    assert_eq!(is(&one, "passes")?, "not exercised", "{one}");
+    assert_eq!(is(&one, "threads-one")?, "not exercised", "{one}");
+    Ok(())
+}
+
+#[test]
 fn bad_usage_is_told() -> Result<()> {
     let project = orders()?;
     for (args, says) in [
@@ -366,131 +346,5 @@ fn whoever_stops_it_gets_what_there_is_and_the_word_that_it_is_not_all() -> Resu
         );
     }
     assert!(!project.path("golden.json").exists());
-    Ok(())
-}
-
-#[test]
-fn golden_digests_say_which_of_reducer_job_and_log_changed() -> Result<()> {
-    let project = orders()?;
-    let record = verify(&project, &["--record", "golden.json", "--vary=again"])?;
-    assert_eq!(record.code, 0, "{}", record.stderr);
-    let golden = |args: &[&str]| -> Result<Ran> {
-        let all = ["--json", "--golden", "golden.json", "--vary=again"].iter().chain(args).copied();
-        verify(&project, &all.collect::<Vec<_>>())
-    };
-    let same = golden(&[])?.ok()?;
-    assert_eq!(
-        (&same["golden"]["agrees"], &same["golden"]["changed"]),
-        (&true.into(), &Value::Object(Default::default()))
-    );
-    let changed = |ran: &Ran| -> Result<Vec<String>> {
-        assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
-        let report = ran.json()?;
-        assert_eq!(is(&report, "again")?, "passed");
-        Ok(report["golden"]["changed"].as_object().context("none")?.keys().cloned().collect())
-    };
-    assert_eq!(changed(&golden(&["--set", "params.gold_from=20.00"])?)?, ["job"]);
-    let text = std::fs::read_to_string(project.path("log/a.jsonl"))?;
-    project.write("log/a.jsonl", payments(1501, "a"))?;
-    assert_eq!(changed(&golden(&[])?)?, ["log"]);
-    project.write("log/a.jsonl", text.replacen("10.00", "11.00", 1))?;
-    assert_eq!(changed(&golden(&[])?)?, ["log"]);
-    project.write("log/a.jsonl", text)?;
-    // Version 2 has a param more.
-    let other = retally_tests::reducer("orders-v2").display().to_string();
-    let other = golden(&["--set", &format!("job.reducer.path={other}")])?;
-    assert_eq!(changed(&other)?, ["reducer", "job"]);
-    // Another file of the same calculation: said, and no difference.
-    let mut same = std::fs::read(retally_tests::reducer("orders"))?;
-    same.extend(b"\0\x05\x04note");
-    project.write("same.wasm", same)?;
-    let path = format!("job.reducer.path={}", project.path("same.wasm").display());
-    let same = golden(&["--set", &path])?.ok()?;
-    assert_eq!(same["golden"]["agrees"], true);
-    assert!(same["golden"]["changed"]["reducer"].is_string(), "{same}");
-    // None of them: what is recorded was something else.
-    let file = std::fs::read_to_string(project.path("golden.json"))?;
-    let value: Value = serde_json::from_str(&file)?;
-    let views = value["digests"]["views"].as_str().context("no digest")?;
-    project.write("golden.json", file.replace(views, &"0".repeat(64)))?;
-    let neither = golden(&[])?;
-    assert_eq!(changed(&neither)?, [""; 0]);
-    let text = verify(&project, &["--golden", "golden.json", "--vary=none"])?;
-    assert!(text.stdout.contains("reducer, job and log are what they were"), "{}", text.stdout);
-    project.write("golden.json", file.replace("\"format\": 1", "\"format\": 2"))?;
-    let newer = golden(&[])?;
-    assert!(newer.code == 2 && newer.stderr.contains("has format 2"), "{}", newer.stderr);
-    project.write("golden.json", "{}")?;
-    assert_eq!(golden(&[])?.code, 2);
-    Ok(())
-}
-
-#[test]
-fn nothing_is_recorded_of_what_differs() -> Result<()> {
-    let project = chameleon("leak")?;
-    let ran = verify(&project, &["--record", "golden.json", "--vary=batch-1"])?;
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("golden.json is not written"), "{}", ran.stderr);
-    assert!(!project.path("golden.json").exists());
-    Ok(())
-}
-
-#[test]
-fn ci_servers_are_told() -> Result<()> {
-    let project = chameleon("leak")?;
-    let args = ["verify", "--vary=batch-1,batch-largest", "--junit", "report.xml", "--quiet"];
-    let mut command = project.command(&args);
-    let ran: Ran = command.env("GITHUB_ACTIONS", "true").output()?.into();
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.starts_with("::error title=retally verify: batch-1::"), "{}", ran.stderr);
-    let xml = std::fs::read_to_string(project.path("report.xml"))?;
-    for part in [
-        "<testsuite name=\"retally verify\" tests=\"2\" failures=\"1\" skipped=\"1\"",
-        "name=\"batch-1\"",
-        "<failure message=\"other digests: ",
-        "<skipped message=\"",
-    ] {
-        assert!(xml.contains(part), "{part} is not in {xml}");
-    }
-    let quiet: Ran = project.command(&args).env_remove("GITHUB_ACTIONS").output()?.into();
-    assert_eq!(quiet.stderr, "");
-    Ok(())
-}
-
-#[test]
-fn the_script_that_a_team_copies_checks_and_reports() -> Result<()> {
-    let project = orders()?;
-    let example = retally_tests::root().join("examples/ci");
-    std::fs::create_dir(project.path("ci"))?;
-    std::fs::copy(example.join("check.sh"), project.path("ci/check.sh"))?;
-    for (name, of) in [("new", "orders"), ("released", "orders"), ("other", "orders-v2")] {
-        let bytes = std::fs::read(retally_tests::reducer(of))?;
-        project.write(&format!("{name}.wasm"), bytes)?;
-    }
-    assert_eq!(verify(&project, &["--record", "golden.json", "--vary=again"])?.code, 0);
-    let tools = retally_tests::retally();
-    let tools = tools.parent().context("no folder")?.display().to_string();
-    let path = format!("{tools}:{}", std::env::var("PATH")?);
-    let check = |new: &str| -> Result<(i32, String)> {
-        let mut command = Command::new("sh");
-        command.args(["ci/check.sh", new, "released.wasm"]).current_dir(project.path(""));
-        command.env("PATH", &path).env("XDG_CACHE_HOME", project.path("cache"));
-        let ran: Ran = command.env_remove("GITHUB_ACTIONS").output()?.into();
-        let report = std::fs::read_to_string(project.path("report.md"));
-        Ok((ran.code, report.with_context(|| ran.stderr)?))
-    };
-    let (code, report) = check("new.wasm")?;
-    assert_eq!(code, 0, "{report}");
-    assert!(report.contains("    verified: 23 passed"), "{report}");
-    let (code, report) = check("other.wasm")?;
-    assert_eq!(code, 1, "{report}");
-    for part in ["different: the digests are not the golden ones", "the reducer was", "orders@2"] {
-        assert!(report.contains(part), "{part:?} is not in {report}");
-    }
-    assert!(project.path("verify.xml").exists());
-    let (code, report) = check("nowhere.wasm")?;
-    assert!(code == 2 && report.contains("could not be compared"), "{report}");
-    let workflow = std::fs::read_to_string(example.join("books.yml"))?;
-    assert!(workflow.contains("run: sh ci/check.sh "), "the workflow runs it");
     Ok(())
 }

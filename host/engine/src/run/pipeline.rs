@@ -116,7 +116,8 @@ impl Pipeline<'_, '_> {
             self.work(&shared);
         });
         let mut schedule = shared.schedule.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let stages = shared.stages.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut stages = shared.stages.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stages.batches = schedule.sequence.batches();
         let outcome = schedule.outcome();
         (schedule.sequence.extents, stages, outcome)
     }

@@ -90,6 +90,8 @@ pub struct Report {
     pub keys_in_vain: bool,
     /// What was told on the way ([`Observer::note`]).
     pub notes: Vec<String>,
+    /// Batches in which the log was folded.
+    pub batches: u64,
     /// Time that it took, in seconds.
     pub seconds: f64,
     /// Stages and the time spent in each, in seconds, summed over threads.
@@ -256,6 +258,7 @@ fn run(
         news: prepared.news,
         keys_in_vain: absent.is_some_and(|absent| absent.is_all),
         notes,
+        batches: stages.batches,
         seconds: prepared.watch.elapsed().as_secs_f64(),
         stages: stages.seconds(),
     })

@@ -145,6 +145,11 @@ impl Sequence {
         }
     }
 
+    /// Batches that were given, the one that is open among them.
+    pub(crate) fn batches(&self) -> u64 {
+        self.batch + u64::from(self.in_batch > 0)
+    }
+
     /// A part to read on.
     pub(crate) fn pick_read(&mut self) -> Option<ReadOn> {
         let Cuts { limit, from, .. } = &self.cuts;

@@ -33,9 +33,10 @@ pub(crate) enum Stage {
 const STAGES: [&str; 10] =
     ["read", "decode", "hash", "dedup", "state", "sandbox", "compare", "merge", "digest", "write"];
 
-/// Time spent in each stage, summed over threads.
+/// Time spent in each stage, summed over threads, and in how many batches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stages {
+    pub(crate) batches: u64,
     spent: [Duration; STAGES.len()],
     step: Option<(Step, Stopwatch)>,
 }
@@ -50,6 +51,7 @@ impl Stages {
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
+        self.batches += other.batches;
         for (into, from) in self.spent.iter_mut().zip(&other.spent) {
             *into += *from;
         }

@@ -4,6 +4,7 @@
 use super::report::{Came, DigestPair};
 use retally_core::digest::{Digests, Hash};
 use retally_core::listed::listed;
+use retally_core::log::Position;
 use retally_core::manifest::{Manifest, PartitionTaken};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct Golden {
     pub run: Hash,
     /// Its parts.
     pub digests: Digests,
+    /// Whether it went on from a snapshot: then its input description is of what it took itself,
+    /// and cannot be held against that of a replay from the start. No such run is recorded.
+    #[serde(skip)]
+    pub went_on: bool,
 }
 
 /// A file that cannot be read as one of golden digests; a fragment behind its name.
@@ -85,9 +90,10 @@ impl Golden {
             reducer_sha256: reducer.sha256,
             job: manifest.job.digest,
             input: manifest.input_digest,
-            log: manifest.input.partitions.clone(),
+            log: log_of(manifest),
             run: manifest.run_digest,
             digests: manifest.digests,
+            went_on: manifest.from_snapshot.is_some(),
         }
     }
 
@@ -118,10 +124,32 @@ impl Golden {
         serde_json::from_str(text).map_err(wrong)
     }
 
+    /// Where the log ended that was taken, and how many events it has more, if a replay took all of
+    /// that and more. What came new ends where it begins.
+    pub fn grown(&self, manifest: &Manifest) -> Option<(Vec<Position>, u64)> {
+        let now = Self::of(manifest).log;
+        let events = |log: &[PartitionTaken]| log.iter().map(|own| own.events).sum::<u64>();
+        let more = events(&now).checked_sub(events(&self.log)).filter(|more| *more > 0)?;
+        let was = |of: &str| self.log.iter().find(|own| own.partition == of);
+        let is_there = |own: &PartitionTaken| {
+            let last = now.iter().find(|new| new.partition == own.partition);
+            own.last.is_none() || last.is_some_and(|new| new.last >= own.last)
+        };
+        let end = |own: &PartitionTaken| {
+            let last = was(&own.partition).and_then(|was| was.last);
+            let offset = last.map_or(own.first.unwrap_or(0), |last| last + 1);
+            Position { partition: own.partition.clone(), offset }
+        };
+        self.log.iter().all(is_there).then(|| (now.iter().map(end).collect(), more))
+    }
+
     /// How a run stands to it.
     pub fn held_against(&self, manifest: &Manifest) -> Held {
         let now = Self::of(manifest);
-        let came = |of: &Self| Came { run: of.run, digests: of.digests, partitions: Vec::new() };
+        let came = |of: &Self| {
+            let (run, digests, partitions) = (of.run, of.digests, Vec::new());
+            Came { run, digests, partitions, input: of.input }
+        };
         let mut changed = Vec::new();
         let mut change = |what, was: &dyn ToString, is: &dyn ToString| {
             let (was, is) = (was.to_string(), is.to_string());
@@ -133,13 +161,30 @@ impl Golden {
         change("reducer", &reducer(self), &reducer(&now));
         change("job", &self.job, &now.job);
         change("log", &extent(self), &extent(&now));
-        if !changed.iter().any(|changed| changed.what == "log") && self.input != now.input {
+        let is_other = self.input != now.input && !self.went_on;
+        if !changed.iter().any(|changed| changed.what == "log") && is_other {
             let (was, is) = (self.input, now.input);
             let how = format!("has the same events by number, and other bytes: was {was}, is {is}");
             changed.push(Changed { what: "log", how });
         }
         Held { digests: came(self).differences(&came(&now), true), changed }
     }
+}
+
+/// How far the log was taken, from its beginning: a run that went on from a snapshot notes of its
+/// input what it took itself.
+fn log_of(manifest: &Manifest) -> Vec<PartitionTaken> {
+    let whole = |of: &str| manifest.partitions.iter().find(|own| own.partition == of);
+    let before = |of: &str| {
+        let next = &manifest.from_snapshot.as_ref()?.next;
+        next.iter().find(|own| own.partition == of)?.offset.checked_sub(1)
+    };
+    let mut log = manifest.input.partitions.clone();
+    for own in &mut log {
+        own.events = whole(&own.partition).map_or(own.events, |own| own.events);
+        own.last = own.last.or_else(|| before(&own.partition));
+    }
+    log
 }
 
 /// Partitions that a text names.

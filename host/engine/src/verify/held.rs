@@ -3,7 +3,8 @@
 
 use crate::cancel::Cancel;
 use crate::limits::SHRUNK_BYTES;
-use crate::log::{Follow, Log, LogError, MemoryLog, MemoryPartition, Part, Piece};
+use crate::log::{Follow, Log, LogError, MemoryLog, MemoryPartition, Piece};
+use crate::run::Positions;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::{concat::concat_batches, take::take_record_batch};
 use parquet::arrow::ArrowWriter;
@@ -35,6 +36,26 @@ pub(super) struct Event {
     offset: u64,
 }
 
+/// What is wanted of a partition.
+struct Wanted<'a> {
+    partition: u32,
+    name: &'a str,
+    /// The first offset, and that behind the last.
+    from: u64,
+    to: u64,
+    out: &'a BTreeSet<Position>,
+}
+
+impl Wanted<'_> {
+    fn is_out(&self, offset: u64) -> bool {
+        let partition = self.name.to_owned();
+        !self.out.is_empty() && self.out.contains(&Position { partition, offset })
+    }
+}
+
+/// Why nothing is held where nobody waits any longer.
+pub(super) const OVER: &str = "the time was over before one was found";
+
 /// Files, by their names.
 pub(super) type Files = Vec<(String, Vec<u8>)>;
 
@@ -45,58 +66,58 @@ enum Content {
 }
 
 impl Held {
-    /// Holds the first `events` events of each partition of a log, without those that are left
-    /// `out`.
+    /// Holds the first `events` events of each partition within its range, without those that are
+    /// left `out`.
     pub(super) fn read(
-        log: &dyn Log,
+        positions: &Positions,
         events: u64,
         out: &BTreeSet<Position>,
         cancel: &Cancel,
     ) -> Result<Self, Refused> {
+        let log = positions.log.as_ref();
         let slabs = log.partitions().iter().map(|_| Vec::new()).collect();
         let mut held = Self { slabs, events: Vec::new(), is_part: false };
         let mut bytes = 0;
-        for (number, partition) in (0..).zip(log.partitions()) {
-            let parts = (0..).zip(log.parts()).filter(|(_, part)| part.partition == number);
-            let parts: Vec<(usize, Part)> = parts.map(|(at, part)| (at, *part)).collect();
+        let ranges = positions.from.iter().zip(&positions.to);
+        for ((number, partition), (&from, &to)) in (0..).zip(log.partitions()).zip(ranges) {
+            let wanted = Wanted { partition: number, name: &partition.name, from, to, out };
             let (mut follow, mut taken) = (Follow::new(partition.first), 0);
-            'parts: for (part, _) in parts {
-                let mut feed = log.read(part, partition.first).map_err(said)?;
-                let next = |feed: &mut Box<dyn crate::log::Feed>| cancel.wait(|cx| feed.poll(cx));
-                while let Some(piece) = next(&mut feed).ok_or("the time was over")?.map_err(said)? {
-                    if taken >= events {
-                        held.is_part = true;
-                        break 'parts;
-                    }
+            let parts = log.parts().iter().enumerate();
+            for (part, _) in parts.filter(|(_, part)| part.partition == number) {
+                let mut feed = log.read(part, from).map_err(said)?;
+                while let Some(piece) =
+                    cancel.wait(|cx| feed.poll(cx)).ok_or(OVER)?.map_err(said)?
+                {
                     bytes += piece.bytes();
                     if bytes > SHRUNK_BYTES {
-                        return Err(format!(
-                            "it takes more than {} MiB of the log to show it",
-                            SHRUNK_BYTES >> 20
-                        ));
+                        let mib = SHRUNK_BYTES >> 20;
+                        return Err(format!("it takes more than {mib} MiB of the log to show it"));
                     }
-                    let is_out = |offset: u64| {
-                        let partition = partition.name.clone();
-                        out.contains(&Position { partition, offset })
-                    };
-                    let wanted = usize::try_from(events - taken).unwrap_or(usize::MAX);
-                    held.is_part |= piece.slab.len() > wanted;
-                    taken += piece.slab.len().min(wanted) as u64;
-                    held.take(number, piece, wanted, &mut follow, &is_out)?;
+                    let rest = usize::try_from(events - taken).unwrap_or(usize::MAX);
+                    let (took, more, is_end) = held.take(&wanted, piece, rest, &mut follow)?;
+                    taken += took as u64;
+                    held.is_part |= more;
+                    if more || is_end {
+                        break;
+                    }
+                }
+                if held.is_part && taken >= events {
+                    break;
                 }
             }
         }
         Ok(held)
     }
 
+    /// Takes what is wanted of a piece, so many events at the most. Gives how many it took, whether
+    /// there are more, and whether the range is over.
     fn take(
         &mut self,
-        partition: u32,
+        of: &Wanted<'_>,
         piece: Piece,
-        wanted: usize,
+        most: usize,
         follow: &mut Follow,
-        is_out: &dyn Fn(u64) -> bool,
-    ) -> Result<(), Refused> {
+    ) -> Result<(usize, bool, bool), Refused> {
         if piece.beside.is_some() {
             return Err(
                 "its events have keys, headers or times beside them, as records of a topic \
@@ -108,7 +129,7 @@ impl Held {
             return Err("values in the paths of its files count".to_owned());
         }
         let offsets = follow.place(piece.offsets, piece.slab.len()).map_err(said)?;
-        let slabs = &mut self.slabs[partition as usize];
+        let slabs = &mut self.slabs[of.partition as usize];
         let slab = slabs.len() as u32;
         let is_whole = |row: usize| match &piece.slab {
             Slab::Lines(lines) => {
@@ -117,16 +138,21 @@ impl Held {
             }
             Slab::Rows(_) => true,
         };
-        let rows = (0..piece.slab.len()).take(wanted);
-        let rows = rows.filter(|row| !is_out(offsets.at(*row)) && is_whole(*row));
-        self.events.extend(rows.map(|row| Event {
-            partition,
+        let within = |row: &usize| (of.from..of.to).contains(&offsets.at(*row));
+        let mut rows: Vec<usize> = (0..piece.slab.len()).filter(within).collect();
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let is_end = (0..piece.slab.len()).any(|row| offsets.at(row) >= of.to);
+        let took = rows.len();
+        let kept = rows.into_iter().filter(|row| !of.is_out(offsets.at(*row)) && is_whole(*row));
+        self.events.extend(kept.map(|row| Event {
+            partition: of.partition,
             slab,
             row: row as u32,
             offset: offsets.at(row),
         }));
         slabs.push(piece.slab);
-        Ok(())
+        Ok((took, more, is_end))
     }
 
     /// Those that come among the first `events` of their partition.

@@ -39,7 +39,7 @@ pub use repro::{JOB as REPRO_JOB, Repro, ReproError, ReproFormat};
 use crate::Cancel;
 use crate::clock::Stopwatch;
 use crate::job::Resolved;
-use crate::run::{self, Observer, Progress, ReplayOptions, RunError};
+use crate::run::{self, Observer, Progress, ReplayOptions, Report, RunError};
 use crate::sink::{Sink, SinkError, Takes};
 use alarm::Alarm;
 use retally_core::manifest::Manifest;
@@ -87,31 +87,27 @@ pub fn verify(
     let watch = Stopwatch::start();
     // Whatever snapshots the job saves, a verification begins where the log does.
     let job = &Resolved { snapshots: None, ..job.clone() };
-    let mut reducer = run::load(job, &options.replay)?;
-    if options.replay.cache.is_some() {
-        // Now it comes from the cache, whoever compiled it.
-        reducer = run::load(job, &options.replay)?;
-    }
     let alarm = Alarm::set(options.replay.cancel.clone(), watch, options.budget)?;
-    let mut verification = Verification {
-        ways: Ways {
-            job,
-            options,
-            reducer: reducer.clone(),
-            replay: ReplayOptions { cancel: alarm.cancel(), ..options.replay.clone() },
-            decodes: Arc::default(),
-        },
-        alarm: &alarm,
-        observer,
-        references: Vec::new(),
+    let replay = ReplayOptions { cancel: alarm.cancel(), ..options.replay.clone() };
+    let ended = |error| match alarm.why() {
+        Some(why) => Ok(unbegun(options, why, watch)),
+        None => Err(error),
     };
-    let way = verification.ways.as_it_is(None);
-    let reference = match way.replay(&mut Nothing, observer) {
+    // The second time it comes from the cache, whoever compiled it.
+    let times = 1 + usize::from(replay.cache.is_some());
+    let mut loaded = (0..times).map(|_| run::load(job, &replay));
+    let reducer = match loaded.try_fold(None, |_, reducer| reducer.map(Some)) {
+        Ok(reducer) => reducer.ok_or_else(|| RunError::Internal("no reducer".into()))?,
+        Err(error) => return ended(error),
+    };
+    let ways = Ways { job, options, reducer, replay, decodes: Arc::default() };
+    let references = Vec::new();
+    let mut verification = Verification { ways, alarm: &alarm, observer, references };
+    let reference = match verification.ways.as_it_is(None).replay(&mut Nothing, observer) {
         Ok(report) => report,
-        Err(_) if alarm.why().is_some() => return Ok(verification.unbegun(watch)),
-        Err(error) => return Err(error),
+        Err(error) => return ended(error),
     };
-    verification.references.push((None, reference.manifest.clone()));
+    verification.references.push((None, Replayed::from(&reference)));
     let reference_seconds = watch.elapsed().as_secs_f64();
     let mut perturbed = Vec::new();
     for what in options.chosen.iter() {
@@ -128,6 +124,7 @@ pub fn verify(
         seed: options.seed,
         unrepeatable,
         shrunk: shrunk.unwrap_or_default(),
+        ended: alarm.why(),
         perturbed,
         notes: reference.notes,
         seconds: watch.elapsed().as_secs_f64(),
@@ -141,34 +138,46 @@ struct Verification<'a> {
     observer: &'a dyn Observer,
     /// References that were replayed: of the first so many events of each partition, or of all that
     /// was asked for.
-    references: Vec<(Option<u64>, Manifest)>,
+    references: Vec<(Option<u64>, Replayed)>,
+}
+
+/// What a replay came to.
+#[derive(Clone)]
+struct Replayed {
+    manifest: Manifest,
+    batches: u64,
+}
+
+impl From<&Report> for Replayed {
+    fn from(report: &Report) -> Self {
+        Self { manifest: report.manifest.clone(), batches: report.batches }
+    }
+}
+
+/// Nothing came to an end.
+fn unbegun(options: &VerifyOptions, why: Why, watch: Stopwatch) -> VerifyReport {
+    let none = |what| Perturbed {
+        what,
+        how: String::new(),
+        verdict: Verdict::NotExercised(why.clone()),
+        events: 0,
+        seconds: 0.0,
+    };
+    let seconds = watch.elapsed().as_secs_f64();
+    VerifyReport {
+        reference: None,
+        seed: options.seed,
+        unrepeatable: None,
+        shrunk: Vec::new(),
+        perturbed: options.chosen.iter().map(none).collect(),
+        ended: Some(why),
+        notes: Vec::new(),
+        seconds,
+        reference_seconds: seconds,
+    }
 }
 
 impl Verification<'_> {
-    /// Nothing came to an end.
-    fn unbegun(&self, watch: Stopwatch) -> VerifyReport {
-        let why = self.alarm.why().unwrap_or(Why::Budget);
-        let options = self.ways.options;
-        let none = |what| Perturbed {
-            what,
-            how: String::new(),
-            verdict: Verdict::NotExercised(why.clone()),
-            events: 0,
-            seconds: 0.0,
-        };
-        let seconds = watch.elapsed().as_secs_f64();
-        VerifyReport {
-            reference: None,
-            seed: options.seed,
-            unrepeatable: None,
-            shrunk: Vec::new(),
-            perturbed: options.chosen.iter().map(none).collect(),
-            notes: Vec::new(),
-            seconds,
-            reference_seconds: seconds,
-        }
-    }
-
     /// Does one perturbation.
     fn one(&mut self, what: Perturbation, whole: &Manifest) -> Result<Perturbed, RunError> {
         let watch = Stopwatch::start();
@@ -214,13 +223,14 @@ impl Verification<'_> {
             Ok(reference) => reference,
             Err(error) => return self.failed_for(error).map_or_else(Err, not),
         };
-        let events = reached(&reference);
+        let events = reached(&reference.manifest);
         if events == 0 {
             return not(Why::Cannot("no event reaches the reducer".to_owned()));
         }
-        let way = match self.ways.perturbed(what, limit, &reference) {
+        let way = match self.ways.perturbed(what, limit, &reference.manifest) {
             Ok(way) => way,
-            Err(why) => return not(why),
+            // What was given up says nothing of what was asked.
+            Err(why) => return not(self.alarm.why().unwrap_or(why)),
         };
         let (how, found) = match self.digests(what, &way, &reference) {
             Ok((how, digests)) if digests.is_empty() => return Ok(Tried::Same { how, events }),
@@ -239,23 +249,35 @@ impl Verification<'_> {
         &self,
         what: Perturbation,
         way: &Way,
-        reference: &Manifest,
+        reference: &Replayed,
     ) -> Result<(String, Vec<DigestPair>), Ended> {
-        let (how, other) = match what {
-            Perturbation::Process => self.elsewhere()?,
-            _ => (way.how.clone(), self.came(way)?),
+        let came = Came::from(&reference.manifest);
+        let (how, other, batches) = match what {
+            Perturbation::Process => {
+                let (how, other) = self.elsewhere()?;
+                (how, other, None)
+            }
+            _ => {
+                let replayed = self.came(way)?;
+                (way.how.clone(), Came::from(&replayed.manifest), Some(replayed.batches))
+            }
         };
-        let came = Came::from(reference);
-        if what.keeps_positions() && came.partitions != other.partitions {
-            return Err(Ended::For(Why::Failed(GROWN.to_owned())));
+        // A replay that goes on from a snapshot notes of its input what it took itself.
+        let is_other = way.stops_after.is_none() && came.input != other.input;
+        if what.keeps_positions() && (came.partitions != other.partitions || is_other) {
+            return Err(Ended::For(Why::Failed(CHANGED.to_owned())));
         }
-        Ok((how, came.differences(&other, what.keeps_positions())))
+        let digests = came.differences(&other, what.keeps_positions());
+        if what.moves_batches() && digests.is_empty() && batches == Some(reference.batches) {
+            return Err(Ended::For(Why::Cannot(UNMOVED.to_owned())));
+        }
+        Ok((how, digests))
     }
 
     /// What came out of a perturbed replay.
-    fn came(&self, way: &Way) -> Result<Came, Ended> {
+    fn came(&self, way: &Way) -> Result<Replayed, Ended> {
         match way.replay(&mut Nothing, &Quiet(self.observer)) {
-            Ok(report) => Ok(Came::from(&report.manifest)),
+            Ok(report) => Ok(Replayed::from(&report)),
             Err(error) if is_of_reducer(&error) && self.alarm.why().is_none() => {
                 Err(Ended::Differently(error.to_string()))
             }
@@ -264,14 +286,14 @@ impl Verification<'_> {
     }
 
     /// The reference of a part of the log, or of all that was asked for.
-    fn reference(&mut self, limit: Option<u64>) -> Result<Manifest, RunError> {
+    fn reference(&mut self, limit: Option<u64>) -> Result<Replayed, RunError> {
         if let Some((_, known)) = self.references.iter().find(|(of, _)| *of == limit) {
             return Ok(known.clone());
         }
         let way = self.ways.as_it_is(limit);
-        let manifest = way.replay(&mut Nothing, &Quiet(self.observer))?.manifest;
-        self.references.push((limit, manifest.clone()));
-        Ok(manifest)
+        let replayed = Replayed::from(&way.replay(&mut Nothing, &Quiet(self.observer))?);
+        self.references.push((limit, replayed.clone()));
+        Ok(replayed)
     }
 
     fn elsewhere(&self) -> Result<(String, Came), Ended> {
@@ -299,10 +321,16 @@ impl Verification<'_> {
         Some(if alone { OTHER_KEYS } else { NO_FUNCTION }.to_owned())
     }
 
-    /// Whether two replays come to the same; none: they cannot be done.
+    /// Whether some replays come to the same; none: they cannot be done.
     fn repeats(&self, way: &Way) -> Option<bool> {
-        let first = self.came(way).ok()?;
-        Some(self.came(way).ok()? == first)
+        let once = || Some(Came::from(&self.came(way).ok()?.manifest));
+        let first = once()?;
+        for _ in 0..REPEATS {
+            if once()? != first {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 
     /// Event and key on which two replays part.
@@ -329,9 +357,16 @@ impl Verification<'_> {
     }
 }
 
-/// Said where a replay took other events than the reference.
-const GROWN: &str = "the log had other events than a moment before: verify what no longer changes, \
-                     up to a bound (--to)";
+/// So many times a replay is done again before it is said to repeat: what differs by chance may not
+/// each time.
+const REPEATS: usize = 4;
+
+/// Said where a replay took another log than the reference.
+const CHANGED: &str = "the log was not what it was a moment before, in events or in bytes: verify \
+                       what no longer changes, up to a bound (--to)";
+
+/// Said where batches were to end elsewhere.
+const UNMOVED: &str = "as many batches came of it as else: no border of theirs moved";
 
 /// What differs from replay to replay, but not in fresh instances.
 const KEPT: &str = "the replay does not repeat even where nothing is changed, but it does with a \

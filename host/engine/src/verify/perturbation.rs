@@ -220,6 +220,11 @@ impl Perturbation {
         reads.contains(&self)
     }
 
+    /// Whether it is about where batches end.
+    pub(super) fn moves_batches(self) -> bool {
+        self.name().starts_with("batch-")
+    }
+
     /// Whether positions of events stay what they are, so that outcomes can be compared.
     pub(super) fn keeps_positions(self) -> bool {
         self != Self::Duplicates

@@ -21,6 +21,8 @@ pub struct VerifyReport {
     pub unrepeatable: Option<String>,
     /// Of each likely cause of what failed the smaller log that shows it.
     pub shrunk: Vec<Shrunk>,
+    /// Why not all was done; none: nothing ended it.
+    pub ended: Option<Why>,
     /// What the reference told on the way.
     pub notes: Vec<String>,
     /// Time that all took, in seconds.
@@ -88,6 +90,9 @@ pub struct Left {
     pub events: u64,
     /// Whether none of them can be left out, as far as was tried in the time that there was.
     pub is_smallest: bool,
+    /// Whether it was seen that it shows the difference from its files, too: there was no time
+    /// else.
+    pub is_seen: bool,
 }
 
 /// In what a perturbed replay differs from the reference.
@@ -149,12 +154,15 @@ pub struct Came {
     pub digests: Digests,
     /// How many events the log had, which no reducer decides.
     pub partitions: Vec<PartitionCount>,
+    /// The digest of the input description, which no reducer decides either.
+    pub input: Hash,
 }
 
 impl From<&Manifest> for Came {
     fn from(manifest: &Manifest) -> Self {
         let partitions = manifest.partitions.clone();
-        Self { run: manifest.run_digest, digests: manifest.digests, partitions }
+        let (run, input) = (manifest.run_digest, manifest.input_digest);
+        Self { run, digests: manifest.digests, partitions, input }
     }
 }
 

@@ -5,9 +5,11 @@ use super::VerifyOptions;
 use super::held::Files;
 use super::perturbation::Perturbation;
 use serde::{Deserialize, Serialize};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::Path;
+use tempfile::TempDir;
 
 /// The job's file in the folder.
 pub const JOB: &str = "retally.toml";
@@ -20,6 +22,9 @@ pub(super) const LOG: &str = "log";
 
 /// The note's.
 const NOTE: &str = "repro.json";
+
+/// All that such a folder holds.
+const OWN: [&str; 4] = [JOB, REDUCER, LOG, NOTE];
 
 /// How often what shows by chance is tried.
 const TRIES: u32 = 32;
@@ -70,6 +75,12 @@ pub enum ReproError {
     /// Its note is something else.
     #[error("has a {NOTE} that is none: {0}; name a folder that `retally verify` left")]
     NotOne(serde_json::Error),
+    /// It says what no verification writes.
+    #[error(
+        "has a {NOTE} that was edited, for its format, its perturbation or its tries are none; \
+         verify anew"
+    )]
+    Edited,
 }
 
 impl Repro {
@@ -103,38 +114,62 @@ impl Repro {
         if format > ReproFormat::CURRENT {
             return Err(ReproError::Newer(format.0));
         }
-        serde_json::from_str(&text).map_err(ReproError::NotOne)
+        let read: Self = serde_json::from_str(&text).map_err(ReproError::NotOne)?;
+        let is_known = Perturbation::ALL.iter().any(|own| own.name() == read.vary);
+        if format.0 == 0 || !is_known || read.tries > TRIES {
+            return Err(ReproError::Edited);
+        }
+        Ok(read)
     }
 
-    /// Writes the folder, the note last; in place of one that was left before, and of nothing else.
+    /// Writes a folder beside the one that it is to be, the note last.
     pub(super) fn write(
         &self,
         dir: &Path,
         job: &str,
         reducer: &Path,
         log: &Files,
-    ) -> Result<(), String> {
+    ) -> Result<TempDir, String> {
+        let within = dir.parent().unwrap_or(Path::new(""));
         let wrong = |error: io::Error| format!("{} cannot be written: {error}", dir.display());
-        match fs::read_dir(dir).map(|mut entries| entries.next().is_some()) {
-            Ok(true) if !dir.join(NOTE).exists() => {
-                let text = "is there already, and is no folder of an earlier verification";
-                return Err(format!("{} {text}: remove it, or name another", dir.display()));
-            }
-            Ok(_) => fs::remove_dir_all(dir).map_err(wrong)?,
-            Err(_) => {}
-        }
-        fs::create_dir_all(dir.join(LOG)).map_err(wrong)?;
-        fs::copy(reducer, dir.join(REDUCER)).map_err(wrong)?;
+        fs::create_dir_all(within).map_err(wrong)?;
+        let fresh = TempDir::with_prefix_in(".retally-repro-", within).map_err(wrong)?;
+        let path = fresh.path();
+        fs::create_dir(path.join(LOG)).map_err(wrong)?;
+        fs::copy(reducer, path.join(REDUCER)).map_err(wrong)?;
         for (name, bytes) in log {
-            fs::write(dir.join(LOG).join(name), bytes).map_err(wrong)?;
+            fs::write(path.join(LOG).join(name), bytes).map_err(wrong)?;
         }
         let head = format!(
             "# Of the log that was verified as little as shows that `{}` makes a difference:\n\
              # `retally verify --repro` on this folder shows it again.\n\n",
             self.vary
         );
-        fs::write(dir.join(JOB), head + job).map_err(wrong)?;
+        fs::write(path.join(JOB), head + job).map_err(wrong)?;
         let note = serde_json::to_string_pretty(self).unwrap_or_default();
-        fs::write(dir.join(NOTE), note + "\n").map_err(wrong)
+        fs::write(path.join(NOTE), note + "\n").map_err(wrong)?;
+        Ok(fresh)
     }
+}
+
+/// Puts a folder where it is to be, in place of one that was left before, and of nothing else.
+pub(super) fn put(fresh: TempDir, dir: &Path) -> Result<(), String> {
+    let shown = dir.display();
+    let wrong = |error: io::Error| format!("{shown} cannot be written: {error}");
+    if let Ok(entries) = fs::read_dir(dir) {
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let is_own = |name: &OsString| OWN.iter().any(|own| name.as_os_str() == OsStr::new(own));
+        let others = names.filter(|name| !is_own(name)).count();
+        if others > 0 {
+            return Err(format!(
+                "{shown} is there already, and holds what no earlier verification left: remove it, \
+                 or name another folder by --shrink-to"
+            ));
+        }
+        fs::remove_dir_all(dir).map_err(wrong)?;
+    }
+    fs::rename(fresh.path(), dir).map_err(wrong)?;
+    // It is no longer where it would be removed.
+    let _ = fresh.keep();
+    Ok(())
 }

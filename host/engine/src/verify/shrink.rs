@@ -1,7 +1,7 @@
 //! From a log on which a perturbation makes a difference to the smallest that shows it: fewer
 //! events are tried, again and again, for as long as the difference stays.
 
-use super::held::{Event, Held};
+use super::held::{Event, Held, OVER};
 use super::perturbation::Perturbation;
 use super::places::Places;
 use super::report::{Left, Perturbed, Shrunk, Verdict};
@@ -68,7 +68,17 @@ pub(super) fn shrink(
             None => groups.push(vec![one]),
         }
     }
-    groups.iter().map(|group| Shrinking::of(verification, group, whole).shrunk(dir)).collect()
+    let shrunk = |group: &Vec<&Perturbed>| Shrinking::of(verification, group, whole).shrunk(dir);
+    let mut all: Vec<Shrunk> = groups.iter().map(shrunk).collect();
+    let is_failed = |one: &Perturbed| matches!(one.verdict, Verdict::Failed(_));
+    if perturbed.iter().any(|one| one.what == Perturbation::Process && is_failed(one))
+        && groups.is_empty()
+    {
+        let why = "another process is asked for all of the log alone".to_owned();
+        let (what, of) = (Perturbation::Process, whole.counts.events);
+        all.push(Shrunk { what, of, left: Err(why) });
+    }
+    all
 }
 
 /// One difference that is made smaller.
@@ -105,12 +115,18 @@ impl<'a> Shrinking<'a> {
             (what, left) = match self.smallest() {
                 Ok((what, held, events, is_smallest)) => {
                     let dir = dir.join(what.name());
-                    let left = self.left(what, (&held, &events), &dir);
-                    (what, left.map(|()| Left { dir, events: events.len() as u64, is_smallest }))
+                    let events_left = events.len() as u64;
+                    let left = self.left(what, (&held, &events), &dir).map(|is_seen| Left {
+                        dir,
+                        events: events_left,
+                        is_smallest,
+                        is_seen,
+                    });
+                    (what, left)
                 }
                 Err(why) => (what, Err(why)),
             };
-            if left.is_ok() || self.is_late() {
+            if left.is_ok() || self.is_over() {
                 break;
             }
         }
@@ -119,24 +135,28 @@ impl<'a> Shrinking<'a> {
 
     /// The smallest log that was found, and what shows it there.
     fn smallest(&self) -> Result<(Perturbation, Held, Vec<Event>, bool), String> {
-        let (held, all) = self.first()?;
-        let (what, mut events) = self.fewest(&held, all)?;
+        let (held, all, shown) = self.first()?;
+        let (what, mut events) = self.fewest(&held, (all, shown))?;
         let of_key = self.of_key(&held).filter(|own| own.len() < events.len());
         if let Some(own) = of_key.filter(|own| self.shows(what, &held, own)) {
             events = own;
         }
-        let is_over = || self.verification.alarm.why().is_some() || self.is_late();
-        let (events, is_smallest) =
-            smallest(events, |events| self.shows(what, &held, events), is_over);
+        let shows = |events: &[Event]| self.shows(what, &held, events);
+        let (events, is_smallest) = smallest(events, shows, || self.is_over());
         Ok((what, held, events, is_smallest))
+    }
+
+    /// Whether no more is tried: then nothing that did not show means anything.
+    fn is_over(&self) -> bool {
+        self.verification.alarm.why().is_some() || self.is_late()
     }
 
     fn is_late(&self) -> bool {
         self.watch.elapsed() >= SHRUNK_WITHIN
     }
 
-    /// As many of the first events as it takes, held in memory.
-    fn first(&self) -> Result<(Held, Vec<Event>), String> {
+    /// As many of the first events as it takes, held in memory, and what shows on them.
+    fn first(&self) -> Result<(Held, Vec<Event>, Perturbation), String> {
         let ways = &self.verification.ways;
         if ways.job.source.layout.is_some()
             || ways.job.sort.as_ref().is_some_and(|s| s.within.is_some())
@@ -144,19 +164,19 @@ impl<'a> Shrinking<'a> {
             return Err("the paths of its files say what they hold".to_owned());
         }
         let way = ways.as_it_is(None);
-        let log = way.log().map_err(|error| error.to_string())?;
-        let out = self.quarantined(&log.names())?;
-        let partitions = log.partitions().len().max(1) as u64;
+        let positions = way.positions().map_err(|error| error.to_string())?;
+        let out = self.quarantined(&positions.log.names())?;
+        let partitions = positions.log.partitions().len().max(1) as u64;
         let mut most = SHRUNK_FIRST_EVENTS;
         loop {
             let each = (most / partitions).max(1).min(way.options.limit.unwrap_or(u64::MAX));
-            let held = Held::read(log.as_ref(), each, &out, &ways.replay.cancel)?;
+            let held = Held::read(&positions, each, &out, &ways.replay.cancel)?;
             let all = held.first(u64::MAX);
-            if self.group.iter().any(|one| self.shows(one.what, &held, &all)) {
-                return Ok((held, all));
+            if let Some(one) = self.group.iter().find(|one| self.shows(one.what, &held, &all)) {
+                return Ok((held, all, one.what));
             }
-            if self.verification.alarm.why().is_some() || self.is_late() {
-                return Err("no smaller log was found in time".to_owned());
+            if self.is_over() {
+                return Err(OVER.to_owned());
             }
             let is_limited = way.options.limit.is_some_and(|limit| each >= limit);
             if !held.is_part || is_limited {
@@ -177,13 +197,20 @@ impl<'a> Shrinking<'a> {
     }
 
     /// The fewest first events that show it, by powers, and what shows it there.
-    fn fewest(&self, held: &Held, all: Vec<Event>) -> Result<(Perturbation, Vec<Event>), String> {
+    fn fewest(
+        &self,
+        held: &Held,
+        (all, shown): (Vec<Event>, Perturbation),
+    ) -> Result<(Perturbation, Vec<Event>), String> {
         let sizes = (0..).map(|power| 4u64.saturating_pow(power));
         for size in sizes {
             let events = held.first(size);
             let shows = |one: &&&Perturbed| self.shows(one.what, held, &events);
             if let Some(one) = self.group.iter().find(shows) {
                 return Ok((one.what, events));
+            }
+            if self.is_over() {
+                return Ok((shown, all));
             }
             if events.len() == all.len() {
                 break;
@@ -201,7 +228,8 @@ impl<'a> Shrinking<'a> {
         let key = self.group.iter().find_map(difference)?.key?;
         let mut way = self.verification.ways.as_it_is(None);
         way.options.keys = Some(vec![key]);
-        way.options.sample = None;
+        // What was decoded was so for other keys, too.
+        (way.options.sample, way.options.decodes) = (None, None);
         let mut places = Places::default();
         way.replay(&mut places, &Quiet(self.verification.observer)).ok()?;
         let own = held.at(&places.0);
@@ -236,26 +264,34 @@ impl<'a> Shrinking<'a> {
             sample: None,
             ..ways.replay.clone()
         };
-        let (options, reducer) = (ways.options, ways.reducer.clone());
-        let ways = Ways { job, options, reducer, replay, decodes: Arc::default() };
-        let mut trial = Verification { ways, alarm, observer: &Silent, references: Vec::new() };
-        (0..times).all(|_| matches!(trial.tried(what, None), Ok(Tried::Differs { .. })))
+        // Each time with a reference of its own, which chance decides as well.
+        (0..times).all(|_| {
+            let (options, reducer) = (ways.options, ways.reducer.clone());
+            let (replay, decodes) = (replay.clone(), Arc::default());
+            let ways = Ways { job, options, reducer, replay, decodes };
+            let mut trial = Verification { ways, alarm, observer: &Silent, references: Vec::new() };
+            matches!(trial.tried(what, None), Ok(Tried::Differs { .. }))
+        })
     }
 
-    /// Leaves the folder, once it was seen that it shows the difference from its files, too.
+    /// Leaves the folder, if it shows the difference from its files, too. Gives whether that was
+    /// seen: there may have been no time.
     fn left(
         &self,
         what: Perturbation,
         (held, events): (&Held, &[Event]),
         dir: &Path,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let ways = &self.verification.ways;
         let (files, is_table) = held.files(events)?;
+        let limits = ways.job.limits;
         let set = |job: Authored| -> Result<Authored, crate::job::JobError> {
             let mut job = job.without(&LEFT_OUT);
             job.set_text("job.reducer", repro::REDUCER)?;
             job.set_text("job.reducer.sha256", &ways.reducer.digest().to_string())?;
             job.set_text("source.url", repro::LOG)?;
+            job.set_text("limits.memory", &format!("{}B", limits.memory_bytes))?;
+            job.set_text("limits.deadline", &format!("{}ms", limits.deadline.as_millis()))?;
             if is_table {
                 job.set_text("source.format", "parquet")?;
             }
@@ -265,18 +301,16 @@ impl<'a> Shrinking<'a> {
         let job = job.map_err(|error| error.to_string())?;
         let repro = Repro::of(what, ways.options, (events.len() as u64, self.times > 1));
         let reducer = ways.job.path(&ways.job.reducer.path);
-        repro.write(dir, &job.to_toml(), &reducer, &files)?;
-        let again = Authored::load(&dir.join(repro::JOB)).and_then(|job| Resolved::new(&job));
-        let why = match again {
-            // Which of many was lucky in a row need not be so once more.
-            Ok(job) if self.differs(what, (&job, None), self.times.min(AGAIN_TIMES)) => {
-                return Ok(());
-            }
-            Ok(_) => "a smaller log shows it, but not each time, or not from files".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let _ = std::fs::remove_dir_all(dir);
-        Err(why)
+        let fresh = repro.write(dir, &job.to_toml(), &reducer, &files)?;
+        let again = Authored::load(&fresh.path().join(repro::JOB));
+        let again = again.and_then(|job| Resolved::new(&job)).map_err(|error| error.to_string())?;
+        let is_seen = self.differs(what, (&again, None), self.times.min(AGAIN_TIMES));
+        if !is_seen && !self.is_over() {
+            return Err(
+                "it shows on a smaller log, but not each time, or not from files".to_owned()
+            );
+        }
+        repro::put(fresh, dir).map(|()| is_seen)
     }
 }
 

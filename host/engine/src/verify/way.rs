@@ -9,7 +9,9 @@ use super::report::Why;
 use super::restored::restored;
 use crate::job::{Format, Resolved};
 use crate::log::{End, Log};
-use crate::run::{self, Decodes, Observer, Passes, ReplayOptions, Report, RunError, Silent};
+use crate::run::{
+    self, Decodes, Observer, Passes, Positions, ReplayOptions, Report, RunError, Silent,
+};
 use crate::sink::Sink;
 use retally_core::decode::Address;
 use retally_core::dedup::Window;
@@ -61,10 +63,13 @@ impl Way {
         Ok(ReplayOptions { input, ..self.options.clone() })
     }
 
-    /// The log, opened as the replay itself would.
-    pub(super) fn log(&self) -> Result<Arc<dyn Log>, RunError> {
-        let description = self.reducer.description();
-        Ok(run::positions(&self.job, description, &self.options, &Silent)?.log)
+    /// The log, opened as the replay itself would, and where its range begins and ends.
+    pub(super) fn positions(&self) -> Result<Positions, RunError> {
+        run::positions(&self.job, self.reducer.description(), &self.options, &Silent)
+    }
+
+    fn log(&self) -> Result<Arc<dyn Log>, RunError> {
+        Ok(self.positions()?.log)
     }
 
     /// The same, where a perturbation that needs it is prepared.
@@ -98,6 +103,9 @@ const BATCH_MOST_EVENTS: u64 = 1000;
 /// Bytes of a chunk by which a log is read, by chance: far less than else, and no round number.
 const CHUNKS_FROM: u64 = 4_097;
 const CHUNKS_TO: u64 = 16_384;
+
+/// So many keys come to two shards or portions at least, but for one time in some ten thousand.
+const SHARED_KEYS: u64 = 16;
 
 /// In so many pieces a log comes, at one of which a replay stops.
 const STOPS_AT_PIECES: u64 = 100;
@@ -166,8 +174,8 @@ impl Ways<'_> {
         let mut draws = Draws::new(self.options.seed, what);
         let shared = matches!(what, Perturbation::ThreadsOne | Perturbation::ThreadsMany)
             || what == Perturbation::Passes;
-        if shared && reference.counts.keys < 2 {
-            return cannot("there are no two keys to share out");
+        if shared && reference.counts.keys < SHARED_KEYS {
+            return cannot("the keys are so few that chance may leave them together");
         }
         match what {
             Perturbation::Again => Ok(how(way, "nothing")),
@@ -238,7 +246,9 @@ impl Ways<'_> {
         if !is_cut && way.opened()?.parts().len() == log.parts().len() {
             return cannot("its files are too small to be cut, or come in pieces of their own");
         }
-        Ok(how(way, &format!("read {chunk} bytes at a time, in parts of {split}")))
+        let parts = format!("in parts of {split} bytes");
+        let text = if is_lines { format!("read {chunk} bytes at a time, {parts}") } else { parts };
+        Ok(how(way, &text))
     }
 
     /// What is read at the same time comes in another order.
@@ -395,7 +405,7 @@ fn largest(mut way: Way, events: u64) -> Made {
         return cannot("one batch holds all: no border of batches to move");
     }
     way.options.batch_events = events;
-    Ok(how(way, "one batch"))
+    Ok(how(way, "batches as large as they may be"))
 }
 
 fn threads(mut way: Way, threads: usize) -> Made {

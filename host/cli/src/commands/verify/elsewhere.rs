@@ -112,7 +112,8 @@ fn came(report: &[u8]) -> Option<Came> {
     let run = Hash::parse(reference.get("run_digest")?.as_str()?)?;
     let digests = serde_json::from_value(reference.get("digests")?.clone()).ok()?;
     let partitions = serde_json::from_value(reference.get("partitions")?.clone()).ok()?;
-    Some(Came { run, digests, partitions })
+    let input = Hash::parse(reference.get("input_digest")?.as_str()?)?;
+    Some(Came { run, digests, partitions, input })
 }
 
 #[cfg(test)]

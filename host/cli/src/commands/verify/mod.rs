@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod golden;
+mod grown;
 
 use crate::commands::old_run::{self, Named, Old, absolute_url};
 use crate::commands::range::BoundArgs;
@@ -71,10 +72,12 @@ pub(crate) struct Args {
     /// them lie.
     #[arg(long, value_name = "MANIFEST")]
     #[arg(conflicts_with_all = ["golden", "record", "sample", "limit", "from", "to"])]
+    #[arg(group = AGAIN)]
     compare_with: Option<String>,
     /// The file of that run's reducer, or the folder in which it lies and is told by its hash;
     /// unless it is named, it is looked for beside the run, in target/reducers, reducers and here.
-    #[arg(long, value_name = "PATH", requires = "compare_with")]
+    /// With `--repro` another reducer, such as one that was mended.
+    #[arg(long, value_name = "PATH", requires = AGAIN)]
     reducer: Option<PathBuf>,
     /// Where that run's log lies now: a file, a folder, a glob or a URL.
     #[arg(long, value_name = "URL", requires = "compare_with")]
@@ -105,9 +108,8 @@ pub(crate) struct Args {
     #[arg(long)]
     no_shrink: bool,
     /// Verify the folder that an earlier verification left, by the perturbation that made a
-    /// difference there: exit code 1 while it does. `--set job.reducer.path=FILE` takes another
-    /// reducer, such as one that was mended.
-    #[arg(long, value_name = "DIR")]
+    /// difference there: exit code 1 while it does.
+    #[arg(long, value_name = "DIR", group = AGAIN)]
     #[arg(conflicts_with_all = ["job", "vary", "seed", "compare_with", "golden", "record"])]
     #[arg(conflicts_with_all = ["sample", "limit", "from", "to"])]
     repro: Option<PathBuf>,
@@ -119,6 +121,9 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
+/// What repeats something that was done before.
+const AGAIN: &str = "again";
+
 /// The job file unless another one is named.
 const DEFAULT: &str = "retally.toml";
 
@@ -129,11 +134,18 @@ impl Args {
         let read = Repro::read(dir).with_context(|| format!("--repro {}", dir.display()));
         let repro = read.map_err(Failure::usage)?;
         let threads = if self.threads == 0 { repro.threads } else { self.threads };
+        let mut set = self.set.clone();
+        if let Some(reducer) = &self.reducer {
+            let reducer = std::path::absolute(reducer).map_err(Failure::usage)?;
+            set.push(format!("job.reducer.path={}", reducer.display()));
+        }
         let args = Self {
             job: Some(dir.join(REPRO_JOB)),
             vary: vec![repro.vary],
             seed: repro.seed,
             threads,
+            set,
+            reducer: None,
             no_shrink: true,
             ..self.clone()
         };
@@ -242,7 +254,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let component = bounded::read(&job.path(&job.reducer.path), COMPONENT_MAX_BYTES as u64);
     let report = verified(&job, &options, *tries, &shown)?;
     let held = golden.as_ref().zip(report.reference.as_ref());
-    let held = held.map(|(golden, manifest)| golden.held_against(manifest));
+    let mut held = held.map(|(golden, manifest)| golden.held_against(manifest));
+    if let (Some(old), Some(golden), Some(all), Some(now)) =
+        (&old, &golden, &held, &report.reference)
+        && !all.agrees()
+    {
+        let (both, asked) = ((golden, &old.manifest), (&job, &options));
+        held = grown::held(both, (now, all), asked, &shown)?.or(held);
+    }
     let verified = Verified {
         report: &report,
         held: held.as_ref(),
@@ -251,37 +270,46 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         command: args.command()?,
     };
     told(args, &verified)?;
-    let exit = exit(&verified, &options.chosen)?;
+    let exit = exit(&verified, &options.chosen);
+    if let Some(path) = &args.junit {
+        written(path, &verified, *exit.as_ref().unwrap_or(&Exit::Usage))?;
+    }
+    let exit = exit?;
     if let Some(path) = &args.record {
         golden::record(path, &report, exit)?;
     }
     Ok(exit)
 }
 
-/// Verifies, as often as it takes to see what shows by chance.
+/// Verifies, as often as it takes to see what shows by chance, all of it within one budget.
 fn verified(
     job: &Resolved,
     options: &VerifyOptions,
     tries: u32,
     shown: &Arc<Shown>,
 ) -> Result<VerifyReport, Failure> {
-    let mut result = verify(job, options, shown.as_ref());
+    let mut spent = 0.0;
+    let mut report = verify(job, options, shown.as_ref());
     for _ in 1..tries {
-        if result.as_ref().map_or(true, |report| report.tally().failed > 0) {
+        let goes_on = |report: &VerifyReport| report.tally().failed + report.tally().cut == 0;
+        spent += report.as_ref().map_or(0.0, |report| report.seconds);
+        let rest = options.budget.saturating_sub(Duration::from_secs_f64(spent));
+        if rest.is_zero() || !report.as_ref().is_ok_and(goes_on) {
             break;
         }
-        result = verify(job, options, shown.as_ref());
+        let next = verify(job, &VerifyOptions { budget: rest, ..options.clone() }, shown.as_ref());
+        // One that was cut off says less than that before.
+        if next.as_ref().is_ok_and(|next| next.tally().cut > 0) {
+            break;
+        }
+        report = next;
     }
     shown.finish();
-    Ok(result?)
+    Ok(report?)
 }
 
 /// Says what came of it, wherever somebody wants to hear it.
 fn told(args: &Args, verified: &Verified<'_>) -> Result<(), Failure> {
-    if let Some(path) = &args.junit {
-        let written = std::fs::write(path, junit(verified));
-        written.with_context(|| format!("--junit {}", path.display())).map_err(Failure::usage)?;
-    }
     match args.json {
         true => print_json(verified)?,
         false => print_text(verified, args.quiet)?,
@@ -291,6 +319,20 @@ fn told(args: &Args, verified: &Verified<'_>) -> Result<(), Failure> {
         eprint!("{}", annotations(verified));
     }
     Ok(())
+}
+
+/// Writes the report for CI servers. Where it cannot, that is what is said last, and a check that
+/// failed stays one.
+fn written(path: &Path, verified: &Verified<'_>, exit: Exit) -> Result<(), Failure> {
+    let written = std::fs::write(path, junit(verified));
+    match written.with_context(|| format!("--junit {}", path.display())) {
+        Err(error) if exit == Exit::Ok => Err(Failure::usage(error)),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 fn exit(verified: &Verified<'_>, chosen: &Chosen) -> Result<Exit, Failure> {

@@ -2,11 +2,11 @@
 
 use super::{Verified, what_changed, what_differs, why};
 use crate::report::text::harmless;
-use retally_engine::verify::{Difference, Perturbed, Verdict};
+use retally_engine::verify::{Difference, Perturbed, Verdict, Why};
 use std::fmt::Write as _;
 
-/// The report as JUnit's XML: a case for each perturbation, and one for golden digests. What was
-/// not exercised is skipped, with its reason.
+/// The report as JUnit's XML: a case for each perturbation, and one for golden digests. What could
+/// not be exercised is skipped, what was left undone an error, each with its reason.
 pub(crate) fn junit(verified: &Verified<'_>) -> String {
     let (report, tally) = (verified.report, verified.report.tally());
     let held = verified.held;
@@ -17,15 +17,19 @@ pub(crate) fn junit(verified: &Verified<'_>) -> String {
     let _ = writeln!(
         t,
         "<testsuite name=\"retally verify\" tests=\"{tests}\" failures=\"{failures}\" \
-         skipped=\"{}\" time=\"{:.3}\">",
-        tally.not_exercised, report.seconds
+         errors=\"{}\" skipped=\"{}\" time=\"{:.3}\">",
+        tally.cut,
+        tally.not_exercised - tally.cut,
+        report.seconds
     );
     for one in &report.perturbed {
         let inner = match &one.verdict {
             Verdict::Passed => String::new(),
             Verdict::Failed(found) => failure(&what_differs(found), &details(verified, one, found)),
             Verdict::NotExercised(reason) => {
-                format!("    <skipped message=\"{}\"/>\n", escaped(why(reason)))
+                // What could have been done and was not is no test that needs not be run.
+                let word = if matches!(reason, Why::Cannot(_)) { "skipped" } else { "error" };
+                format!("    <{word} message=\"{}\"/>\n", escaped(why(reason)))
             }
         };
         t += &case(one.what.name(), one.seconds, &inner);

@@ -16,6 +16,9 @@ pub(crate) fn print_json(verified: &Verified<'_>) -> io::Result<()> {
 fn to_json(verified: &Verified<'_>) -> Value {
     let report: &VerifyReport = verified.report;
     let tally = report.tally();
+    let likely = report.unrepeatable.as_deref();
+    let perturbations: Vec<Value> =
+        report.perturbed.iter().map(|one| perturbed(one, likely)).collect();
     let compared = verified.old.and(verified.held).map(|held| compared(verified, held));
     json!({
         "reference": report.reference.as_ref().map(reference),
@@ -26,7 +29,7 @@ fn to_json(verified: &Verified<'_>) -> Value {
         "not_exercised": tally.not_exercised,
         "unfinished": tally.cut > 0 || report.reference.is_none(),
         "unrepeatable": report.unrepeatable,
-        "perturbations": report.perturbed.iter().map(perturbed).collect::<Vec<_>>(),
+        "perturbations": perturbations,
         "shrunk": report.shrunk.iter().map(shrunk).collect::<Vec<_>>(),
         "golden": verified.held.filter(|_| verified.old.is_none()).map(golden),
         "compared": compared,
@@ -51,13 +54,15 @@ fn reference(manifest: &Manifest) -> Value {
     })
 }
 
-fn perturbed(one: &Perturbed) -> Value {
+/// `unrepeatable`: what is likely of all of them, if nothing repeats.
+fn perturbed(one: &Perturbed, unrepeatable: Option<&str>) -> Value {
     let (word, reason, difference) = match &one.verdict {
         Verdict::Passed => ("passed", None, None),
         Verdict::Failed(found) => ("failed", None, Some(differs(found))),
         Verdict::NotExercised(reason) => ("not exercised", Some(why(reason)), None),
     };
-    let likely = difference.is_some().then(|| one.what.likely_cause());
+    let cause = unrepeatable.unwrap_or(one.what.likely_cause());
+    let likely = difference.is_some().then_some(cause);
     json!({
         "name": one.what.name(),
         "verdict": word,
@@ -78,6 +83,7 @@ fn shrunk(Shrunk { what, of, left }: &Shrunk) -> Value {
         "dir": found.map(|left| left.dir.display().to_string()),
         "events": found.map(|left| left.events),
         "smallest": found.map(|left| left.is_smallest),
+        "seen_again": found.map(|left| left.is_seen),
         "why": left.as_ref().err(),
     })
 }

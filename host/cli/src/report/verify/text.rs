@@ -4,7 +4,7 @@ use super::{Verified, what_changed, what_differs, why};
 use crate::report::reducer::looked;
 use crate::report::text::{counted, grouped, harmless_lines, seconds};
 use retally_engine::verify::{
-    Apart, Difference, Held, Perturbed, Shrunk, ValuePair, Verdict, VerifyReport,
+    Apart, Difference, Held, Perturbed, Shrunk, ValuePair, Verdict, VerifyReport, Why,
 };
 use retally_report::shell;
 use std::fmt::Write as _;
@@ -161,7 +161,13 @@ fn shrunk(all: &[Shrunk]) -> String {
     let one = |Shrunk { what, of, left }: &Shrunk| match left {
         Ok(left) => {
             let events = counted(left.events, "event");
-            let may = if left.is_smallest { "" } else { ", perhaps not the fewest" };
+            let may = match (left.is_smallest, left.is_seen) {
+                (true, true) => "",
+                (false, true) => ", perhaps not the fewest",
+                (_, false) => {
+                    ", perhaps not the fewest; there was no time to see it from its files"
+                }
+            };
             let command = ["retally", "verify", "--repro", &left.dir.to_string_lossy()];
             let command = shell::command(&command.map(str::to_owned));
             format!(
@@ -171,7 +177,7 @@ fn shrunk(all: &[Shrunk]) -> String {
             )
         }
         Err(why) => {
-            format!("note: there is no smaller log on which {} shows: {why}\n", what.name())
+            format!("note: of {} no smaller log is left: {why}\n", what.name())
         }
     };
     all.iter().map(one).collect()
@@ -220,15 +226,21 @@ fn closing(verified: &Verified<'_>) -> String {
     let is_other = verified.held.is_some_and(|held| !held.agrees());
     let _ = match (&report.reference, tally.failed > 0 || is_other, tally.cut) {
         (None, ..) => {
-            writeln!(t, "unfinished: the time was over before the first replay was done")
+            let why = match report.ended {
+                Some(Why::Asked) => "somebody asked to stop",
+                _ => "the time was over",
+            };
+            writeln!(t, "unfinished: {why} before the first replay was done")
         }
         (_, true, _) if report.perturbed.is_empty() => {
             writeln!(t, "check failed: {}", verified.other_digests())
         }
         (_, true, _) => writeln!(t, "check failed: {counts}"),
         (_, false, 1..) => writeln!(t, "unfinished: {counts}"),
-        (_, false, 0) if tally.passed == 0 && verified.old.is_some() => {
-            writeln!(t, "verified: all digests are those of that run")
+        (_, false, 0) if report.perturbed.is_empty() && verified.old.is_some() => {
+            let is_all = verified.held.is_some_and(|held| held.changed.is_empty());
+            let what = if is_all { "all digests are" } else { "digests of what it took are" };
+            writeln!(t, "verified: {what} those of that run")
         }
         (_, false, 0) if tally.passed == 0 => writeln!(t, "nothing verified: {counts}"),
         (_, false, 0) => writeln!(t, "verified: {counts}"),
