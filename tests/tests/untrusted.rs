@@ -261,6 +261,19 @@ fn whoever_stops_a_run_does_not_wait_for_its_compiler() -> Result<()> {
 }
 
 #[test]
+fn the_budget_of_a_verification_ends_its_compiler() -> Result<()> {
+    let project = project([("ok", "1")])?;
+    project.write("entangled.wasm", entangled()?)?;
+    let path = format!("job.reducer.path={}", project.path("entangled.wasm").display());
+    let begun = Instant::now();
+    let ran = project.run(&["verify", "--json", "--budget", "1", "--set", &path])?;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(ran.json()?["unfinished"], true);
+    Ok(())
+}
+
+#[test]
 fn a_compiler_ends_with_the_run_however_that_ends() -> Result<()> {
     let project = project([("ok", "1")])?;
     let mut child = compiling(&project, true)?;
