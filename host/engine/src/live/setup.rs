@@ -55,6 +55,18 @@ pub struct LiveOptions {
     pub host_memory_bytes: Option<u64>,
 }
 
+impl LiveOptions {
+    /// How the reducer is loaded.
+    fn loading(&self) -> ReplayOptions {
+        ReplayOptions {
+            cache: self.cache.clone(),
+            compiler_process: self.compiler_process.clone(),
+            cancel: self.cancel.clone(),
+            ..ReplayOptions::default()
+        }
+    }
+}
+
 /// What all partitions have in common.
 pub(crate) struct Setup {
     pub(super) plan: Arc<Plan>,
@@ -197,9 +209,10 @@ pub fn run(job: &Resolved, options: &LiveOptions, watch: &dyn Watch) -> Result<(
             job.source.url
         )));
     };
-    let (cache, compiler_process) = (options.cache.clone(), options.compiler_process.clone());
-    let loading = ReplayOptions { cache, compiler_process, ..ReplayOptions::default() };
-    let reducer = run::load(job, &loading)?;
+    let reducer = match run::load(job, &options.loading()) {
+        Err(RunError::Cancelled) => return Ok(()),
+        loaded => loaded?,
+    };
     let reads = reads_of(job, &plan(job, &[reducer.description()])?, &options.cancel)?;
     let mut group = Group::join(job, url, (&kafka(job)?, reads), &options.cancel)?;
     let Some(partitions) = arrived(&mut group, options, watch)? else { return Ok(()) };
