@@ -70,7 +70,11 @@ fn event() -> impl Strategy<Value = Event> {
         prop::option::weighted(0.8, price),
         prop::option::weighted(
             0.8,
-            ratio.prop_filter("JSON has finite numbers", |f| f.is_finite()),
+            ratio.prop_filter("JSON has finite numbers, and a column's may be too coarse", |f| {
+                // Of a column no decimal is read where floats are further apart than its digits,
+                // which a number in a text says itself (docs/decode.md).
+                f.is_finite() && !(2f64.powi(46)..1e17).contains(&f.abs())
+            }),
         ),
         prop::option::of(any::<bool>()),
         prop::option::of(-700_000i32..2_900_000),
