@@ -209,13 +209,13 @@ fn compiling(project: &Project, untrusted: bool) -> Result<Child> {
 }
 
 fn soon<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if let Some(found) = look()? {
             return Ok(found);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    anyhow::bail!("{what}, after 5 s")
+    anyhow::bail!("{what}, after 30 s")
 }
 
 /// Of a process its state, its parent and the hundredths of a second for which it computed; none:
@@ -252,7 +252,8 @@ fn whoever_stops_a_run_does_not_wait_for_its_compiler() -> Result<()> {
         assert!(Command::new("kill").args(["-INT", "--", &group]).status()?.success());
         let begun = Instant::now();
         let ran: Ran = child.wait_with_output()?.into();
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        // It would compile for longer.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         assert_eq!(ran.code, 3, "{}", ran.stderr);
         assert!(ran.stderr.contains("stopped on request"), "{}", ran.stderr);
         compiler.map_or(Ok(()), gone)?;
@@ -267,7 +268,7 @@ fn the_budget_of_a_verification_ends_its_compiler() -> Result<()> {
     let path = format!("job.reducer.path={}", project.path("entangled.wasm").display());
     let begun = Instant::now();
     let ran = project.run(&["verify", "--json", "--budget", "1", "--set", &path])?;
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert_eq!(ran.json()?["unfinished"], true);
     Ok(())
