@@ -33,6 +33,12 @@ struct Event {
     list: Option<Vec<Option<i64>>>,
 }
 
+/// Whether a number is read alike from a text and a column: JSON has finite ones, and of a column
+/// no decimal is read where floats are further apart than its digits.
+fn is_in_both(number: &f64) -> bool {
+    number.is_finite() && !(2f64.powi(46)..1e17).contains(&number.abs())
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let some = |weight: f64| prop::option::weighted(weight, "[a-c\"\\\\\n é😀]{0,3}");
     let time = prop_oneof![
@@ -70,11 +76,7 @@ fn event() -> impl Strategy<Value = Event> {
         prop::option::weighted(0.8, price),
         prop::option::weighted(
             0.8,
-            ratio.prop_filter("JSON has finite numbers, and a column's may be too coarse", |f| {
-                // Of a column no decimal is read where floats are further apart than its digits,
-                // which a number in a text says itself (docs/decode.md).
-                f.is_finite() && !(2f64.powi(46)..1e17).contains(&f.abs())
-            }),
+            ratio.prop_filter("what both formats can say (docs/decode.md)", is_in_both),
         ),
         prop::option::of(any::<bool>()),
         prop::option::of(-700_000i32..2_900_000),
