@@ -42,7 +42,7 @@ pub struct ReplayOptions {
     pub from_snapshot: Option<String>,
     /// Go on from the newest snapshot that fits in the folder in which this run saves its own; from
     /// the start if there is none. Where nothing is new, nothing is run
-    /// ([`RunError::NothingNew`](super::RunError::NothingNew)).
+    /// ([`RunError::NothingNew`]).
     pub resume: bool,
     /// Hold every byte that the snapshot took of the log against what is there, and not only
     /// versions and edges.
