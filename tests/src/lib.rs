@@ -182,6 +182,33 @@ pub fn python() -> Result<PathBuf> {
     python.context("no Python with DuckDB, pyarrow and fastavro: run `cargo xtask setup`")
 }
 
+/// An event of the guest `chameleon`: the one with this number, of a key, which does `what`; one
+/// line.
+pub fn act(n: u64, key: &str, what: &str, amount: &str) -> String {
+    format!(
+        "{{\"event_id\":\"e{n}\",\"account_id\":\"{key}\",\"ts\":\"2026-03-01T00:00:00Z\",\
+         \"do\":\"{what}\",\"amount\":{amount}}}\n"
+    )
+}
+
+/// Events of the chameleon of 50 keys, of which every seventh does `what`: those of each key some.
+pub fn acts(events: u64, what: &str) -> String {
+    let does = |n: u64| if n % 7 == 3 { what } else { "ok" };
+    (0..events).map(|n| act(n, &format!("k{}", n % 50), does(n), "1")).collect()
+}
+
+/// The chameleon with the name of a lie over its marker.
+///
+/// # Errors
+/// When it is not built, or has no marker.
+pub fn liar(lie: &str) -> Result<Vec<u8>> {
+    let mut bytes = std::fs::read(reducer("chameleon"))?;
+    let marker = b"chameleon-s:truth   ";
+    let place = bytes.windows(marker.len()).position(|at| at == marker).context("no marker")?;
+    bytes[place + 12..][..8].copy_from_slice(format!("{lie:8}").as_bytes());
+    Ok(bytes)
+}
+
 /// A payment as `orders` reads it, one line.
 pub fn payment(id: u64, account: &str, amount: &str) -> String {
     let (minute, second) = (id / 60 % 60, id % 60);

@@ -1,6 +1,6 @@
 //! Jobs that are verified, and what the tests look for in a report.
 
-use crate::{Project, Ran, payments};
+use crate::{Project, Ran, acts, payments};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
@@ -21,15 +21,7 @@ pub fn orders() -> Result<Project> {
 /// When it cannot be made, run or read.
 pub fn chameleon(what: &str) -> Result<Project> {
     let project = Project::new("chameleon")?;
-    let line = |n: u64| {
-        let does = if n % 7 == 3 { what } else { "ok" };
-        format!(
-            "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-             \"do\":\"{does}\",\"amount\":1}}\n",
-            n % 50
-        )
-    };
-    project.write("log/a.jsonl", (0..2000).map(line).collect::<String>())?;
+    project.write("log/a.jsonl", acts(2000, what))?;
     Ok(project)
 }
 

@@ -2,18 +2,13 @@
 //! caught, and what says why it could not be exercised.
 
 use anyhow::{Context as _, Result};
-use retally_tests::{Project, payments};
+use retally_tests::{Project, act, payments};
 use serde_json::Value;
 
 /// Events of one key, each of which does `what`.
 fn chameleon(what: &str) -> Result<Project> {
     let project = Project::new("chameleon")?;
-    let line = |n: u64| {
-        format!(
-            "{{\"event_id\":\"e{n}\",\"account_id\":\"k\",\"ts\":\"2026-03-01T00:00:00Z\",\
-             \"do\":\"{what}\",\"amount\":1}}\n"
-        )
-    };
+    let line = |n| act(n, "k", what, "1");
     project.write("log/a.jsonl", (0..20).map(line).collect::<String>())?;
     Ok(project)
 }

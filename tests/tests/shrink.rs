@@ -4,18 +4,14 @@
 use anyhow::{Context as _, Result};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use retally_tests::{Project, Ran};
+use retally_tests::{Project, Ran, act};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An event of the chameleon's, which does `what`.
 fn line(n: u64, what: &str) -> String {
-    format!(
-        "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-         \"do\":\"{what}\",\"amount\":1}}\n",
-        n % 50
-    )
+    act(n, &format!("k{}", n % 50), what, "1")
 }
 
 /// Two partitions of so many events each, of which those of `b` at these offsets do `what`.
@@ -32,8 +28,7 @@ fn chameleon(events: u64, what: &str, at: &[u64]) -> Result<Project> {
 }
 
 fn verify(project: &Project, args: &[&str]) -> Result<Ran> {
-    let all = ["verify", "--threads", "2", "--json"].iter().chain(args).copied();
-    project.run(&all.collect::<Vec<_>>())
+    retally_tests::verify::verify(project, &[&["--json"], args].concat())
 }
 
 /// What was left of a log, of which there is one.

@@ -5,25 +5,19 @@ use anyhow::{Context as _, Result, ensure};
 use retally_engine::job::{Authored, Resolved};
 use retally_engine::run::{ReplayOptions, load};
 use retally_sandbox::{CompilerProcess, Sandbox, SandboxConfig};
-use retally_tests::{Project, Ran, python, reducer, retally, root};
+use retally_tests::live::until;
+use retally_tests::{Project, Ran, act, liar, python, reducer, retally, root};
+use std::cell::Cell;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// An event of key `k{n}`.
-fn line(n: u64, what: &str, amount: &str) -> String {
-    format!(
-        "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-         \"do\":\"{what}\",\"amount\":{amount}}}\n",
-        n % 9
-    )
-}
 
 /// A project whose job trusts nobody, over such events.
 fn project<'a>(events: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Project> {
     let project = Project::new("chameleon")?;
     project.edit_job("order = \"log\"", "order = \"log\"\nuntrusted = true")?;
-    let lines = (0..).zip(events).map(|(n, (what, amount))| line(n, what, amount));
+    let line = |(n, (what, amount))| act(n, &format!("k{}", n % 9), what, amount);
+    let lines = (0..).zip(events).map(line);
     project.write("log/a.jsonl", lines.collect::<String>())?;
     Ok(project)
 }
@@ -92,15 +86,12 @@ fn what_a_key_gives_is_bounded_and_the_key_is_named() -> Result<()> {
     let parts = ["key \"k0\"", "it gives 65537 bytes beside a violation"];
     stops("long-violation", "655.37", &parts)?;
     // The chameleon that tells rows of a key apart.
-    let mut bytes = std::fs::read(reducer("chameleon"))?;
-    let marker = b"chameleon-s:truth   ";
-    let place = bytes.windows(marker.len()).position(|at| at == marker).context("no marker")?;
-    bytes[place + 12..][..8].copy_from_slice(b"rows    ");
     let project = project([("many-rows", "1000.00"), ("ok", "1")])?;
-    project.write("rows.wasm", bytes)?;
+    project.write("rows.wasm", liar("rows")?)?;
     let path = format!("job.reducer.path={}", project.path("rows.wasm").display());
     project.replay(&["--set", &path])?;
-    project.write("log/a.jsonl", line(0, "ok", "1") + &line(1, "many-rows", "1000.01"))?;
+    project
+        .write("log/a.jsonl", act(0, "k0", "ok", "1") + &act(1, "k1", "many-rows", "1000.01"))?;
     let ran = project.run(&["replay", "--set", &path])?;
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     for part in ["key \"k1\"", "it gives 100001 rows of the view for a key"] {
@@ -200,22 +191,13 @@ fn compiling(project: &Project, untrusted: bool) -> Result<Child> {
     let mut command = project.command(&["replay", "--set", &path, "--set", &set]);
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // Either way a thread has this name: it compiles, or talks with who does.
-    soon("nothing is compiled", || {
+    let compiles = || {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id()))?;
         let names = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("comm")));
-        Ok(names.flatten().any(|name| name.trim() == "retally-compile").then_some(()))
-    })?;
+        Ok(names.flatten().any(|name| name.trim() == "retally-compile"))
+    };
+    until(compiles, |compiles| *compiles)?;
     Ok(child)
-}
-
-fn soon<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    for _ in 0..3_000 {
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    anyhow::bail!("{what}, after 30 s")
 }
 
 /// Of a process its state, its parent and the hundredths of a second for which it computed; none:
@@ -228,17 +210,25 @@ fn stat(id: u32) -> Option<(char, u32, u64)> {
 
 /// The process in which another one has something compiled, once it is at work.
 fn compiler_of(parent: u32) -> Result<u32> {
-    soon("no process compiles", || {
+    let compiler = || {
         let ids = std::fs::read_dir("/proc")?.flatten();
         let mut ids = ids.filter_map(|one| one.file_name().to_str()?.parse::<u32>().ok());
         Ok(ids.find(|&id| stat(id).is_some_and(|(_, of, time)| of == parent && time >= 20)))
-    })
+    };
+    until(compiler, Option::is_some)?.context("no process compiles")
 }
 
+/// That a compiler ends, and has not come to the end of its work, which takes it half a minute.
 fn gone(id: u32) -> Result<()> {
-    soon("the compiler goes on", || {
-        Ok(stat(id).is_none_or(|(state, ..)| state == 'Z').then_some(()))
-    })
+    let computed = Cell::new(0);
+    let is_gone = || {
+        let is_at_work = stat(id).filter(|(state, ..)| *state != 'Z');
+        computed.set(is_at_work.map_or(computed.get(), |(.., time)| time));
+        Ok(is_at_work.is_none())
+    };
+    until(is_gone, |is_gone| *is_gone)?;
+    ensure!(computed.get() < 1_000, "the compiler went on for {} hundredths", computed.get());
+    Ok(())
 }
 
 #[test]

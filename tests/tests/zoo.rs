@@ -4,9 +4,8 @@
 //! are caught.
 
 use anyhow::{Context as _, Result, ensure};
-use retally_tests::{Project, Ran, reducer, root};
+use retally_tests::{Project, Ran, act, acts, liar, reducer, root};
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::path::Path;
 use xtask::orders_log::write_demo;
 
@@ -84,17 +83,7 @@ const CAUGHT: [Caught; 15] = [
 /// Events of 50 keys, of which every seventh does `what`: those of each key some.
 fn project(what: &str, events: u64) -> Result<Project> {
     let project = Project::new("chameleon")?;
-    let mut text = String::new();
-    for n in 0..events {
-        let does = if n % 7 == 3 { what } else { "ok" };
-        writeln!(
-            text,
-            "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-             \"do\":\"{does}\",\"amount\":1}}",
-            n % 50
-        )?;
-    }
-    project.write("log/a.jsonl", text)?;
+    project.write("log/a.jsonl", acts(events, what))?;
     Ok(project)
 }
 
@@ -121,15 +110,6 @@ fn says(what: &str, ran: &Ran, code: i32, parts: &[&str]) -> Result<()> {
     }
     ensure!(!ran.stderr.contains("thread '"), "{what}: the host panicked: {}", ran.stderr);
     Ok(())
-}
-
-/// The chameleon with the name of a lie over its marker.
-fn liar(lie: &str) -> Result<Vec<u8>> {
-    let mut bytes = std::fs::read(reducer("chameleon"))?;
-    let marker = b"chameleon-s:truth   ";
-    let place = bytes.windows(marker.len()).position(|at| at == marker).context("no marker")?;
-    bytes[place + 12..][..8].copy_from_slice(format!("{lie:8}").as_bytes());
-    Ok(bytes)
 }
 
 #[test]
@@ -199,12 +179,7 @@ fn what_begins_after_a_million_events_is_caught_in_a_log_that_has_so_many() -> R
 fn a_state_that_grows_and_grows_ends_the_run_in_words() -> Result<()> {
     let project = project("ok", 0)?;
     // 50 MB more with each.
-    let line = |n: u32| {
-        format!(
-            "{{\"event_id\":\"e{n}\",\"account_id\":\"k\",\"ts\":\"2026-03-01T00:00:00Z\",\
-             \"do\":\"big-state\",\"amount\":500000}}\n"
-        )
-    };
+    let line = |n| act(n, "k", "big-state", "500000");
     project.write("log/a.jsonl", (0..20).map(line).collect::<String>())?;
     says("instance", &verify(&project, &[])?, 3, &["its memory limit on it", "\"quarantine\""])?;
     let more = ["--set", "limits.memory=1500MiB", "--set", "limits.host_memory=200MiB"];

@@ -2,6 +2,7 @@
 //! workers and transactions on the way.
 
 use anyhow::Result;
+use retally_tests::act;
 use retally_tests::kafka::{Kafka, Record};
 use retally_tests::live::{Live, SOURCE, Worker, asked, until};
 use serde_json::Value;
@@ -69,11 +70,7 @@ fn the_end_of_a_transaction_that_comes_late_ends_no_other() -> Result<()> {
 
 /// An event of the reducer that does what it is told.
 fn told(n: u64, what: &str) -> String {
-    format!(
-        "{{\"event_id\":\"e{n}\",\"account_id\":\"k{}\",\"ts\":\"2026-03-01T00:00:00Z\",\
-         \"do\":\"{what}\",\"amount\":1}}",
-        n % 7
-    )
+    act(n, &format!("k{}", n % 7), what, "1").trim_end().to_owned()
 }
 
 /// A worker whose partition 1 stopped tells so to whoever watches over it, and lives.

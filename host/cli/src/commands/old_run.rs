@@ -122,6 +122,11 @@ pub(crate) fn bounds(manifest: &Manifest) -> [Option<Bound>; 2] {
     })
 }
 
+/// Whether a run noted a SHA-256 of what it took.
+pub(crate) fn is_attested(manifest: &Manifest) -> bool {
+    manifest.input.objects.iter().any(|object| object.sha256.is_some())
+}
+
 impl Old {
     /// The job that it records; the new run goes beside the old one, and where there is none but a
     /// manifest, into the working directory.
@@ -138,7 +143,7 @@ impl Old {
 
     /// The part of the log that it took, and how closely it looked at it.
     pub(crate) fn part(&self, options: ReplayOptions) -> Result<ReplayOptions, Failure> {
-        let Manifest { job, from_snapshot, marks, input, .. } = &self.manifest;
+        let Manifest { job, from_snapshot, marks, .. } = &self.manifest;
         // What a run from the start of the log does not come to.
         if marks.changed_log || marks.migrated || marks.hole {
             let name = from_snapshot.as_ref().map_or("", |from| from.name.as_str());
@@ -159,7 +164,7 @@ impl Old {
             from,
             to,
             empty_state: settings.range.empty_state,
-            attest: input.objects.iter().any(|object| object.sha256.is_some()),
+            attest: is_attested(&self.manifest),
             ..options
         })
     }

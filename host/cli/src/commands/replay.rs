@@ -198,8 +198,6 @@ fn options(
     let limit = || old_range?.job.settings.range.limit;
     let [old_from, old_to] = old_range.map_or([None, None], old_run::bounds);
     let is_empty = old_range.is_some_and(|old| old.job.settings.range.empty_state);
-    let is_attested =
-        |manifest: &Manifest| manifest.input.objects.iter().any(|object| object.sha256.is_some());
     let absolute = |url: &Option<String>| url.as_deref().map(absolute_url).transpose();
     Ok(ReplayOptions {
         batch_events: args.batch,
@@ -219,7 +217,7 @@ fn options(
         reread: args.reread,
         spill: args.spill.clone(),
         snapshot: absolute(&args.snapshot)?,
-        attest: args.attest || repeated.is_some_and(is_attested),
+        attest: args.attest || repeated.is_some_and(old_run::is_attested),
         dir: super::run_folder(&args.out)?,
         replace: args.replace,
         ..job::options(args.threads, shown)?

@@ -17,13 +17,20 @@ use std::task::{Context, Poll, ready};
 /// How its events come.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Giving {
-    /// So many in a piece, fewer where the log's own piece ends.
-    Of(u64),
-    /// At most so many, by chance.
-    UpTo(u64, Draws),
+    /// In pieces with other borders.
+    Cut(Slices),
     /// Each piece when it was asked for a few times, by chance: what is read at the same time comes
     /// in another order.
     Late(Draws),
+}
+
+/// How many events a piece has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slices {
+    /// So many, fewer where the log's own piece ends.
+    Of(u64),
+    /// At most so many, by chance.
+    UpTo(u64, Draws),
 }
 
 /// See the module.
@@ -50,12 +57,15 @@ impl Log for Given {
     fn read(&self, part: usize, from: u64) -> Result<Box<dyn Feed>, LogError> {
         // Parts may be read in any order: what is chosen in one follows from nothing else.
         let feed = self.log.read(part, from)?;
+        let draws_of = |draws: Draws| draws.of(part as u64);
         Ok(match self.giving {
-            Giving::Late(draws) => Box::new(Late { feed, draws: draws.of(part as u64), waits: 0 }),
-            Giving::Of(_) => Box::new(Cutting { feed, giving: self.giving, rest: None }),
-            Giving::UpTo(most, draws) => {
-                let giving = Giving::UpTo(most, draws.of(part as u64));
-                Box::new(Cutting { feed, giving, rest: None })
+            Giving::Late(draws) => Box::new(Late { feed, draws: draws_of(draws), waits: 0 }),
+            Giving::Cut(slices) => {
+                let slices = match slices {
+                    Slices::Of(events) => Slices::Of(events),
+                    Slices::UpTo(most, draws) => Slices::UpTo(most, draws_of(draws)),
+                };
+                Box::new(Cutting { feed, slices, rest: None })
             }
         })
     }
@@ -133,17 +143,16 @@ impl Log for Given {
 
 struct Cutting {
     feed: Box<dyn Feed>,
-    giving: Giving,
+    slices: Slices,
     /// A piece, and how many of its events were given.
     rest: Option<(Piece, usize)>,
 }
 
 impl Cutting {
     fn next_size(&mut self) -> usize {
-        let size = match &mut self.giving {
-            Giving::Of(events) => *events,
-            Giving::UpTo(most, draws) => draws.between(1, *most + 1),
-            Giving::Late(_) => u64::MAX,
+        let size = match &mut self.slices {
+            Slices::Of(events) => *events,
+            Slices::UpTo(most, draws) => draws.between(1, *most + 1),
         };
         usize::try_from(size).unwrap_or(usize::MAX).max(1)
     }

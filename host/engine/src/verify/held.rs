@@ -227,7 +227,7 @@ impl Held {
 
 /// Rows as a file.
 fn parquet(rows: &[RecordBatch]) -> Result<Vec<u8>, String> {
-    let schema = rows.first().map(RecordBatch::schema).unwrap_or_else(|| Arc::new(none()));
+    let Some(schema) = rows.first().map(RecordBatch::schema) else { return Ok(Vec::new()) };
     let rows = concat_batches(&schema, rows)
         .map_err(|error| format!("its records do not all have the same columns: {error}"))?;
     let write = || -> parquet::errors::Result<Vec<u8>> {
@@ -236,10 +236,6 @@ fn parquet(rows: &[RecordBatch]) -> Result<Vec<u8>, String> {
         writer.into_inner()
     };
     write().map_err(|error| format!("its rows cannot be written as Parquet: {error}"))
-}
-
-fn none() -> arrow_schema::Schema {
-    arrow_schema::Schema::empty()
 }
 
 fn said(error: LogError) -> String {

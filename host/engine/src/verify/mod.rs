@@ -100,7 +100,8 @@ pub fn verify(
         Ok(reducer) => reducer.ok_or_else(|| RunError::Internal("no reducer".into()))?,
         Err(error) => return ended(error),
     };
-    let ways = Ways { job, options, reducer, replay, decodes: Arc::default() };
+    let (decodes, compiled) = (Arc::default(), Arc::default());
+    let ways = Ways { job, options, reducer, replay, decodes, compiled };
     let references = Vec::new();
     let mut verification = Verification { ways, alarm: &alarm, observer, references };
     let reference = match verification.ways.as_it_is(None).replay(&mut Nothing, observer) {
@@ -113,7 +114,7 @@ pub fn verify(
     for what in options.chosen.iter() {
         perturbed.push(verification.one(what, &reference.manifest)?);
     }
-    let has_failed = perturbed.iter().any(|one| matches!(one.verdict, Verdict::Failed(_)));
+    let has_failed = perturbed.iter().any(Perturbed::is_failed);
     let unrepeatable = has_failed.then(|| verification.unrepeatable(&reference.manifest)).flatten();
     let shrunk = options.shrink_to.as_deref().map(|dir| {
         let whole = (&reference.manifest, unrepeatable.is_some());

@@ -14,10 +14,6 @@ impl Sink for Places {
         Takes { results: true, ..Takes::default() }
     }
 
-    fn check(&self) -> Result<(), SinkError> {
-        Ok(())
-    }
-
     fn block(&mut self, block: Block) -> Result<(), SinkError> {
         let offsets = block.stretches.iter().flat_map(|own| {
             (0..u64::from(own.events)).map(|number| (own.partition, own.first_offset + number))

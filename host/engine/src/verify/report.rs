@@ -46,6 +46,13 @@ pub struct Perturbed {
     pub seconds: f64,
 }
 
+impl Perturbed {
+    /// Whether it changed something.
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed(_))
+    }
+}
+
 /// Whether a perturbation changed a result.
 #[derive(Debug, Clone)]
 pub enum Verdict {

@@ -15,7 +15,7 @@ use crate::limits::{SHRUNK_FIRST_EVENTS, SHRUNK_WITHIN};
 use crate::log::Log;
 use crate::run::{ReplayOptions, Silent};
 use retally_core::log::Position;
-use retally_core::manifest::Manifest;
+use retally_core::manifest::{Entry, Manifest};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,10 +52,9 @@ pub(super) fn shrink(
     (whole, is_one): (&Manifest, bool),
     dir: &Path,
 ) -> Vec<Shrunk> {
-    let is_failed = |one: &&Perturbed| {
-        matches!(one.verdict, Verdict::Failed(_)) && one.what != Perturbation::Process
-    };
-    let failed: Vec<&Perturbed> = perturbed.iter().filter(is_failed).collect();
+    let failed = perturbed.iter().filter(|one| one.is_failed());
+    let (elsewhere, failed): (Vec<&Perturbed>, Vec<&Perturbed>) =
+        failed.partition(|one| one.what == Perturbation::Process);
     let mut groups: Vec<Vec<&Perturbed>> = Vec::new();
     for one in failed {
         let cause = one.what.likely_cause();
@@ -68,17 +67,15 @@ pub(super) fn shrink(
             None => groups.push(vec![one]),
         }
     }
-    let shrunk = |group: &Vec<&Perturbed>| Shrinking::of(verification, group, whole).shrunk(dir);
-    let mut all: Vec<Shrunk> = groups.iter().map(shrunk).collect();
-    let is_failed = |one: &Perturbed| matches!(one.verdict, Verdict::Failed(_));
-    if perturbed.iter().any(|one| one.what == Perturbation::Process && is_failed(one))
-        && groups.is_empty()
-    {
-        let why = "another process is asked for all of the log alone".to_owned();
-        let (what, of) = (Perturbation::Process, whole.counts.events);
-        all.push(Shrunk { what, of, left: Err(why) });
+    if groups.is_empty() {
+        let why = || "another process is asked for all of the log alone".to_owned();
+        let of = whole.counts.events;
+        return elsewhere
+            .iter()
+            .map(|one| Shrunk { what: one.what, of, left: Err(why()) })
+            .collect();
     }
-    all
+    groups.iter().map(|group| Shrinking::of(verification, group, whole).shrunk(dir)).collect()
 }
 
 /// One difference that is made smaller.
@@ -113,16 +110,10 @@ impl<'a> Shrinking<'a> {
         for &times in tries {
             self.times = times;
             (what, left) = match self.smallest() {
-                Ok((what, held, events, is_smallest)) => {
-                    let dir = dir.join(what.name());
-                    let events_left = events.len() as u64;
-                    let left = self.left(what, (&held, &events), &dir).map(|is_seen| Left {
-                        dir,
-                        events: events_left,
-                        is_smallest,
-                        is_seen,
-                    });
-                    (what, left)
+                Ok((what, held, all, is_smallest)) => {
+                    let (dir, events) = (dir.join(what.name()), all.len() as u64);
+                    let is_seen = self.left(what, (&held, &all), &dir);
+                    (what, is_seen.map(|is_seen| Left { dir, events, is_smallest, is_seen }))
                 }
                 Err(why) => (what, Err(why)),
             };
@@ -148,11 +139,7 @@ impl<'a> Shrinking<'a> {
 
     /// Whether no more is tried: then nothing that did not show means anything.
     fn is_over(&self) -> bool {
-        self.verification.alarm.why().is_some() || self.is_late()
-    }
-
-    fn is_late(&self) -> bool {
-        self.watch.elapsed() >= SHRUNK_WITHIN
+        self.verification.alarm.why().is_some() || self.watch.elapsed() >= SHRUNK_WITHIN
     }
 
     /// As many of the first events as it takes, held in memory, and what shows on them.
@@ -171,7 +158,7 @@ impl<'a> Shrinking<'a> {
         loop {
             let each = (most / partitions).max(1).min(way.options.limit.unwrap_or(u64::MAX));
             let held = Held::read(&positions, each, &out, &ways.replay.cancel)?;
-            let all = held.first(u64::MAX);
+            let all = held.events.clone();
             if let Some(one) = self.group.iter().find(|one| self.shows(one.what, &held, &all)) {
                 return Ok((held, all, one.what));
             }
@@ -192,8 +179,7 @@ impl<'a> Shrinking<'a> {
         let Some(path) = &job.ledger else { return Ok(BTreeSet::new()) };
         let ledger = Ledger::load(&job.path(path)).and_then(|ledger| ledger.of_log(names));
         let ledger = ledger.map_err(|error| error.to_string())?;
-        let entries = ledger.entries().into_iter();
-        Ok(entries.map(|own| Position { partition: own.partition, offset: own.offset }).collect())
+        Ok(ledger.entries().iter().map(Entry::at).collect())
     }
 
     /// The fewest first events that show it, by powers, and what shows it there.
@@ -267,8 +253,9 @@ impl<'a> Shrinking<'a> {
         // Each time with a reference of its own, which chance decides as well.
         (0..times).all(|_| {
             let (options, reducer) = (ways.options, ways.reducer.clone());
-            let (replay, decodes) = (replay.clone(), Arc::default());
-            let ways = Ways { job, options, reducer, replay, decodes };
+            let (replay, decodes, compiled) =
+                (replay.clone(), Arc::default(), ways.compiled.clone());
+            let ways = Ways { job, options, reducer, replay, decodes, compiled };
             let mut trial = Verification { ways, alarm, observer: &Silent, references: Vec::new() };
             matches!(trial.tried(what, None), Ok(Tried::Differs { .. }))
         })

@@ -2,7 +2,7 @@
 
 use super::VerifyOptions;
 use super::doubled::Doubled;
-use super::given::{Given, Giving};
+use super::given::{Given, Giving, Slices};
 use super::guests::{Called, Manner};
 use super::perturbation::{Cover, Draws, Perturbation};
 use super::report::Why;
@@ -19,7 +19,7 @@ use retally_core::log::Order;
 use retally_core::manifest::Manifest;
 use retally_core::reduce::Reducer;
 use retally_sandbox::{Compiler, LoadError, SandboxError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A replay that can be done as often as wanted.
 pub(super) struct Way {
@@ -53,7 +53,12 @@ impl Way {
     /// With a call of its own, in a fresh instance, for every event and every key.
     pub(super) fn all_alone(self) -> Self {
         let options = ReplayOptions { batch_events: 1, ..self.options };
-        Self { options, manner: Some(Manner::Alone), giving: Some(Giving::Of(1)), ..self }
+        Self {
+            options,
+            manner: Some(Manner::Alone),
+            giving: Some(Giving::Cut(Slices::Of(1))),
+            ..self
+        }
     }
 
     /// With a log that gives its events in another way.
@@ -87,6 +92,10 @@ impl Way {
     }
 }
 
+/// Reducers by how they were compiled: by which compiler, with which garbage, and whether it might
+/// come from the cache.
+pub(super) type Compiled = Arc<Mutex<Vec<((Compiler, Option<u64>, bool), Arc<dyn Reducer>)>>>;
+
 /// What all ways begin with.
 pub(super) struct Ways<'a> {
     pub job: &'a Resolved,
@@ -95,6 +104,8 @@ pub(super) struct Ways<'a> {
     pub replay: ReplayOptions,
     /// What was decoded for one of them and is for all.
     pub decodes: Arc<Decodes>,
+    /// The reducer as it was compiled otherwise, once for all of them.
+    pub compiled: Compiled,
 }
 
 /// Of batches of any size the most events.
@@ -189,11 +200,11 @@ impl Ways<'_> {
             Perturbation::Trace => {
                 Ok(called(way, Manner::Traced, "views asked for after every event"))
             }
-            Perturbation::BatchOne => self.batches(way, Giving::Of(1), events),
-            Perturbation::BatchTwo => self.batches(way, Giving::Of(2), events),
-            Perturbation::BatchPrime => self.batches(way, Giving::Of(draws.prime()), events),
+            Perturbation::BatchOne => self.batches(way, Slices::Of(1), events),
+            Perturbation::BatchTwo => self.batches(way, Slices::Of(2), events),
+            Perturbation::BatchPrime => self.batches(way, Slices::Of(draws.prime()), events),
             Perturbation::BatchRandom => {
-                self.batches(way, Giving::UpTo(BATCH_MOST_EVENTS, draws), events)
+                self.batches(way, Slices::UpTo(BATCH_MOST_EVENTS, draws), events)
             }
             Perturbation::BatchLargest => largest(way, events),
             Perturbation::ThreadsOne => threads(way, 1),
@@ -271,20 +282,19 @@ impl Ways<'_> {
     }
 
     /// Batches of other borders.
-    fn batches(&self, mut way: Way, giving: Giving, events: u64) -> Made {
-        let (size, text) = match giving {
-            Giving::Of(1) => (1, "batches of 1 event".to_owned()),
+    fn batches(&self, mut way: Way, slices: Slices, events: u64) -> Made {
+        let (size, text) = match slices {
+            Slices::Of(1) => (1, "batches of 1 event".to_owned()),
             // Where a piece of the log ends, the batch goes on in the next one.
-            Giving::Of(size) => (size, format!("batches of {size} to {} events", 2 * size - 1)),
-            Giving::UpTo(most, _) => (1, format!("batches of 1 to {most} events, by chance")),
-            Giving::Late(_) => (1, String::new()),
+            Slices::Of(size) => (size, format!("batches of {size} to {} events", 2 * size - 1)),
+            Slices::UpTo(most, _) => (1, format!("batches of 1 to {most} events, by chance")),
         };
         match self.job.order {
             _ if events < 2 => cannot("a log of one event has no border of batches to move"),
             _ if size >= events => cannot("one batch holds all: no border of batches to move"),
             Order::Sort => cannot(SORTED),
             Order::Log | Order::Path | Order::Time => {
-                way.giving = Some(giving);
+                way.giving = Some(Giving::Cut(slices));
                 way.options.batch_events = size;
                 Ok(how(way, &text))
             }
@@ -306,7 +316,7 @@ impl Ways<'_> {
                 // A snapshot is saved where a piece ends.
                 let size = (events / STOPS_AT_PIECES).max(1);
                 let after = draws.between(1, events.saturating_sub(size).max(2));
-                way.giving = Some(Giving::Of(size));
+                way.giving = Some(Giving::Cut(Slices::Of(size)));
                 way.stops_after = Some(after);
                 way.options.spill = Some(self.options.scratch.clone());
                 Ok(how(way, &format!("stopped after about {after} events, on from a snapshot")))
@@ -337,13 +347,16 @@ impl Ways<'_> {
 
     /// With another compilation of the reducer.
     fn compiled(&self, way: Way, options: &ReplayOptions) -> Made {
-        let reducer = match run::load(self.job, options) {
-            Ok(reducer) => reducer,
-            Err(error) => return Err(unloaded(error)),
-        };
+        let how = (options.compiler, options.garbage, options.cache.is_some());
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, reducer)) = known.iter().find(|(own, _)| *own == how) {
+            return Ok(Way { reducer: reducer.clone(), ..way });
+        }
+        let reducer = run::load(self.job, options).map_err(unloaded)?;
         if reducer.digest() != self.reducer.digest() {
             return failed("the reducer's file was changed meanwhile");
         }
+        known.push((how, reducer.clone()));
         Ok(Way { reducer, ..way })
     }
 
